@@ -1,0 +1,163 @@
+"""A flow is an energy bound to a grid; a snapshot is its state at one time.
+
+`Flow.value` is the discrete energy E and `Flow.variation` its first variation ξ, in the cell-volume pairing
+⟨a, b⟩ = Σ h a b, so that ⟨ξ, δ⟩ = dE(ρ)[δ].  Every scheme and every diagnostic uses these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from .convolution import Interaction, make_interaction
+from .energy import Energy
+from .errors import CaseError
+from .grid import Array, Grid
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one accepted step cost and how well it was solved.
+
+    iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
+    residual : largest relative residual left by a solve.
+    outer : evaluations of W∗ρ.
+    repaired : cells touched by the flux correction that keeps the step non-negative.
+    rejected : attempts thrown away before this step was accepted.
+    gap : primal–dual gap (JKO only).
+    note : a sentence when something unusual happened.
+    """
+
+    iterations: int = 0
+    residual: float = 0.0
+    outer: int = 0
+    repaired: int = 0
+    rejected: int = 0
+    gap: float = np.nan
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
+
+    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape, …}.
+    dt : size of the step that led here (0 at the start).   dt_next : what the step-size controller would like next
+    (0: no wish).   report : how the last step went.
+    """
+
+    t: float
+    step: int
+    fields: dict[str, Array]
+    dt: float = 0.0
+    dt_next: float = 0.0
+    report: Report = field(default_factory=Report)
+
+    @property
+    def rho(self) -> Array:
+        return self.fields["rho"]
+
+
+class Stepper(Protocol):
+    """A scheme bound to a flow.  `step` makes one accepted step, never past t_next, and lands on t_next exactly when
+    it gets there; it raises SolverError when no step however small can be solved."""
+
+    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
+
+
+class Flow:
+    """An energy on a grid.
+
+    potential : V at cell centres, array of the grid's shape, or None.
+    interaction : the operator ρ ↦ W∗ρ, or None.
+
+    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
+    the dimension.
+    """
+
+    def __init__(self, grid: Grid, energy: Energy, threads: int = 1) -> None:
+        energy.internal.check_dimension(grid.dim)
+        self.grid = grid
+        self.energy = energy
+        self.internal = energy.internal
+        self.potential = _sample_potential(grid, energy)
+        self.interaction: Interaction | None = (
+            make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
+        )
+
+    def integral(self, values: Array) -> float:
+        """Σ h v, summed row by row and then serially: independent of threads."""
+        if self.grid.uniform:
+            return float(np.sum(np.sum(values, axis=-1))) * self.grid.volume / self.grid.size
+        return float(np.sum(np.sum(values * self.grid.cell_volume, axis=-1)))
+
+    def mass(self, rho: Array) -> float:
+        return self.integral(rho)
+
+    def parts(self, rho: Array) -> tuple[float, float, float]:
+        """The three energies (internal, potential, interaction)."""
+        internal = self.integral(self.internal.density(rho))
+        potential = 0.0 if self.potential is None else self.integral(self.potential * rho)
+        interaction = 0.0 if self.interaction is None else 0.5 * self.integral(rho * self.interaction.apply(rho))
+        return internal, potential, interaction
+
+    def value(self, rho: Array) -> float:
+        """The discrete energy E(ρ)."""
+        return float(sum(self.parts(rho)))
+
+    def variation(self, rho: Array) -> Array:
+        """ξ = U'(ρ) + V + W∗ρ, array of the grid's shape; −inf in vacuum for the entropy and m < 1."""
+        xi = self.internal.derivative(rho)
+        if self.potential is not None:
+            xi = xi + self.potential
+        if self.interaction is not None:
+            xi = xi + self.interaction.apply(rho)
+        return xi
+
+    @cached_property
+    def has_gibbs(self) -> bool:
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
+        return self.internal.kind == "entropy" and self.interaction is None
+
+    def gibbs(self, mass: float = 1.0) -> Array:
+        """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
+        if not self.has_gibbs:
+            raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
+        if self.potential is None:
+            return np.full(self.grid.shape, mass / self.grid.volume)
+        weight = np.exp(-(self.potential - self.potential.min()) / self.internal.kappa)
+        return weight * (mass / self.integral(weight))
+
+
+def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
+    """V at the cell centres, checked for finiteness and for periodicity."""
+    if energy.potential is None:
+        return None
+    with np.errstate(all="ignore"):
+        values = grid.sample(energy.potential)
+    if not np.all(np.isfinite(values)):
+        index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
+        raise CaseError(
+            f"the potential is not finite at {grid.describe(index)}: found {values[index]}. "
+            "Change the formula or move the grid so that no cell centre lies there."
+        )
+    scale = 1.0 + np.max(np.abs(values))
+    for axis in grid.axes:
+        if not axis.periodic:
+            continue
+        ends = []
+        for position in (axis.lower, axis.upper):
+            coords = dict(grid.coordinates())
+            coords[axis.name] = np.full_like(coords[axis.name].ravel()[:1], position)
+            with np.errstate(all="ignore"):
+                ends.append(np.asarray(energy.potential(**coords), dtype=float))
+        jump = float(np.max(np.abs(ends[1] - ends[0])))
+        if not jump <= 1e-9 * scale:
+            raise CaseError(
+                f"axis {axis.name} is periodic but the potential is not: it jumps by {jump:.6g} between "
+                f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
+            )
+    return values
