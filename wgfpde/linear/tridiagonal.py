@@ -1,0 +1,108 @@
+"""Batches of tridiagonal M-matrix systems, solved without a single subtraction.
+
+    A ρ = r,   A = diag(s) + (graph Laplacian of rates),   1ᵀA = sᵀ,
+    row i:  (s_i + α_i + β_{i−1}) ρ_i − α_{i−1} ρ_{i−1} − β_i ρ_{i+1} = r_i
+
+α_i is the rate from cell i to i+1 and β_i the rate back; s are the column sums.  Eliminating from the left,
+D_i = σ_i + α_i and σ_{i+1} = s_{i+1} + β_i σ_i / D_i, where σ_i is again a column sum.  With α, β, s ≥ 0 every
+operation adds, multiplies or divides non-negative numbers, so each entry of ρ is accurate to a small multiple of the
+rounding unit *relative to itself*, for every size of α and β: 1ᵀs ρ = 1ᵀr and A ρ = 0-flux states survive any step.
+Plain Thomas forms s + α + β − … and loses them.  Mixed signs are allowed (Newton) and then this is plain LU.
+
+Cyclic systems carry, beside the chain, each cell's rates to and from the last cell; these stay non-negative too.
+
+Reference: Grassmann, Taksar, Heyman (1985), DOI 10.1287/opre.33.5.1107; O'Cinneide (1993), DOI 10.1007/BF01385741.
+
+Arrays are (n, LANES): LANES independent systems side by side, so that the recurrences run in vector registers.
+Unused lanes hold s = 1, α = β = r = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+LANES = 8
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
+    """Factorise the systems with rates c·alpha, c·beta and column sums `sums`.
+
+    alpha, beta, sums : (n, LANES); rates per face i+½, the last row being the periodic face n−1 → 0.
+    e, f, g, u, v : (n, LANES) out: c α/D, c β/D, 1/D and, if periodic, rate to and from the last cell over D.
+    """
+    n = alpha.shape[0]
+    sigma = np.empty(LANES)
+    for k in range(LANES):
+        sigma[k] = sums[0, k]
+    if not periodic:
+        for i in range(n - 1):
+            for k in range(LANES):
+                inverse = 1.0 / (sigma[k] + c * alpha[i, k])
+                g[i, k] = inverse
+                e[i, k] = c * alpha[i, k] * inverse
+                f[i, k] = c * beta[i, k] * inverse
+                sigma[k] = sums[i + 1, k] + c * beta[i, k] * (sigma[k] * inverse)
+        for k in range(LANES):
+            g[n - 1, k] = 1.0 / sigma[k]
+        return
+    to_last = np.empty(LANES)
+    from_last = np.empty(LANES)
+    sigma_last = np.empty(LANES)
+    for k in range(LANES):
+        to_last[k] = c * beta[n - 1, k]
+        from_last[k] = c * alpha[n - 1, k]
+        sigma_last[k] = sums[n - 1, k]
+    for i in range(n - 2):
+        for k in range(LANES):
+            inverse = 1.0 / (sigma[k] + c * alpha[i, k] + to_last[k])
+            g[i, k] = inverse
+            e[i, k] = c * alpha[i, k] * inverse
+            f[i, k] = c * beta[i, k] * inverse
+            u[i, k] = to_last[k] * inverse
+            v[i, k] = from_last[k] * inverse
+            sigma_last[k] += from_last[k] * (sigma[k] * inverse)
+            sigma[k] = sums[i + 1, k] + c * beta[i, k] * (sigma[k] * inverse)
+            to_last[k] = c * beta[i, k] * u[i, k]
+            from_last[k] = from_last[k] * e[i, k]
+    i = n - 2
+    for k in range(LANES):
+        rate = c * alpha[i, k] + to_last[k]
+        back = c * beta[i, k] + from_last[k]
+        inverse = 1.0 / (sigma[k] + rate)
+        g[i, k] = inverse
+        e[i, k] = rate * inverse
+        f[i, k] = back * inverse
+        u[i, k] = 0.0
+        v[i, k] = 0.0
+        g[n - 1, k] = 1.0 / (sigma_last[k] + back * (sigma[k] * inverse))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve(e, f, g, u, v, periodic, r):
+    """Solve in place: r (n, LANES) is the right-hand side on entry, the solution on exit."""
+    n = r.shape[0]
+    if not periodic:
+        for i in range(n - 1):
+            for k in range(LANES):
+                r[i + 1, k] += e[i, k] * r[i, k]
+        for k in range(LANES):
+            r[n - 1, k] *= g[n - 1, k]
+        for i in range(n - 2, -1, -1):
+            for k in range(LANES):
+                r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k]
+        return
+    last = np.empty(LANES)
+    for k in range(LANES):
+        last[k] = r[n - 1, k]
+    for i in range(n - 2):
+        for k in range(LANES):
+            r[i + 1, k] += e[i, k] * r[i, k]
+            last[k] += u[i, k] * r[i, k]
+    for k in range(LANES):
+        last[k] = (last[k] + e[n - 2, k] * r[n - 2, k]) * g[n - 1, k]
+        r[n - 1, k] = last[k]
+    for i in range(n - 2, -1, -1):
+        for k in range(LANES):
+            r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k] + v[i, k] * last[k]
