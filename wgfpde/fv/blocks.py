@@ -39,14 +39,15 @@ class Lines:
         self.direction = direction
         self.n = axis.size
         self.count = grid.size // axis.size
-        self.blocks = -(-self.count // LANES)
+        self.lanes = min(LANES, self.count)
+        self.blocks = -(-self.count // self.lanes)
         self.widths = np.ascontiguousarray(axis.widths)
         self.distances = np.ascontiguousarray(axis.distances)
         self.periodic = axis.periodic
 
     def coefficients(self) -> Array:
         """Uninitialised (blocks, n, LANES)."""
-        return np.zeros((self.blocks, self.n, LANES))
+        return np.zeros((self.blocks, self.n, self.lanes))
 
 
 def default_threads() -> int:

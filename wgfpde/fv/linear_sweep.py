@@ -49,12 +49,12 @@ def bernoulli(s):
 @njit(cache=True, nogil=True, error_model="numpy")
 def sg_rates(first, last, phi, direction, d, kappa, periodic, a, b):
     """Scharfetter–Gummel rates of all faces of blocks first … last into a, b (blocks, n, LANES)."""
-    n = a.shape[1]
+    n, lanes = a.shape[1:]
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
-    block = np.zeros((n, LANES))
+    block = np.zeros((n, lanes))
     for q in range(first, last):
-        count = min(LANES, lines - q * LANES)
-        gather(phi, direction, q * LANES, count, block)
+        count = min(lanes, lines - q * lanes)
+        gather(phi, direction, q * lanes, count, block)
         for i in range(n if periodic else n - 1):
             j = i + 1 if i < n - 1 else 0
             scale = kappa / d[i]
@@ -96,14 +96,14 @@ def line_weight(rho, k, i, velocity, h, d, periodic):
 @njit(cache=True, nogil=True, error_model="numpy")
 def drift_rates(first, last, phi, rho, direction, h, d, periodic, a, b):
     """Limited donor rates of blocks first … last; `rho` is the reference state of the weights."""
-    n = a.shape[1]
+    n, lanes = a.shape[1:]
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
-    potential = np.zeros((n, LANES))
-    state = np.zeros((n, LANES))
+    potential = np.zeros((n, lanes))
+    state = np.zeros((n, lanes))
     for q in range(first, last):
-        count = min(LANES, lines - q * LANES)
-        gather(phi, direction, q * LANES, count, potential)
-        gather(rho, direction, q * LANES, count, state)
+        count = min(lanes, lines - q * lanes)
+        gather(phi, direction, q * lanes, count, potential)
+        gather(rho, direction, q * lanes, count, state)
         for i in range(n if periodic else n - 1):
             j = i + 1 if i < n - 1 else 0
             for k in range(count):
@@ -120,43 +120,43 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
     stats : (blocks, 4) out: repaired cells, largest relative mass defect of a line, and two unused entries.
     """
-    n = a.shape[1]
+    n, lanes = a.shape[1:]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    sums = np.ones((n, LANES))
+    sums = np.ones((n, lanes))
     for i in range(n):
         sums[i, :] = h[i]
-    e, f, g = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
+    e, f, g = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))
     extra = n if periodic else 1
-    u, v = np.empty((extra, LANES)), np.empty((extra, LANES))
-    old = np.zeros((n, LANES))
-    stage = np.zeros((n, LANES))
-    new = np.zeros((n, LANES))
+    u, v = np.empty((extra, lanes)), np.empty((extra, lanes))
+    old = np.zeros((n, lanes))
+    stage = np.zeros((n, lanes))
+    new = np.zeros((n, lanes))
     weight = (1.0 - GAMMA) / GAMMA
     for q in range(first, last):
-        count = min(LANES, lines - q * LANES)
-        gather(rho, direction, q * LANES, count, old)
+        count = min(lanes, lines - q * lanes)
+        gather(rho, direction, q * lanes, count, old)
         factor(a[q], b[q], dt if order == 1 else GAMMA * dt, sums, periodic, e, f, g, u, v)
         for i in range(n):
-            for k in range(LANES):
+            for k in range(lanes):
                 new[i, k] = h[i] * old[i, k]
         solve(e, f, g, u, v, periodic, new)
         stats[q, 0] = 0.0
         if order == 2:
             lowest = 0.0
             for i in range(n):
-                for k in range(LANES):
+                for k in range(lanes):
                     stage[i, k] = new[i, k]
                     new[i, k] = h[i] * (old[i, k] + weight * (new[i, k] - old[i, k]))
             solve(e, f, g, u, v, periodic, new)
             for i in range(n):
-                for k in range(LANES):
+                for k in range(lanes):
                     lowest = min(lowest, new[i, k])
             if lowest < 0.0 or guard:
                 stats[q, 0] = _repair(
                     rho, phi, direction, q, count, a, b, h, sums, periodic, dt, guard, kind, kappa, e, f, g, u, v, old, stage, new
                 )
         stats[q, 1] = _mass_defect(new, old, h, count)
-        scatter(new, direction, q * LANES, count, out)
+        scatter(new, direction, q * lanes, count, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -178,26 +178,26 @@ def _repair(
     rho, phi, direction, q, count, a, b, h, sums, periodic, dt, guard, kind, kappa, e, f, g, u, v, old, stage, new
 ):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched."""
-    n = new.shape[0]
-    half = np.empty((n, LANES))
-    low = np.empty((n, LANES))
-    potential = np.zeros((n, LANES))
+    n, lanes = new.shape
+    half = np.empty((n, lanes))
+    low = np.empty((n, lanes))
+    potential = np.zeros((n, lanes))
     if guard:
-        gather(phi, direction, q * LANES, count, potential)
+        gather(phi, direction, q * lanes, count, potential)
     factor(a[q], b[q], 0.5 * dt, sums, periodic, e, f, g, u, v)
     for i in range(n):
-        for k in range(LANES):
+        for k in range(lanes):
             half[i, k] = h[i] * old[i, k]
     solve(e, f, g, u, v, periodic, half)
     for i in range(n):
-        for k in range(LANES):
+        for k in range(lanes):
             low[i, k] = h[i] * half[i, k]
     solve(e, f, g, u, v, periodic, low)
     touched = 0
     anti = e  # the factors are spent
     for i in range(n if periodic else n - 1):
         j = i + 1 if i < n - 1 else 0
-        for k in range(LANES):
+        for k in range(lanes):
             high = (1.0 - GAMMA) * (a[q, i, k] * stage[i, k] - b[q, i, k] * stage[j, k])
             high += GAMMA * (a[q, i, k] * new[i, k] - b[q, i, k] * new[j, k])
             lower = a[q, i, k] * (half[i, k] + low[i, k]) - b[q, i, k] * (half[j, k] + low[j, k])

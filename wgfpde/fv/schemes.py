@@ -21,6 +21,7 @@ from ..grid import Array
 from .blocks import X, Y, Lines, share
 from .limiter import KIND_CODES
 from .linear_sweep import drift_rates, sg_rates, sweep
+from .power_sweep import power_sweep
 
 
 @dataclass
@@ -140,5 +141,26 @@ class DriftScheme:
             sweep, lines.blocks, self._cells, self._threads,
             rho, self._phi, lines.direction, a, b, lines.widths, lines.periodic, dt, order, guard,
             KIND_CODES["none"], 1.0, out, stats,
+        )  # fmt: skip
+        cost.add(stats)
+
+
+class PowerScheme:
+    """Newton sweeps (power-law energies)."""
+
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
+        self._kappa, self._m = flow.internal.kappa, flow.internal.m
+        self._threads = threads
+        self._cells = flow.grid.size
+
+    def prepare(self, phi: Array) -> None:
+        self._phi = phi
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        stats = np.zeros((lines.blocks, 4))
+        share(
+            power_sweep, lines.blocks, self._cells, self._threads,
+            rho, self._phi, lines.direction, lines.widths, lines.distances, lines.periodic, dt, order, guard,
+            self._kappa, self._m, lines.lanes, rho, stats,
         )  # fmt: skip
         cost.add(stats)

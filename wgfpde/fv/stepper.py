@@ -26,7 +26,7 @@ from ..grid import Array
 from .anderson import Anderson
 from .blocks import SERIAL_CELLS, default_threads, share
 from .limiter import EPS, KIND_CODES, energy_rows
-from .schemes import Cost, DriftScheme, EntropyScheme, Scheme, make_axes, split_step
+from .schemes import Cost, DriftScheme, EntropyScheme, PowerScheme, Scheme, make_axes, split_step
 
 MAX_OUTER = 40
 OUTER_TOLERANCE = 1e-13
@@ -187,7 +187,7 @@ class FiniteVolumes:
             attempt = self._advance(rho, dt, order, guard)
             if not math.isfinite(self._integral(attempt.rho)):
                 raise _StepFailure("the density became infinite or undefined")
-            if self._dissipates(rho, attempt.rho):
+            if self._dissipates(rho, attempt):
                 return replace(attempt, notes=notes + attempt.notes)
             notes = ("energy law enforced line by line",) if not guard else ("step taken at first order to keep the energy law",)
         raise _StepFailure("the energy rose")
@@ -243,15 +243,16 @@ class FiniteVolumes:
         assert self.flow.interaction is not None
         return self.flow.interaction.apply(rho.reshape(self.flow.grid.shape)).reshape(self._rows)
 
-    def _dissipates(self, old: Array, new: Array) -> bool:
-        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums."""
+    def _dissipates(self, old: Array, attempt: _Attempt) -> bool:
+        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums and of the solves."""
+        new = attempt.rho
         if self.flow.interaction is None and self._known_energy is not None and self._known_energy[0] is old:
             before = self._known_energy[1]
         else:
             before = self._energy(old)
         after = self._energy(new)
         self._known_energy = (new, after)
-        return after[0] - before[0] <= 16 * EPS * (after[1] + before[1])
+        return after[0] - before[0] <= (16 * EPS + attempt.cost.residual) * (after[1] + before[1])
 
     def _energy(self, rho: Array) -> tuple[float, float]:
         """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""
@@ -273,4 +274,4 @@ def _make_scheme(flow: Flow, axes: list, threads: int) -> Scheme:
         return EntropyScheme(flow, axes, threads)
     if flow.internal.kind == "none":
         return DriftScheme(flow, axes, threads)
-    raise NotImplementedError
+    return PowerScheme(flow, axes, threads)

@@ -32,30 +32,30 @@ def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
     alpha, beta, sums : (n, LANES); rates per face i+½, the last row being the periodic face n−1 → 0.
     e, f, g, u, v : (n, LANES) out: c α/D, c β/D, 1/D and, if periodic, rate to and from the last cell over D.
     """
-    n = alpha.shape[0]
-    sigma = np.empty(LANES)
-    for k in range(LANES):
+    n, lanes = alpha.shape
+    sigma = np.empty(lanes)
+    for k in range(lanes):
         sigma[k] = sums[0, k]
     if not periodic:
         for i in range(n - 1):
-            for k in range(LANES):
+            for k in range(lanes):
                 inverse = 1.0 / (sigma[k] + c * alpha[i, k])
                 g[i, k] = inverse
                 e[i, k] = c * alpha[i, k] * inverse
                 f[i, k] = c * beta[i, k] * inverse
                 sigma[k] = sums[i + 1, k] + c * beta[i, k] * (sigma[k] * inverse)
-        for k in range(LANES):
+        for k in range(lanes):
             g[n - 1, k] = 1.0 / sigma[k]
         return
-    to_last = np.empty(LANES)
-    from_last = np.empty(LANES)
-    sigma_last = np.empty(LANES)
-    for k in range(LANES):
+    to_last = np.empty(lanes)
+    from_last = np.empty(lanes)
+    sigma_last = np.empty(lanes)
+    for k in range(lanes):
         to_last[k] = c * beta[n - 1, k]
         from_last[k] = c * alpha[n - 1, k]
         sigma_last[k] = sums[n - 1, k]
     for i in range(n - 2):
-        for k in range(LANES):
+        for k in range(lanes):
             inverse = 1.0 / (sigma[k] + c * alpha[i, k] + to_last[k])
             g[i, k] = inverse
             e[i, k] = c * alpha[i, k] * inverse
@@ -67,7 +67,7 @@ def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
             to_last[k] = c * beta[i, k] * u[i, k]
             from_last[k] = from_last[k] * e[i, k]
     i = n - 2
-    for k in range(LANES):
+    for k in range(lanes):
         rate = c * alpha[i, k] + to_last[k]
         back = c * beta[i, k] + from_last[k]
         inverse = 1.0 / (sigma[k] + rate)
@@ -82,27 +82,27 @@ def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
 @njit(cache=True, nogil=True, error_model="numpy")
 def solve(e, f, g, u, v, periodic, r):
     """Solve in place: r (n, LANES) is the right-hand side on entry, the solution on exit."""
-    n = r.shape[0]
+    n, lanes = r.shape
     if not periodic:
         for i in range(n - 1):
-            for k in range(LANES):
+            for k in range(lanes):
                 r[i + 1, k] += e[i, k] * r[i, k]
-        for k in range(LANES):
+        for k in range(lanes):
             r[n - 1, k] *= g[n - 1, k]
         for i in range(n - 2, -1, -1):
-            for k in range(LANES):
+            for k in range(lanes):
                 r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k]
         return
-    last = np.empty(LANES)
-    for k in range(LANES):
+    last = np.empty(lanes)
+    for k in range(lanes):
         last[k] = r[n - 1, k]
     for i in range(n - 2):
-        for k in range(LANES):
+        for k in range(lanes):
             r[i + 1, k] += e[i, k] * r[i, k]
             last[k] += u[i, k] * r[i, k]
-    for k in range(LANES):
+    for k in range(lanes):
         last[k] = (last[k] + e[n - 2, k] * r[n - 2, k]) * g[n - 1, k]
         r[n - 1, k] = last[k]
     for i in range(n - 2, -1, -1):
-        for k in range(LANES):
+        for k in range(lanes):
             r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k] + v[i, k] * last[k]
