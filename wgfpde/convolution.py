@@ -2,12 +2,12 @@
 
     (W∗ρ)_i = Σ_j W_{ij} h_j ρ_j,     W_ij = W_ji = W(x_i − x_j)
 
-The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadratic form and the half-average ½(ρ^n + ρ^{n+1})
-makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.  Where W is singular or
-kinked at the origin, lag 0 is the average of W over one cell centred there.
+The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadratic form and the half-average
+½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.
+Where W is singular or kinked at the origin, lag 0 is the average of W over one cell centred there.
 
-FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows of zeros
-are never transformed.  The transform of an even kernel is real and is kept as one real array.
+FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows
+of zeros are never transformed.  The transform of an even kernel is real and is kept as one real array.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Interaction(Protocol):
 def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1) -> Interaction:
     """The operator for an even kernel(x=…[, y=…]).
 
-    Raises CaseError if the kernel is odd, not finite off the origin, not integrable at the origin, or if the grid is
-    stretched and has more than DENSE_LIMIT cells.
+    Raises CaseError if the kernel is odd, not finite off the origin, not integrable at the origin, or if the
+    grid is stretched and has more than DENSE_LIMIT cells.
     """
     if grid.uniform:
         return FourierInteraction(kernel, grid, threads)
@@ -73,7 +73,10 @@ class FourierInteraction:
         if len(self._shape) == 1:
             ducc0.fft.r2c(row, axes=(0,), out=buffer, nthreads=self._threads)
             buffer *= self._multiplier
-            return ducc0.fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False, nthreads=self._threads)[:n].copy()
+            result = ducc0.fft.c2r(
+                buffer, axes=(0,), lastsize=len(row), forward=False, nthreads=self._threads
+            )
+            return result[:n].copy()
         ny = self._shape[0]
         buffer[ny:] = 0.0
         ducc0.fft.r2c(row, axes=(1,), out=buffer[:ny], nthreads=self._threads)
@@ -92,8 +95,8 @@ class DenseInteraction:
     def __init__(self, kernel: Callable[..., Array], grid: Grid) -> None:
         if grid.size > DENSE_LIMIT:
             raise CaseError(
-                f"an interaction on a stretched grid needs all pairs of cells: at most {DENSE_LIMIT} cells, found "
-                f"{grid.size}. Use a uniform grid (no mapping) or fewer cells."
+                f"an interaction on a stretched grid needs all pairs of cells: at most {DENSE_LIMIT} cells, "
+                f"found {grid.size}. Use a uniform grid (no mapping) or fewer cells."
             )
         points = np.meshgrid(*[axis.centers for axis in reversed(grid.axes)], indexing="ij")
         coords = [p.ravel() for p in reversed(points)]
@@ -104,8 +107,10 @@ class DenseInteraction:
                 shift = shift - axis.length * np.round(shift / axis.length)
             shifts[axis.name] = shift
         with np.errstate(all="ignore"):
-            matrix = np.array(np.broadcast_to(np.asarray(kernel(**shifts), dtype=float), (grid.size, grid.size)))
-        widths = [w.ravel() for w in reversed(np.meshgrid(*[a.widths for a in reversed(grid.axes)], indexing="ij"))]
+            values = np.asarray(kernel(**shifts), dtype=float)
+        matrix = np.array(np.broadcast_to(values, (grid.size, grid.size)))
+        sides = np.meshgrid(*[axis.widths for axis in reversed(grid.axes)], indexing="ij")
+        widths = [w.ravel() for w in reversed(sides)]
         sizes, inverse = np.unique(np.stack(widths, axis=1), axis=0, return_inverse=True)
         averages = np.array([_lag_zero(kernel, tuple(size)) for size in sizes])
         np.fill_diagonal(matrix, averages[np.ravel(inverse)])
@@ -125,24 +130,39 @@ class DenseInteraction:
 def cell_average(kernel: Callable[..., Array], widths: tuple[float, ...]) -> float:
     """Average of a kernel over a cell centred at the origin, where it may have an integrable singularity.
 
-    widths : (hx,) or (hx, hy).  In 2D the rectangle is cut into eight triangles with a corner at the origin, mapped to
-    squares by Duffy's transformation (1982, DOI 10.1137/0719090); the radial integral uses tanh-sinh quadrature
-    (Takahasi, Mori 1974, DOI 10.2977/prims/1195192451).  Accuracy ~1e-13 for log r, r and r^-½.
+    widths : (hx,) or (hx, hy).  In 2D the rectangle is cut into eight triangles with a corner at the origin,
+    mapped to squares by Duffy's transformation (1982, DOI 10.1137/0719090); the radial integral uses
+    tanh-sinh quadrature (Takahasi, Mori 1974, DOI 10.2977/prims/1195192451).  Accuracy ~1e-13 for log r, r
+    and r^-½.
+
+    Raises CaseError where the singularity is not integrable, or too close to that to be resolved.
     """
     s, weight = _tanh_sinh()
     with np.errstate(all="ignore"):
         if len(widths) == 1:
             half = 0.5 * widths[0]
-            return float(np.sum(weight * _finite(kernel(x=half * s)), dtype=float))
+            return _integral_from_origin(s, weight * _finite(kernel(x=half * s)))
         hx, hy = 0.5 * widths[0], 0.5 * widths[1]
         t, weight_t = s[:, None], weight[:, None]
-        total = 0.0
+        total = np.zeros(len(s))
         for sx in (-1.0, 1.0):
             for sy in (-1.0, 1.0):
                 right = _finite(kernel(x=sx * hx * s[None, :], y=sy * hy * s[None, :] * t))
                 top = _finite(kernel(x=sx * hx * s[None, :] * t, y=sy * hy * s[None, :]))
-                total += float(np.sum(weight_t * weight[None, :] * s[None, :] * (right + top))) / 4
-        return total
+                total += np.sum(weight_t * (right + top), axis=0) * (weight * s / 4)
+        return _integral_from_origin(s, total)
+
+
+def _integral_from_origin(s: Array, terms: Array) -> float:
+    """Σ terms, refused if the terms of the smallest nodes still count: then ∫ diverges at the origin."""
+    first = int(np.argmax(terms != 0))
+    total = float(np.sum(terms))
+    if not np.isfinite(total) or (s[first] < 1e-10 and abs(terms[first]) > 1e-3 * np.max(np.abs(terms))):
+        raise CaseError(
+            "the interaction is not integrable at displacement 0, or nearly so: in d dimensions |W| must "
+            "grow slower than r^(-d). Soften it, for instance by sqrt(r**2 + a**2) in place of r."
+        )
+    return total
 
 
 def _tanh_sinh() -> tuple[Array, Array]:
@@ -177,7 +197,7 @@ def _lag_zero(kernel: Callable[..., Array], widths: tuple[float, ...]) -> float:
 
 
 def _lags(axis: Axis) -> Array:
-    """Displacements along one axis, symmetric about 0: all of them under no-flux, the shortest ones when periodic."""
+    """Displacements along one axis, symmetric about 0: all under no-flux, the shortest ones when periodic."""
     h = axis.length / axis.size
     n = axis.size // 2 if axis.periodic else axis.size - 1
     return h * np.arange(-n, n + 1)
@@ -197,7 +217,8 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
     values[tuple(n // 2 for n in shape)] = _lag_zero(kernel, widths)
     if not np.all(np.isfinite(values)):
         index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
-        where = ", ".join(f"{a.name} = {lag[i]:.6g}" for a, lag, i in zip(grid.axes, lags, reversed(index), strict=True))
+        place = zip(grid.axes, lags, reversed(index), strict=True)
+        where = ", ".join(f"{axis.name} = {lag[i]:.6g}" for axis, lag, i in place)
         raise CaseError(f"the interaction is not finite at displacement {where}.")
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
     _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")

@@ -44,7 +44,10 @@ class Internal:
             raise CaseError('m = 1 is the entropy: write kind = "entropy".')
 
     def check_dimension(self, dim: int) -> None:
-        """Refuse m < 1 − 1/d, where E is not displacement convex (McCann 1997, DOI 10.1006/aima.1997.1634)."""
+        """Refuse m < 1 − 1/d, where E is not displacement convex.
+
+        Reference: McCann (1997), DOI 10.1006/aima.1997.1634.
+        """
         if self.kind == "power" and self.m < 1 - 1 / dim:
             raise CaseError(f"m must be at least 1 − 1/d = {1 - 1 / dim:g} in {dim}D; found {self.m}.")
 

@@ -1,8 +1,8 @@
 """Tensor-product grids of finite-volume cells in one and two dimensions.
 
 Arrays on a grid are ordered (y, x): shape (nx,) in 1D, (ny, nx) in 2D.  The user's `shape` says x first.
-An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring centres.
-A periodic axis has one more face, between its last and its first cell.
+An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring
+centres.  A periodic axis has one more face, between its last and its first cell.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class Grid:
     lower, upper : one or two floats, x first, length units.
     shape : one or two cell counts, x first, each ≥ 2.
     periodic : one bool, or one per axis.
-    mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the edges.
+    mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
+        edges.
 
     Raises CaseError for sizes, bounds or mappings that make no grid.
     """
@@ -93,7 +94,8 @@ class Grid:
             raise CaseError(f"a grid has one or two axes; shape has {dim} entries. Give [nx] or [nx, ny].")
         if len(lower) != dim or len(upper) != dim:
             raise CaseError(
-                f"shape has {dim} entries but lower has {len(lower)} and upper has {len(upper)}; give one each per axis."
+                f"shape has {dim} entries but lower has {len(lower)} and upper has {len(upper)}; "
+                "give one each per axis."
             )
         flags = [periodic] * dim if isinstance(periodic, bool) else list(periodic)
         maps = [None] * dim if mapping is None else list(mapping)
@@ -151,7 +153,7 @@ class Grid:
     def sample(self, function: Callable[..., Array]) -> Array:
         """function(x=…[, y=…]) at the cell centres, as a float array of `shape`."""
         values = np.asarray(function(**self.coordinates()), dtype=float)
-        return np.array(np.broadcast_to(values, self.shape))
+        return np.array(np.broadcast_to(values, self.shape), order="C")
 
     def average(self, function: Callable[..., Array], points: int | None = None) -> Array:
         """Cell averages of function(x=…[, y=…]) by tensor Gauss–Legendre quadrature.
@@ -199,19 +201,25 @@ def _make_axis(
     if size < 2:
         raise CaseError(f"axis {name} needs at least 2 cells; found {size}.")
     if not (np.isfinite(lower) and np.isfinite(upper)) or upper <= lower:
-        raise CaseError(f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}.")
+        raise CaseError(
+            f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}."
+        )
     s = np.arange(size + 1) / size
     if mapping is None:
         return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
     mapped = np.array(np.broadcast_to(np.asarray(mapping(s), dtype=float), s.shape))
     if not np.all(np.isfinite(mapped)) or abs(mapped[0]) > 1e-9 or abs(mapped[-1] - 1) > 1e-9:
         raise CaseError(
-            f"the mapping of axis {name} must take s = 0 to 0 and s = 1 to 1; found {mapped[0]:.6g} and {mapped[-1]:.6g}."
+            f"the mapping of axis {name} must take s = 0 to 0 and s = 1 to 1; "
+            f"found {mapped[0]:.6g} and {mapped[-1]:.6g}."
         )
     mapped[0], mapped[-1] = 0.0, 1.0
     if np.any(np.diff(mapped) <= 0):
         k = int(np.argmax(np.diff(mapped) <= 0))
-        raise CaseError(f"the mapping of axis {name} must increase; it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}.")
+        raise CaseError(
+            f"the mapping of axis {name} must increase; "
+            f"it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
+        )
     if np.ptp(np.diff(mapped)) <= 1e-12 / size:
         return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
     return Axis(name, lower + (upper - lower) * mapped, periodic, uniform=False)

@@ -32,7 +32,7 @@ def power(rho, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def stolarsky(a, b, qa, qb, m):
-    """M_e(a, b), given qa = a^(m−1), qb = b^(m−1); a, b ≥ 0.  Relative accuracy 1e-13."""
+    """M_e(a, b), given qa = a^(m−1), qb = b^(m−1); a, b ≥ 0.  Relative accuracy a few ε."""
     if m == 2.0:
         return 0.5 * (a + b)
     total = a + b
@@ -46,6 +46,11 @@ def stolarsky(a, b, qa, qb, m):
         c1 = (m - 2.0) / 3.0
         c2 = (m - 2.0) * (m - 3.0) * (m - 4.0) / 30.0 - (m - 2.0) ** 2 * (m - 3.0) / 18.0
         return 0.5 * total * (1.0 + t2 * (c1 + t2 * c2))
+    if abs(t) < 0.2:
+        ratio = math.log1p((b - a) / a)
+        return (m - 1.0) / m * a * (math.expm1(m * ratio) / math.expm1((m - 1.0) * ratio))
+    if qa == qb:  # both powers underflow
+        return 0.5 * total
     if a == 0.0 or b == 0.0:
         return (m - 1.0) / m * total if m > 1.0 else 0.0
     return (m - 1.0) / m * (b * qb - a * qa) / (qb - qa)
@@ -53,28 +58,31 @@ def stolarsky(a, b, qa, qb, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def slow_flux(a, b, qa, qb, dphi, kappa, m):
-    """m ≥ 2: (d·F, d·∂F/∂a, −d·∂F/∂b, size) with size the sum of the absolute terms of d·F."""
+    """m ≥ 2: (d·F, d·∂F/∂a, −d·∂F/∂b, size, two_way).
+
+    size is the sum of the absolute terms of d·F; two_way is the share of d·F in which −Δp appears (module `power_sweep`).
+    """
     pa, pb = kappa * a * qa, kappa * b * qb
     da, db = kappa * m * qa, kappa * m * qb
     if dphi == 0.0:
-        return pa - pb, da, db, pa + pb
+        return pa - pb, da, db, pa + pb, 1.0
     mean = stolarsky(a, b, qa, qb, m)
     du = kappa * m / (m - 1.0) * (qb - qa)
     dxi = du + dphi
     donor = a if dxi < 0.0 else b
     if mean <= 2.0 * donor:
-        if m == 2.0 or abs(b - a) <= 1e-5 * (a + b):
+        if m == 2.0 or qa == qb or abs(b - a) <= 1e-5 * (a + b):
             ma, mb = 0.5, 0.5
         else:
-            ma = kappa * m * (qa / a if a > 0.0 else 0.0) * (mean - a) / du
-            mb = kappa * m * (qb / b if b > 0.0 else 0.0) * (b - mean) / du
-        return pa - pb - mean * dphi, da - ma * dphi, db + mb * dphi, pa + pb + mean * abs(dphi)
+            ma = (m - 1.0) * (qa / a if a > 0.0 else 0.0) * (mean - a) / (qb - qa)
+            mb = (m - 1.0) * (qb / b if b > 0.0 else 0.0) * (b - mean) / (qb - qa)
+        return pa - pb - mean * dphi, da - ma * dphi, db + mb * dphi, pa + pb + mean * abs(dphi), 1.0
     ua = kappa * m * (qa / a if a > 0.0 else (1.0 if m == 2.0 else 0.0))
     ub = kappa * m * (qb / b if b > 0.0 else (1.0 if m == 2.0 else 0.0))
     size = 2.0 * donor * (abs(dphi) + abs(du))
     if dxi < 0.0:
-        return -2.0 * a * dxi, -2.0 * dxi + 2.0 * a * ua, 2.0 * a * ub, size
-    return -2.0 * b * dxi, 2.0 * b * ua, 2.0 * dxi + 2.0 * b * ub, size
+        return -2.0 * a * dxi, -2.0 * dxi + 2.0 * a * ua, 2.0 * a * ub, size, 0.0
+    return -2.0 * b * dxi, 2.0 * b * ua, 2.0 * dxi + 2.0 * b * ub, size, 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -93,17 +101,17 @@ def blend(q, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fast_flux(a, b, qa, qb, dphi, kappa, m):
-    """m < 2, a, b > 0: (d·F, d·a∂F/∂a, −d·b∂F/∂b, size), derivatives in ln ρ."""
+    """m < 2, a, b > 0: (d·F, d·a∂F/∂a, −d·b∂F/∂b, size, two_way), derivatives in ln ρ."""
     pa, pb = kappa * a * qa, kappa * b * qb
     if dphi == 0.0:
-        return pa - pb, m * pa, m * pb, pa + pb
+        return pa - pb, m * pa, m * pb, pa + pb, 1.0
     ga, gb = kappa * m * qa, kappa * m * qb
     mean = stolarsky(a, b, qa, qb, m)
     du = (gb - ga) / (m - 1.0)
-    if abs(b - a) <= 1e-5 * (a + b):
+    if qa == qb or abs(b - a) <= 1e-5 * (a + b):
         ma, mb = 0.5 * a, 0.5 * b
     else:
-        ma, mb = ga * (mean - a) / du, gb * (b - mean) / du
+        ma, mb = (m - 1.0) * qa * (mean - a) / (qb - qa), (m - 1.0) * qb * (b - mean) / (qb - qa)
     flux = pa - pb - mean * dphi
     size = pa + pb + mean * abs(dphi)
     left = m * pa - ma * dphi
@@ -112,7 +120,7 @@ def fast_flux(a, b, qa, qb, dphi, kappa, m):
     q = 0.5 * abs(dphi) / least if least > 0.0 else 1e300
     omega, slope = blend(q, m)
     if omega == 0.0:
-        return flux, left, right, size
+        return flux, left, right, size, 1.0
     dxi = du + dphi
     donor = a if dxi < 0.0 else b
     upwind = -donor * dxi
@@ -122,4 +130,4 @@ def fast_flux(a, b, qa, qb, dphi, kappa, m):
     out_left = (1.0 - omega) * left + omega * up_left + (turn if ga <= gb else 0.0)
     out_right = (1.0 - omega) * right + omega * up_right - (0.0 if ga <= gb else turn)
     size = (1.0 - omega) * size + omega * donor * (abs(du) + abs(dphi))
-    return (1.0 - omega) * flux + omega * upwind, out_left, out_right, size
+    return (1.0 - omega) * flux + omega * upwind, out_left, out_right, size, 1.0 - omega

@@ -244,7 +244,7 @@ class FiniteVolumes:
         return self.flow.interaction.apply(rho.reshape(self.flow.grid.shape)).reshape(self._rows)
 
     def _dissipates(self, old: Array, attempt: _Attempt) -> bool:
-        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums and of the solves."""
+        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums."""
         new = attempt.rho
         if self.flow.interaction is None and self._known_energy is not None and self._known_energy[0] is old:
             before = self._known_energy[1]
@@ -252,7 +252,7 @@ class FiniteVolumes:
             before = self._energy(old)
         after = self._energy(new)
         self._known_energy = (new, after)
-        return after[0] - before[0] <= (16 * EPS + attempt.cost.residual) * (after[1] + before[1])
+        return after[0] - before[0] <= 16 * EPS * (after[1] + before[1])
 
     def _energy(self, rho: Array) -> tuple[float, float]:
         """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""

@@ -1,0 +1,369 @@
+"""The command line from outside: what it prints where, its exit codes, and never a traceback."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wgfpde import __version__, cli
+from wgfpde.case import load, presets
+from wgfpde.cli import ProgressLine, main
+from wgfpde.errors import SolverError
+from wgfpde.run import Progress
+
+SMALL = ["--set", "grid.shape=[16]", "--set", "time.end=0.02", "--set", "output.every=0.01"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every test runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WGFPDE_DEBUG", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A small finished run."""
+    out = tmp_path_factory.mktemp("runs") / "heat"
+    assert main(["run", "heat_1d", *SMALL, "--out", str(out), "--quiet"]) == 0
+    return out
+
+
+def fails(capsys, code: int, *arguments: str) -> str:
+    """Run a command that must fail with `code`; returns stderr, which must be sentences."""
+    assert main(list(arguments)) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert all(line.startswith(("error: ", "usage: ", "wgfpde", " ")) for line in err.splitlines())
+    return err
+
+
+# ---- usage ---------------------------------------------
+
+
+def test_help_lists_the_verbs(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"    {verb} " in out for verb in cli.VERBS)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"wgfpde {__version__}\n"
+
+
+def test_no_command_prints_help(capsys):
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("usage: wgfpde")
+
+
+def test_unknown_command(capsys):
+    assert 'did you mean "inspect"?' in fails(capsys, 2, "inspct", "x")
+    assert "did you mean: wgfpde run a.toml" in fails(capsys, 2, "a.toml")
+    assert "required: CASE" in fails(capsys, 2, "run")
+    assert "unrecognized arguments: --frobnicate" in fails(capsys, 2, "schema", "--frobnicate")
+
+
+def test_python_dash_m():
+    done = subprocess.run([sys.executable, "-m", "wgfpde", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == f"wgfpde {__version__}\n"
+
+
+# ---- run ---------------------------------------------
+
+
+def test_run_prints_a_summary(capsys, folder):
+    assert main(["run", "heat_1d", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for part in (
+        "Heat equation in 1D",
+        "finished: t = 0 to 0.02",
+        "16 cells on [0, 1]",
+        "vs exact",
+        "output.h5",
+    ):
+        assert part in out
+    assert out.count("kept") == 3
+    assert (folder / "runs" / "heat_1d" / "output.h5").is_file()
+
+
+def test_run_json(capsys, folder):
+    assert main(["run", "heat_1d", *SMALL, "--json", "--out", "r"]) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert record["status"] == "finished" and record["exit_code"] == 0
+    assert record["t_last"] == 0.02 and record["snapshots"] == 3
+    assert [p["kept"] for p in record["promises"]] == [True, True, True]
+    assert record["diagnostics"]["error_l1"]["last"] < 1e-2
+    assert err == ""
+
+
+def test_quiet_run_prints_nothing(capsys):
+    assert main(["run", "heat_1d", *SMALL, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_existing_run_needs_overwrite(capsys, finished):
+    before = (finished / "output.h5").read_bytes()
+    assert "--overwrite" in fails(capsys, 2, "run", "heat_1d", "--out", str(finished))
+    assert (finished / "output.h5").read_bytes() == before
+
+
+def test_overwrite(finished, folder):
+    assert main(["run", "heat_1d", *SMALL, "--out", "r", "--quiet"]) == 0
+    assert main(["run", "heat_1d", *SMALL, "--out", "r", "--quiet", "--overwrite"]) == 0
+
+
+def test_unwritable_folder(capsys, folder):
+    (folder / "file").write_text("")
+    assert "file" in fails(capsys, 2, "run", "heat_1d", *SMALL, "--out", "file/run")
+    if os.geteuid() != 0:
+        (folder / "locked").mkdir(mode=0o500)
+        assert "locked" in fails(capsys, 2, "run", "heat_1d", *SMALL, "--out", "locked/run")
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("solver.ordr=2", 'did you mean "order"?'),
+        ("grid.shape=[4000000000]", "GiB"),
+        ('energy.potential="().__class__"', "energy.potential"),
+        ('initial.density="x - 0.5"', "initial.density"),
+        ("solver={method='jko', tau=0.1}", "not available yet in this version"),
+        ("solver.dt=0", "solver.dt"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_bad_case_writes_nothing(capsys, folder, verb, override, expected):
+    assert expected in fails(capsys, 2, verb, "heat_1d", "--set", override)
+    assert list(folder.iterdir()) == []
+
+
+def test_missing_case(capsys):
+    assert 'did you mean the packaged case "heat_1d"' in fails(capsys, 2, "run", "heat_1")
+
+
+def test_solver_failure_exits_1(capsys, monkeypatch):
+    def fail(*args):
+        raise SolverError("no step could be solved; try a smaller dt")
+
+    monkeypatch.setattr("wgfpde.run.run", fail)
+    assert fails(capsys, 1, "run", "heat_1d") == "error: no step could be solved; try a smaller dt\n"
+
+
+def test_failed_result_is_told(capsys, monkeypatch, finished):
+    from wgfpde.run import Result
+
+    result = Result(finished, "failed", "no step could be solved", 1, 1.0, 3)
+    monkeypatch.setattr("wgfpde.run.run", lambda *args: result)
+    assert main(["run", "heat_1d"]) == 1
+    out, err = capsys.readouterr()
+    assert "failed" in out and err == "error: no step could be solved\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 1), (OSError(28, "No space left"), 2)]
+)
+def test_other_ends(capsys, monkeypatch, error, code):
+    def stop(*args):
+        raise error
+
+    monkeypatch.setattr("wgfpde.run.run", stop)
+    assert fails(capsys, code, "run", "heat_1d").startswith("error: ")
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    from wgfpde.errors import CaseError
+
+    monkeypatch.setenv("WGFPDE_DEBUG", "1")
+    with pytest.raises(CaseError):
+        main(["run", "nowhere.toml"])
+
+
+def test_closed_pipe_is_silent():
+    command = f"{sys.executable} -m wgfpde schema | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == "" and len(done.stdout) == 10
+
+
+# ---- progress ---------------------------------------------
+
+
+class Screen(list):
+    """A stream that remembers what was written."""
+
+    def __init__(self, terminal: bool):
+        self.terminal = terminal
+
+    def isatty(self):
+        return self.terminal
+
+    def write(self, text):
+        self.append(text)
+
+    def flush(self):
+        pass
+
+
+@pytest.mark.parametrize(("terminal", "expected"), [(True, 6), (False, 2)])
+def test_progress_is_rare(monkeypatch, terminal, expected):
+    """One call each second for 8 s: a terminal waits 2 s, a log has a line every 5 s (first at 5 s)."""
+    clock = iter(np.arange(0, 100, 1.0))
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    screen = Screen(terminal)
+    line = ProgressLine(screen)
+    for k in range(1, 11 if not terminal else 8):
+        line(Progress(t=k / 10, start=0.0, end=1.0, step=k, dt=0.1, wall=float(k)))
+    assert len(screen) == expected
+    assert ("\r" in screen[0]) is terminal
+    line.clear()
+    assert ("\r\x1b[K" in screen[expected:]) is terminal
+
+
+def test_progress_text():
+    p = Progress(t=1.5, start=1.0, end=3.0, step=50, dt=0.01, wall=10.0)
+    text = ProgressLine(Screen(True)).text(p)
+    for part in ("25.0 %", "t = 1.5 of 3", "step 50", "dt = 0.01", "5 steps/s", "30 s left"):
+        assert part in text
+    assert "? s left" in ProgressLine(Screen(True)).text(Progress(1.0, 1.0, 3.0, 0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.5, "0.5 s"), (125, "2 min 05 s"), (7260, "2 h 01 min")])
+def test_duration(seconds, text):
+    assert cli._duration(seconds) == text
+
+
+# ---- check, inspect, plot, schema, new, validate ---------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_check_presets(capsys, name, folder):
+    dim = load(name).dim
+    assert main(["check", name, "--set", f"grid.shape={[8] * dim}"]) == 0
+    out = capsys.readouterr().out
+    assert "equation" in out and "snapshots from t =" in out
+    assert list(folder.iterdir()) == []
+
+
+def test_check_json(capsys):
+    assert main(["check", "heat_1d", "--json", "--set", "grid.shape=[8]"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["cells"] == 8 and len(facts["times"]) == 11
+
+
+def test_inspect(capsys, finished):
+    for path in (finished, finished / "output.h5"):
+        assert main(["inspect", str(path)]) == 0
+        out = capsys.readouterr().out
+        assert "finished" in out and "mass drift" in out and "energy" in out
+    assert main(["inspect", str(finished), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["equation"] == "heat" and record["steps"] > 0
+
+
+def test_inspect_tells_broken_promises(capsys, monkeypatch, finished):
+    from wgfpde import store
+
+    run = store.read(finished)
+    run.diagnostics["mass"][-1] *= 1 + 1e-9
+    run.diagnostics["min"][-1] = -1e-20
+    run.diagnostics["energy"][-1] += 1.0
+    monkeypatch.setattr(store, "read", lambda path: run)
+    assert main(["inspect", str(finished)]) == 0
+    assert capsys.readouterr().out.count("BROKEN") == 3
+
+
+def test_inspect_bad_files(capsys, folder, finished):
+    assert "does not exist" in fails(capsys, 2, "inspect", "nowhere")
+    (folder / "empty").mkdir()
+    assert "output.h5" in fails(capsys, 2, "inspect", "empty")
+    whole = (finished / "output.h5").read_bytes()
+    for size in (0, 100, len(whole) // 2, len(whole) - 100):
+        (folder / "cut.h5").write_bytes(whole[:size])
+        assert "cut.h5" in fails(capsys, 2, "inspect", "cut.h5")
+    (folder / "text.h5").write_text("not HDF5")
+    assert "text.h5" in fails(capsys, 2, "inspect", "text.h5")
+
+
+def test_plot(capsys, monkeypatch, folder):
+    monkeypatch.setattr(cli, "_plot_figures", lambda path, out: [Path("a.png"), Path("b.png")])
+    assert main(["plot", "runs/a"]) == 0
+    assert capsys.readouterr().out == "a.png\nb.png\n"
+
+
+def test_schema(capsys):
+    assert main(["schema"]) == 0
+    assert "solver" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_new_copies_a_preset(capsys, folder):
+    assert main(["new", "heat_1d"]) == 0
+    assert (folder / "heat_1d.toml").read_text() == presets()["heat_1d"].read_text()
+    capsys.readouterr()
+    assert "is kept" in fails(capsys, 2, "new", "heat_1d")
+    assert main(["new", "heat_1d", "--out", "mine.toml"]) == 0
+    assert load("mine.toml").title == "Heat equation in 1D"
+
+
+def test_new_lists_presets(capsys):
+    assert main(["new"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in presets())
+    assert 'did you mean "heat_1d"?' in fails(capsys, 2, "new", "heat1d")
+
+
+def test_validate(capsys, monkeypatch):
+    import types
+
+    class Table:
+        passed = False
+        rows = ({"claim": "mass", "passed": False},)
+
+        def __str__(self):
+            return "mass  FAILED"
+
+    module = types.SimpleNamespace(validate=lambda names: Table())
+    monkeypatch.setitem(sys.modules, "wgfpde.validate", module)
+    assert main(["validate", "mass"]) == 3
+    assert capsys.readouterr().out == "mass  FAILED\n"
+    assert main(["validate", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+
+
+# ---- an installed wheel ---------------------------------------------
+
+
+def test_wheel_ships_the_presets(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")  # older ones do not know `license = "MIT"`
+    root = Path(cli.__file__).resolve().parent.parent
+    source = tmp_path / "source"  # building writes into the source tree
+    source.mkdir()
+    for name in ("wgfpde", "cases"):
+        shutil.copytree(root / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        "wheels",
+        "source",
+    ]
+    subprocess.run(command, check=True)
+    (wheel,) = Path("wheels").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"wgfpde/cases/{name}.toml" for name in presets()} <= names

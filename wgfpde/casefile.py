@@ -1,0 +1,252 @@
+"""TOML → validated `Case`: includes, overrides, and the defaults that depend on other keys.
+
+A case is read with the standard library, merged with its `include`s and overrides, validated strictly and
+completed with every default: `Case.resolved_toml()` is the whole truth about a run.
+
+    title         the file's stem
+    boundary      "no-flux" on every axis
+    solver        fv, order 2;  solver.dt = (end − start)/200
+    output.every  (end − start)/10, where `times` is absent
+
+Every failure is a CaseError (exit code 2) of one line per mistake: file, key path, what was expected, what
+was found, and the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from .errors import CaseError
+from .grid import Array
+from .mistakes import sentences
+from .schema import INITIAL_SOURCES, Case, FvTable
+from .toml import show, to_toml
+
+MAX_OUTPUTS = 100_000
+"""Most snapshots a case may ask for."""
+
+_EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("initial",): INITIAL_SOURCES,
+    ("output",): ("every", "times"),
+}
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Case:
+    """Read and validate a case file, or a packaged preset by its name.
+
+    overrides : "a.b=value" strings; the value is read as TOML, else as text.
+    Raises CaseError.
+    """
+    file = find_case(path)
+    data = _read(file, ())
+    _merge(data, _overrides(overrides))
+    return _validate(data, file, file.read_text(encoding="utf-8"))
+
+
+def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> Case:
+    """The same from TOML text, such as the one kept in an output file; relative paths start from `folder`."""
+    data = _merged(_parse(text, Path(source)), Path(source), Path(folder), ())
+    return _validate(data, Path(source), text)
+
+
+def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
+    """The same from nested dictionaries, for scripts."""
+    return loads(to_toml(data), source, folder)
+
+
+def find_case(name: Path | str) -> Path:
+    """The file meant by a path or by the name of a packaged preset.  Raises CaseError naming the nearest."""
+    path = Path(name)
+    preset = presets().get(str(name).removesuffix(".toml"))
+    if not path.exists() and preset is not None:
+        return preset
+    return _existing(path)
+
+
+def presets() -> dict[str, Path]:
+    """The packaged cases by name: beside the package in a source tree, inside it once installed."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "cases", here.parent / "cases"):
+        if folder.is_dir():
+            return {file.stem: file for file in sorted(folder.glob("*.toml"))}
+    return {}
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if path.is_dir():
+        hint = f"; did you mean {path / 'case.toml'}?" if (path / "case.toml").is_file() else ""
+        raise CaseError(f"{path}: expected a case file, found a folder{hint}")
+    folder = path.parent
+    here = {p.name: str(p) for p in folder.glob("*.toml")} if folder.is_dir() else {}
+    known = presets()
+    if near := difflib.get_close_matches(path.name.removesuffix(".toml") + ".toml", here, n=1):
+        hint = f"; did you mean {here[near[0]]}?"
+    elif near := difflib.get_close_matches(path.stem, known, n=1):
+        hint = f'; did you mean the packaged case "{near[0]}"?'
+    else:
+        hint = f"; packaged cases: {', '.join(known)}" if known else ""
+    raise CaseError(f"{path}: no such case file{hint}")
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """One file merged over its includes.   above : the files that include it."""
+    if path.resolve() in above:
+        raise CaseError(f"{path}: include: the files include each other in a circle; remove one")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path}: cannot be read as text: {error}") from error
+    return _merged(_parse(text, path), path, path.parent, (*above, path.resolve()))
+
+
+def _merged(data: dict[str, Any], source: Path, folder: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """Tables laid over those of their includes, whose titles do not count; paths become absolute."""
+    merged: dict[str, Any] = {}
+    for name in _include_list(data, source):
+        _merge(merged, _read(_existing(folder / name), above))
+    merged.pop("title", None)
+    _absolute_paths(data, folder)
+    _merge(merged, data)
+    return merged
+
+
+def _parse(text: str, source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError(f"{source}: not valid TOML: {error}") from error
+
+
+def _include_list(data: dict[str, Any], source: Path) -> list[str]:
+    names = data.pop("include", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CaseError(f'{source}: include: expected a list such as ["base.toml"], found {show(names)}')
+    return names
+
+
+def _absolute_paths(data: dict[str, Any], folder: Path) -> None:
+    """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
+    table = data.get("initial")
+    for key in ("file", "samples"):
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str((folder / table[key]).resolve())
+
+
+def _overrides(items: Sequence[str]) -> dict[str, Any]:
+    """["a.b=1", …] as nested tables."""
+    data: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
+            raise CaseError(f"--set {item}: expected key=value, for example --set grid.shape=[64,64]")
+        table = data
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
+        table[parts[-1]] = _override_value(text.strip())
+    _absolute_paths(data, Path())
+    return data
+
+
+def _override_value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    """Lay `top` over `base`, key by key.
+
+    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
+    one of several exclusive keys replaces the others.
+    """
+    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
+        base.clear()
+    if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
+        kept = {"kappa"} if top["kind"] != "none" else set()
+        for key in set(base) - kept:
+            del base[key]
+    exclusive = _EXCLUSIVE.get(path, ())
+    if any(key in top for key in exclusive):
+        for key in exclusive:
+            base.pop(key, None)
+    for key, value in top.items():
+        if isinstance(value, dict):
+            if not isinstance(base.get(key), dict):
+                base[key] = {}
+            _merge(base[key], value, (*path, key))
+        else:
+            base[key] = value
+
+
+def _validate(data: dict[str, Any], source: Path, text: str) -> Case:
+    data.setdefault("title", source.stem)
+    try:
+        case = Case.model_validate(data)
+    except ValidationError as error:
+        raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
+    case = _complete(case)
+    case._path, case._text = source, text
+    with located(source, "output.times" if case.output.times is not None else "output.every"):
+        output_times(case)
+    return case
+
+
+def _complete(case: Case) -> Case:
+    """Fill in the defaults that depend on other tables."""
+    span = case.time.end - case.time.start
+    update: dict[str, Any] = {}
+    if isinstance(case.solver, FvTable) and case.solver.dt is None:
+        update["solver"] = case.solver.model_copy(update={"dt": span / 200})
+    if case.output.every is None and case.output.times is None:
+        update["output"] = case.output.model_copy(update={"every": span / 10})
+    return case.model_copy(update=update)
+
+
+def output_times(case: Case) -> Array:
+    """Strictly increasing output times; start and end are always among them.  Raises CaseError."""
+    start, end, every = case.time.start, case.time.end, case.output.every
+    if case.output.times is not None:
+        times = np.array(case.output.times, dtype=float)
+        if np.any(outside := (times < start) | (times > end)):
+            found = times[np.argmax(outside)]
+            raise CaseError(f"expected times within [{start:g}, {end:g}], found {found:g}")
+        if np.any(steps := np.diff(times) <= 0):
+            k = int(np.argmax(steps))
+            raise CaseError(f"expected increasing times, found {times[k]:g} before {times[k + 1]:g}")
+    else:
+        assert every is not None
+        count = (end - start) / every
+        if count > MAX_OUTPUTS:
+            raise CaseError(f"{every:g} asks for {count:.3g} snapshots, more than {MAX_OUTPUTS}; enlarge it")
+        times = start + every * np.arange(1, math.ceil(count - 1e-9))
+    if len(times) > MAX_OUTPUTS:
+        raise CaseError(f"found {len(times)} snapshots; at most {MAX_OUTPUTS}: leave some out")
+    return np.unique(np.concatenate([[start], times, [end]]))
+
+
+@contextmanager
+def located(source: Path, key: str) -> Iterator[None]:
+    """Put the file and the key path before the message of a CaseError raised inside."""
+    try:
+        yield
+    except CaseError as error:
+        message = str(error)
+        for prefix in (f"{source}: ", f"{key}: "):
+            message = message.removeprefix(prefix)
+        raise CaseError(f"{source}: {key}: {message}") from error

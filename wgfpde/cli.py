@@ -1,0 +1,461 @@
+"""The command line: argv → verbs.  The only module that prints.
+
+Results go to stdout (machine-readable with --json), progress and errors to stderr.  Exit codes: 0 ok, 1 the
+solver failed, 2 usage or a bad case, 3 mismatch, 130 on Ctrl-C.  Each verb imports what it needs, so that
+--help is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from . import __version__
+from .errors import CaseError, WgfpdeError
+
+if TYPE_CHECKING:
+    from .case import Case, Problem
+    from .run import Progress, Result
+    from .store import Run
+
+QUIET_SECONDS = 2.0
+"""A run shorter than this shows no progress."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except WgfpdeError as error:
+        return _failed(str(error), error.exit_code)
+    except MemoryError:
+        return _failed("the machine ran out of memory; use fewer cells", 1)
+    except OSError as error:
+        return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+
+
+def _failed(message: str, code: int) -> int:
+    """Report the exception in flight as a sentence, or raise it again with WGFPDE_DEBUG=1."""
+    if os.environ.get("WGFPDE_DEBUG", "") not in ("", "0"):
+        raise
+    for line in message.splitlines() or [""]:
+        print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _dispatch(args: list[str]) -> int:
+    if args and not args[0].startswith("-") and args[0] not in VERBS:
+        raise CaseError(_unknown_verb(args[0]))
+    parsed = _parser().parse_args(args)
+    if parsed.verb is None:
+        _parser().print_help(sys.stderr)
+        return 2
+    return int(VERBS[parsed.verb](parsed))
+
+
+def _unknown_verb(word: str) -> str:
+    import difflib
+
+    if word.endswith(".toml"):
+        return f"{word} is no command; did you mean: wgfpde run {word}"
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    return f'"{word}" is no command; {hint}Commands: {", ".join(VERBS)}'
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wgfpde",
+        description="Solve Wasserstein gradient flows  ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ))  on 1D and 2D grids.",
+        epilog="Start with: wgfpde new heat_1d; wgfpde run heat_1d.toml; wgfpde plot runs/heat_1d",
+    )
+    parser.add_argument("--version", action="version", version=f"wgfpde {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND")
+
+    def verb(name: str, summary: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+
+    def case_of(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("case", metavar="CASE", help="case file, or the name of a packaged case")
+        sub.add_argument(
+            "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
+            help="override a key, e.g. --set grid.shape=[64,64]; may be repeated",
+        )  # fmt: skip
+
+    def json_of(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--json", action="store_true", help="machine-readable output on stdout")
+
+    run = verb("run", "solve a case and write a run folder")
+    case_of(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/NAME)")
+    run.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
+    run.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    run.add_argument("--plot", action="store_true", help="also plot the result")
+    json_of(run)
+    check = verb("check", "validate and build a case without solving it")
+    case_of(check)
+    json_of(check)
+    inspect = verb("inspect", "show what a run holds and whether its promises were kept")
+    inspect.add_argument("path", type=Path, metavar="PATH")
+    json_of(inspect)
+    plot = verb("plot", "plot a run")
+    plot.add_argument("path", type=Path, metavar="PATH")
+    plot.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (default: the run's)")
+    validate = verb("validate", "check the quick claims on this machine")
+    validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
+    json_of(validate)
+    verb("schema", "print the JSON Schema of case files")
+    new = verb("new", "copy a packaged case to start from; without a name, list them")
+    new.add_argument("preset", metavar="PRESET", nargs="?")
+    new.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: PRESET.toml here)")
+    return parser
+
+
+# ---- verbs -------------------------------------------------------------------------------------------------
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .case import load
+    from .run import run
+
+    case = load(args.case, args.overrides)
+    line = ProgressLine(sys.stderr) if not args.quiet else None
+    try:
+        result = run(case, args.out, args.overwrite, line)
+    finally:
+        if line is not None:
+            line.clear()
+    figures = _plot_figures(result.folder, None) if args.plot else []
+    summary = _summary(result) | ({"figures": [str(f) for f in figures]} if args.plot else {})
+    if args.json:
+        _print_json(summary)
+    elif not args.quiet:
+        _print_record(summary)
+        for figure in figures:
+            print(f"  figure      {figure}")
+    if result.exit_code != 0:
+        print(f"error: {result.message or result.status}", file=sys.stderr)
+    return result.exit_code
+
+
+def _check(args: argparse.Namespace) -> int:
+    from .case import build, load
+
+    case = load(args.case, args.overrides)
+    facts = _case_facts(case, build(case))
+    if args.json:
+        _print_json(facts)
+        return 0
+    print(f"{facts['title']}  ({case.path})")
+    for name in ("equation", "energy", "grid", "memory", "initial", "solver", "output"):
+        print(f"  {name:<10}  {facts[name]}")
+    return 0
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from .store import read
+
+    record = _record(read(args.path))
+    if args.json:
+        _print_json(record)
+        return 0
+    _print_record(record)
+    if not record["diagnostics"]:
+        return 0
+    print(f"  {'diagnostic':<20}" + "".join(f"{key:>14}" for key in ("first", "last", "min", "max")))
+    for name, d in record["diagnostics"].items():
+        print(f"    {name:<18}" + "".join(f"{d[key]:>14.6g}" for key in ("first", "last", "min", "max")))
+    return 0
+
+
+def _plot(args: argparse.Namespace) -> int:
+    for figure in _plot_figures(args.path, args.out):
+        print(figure)
+    return 0
+
+
+def _plot_figures(path: Path, out: Path | None) -> list[Path]:
+    from .plots import plot
+
+    return plot(path, out)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    """Prints the table of claims; exit code 3 when one does not hold."""
+    from .validate import validate
+
+    table = validate(args.names)
+    if args.json:
+        _print_json({"passed": table.passed, "claims": table.rows})
+    else:
+        print(table)
+    return 0 if table.passed else 3
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from .case import json_schema
+
+    _print_json(json_schema())
+    return 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    import difflib
+    import tomllib
+
+    from .case import presets
+
+    known = presets()
+    if args.preset is None:
+        for name, file in known.items():
+            print(f"{name:<28}{tomllib.loads(file.read_text(encoding='utf-8')).get('title', '')}")
+        return 0
+    name = args.preset.removesuffix(".toml")
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean "{near[0]}"? ' if near else ""
+        raise CaseError(f'there is no packaged case "{name}"; {hint}Packaged cases: {", ".join(known)}')
+    target = args.out or Path(f"{name}.toml")
+    if target.is_dir():
+        target = target / f"{name}.toml"
+    try:
+        with target.open("x", encoding="utf-8") as copy:
+            copy.write(known[name].read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise CaseError(f"{target} exists and is kept; remove it or choose another --out") from None
+    print(f"wrote {target}; solve it with: wgfpde run {target}")
+    return 0
+
+
+VERBS = {
+    "run": _run,
+    "check": _check,
+    "inspect": _inspect,
+    "plot": _plot,
+    "validate": _validate,
+    "schema": _schema,
+    "new": _new,
+}
+
+
+# ---- progress ----------------------------------------------------------------------------------------------
+
+
+class ProgressLine:
+    """Shows progress: one line rewritten in place on a terminal, a log line every 5 s elsewhere.
+
+    stream : where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._next = time.monotonic() + (QUIET_SECONDS if self._terminal else 5.0)
+        self._shown = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Called after steps; cheap unless it is time to show something."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (0.2 if self._terminal else 5.0)
+        text = self.text(progress)
+        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+        self._stream.flush()
+        self._shown = True
+
+    def text(self, p: Progress) -> str:
+        done = (p.t - p.start) / (p.end - p.start)
+        rate = p.step / p.wall if p.wall > 0 else 0.0
+        left = p.wall * (1 - done) / done if done > 0 else float("inf")
+        return (
+            f"{100 * done:5.1f} %   t = {p.t:.5g} of {p.end:g}   step {p.step}   dt = {p.dt:.3g}   "
+            f"{rate:.3g} steps/s   {_duration(left)} left"
+        )
+
+    def clear(self) -> None:
+        if self._terminal and self._shown:
+            print("\r\x1b[K", end="", file=self._stream, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "? s"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours} h {m:02d} min" if hours else f"{m} min {s:02d} s"
+
+
+# ---- what a run was, and whether its promises were kept ----------------------------------------------------
+
+
+def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
+    from .case import memory_needed
+
+    solver, times, grid = case.solver, problem.times, problem.flow.grid
+    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
+    terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
+    terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    keys = solver.model_dump(exclude_none=True)
+    steps = ""
+    if isinstance(keys.get("dt"), float):
+        steps = f"; about {(case.time.end - case.time.start) / keys['dt']:.0f} steps"
+    source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
+    rho = problem.initial.rho
+    stretched = [] if grid.uniform else ["stretched"]
+    return {
+        "title": case.title,
+        "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
+        "energy": ";  ".join(terms),
+        "grid": ", ".join([_grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
+        "cells": case.cells,
+        "memory": f"about {_bytes(memory_needed(case))}, and {_bytes(8 * case.cells * len(times))} on disk",
+        "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
+        "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
+        "times": times.tolist(),
+    }
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    """The record of a finished run, from its file, with what only the result knows."""
+    from .store import read
+
+    record = _record(read(result.folder))
+    return record | {
+        "status": result.status, "message": result.message, "steps": result.steps,
+        "wall_seconds": result.wall_seconds, "exit_code": result.exit_code,
+    }  # fmt: skip
+
+
+def _record(run: Run) -> dict[str, Any]:
+    """A run as plain values: what it solved, how far it came, its diagnostics and its promises."""
+    import numpy as np
+
+    diagnostics = {
+        name: {"first": v[0], "last": v[-1], "min": np.min(v), "max": np.max(v)} if len(v) else {}
+        for name, v in run.diagnostics.items()
+    }
+    return {
+        "file": str(run.path),
+        "title": run.title,
+        "equation": str(run.attributes.get("equation", "")),
+        "method": str(run.attributes.get("method", "")),
+        "status": run.status,
+        "message": run.message,
+        "grid": _grid_text(run.edges),
+        "snapshots": len(run),
+        "t_first": float(run.t[0]) if len(run) else None,
+        "t_last": float(run.t[-1]) if len(run) else None,
+        "steps": len(run.steps["t"]),
+        "wall_seconds": run.attributes.get("wall_seconds"),
+        "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items() if d},
+        "promises": _promises(run) if len(run) else [],
+    }
+
+
+def _promises(run: Run) -> list[dict[str, Any]]:
+    """Mass kept, ρ ≥ 0, energy never raised: what the snapshots show, and the bound on it."""
+    import numpy as np
+
+    def promise(name: str, measured: float, bound: float, kept: bool) -> dict[str, Any]:
+        return {"name": name, "measured": float(measured), "bound": float(bound), "kept": bool(kept)}
+
+    mass, energy = run.diagnostics["mass"], run.diagnostics["energy"]
+    drift, drift_bound = np.max(np.abs(mass - mass[0])) / mass[0], _mass_bound(run)
+    least = np.min(run.diagnostics["min"])
+    rise = np.max(np.diff(energy), initial=-np.inf)
+    rise_bound = 1e-12 * (np.max(np.abs(energy)) + mass[0])
+    return [
+        promise("mass drift", drift, drift_bound, drift <= drift_bound),
+        promise("min density", least, 0.0, least >= 0),
+        promise("energy rise", rise, rise_bound, rise <= rise_bound),
+    ]
+
+
+def _mass_bound(run: Run) -> float:
+    """Relative mass drift left to rounding: 1e-12, and 10 eps (1 + dt max p'/h²) for each nonlinear step."""
+    import numpy as np
+
+    from .case import Entropy, Power, loads
+
+    internal = loads(run.resolved_toml, str(run.path)).energy.internal
+    if isinstance(internal, Entropy):
+        return 1e-12
+    stiffness = 0.0
+    if isinstance(internal, Power):
+        m = internal.m
+        extreme = np.max(run.diagnostics["max"]) if m > 1 else np.min(run.diagnostics["min"])
+        h = min(float(np.min(np.diff(edges))) for edges in run.edges)
+        stiffness = internal.kappa * m * max(float(extreme), 1e-300) ** (m - 1) / h**2
+    return float(1e-12 + 10 * np.finfo(float).eps * np.sum(1 + run.steps["dt"] * stiffness))
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    wall = record["wall_seconds"]
+    print(record["title"])
+    print(f"  equation    {record['equation']}, {record['method']}, {record['grid']}")
+    took = f" in {_duration(wall)}" if wall is not None and wall == wall else ""
+    span = f"t = {record['t_first']:g} to {record['t_last']:g}" if record["snapshots"] else "nothing yet"
+    counts = f"{record['steps']} steps, {record['snapshots']} snapshots"
+    print(f"  status      {record['status']}: {span}, {counts}{took}")
+    if record["message"]:
+        print(f"  message     {record['message']}")
+    for promise in record["promises"]:
+        verdict = "kept" if promise["kept"] else "BROKEN"
+        sign = "≥" if promise["name"] == "min density" else "≤"
+        print(f"  {promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {sign} {promise['bound']:.2g})")
+    errors = {n: d for n, d in record["diagnostics"].items() if n.startswith("error_")}
+    if errors:
+        texts = [f"{name.removeprefix('error_')} {d['last']:.3g}" for name, d in errors.items()]
+        print(f"  vs exact    {', '.join(texts)} at the end")
+    print(f"  file        {record['file']}")
+
+
+def _grid_text(edges: Sequence[Any]) -> str:
+    cells = " × ".join(str(len(e) - 1) for e in edges)
+    return f"{cells} cells on " + " × ".join(f"[{float(e[0]):g}, {float(e[-1]):g}]" for e in edges)
+
+
+def _bytes(n: float) -> str:
+    for unit in ("KiB", "MiB"):
+        n /= 1024
+        if n < 1024:
+            return f"{n:.3g} {unit}"
+    return f"{n / 1024:.3g} GiB"
+
+
+def _print_json(data: Any) -> None:
+    import json
+
+    print(json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(data: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null."""
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_plain(value) for value in data]
+    if isinstance(data, float):
+        return float(data) if abs(data) < float("inf") else None
+    if hasattr(data, "item"):
+        return _plain(data.item())
+    return data

@@ -1,0 +1,284 @@
+"""Numbers that every run records: one per snapshot and name.
+
+A diagnostic is a function of a `State` (flow, snapshot, exact solution) that returns a float.  The decorator
+names its units and says where it applies; the order below is the order in the file.  What several diagnostics
+share — mass, the energies with their one W∗ρ, moments — is computed once per State.
+
+Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the discrete energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from . import fv
+from .flow import Flow, Snapshot
+from .grid import Array
+
+
+@dataclass(frozen=True)
+class State:
+    """What a diagnostic may look at.  exact : cell values of the exact solution at this time, or None."""
+
+    flow: Flow
+    snapshot: Snapshot
+    exact: Array | None = None
+
+    @property
+    def rho(self) -> Array:
+        return self.snapshot.rho
+
+    @cached_property
+    def mass(self) -> float:
+        return self.flow.mass(self.rho)
+
+    @cached_property
+    def parts(self) -> tuple[float, float, float]:
+        return self.flow.parts(self.rho)
+
+    @cached_property
+    def error(self) -> Array:
+        return np.abs(self.rho - self.exact)
+
+    @cached_property
+    def means(self) -> tuple[float, ...]:
+        """Centre of mass per axis, x first."""
+        coordinates = self.flow.grid.coordinates()
+        return tuple(self.mean(np.asarray(x)) for x in coordinates.values())
+
+    def mean(self, values: Array) -> float:
+        """∫ f ρ / ∫ ρ; NaN without mass."""
+        return self.flow.integral(values * self.rho) / self.mass if self.mass else np.nan
+
+    def covariance(self, i: int, j: int) -> float:
+        """∫ (x_i − ⟨x_i⟩)(x_j − ⟨x_j⟩) ρ / ∫ ρ."""
+        x = list(self.flow.grid.coordinates().values())
+        return self.mean((x[i] - self.means[i]) * (x[j] - self.means[j]))
+
+    def order(self, i: int) -> float:
+        """|∫ ρ e^{2πi x/L}| / ∫ ρ along axis i: 0 for a uniform state, 1 for a point mass."""
+        axis = self.flow.grid.axes[i]
+        angle = (2 * np.pi / axis.length) * (self.flow.grid.coordinates()[axis.name] - axis.lower)
+        return float(np.hypot(self.mean(np.cos(angle)), self.mean(np.sin(angle))))
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A named number; `applies(flow, has_exact)` says where it makes sense."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    value: Callable[[State], float]
+    applies: Callable[[Flow, bool], bool]
+
+
+REGISTRY: dict[str, Diagnostic] = {}
+
+
+def everywhere(flow: Flow, has_exact: bool) -> bool:
+    return True
+
+
+def in_2d(flow: Flow, has_exact: bool) -> bool:
+    return flow.grid.dim == 2
+
+
+def with_exact(flow: Flow, has_exact: bool) -> bool:
+    return has_exact
+
+
+def with_gibbs(flow: Flow, has_exact: bool) -> bool:
+    return flow.has_gibbs
+
+
+def periodic(i: int) -> Callable[[Flow, bool], bool]:
+    def applies(flow: Flow, has_exact: bool) -> bool:
+        return i < flow.grid.dim and flow.grid.axes[i].periodic
+
+    return applies
+
+
+def diagnostic(
+    long_name: str, units: str = "1", applies: Callable[[Flow, bool], bool] = everywhere
+) -> Callable[[Callable[[State], float]], Callable[[State], float]]:
+    """Register a function of a State under its name (less a trailing _); its docstring is the description."""
+
+    def register(function: Callable[[State], float]) -> Callable[[State], float]:
+        name = function.__name__.rstrip("_")
+        text = " ".join((function.__doc__ or "").split())
+        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies)
+        return function
+
+    return register
+
+
+def applicable(flow: Flow, has_exact: bool) -> list[Diagnostic]:
+    """The diagnostics of a run, in the order of the file."""
+    return [d for d in REGISTRY.values() if d.applies(flow, has_exact)]
+
+
+def compute(
+    flow: Flow, snapshot: Snapshot, exact: Callable[[float], Array] | None = None
+) -> dict[str, float]:
+    """All applicable diagnostics of a snapshot.  exact : t ↦ cell values, array of the grid's shape."""
+    state = State(flow, snapshot, None if exact is None else exact(snapshot.t))
+    return {d.name: float(d.value(state)) for d in applicable(flow, exact is not None)}
+
+
+@diagnostic("mass")
+def mass(s: State) -> float:
+    """Total mass, the integral of rho; conserved."""
+    return s.mass
+
+
+@diagnostic("energy")
+def energy(s: State) -> float:
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises."""
+    return float(sum(s.parts))
+
+
+@diagnostic("internal energy")
+def energy_internal(s: State) -> float:
+    """Internal energy, int U(rho)."""
+    return s.parts[0]
+
+
+@diagnostic("potential energy")
+def energy_potential(s: State) -> float:
+    """Potential energy, int V rho."""
+    return s.parts[1]
+
+
+@diagnostic("interaction energy")
+def energy_interaction(s: State) -> float:
+    """Interaction energy, 1/2 iint W(x-y) rho(x) rho(y)."""
+    return s.parts[2]
+
+
+@diagnostic("dissipation")
+def dissipation(s: State) -> float:
+    """Rate of energy loss of the semi-discrete flow, int rho |grad xi|^2; inf where entropy meets vacuum."""
+    return fv.dissipation(s.flow, s.rho)
+
+
+@diagnostic("smallest density")
+def min_(s: State) -> float:
+    """Smallest cell average of rho; never negative."""
+    return float(s.rho.min())
+
+
+@diagnostic("largest density")
+def max_(s: State) -> float:
+    """Largest cell average of rho."""
+    return float(s.rho.max())
+
+
+@diagnostic("mean x")
+def mean_x(s: State) -> float:
+    """Centre of mass in x; on a periodic axis, of the box as drawn."""
+    return s.means[0]
+
+
+@diagnostic("mean y", applies=in_2d)
+def mean_y(s: State) -> float:
+    """Centre of mass in y; on a periodic axis, of the box as drawn."""
+    return s.means[1]
+
+
+@diagnostic("variance in x")
+def variance_x(s: State) -> float:
+    """Variance of x under rho/mass."""
+    return s.covariance(0, 0)
+
+
+@diagnostic("variance in y", applies=in_2d)
+def variance_y(s: State) -> float:
+    """Variance of y under rho/mass."""
+    return s.covariance(1, 1)
+
+
+@diagnostic("covariance of x and y", applies=in_2d)
+def covariance_xy(s: State) -> float:
+    """Covariance of x and y under rho/mass."""
+    return s.covariance(0, 1)
+
+
+@diagnostic("second moment")
+def second_moment(s: State) -> float:
+    """int |x|^2 rho, about the origin and not divided by the mass."""
+    squares = sum(np.asarray(x) ** 2 for x in s.flow.grid.coordinates().values())
+    return s.flow.integral(squares * s.rho)
+
+
+@diagnostic("order parameter in x", applies=periodic(0))
+def order_x(s: State) -> float:
+    """Modulus of the first circular moment in x: 0 for a uniform state, 1 for a point mass."""
+    return s.order(0)
+
+
+@diagnostic("order parameter in y", applies=periodic(1))
+def order_y(s: State) -> float:
+    """Modulus of the first circular moment in y: 0 for a uniform state, 1 for a point mass."""
+    return s.order(1)
+
+
+@diagnostic("entropy")
+def entropy(s: State) -> float:
+    """int rho ln rho, with 0 ln 0 = 0; lower is more spread out."""
+    return s.flow.integral(s.rho * np.log(np.where(s.rho > 0, s.rho, 1.0)))
+
+
+@diagnostic("Kullback-Leibler divergence", applies=with_gibbs)
+def kl_gibbs(s: State) -> float:
+    """Kullback-Leibler divergence to the Gibbs state pi of the same mass, int rho ln(rho/pi) - rho + pi."""
+    pi = s.flow.gibbs(s.mass)
+    return s.flow.integral(relative_entropy_density(s.rho, pi, _log_gibbs(s.flow, pi)))
+
+
+@diagnostic("L1 error", applies=with_exact)
+def error_l1(s: State) -> float:
+    """int |rho - exact|."""
+    return s.flow.integral(s.error)
+
+
+@diagnostic("L2 error", applies=with_exact)
+def error_l2(s: State) -> float:
+    """Square root of int (rho - exact)^2."""
+    return float(np.sqrt(s.flow.integral(s.error**2)))
+
+
+@diagnostic("largest error", applies=with_exact)
+def error_linf(s: State) -> float:
+    """Largest |rho - exact| over the cells."""
+    return float(s.error.max())
+
+
+def relative_entropy_density(rho: Array, pi: Array, log_pi: Array) -> Array:
+    """ρ ln(ρ/π) − ρ + π ≥ 0, elementwise, accurate also where ρ ≈ π.
+
+        π f(u),   u = (ρ − π)/π,   f(u) = (1+u) ln(1+u) − u = Σ_{k≥2} (−u)^k / (k(k−1))     for |u| ≤ 1e-2
+
+    rho, pi, log_pi : arrays of one shape; log_pi is given because π may underflow.  The value at ρ = 0 is π.
+    Eight terms of the series leave a relative error below 1e-16 there; the plain formula would leave eps/u.
+    """
+    plain = rho * (np.log(np.where(rho > 0, rho, 1.0)) - log_pi) - rho + pi
+    u = np.divide(rho - pi, pi, out=np.ones_like(pi), where=pi > 0)
+    series = np.zeros_like(u)
+    near = np.abs(u) <= 1e-2
+    v = -u[near]
+    series[near] = v**2 * np.polynomial.polynomial.polyval(v, [1 / (k * (k - 1)) for k in range(2, 10)])
+    return np.where(near, pi * series, plain)
+
+
+def _log_gibbs(flow: Flow, pi: Array) -> Array:
+    """ln π from V, finite where π underflows."""
+    if flow.potential is None:
+        return np.log(pi)
+    k = np.unravel_index(np.argmin(flow.potential), pi.shape)
+    return np.log(pi[k]) - (flow.potential - flow.potential[k]) / flow.internal.kappa

@@ -1,0 +1,311 @@
+"""The tables of a case file, and what each key may hold.
+
+Everything that can be said about a case without its grid is checked here, strictly: no unknown key, no text
+for a number, nothing infinite.  Descriptions serve the JSON Schema and the messages alike.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from .errors import CaseError
+from .expressions import check_params
+from .toml import show, to_toml
+
+
+def _fail(message: str) -> PydanticCustomError:
+    """A mistake whose text is complete: it is shown after the key path as it stands."""
+    return PydanticCustomError("sentence", "{text}", {"text": message})
+
+
+def _step_size(value: object) -> object:
+    """Accept a positive number or "adaptive", with one message for both (a union would give two)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or value == "adaptive" or (number and 0 < value < math.inf):  # type: ignore[operator]
+        return value
+    raise _fail(f'expected a positive number or "adaptive", found {show(value)}')
+
+
+Positive = Annotated[float, Field(gt=0)]
+Cells = Annotated[int, Field(ge=2)]
+StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_size)]
+INITIAL_SOURCES = ("density", "file", "samples")
+"""Keys of [initial], of which a case has exactly one."""
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class GridTable(Table):
+    """A tensor-product grid of one or two axes, x first."""
+
+    shape: list[Cells] = Field(description="cells per axis, x first: [nx] or [nx, ny]")
+    lower: list[float] = Field(description="lower bounds, one number per axis")
+    upper: list[float] = Field(description="upper bounds, one number per axis")
+    boundary: list[Literal["no-flux", "periodic"]] = Field(
+        default=[], validate_default=True, description='"no-flux" (default) or "periodic", one per axis'
+    )
+    mapping: list[str] | None = Field(
+        default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"
+    )
+
+    @field_validator("shape")
+    @classmethod
+    def _one_or_two_axes(cls, shape: list[int]) -> list[int]:
+        if len(shape) not in (1, 2):
+            raise _fail(f"a grid has one or two axes, found {len(shape)} entries; give [nx] or [nx, ny]")
+        return shape
+
+    @field_validator("lower", "upper", "boundary", "mapping")
+    @classmethod
+    def _one_per_axis(cls, values: list | None, info: ValidationInfo) -> list | None:
+        shape = info.data.get("shape")
+        if values is None or shape is None:
+            return values
+        if info.field_name == "boundary" and not values:
+            return ["no-flux"] * len(shape)
+        if len(values) != len(shape):
+            wanted = "1 entry" if len(shape) == 1 else "2 entries"
+            raise _fail(f"expected {wanted}, one per axis of grid.shape, found {len(values)}")
+        if info.field_name == "upper":
+            for k, (low, high) in enumerate(zip(info.data.get("lower", []), values, strict=False)):
+                if high <= low:
+                    raise _fail(f"upper[{k}] must lie above lower[{k}]; found {high:g} and {low:g}")
+        return values
+
+
+class Entropy(Table):
+    """U = κ(ρ ln ρ − ρ)."""
+
+    kind: Literal["entropy"]
+    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+
+
+class Power(Table):
+    """U = κ ρ^m/(m − 1)."""
+
+    kind: Literal["power"]
+    m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
+    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+
+    @field_validator("m")
+    @classmethod
+    def _not_one(cls, m: float) -> float:
+        if m == 1:
+            raise _fail('m = 1 is the entropy; write { kind = "entropy" } instead')
+        return m
+
+
+class NoInternal(Table):
+    """U = 0."""
+
+    kind: Literal["none"]
+
+
+class EnergyTable(Table):
+    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
+
+    internal: Annotated[Entropy | Power | NoInternal, Field(discriminator="kind")] = Field(
+        description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'
+    )
+    potential: str | None = Field(
+        default=None, description="V, a formula in x (and y), r = |(x, y)| and the params"
+    )
+    interaction: str | None = Field(
+        default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
+    )
+
+    @model_validator(mode="after")
+    def _not_zero(self) -> EnergyTable:
+        if self.internal.kind == "none" and self.potential is None and self.interaction is None:
+            raise _fail("the energy is zero and nothing would move; give internal, potential or interaction")
+        return self
+
+
+class InitialTable(Table):
+    """The density at the start: exactly one of density, file, samples."""
+
+    density: str | None = Field(
+        default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0"
+    )
+    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    samples: str | None = Field(default=None, description="a .csv file with one point per line")
+    mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
+    sampling: Literal["average", "centre"] = Field(
+        default="average", description='"average" (cell averages, default) or "centre"; also for [exact]'
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> InitialTable:
+        given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise _fail(f"expected exactly one of density, file, samples; found {found}")
+        return self
+
+
+class ExactTable(Table):
+    """The exact solution, where it is known: adds error_l1, error_l2, error_linf to the output."""
+
+    density: str = Field(description="a formula in x (and y), r = |(x, y)|, t and the params")
+
+
+class FvTable(Table):
+    """Finite volumes, section 2 of the theory."""
+
+    method: Literal["fv"]
+    order: Literal[1, 2] = Field(default=2, description="order in time, 1 or 2")
+    dt: StepSize = Field(default=None, description='step size, a number > 0 or "adaptive"; default span/200')
+    tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
+    first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
+    stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
+
+    @model_validator(mode="after")
+    def _first_dt_is_adaptive(self) -> FvTable:
+        if self.first_dt is not None and self.dt != "adaptive":
+            raise _fail('first_dt belongs to adaptive stepping; write dt = "adaptive" or remove it')
+        return self
+
+
+class JkoTable(Table):
+    """The JKO scheme by Benamou–Brenier."""
+
+    method: Literal["jko"]
+    tau: Positive = Field(description="JKO step, a positive number")
+    algorithm: Literal["newton", "pdhg"] = Field(default="newton", description='"newton" or "pdhg"')
+    inner_steps: Annotated[int, Field(ge=1)] = Field(default=1, description="inner steps, an integer ≥ 1")
+    tolerance: Positive = Field(default=1e-8, description="primal–dual gap, a positive number")
+    max_iterations: Annotated[int, Field(ge=1)] | None = Field(default=None, description="an integer ≥ 1")
+    congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
+
+
+class TimeTable(Table):
+    """From start to end."""
+
+    start: float = Field(default=0.0, description="a number, default 0")
+    end: float = Field(description="a number larger than start")
+
+    @field_validator("end")
+    @classmethod
+    def _after_start(cls, end: float, info: ValidationInfo) -> float:
+        start = info.data.get("start", -math.inf)
+        if end <= start:
+            raise _fail(f"expected a time after time.start = {start:g}, found {end:g}")
+        return end
+
+
+class OutputTable(Table):
+    """When snapshots are written; start and end always are."""
+
+    every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
+    times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> OutputTable:
+        if self.every is not None and self.times is not None:
+            raise _fail("expected either every or times, found both; remove one")
+        return self
+
+
+class Case(Table):
+    """A validated case with every default filled in.  Two cases are equal when they describe the same run.
+
+    path : the file it came from, as messages name it.   text : that file's text, as the user wrote it.
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema", description="version of this format: 1")
+    title: str = Field(description="a line of text; default: the file's name")
+    params: dict[str, float] = Field(default={}, description="named constants for the formulas")
+    grid: GridTable = Field(description="a table with shape, lower, upper")
+    energy: EnergyTable = Field(description="a table with internal, potential, interaction")
+    initial: InitialTable = Field(description="a table with one of density, file, samples")
+    exact: ExactTable | None = Field(default=None, description="a table with density")
+    solver: Annotated[FvTable | JkoTable, Field(discriminator="method")] = Field(
+        default=FvTable(method="fv"), description='a table with method = "fv" or "jko"'
+    )
+    time: TimeTable = Field(description="a table with end (and start)")
+    output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
+
+    _path: Path = PrivateAttr(default=Path("case"))
+    _text: str = PrivateAttr(default="")
+
+    @field_validator("params")
+    @classmethod
+    def _names(cls, params: dict[str, float]) -> dict[str, float]:
+        try:
+            check_params(params)
+        except CaseError as error:
+            raise _fail(str(error).removeprefix("params: ").removeprefix("params.")) from error
+        return params
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @property
+    def dim(self) -> int:
+        return len(self.grid.shape)
+
+    @property
+    def cells(self) -> int:
+        return math.prod(self.grid.shape)
+
+    def resolved_toml(self) -> str:
+        """The case with every default, as TOML; loading it gives an equal case."""
+        return to_toml(self.model_dump(by_alias=True, exclude_none=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Case) and self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+TABLES: dict[tuple[str, ...], type[Table]] = {
+    (): Case,
+    ("grid",): GridTable,
+    ("energy",): EnergyTable,
+    ("energy", "internal", "entropy"): Entropy,
+    ("energy", "internal", "power"): Power,
+    ("energy", "internal", "none"): NoInternal,
+    ("initial",): InitialTable,
+    ("exact",): ExactTable,
+    ("solver", "fv"): FvTable,
+    ("solver", "jko"): JkoTable,
+    ("time",): TimeTable,
+    ("output",): OutputTable,
+}
+"""Every table by its place; the last part of a union's places is the tag of the member."""
+UNIONS = (("solver",), ("energy", "internal"))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a case file."""
+    schema = Case.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "wgfpde case"
+    schema["properties"]["include"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "case files merged below this one, relative to it",
+    }
+    schema["required"] = [key for key in schema["required"] if key != "title"]
+    return schema

@@ -1,0 +1,48 @@
+"""Values as TOML text: whole tables for files, single values for messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def to_toml(data: Mapping[str, Any]) -> str:
+    """Numbers, text, lists and tables as TOML: plain keys first, then one [table] each, the rest inline."""
+    lines = [f"{_toml_key(k)} = {to_value(v)}" for k, v in data.items() if not isinstance(v, Mapping)]
+    for name, table in data.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{_toml_key(name)}]"]
+            lines += [f"{_toml_key(k)} = {to_value(v)}" for k, v in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def to_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml_key(k)} = {to_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(to_value(v) for v in value) + "]"
+    return str(value)
+
+
+def show(value: object) -> str:
+    """A value as it stands in TOML, with its type where that is the point."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return to_value(value) if len(value) <= 6 else f"a list of {len(value)} entries"
+    if isinstance(value, bool | int | float | str):
+        text = to_value(value)
+        return text if len(text) <= 80 else text[:77] + "…"
+    return f"a {type(value).__name__}"
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
