@@ -1,0 +1,58 @@
+# make run | test | lint | validate | bench | clean: each installs what it needs into .venv first.
+# uv is used where it is present, else python3's own venv and pip.
+
+VENV   := .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+CASE   ?= cases/double_well_2d.toml
+OUT    ?= runs/$(basename $(notdir $(CASE)))
+
+.PHONY: help install run test lint validate bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run        install, run $(CASE), draw it   (CASE=cases/heat_1d.toml for another)"
+	@echo "make test       install with test tools, run the test suite"
+	@echo "make lint       ruff and mypy"
+	@echo "make validate   compare the solvers with closed forms"
+	@echo "make bench      time the solvers"
+	@echo "make clean      remove $(VENV) and caches; runs/ stays"
+
+$(VENV)/bin/python:
+	@if command -v uv >/dev/null 2>&1; then uv venv -q --python '>=3.11' $(VENV); \
+	elif ! command -v $(PYTHON) >/dev/null 2>&1; then \
+	  echo "error: neither uv nor $(PYTHON) was found. Install Python 3.11 or newer (python.org), or uv (astral.sh/uv)." >&2; exit 1; \
+	elif ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  echo "error: Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Name another: make PYTHON=python3.12 run" >&2; exit 1; \
+	else $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "error: $(PYTHON) cannot make virtual environments (on Debian: apt install python3-venv); or install uv." >&2; exit 1; }; fi
+
+# one stamp per set of extras; "plain" is no extra
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	@echo "installing wgfpde into $(VENV) …"
+	@target='.$(if $(filter plain,$*),,[$*])'; \
+	if command -v uv >/dev/null 2>&1; then uv pip install -q --python $(BIN)/python -e "$$target"; \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check -e "$$target"; fi
+	@touch $@
+
+install: $(VENV)/.installed-plain
+
+run: install
+	@$(BIN)/wgfpde run $(CASE) --out $(OUT) --overwrite --plot
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+validate: install
+	$(BIN)/wgfpde validate
+
+bench: install
+	$(BIN)/python validation/benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
