@@ -43,6 +43,7 @@ class Lines:
         self.blocks = -(-self.count // self.lanes)
         self.widths = np.ascontiguousarray(axis.widths)
         self.distances = np.ascontiguousarray(axis.distances)
+        self.inverse_distances = 1.0 / self.distances
         self.periodic = axis.periodic
 
     def coefficients(self) -> Array:

@@ -153,7 +153,28 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
                     lowest = min(lowest, new[i, k])
             if lowest < 0.0 or guard:
                 stats[q, 0] = _repair(
-                    rho, phi, direction, q, count, a, b, h, sums, periodic, dt, guard, kind, kappa, e, f, g, u, v, old, stage, new
+                    rho,
+                    phi,
+                    direction,
+                    q,
+                    count,
+                    a,
+                    b,
+                    h,
+                    sums,
+                    periodic,
+                    dt,
+                    guard,
+                    kind,
+                    kappa,
+                    e,
+                    f,
+                    g,
+                    u,
+                    v,
+                    old,
+                    stage,
+                    new,
                 )
         stats[q, 1] = _mass_defect(new, old, h, count)
         scatter(new, direction, q * lanes, count, out)

@@ -58,14 +58,11 @@ def stolarsky(a, b, qa, qb, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def slow_flux(a, b, qa, qb, dphi, kappa, m):
-    """m ≥ 2: (d·F, d·∂F/∂a, −d·∂F/∂b, size, two_way).
-
-    size is the sum of the absolute terms of d·F; two_way is the share of d·F in which −Δp appears (module `power_sweep`).
-    """
+    """m ≥ 2: (d·F, d·∂F/∂a, −d·∂F/∂b, two_way), two_way being the share of d·F in which −Δp appears."""
     pa, pb = kappa * a * qa, kappa * b * qb
     da, db = kappa * m * qa, kappa * m * qb
     if dphi == 0.0:
-        return pa - pb, da, db, pa + pb, 1.0
+        return pa - pb, da, db, 1.0
     mean = stolarsky(a, b, qa, qb, m)
     du = kappa * m / (m - 1.0) * (qb - qa)
     dxi = du + dphi
@@ -76,13 +73,12 @@ def slow_flux(a, b, qa, qb, dphi, kappa, m):
         else:
             ma = (m - 1.0) * (qa / a if a > 0.0 else 0.0) * (mean - a) / (qb - qa)
             mb = (m - 1.0) * (qb / b if b > 0.0 else 0.0) * (b - mean) / (qb - qa)
-        return pa - pb - mean * dphi, da - ma * dphi, db + mb * dphi, pa + pb + mean * abs(dphi), 1.0
+        return pa - pb - mean * dphi, da - ma * dphi, db + mb * dphi, 1.0
     ua = kappa * m * (qa / a if a > 0.0 else (1.0 if m == 2.0 else 0.0))
     ub = kappa * m * (qb / b if b > 0.0 else (1.0 if m == 2.0 else 0.0))
-    size = 2.0 * donor * (abs(dphi) + abs(du))
     if dxi < 0.0:
-        return -2.0 * a * dxi, -2.0 * dxi + 2.0 * a * ua, 2.0 * a * ub, size, 0.0
-    return -2.0 * b * dxi, 2.0 * b * ua, 2.0 * dxi + 2.0 * b * ub, size, 0.0
+        return -2.0 * a * dxi, -2.0 * dxi + 2.0 * a * ua, 2.0 * a * ub, 0.0
+    return -2.0 * b * dxi, 2.0 * b * ua, 2.0 * dxi + 2.0 * b * ub, 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -101,10 +97,10 @@ def blend(q, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fast_flux(a, b, qa, qb, dphi, kappa, m):
-    """m < 2, a, b > 0: (d·F, d·a∂F/∂a, −d·b∂F/∂b, size, two_way), derivatives in ln ρ."""
+    """m < 2, a, b > 0: (d·F, d·a∂F/∂a, −d·b∂F/∂b, two_way), derivatives in ln ρ."""
     pa, pb = kappa * a * qa, kappa * b * qb
     if dphi == 0.0:
-        return pa - pb, m * pa, m * pb, pa + pb, 1.0
+        return pa - pb, m * pa, m * pb, 1.0
     ga, gb = kappa * m * qa, kappa * m * qb
     mean = stolarsky(a, b, qa, qb, m)
     du = (gb - ga) / (m - 1.0)
@@ -113,14 +109,13 @@ def fast_flux(a, b, qa, qb, dphi, kappa, m):
     else:
         ma, mb = (m - 1.0) * qa * (mean - a) / (qb - qa), (m - 1.0) * qb * (b - mean) / (qb - qa)
     flux = pa - pb - mean * dphi
-    size = pa + pb + mean * abs(dphi)
     left = m * pa - ma * dphi
     right = m * pb + mb * dphi
     least = min(ga, gb)
     q = 0.5 * abs(dphi) / least if least > 0.0 else 1e300
     omega, slope = blend(q, m)
     if omega == 0.0:
-        return flux, left, right, size, 1.0
+        return flux, left, right, 1.0
     dxi = du + dphi
     donor = a if dxi < 0.0 else b
     upwind = -donor * dxi
@@ -129,5 +124,4 @@ def fast_flux(a, b, qa, qb, dphi, kappa, m):
     turn = -(m - 1.0) * slope * (upwind - flux)  # ∂ω/∂ln ρ of the cell with the smaller p'
     out_left = (1.0 - omega) * left + omega * up_left + (turn if ga <= gb else 0.0)
     out_right = (1.0 - omega) * right + omega * up_right - (0.0 if ga <= gb else turn)
-    size = (1.0 - omega) * size + omega * donor * (abs(du) + abs(dphi))
-    return (1.0 - omega) * flux + omega * upwind, out_left, out_right, size, 1.0 - omega
+    return (1.0 - omega) * flux + omega * upwind, out_left, out_right, 1.0 - omega

@@ -51,9 +51,7 @@ class Scheme(Protocol):
         """Advance rho in place along one axis."""
 
 
-def split_step(
-    scheme: Scheme, axes: list[Lines], rho: Array, dt: float, order: int, guard: bool
-) -> tuple[Array, Cost]:
+def split_step(scheme: Scheme, axes: list[Lines], rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
     """One step of all axes.  rho : (ny, nx), kept.  Returns the new density and the cost; order 1 or 2 in dt."""
     cost = Cost()
     out = rho.copy()
@@ -160,7 +158,7 @@ class PowerScheme:
         stats = np.zeros((lines.blocks, 4))
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.widths, lines.distances, lines.periodic, dt, order, guard,
+            rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.periodic, dt, order, guard,
             self._kappa, self._m, lines.lanes, rho, stats,
         )  # fmt: skip
         cost.add(stats)

@@ -94,7 +94,7 @@ class FiniteVolumes:
         self._potential = np.ascontiguousarray(base).reshape(self._rows)
         self._prepared = False
         self._known_energy: tuple[Array, tuple[float, float]] | None = None
-        self._known_drive: tuple[Array, Array] | None = None
+        self._known_drive: tuple[Array, Array, Array] | None = None
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
         """One accepted step from `snapshot`, never past t_next and landing on it exactly.
@@ -134,6 +134,7 @@ class FiniteVolumes:
             wish = max(dt_next, snapshot.dt_next) if lands and not rejected else dt_next
         else:
             wish = GROW * dt if rejected or 0 < snapshot.dt_next < self.dt else 0.0
+        attempt.rho.flags.writeable = False  # a snapshot is a record; what is remembered of it stays true
         return replace(
             snapshot,
             t=t_next if lands else snapshot.t + dt,
@@ -167,7 +168,7 @@ class FiniteVolumes:
         second = self._solve(first.rho, 0.5 * dt)
         mass = self._integral(rho)
         error = self._integral(np.abs(second.rho - whole.rho)) / mass
-        factor = 0.9 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
+        factor = 0.8 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
         dt_next = dt * min(GROW, max(0.2, factor))
         if error > self.tolerance:
             return None, min(dt_next, 0.9 * dt), error
@@ -189,7 +190,11 @@ class FiniteVolumes:
                 raise _StepFailure("the density became infinite or undefined")
             if self._dissipates(rho, attempt):
                 return replace(attempt, notes=notes + attempt.notes)
-            notes = ("energy law enforced line by line",) if not guard else ("step taken at first order to keep the energy law",)
+            notes = (
+                ("energy law enforced line by line",)
+                if not guard
+                else ("step taken at first order to keep the energy law",)
+            )
         raise _StepFailure("the energy rose")
 
     def _advance(self, rho: Array, dt: float, order: int, guard: bool) -> _Attempt:
@@ -203,9 +208,9 @@ class FiniteVolumes:
             if cost.failed:
                 raise _StepFailure("Newton's method did not converge")
             return _Attempt(out, cost)
-        before = self._drive(rho)
-        mixer = Anderson(before)
-        drive, smallest, total = before, math.inf, Cost()
+        before, drive = self._drives(rho, dt)
+        mixer = Anderson()
+        smallest, total = math.inf, Cost()
         for outer in range(1, MAX_OUTER + 1):
             self._phi = self._potential + 0.5 * (before + drive)
             self._scheme.prepare(self._phi)
@@ -221,23 +226,24 @@ class FiniteVolumes:
             if not math.isfinite(change):
                 raise _StepFailure("the density became infinite or undefined")
             if change <= OUTER_TOLERANCE * scale:
-                self._known_drive = (out, after)
+                out.flags.writeable = False
+                self._known_drive = (out, after, (after - before) / dt)
                 return _Attempt(out, total, outer)
             if outer > 6 and change > 1e3 * smallest:
                 break
             smallest = min(smallest, change)
             drive = mixer.mix(drive, after)
-        raise _StepFailure(f"the iteration on W∗ρ did not converge (change {change / scale:.1e} after {outer} convolutions)")
+        raise _StepFailure(
+            f"the iteration on W∗ρ did not converge (change {change / scale:.1e} after {outer} convolutions)"
+        )
 
-    def _drive(self, rho: Array) -> Array:
-        """W∗ρ, remembered from the step that made ρ."""
-        if self._known_drive is not None and self._known_drive[0] is rho:
-            return self._known_drive[1]
-        if self._known_drive is not None and np.array_equal(self._known_drive[0], rho):
-            return self._known_drive[1]
+    def _drives(self, rho: Array, dt: float) -> tuple[Array, Array]:
+        """W∗ρ and a guess of it one step later, both remembered from the step that made ρ."""
+        if self._known_drive is not None and _same(self._known_drive[0], rho):
+            _, drive, rate = self._known_drive
+            return drive, drive + dt * rate
         drive = self._interact(rho)
-        self._known_drive = (rho, drive)
-        return drive
+        return drive, drive
 
     def _interact(self, rho: Array) -> Array:
         assert self.flow.interaction is not None
@@ -246,7 +252,7 @@ class FiniteVolumes:
     def _dissipates(self, old: Array, attempt: _Attempt) -> bool:
         """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums."""
         new = attempt.rho
-        if self.flow.interaction is None and self._known_energy is not None and self._known_energy[0] is old:
+        if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
             before = self._known_energy[1]
         else:
             before = self._energy(old)
@@ -267,6 +273,11 @@ class FiniteVolumes:
 
     def _integral(self, values: Array) -> float:
         return self.flow.integral(values.reshape(self.flow.grid.shape))
+
+
+def _same(a: Array, b: Array) -> bool:
+    """Whether two read-only arrays are the same memory."""
+    return a.ctypes.data == b.ctypes.data and not b.flags.writeable
 
 
 def _make_scheme(flow: Flow, axes: list, threads: int) -> Scheme:

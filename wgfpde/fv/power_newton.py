@@ -1,0 +1,220 @@
+"""Backward Euler for power-law energies on a few grid lines at once, by Newton's method.
+
+    R_i(ρ) = h_i (ρ_i − ρ^n_i) + dt (F_{i+½}(ρ) − F_{i−½}(ρ)) = 0,      F from module `power_flux`
+
+1ᵀR' = hᵀ for every ρ, so the Newton matrix has the known column sums h and is factorised without subtraction.
+m ≥ 2 iterates on ρ, projected on ρ ≥ 0; m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each lane keeps its
+own, non-monotone line search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁ is at the level
+of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never a half-solved
+step.
+
+That residual would be lost mass.  So the last move is not Newton's: the flux at the solution is written with rates,
+F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (the drift goes to the donor), and h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.
+Its matrix is an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt, and since the inverse
+contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
+
+Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), periodic), `law` = (κ (lanes,), m).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..linear.tridiagonal import factor, solve
+from .limiter import EPS
+from .power_flux import fast_flux, power, slow_flux
+
+MAX_NEWTON = 80
+SETTLED = 1e-8
+"""Rounding may dominate the residual only once the residual, or the last move, is below this fraction of the mass."""
+
+RUNNING, DONE, FAILED = 0, 1, 2
+SCRATCH = 11
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm):
+    """R (res), its fluxes and their derivatives (left, −right), ‖R‖₁ per lane (norm), and q = ρ^(m−1)."""
+    h, inverse_d, periodic = geometry
+    kappa, m = law
+    n = new.shape[0]
+    faces = n if periodic else n - 1
+    for i in range(n):
+        for k in range(count):
+            q[i, k] = power(new[i, k], m)
+    for i in range(faces):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            dphi = phi[j, k] - phi[i, k]
+            if m >= 2.0:
+                value, a, b, two_way = slow_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
+            else:
+                value, a, b, two_way = fast_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
+            flux[i, k] = value * inverse_d[i]
+            left[i, k] = a * inverse_d[i]
+            right[i, k] = b * inverse_d[i]
+            gate[i, k] = two_way
+    for k in range(count):
+        total = 0.0
+        back = flux[n - 1, k] if periodic else 0.0
+        for i in range(n):
+            front = flux[i, k] if i < faces else 0.0
+            balance = h[i] * (new[i, k] - old[i, k]) + dt * (front - back)
+            back = front
+            res[i, k] = balance
+            total += abs(balance)
+        norm[k] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rounding(old, phi, new, dt, geometry, law, k, q, left, right):
+    """ε times the sum of the absolute terms of R on lane k, and of their sensitivity to the rounding of ρ."""
+    h, inverse_d, periodic = geometry
+    kappa, m = law
+    n = new.shape[0]
+    size = 0.0
+    for i in range(n):
+        size += h[i] * (new[i, k] + old[i, k])
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        a, b = new[i, k], new[j, k]
+        terms = kappa[k] * (1.0 + m / abs(m - 1.0)) * max(a, b) * max(q[i, k], q[j, k])
+        terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
+        if m < 2.0:
+            a, b = 1.0, 1.0
+        size += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
+    return EPS * size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def euler(old, phi, new, flux, dt, geometry, law, count, work, extra):
+    """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
+
+    work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
+    Returns (iterations, largest ‖R‖₁ over the lane's mass before the last move, failed).
+    """
+    h, _, periodic = geometry
+    _, m = law
+    n, lanes = new.shape
+    q, left, right, gate, res, base, step, sums = (
+        work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7],
+    )  # fmt: skip
+    e, f, g = work[8], work[9], work[10]
+    norm, best, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
+    mass, moved = np.zeros(lanes), np.full(lanes, np.inf)
+    status = np.zeros(lanes, np.int64)
+    fresh = np.zeros(lanes, np.bool_)
+    for i in range(n):
+        for k in range(count):
+            mass[k] += h[i] * old[i, k]
+    iterations = 0
+    for iteration in range(MAX_NEWTON + 1):
+        residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm)
+        running = 0
+        for k in range(count):
+            fresh[k] = False
+            if status[k] != RUNNING:
+                continue
+            noise = False
+            if norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]:
+                floor = rounding(old, phi, new, dt, geometry, law, k, q, left, right)
+                noise = norm[k] <= 64.0 * floor
+                if norm[k] <= floor or (noise and norm[k] >= 0.5 * best[k]):
+                    status[k] = DONE
+                    continue
+            if iteration == MAX_NEWTON:
+                status[k] = FAILED
+                continue
+            running += 1
+            if not noise and not (norm[k] <= 4.0 * best[k]) and damp[k] > 0.1:
+                damp[k] *= 0.5
+            else:
+                best[k] = norm[k]
+                damp[k] = 1.0
+                fresh[k] = True
+        if running == 0:
+            break
+        iterations += 1
+        for i in range(n):
+            for k in range(lanes):
+                sums[i, k] = h[i] if m >= 2.0 or k >= count else h[i] * new[i, k]
+        factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
+        solve(e, f, g, extra[0], extra[1], periodic, res)
+        _move(new, base, step, res, h, m, count, status, fresh, damp, moved)
+    _polish(old, new, flux, q, gate, dt, geometry, law, count, left, right, sums, e, f, g, extra)
+    worst = 0.0
+    failed = False
+    for k in range(count):
+        failed = failed or status[k] != DONE
+        worst = max(worst, norm[k] / mass[k])
+    return iterations, worst, failed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(new, base, step, res, h, m, count, status, fresh, damp, moved):
+    """Newton's move on the lanes that run: a fresh step, or the last one shortened."""
+    n = new.shape[0]
+    moved[:] = 0.0
+    for i in range(n):
+        for k in range(count):
+            if fresh[k]:
+                base[i, k] = new[i, k]
+                step[i, k] = -res[i, k]
+            if status[k] == RUNNING:
+                move = damp[k] * step[i, k]
+                if m >= 2.0:
+                    new[i, k] = max(base[i, k] + move, 0.0)
+                elif move < 0.0:
+                    new[i, k] = base[i, k] * math.exp(max(move, -2.0))
+                else:
+                    new[i, k] = base[i, k] * (1.0 + move)
+                moved[k] += h[i] * abs(new[i, k] - base[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _polish(old, new, flux, q, gate, dt, geometry, law, count, left, right, sums, e, f, g, extra):
+    """Re-solve with the fluxes written as non-negative rates: exact mass, exact sign.  Updates new and flux."""
+    h, inverse_d, periodic = geometry
+    kappa, _ = law
+    n, lanes = new.shape
+    for i in range(n):
+        for k in range(lanes):
+            sums[i, k] = h[i]
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            a, b, value = new[i, k], new[j, k], flux[i, k]
+            share = gate[i, k] * kappa[k] * inverse_d[i]
+            if value >= 0.0:
+                right[i, k] = share * q[j, k] if b > 0.0 else 0.0
+                left[i, k] = (value + right[i, k] * b) / a if a > 0.0 else 0.0
+            else:
+                left[i, k] = share * q[i, k] if a > 0.0 else 0.0
+                right[i, k] = (left[i, k] * a - value) / b if b > 0.0 else 0.0
+    factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
+    for i in range(n):
+        for k in range(count):
+            new[i, k] = h[i] * old[i, k]
+    solve(e, f, g, extra[0], extra[1], periodic, new)
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lift(guess, old, m, count):
+    """For m < 2 lift a first guess off vacuum, where ln ρ does not live; Newton brings it down again."""
+    if m >= 2.0:
+        return
+    n = guess.shape[0]
+    for k in range(count):
+        top = 0.0
+        for i in range(n):
+            top = max(top, old[i, k])
+        floor = top * (1e-30 if m > 1.0 else 1e-10)
+        for i in range(n):
+            guess[i, k] = max(guess[i, k], floor)
