@@ -16,7 +16,7 @@ from ..flow import Flow
 from ..grid import Array
 from .blocks import Lines
 from .limiter import ENTROPY, KIND_CODES, NONE
-from .linear_sweep import bernoulli, line_weight
+from .linear_rates import bernoulli, line_weight
 from .power_flux import fast_flux, power, slow_flux
 from .schemes import make_axes
 

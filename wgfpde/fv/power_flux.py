@@ -2,13 +2,13 @@
 
     d·F = −M (ΔU' + ΔΦ),   p' = ρU'' = κ m ρ^{m−1},   M_e = Δp/ΔU'  (Stolarsky mean; m = 2: (a+b)/2)
 
-m ≥ 2:  M = min(M_e, 2ρ_donor), the donor being the cell of higher ξ.  While the limiter sleeps d·F = −(Δp + M_e ΔΦ), and
-        for V = W = 0 it always does: then F = −Δp/d exactly, and fronts move.
+m ≥ 2:  M = min(M_e, 2ρ_donor), the donor being the cell of higher ξ.  While the limiter sleeps
+        d·F = −(Δp + M_e ΔΦ), and for V = W = 0 it always does: then F = −Δp/d exactly, and fronts move.
 m < 2:  M = (1−ω) M_e + ω ρ_donor, q = |ΔΦ|/(2 min p'), ω = coth q − 1/q (m < 1), max(0, 1 − 1/q) (1 < m < 2).
 
 M ≥ 0 gives the energy law, Δξ = 0 ⇒ F = 0 the steady state, M → 0 with the donor positivity.
-Reference: Stolarsky (1975), DOI 10.2307/2689825; Heida, Kantner, Stephan (2021), DOI 10.1051/m2an/2021078; the limiter and the
-blend are this project's own.
+Reference: Stolarsky (1975), DOI 10.2307/2689825; Heida, Kantner, Stephan (2021), DOI 10.1051/m2an/2021078; the
+limiter and the blend are this project's own.
 
 Derivatives are with respect to the unknown of Newton's method: ρ for m ≥ 2, ln ρ for m < 2.
 """

@@ -9,9 +9,9 @@ of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets s
 step.
 
 That residual would be lost mass.  So the last move is not Newton's: the flux at the solution is written with rates,
-F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (the drift goes to the donor), and h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.
-Its matrix is an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt, and since the inverse
-contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
+F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (the drift goes to the donor), and h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved
+for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt, and since its
+inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
 Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), periodic), `law` = (κ (lanes,), m).
 """

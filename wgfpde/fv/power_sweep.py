@@ -21,8 +21,8 @@ import numpy as np
 from numba import njit
 
 from .blocks import gather, scatter
-from .limiter import POWER, TINY, correct_fluxes, dissipate
-from .linear_sweep import GAMMA
+from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
+from .linear_sweep import GAMMA, ROUNDING_LIMIT
 from .power_newton import SCRATCH, euler, lift
 
 
@@ -63,6 +63,7 @@ def power_sweep(
             if not done:
                 more, worst, failed, touched = _extrapolate(state, dt, geometry, law, count, guard, work, extra)
                 steps += more
+        failed = failed or not (restore_mass(result, old, h, count) <= ROUNDING_LIMIT)
         for i in range(n):
             for k in range(count):
                 result[i, k] *= scale[k]
@@ -80,7 +81,7 @@ def power_sweep(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _scale_lines(old, potential, count, kappa, m, scale, strength):
-    """Scale each lane to a maximum in [1, 2).  A line of (next to) vacuum stays as it is: scale 0, and a dummy solved."""
+    """Scale each lane to a maximum in [1, 2).  A line of (next to) vacuum gets scale 0 and a dummy to solve."""
     n = old.shape[0]
     empty = False
     for k in range(count):
@@ -103,7 +104,7 @@ def _scale_lines(old, potential, count, kappa, m, scale, strength):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sdirk(state, dt, geometry, law, count, work, extra):
-    """SDIRK2 on one block, into state[2].  Returns (iterations, residual, done): not done where z has a negative cell."""
+    """SDIRK2 on one block, into state[2].  Returns (iterations, residual, done), not done if z has a negative cell."""
     old, potential, new, data, flux = state[0], state[1], state[2], state[3], state[4]
     m = law[1]
     n = old.shape[0]
@@ -126,7 +127,7 @@ def _sdirk(state, dt, geometry, law, count, work, extra):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _extrapolate(state, dt, geometry, law, count, guard, work, extra):
-    """Extrapolated backward Euler on one block, into state[2].  Returns (iterations, residual, failed, repaired cells)."""
+    """Extrapolated backward Euler on one block, into state[2].  Returns (iterations, residual, failed, repaired)."""
     old, potential, whole, half, full = state[0], state[1], state[2], state[3], state[4]
     flux, flux_half, anti = state[5], state[6], state[7]
     h, m = geometry[0], law[1]

@@ -3,10 +3,11 @@
 A scheme advances ρ by dt with every sweep seeing the full ξ = U'(ρ) + Φ, so that each sweep alone keeps mass, sign and
 the Gibbs state and lowers ∫U(ρ) + ∫Φρ; the composition does too (three lines: each sweep does).
 
-    second order: x(dt/2) y(dt) x(dt/2), each sweep of second order      Strang (1968), DOI 10.1137/0705041
-    first order:  x(dt) y(dt), each sweep backward Euler                 Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5
+    second order: x(dt/2) y(dt) x(dt/2), each sweep of second order
+    first order:  x(dt) y(dt), each sweep backward Euler
 
 In 1D there is one sweep.
+Reference: Strang (1968), DOI 10.1137/0705041; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import numpy as np
 
 from ..flow import Flow
 from ..grid import Array
-from .blocks import X, Y, Lines, share
+from .blocks import Lines, X, Y, share
 from .limiter import KIND_CODES
-from .linear_sweep import drift_rates, sg_rates, sweep
+from .linear_rates import drift_rates, sg_rates
+from .linear_sweep import sweep
 from .power_sweep import power_sweep
 
 

@@ -24,7 +24,7 @@ from ..errors import CaseError, SolverError
 from ..flow import Flow, Report, Snapshot
 from ..grid import Array
 from .anderson import Anderson
-from .blocks import SERIAL_CELLS, default_threads, share
+from .blocks import default_threads, share
 from .limiter import EPS, KIND_CODES, energy_rows
 from .schemes import Cost, DriftScheme, EntropyScheme, PowerScheme, Scheme, make_axes, split_step
 
@@ -106,7 +106,7 @@ class FiniteVolumes:
         dt, rejected, reason = asked, 0, ""
         while True:
             try:
-                attempt, dt_next, error = self._try(rho, dt)
+                attempt, dt_next = self._try(rho, dt)
             except _StepFailure as failure:
                 reason = str(failure)
                 attempt, dt_next = None, SHRINK * dt
@@ -159,10 +159,10 @@ class FiniteVolumes:
             return wish, False
         return remaining / max(count, 1), count <= 1
 
-    def _try(self, rho: Array, dt: float) -> tuple[_Attempt | None, float, float]:
-        """One step, with the size of the next; an adaptive step whose error is too large returns None and a shorter dt."""
+    def _try(self, rho: Array, dt: float) -> tuple[_Attempt | None, float]:
+        """One step and the size of the next; None and a shorter size where the error of an adaptive step is too large."""
         if not self.adaptive:
-            return self._solve(rho, dt), 0.0, 0.0
+            return self._solve(rho, dt), 0.0
         whole = self._solve(rho, dt)
         first = self._solve(rho, 0.5 * dt)
         second = self._solve(first.rho, 0.5 * dt)
@@ -171,14 +171,14 @@ class FiniteVolumes:
         factor = 0.8 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
         dt_next = dt * min(GROW, max(0.2, factor))
         if error > self.tolerance:
-            return None, min(dt_next, 0.9 * dt), error
+            return None, min(dt_next, 0.9 * dt)
         cost = Cost()
         for part in (whole, first, second):
             cost.iterations += part.cost.iterations
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
         outer = whole.outer + first.outer + second.outer
-        return _Attempt(second.rho, cost, outer, first.notes + second.notes), dt_next, error
+        return _Attempt(second.rho, cost, outer, first.notes + second.notes), dt_next
 
     def _solve(self, rho: Array, dt: float) -> _Attempt:
         """One step of the wanted order that keeps the energy law; raises _StepFailure."""
@@ -206,7 +206,7 @@ class FiniteVolumes:
                 self._prepared = True
             out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
             if cost.failed:
-                raise _StepFailure("Newton's method did not converge")
+                raise _StepFailure("the implicit solve did not converge")
             return _Attempt(out, cost)
         before, drive = self._drives(rho, dt)
         mixer = Anderson()
@@ -216,7 +216,7 @@ class FiniteVolumes:
             self._scheme.prepare(self._phi)
             out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
             if cost.failed:
-                raise _StepFailure("Newton's method did not converge")
+                raise _StepFailure("the implicit solve did not converge")
             total.iterations += cost.iterations
             total.repaired = cost.repaired
             total.residual = cost.residual
