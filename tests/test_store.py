@@ -1,6 +1,8 @@
 """The HDF5 file: what it holds, who can read it, and that it opens whatever happened to the writer."""
 
 import errno
+import io
+import os
 import shutil
 import signal
 import subprocess
@@ -246,7 +248,7 @@ def test_truncated(tmp_path, share):
     path = make(tmp_path / "output.h5")
     with path.open("r+b") as file:
         file.truncate(int(share * path.stat().st_size))
-    with pytest.raises(StoreError, match="truncated.*Copy it again"):
+    with pytest.raises(StoreError, match=r"truncated.*Copy it again"):
         read(path)
 
 
@@ -269,7 +271,7 @@ def test_newer_format(tmp_path):
     path = make(tmp_path / "output.h5")
     with h5py.File(path, "r+") as file:
         file.attrs["format"] = 99
-    with pytest.raises(StoreError, match="format 99.*Update wgfpde"):
+    with pytest.raises(StoreError, match=r"format 99.*Update wgfpde"):
         read(path)
 
 
@@ -320,27 +322,83 @@ def test_every_file_opens_after_sigkill(tmp_path):
     assert len(set(ends)) > 1, "the kills all struck at one moment; they prove nothing"
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize("plan", [(4, 4, 20), (40, 3, 20), (2, 4, 1)], ids=["exact", "cut", "grown"])
-def test_every_file_opens_after_a_kill_at_every_write(tmp_path, plan):
-    """The same at each write that reaches the system, one after another."""
-    planned, count, steps = plan
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import pathlib, test_store\n"
-        f"test_store.make(pathlib.Path(sys.argv[2]), planned={planned}, count={count}, steps={steps})"
-    )
-    path, here = tmp_path / "output.h5", str(store.Path(__file__).parent)
-    seen = set()
-    for k in range(1, 1000):
-        path.unlink(missing_ok=True)
-        trap = ["strace", "-f", "-o", "/dev/null", "-e", f"inject=pwrite64:signal=KILL:when={k}"]
-        done = subprocess.run([*trap, sys.executable, "-c", program, here, str(path)], capture_output=True)
-        if path.exists():
-            run = read(path)
-            assert all((run.rho(j) == state(GRID_2D, j).rho).all() for j in range(len(run)))
-            assert len(run.steps["t"]) >= 2 * max(len(run) - 1, 0)
-            seen.add((len(run), run.status))
-        if done.returncode == 0:
-            break
-    assert seen == {*((j, "running") for j in range(count + 1)), (count, "finished")}
+class Recorded(io.FileIO):
+    """A file that notes every change in a log: (name, offset, bytes) or (name, length)."""
+
+    def __init__(self, path, mode, log):
+        super().__init__(path, "w+" if mode == "w" else "r+")
+        self.key, self.log = path.name, log
+        if mode == "w":
+            log.append((self.key, 0))
+
+    def write(self, data):
+        self.log.append((self.key, self.tell(), bytes(data)))
+        return super().write(data)
+
+    def truncate(self, size=None):
+        self.log.append((self.key, self.tell() if size is None else size))
+        return super().truncate(size)
+
+
+def record(monkeypatch, work):
+    """Every change that `work` makes to files through the store, in order; a rename is (old, new)."""
+    log = []
+    real_file, real_replace = h5py.File, os.replace
+
+    def file(path, mode, libver, locking):
+        return real_file(Recorded(path, mode, log), mode, libver=libver)
+
+    def replace(old, new):
+        real_replace(old, new)
+        log.append((old.name, new.name))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py, "File", file)
+        patch.setattr(os, "replace", replace)
+        work()
+    return log
+
+
+def replay(log):
+    """(name that changed, state of the disk {name: content}) after each change."""
+    disk = {}
+    for name, *change in log:
+        if isinstance(change[0], str):
+            disk[change[0]] = disk.pop(name)
+            name = change[0]
+        elif len(change) == 1:
+            content = disk.setdefault(name, bytearray())
+            disk[name] = bytearray(content[: change[0]].ljust(change[0], b"\0"))
+        else:
+            offset, data = change
+            content = disk[name]
+            content.extend(bytes(max(0, offset + len(data) - len(content))))
+            content[offset : offset + len(data)] = data
+        yield name, disk
+
+
+@pytest.mark.parametrize(
+    ("planned", "count", "steps", "each"),
+    [(4, 4, 8, 2), (40, 3, 20, 2), (2, 4, 1, 2), (4, 4, 4, 100)],
+    ids=["cut in place", "cut by a copy", "more snapshots", "more steps"],
+)
+def test_every_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch, planned, count, steps, each):
+    """Stop after each single write, one after another, from the first to the last."""
+    path = tmp_path / "output.h5"
+    log = record(monkeypatch, lambda: make(path, GRID_2D, planned, count, steps, each))
+    assert len(log) > 100
+    seen = []
+    for changed, disk in replay(log):
+        if changed != path.name:
+            continue
+        path.write_bytes(disk[path.name])
+        run = read(path)
+        assert all((run.rho(k) == state(GRID_2D, k).rho).all() for k in range(len(run)))
+        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
+        assert len(run.steps["t"]) >= each * (len(run) - 1)
+        np.testing.assert_array_equal(run.steps["iterations"], 1 + np.arange(len(run.steps["t"])) // each)
+        if (len(run), run.status) not in seen:
+            seen.append((len(run), run.status))
+            with xarray.open_dataset(path, engine="h5netcdf") as data:
+                assert data.load().rho.dims == ("t", "y", "x")
+    assert seen == [*((k, "running") for k in range(count + 1)), (count, "finished")]

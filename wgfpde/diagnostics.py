@@ -123,9 +123,7 @@ def applicable(flow: Flow, has_exact: bool) -> list[Diagnostic]:
     return [d for d in REGISTRY.values() if d.applies(flow, has_exact)]
 
 
-def compute(
-    flow: Flow, snapshot: Snapshot, exact: Callable[[float], Array] | None = None
-) -> dict[str, float]:
+def compute(flow: Flow, snapshot: Snapshot, exact: Callable[[float], Array] | None = None) -> dict[str, float]:
     """All applicable diagnostics of a snapshot.  exact : t ↦ cell values, array of the grid's shape."""
     state = State(flow, snapshot, None if exact is None else exact(snapshot.t))
     return {d.name: float(d.value(state)) for d in applicable(flow, exact is not None)}
@@ -259,6 +257,9 @@ def error_linf(s: State) -> float:
     return float(s.error.max())
 
 
+SERIES = [1 / (k * (k - 1)) for k in range(2, 10)]
+
+
 def relative_entropy_density(rho: Array, pi: Array, log_pi: Array) -> Array:
     """ρ ln(ρ/π) − ρ + π ≥ 0, elementwise, accurate also where ρ ≈ π.
 
@@ -268,12 +269,10 @@ def relative_entropy_density(rho: Array, pi: Array, log_pi: Array) -> Array:
     Eight terms of the series leave a relative error below 1e-16 there; the plain formula would leave eps/u.
     """
     plain = rho * (np.log(np.where(rho > 0, rho, 1.0)) - log_pi) - rho + pi
-    u = np.divide(rho - pi, pi, out=np.ones_like(pi), where=pi > 0)
-    series = np.zeros_like(u)
-    near = np.abs(u) <= 1e-2
-    v = -u[near]
-    series[near] = v**2 * np.polynomial.polynomial.polyval(v, [1 / (k * (k - 1)) for k in range(2, 10)])
-    return np.where(near, pi * series, plain)
+    near = (np.abs(rho - pi) <= 1e-2 * pi) & (pi > 0)
+    v = (pi[near] - rho[near]) / pi[near]
+    plain[near] = pi[near] * v**2 * np.polynomial.polynomial.polyval(v, SERIES)
+    return plain
 
 
 def _log_gibbs(flow: Flow, pi: Array) -> Array:

@@ -193,9 +193,7 @@ def _check_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> None:
     if not np.isfinite(np.sum(rho)):
         bad = np.argwhere(~np.isfinite(rho))
         where = flow.grid.describe(tuple(int(k) for k in bad[0])) if len(bad) else "every cell, summed up"
-        raise SolverError(
-            f"rho is not finite at {where}. Use a smaller step; check potential and initial data."
-        )
+        raise SolverError(f"rho is not finite at {where}. Use a smaller step; check potential and initial data.")
     if not snapshot.t > previous.t:
         raise SolverError(
             f"the step from t = {previous.t!r} made no progress: its size has fallen to rounding. "

@@ -248,8 +248,7 @@ class Writer:
             yield
         except (OSError, RuntimeError) as error:
             raise StoreError(
-                f"cannot write {self.path}: {_plain(error)} "
-                "Check that the folder is writable and the disk has room."
+                f"cannot write {self.path}: {_plain(error)} Check that the folder is writable and the disk has room."
             ) from error
 
 
@@ -288,7 +287,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """"running" (or killed), "finished", "failed" or "interrupted"."""
+        """How the run ended: "finished", "failed", "interrupted"; "running" also after a kill."""
         return str(self.attributes.get("status", "running"))
 
     @property

@@ -17,7 +17,12 @@ from wgfpde.energy import Energy, Internal
 from wgfpde.flow import Flow
 from wgfpde.grid import Grid
 
-GRIDS = {"entropy": (128, 256, 512, 1024, 2048), "power": (128, 256, 512, 1024), "quadratic": (128, 256), "log": (128, 256)}
+GRIDS = {
+    "entropy": (128, 256, 512, 1024, 2048),
+    "power": (128, 256, 512, 1024),
+    "quadratic": (128, 256),
+    "log": (128, 256),
+}
 NAMES = {
     "entropy": "Fokker–Planck",
     "power": "porous medium m = 2",
@@ -34,7 +39,8 @@ def measure(name: str, n: int) -> dict[str, float]:
     kernels = {"quadratic": lambda x, y: (x**2 + y**2) / 2, "log": lambda x, y: 2 * np.log(np.hypot(x, y))}
     flow = Flow(grid, Energy(internal, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2, kernels.get(name)))
     c = grid.coordinates()
-    rho = np.exp(-(c["x"] ** 2 + c["y"] ** 2) / 0.5) if name != "power" else np.maximum(1 - c["x"] ** 2 - c["y"] ** 2, 0)
+    r2 = c["x"] ** 2 + c["y"] ** 2
+    rho = np.maximum(1 - r2, 0) if name == "power" else np.exp(-r2 / 0.5)
     rho /= flow.mass(rho)
     seconds, convolutions = step_seconds(flow, rho, 0.01 if name != "power" else 1e-3, 20 if n <= 512 else 6)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -45,9 +51,7 @@ def main() -> None:
     rows = []
     for name, grids in GRIDS.items():
         for n in grids:
-            done = subprocess.run(
-                [sys.executable, __file__, name, str(n)], capture_output=True, text=True, check=True
-            )
+            done = subprocess.run([sys.executable, __file__, name, str(n)], capture_output=True, text=True, check=True)
             result = json.loads(done.stdout)
             rows.append(
                 [

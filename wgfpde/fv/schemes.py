@@ -37,10 +37,11 @@ class Cost:
 
     def add(self, stats: Array) -> None:
         """stats : (blocks, 3 or more): repaired cells, residual, Newton iterations, failed."""
-        self.repaired += int(stats[:, 0].sum())
+        repaired, _, iterations, failed = stats.sum(axis=0).tolist()
+        self.repaired += int(repaired)
         self.residual = max(self.residual, float(stats[:, 1].max()))
-        self.iterations += int(stats[:, 2].sum())
-        self.failed = self.failed or bool(stats[:, 3].any())
+        self.iterations += int(iterations)
+        self.failed = self.failed or failed > 0
 
 
 class Scheme(Protocol):

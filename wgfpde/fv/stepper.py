@@ -135,8 +135,7 @@ class FiniteVolumes:
         else:
             wish = GROW * dt if rejected or 0 < snapshot.dt_next < self.dt else 0.0
         attempt.rho.flags.writeable = False  # a snapshot is a record; what is remembered of it stays true
-        return replace(
-            snapshot,
+        return Snapshot(
             t=t_next if lands else snapshot.t + dt,
             step=snapshot.step + 1,
             fields={**snapshot.fields, "rho": attempt.rho.reshape(self.flow.grid.shape)},
@@ -160,7 +159,7 @@ class FiniteVolumes:
         return remaining / max(count, 1), count <= 1
 
     def _try(self, rho: Array, dt: float) -> tuple[_Attempt | None, float]:
-        """One step and the size of the next; None and a shorter size where the error of an adaptive step is too large."""
+        """One step and the size of the next; None and a shorter size where an adaptive step errs too much."""
         if not self.adaptive:
             return self._solve(rho, dt), 0.0
         whole = self._solve(rho, dt)
@@ -186,9 +185,7 @@ class FiniteVolumes:
         notes: tuple[str, ...] = ()
         for order, guard in modes:
             attempt = self._advance(rho, dt, order, guard)
-            if not math.isfinite(self._integral(attempt.rho)):
-                raise _StepFailure("the density became infinite or undefined")
-            if self._dissipates(rho, attempt):
+            if self._dissipates(rho, attempt.rho):
                 return replace(attempt, notes=notes + attempt.notes)
             notes = (
                 ("energy law enforced line by line",)
@@ -249,14 +246,15 @@ class FiniteVolumes:
         assert self.flow.interaction is not None
         return self.flow.interaction.apply(rho.reshape(self.flow.grid.shape)).reshape(self._rows)
 
-    def _dissipates(self, old: Array, attempt: _Attempt) -> bool:
-        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums."""
-        new = attempt.rho
+    def _dissipates(self, old: Array, new: Array) -> bool:
+        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums; raises _StepFailure if it is infinite."""
         if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
             before = self._known_energy[1]
         else:
             before = self._energy(old)
         after = self._energy(new)
+        if not math.isfinite(after[0]):
+            raise _StepFailure("the density became infinite or undefined")
         self._known_energy = (new, after)
         return after[0] - before[0] <= 16 * EPS * (after[1] + before[1])
 

@@ -1,0 +1,230 @@
+"""The time loop and the run folder, with a stepper that does what a test needs."""
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import wgfpde.run as runner
+from wgfpde.case import build, loads
+from wgfpde.errors import CaseError, SolverError, StoreError
+from wgfpde.flow import Report
+from wgfpde.run import run
+from wgfpde.store import Writer, read
+
+TEXT = """
+title = "Relaxation"
+[grid]
+shape = [20]
+lower = [0]
+upper = [1]
+[energy]
+internal = { kind = "entropy" }
+[initial]
+density = "1 + 0.5*cos(pi*x)"
+[solver]
+method = "fv"
+dt = 0.01
+[time]
+end = 1
+[output]
+every = 0.25
+"""
+
+
+class Relax:
+    """Half the distance to the mean in a step of at most 0.1; `events` = {step: function} may do something else."""
+
+    def __init__(self, events=None):
+        self.events = events or {}
+
+    def step(self, snapshot, t_next):
+        number = snapshot.step + 1
+        t = min(snapshot.t + 0.1, t_next)
+        rho = 0.5 * (snapshot.rho + snapshot.rho.mean())
+        if number in self.events:
+            rho = self.events[number](rho)
+        report = Report(iterations=number, note="odd" if number == 2 else "")
+        return dataclasses.replace(snapshot, t=t, step=number, dt=t - snapshot.t, fields={"rho": rho}, report=report)
+
+
+def fails(error):
+    def event(rho):
+        raise error
+
+    return event
+
+
+@pytest.fixture
+def case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return loads(TEXT, "relax.toml")
+
+
+@pytest.fixture
+def with_events(monkeypatch):
+    """Let `run` build the case with a Relax stepper, and other changes to the problem."""
+
+    def patch(events=None, **changes):
+        replaced = {"stepper": Relax(events)} | changes
+        monkeypatch.setattr(runner, "build", lambda case: dataclasses.replace(build(case), **replaced))
+
+    patch()
+    return patch
+
+
+def test_a_run_folder(case, with_events, tmp_path):
+    result = run(case)
+    assert (result.status, result.exit_code, result.steps) == ("finished", 0, 12)
+    assert result.folder == type(result.folder)("runs/relax") and result.wall_seconds > 0
+    assert {p.name for p in result.folder.iterdir()} == {"case.toml", "resolved.toml", "output.h5", "run.log"}
+    record = read(result.folder)
+    np.testing.assert_array_equal(record.t, [0, 0.25, 0.5, 0.75, 1.0])
+    assert (record.status, record.title, record.message) == ("finished", "Relaxation", "reached t = 1.")
+    np.testing.assert_allclose(record.steps["t"][:4], [0.1, 0.2, 0.25, 0.35])
+    np.testing.assert_array_equal(record.steps["iterations"], np.arange(1, 13))
+    assert record.case_toml == TEXT == (result.folder / "case.toml").read_text()
+    assert loads(record.resolved_toml) == case
+    assert record.attributes["equation"] == "heat" and record.attributes["method"] == "fv"
+    assert record.attributes["wall_seconds"] > 0 and record.attributes["threads"] >= 1
+    assert "numpy" in record.attributes["libraries"]
+    assert np.all(np.diff(record.diagnostics["energy"]) < 0)
+    log = (result.folder / "run.log").read_text()
+    assert "odd" in log and "finished after 12 steps" in log
+
+
+def test_the_true_stepper(case):
+    result = run(case, "out")
+    assert result.status == "finished" and result.steps == 100
+    record = read("out")
+    assert record.diagnostics["kl_gibbs"][-1] < 1e-3 * record.diagnostics["kl_gibbs"][0]
+
+
+def test_a_taken_folder_is_refused(case, with_events, tmp_path):
+    run(case, "out")
+    keep = tmp_path / "out" / "notes.txt"
+    keep.write_text("mine")
+    before = (tmp_path / "out" / "output.h5").read_bytes()
+    with pytest.raises(CaseError, match=r"holds a run already.*--overwrite"):
+        run(case, "out")
+    assert (tmp_path / "out" / "output.h5").read_bytes() == before
+    assert run(case, "out", overwrite=True).status == "finished"
+    assert keep.read_text() == "mine"
+
+
+def test_a_bad_case_writes_nothing(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "build", fails(CaseError("wrong")))
+    with pytest.raises(CaseError, match="wrong"):
+        run(case, "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_places(case, with_events, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CaseError, match="is a file"):
+        run(case, "file")
+    with pytest.raises(StoreError, match=r"cannot write to .*Choose a writable folder"):
+        run(case, "file/below")
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        (fails(SolverError("Newton gave up. Take smaller steps.")), "at t = 0.35: Newton gave up. Take smaller"),
+        (lambda rho: np.where(np.arange(20) == 3, np.nan, rho), "rho is not finite at x = 0.175"),
+    ],
+    ids=["error", "nan"],
+)
+def test_a_failed_step_keeps_the_last_good_state(case, with_events, event, says):
+    with_events({5: event})
+    result = run(case, "out")
+    assert (result.status, result.exit_code, result.steps) == ("failed", 1, 4)
+    assert says in result.message
+    record = read("out")
+    assert record.status == "failed" and record.message == result.message
+    np.testing.assert_allclose(record.t, [0, 0.25, 0.35])
+    assert np.isfinite(record.rho(-1)).all() and len(record.steps["t"]) == 4
+    assert {len(values) for values in record.diagnostics.values()} == {3}
+
+
+def test_failing_at_once_leaves_the_start(case, with_events):
+    with_events({1: fails(SolverError("no"))})
+    assert run(case, "out").exit_code == 1
+    assert len(read("out")) == 1
+
+
+def test_a_step_without_progress_is_an_error(case, with_events):
+    class Stuck(Relax):
+        def step(self, snapshot, t_next):
+            return dataclasses.replace(snapshot, step=snapshot.step + 1)
+
+    with_events(stepper=Stuck())
+    result = run(case, "out")
+    assert result.status == "failed" and "made no progress" in result.message
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "cause"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_signals_end_a_run_in_order(case, with_events, number, code, cause):
+    before = signal.getsignal(signal.SIGTERM)
+    with_events({6: lambda rho: os.kill(os.getpid(), number) or time.sleep(5)})
+    result = run(case, "out")
+    assert (result.status, result.exit_code, result.steps) == ("interrupted", code, 5)
+    assert cause in result.message and "t = 0.45" in result.message
+    record = read("out")
+    assert record.status == "interrupted" and record.t[-1] == pytest.approx(0.45)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_unforeseen_error_is_raised_and_recorded(case, with_events):
+    with_events({6: fails(ZeroDivisionError("by nought"))})
+    with pytest.raises(ZeroDivisionError):
+        run(case, "out")
+    record = read("out")
+    assert (record.status, record.message) == ("failed", "by nought") and record.t[-1] == pytest.approx(0.45)
+    assert "ZeroDivisionError" in (record.folder / "run.log").read_text()
+
+
+def test_a_store_that_fails_stops_the_run(case, with_events, monkeypatch):
+    append = Writer.append
+
+    def full(self, snapshot, numbers):
+        if snapshot.t > 0.3:
+            raise StoreError("the disk is full.")
+        append(self, snapshot, numbers)
+
+    monkeypatch.setattr(Writer, "append", full)
+    with pytest.raises(StoreError, match="full"):
+        run(case, "out")
+    assert len(read("out")) == 2
+
+
+def test_it_stops_at_a_steady_state(case, with_events):
+    with_events(stationary=1e-2)
+    result = run(case, "out")
+    assert result.status == "finished" and "stationary at t = 0." in result.message and 0 < result.steps < 12
+    record = read("out")
+    assert record.t[-1] == record.steps["t"][-1] < 1.0
+
+
+def test_progress_is_told_at_most_ten_times_a_second(case, with_events, monkeypatch):
+    told = []
+    with_events({k: lambda rho: time.sleep(0.02) or rho for k in range(1, 13)})
+    run(case, "out", progress=told.append)
+    snapshots = 5
+    assert snapshots <= len(told) <= snapshots + 4
+    assert (told[0].t, told[0].start, told[0].end, told[0].step) == (0, 0, 1, 0)
+    assert told[-1].t == 1 and told[-1].step == 12 and told[-1].wall > 0
+
+
+def test_it_runs_in_a_thread(case, with_events):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run(case, "out")))
+    thread.start()
+    thread.join()
+    assert results[0].status == "finished"
