@@ -156,7 +156,7 @@ def test_help_imports_nothing_heavy(argument):
 
 
 def test_every_package_is_shipped():
-    """pyproject lists packages by name because `cases` is mapped into the package."""
+    """pyproject lists packages by name because `cases` and `validation` are mapped into the package."""
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     folders = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in SOURCES}
-    assert listed == folders | {"wgfpde.cases"}
+    assert listed == folders | {"wgfpde.cases", "wgfpde.validation"}

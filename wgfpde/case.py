@@ -16,6 +16,7 @@ import numpy as np
 from . import initial
 from .casefile import find_case, from_mapping, load, loads, located, output_times, presets
 from .energy import Energy, Internal
+from .equations import name_equation
 from .errors import CaseError
 from .expressions import Expression, check_finite, compile_expression
 from .flow import Flow, Snapshot, Stepper
@@ -111,16 +112,7 @@ def build_grid(case: Case) -> Grid:
 
 def equation_name(energy: EnergyTable) -> str:
     """The usual short name of the equation that an energy gives."""
-    internal, drift = energy.internal, energy.potential is not None
-    if energy.interaction is not None:
-        names = {"entropy": "McKean-Vlasov", "power": "aggregation-diffusion", "none": "aggregation"}
-        return names[internal.kind]
-    if isinstance(internal, Power):
-        name = "porous medium" if internal.m > 1 else "fast diffusion"
-        return f"{name} with drift" if drift else name
-    if internal.kind == "none":
-        return "drift"
-    return "Fokker-Planck" if drift else "heat"
+    return name_equation(energy).name
 
 
 def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
