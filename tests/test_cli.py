@@ -16,6 +16,7 @@ from wgfpde.case import load, presets
 from wgfpde.cli import ProgressLine, main
 from wgfpde.errors import SolverError
 from wgfpde.run import Progress
+from wgfpde.validate import scripts
 
 SMALL = ["--set", "grid.shape=[16]", "--set", "time.end=0.02", "--set", "output.every=0.01"]
 
@@ -327,11 +328,12 @@ def test_validate(capsys, monkeypatch):
     class Table:
         passed = False
         rows = ({"claim": "mass", "passed": False},)
+        seconds = {"mass": 0.1}  # noqa: RUF012
 
         def __str__(self):
             return "mass  FAILED"
 
-    module = types.SimpleNamespace(validate=lambda names: Table())
+    module = types.SimpleNamespace(validate=lambda names, **options: Table())
     monkeypatch.setitem(sys.modules, "wgfpde.validate", module)
     assert main(["validate", "mass"]) == 3
     assert capsys.readouterr().out == "mass  FAILED\n"
@@ -347,7 +349,7 @@ def test_wheel_ships_the_presets(tmp_path):
     root = Path(cli.__file__).resolve().parent.parent
     source = tmp_path / "source"  # building writes into the source tree
     source.mkdir()
-    for name in ("wgfpde", "cases"):
+    for name in ("wgfpde", "cases", "validation"):
         shutil.copytree(root / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
@@ -361,9 +363,11 @@ def test_wheel_ships_the_presets(tmp_path):
         "-q",
         "-w",
         "wheels",
-        "source",
+        "./source",
     ]
     subprocess.run(command, check=True)
     (wheel,) = Path("wheels").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"wgfpde/cases/{name}.toml" for name in presets()} <= names
+    assert {f"wgfpde/validation/{name}.py" for name in scripts()} <= names
+    assert not any("benchmarks" in name for name in names)

@@ -118,11 +118,7 @@ def test_no_cycles():
     ],
 )
 def test_few_importers(library, owners):
-    importers = {
-        unit_of(path)
-        for path in SOURCES
-        if any(n.split(".")[0] == library for n in imported_modules(path))
-    }
+    importers = {unit_of(path) for path in SOURCES if any(n.split(".")[0] == library for n in imported_modules(path))}
     assert importers <= owners
 
 
@@ -131,9 +127,7 @@ def test_only_cli_prints():
         if unit_of(path) == "cli":
             continue
         for node in ast.walk(TREES[path]):
-            prints = (
-                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-            )
+            prints = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
             assert not prints, f"{path.name}:{node.lineno} prints"
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .case import Case, Problem
     from .run import Progress, Result
     from .store import Run
+    from .validate import Table
 
 QUIET_SECONDS = 2.0
 """A run shorter than this shows no progress."""
@@ -118,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (default: the run's)")
     validate = verb("validate", "check the quick claims on this machine")
     validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
+    validate.add_argument("--figures", type=Path, metavar="DIR", help="also draw a figure of each into DIR")
+    validate.add_argument("--out", type=Path, metavar="DIR", help="keep the runs in DIR (default: nowhere)")
     json_of(validate)
     verb("schema", "print the JSON Schema of case files")
     new = verb("new", "copy a packaged case to start from; without a name, list them")
@@ -199,12 +202,20 @@ def _validate(args: argparse.Namespace) -> int:
     """Prints the table of claims; exit code 3 when one does not hold."""
     from .validate import validate
 
-    table = validate(args.names)
+    def done(table: Table, name: str) -> None:
+        print(f"{name:<28}{table.seconds[name]:6.1f} s", file=sys.stderr, flush=True)
+
+    table = validate(args.names, runs=args.out, figures=args.figures, done=done)
     if args.json:
-        _print_json({"passed": table.passed, "claims": table.rows})
+        _print_json({"passed": table.passed, "claims": table.rows, "seconds": table.seconds})
     else:
         print(table)
     return 0 if table.passed else 3
+
+
+def validate_script(file: str) -> int:
+    """`python validation/NAME.py [--json]`: its claims, and its figure in the folder figures/ beside it."""
+    return main(["validate", file, "--figures", str(Path(file).parent / "figures"), *sys.argv[1:]])
 
 
 def _schema(args: argparse.Namespace) -> int:

@@ -135,16 +135,25 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra):
                 best[k] = norm[k]
                 damp[k] = 1.0
                 fresh[k] = True
-        if running == 0:
-            break
-        iterations += 1
+        last = running == 0
+        if last:
+            _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res)
         for i in range(n):
             for k in range(lanes):
-                sums[i, k] = h[i] if m >= 2.0 or k >= count else h[i] * new[i, k]
+                sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
         factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
         solve(e, f, g, extra[0], extra[1], periodic, res)
+        if last:
+            break
+        iterations += 1
         _move(new, base, step, res, h, m, count, status, fresh, damp, moved)
-    _polish(old, new, flux, q, gate, dt, geometry, law, count, left, right, sums, e, f, g, extra)
+    for i in range(n):
+        for k in range(count):
+            new[i, k] = res[i, k]
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
     worst = 0.0
     failed = False
     for k in range(count):
@@ -175,14 +184,11 @@ def _move(new, base, step, res, h, m, count, status, fresh, damp, moved):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _polish(old, new, flux, q, gate, dt, geometry, law, count, left, right, sums, e, f, g, extra):
-    """Re-solve with the fluxes written as non-negative rates: exact mass, exact sign.  Updates new and flux."""
+def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res):
+    """The fluxes at the solution as rates left, right ≥ 0, and the mass of the old state as right-hand side."""
     h, inverse_d, periodic = geometry
     kappa, _ = law
-    n, lanes = new.shape
-    for i in range(n):
-        for k in range(lanes):
-            sums[i, k] = h[i]
+    n = new.shape[0]
     for i in range(n if periodic else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
@@ -194,15 +200,9 @@ def _polish(old, new, flux, q, gate, dt, geometry, law, count, left, right, sums
             else:
                 left[i, k] = share * q[i, k] if a > 0.0 else 0.0
                 right[i, k] = (left[i, k] * a - value) / b if b > 0.0 else 0.0
-    factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
     for i in range(n):
         for k in range(count):
-            new[i, k] = h[i] * old[i, k]
-    solve(e, f, g, extra[0], extra[1], periodic, new)
-    for i in range(n if periodic else n - 1):
-        j = i + 1 if i < n - 1 else 0
-        for k in range(count):
-            flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
+            res[i, k] = h[i] * old[i, k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -25,6 +25,10 @@ from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA, ROUNDING_LIMIT
 from .power_newton import SCRATCH, euler, lift
 
+# the blocks of a sweep's state, and the stages of a step
+OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL = range(8)
+EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def power_sweep(
@@ -41,7 +45,7 @@ def power_sweep(
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if periodic else 1, lanes))
     state = np.zeros((8, n, lanes))
-    old, potential, result = state[0], state[1], state[2]
+    old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
     scale, strength = np.ones(lanes), np.ones(lanes)
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
@@ -49,20 +53,19 @@ def power_sweep(
         gather(phi, direction, q * lanes, count, potential)
         empty = _scale_lines(old, potential, count, kappa, m, scale, strength)
         law = (strength, m)
-        touched = 0
-        if order == 1:
-            result[:] = old
-            lift(result, old, m, count)
-            steps, worst, failed = euler(old, potential, result, state[3], dt, geometry, law, count, work, extra)
-        else:
-            done = False
-            steps, worst = 0, 0.0
-            if not guard:
-                steps, worst, done = _sdirk(state, dt, geometry, law, count, work, extra)
-            failed = not done
-            if not done:
-                more, worst, failed, touched = _extrapolate(state, dt, geometry, law, count, guard, work, extra)
-                steps += more
+        touched, steps, worst, failed = 0, 0, 0.0, False
+        stage = EULER if order == 1 else (WHOLE if guard else FIRST)
+        extrapolated = False
+        while stage != END:  # one call of euler for all stages: it is large, and would be compiled once a call
+            source, target, fluxes, span = _set_up(stage, state, count, m)
+            more, r, failed = euler(
+                state[source], potential, state[target], state[fluxes], span * dt, geometry, law, count, work, extra
+            )
+            steps, worst = steps + more, max(worst, r)
+            extrapolated = stage == FULL and not failed
+            stage = _next(stage, failed, state, count)
+        if extrapolated:
+            touched = _combine(state, dt, geometry, law, count, guard)
         failed = failed or not (restore_mass(result, old, h, count) <= ROUNDING_LIMIT)
         for i in range(n):
             for k in range(count):
@@ -103,64 +106,69 @@ def _scale_lines(old, potential, count, kappa, m, scale, strength):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sdirk(state, dt, geometry, law, count, work, extra):
-    """SDIRK2 on one block, into state[2].  Returns (iterations, residual, done), not done if z has a negative cell."""
-    old, potential, new, data, flux = state[0], state[1], state[2], state[3], state[4]
-    m = law[1]
+def _set_up(stage, state, count, m):
+    """First guess of a stage; returns (source, target, fluxes) as indices into state and the step relative to dt."""
+    old, new, data = state[OLD], state[RESULT], state[DATA]
     n = old.shape[0]
+    if stage == SECOND:
+        for i in range(n):
+            for k in range(count):
+                new[i, k] = max(old[i, k] + (new[i, k] - old[i, k]) / GAMMA, 0.0)
+        lift(new, data, m, count)
+        return DATA, RESULT, FLUX, GAMMA
+    if stage == HALF:
+        for i in range(n):
+            for k in range(count):
+                data[i, k] = 0.5 * (old[i, k] + new[i, k])
+        lift(data, old, m, count)
+        return OLD, DATA, FLUX_HALF, 0.5
+    if stage == FULL:
+        state[LOW] = new
+        lift(state[LOW], data, m, count)
+        return DATA, LOW, FLUX_FULL, 0.5
     new[:] = old
     lift(new, old, m, count)
-    steps, worst, failed = euler(old, potential, new, flux, GAMMA * dt, geometry, law, count, work, extra)
-    lowest = 0.0
-    for i in range(n):
-        for k in range(count):
-            change = (new[i, k] - old[i, k]) / GAMMA
-            data[i, k] = old[i, k] + (1.0 - GAMMA) * change
-            lowest = min(lowest, data[i, k])
-            new[i, k] = max(old[i, k] + change, 0.0)
-    if failed or lowest < 0.0:
-        return steps, worst, False
-    lift(new, data, m, count)
-    more, r, failed = euler(data, potential, new, flux, GAMMA * dt, geometry, law, count, work, extra)
-    return steps + more, max(worst, r), not failed
+    return OLD, RESULT, FLUX, GAMMA if stage == FIRST else 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _extrapolate(state, dt, geometry, law, count, guard, work, extra):
-    """Extrapolated backward Euler on one block, into state[2].  Returns (iterations, residual, failed, repaired)."""
-    old, potential, whole, half, full = state[0], state[1], state[2], state[3], state[4]
-    flux, flux_half, anti = state[5], state[6], state[7]
-    h, m = geometry[0], law[1]
+def _next(stage, failed, state, count):
+    """The stage that follows: extrapolation where SDIRK2 fails or its second stage would have negative data."""
+    old, new, data = state[OLD], state[RESULT], state[DATA]
+    if stage == FIRST:
+        lowest = 0.0
+        for i in range(old.shape[0]):
+            for k in range(count):
+                data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
+                lowest = min(lowest, data[i, k])
+        return WHOLE if failed or lowest < 0.0 else SECOND
+    if stage == SECOND:
+        return WHOLE if failed else END
+    if failed or stage == EULER:
+        return END
+    if stage == WHOLE:
+        return HALF
+    return FULL if stage == HALF else END
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _combine(state, dt, geometry, law, count, guard):
+    """Extrapolate, 2ρ_{dt/2,dt/2} − ρ_dt, and repair, into state[RESULT].  Returns the number of repaired cells."""
+    old, potential, new, low = state[OLD], state[POTENTIAL], state[RESULT], state[LOW]
+    flux, flux_half, flux_full = state[FLUX], state[FLUX_HALF], state[FLUX_FULL]
+    h, _, periodic = geometry
     n = old.shape[0]
-    whole[:] = old
-    lift(whole, old, m, count)
-    steps, worst, failed = euler(old, potential, whole, flux, dt, geometry, law, count, work, extra)
-    if failed:
-        return steps, worst, True, 0
-    for i in range(n):
-        for k in range(count):
-            half[i, k] = 0.5 * (old[i, k] + whole[i, k])
-            full[i, k] = whole[i, k]
-            anti[i, k] = -dt * flux[i, k]
-    lift(half, old, m, count)
-    more, r, failed = euler(old, potential, half, flux_half, 0.5 * dt, geometry, law, count, work, extra)
-    steps, worst = steps + more, max(worst, r)
-    if failed:
-        return steps, worst, True, 0
-    lift(full, half, m, count)
-    more, r, failed = euler(half, potential, full, flux, 0.5 * dt, geometry, law, count, work, extra)
-    steps, worst = steps + more, max(worst, r)
     touched = 0
     for i in range(n):
         for k in range(count):
-            anti[i, k] += 0.5 * dt * (flux_half[i, k] + flux[i, k])
-            whole[i, k] = 2.0 * full[i, k] - whole[i, k]
+            flux[i, k] = 0.5 * dt * (flux_half[i, k] + flux_full[i, k]) - dt * flux[i, k]
+            new[i, k] = 2.0 * low[i, k] - new[i, k]
     for k in range(count):
         lowest = 0.0
         for i in range(n):
-            lowest = min(lowest, whole[i, k])
+            lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            touched += correct_fluxes(full, anti, h, geometry[2], k, whole)
-        if guard and dissipate(whole, full, old, potential, h, POWER, law[0][k], m, k):
+            touched += correct_fluxes(low, flux, h, periodic, k, new)
+        if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
-    return steps, worst, failed, touched
+    return touched

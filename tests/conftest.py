@@ -1,0 +1,8 @@
+"""Hypothesis profiles: the default run is repeatable, the nightly one explores."""
+
+from hypothesis import HealthCheck, settings
+
+CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+settings.register_profile("default", deadline=None, derandomize=True, database=None, suppress_health_check=CALM)
+settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=CALM, print_blob=True)
+settings.load_profile("default")

@@ -1,0 +1,64 @@
+"""Desai–Zwanzig model: the ordered branch below the critical noise, disorder above it."""
+
+import numpy as np
+
+from wgfpde.cli import validate_script
+from wgfpde.equations import desai_zwanzig_critical_noise, desai_zwanzig_mean
+from wgfpde.validate import Validation, energy_rise, mass_drift
+
+ORDERED = 0.705495273209
+"""The mean m > 0 that solves m = ⟨x⟩ in ρ ∝ exp(−(V + θ(x − m)²/2)/κ), V = x⁴/4 − x²/2, θ = 1, κ = 0.3."""
+CASE = (
+    "desai_zwanzig_1d", "params.theta=1", "grid.lower=[-3.5]", "grid.upper=[3.5]", "initial.mass=1.0",
+    "solver.dt=0.1", "grid.shape=[140]", "energy.potential=x**4/4 - x**2/2", "energy.interaction=theta*x**2/2",
+)  # fmt: skip
+NOISES = (0.2, 0.3, 0.4)
+
+
+def check(v: Validation) -> None:
+    # A steady state solves the self-consistency equation with sums for integrals, spectrally accurate; what
+    # remains is e^{−μt} of the slowest rate μ.  At κ = 0.4 (μ = 0.1, near the critical 0.457) t = 300 leaves
+    # e^{−30}; the bias 0.05 selects the branch m > 0.
+    runs = [
+        v.run(*CASE, f"energy.internal.kappa={noise}", f"initial.density=exp(-(x - 0.05)**2/(2*{noise}))",
+              "time.end=300", "output.every=10")
+        for noise in NOISES
+    ]  # fmt: skip
+    for noise, run in zip(NOISES, runs, strict=True):
+        expected = ORDERED if noise == 0.3 else desai_zwanzig_mean(noise)
+        source = "reference number" if noise == 0.3 else "self-consistency"
+        v.equal(f"order m at noise {noise}", run.diagnostics["mean_x"][-1], expected, 1e-9, source)
+    # The mirror image is a steady state too: the other bias must find it.
+    mirror = v.run(*CASE, "energy.internal.kappa=0.3", "initial.density=exp(-(x + 0.05)**2/(2*0.3))",
+                   "time.end=300", "output.every=10")  # fmt: skip
+    v.equal("order m at noise 0.3, other bias", mirror.diagnostics["mean_x"][-1], -ORDERED, 1e-9, "symmetry")
+    # Above the critical noise even a fully ordered start is forgotten, here at a rate above 0.1.
+    disordered = v.run(*CASE, "energy.internal.kappa=0.6", "initial.density=exp(-(x - 1)**2/(2*0.1))",
+                       "time.end=300", "output.every=10")  # fmt: skip
+    v.equal("order m at noise 0.6, ordered start", disordered.diagnostics["mean_x"][-1], 0.0, 1e-9, "no branch")
+    everything = [*runs, mirror, disordered]
+    v.at_most("relative mass drift", mass_drift(everything), 1e-12, "conservation")
+    v.at_most("largest energy rise", energy_rise(everything), 1e-13, "dissipation")
+    v.draw(figure, everything, panels=2)
+
+
+def figure(history, branch, runs) -> None:
+    labels = [f"noise {noise}" for noise in NOISES] + ["noise 0.3, other bias", "noise 0.6"]
+    for run, label in zip(runs, labels, strict=True):
+        history.plot(run.t, run.diagnostics["mean_x"], "o-", ms=3, label=label)
+    history.set(xlim=(0, 100), xlabel="$t$", ylabel="mean", title="order grows or is forgotten")
+    history.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.38))
+    critical = desai_zwanzig_critical_noise()
+    noise = critical - (critical - 0.1) * np.linspace(0.02, 1, 60) ** 2
+    mean = np.array([desai_zwanzig_mean(value) for value in noise])
+    branch.plot(noise, mean, "k-", lw=0.8, label="self-consistency")
+    branch.plot(noise, -mean, "k-", lw=0.8)
+    branch.axhline(0, color="k", lw=0.4)
+    branch.plot([*NOISES, 0.3, 0.6], [run.diagnostics["mean_x"][-1] for run in runs], "o", label="runs")
+    branch.axvline(critical, color="k", lw=0.6, ls=":")
+    branch.set(xlabel=r"noise $\kappa$", ylabel="steady mean", title="branches; dotted: critical noise")
+    branch.legend(frameon=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(validate_script(__file__))

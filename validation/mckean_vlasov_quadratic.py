@@ -1,0 +1,75 @@
+"""McKean–Vlasov with V = λx²/2 and W = θx²/2: the interaction acts on the variance and not on the mean."""
+
+import numpy as np
+
+from wgfpde.cli import validate_script
+from wgfpde.validate import Validation, energy_rise, fitted_order, mass_drift
+
+KAPPA, THETA = 0.5, 2.0
+MEAN, VARIANCE = 0.909795990, 0.198198477
+"""1.5 e^{−t} and s∞ + (0.8 − s∞) e^{−6t}, s∞ = κ/(1 + θ) = 1/6, at t = 0.5."""
+CASE = (
+    "mckean_vlasov_quadratic_1d", "grid.lower=[-6]", "grid.upper=[8]", "energy.internal.kappa=0.5",
+    "params.kappa=0.5", "params.theta=2", "params.m0=1.5", "params.s0=0.8", "time.start=0",
+)  # fmt: skip
+CELLS = (70, 140, 280)
+
+
+def check(v: Validation) -> None:
+    runs = [v.run(*CASE, f"grid.shape=[{n}]", f"solver.dt={0.7 / n}", "time.end=0.5", "output.every=0.05")
+            for n in CELLS]  # fmt: skip
+    h = [14 / n for n in CELLS]
+    # Both errors are a h² + b h⁴ with dt = h/20.  Richardson's rule on the two finest grids leaves 4 b h⁴,
+    # h = 0.05: 2.5e-5 b, with b of order 1 (drift, width and κ are).
+    for name, expected in (("mean_x", MEAN), ("variance_x", VARIANCE)):
+        values = [run.diagnostics[name][-1] for run in runs]
+        label = name.removesuffix("_x")
+        v.equal(f"{label} at t = 0.5, extrapolated", (4 * values[2] - values[1]) / 3, expected, 2.5e-5,
+                "closed form")  # fmt: skip
+        order = fitted_order(h, [abs(value - expected) for value in values])
+        v.at_least(f"order of the {label}", order, 1.9, "order 2")
+    errors = [run.diagnostics["error_l1"][-1] for run in runs]
+    v.at_least("order, L1 error", fitted_order(h, errors), 1.9, "order 2")
+
+    # The steady state solves ρ ∝ exp(−(V + W∗ρ)/κ) on the cells: with even sampling W∗ρ is the quadratic of
+    # the discrete mean, so that the moments are those of a sampled Gaussian, spectrally accurate.  The mean
+    # falls as e^{−t}: 1.5 e^{−30} = 1e-13.
+    steady = v.run(*CASE, "grid.shape=[140]", "solver.dt=0.05", "time.end=30", "output.every=1")
+    d = steady.diagnostics
+    v.equal("steady variance", d["variance_x"][-1], KAPPA / (1 + THETA), 1e-10, "κ/(λ + θ)")
+    v.equal("steady mean", d["mean_x"][-1], 0.0, 1e-10, "e^{−λt}")
+    # −κ ln ∫e^{−V_eff/κ} with V_eff = 3x²/2, minus the doubly counted ½∬Wρρ = θ s∞/2, minus κ (U = κ(ρ ln ρ − ρ)).
+    s = KAPPA / (1 + THETA)
+    energy = -KAPPA / 2 * np.log(2 * np.pi * np.e * s) - KAPPA + s / 2 + THETA * s / 2
+    v.equal("steady energy", d["energy"][-1], energy, 1e-10, "Gaussian")
+    v.at_most("relative mass drift", mass_drift([*runs, steady]), 1e-12, "conservation")
+    v.at_most("largest energy rise", energy_rise([*runs, steady]), 1e-13, "dissipation")
+    v.draw(figure, runs[-1], h, errors, panels=3)
+
+
+def figure(density, moments, order, run, h, errors) -> None:
+    from wgfpde.plots import draw_order
+
+    x = run.centers[0]
+    for k in (0, 2, 5, -1):
+        density.plot(x, run.rho(k), label=f"$t = {run.t[k]:.2g}$")
+        mean, s = 1.5 * np.exp(-run.t[k]), variance(run.t[k])
+        density.plot(x, np.exp(-((x - mean) ** 2) / (2 * s)) / np.sqrt(2 * np.pi * s), "k--", lw=0.6)
+    density.set(xlim=(-2, 5), xlabel="$x$", ylabel=r"$\rho$", title="dashed: closed form")
+    density.legend(frameon=False)
+    moments.plot(run.t, run.diagnostics["mean_x"], "o", ms=4, label="mean")
+    moments.plot(run.t, run.diagnostics["variance_x"], "s", ms=4, label="variance")
+    moments.plot(run.t, 1.5 * np.exp(-run.t), "k-", lw=0.7)
+    moments.plot(run.t, variance(run.t), "k-", lw=0.7)
+    moments.set(xlabel="$t$", title="moments (lines: closed form)")
+    moments.legend(frameon=False)
+    draw_order(order, h, errors, 2, r"$h = 20\,\Delta t$")
+
+
+def variance(t):
+    s = KAPPA / (1 + THETA)
+    return s + (0.8 - s) * np.exp(-2 * (1 + THETA) * t)
+
+
+if __name__ == "__main__":
+    raise SystemExit(validate_script(__file__))

@@ -1,0 +1,239 @@
+"""Claims about the solver, each checked by running cases: one script per subject in `validation/`.
+
+A script has a title (the first line of its docstring) and a function that enters by the public door only:
+
+    def check(v: Validation) -> None:
+        run = v.run("kuramoto_1d", "grid.shape=[128]")           # a case with overrides → its HDF5 file, read
+        v.equal("order parameter", run.diagnostics["order_x"][-1], 0.724158717626, 1e-6, "Bessel functions")
+        v.draw(figure, run)                                      # figure(axes, run), where figures are wanted
+
+A claim compares a measured number with an expected one.  Its tolerance is a discretisation error that the
+script derives in a comment, so that a broken solver breaks it.  A script that cannot finish is a claim that
+does not hold, and the others still run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import store
+from .case import load
+from .errors import CaseError, SolverError
+from .run import run as run_case
+
+
+@dataclass(frozen=True)
+class Claim:
+    """measured = expected ± tolerance, measured ≤ expected, or measured ≥ expected.
+
+    script : where it is made.   claim : in words.   source : where the expected number comes from.
+    Not a number never holds.
+    """
+
+    script: str
+    claim: str
+    measured: float
+    relation: str
+    expected: float
+    tolerance: float = 0.0
+    source: str = ""
+
+    @property
+    def holds(self) -> bool:
+        if self.relation == "=":
+            return abs(self.measured - self.expected) <= self.tolerance
+        return self.measured <= self.expected if self.relation == "≤" else self.measured >= self.expected
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"holds": self.holds}
+
+
+@dataclass
+class Table:
+    """The claims of some scripts.   titles, seconds : by script."""
+
+    claims: list[Claim] = field(default_factory=list)
+    titles: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.claims) and all(claim.holds for claim in self.claims)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [claim.row for claim in self.claims]
+
+    def text(self, script: str) -> str:
+        """The claims of one script as aligned text."""
+        claims = [claim for claim in self.claims if claim.script == script]
+        lines = [f"{script}: {self.titles.get(script, '')}"]
+        for c in claims:
+            target = f"{c.relation} {_number(c.expected)}"
+            if c.relation == "=":
+                target = f"{target:<17} ± {c.tolerance:<6.2g} off by {abs(c.measured - c.expected):.1e}"
+            lines.append(f"  {'holds' if c.holds else 'FAILS'}  {c.claim:<52} {_number(c.measured):>15}  {target}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        failed = [claim for claim in self.claims if not claim.holds]
+        total = f"{len(self.claims) - len(failed)} of {len(self.claims)} claims hold"
+        places = ", ".join(dict.fromkeys(claim.script for claim in failed))
+        return "\n\n".join(
+            [*(self.text(script) for script in self.seconds), total + (f"; see {places}" if failed else "")]
+        )
+
+
+class Validation:
+    """What a script works with.
+
+    script : its name.   runs : folder for its runs.   figures : folder for its figure, or None for no figure.
+    """
+
+    def __init__(self, script: str, runs: Path, figures: Path | None = None) -> None:
+        self.script, self.runs, self.figures = script, runs, figures
+        self.claims: list[Claim] = []
+        self._count = 0
+
+    def run(self, case: str, *overrides: str) -> store.Run:
+        """Run a case (a packaged one, or a path) with overrides and read its file.
+
+        Raises SolverError where the run does not finish.
+        """
+        self._count += 1
+        folder = self.runs / f"{self._count:02d}-{Path(case).stem}"
+        result = run_case(load(case, overrides), folder, overwrite=True)
+        if result.status == "interrupted":
+            raise KeyboardInterrupt
+        if result.status != "finished":
+            raise SolverError(f"{case} with {', '.join(overrides) or 'no override'} {result.message}")
+        return store.read(folder)
+
+    def equal(self, claim: str, measured: float, expected: float, tolerance: float, source: str = "") -> None:
+        """|measured − expected| ≤ tolerance, absolute."""
+        self._claim(claim, measured, "=", expected, tolerance, source)
+
+    def at_most(self, claim: str, measured: float, bound: float, source: str = "") -> None:
+        self._claim(claim, measured, "≤", bound, 0.0, source)
+
+    def at_least(self, claim: str, measured: float, bound: float, source: str = "") -> None:
+        self._claim(claim, measured, "≥", bound, 0.0, source)
+
+    def draw(self, figure: Callable[..., None], *data: Any, panels: int = 1) -> None:
+        """Call figure(axes, …, *data), one axes per panel, and save it as `figures`/`script`.png."""
+        if self.figures is None:
+            return
+        from .plots import panels as draw_panels
+
+        draw_panels(self.figures / f"{self.script}.png", panels, lambda *axes: figure(*axes, *data))
+
+    def _claim(self, claim: str, measured: float, relation: str, expected: float, tol: float, src: str) -> None:
+        self.claims.append(Claim(self.script, claim, float(measured), relation, float(expected), tol, src))
+
+
+def validate(
+    names: Sequence[str] = (),
+    runs: str | os.PathLike[str] | None = None,
+    figures: str | os.PathLike[str] | None = None,
+    done: Callable[[Table, str], None] | None = None,
+) -> Table:
+    """Check the claims of the named scripts (default: all).
+
+    names : as in `scripts()`, or paths of scripts.   runs : folder that keeps the runs (default: a temporary
+    one).   figures : folder for figures (default: none drawn).   done : called after each script with its name.
+    Raises CaseError for an unknown name.
+    """
+    chosen = find_scripts(names)
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="wgfpde-validate-") as scratch:
+        for name, path in chosen.items():
+            folder = Path(runs if runs is not None else scratch) / name
+            started = time.perf_counter()
+            table.titles[name], claims = check_script(path, folder, None if figures is None else Path(figures))
+            table.claims += claims
+            table.seconds[name] = time.perf_counter() - started
+            if done is not None:
+                done(table, name)
+    return table
+
+
+def check_script(path: Path, runs: Path, figures: Path | None = None) -> tuple[str, list[Claim]]:
+    """(title, claims) of one script.  Where it cannot finish, the last claim says why and does not hold."""
+    module = _load(path)
+    title = (module.__doc__ or "").strip().partition("\n")[0]
+    v = Validation(path.stem, runs, figures)
+    try:
+        module.check(v)
+    except SolverError as error:
+        v.equal(f"the script finishes, but {error}", math.nan, 0.0, 0.0)
+    return title, v.claims
+
+
+def scripts() -> dict[str, Path]:
+    """The packaged scripts by name: beside the package in a source tree, inside it once installed."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "validation", here.parent / "validation"):
+        if folder.is_dir():
+            return {file.stem: file for file in sorted(folder.glob("*.py")) if file.stem[0] != "_"}
+    return {}
+
+
+def find_scripts(names: Iterable[str] = ()) -> dict[str, Path]:
+    """The scripts meant by names or paths, all packaged ones for none.  Raises CaseError naming the nearest."""
+    known = scripts()
+    chosen: dict[str, Path] = {}
+    for name in names:
+        path = Path(name)
+        if path.suffix == ".py" and path.is_file():
+            chosen[path.stem] = path
+        elif path.name.removesuffix(".py") in known:
+            chosen[path.name.removesuffix(".py")] = known[path.name.removesuffix(".py")]
+        else:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f'did you mean "{near[0]}"? ' if near else ""
+            raise CaseError(f'there is no claim "{name}"; {hint}Claims: {", ".join(known)}')
+    return chosen or known
+
+
+def fitted_order(sizes: Sequence[float], errors: Sequence[float]) -> float:
+    """The slope of ln error over ln size, by least squares.   sizes : cell or step sizes."""
+    return float(np.polyfit(np.log(sizes), np.log(errors), 1)[0])
+
+
+def mass_drift(runs: Iterable[store.Run]) -> float:
+    """The largest |mass − first mass| over the first mass."""
+    return max(float(np.max(np.abs(r.diagnostics["mass"] / r.diagnostics["mass"][0] - 1))) for r in runs)
+
+
+def energy_rise(runs: Iterable[store.Run]) -> float:
+    """The largest rise of the energy from one snapshot to the next; negative where it always falls."""
+    return max(float(np.max(np.diff(run.diagnostics["energy"]))) for run in runs)
+
+
+def _load(path: Path) -> ModuleType:
+    """A script as a module of its own, so that it works from a source tree and from a wheel alike."""
+    spec = importlib.util.spec_from_file_location(f"wgfpde_validation_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "check"):
+        raise CaseError(f"{path}: expected a function check(v), found none; see the other scripts beside it")
+    return module
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
