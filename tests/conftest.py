@@ -4,5 +4,5 @@ from hypothesis import HealthCheck, settings
 
 CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 settings.register_profile("default", deadline=None, derandomize=True, database=None, suppress_health_check=CALM)
-settings.register_profile("nightly", deadline=None, max_examples=2000, suppress_health_check=CALM, print_blob=True)
+settings.register_profile("nightly", deadline=None, max_examples=1000, suppress_health_check=CALM, print_blob=True)
 settings.load_profile("default")

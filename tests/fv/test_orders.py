@@ -136,7 +136,7 @@ def covariance_gaussian(mean, sigma):
 
 
 def test_order_in_space_correlated_ornstein_uhlenbeck_in_2d():
-    """Case 5 of the literature's catalogue of Gaussians: full matrices, so that the sweeps do not commute."""
+    """Full covariance and full Hessian, so that the sweeps do not commute."""
     a, kappa, end = np.array([[2.0, 0.6], [0.6, 1.0]]), 0.5, 0.7
     start, mean = np.array([[0.3, -0.1], [-0.1, 0.2]]), np.array([1.0, -0.5])
     final_mean = (0.35208305, -0.42051739)
@@ -214,19 +214,19 @@ def time_slope(name, dim, order, counts=(8, 16, 32), end=0.08):
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("name", [n for n in SMOOTH_CASES if n not in ("drift", "aggregation")])
 def test_order_two_in_time(name, dim):
-    assert time_slope(name, dim, 2) >= 1.85
+    assert time_slope(name, dim, 2) >= 1.9
 
 
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("name", ["ou", "mean field", "m=2", "m=1.5", "drift"])
 def test_order_one_in_time_by_name(name, dim):
-    assert 0.85 <= time_slope(name, dim, 1) <= 1.2
+    assert 0.9 <= time_slope(name, dim, 1) <= 1.1
 
 
 @pytest.mark.parametrize("name", ["drift", "aggregation"])
 def test_order_in_time_of_pure_drift(name):
-    """The slope limiter switches, so that the order is only nearly two."""
-    assert time_slope(name, 1, 2) >= 1.5
+    """The slope limiter switches where ρ has an extremum, which costs a little."""
+    assert time_slope(name, 1, 2) >= 1.85
 
 
 @pytest.mark.parametrize("name", ["m=2", "m=3", "m=1.5", "m=0.6", "mean field"])
@@ -272,7 +272,7 @@ def barenblatt(m, t):
 
 
 @pytest.mark.parametrize(
-    ("m", "size", "bound"), [(2.0, 160, 1.5e-3), (2.0, 320, 4e-4), (3.0, 320, 1e-3), (4.0, 320, 3e-3)]
+    ("m", "size", "bound"), [(2.0, 160, 2.5e-4), (2.0, 320, 7e-5), (3.0, 320, 3e-4), (4.0, 320, 7e-4)]
 )
 def test_barenblatt_fronts_move(m, size, bound):
     """From t = 1 to 4: the front is within two cells of its place, and the L¹ error is bounded."""

@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .blocks import gather, scatter
+from .blocks import gather
 from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA, ROUNDING_LIMIT
 from .power_newton import SCRATCH, euler, lift
@@ -31,10 +31,8 @@ EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def power_sweep(
-    first, last, rho, phi, direction, h, inverse_d, periodic, dt, order, guard, kappa, m, lanes, out, stats
-):
-    """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
+def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, order, guard, kappa, m, lanes, stats):
+    """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
     stats : (blocks, 4) out: repaired cells, residual, Newton iterations, failed.
@@ -51,7 +49,7 @@ def power_sweep(
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         gather(phi, direction, q * lanes, count, potential)
-        empty = _scale_lines(old, potential, count, kappa, m, scale, strength)
+        _scale_lines(old, potential, count, kappa, m, scale, strength)
         law = (strength, m)
         touched, steps, worst, failed = 0, 0, 0.0, False
         stage = EULER if order == 1 else (WHOLE if guard else FIRST)
@@ -67,32 +65,28 @@ def power_sweep(
         if extrapolated:
             touched = _combine(state, dt, geometry, law, count, guard)
         failed = failed or not (restore_mass(result, old, h, count) <= ROUNDING_LIMIT)
-        for i in range(n):
-            for k in range(count):
-                result[i, k] *= scale[k]
-        if empty:
-            gather(rho, direction, q * lanes, count, old)
-            for k in range(count):
-                if scale[k] == 0.0:
-                    result[:, k] = old[:, k]
         stats[q, 0] = touched
         stats[q, 1] = worst
         stats[q, 2] = steps
         stats[q, 3] = 1.0 if failed else 0.0
-        scatter(result, direction, q * lanes, count, out)
+        for i in range(n):
+            for k in range(count):
+                if scale[k] > 0.0:
+                    if direction == 1:
+                        rho[q * lanes + k, i] = scale[k] * result[i, k]
+                    else:
+                        rho[i, q * lanes + k] = scale[k] * result[i, k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _scale_lines(old, potential, count, kappa, m, scale, strength):
     """Scale each lane to a maximum in [1, 2).  A line of (next to) vacuum gets scale 0 and a dummy to solve."""
     n = old.shape[0]
-    empty = False
     for k in range(count):
         top = 0.0
         for i in range(n):
             top = max(top, old[i, k])
         if top < TINY:
-            empty = True
             scale[k], strength[k] = 0.0, kappa
             for i in range(n):
                 old[i, k] = 1.0
@@ -102,7 +96,6 @@ def _scale_lines(old, potential, count, kappa, m, scale, strength):
         strength[k] = kappa * scale[k] ** (m - 1.0)
         for i in range(n):
             old[i, k] /= scale[k]
-    return empty
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -162,6 +162,6 @@ class PowerScheme:
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
             rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.periodic, dt, order, guard,
-            self._kappa, self._m, lines.lanes, rho, stats,
+            self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
