@@ -23,7 +23,7 @@ class Report:
     """What one accepted step cost and how well it was solved.
 
     iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
-    residual : largest relative residual left by a solve.
+    residual : largest ‖residual‖₁ over mass that a sweep's solves left, before its mass was restored to rounding.
     outer : evaluations of W∗ρ.
     repaired : cells touched by the flux correction that keeps the step non-negative.
     rejected : attempts thrown away before this step was accepted.
@@ -44,7 +44,8 @@ class Report:
 class Snapshot:
     """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
 
-    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape, …}.
+    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape} and what else the
+    scheme wants to find again, such as "drive_rate", d(W∗ρ)/dt of the last step.
     dt : size of the step that led here (0 at the start).   dt_next : what the step-size controller would like next
     (0: no wish).   report : how the last step went.
     """

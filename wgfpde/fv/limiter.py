@@ -116,29 +116,31 @@ def dissipate(new, low, old, phi, h, kind, kappa, m, k):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def restore_mass(new, old, h, count):
-    """Give every lane of `new` the mass of `old` back, and return the largest relative change that this took.
+    """Give every lane of `new` the mass of `old` back.  Returns (whether it was there but for rounding, change, mass).
 
     A solve is accurate to a few ε in every cell, but equal coefficients round alike, so that these errors add up to
-    some ε a step in the mass and drift over a run.  The factor is 1 + O(ε); callers report the change and refuse a
-    large one.
+    some ε a step in the mass and drift over a run.  The factor is 1 + O(ε) and the change is reported; a change beyond
+    the rounding of n cells means that the solve failed, and is refused.
     """
-    lanes = new.shape[1]
+    n, lanes = new.shape
     before, after = np.zeros(lanes), np.zeros(lanes)
-    for i in range(new.shape[0]):
+    for i in range(n):
         for k in range(count):
             before[k] += h[i] * old[i, k]
             after[k] += h[i] * new[i, k]
-    worst = 0.0
+    kept = True
+    change, mass = 0.0, 0.0
     for k in range(count):
-        if after[k] > 0.0:
-            before[k] /= after[k]
-            worst = max(worst, abs(before[k] - 1.0))
-        else:
-            before[k] = 1.0
-    for i in range(new.shape[0]):
+        gap = abs(before[k] - after[k])
+        change += gap
+        mass += before[k]
+        if not (gap <= (1e-13 + 4.0 * EPS * n) * before[k] + TINY):
+            kept = False
+        before[k] = before[k] / after[k] if kept and after[k] > TINY else 1.0
+    for i in range(n):
         for k in range(count):
             new[i, k] *= before[k]
-    return worst
+    return kept, change, mass
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -26,8 +26,6 @@ from .blocks import gather, scatter
 from .limiter import correct_fluxes, dissipate, restore_mass
 
 GAMMA = 1.0 - math.sqrt(0.5)
-ROUNDING_LIMIT = 1e-11
-"""A solve that changes the mass of a line by more than this fraction has failed."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -35,7 +33,7 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
-    stats : (blocks, 4) out: repaired cells, largest relative mass defect of a line, 0, failed.
+    stats : (blocks, 5) out: repaired cells, mass defect, 0, failed, mass of the lines.
     """
     n, lanes = a.shape[1:]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
@@ -76,8 +74,8 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
                 stats[q, 0] = _repair(
                     old, stage, new, potential, a[q], b[q], h, periodic, dt, guard, kind, kappa, count, factors
                 )
-        stats[q, 1] = restore_mass(new, old, h, count)
-        stats[q, 3] = 1.0 if not (stats[q, 1] <= ROUNDING_LIMIT) else 0.0
+        kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
+        stats[q, 3] = 0.0 if kept else 1.0
         scatter(new, direction, q * lanes, count, out)
 
 

@@ -90,11 +90,11 @@ def rounding(old, phi, new, dt, geometry, law, k, q, left, right):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def euler(old, phi, new, flux, dt, geometry, law, count, work, extra):
+def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over):
     """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
 
     work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
-    Returns (iterations, largest ‖R‖₁ over the lane's mass before the last move, failed).
+    left_over : (lanes,), raised to ‖R‖₁ before the last move.   Returns (iterations, failed).
     """
     h, _, periodic = geometry
     _, m = law
@@ -154,12 +154,11 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
-    worst = 0.0
     failed = False
     for k in range(count):
         failed = failed or status[k] != DONE
-        worst = max(worst, norm[k] / mass[k])
-    return iterations, worst, failed
+        left_over[k] = max(left_over[k], norm[k])
+    return iterations, failed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

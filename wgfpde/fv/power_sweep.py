@@ -22,7 +22,7 @@ from numba import njit
 
 from .blocks import gather
 from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
-from .linear_sweep import GAMMA, ROUNDING_LIMIT
+from .linear_sweep import GAMMA
 from .power_newton import SCRATCH, euler, lift
 
 # the blocks of a sweep's state, and the stages of a step
@@ -35,7 +35,7 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
     """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
-    stats : (blocks, 4) out: repaired cells, residual, Newton iterations, failed.
+    stats : (blocks, 5) out: repaired cells, ‖R‖₁ left by Newton, its iterations, failed, mass of the lines.
     """
     n = h.shape[0]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
@@ -44,31 +44,47 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
     extra = np.zeros((2, n if periodic else 1, lanes))
     state = np.zeros((8, n, lanes))
     old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
-    scale, strength = np.ones(lanes), np.ones(lanes)
+    scale, strength, left_over = np.ones(lanes), np.ones(lanes), np.zeros(lanes)
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         gather(phi, direction, q * lanes, count, potential)
         _scale_lines(old, potential, count, kappa, m, scale, strength)
         law = (strength, m)
-        touched, steps, worst, failed = 0, 0, 0.0, False
+        touched, steps, failed = 0, 0, False
+        left_over[:] = 0.0
         stage = EULER if order == 1 else (WHOLE if guard else FIRST)
         extrapolated = False
         while stage != END:  # one call of euler for all stages: it is large, and would be compiled once a call
             source, target, fluxes, span = _set_up(stage, state, count, m)
-            more, r, failed = euler(
-                state[source], potential, state[target], state[fluxes], span * dt, geometry, law, count, work, extra
+            more, failed = euler(
+                state[source],
+                potential,
+                state[target],
+                state[fluxes],
+                span * dt,
+                geometry,
+                law,
+                count,
+                work,
+                extra,
+                left_over,
             )
-            steps, worst = steps + more, max(worst, r)
+            steps += more
             extrapolated = stage == FULL and not failed
             stage = _next(stage, failed, state, count)
         if extrapolated:
             touched = _combine(state, dt, geometry, law, count, guard)
-        failed = failed or not (restore_mass(result, old, h, count) <= ROUNDING_LIMIT)
+        kept, _, _ = restore_mass(result, old, h, count)
+        failed = failed or not kept
         stats[q, 0] = touched
-        stats[q, 1] = worst
         stats[q, 2] = steps
         stats[q, 3] = 1.0 if failed else 0.0
+        stats[q, 1], stats[q, 4] = 0.0, 0.0
+        for k in range(count):
+            stats[q, 1] += scale[k] * left_over[k]
+            for i in range(n):
+                stats[q, 4] += scale[k] * h[i] * old[i, k]
         for i in range(n):
             for k in range(count):
                 if scale[k] > 0.0:

@@ -36,10 +36,10 @@ class Cost:
     failed: bool = False
 
     def add(self, stats: Array) -> None:
-        """stats : (blocks, 3 or more): repaired cells, residual, Newton iterations, failed."""
-        repaired, _, iterations, failed = stats.sum(axis=0).tolist()
+        """stats : (blocks, 5): repaired cells, residual, Newton iterations, failed, mass."""
+        repaired, residual, iterations, failed, mass = stats.sum(axis=0).tolist()
         self.repaired += int(repaired)
-        self.residual = max(self.residual, float(stats[:, 1].max()))
+        self.residual = max(self.residual, residual / mass if mass > 0 else 0.0)
         self.iterations += int(iterations)
         self.failed = self.failed or failed > 0
 
@@ -97,7 +97,7 @@ class EntropyScheme:
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         a, b = self._rates[lines.direction]
-        stats = np.zeros((lines.blocks, 4))
+        stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, self._cells, self._threads,
             rho, self._phi, lines.direction, a, b, lines.widths, lines.periodic, dt, order, guard,
@@ -137,7 +137,7 @@ class DriftScheme:
             drift_rates, lines.blocks, self._cells, self._threads,
             self._phi, reference, lines.direction, lines.widths, lines.distances, lines.periodic, a, b,
         )  # fmt: skip
-        stats = np.zeros((lines.blocks, 4))
+        stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, self._cells, self._threads,
             rho, self._phi, lines.direction, a, b, lines.widths, lines.periodic, dt, order, guard,
@@ -158,10 +158,19 @@ class PowerScheme:
         self._phi = phi
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        stats = np.zeros((lines.blocks, 4))
+        stats = np.zeros((lines.blocks, 5))
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
             rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.periodic, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
+
+
+def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
+    """The scheme for the flow's internal energy."""
+    if flow.internal.kind == "entropy":
+        return EntropyScheme(flow, axes, threads)
+    if flow.internal.kind == "none":
+        return DriftScheme(flow, axes, threads)
+    return PowerScheme(flow, axes, threads)
