@@ -34,8 +34,10 @@ STYLE: dict[Any, Any] = {
     "xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.4,
 }  # fmt: skip
 INK = "#1f3b63"
-LINES = 40
+LINES = 16
 """Most density lines in one panel."""
+RAISE = 0.22
+"""How far each later line of a waterfall is raised, relative to the density scale."""
 DPI = 150
 
 
@@ -81,7 +83,7 @@ def draw_order(axes: Axes, sizes: Sequence[float], errors: Sequence[float], orde
 def _figure_1d(run: Run) -> Figure:
     figure = _new_figure((7.0, 6.0))
     density, energy = figure.subplots(2, 1, height_ratios=[2.2, 1.0])
-    _draw_lines(density, run)
+    _draw_waterfall(density, run)
     _draw_energy(energy, run)
     _title(figure, run)
     return figure
@@ -113,22 +115,28 @@ def _figure_2d(run: Run) -> Figure:
     return figure
 
 
-def _draw_lines(axes: Axes, run: Run) -> None:
-    """ρ(x) at up to LINES stored times; the first is dashed, and cut off where it towers over the rest."""
+def _draw_waterfall(axes: Axes, run: Run) -> None:
+    """ρ(x) at up to LINES stored times, each later one raised a step; the ticks belong to the first, in front."""
     picks = np.unique(np.linspace(0, len(run) - 1, min(len(run), LINES)).round().astype(int))
     colours = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.93, 256)))
     first, last = float(run.t[0]), float(run.t[-1])
     scale = Normalize(first, last if last > first else first + 1.0)
-    peaks = []
-    for k in picks:
-        rho = run.rho(int(k))
-        peaks.append(float(rho.max()))
-        style = "--" if k == 0 and len(picks) > 1 else "-"
-        axes.plot(run.centers[0], rho, style, color=colours(scale(float(run.t[k]))), lw=1.2)
+    profiles = [run.rho(int(k)) for k in picks]
+    top = _top([float(rho.max()) for rho in profiles])
+    step = RAISE * top
+    x = run.centers[0]
+    for place in reversed(range(len(picks))):
+        base, rho = place * step, profiles[place]
+        colour = colours(scale(float(run.t[picks[place]])))
+        axes.fill_between(x, base, base + rho, color="white", alpha=0.75, lw=0, zorder=2.0 - 0.01 * place)
+        axes.plot(x, base + rho, color=colour, lw=1.2, zorder=2.005 - 0.01 * place)
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
-    axes.set_ylim(0.0, 1.05 * _top(peaks))
+    peaks = [place * step + min(float(rho.max()), top) for place, rho in enumerate(profiles)]
+    axes.set_ylim(0.0, 1.05 * max(peaks) if max(peaks) > 0 else 1.0)
+    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0.0, top)
+    axes.set_yticks([tick for tick in ticks if 0.0 <= tick <= 1.05 * top])
     axes.set_xlabel("$x$")
-    axes.set_ylabel(r"$\rho(x, t)$")
+    axes.set_ylabel(r"$\rho(x, t)$, later times raised")
     axes.figure.colorbar(ScalarMappable(scale, colours), ax=axes, label="$t$", pad=0.015)
 
 
