@@ -3,6 +3,9 @@
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -41,6 +44,9 @@ class Relax:
 
     def __init__(self, events=None):
         self.events = events or {}
+
+    def warm_up(self):
+        pass
 
     def step(self, snapshot, t_next):
         number = snapshot.step + 1
@@ -91,6 +97,7 @@ def test_a_run_folder(case, with_events, tmp_path):
     assert loads(record.resolved_toml) == case
     assert record.attributes["equation"] == "heat" and record.attributes["method"] == "fv"
     assert record.attributes["wall_seconds"] > 0 and record.attributes["threads"] >= 1
+    assert 0 <= record.attributes["compile_seconds"] < 1
     assert "numpy" in record.attributes["libraries"]
     assert np.all(np.diff(record.diagnostics["energy"]) < 0)
     log = (result.folder / "run.log").read_text()
@@ -220,6 +227,84 @@ def test_progress_is_told_at_most_ten_times_a_second(case, with_events, monkeypa
     assert snapshots <= len(told) <= snapshots + 4
     assert (told[0].t, told[0].start, told[0].end, told[0].step) == (0, 0, 1, 0)
     assert told[-1].t == 1 and told[-1].step == 12 and told[-1].wall > 0
+
+
+class Compiling(Relax):
+    """A stepper whose kernels take a while."""
+
+    def __init__(self, events=None, compile=lambda: time.sleep(0.2)):
+        super().__init__(events)
+        self.warm_up = compile
+
+
+def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
+    run(case, "first")  # loads the kernels of the diagnostics
+    monkeypatch.setattr(runner, "PATIENCE", 0.02)
+    with_events(stepper=Compiling())
+    told = []
+    result = run(case, "out", progress=told.append)
+    assert "compiling" in told[0].note and not any(p.note for p in told[1:])
+    assert told[1].t == 0 and told[1].wall < 0.2
+    record = read("out")
+    assert record.attributes["compile_seconds"] >= 0.2 > result.wall_seconds == record.attributes["wall_seconds"]
+    assert "kernels compiled in" in (result.folder / "run.log").read_text()
+
+
+def test_quick_loading_is_not_told(case, with_events):
+    told = []
+    run(case, "out", progress=told.append)
+    assert not any(p.note for p in told)
+
+
+def test_an_interrupt_while_compiling_leaves_the_start(case, with_events):
+    def stop():
+        raise KeyboardInterrupt
+
+    with_events(stepper=Compiling(compile=stop))
+    result = run(case, "out")
+    assert (result.status, result.exit_code, result.steps) == ("interrupted", 130, 0)
+    assert len(read("out")) == 1
+
+
+WARM_UP = """
+    import sys
+    from numba.core.dispatcher import Dispatcher
+    from wgfpde.case import build, load
+    from wgfpde.fv import dissipation, max_flux
+
+    def compiled():
+        modules = [m for name, m in sys.modules.items() if name.startswith("wgfpde.")]
+        found = {v for m in modules for v in vars(m).values() if isinstance(v, Dispatcher)}
+        return {(d.py_func.__qualname__, s) for d in found for s in d.nopython_signatures}
+
+    problem = build(load(sys.argv[1], sys.argv[2:]))
+    stepper, flow, state = problem.stepper, problem.flow, problem.initial
+    assert not compiled()
+    stepper.warm_up()
+    warm = compiled()
+    assert warm
+    dissipation(flow, state.rho)
+    for t in problem.times[1:3]:
+        while state.t < t:
+            state = stepper.step(state, t)
+            max_flux(flow, state.rho)
+    assert compiled() == warm, compiled() - warm
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("barenblatt_2d_m3", "grid.shape=[8,6]", "solver.dt=0.01"),
+        ("kuramoto_1d", "grid.shape=[16]", "solver.dt='adaptive'"),
+        ("kuramoto_1d", "grid.shape=[16]", "energy.internal={kind='none'}", "solver.order=1"),
+    ],
+    ids=["power 2d", "entropy 1d", "none 1d"],
+)
+def test_nothing_is_left_to_compile_after_the_warm_up(arguments):
+    child = [sys.executable, "-c", textwrap.dedent(WARM_UP), *arguments]
+    done = subprocess.run(child, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_it_runs_in_a_thread(case, with_events):

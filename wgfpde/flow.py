@@ -63,8 +63,15 @@ class Snapshot:
 
 
 class Stepper(Protocol):
-    """A scheme bound to a flow.  `step` makes one accepted step, never past t_next, and lands on t_next exactly when
-    it gets there; it raises SolverError when no step however small can be solved."""
+    """A scheme bound to a flow.
+
+    warm_up : compile, or load, what the steps and their diagnostics will call, so that the first step costs no more
+    than the others.
+    step : one accepted step, never past t_next, landing on t_next exactly when it gets there; raises SolverError when
+    no step however small can be solved.
+    """
+
+    def warm_up(self) -> None: ...
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
 

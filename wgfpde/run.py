@@ -34,11 +34,17 @@ from .store import FILE_NAME, Writer
 WRITTEN = (FILE_NAME, FILE_NAME + ".part", "case.toml", "resolved.toml", "run.log")
 """What a run writes into its folder, and all that `overwrite` removes."""
 PROGRESS_INTERVAL = 0.1
+PATIENCE = 2.0
+"""Seconds that kernels may compile before the user is told."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.  t, start, end : times.   step, dt : the last step.   wall : seconds."""
+    """How far a run is.
+
+    t, start, end : times.   step, dt : the last step.   wall : seconds since the first step began.
+    note : what keeps it from stepping, or "".
+    """
 
     t: float
     start: float
@@ -46,6 +52,7 @@ class Progress:
     step: int
     dt: float
     wall: float
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Result:
     """How a run ended.
 
     status : "finished", "failed" or "interrupted".   exit_code : 0, 1, or 130 (143 for SIGTERM).
+    wall_seconds : of the march, without what compiling the kernels took.
     """
 
     folder: Path
@@ -75,7 +83,8 @@ def run(
 ) -> Result:
     """Run a case into a folder (default runs/<case stem>) and say how it ended.
 
-    overwrite : replace the run that the folder holds.   progress : called at most ten times a second.
+    overwrite : replace the run that the folder holds.   progress : called at most ten times a second; once from
+    another thread, with a note, where compiling the kernels takes long.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
     Raises CaseError before anything is written (bad case, folder taken), and StoreError where the folder
@@ -87,7 +96,6 @@ def run(
     _prepare_folder(folder, case)
     with _Log(folder / "run.log") as log, _terminable():
         log(f"wgfpde {__version__}: {case.title} ({problem.equation}) on {problem.flow.grid}")
-        clock = _Clock()
         chosen = diagnostics.applicable(problem.flow, problem.exact is not None)
         with Writer(
             folder / FILE_NAME,
@@ -97,12 +105,13 @@ def run(
             snapshots=len(problem.times),
             texts={"case_toml": case.text, "resolved_toml": case.resolved_toml()},
         ) as writer:
-            march = _March(problem, writer, log, clock, progress)
+            march = _March(problem, writer, log, progress)
             status, message, exit_code = _outcome(march)
-            writer.annotate(wall_seconds=clock.wall, cpu_seconds=clock.cpu)
+            wall = march.clock.wall
+            writer.annotate(wall_seconds=wall, cpu_seconds=march.clock.cpu, compile_seconds=march.compile_seconds)
             writer.finish(status, message)
-        log(f"{status} after {march.snapshot.step} steps and {clock.wall:.2f} s: {message}")
-    return Result(folder, status, message, exit_code, clock.wall, march.snapshot.step)
+        log(f"{status} after {march.snapshot.step} steps and {wall:.2f} s: {message}")
+    return Result(folder, status, message, exit_code, wall, march.snapshot.step)
 
 
 class _March:
@@ -113,17 +122,19 @@ class _March:
         problem: Problem,
         writer: Writer,
         log: Callable[[str], None],
-        clock: _Clock,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.problem, self.writer, self.log, self.clock, self.progress = problem, writer, log, clock, progress
+        self.problem, self.writer, self.log, self.progress = problem, writer, log, progress
         self.snapshot: Snapshot = problem.initial
+        self.clock = _Clock()
+        self.compile_seconds = np.nan
         self._written_t = -np.inf
         self._reported = -np.inf
 
     def go(self) -> str:
         """March from the first time to the last; returns a sentence on why it stopped."""
         flow, stepper, times = self.problem.flow, self.problem.stepper, self.problem.times
+        self._warm_up()
         self.write()
         for t_out in times[1:]:
             while self.snapshot.t < t_out:
@@ -141,6 +152,22 @@ class _March:
             self.write()
         return f"reached t = {self.snapshot.t:.6g}."
 
+    def _warm_up(self) -> None:
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
+        note = "compiling the kernels, once for this machine …"
+        timer = threading.Timer(PATIENCE, self._tell, kwargs={"now": True, "note": note})
+        timer.daemon = True
+        timer.start()
+        try:
+            self.problem.stepper.warm_up()
+        finally:
+            timer.cancel()
+            timer.join()  # no call from that thread once the march has begun
+            self.compile_seconds = self.clock.wall
+            self.clock = _Clock()
+        if self.compile_seconds > PATIENCE:
+            self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
+
     def write(self) -> None:
         """Record the state, unless it is in the file already."""
         if self.snapshot.t <= self._written_t:
@@ -156,13 +183,13 @@ class _March:
         tolerance = self.problem.stationary
         return tolerance is not None and fv.max_flux(self.problem.flow, self.snapshot.rho) < tolerance
 
-    def _tell(self, now: bool = False) -> None:
+    def _tell(self, now: bool = False, note: str = "") -> None:
         wall = self.clock.wall
         if self.progress is None or not (now or wall - self._reported >= PROGRESS_INTERVAL):
             return
         self._reported = wall
         start, end = float(self.problem.times[0]), float(self.problem.times[-1])
-        self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall))
+        self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note))
 
 
 def _outcome(march: _March) -> tuple[str, str, int]:
@@ -229,8 +256,6 @@ def _prepare_folder(folder: Path, case: Case) -> None:
 
 def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
     """What the file says about the run; the times are filled in at the end."""
-    import numba
-
     packages = ("numpy", "scipy", "numba", "h5py", "ducc0")
     return {
         "title": case.title,
@@ -241,9 +266,10 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "libraries": ", ".join(f"{name} {version(name)}" for name in packages),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "threads": int(numba.get_num_threads()),
+        "threads": fv.default_threads(),
         "wall_seconds": np.nan,
         "cpu_seconds": np.nan,
+        "compile_seconds": np.nan,
     }
 
 

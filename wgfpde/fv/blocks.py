@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
+from ..errors import CaseError
 from ..grid import Array, Grid
 from ..linear.tridiagonal import LANES
 
@@ -52,9 +53,14 @@ class Lines:
 
 
 def default_threads() -> int:
-    """Threads used by kernels: WGFPDE_NUM_THREADS, else the cores this process may use."""
-    chosen = os.environ.get("WGFPDE_NUM_THREADS", "")
-    if chosen.isdigit() and int(chosen) > 0:
+    """Threads used by kernels: WGFPDE_NUM_THREADS, else the cores this process may use.
+
+    Raises CaseError where the variable is set to anything but a positive number.
+    """
+    chosen = os.environ.get("WGFPDE_NUM_THREADS", "").strip()
+    if chosen:
+        if not (chosen.isdecimal() and int(chosen) > 0):
+            raise CaseError(f'WGFPDE_NUM_THREADS must be a number of threads, such as 4; found "{chosen}".')
         return int(chosen)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 

@@ -37,7 +37,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
     phi = np.zeros(grid.shape) if flow.potential is None else flow.potential
     if flow.interaction is not None:
         phi = phi + flow.interaction.apply(rho)
-    state = np.ascontiguousarray(rho, dtype=float).reshape(rows)
+    state = np.array(rho, dtype=float, order="C").reshape(rows)  # a copy: for read-only arrays Numba compiles anew
     phi = np.ascontiguousarray(phi).reshape(rows)
     internal = flow.internal
     axes = make_axes(flow)

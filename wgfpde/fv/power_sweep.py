@@ -117,27 +117,27 @@ def _scale_lines(old, potential, count, kappa, m, scale, strength):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _set_up(stage, state, count, m):
     """First guess of a stage; returns (source, target, fluxes) as indices into state and the step relative to dt."""
-    old, new, data = state[OLD], state[RESULT], state[DATA]
-    n = old.shape[0]
-    if stage == SECOND:
-        for i in range(n):
-            for k in range(count):
-                new[i, k] = max(old[i, k] + (new[i, k] - old[i, k]) / GAMMA, 0.0)
-        lift(new, data, m, count)
-        return DATA, RESULT, FLUX, GAMMA
-    if stage == HALF:
-        for i in range(n):
-            for k in range(count):
-                data[i, k] = 0.5 * (old[i, k] + new[i, k])
-        lift(data, old, m, count)
-        return OLD, DATA, FLUX_HALF, 0.5
-    if stage == FULL:
-        state[LOW] = new
-        lift(state[LOW], data, m, count)
-        return DATA, LOW, FLUX_FULL, 0.5
-    new[:] = old
-    lift(new, old, m, count)
-    return OLD, RESULT, FLUX, GAMMA if stage == FIRST else 1.0
+    source, target, fluxes, span = OLD, RESULT, FLUX, 1.0
+    if stage == FIRST:
+        span = GAMMA
+    elif stage == SECOND:
+        source, span = DATA, GAMMA
+    elif stage == HALF:
+        target, fluxes, span = DATA, FLUX_HALF, 0.5
+    elif stage == FULL:
+        source, target, fluxes, span = DATA, LOW, FLUX_FULL, 0.5
+    for i in range(state.shape[1]):
+        for k in range(count):
+            old, new = state[OLD, i, k], state[RESULT, i, k]
+            if stage == SECOND:
+                guess = max(old + (new - old) / GAMMA, 0.0)
+            elif stage == HALF:
+                guess = 0.5 * (old + new)
+            else:
+                guess = new if stage == FULL else old
+            state[target, i, k] = guess
+    lift(state[target], state[source], m, count)
+    return source, target, fluxes, span
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

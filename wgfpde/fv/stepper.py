@@ -11,10 +11,12 @@ import math
 
 import numpy as np
 
+from ..energy import Energy
 from ..errors import CaseError, SolverError
 from ..flow import Flow, Report, Snapshot
-from ..grid import Array
+from ..grid import Array, Grid
 from .blocks import default_threads
+from .dissipation import dissipation
 from .onestep import Attempt, OneStep, StepFailure
 from .schemes import Cost
 
@@ -60,6 +62,19 @@ class FiniteVolumes:
         self.first_dt = first_dt
         self.threads = threads or default_threads()
         self._one = OneStep(flow, order, self.threads)
+
+    def warm_up(self) -> None:
+        """Compile, or load, every kernel that `step` and the diagnostics call: one step on four cells per axis.
+
+        A kernel is compiled for the types of its arguments, and these are the same as in a march: the law is this
+        flow's own, and V and W reach the kernels as arrays that are always there.
+        """
+        grid = self.flow.grid
+        cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
+        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal))
+        start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
+        dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
+        FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
         """One accepted step from `snapshot`, never past t_next and landing on it exactly.

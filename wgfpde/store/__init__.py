@@ -1,0 +1,23 @@
+"""Runs on disk: snapshots ↔ one HDF5 file that netCDF tools read too.  The only package that imports h5py.
+
+    output.h5
+      /t /x /y /x_bnds /y_bnds      coordinates (dimension scales; /t unlimited) and cell edges
+      /rho (t,x) or (t,y,x)         cell averages, one chunk per snapshot
+      /diagnostics/NAME (t)         one number per snapshot
+      /steps/NAME (steps/t)         one row per accepted step
+      /case_toml /resolved_toml     the case as written and as understood
+
+**The file opens at every moment, also after SIGKILL.**  It is built under another name, with room for all
+planned snapshots filled with NaN, and renamed when it is whole.  From then on a snapshot only overwrites
+allocated bytes: no HDF5 metadata changes.  /t is written last, so a row counts once its t is a number.
+Growing in place is not safe (the chunk index reaches the disk before the end-of-file mark does), so a table
+that is full is copied into a larger file, renamed likewise; shrinking in place is safe.  The old file format
+is used on purpose: the newer one, SWMR included, marks a file that is being written, and after a kill only
+h5clear opens it.
+"""
+
+from .layout import FILE_NAME, FORMAT, Label, Quantity
+from .reader import Run, read, read_last
+from .writer import STEP_BUFFER, Writer
+
+__all__ = ["FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Writer", "read", "read_last"]

@@ -1,0 +1,168 @@
+"""The layout of the HDF5 file: its names, its attributes, and an empty file with room for a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import h5py
+import numpy as np
+
+from ..grid import Axis, Grid
+
+FORMAT = 1
+FILE_NAME = "output.h5"
+TEXTS = {"case_toml": "the case as the user wrote it", "resolved_toml": "the case with all defaults, as run"}
+CHUNK_ROWS = 1024
+FIXED_TEXT = {"status": 16, "message": 2000}
+"""Text attributes that are overwritten in place, with the bytes set aside for them."""
+
+
+class Quantity(Protocol):
+    """What names a stored number: how it is called, its units, and a sentence on what it is."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def units(self) -> str: ...
+    @property
+    def long_name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Label:
+    """The plain Quantity."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+
+
+STEP_LABELS = (
+    Label("t", "1", "time", "Time at the end of each accepted step; the start has no row."),
+    Label("dt", "1", "step size", "Length of the step."),
+    Label("iterations", "1", "iterations", "Newton (or outer first-order) iterations, summed over the step."),
+    Label("residual", "1", "residual", "Largest relative residual left by a solve of the step."),
+    Label("gap", "1", "primal-dual gap", "Relative primal minus dual value of a JKO step; else NaN."),
+    Label("outer", "1", "interaction evaluations", "Evaluations of the convolution W*rho."),
+    Label("repaired", "1", "repaired cells", "Cells touched by the flux correction that keeps rho >= 0."),
+    Label("rejected", "1", "rejected attempts", "Attempts thrown away before this step was accepted."),
+)
+STEP_INTEGERS = ("iterations", "outer", "repaired", "rejected")
+
+
+def create(
+    file: h5py.File,
+    *,
+    grid: Grid,
+    attributes: Mapping[str, Any],
+    diagnostics: Sequence[Quantity],
+    snapshots: int,
+    steps: int,
+    texts: Mapping[str, str],
+) -> None:
+    """Lay out the whole file; /rho last, so that what a short run does not use lies at the end."""
+    _create_attributes(file, attributes)
+    time = _grow_along(file, Label("t", "1", "time", "Time of each snapshot."), (), snapshots)
+    time.attrs["axis"] = "T"
+    time.make_scale("t")
+    vertices = file.create_dataset("vertices", data=np.zeros(2))
+    vertices.make_scale("This is a netCDF dimension but not a netCDF variable.         2")
+    _describe(vertices, Label("vertices", "1", "lower and upper edge", "The two edges of a cell, in *_bnds."))
+    for axis in grid.axes:
+        _create_axis(file, axis, vertices)
+    for name, text in texts.items():
+        dataset = file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
+        _describe(dataset, Label(name, "", TEXTS.get(name, name), "TOML text, a case file for `wgfpde run`."))
+    group = file.create_group("diagnostics")
+    group.attrs["description"] = "One number per snapshot; row k belongs to /t[k]."
+    group.attrs["order"] = " ".join(quantity.name for quantity in diagnostics)
+    for quantity in diagnostics:
+        _grow_along(group, quantity, (), snapshots).dims[0].attach_scale(time)
+    _create_steps(file.create_group("steps"), steps)
+    density = Label("rho", "1", "density", "Cell averages of the density.")
+    rho = _grow_along(file, density, grid.shape, snapshots)
+    rho.attrs["cell_methods"] = "area: mean"
+    rho.dims[0].attach_scale(time)
+    for k, axis in enumerate(reversed(grid.axes)):
+        rho.dims[k + 1].attach_scale(file[axis.name])
+
+
+def _create_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        if name in FIXED_TEXT:
+            file.attrs.create(name, b"", dtype=h5py.string_dtype("utf-8", FIXED_TEXT[name]))
+            set_text(file, name, value)
+        else:
+            file.attrs[name] = value
+
+
+def _create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
+    name = axis.name
+    centers = file.create_dataset(name, data=axis.centers)
+    centers.make_scale(name)
+    boundary = "periodic" if axis.periodic else "no-flux"
+    _describe(centers, Label(name, "1", f"{name} coordinate", f"Cell centres; {boundary} boundary."))
+    centers.attrs["axis"] = name.upper()
+    centers.attrs["bounds"] = f"{name}_bnds"
+    centers.attrs["boundary"] = boundary
+    bounds = file.create_dataset(f"{name}_bnds", data=np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
+    _describe(bounds, Label("", "1", f"cell edges in {name}", "Lower and upper edge of each cell."))
+    bounds.dims[0].attach_scale(centers)
+    bounds.dims[1].attach_scale(vertices)
+
+
+def _create_steps(group: h5py.Group, steps: int) -> None:
+    group.attrs["description"] = "One row per accepted step."
+    for label in STEP_LABELS:
+        dtype = np.int64 if label.name in STEP_INTEGERS else np.float64
+        dataset = _grow_along(group, label, (), steps, dtype)
+        if label.name == "t":
+            dataset.make_scale("t")
+        else:
+            dataset.dims[0].attach_scale(group["t"])
+
+
+def _grow_along(
+    parent: h5py.Group, quantity: Quantity, shape: tuple[int, ...], rows: int, dtype: type = np.float64
+) -> h5py.Dataset:
+    """A dataset unlimited along its first axis; `rows` are allocated and filled now (NaN; integers: −1)."""
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    dataset = parent.create_dataset(
+        quantity.name,
+        shape=(rows, *shape),
+        maxshape=(None, *shape),
+        chunks=(1, *shape) if shape else (min(max(rows, 64), CHUNK_ROWS),),
+        dtype=dtype,
+        fillvalue=np.nan if dtype is np.float64 else -1,
+        dcpl=creation,
+    )
+    _describe(dataset, quantity)
+    return dataset
+
+
+def _describe(dataset: h5py.Dataset, quantity: Quantity) -> None:
+    if quantity.units:
+        dataset.attrs["units"] = quantity.units
+    dataset.attrs["long_name"] = quantity.long_name
+    dataset.attrs["description"] = quantity.description
+
+
+def set_text(file: h5py.File, name: str, text: str) -> None:
+    """Overwrite a fixed-length text attribute in place, cut to whole characters."""
+    size = FIXED_TEXT[name]
+    cut = text.encode()[:size].decode(errors="ignore")
+    file.attrs.modify(name, np.array(cut.encode(), dtype=h5py.string_dtype("utf-8", size)))
+
+
+def in_words(error: Exception) -> str:
+    """The system's own words, where there are some, else the library's; ends in a full stop."""
+    number = getattr(error, "errno", None)
+    text = os.strerror(number) if number else str(error)
+    return text.rstrip(".") + "."
