@@ -15,7 +15,7 @@ from numba import njit
 from ..flow import Flow
 from ..grid import Array
 from .blocks import Lines
-from .limiter import ENTROPY, KIND_CODES, NONE
+from .limiter import KIND_CODES, NONE
 from .linear_rates import bernoulli, line_weight
 from .power_flux import fast_flux, power, slow_flux
 from .schemes import make_axes
@@ -46,12 +46,14 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
         work, peak = np.empty(lines.count), np.empty(lines.count)
         transpose = lines.direction == 0
-        _line_totals(
-            np.ascontiguousarray(state.T) if transpose else state,
-            np.ascontiguousarray(phi.T) if transpose else phi,
-            lines.widths, lines.distances, lines.periodic,
-            KIND_CODES[internal.kind], internal.kappa, internal.m, work, peak,
-        )  # fmt: skip
+        rho_lines = np.ascontiguousarray(state.T) if transpose else state
+        phi_lines = np.ascontiguousarray(phi.T) if transpose else phi
+        d, periodic, kappa = lines.distances, lines.periodic, internal.kappa
+        if internal.kind == "power":
+            _power_totals(rho_lines, phi_lines, d, periodic, kappa, internal.m, work, peak)
+        else:
+            kind = KIND_CODES[internal.kind]
+            _linear_totals(rho_lines, phi_lines, lines.widths, d, periodic, kind, kappa, work, peak)
         total += float((work * area).sum())
         largest = max(largest, float(peak.max()))
     return total, largest
@@ -62,8 +64,8 @@ def _other(axes: list[Lines], lines: Lines) -> Lines:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _face(state, potential, i, j, h, d, periodic, kind, kappa, m):
-    """Flux F and F Δξ of face i+½ on one line."""
+def _linear_face(state, potential, i, j, h, d, periodic, kind, kappa):
+    """Flux F and F Δξ of face i+½ on one line: entropy or no internal energy."""
     a, b = state[i, 0], state[j, 0]
     dphi = potential[j, 0] - potential[i, 0]
     if kind == NONE:
@@ -71,37 +73,58 @@ def _face(state, potential, i, j, h, d, periodic, kind, kappa, m):
         weight = line_weight(state, 0, i, velocity, h, d, periodic)
         flux = weight * (a if velocity >= 0.0 else b) * velocity
         return flux, flux * dphi
-    if kind == ENTROPY:
-        s = dphi / kappa
-        low = bernoulli(abs(s))
-        high = low + abs(s)
-        flux = kappa / d[i] * ((low if s > 0.0 else high) * a - (high if s > 0.0 else low) * b)
-        if a == 0.0 and b == 0.0:
-            return flux, 0.0
-        if a == 0.0 or b == 0.0:
-            return flux, -math.inf
-        return flux, flux * (kappa * math.log(b / a) + dphi)
+    s = dphi / kappa
+    low = bernoulli(abs(s))
+    high = low + abs(s)
+    flux = kappa / d[i] * ((low if s > 0.0 else high) * a - (high if s > 0.0 else low) * b)
+    if a == 0.0 and b == 0.0:
+        return flux, 0.0
+    if a == 0.0 or b == 0.0:
+        return flux, -math.inf
+    return flux, flux * (kappa * math.log(b / a) + dphi)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_face(a, b, dphi, kappa, m):
+    """d·F and d·F Δξ of one face between densities a and b: power law."""
     if a == 0.0 and b == 0.0:
         return 0.0, 0.0
     if m < 1.0 and (a == 0.0 or b == 0.0):
         return math.inf, -math.inf
     qa, qb = power(a, m), power(b, m)
     value = slow_flux(a, b, qa, qb, dphi, kappa, m)[0] if m >= 2.0 else fast_flux(a, b, qa, qb, dphi, kappa, m)[0]
-    return value / d[i], value / d[i] * (kappa * m / (m - 1.0) * (qb - qa) + dphi)
+    return value, value * (kappa * m / (m - 1.0) * (qb - qa) + dphi)
+
+
+# Two kernels rather than one with a branch: each compiles only what its energies need.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _line_totals(rho, phi, h, d, periodic, kind, kappa, m, work, peak):
+def _linear_totals(rho, phi, h, d, periodic, kind, kappa, work, peak):
     """Per line: work = −Σ F Δξ and peak = max |F|.  rho, phi : (lines, n)."""
     lines, n = rho.shape
     state, potential = np.empty((n, 1)), np.empty((n, 1))
     for k in range(lines):
-        state[:, 0] = rho[k]
-        potential[:, 0] = phi[k]
+        for i in range(n):
+            state[i, 0] = rho[k, i]
+            potential[i, 0] = phi[k, i]
+        work[k] = 0.0
+        peak[k] = 0.0
+        for i in range(n if periodic else n - 1):
+            flux, lost = _linear_face(state, potential, i, i + 1 if i < n - 1 else 0, h, d, periodic, kind, kappa)
+            work[k] -= lost
+            peak[k] = max(peak[k], abs(flux))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_totals(rho, phi, d, periodic, kappa, m, work, peak):
+    """As `_linear_totals`, for power laws."""
+    lines, n = rho.shape
+    for k in range(lines):
         work[k] = 0.0
         peak[k] = 0.0
         for i in range(n if periodic else n - 1):
             j = i + 1 if i < n - 1 else 0
-            flux, power_lost = _face(state, potential, i, j, h, d, periodic, kind, kappa, m)
-            work[k] -= power_lost
-            peak[k] = max(peak[k], abs(flux))
+            flux, lost = _power_face(rho[k, i], rho[k, j], phi[k, j] - phi[k, i], kappa, m)
+            work[k] -= lost / d[i]
+            peak[k] = max(peak[k], abs(flux) / d[i])

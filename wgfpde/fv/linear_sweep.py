@@ -26,6 +26,7 @@ from .blocks import gather, scatter
 from .limiter import correct_fluxes, dissipate, restore_mass
 
 GAMMA = 1.0 - math.sqrt(0.5)
+SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -37,69 +38,76 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
     """
     n, lanes = a.shape[1:]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    sums = np.ones((n, lanes))
-    for i in range(n):
-        sums[i, :] = h[i]
-    e, f, g = np.empty((n, lanes)), np.empty((n, lanes)), np.empty((n, lanes))
     extra = n if periodic else 1
-    u, v = np.empty((extra, lanes)), np.empty((extra, lanes))
-    old = np.zeros((n, lanes))
-    factors = (sums, e, f, g, u, v)
-    potential = np.zeros((n, lanes))
-    stage = np.zeros((n, lanes))
-    new = np.zeros((n, lanes))
-    weight = (1.0 - GAMMA) / GAMMA
+    work = np.zeros((10, n, lanes))
+    wrap = np.zeros((2, extra, lanes))
+    old, potential, stage, new, half, low = work[4], work[5], work[6], work[7], work[8], work[9]
+    for i in range(n):
+        for k in range(lanes):
+            work[SUMS, i, k] = h[i]
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
-        factor(a[q], b[q], dt if order == 1 else GAMMA * dt, sums, periodic, e, f, g, u, v)
-        for i in range(n):
-            for k in range(lanes):
-                new[i, k] = h[i] * old[i, k]
-        solve(e, f, g, u, v, periodic, new)
         stats[q, 0] = 0.0
-        if order == 2:
-            lowest = 0.0
-            for i in range(n):
-                for k in range(lanes):
-                    stage[i, k] = new[i, k]
-                    new[i, k] = h[i] * (old[i, k] + weight * (new[i, k] - old[i, k]))
-            solve(e, f, g, u, v, periodic, new)
-            for i in range(n):
-                for k in range(lanes):
-                    lowest = min(lowest, new[i, k])
-            if lowest < 0.0 or guard:
-                if guard:
-                    gather(phi, direction, q * lanes, count, potential)
-                stats[q, 0] = _repair(
-                    old, stage, new, potential, a[q], b[q], h, periodic, dt, guard, kind, kappa, count, factors
-                )
+        for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
+            span, weight = 0.5 * dt, 1.0
+            if attempt == 0:
+                span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
+            one, two = (stage, new) if attempt == 0 else (half, low)
+            _two_solves(a[q], b[q], span, weight, h, periodic, old, work, wrap, one, two)
+            if order == 1 or not (guard or _negative(new)):
+                break
+        if attempt == 1:
+            if guard:
+                gather(phi, direction, q * lanes, count, potential)
+            stats[q, 0] = _repair(
+                old, stage, new, half, low, potential, a[q], b[q], h, periodic, dt, guard, kind, kappa, count
+            )
         kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
         stats[q, 3] = 0.0 if kept else 1.0
         scatter(new, direction, q * lanes, count, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, potential, a, b, h, periodic, dt, guard, kind, kappa, count, factors):
+def _two_solves(a, b, span, weight, h, periodic, old, work, wrap, one, two):
+    """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
+
+    SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
+    """
+    n, lanes = old.shape
+    e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
+    factor(a, b, span, work[SUMS], periodic, e, f, g, u, v)
+    for stage in range(2 if weight > 0.0 else 1):
+        for i in range(n):
+            for k in range(lanes):
+                start = old[i, k]
+                if stage == 1:
+                    first = two[i, k]
+                    one[i, k] = first
+                    start = first if weight == 1.0 else start + weight * (first - start)
+                two[i, k] = h[i] * start
+        solve(e, f, g, u, v, periodic, two)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _negative(block):
+    """Whether any entry is below zero."""
+    for i in range(block.shape[0]):
+        for k in range(block.shape[1]):
+            if block[i, k] < 0.0:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard, kind, kappa, count):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
-    stage, new : Y and ρ* of SDIRK2.   a, b : (n, lanes) rates.   factors : the factorisation's arrays, overwritten.
+    stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
     """
     n, lanes = new.shape
-    sums, e, f, g, u, v = factors
-    half = np.empty((n, lanes))
-    low = np.empty((n, lanes))
-    factor(a, b, 0.5 * dt, sums, periodic, e, f, g, u, v)
-    for i in range(n):
-        for k in range(lanes):
-            half[i, k] = h[i] * old[i, k]
-    solve(e, f, g, u, v, periodic, half)
-    for i in range(n):
-        for k in range(lanes):
-            low[i, k] = h[i] * half[i, k]
-    solve(e, f, g, u, v, periodic, low)
+    anti = np.zeros((n, lanes))
     touched = 0
-    anti = e  # the factors are spent
     for i in range(n if periodic else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(lanes):
