@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wgfpde"
 LAYERS = (
     ("cli",),
     ("validate", "converge", "sweep"),
-    ("run",),
+    ("run", "promises"),
     ("case", "report"),
     ("casefile",),
     ("mistakes",),

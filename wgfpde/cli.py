@@ -20,7 +20,6 @@ from .errors import CaseError, WgfpdeError
 if TYPE_CHECKING:
     from .case import Case, Problem
     from .run import Progress, Result
-    from .store import Run
     from .validate import Table
 
 QUIET_SECONDS = 2.0
@@ -182,18 +181,16 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> int:
+    from .promises import record_of, table
     from .store import read
 
-    record = _record(read(args.path))
+    record = record_of(read(args.path))
     if args.json:
         _print_json(record)
         return 0
     _print_record(record)
-    if not record["diagnostics"]:
-        return 0
-    print(f"  {'diagnostic':<20}" + "".join(f"{key:>14}" for key in ("first", "last", "min", "max")))
-    for name, d in record["diagnostics"].items():
-        print(f"    {name:<18}" + "".join(f"{d[key]:>14.6g}" for key in ("first", "last", "min", "max")))
+    for line in table(record):
+        print(f"  {line}")
     return 0
 
 
@@ -336,11 +333,12 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {m:02d} min" if hours else f"{m} min {s:02d} s"
 
 
-# ---- what a run was, and whether its promises were kept ----------------------------------------------------
+# ---- what a case is and what a run was ---------------------------------------------------------------------
 
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from .case import memory_needed
+    from .promises import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
@@ -357,7 +355,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
-        "grid": ", ".join([_grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
+        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
         "cells": case.cells,
         "memory": f"about {_bytes(memory_needed(case))}, and {_bytes(8 * case.cells * len(times))} on disk",
         "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
@@ -369,80 +367,18 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
 
 def _summary(result: Result) -> dict[str, Any]:
     """The record of a finished run, from its file, with what only the result knows."""
+    from .promises import record_of
     from .store import read
 
-    record = _record(read(result.folder))
-    return record | {
+    return record_of(read(result.folder)) | {
         "status": result.status, "message": result.message, "steps": result.steps,
         "wall_seconds": result.wall_seconds, "exit_code": result.exit_code,
     }  # fmt: skip
 
 
-def _record(run: Run) -> dict[str, Any]:
-    """A run as plain values: what it solved, how far it came, its diagnostics and its promises."""
-    import numpy as np
-
-    diagnostics = {
-        name: {"first": v[0], "last": v[-1], "min": np.min(v), "max": np.max(v)} if len(v) else {}
-        for name, v in run.diagnostics.items()
-    }
-    return {
-        "file": str(run.path),
-        "title": run.title,
-        "equation": str(run.attributes.get("equation", "")),
-        "method": str(run.attributes.get("method", "")),
-        "status": run.status,
-        "message": run.message,
-        "grid": _grid_text(run.edges),
-        "snapshots": len(run),
-        "t_first": float(run.t[0]) if len(run) else None,
-        "t_last": float(run.t[-1]) if len(run) else None,
-        "steps": len(run.steps["t"]),
-        "wall_seconds": run.attributes.get("wall_seconds"),
-        "compile_seconds": run.attributes.get("compile_seconds"),
-        "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items() if d},
-        "promises": _promises(run) if len(run) else [],
-    }
-
-
-def _promises(run: Run) -> list[dict[str, Any]]:
-    """Mass kept, ρ ≥ 0, energy never raised: what the snapshots show, and the bound on it."""
-    import numpy as np
-
-    def promise(name: str, measured: float, bound: float, kept: bool) -> dict[str, Any]:
-        return {"name": name, "measured": float(measured), "bound": float(bound), "kept": bool(kept)}
-
-    mass, energy = run.diagnostics["mass"], run.diagnostics["energy"]
-    drift, drift_bound = np.max(np.abs(mass - mass[0])) / mass[0], _mass_bound(run)
-    least = np.min(run.diagnostics["min"])
-    rise = np.max(np.diff(energy)) if len(energy) > 1 else 0.0
-    rise_bound = 1e-12 * (np.max(np.abs(energy)) + mass[0])
-    return [
-        promise("mass drift", drift, drift_bound, drift <= drift_bound),
-        promise("min density", least, 0.0, least >= 0),
-        promise("energy rise", rise, rise_bound, rise <= rise_bound),
-    ]
-
-
-def _mass_bound(run: Run) -> float:
-    """Relative mass drift left to rounding: 1e-12, and 10 eps (1 + dt max p'/h²) for each nonlinear step."""
-    import numpy as np
-
-    from .case import Entropy, Power, loads
-
-    internal = loads(run.resolved_toml, str(run.path)).energy.internal
-    if isinstance(internal, Entropy):
-        return 1e-12
-    stiffness = 0.0
-    if isinstance(internal, Power):
-        m = internal.m
-        extreme = np.max(run.diagnostics["max"]) if m > 1 else np.min(run.diagnostics["min"])
-        h = min(float(np.min(np.diff(edges))) for edges in run.edges)
-        stiffness = internal.kappa * m * max(float(extreme), 1e-300) ** (m - 1) / h**2
-    return float(1e-12 + 10 * np.finfo(float).eps * np.sum(1 + run.steps["dt"] * stiffness))
-
-
 def _print_record(record: dict[str, Any]) -> None:
+    from .promises import verdicts
+
     wall = record["wall_seconds"]
     print(record["title"])
     print(f"  equation    {record['equation']}, {record['method']}, {record['grid']}")
@@ -454,20 +390,9 @@ def _print_record(record: dict[str, Any]) -> None:
     print(f"  status      {record['status']}: {span}, {counts}{took}")
     if record["message"]:
         print(f"  message     {record['message']}")
-    for promise in record["promises"]:
-        verdict = "kept" if promise["kept"] else "BROKEN"
-        sign = "≥" if promise["name"] == "min density" else "≤"
-        print(f"  {promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {sign} {promise['bound']:.2g})")
-    errors = {n: d for n, d in record["diagnostics"].items() if n.startswith("error_")}
-    if errors:
-        texts = [f"{name.removeprefix('error_')} {d['last']:.3g}" for name, d in errors.items()]
-        print(f"  vs exact    {', '.join(texts)} at the end")
+    for line in verdicts(record):
+        print(f"  {line}")
     print(f"  file        {record['file']}")
-
-
-def _grid_text(edges: Sequence[Any]) -> str:
-    cells = " × ".join(str(len(e) - 1) for e in edges)
-    return f"{cells} cells on " + " × ".join(f"[{float(e[0]):g}, {float(e[-1]):g}]" for e in edges)
 
 
 def _bytes(n: float) -> str:
