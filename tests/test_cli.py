@@ -17,7 +17,7 @@ from wgfpde.errors import SolverError
 from wgfpde.run import Progress
 from wgfpde.validate import scripts
 
-COMPILING = "compiling the kernels, once for this machine …\n"
+COMPILING = "compiling the kernels of this kind of energy, once …\n"
 """What a first run may tell."""
 SMALL = ["--set", "grid.shape=[16]", "--set", "time.end=0.02", "--set", "output.every=0.01"]
 

@@ -8,7 +8,6 @@ import pytest
 from wgfpde import promises
 from wgfpde.store import Run
 
-EPS = np.finfo(float).eps
 CASE = """
 schema = 1
 title = "made up"
@@ -70,20 +69,6 @@ def test_one_promise_broken(name, diagnostics, line):
     record = promises.record_of(made_up(**diagnostics))
     assert [p["name"] for p in record["promises"] if not p["kept"]] == [name]
     assert line in promises.verdicts(record)
-
-
-@pytest.mark.parametrize(
-    ("internal", "expected"),
-    [
-        (ENTROPY, 1e-12),
-        ('{ kind = "none" }', 1e-12 + 10 * EPS * 2),
-        # κ m ρ^(m−1)/h² with the largest ρ = 3 for m > 1 and the smallest, 1/4, for m < 1
-        ('{ kind = "power", m = 2.0, kappa = 1.0 }', 1e-12 + 10 * EPS * 2 * (1 + 0.1 * 2 * 3 / 0.25)),
-        ('{ kind = "power", m = 0.5, kappa = 3.0 }', 1e-12 + 10 * EPS * 2 * (1 + 0.1 * 3 * 0.5 * 2 / 0.25)),
-    ],
-)
-def test_mass_bound(internal, expected):
-    assert promises.mass_bound(made_up(internal, min=[0.5, 0.25, 0.25])) == pytest.approx(expected, rel=1e-14)
 
 
 def test_errors_against_the_exact_solution():

@@ -154,7 +154,7 @@ class _March:
 
     def _warm_up(self) -> None:
         """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
-        note = "compiling the kernels, once for this machine …"
+        note = "compiling the kernels of this kind of energy, once …"
         timer = threading.Timer(PATIENCE, self._tell, kwargs={"now": True, "note": note})
         timer.daemon = True
         timer.start()

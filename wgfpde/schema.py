@@ -166,7 +166,7 @@ class ExactTable(Table):
 
 
 class FvTable(Table):
-    """Finite volumes, section 2 of the theory."""
+    """Structure-preserving finite volumes."""
 
     method: Literal["fv"]
     order: Literal[1, 2] = Field(default=2, description="order in time, 1 or 2")

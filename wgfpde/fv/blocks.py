@@ -48,7 +48,7 @@ class Lines:
         self.periodic = axis.periodic
 
     def coefficients(self) -> Array:
-        """Uninitialised (blocks, n, LANES)."""
+        """Zeros (blocks, n, lanes); unused lanes and the face that a no-flux line lacks stay zero."""
         return np.zeros((self.blocks, self.n, self.lanes))
 
 

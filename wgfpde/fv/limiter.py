@@ -60,8 +60,6 @@ def correct_fluxes(low, anti, h, periodic, k, out):
         if leaving > room:
             share[i] = room / leaving if room > TINY else 0.0
             limited += 1
-    for i in range(n):
-        out[i, k] = low[i, k]
     faces = n if periodic else n - 1
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0

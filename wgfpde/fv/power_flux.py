@@ -4,7 +4,7 @@
 
 m ≥ 2:  M = min(M_e, 2ρ_donor), the donor being the cell of higher ξ.  While the limiter sleeps
         d·F = −(Δp + M_e ΔΦ), and for V = W = 0 it always does: then F = −Δp/d exactly, and fronts move.
-m < 2:  M = (1−ω) M_e + ω ρ_donor, q = |ΔΦ|/(2 min p'), ω = coth q − 1/q (m < 1), max(0, 1 − 1/q) (1 < m < 2).
+m < 2:  M = (1−ω) M_e + ω ρ_donor, q = |ΔΦ|/(2 min p'), ω = coth q − 1/q for m < 1.4, max(0, 1 − 1/q) above.
 
 M ≥ 0 gives the energy law, Δξ = 0 ⇒ F = 0 the steady state, M → 0 with the donor positivity.
 Reference: Stolarsky (1975), DOI 10.2307/2689825; Heida, Kantner, Stephan (2021), DOI 10.1051/m2an/2021078; the
@@ -18,6 +18,9 @@ from __future__ import annotations
 import math
 
 from numba import njit
+
+SMOOTH_BELOW = 1.4
+"""Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="never")
@@ -84,7 +87,7 @@ def slow_flux(a, b, qa, qb, dphi, kappa, m):
 @njit(cache=True, nogil=True, error_model="numpy")
 def blend(q, m):
     """ω(q) and q ω'(q) of the blend for m < 2."""
-    if m > 1.0:
+    if m > SMOOTH_BELOW:
         return (1.0 - 1.0 / q, 1.0 / q) if q > 1.0 else (0.0, 0.0)
     if q < 1e-2:
         q2 = q * q

@@ -103,7 +103,7 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over)
         work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7],
     )  # fmt: skip
     e, f, g = work[8], work[9], work[10]
-    norm, best, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
+    norm, accepted, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
     mass, moved = np.zeros(lanes), np.full(lanes, np.inf)
     status = np.zeros(lanes, np.int64)
     fresh = np.zeros(lanes, np.bool_)
@@ -122,17 +122,17 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over)
             if norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]:
                 floor = rounding(old, phi, new, dt, geometry, law, k, q, left, right)
                 noise = norm[k] <= 64.0 * floor
-                if norm[k] <= floor or (noise and norm[k] >= 0.5 * best[k]):
+                if norm[k] <= floor or (noise and norm[k] >= 0.5 * accepted[k]):
                     status[k] = DONE
                     continue
             if iteration == MAX_NEWTON:
                 status[k] = FAILED
                 continue
             running += 1
-            if not noise and not (norm[k] <= 4.0 * best[k]) and damp[k] > 0.1:
+            if not noise and not (norm[k] <= 4.0 * accepted[k]) and damp[k] > 0.1:
                 damp[k] *= 0.5
             else:
-                best[k] = norm[k]
+                accepted[k] = norm[k]
                 damp[k] = 1.0
                 fresh[k] = True
         last = running == 0

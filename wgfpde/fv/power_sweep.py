@@ -1,6 +1,6 @@
 """Sweeps for power-law energies: second-order time steps built from backward Euler solves (module `power_newton`).
 
-SDIRK2, γ = 1 − 1/√2, wherever its second stage has non-negative data,
+SDIRK2, γ = 1 − 1/√2, on every block of lines whose second stage has non-negative data,
 
     Y = ρ^n + γ dt L(Y),    ρ* = z + γ dt L(ρ*),    z = ρ^n + (1−γ)/γ (Y − ρ^n) ≥ 0,
 

@@ -125,7 +125,7 @@ class DriftScheme:
         reference = rho
         if order == 2:
             first = np.empty_like(rho)
-            self._pass(rho, rho, lines, dt, order, guard, first, Cost())
+            self._pass(rho, rho, lines, dt, order, False, first, Cost())
             reference = 0.5 * (rho + first)
         self._pass(rho, reference, lines, dt, order, guard, rho, cost)
 

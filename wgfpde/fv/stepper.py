@@ -89,8 +89,9 @@ class FiniteVolumes:
         while True:
             try:
                 attempt, dt_next = self._try(rho, dt, rate)
+                failed = "the error of the step was too large"
             except StepFailure as failure:
-                reason = str(failure)
+                failed = reason = str(failure)
                 attempt, dt_next = None, SHRINK * dt
             if attempt is not None:
                 break
@@ -98,7 +99,7 @@ class FiniteVolumes:
             dt, lands = dt_next, False
             if dt < MIN_STEP * asked or snapshot.t + dt == snapshot.t:
                 raise SolverError(
-                    f"no step could be solved at t = {snapshot.t:.10g}: {reason or 'the step error stays too large'}; "
+                    f"no step could be solved at t = {snapshot.t:.10g}: {failed}; "
                     f"tried {rejected} steps from {asked:.3g} down to {dt:.3g}."
                 )
         notes = list(attempt.notes)
@@ -112,10 +113,11 @@ class FiniteVolumes:
             rejected=rejected,
             note="; ".join(notes),
         )
-        if self.adaptive:
-            wish = max(dt_next, snapshot.dt_next) if lands and not rejected else dt_next
-        else:
-            wish = GROW * dt if rejected or 0 < snapshot.dt_next < self.dt else 0.0
+        wish = dt_next if self.adaptive else GROW * dt
+        if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
+            wish = 0.0
+        elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
+            wish = max(wish, snapshot.dt_next)
         fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
         return Snapshot(
             t=t_next if lands else snapshot.t + dt,
@@ -135,7 +137,9 @@ class FiniteVolumes:
             wish = snapshot.dt_next or self.first_dt or remaining / 100
         else:
             wish = min(self.dt, snapshot.dt_next) if snapshot.dt_next > 0 else self.dt
-        count = math.ceil(remaining / wish * (1 - 1e-9)) if math.isfinite(remaining / wish) else 2
+        if not math.isfinite(remaining / wish):
+            return wish, False
+        count = math.ceil(remaining / wish * (1 - 1e-9))
         if self.adaptive and count > 2:
             return wish, False
         return remaining / max(count, 1), count <= 1

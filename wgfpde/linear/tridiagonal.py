@@ -14,7 +14,7 @@ Cyclic systems carry, beside the chain, each cell's rates to and from the last c
 Reference: Grassmann, Taksar, Heyman (1985), DOI 10.1287/opre.33.5.1107; O'Cinneide (1993), DOI 10.1007/BF01385741.
 
 Arrays are (n, LANES): LANES independent systems side by side, so that the recurrences run in vector registers.
-Unused lanes hold s = 1, α = β = r = 0.
+Unused lanes need s > 0 only; what they hold is never read.
 """
 
 from __future__ import annotations
