@@ -347,7 +347,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     if isinstance(keys.get("dt"), float):
-        steps = f"; about {(case.time.end - case.time.start) / keys['dt']:.0f} steps"
+        steps = f"; about {(case.time.end - case.time.start) / keys['dt']:.6g} steps"
     source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
     rho = problem.initial.rho
     stretched = [] if grid.uniform else ["stretched"]

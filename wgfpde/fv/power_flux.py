@@ -23,7 +23,7 @@ SMOOTH_BELOW = 1.4
 """Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="never")
+@njit(cache=True, nogil=True, error_model="numpy")
 def power(rho, m):
     """ρ^(m−1)."""
     if m == 2.0:

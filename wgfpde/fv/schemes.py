@@ -149,7 +149,7 @@ class DriftScheme:
 class PowerScheme:
     """Newton sweeps (power-law energies)."""
 
-    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
+    def __init__(self, flow: Flow, threads: int) -> None:
         self._kappa, self._m = flow.internal.kappa, flow.internal.m
         self._threads = threads
         self._cells = flow.grid.size
@@ -173,4 +173,4 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
         return EntropyScheme(flow, axes, threads)
     if flow.internal.kind == "none":
         return DriftScheme(flow, axes, threads)
-    return PowerScheme(flow, axes, threads)
+    return PowerScheme(flow, threads)
