@@ -374,7 +374,6 @@ def test_validate(capsys, monkeypatch):
 
 
 def test_wheel_ships_the_presets(tmp_path):
-    pytest.importorskip("pip")  # uv makes environments without it
     pytest.importorskip("setuptools", minversion="77")  # older ones do not know `license = "MIT"`
     root = Path(cli.__file__).resolve().parent.parent
     source = tmp_path / "source"  # building writes into the source tree
