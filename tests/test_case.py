@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wgfpde import case as case_module
 from wgfpde.case import (
@@ -20,6 +22,7 @@ from wgfpde.case import (
     to_toml,
 )
 from wgfpde.errors import CaseError, WgfpdeError
+from wgfpde.timetable import better_step, check_multiples
 
 BASE_1D = """
 [params]
@@ -86,6 +89,8 @@ def test_defaults_are_filled_in(write):
             'title="a \\"quoted\\" \\t tîtle\\u007f"',
         ],
         ["solver={method='jko', tau=0.1}", 'params={"κ"=1e22}'.replace("κ", "kk")],
+        ["solver={method='jko', tau=0.05, algorithm='pdhg', inner_steps=4, congestion=9}", "output.every=0.1"],
+        ["solver={method='geodesic'}", "target.density='1'", "output.diagnostics=['w2_previous']"],
         ['exact.density="t*x"', "initial.sampling=centre", "time.start=-1"],
     ],
 )
@@ -97,6 +102,31 @@ def test_resolved_toml_loads_to_an_equal_case(write, base, overrides):
     assert again.resolved_toml() == resolved
     assert loads(resolved) == case
     assert from_mapping(tomllib.loads(resolved)) == case
+
+
+@pytest.mark.parametrize(
+    ("tau", "every"), [(0.1, 0.1), (0.01, 0.1), (1 / 3, 1 / 3), (1 / 7, 1 / 7), (1 / 21, 3 / 21), (1.0, 1.0)]
+)
+def test_defaults_of_jko(write, tau, every):
+    """Snapshots come every tenth of the span, or at the next multiple of the step."""
+    case = load(write(), [f"solver={{method='jko', tau={tau!r}}}"])
+    assert case.output.every == pytest.approx(every, rel=1e-15)
+    assert case.solver.tolerance == 1e-8 and case.solver.algorithm == "newton" and case.solver.scheme == "jko"
+    assert load(case.path, [f"solver={{method='jko', tau={tau!r}, algorithm='pdhg'}}"]).solver.tolerance == 1e-4
+
+
+def test_steps_may_be_short_of_a_time_by_rounding(write):
+    load(write(), ["solver={method='jko', tau=0.3333333333}"])
+    load(write(), ["solver={method='jko', tau=1e-6}", "output.times=[0.1, 0.123456]"])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.floats(1e-3, 1.0))
+def test_the_better_step_serves_all_times(a, b, denominator, tau):
+    spans = [a / denominator, b / denominator]
+    better = better_step(spans, tau)
+    if better is not None:
+        check_multiples(spans, better, 0.0, [])
+        assert tau / 1000 <= better <= tau * (1 + 1e-9)
 
 
 def test_cases_differ(write):
@@ -170,6 +200,7 @@ def test_json_schema_names_every_table():
         "grid",
         "energy",
         "initial",
+        "target",
         "exact",
         "solver",
         "time",
@@ -348,11 +379,82 @@ MISTAKES_1D = {
     "first_dt": (["solver.first_dt=0.1"], "solver: first_dt belongs to adaptive stepping"),
     "method": (
         ["solver.method=fvm"],
-        'solver.method: expected "fv" or "jko", found "fvm"; did you mean "fv"?',
+        'solver.method: expected "fv", "jko" or "geodesic", found "fvm"; did you mean "fv"?',
     ),
-    "jko": (
-        ["solver={method='jko', tau=0.1}"],
-        'method = "jko" is not available yet in this version; use method = "fv"',
+    "jko without tau": (["solver={method='jko'}"], "solver.tau: missing: JKO step, a positive number"),
+    "tau zero": (["solver={method='jko', tau=0}"], "solver.tau: expected a number larger than 0, found 0"),
+    "tau negative": (["solver={method='jko', tau=-1}"], "solver.tau: expected a number larger than 0, found -1"),
+    "dt with jko": (["solver={method='jko', tau=0.1, dt=0.1}"], 'solver.dt: unknown key; it belongs to "fv"'),
+    "algorithm": (
+        ["solver={method='jko', tau=0.1, algorithm='nweton'}"],
+        'solver.algorithm: expected "newton" or "pdhg", found "nweton"; did you mean "newton"?',
+    ),
+    "inner steps": (["solver={method='jko', tau=0.1, inner_steps=0}"], "solver.inner_steps: expected an integer ≥ 1"),
+    "inner steps by newton": (
+        ["solver={method='jko', tau=0.1, inner_steps=4}"],
+        'solver: algorithm = "newton" takes inner_steps = 1, found 4; "pdhg" takes more',
+    ),
+    "congestion by newton": (
+        ["solver={method='jko', tau=0.1, congestion=2}"],
+        'solver: algorithm = "newton" takes no congestion; write algorithm = "pdhg", or remove congestion',
+    ),
+    "congestion extrapolated": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', congestion=2, scheme='extrapolated'}"],
+        'solver: scheme = "extrapolated" takes no congestion',
+    ),
+    "congestion too low": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', congestion=0.25}"],
+        "solver.congestion: 0.25 lies below the mean density 0.5 (mass 1 on a grid of volume 2)",
+    ),
+    "tolerance of newton": (
+        ["solver={method='jko', tau=0.1, tolerance=1e-14}"],
+        "solver.tolerance: expected at least 1e-12, found 1e-14: double precision leaves",
+    ),
+    "tolerance of pdhg": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', tolerance=1e-12}"],
+        "solver.tolerance: expected at least 1e-10, found 1e-12",
+    ),
+    "pdhg stretched": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg'}", "grid.mapping=['s**2']"],
+        'solver.algorithm: expected cells of one size, axis x is stretched; algorithm = "newton" takes stretched ones',
+    ),
+    "end between steps": (
+        ["solver={method='jko', tau=0.1}", "time.end=0.25"],
+        "time.end: 0.25 is not a multiple of tau = 0.1; the nearest are 0.2 and 0.3; or take tau = 0.08333333333333333",
+    ),
+    "end before the first step": (
+        ["solver={method='jko', tau=0.5}", "time.end=0.3"],
+        "time.end: 0.3 is not a multiple of tau = 0.5; the nearest is 0.5; or take tau = 0.3",
+    ),
+    "end after a late start": (
+        ["solver={method='jko', tau=0.1}", "time.start=0.03", "time.end=0.3"],
+        "time.end: 0.3 is not a multiple of tau = 0.1 after the start 0.03; the nearest are 0.23 and 0.33",
+    ),
+    "every between steps": (
+        ["solver={method='jko', tau=0.1}", "output.every=0.25"],
+        "output.every: 0.25 is not a multiple of tau = 0.1; the nearest are 0.2 and 0.3; or take tau = 0.0833333333",
+    ),
+    "times between steps": (
+        ["solver={method='jko', tau=0.1}", "output.times=[0.2, 0.31]"],
+        "output.times: 0.31 is not a multiple of tau = 0.1; the nearest are 0.3 and 0.4; or take tau = 0.01",
+    ),
+    "no better step": (
+        ["solver={method='jko', tau=0.1}", "output.times=[0.3141592653]"],
+        "output.times: 0.3141592653 is not a multiple of tau = 0.1; the nearest are 0.3 and 0.4",
+    ),
+    "geodesic without target": (["solver={method='geodesic'}"], 'target: missing: method = "geodesic" needs a table'),
+    "target without geodesic": (
+        ["target.density='1'"],
+        'target: only method = "geodesic" has one, found method = "fv"; remove the table',
+    ),
+    "target twice": (
+        ["solver={method='geodesic'}", "target={density='1', file='a.npy'}"],
+        "target: expected exactly one of density, file, samples; found density and file",
+    ),
+    "negative target": (["solver={method='geodesic'}", "target.density='x'"], "target.density: "),
+    "diagnostic": (
+        ["output.diagnostics=['w2_prevous']"],
+        'output.diagnostics: there is no diagnostic "w2_prevous"; did you mean "w2_previous"?',
     ),
     "end before start": (["time.end=-1"], "time.end: expected a time after time.start = 0, found -1"),
     "output time late": (
@@ -429,7 +531,7 @@ def test_mistakes_1d(write, overrides, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv" or "jko"'),
+        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko" or "geodesic"'),
         (
             'density = "1 + x**2"',
             "",

@@ -12,8 +12,9 @@ import pytest
 
 from wgfpde import __version__, cli
 from wgfpde.case import load, presets
-from wgfpde.cli import ProgressLine, main
+from wgfpde.cli import main
 from wgfpde.errors import SolverError
+from wgfpde.progress import ProgressLine, duration
 from wgfpde.run import Progress
 from wgfpde.validate import scripts
 
@@ -154,7 +155,11 @@ def test_unwritable_folder(capsys, folder):
         ("grid.shape=[4000000000]", "GiB"),
         ('energy.potential="().__class__"', "energy.potential"),
         ('initial.density="x - 0.5"', "initial.density"),
-        ("solver={method='jko', tau=0.1}", "not available yet in this version"),
+        ("solver={method='jko', tau=0.1}", "0.02 is not a multiple of tau = 0.1"),
+        ("solver={method='jko', tau=-1}", "solver.tau: expected a number larger than 0, found -1"),
+        ("solver={method='jko', tau=0.01, algorithm='pdhg', congestion=0.5}", "lies below the mean density 1 (mass 1"),
+        ("solver.method=geodesic", "target: missing"),
+        ("output.diagnostics=['w2_prev']", 'did you mean "w2_previous"?'),
         ("solver.dt=0", "solver.dt"),
     ],
 )
@@ -269,7 +274,7 @@ def test_progress_text():
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.5, "0.5 s"), (125, "2 min 05 s"), (7260, "2 h 01 min")])
 def test_duration(seconds, text):
-    assert cli._duration(seconds) == text
+    assert duration(seconds) == text
 
 
 # ---- check, inspect, plot, schema, new, validate ---------------------------------------------
@@ -298,6 +303,33 @@ def test_inspect(capsys, finished):
     assert main(["inspect", str(finished), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["equation"] == "heat" and record["steps"] > 0
+
+
+def test_w2(capsys, finished):
+    """One cosine mode with walls: W₂ between the start and its own copy, and between start and end."""
+    assert main(["w2", str(finished), str(finished / "output.h5")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "W2   0  (exact)"
+    assert main(["w2", str(finished), str(finished), "--index-a", "0", "--time-b", "0.02", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["a"]["t"] == 0 and record["b"]["t"] == 0.02 and record["gap"] == 0
+    # to first order in the amplitude 0.5 (1 − e^{−0.02π²}) = 0.09: W₂ = amplitude/(π√2)
+    assert record["w2"] == pytest.approx(0.09 / (3.14159 * 2**0.5), rel=0.15)
+
+
+def test_w2_refuses(capsys, finished, folder):
+    plane = ["heat_2d", "--set", "grid.shape=[8,8]", "--set", "time.end=0.01"]
+    assert main(["run", "heat_1d", *SMALL, "--quiet", "--set", "initial.mass=2", "--out", "heavy"]) == 0
+    assert main(["run", "heat_1d", *SMALL, "--quiet", "--set", "grid.boundary=['periodic']", "--out", "circle"]) == 0
+    assert main(["run", *plane, "--quiet", "--out", "2d"]) == 0
+    capsys.readouterr()
+    assert "found 1 and 2. Rescale one of them" in fails(capsys, 2, "w2", str(finished), "heavy")
+    assert "on one line or on one circle" in fails(capsys, 2, "w2", str(finished), "circle")
+    assert "first density is 1D and the second 2D" in fails(capsys, 2, "w2", str(finished), "2d")
+    assert "the nearest is at t = 0.02" in fails(capsys, 2, "w2", str(finished), "heavy", "--time-a", "0.5")
+    assert "number 9 was asked for" in fails(capsys, 2, "w2", str(finished), "heavy", "--index-b", "9")
+    assert "not allowed with" in fails(capsys, 2, "w2", "a", "b", "--index-b", "9", "--time-b", "1")
+    assert "--tolerance > 0" in fails(capsys, 2, "w2", str(finished), "heavy", "--tolerance", "0")
+    assert "does not exist" in fails(capsys, 2, "w2", str(finished), "nowhere")
 
 
 def test_inspect_tells_broken_promises(capsys, monkeypatch, finished):

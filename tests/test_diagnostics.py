@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from wgfpde import diagnostics
-from wgfpde.diagnostics import REGISTRY, applicable, compute, relative_entropy_density
+from wgfpde.diagnostics import REGISTRY, chosen, compute, relative_entropy_density
 from wgfpde.energy import Energy, Internal
+from wgfpde.errors import CaseError
 from wgfpde.flow import Flow, Snapshot
 from wgfpde.grid import Grid
 
@@ -153,13 +154,34 @@ def test_every_diagnostic_is_described():
 def test_names_depend_on_the_problem():
     line, circle = Flow(LINE, WELL), Flow(Grid([0.0], [1.0], [8], periodic=True), Energy(Internal("none")))
     plane = Flow(PLANE, Energy(Internal("power", m=2.0)))
-    names = [[d.name for d in applicable(flow, exact)] for flow in (line, circle, plane) for exact in (False, True)]
+    names = [[d.name for d in chosen(flow, exact)] for flow in (line, circle, plane) for exact in (False, True)]
     assert "kl_gibbs" in names[0] and "error_l1" not in names[0] and "error_l1" in names[1]
     assert "order_x" in names[2] and "mean_y" not in names[2] and "order_x" not in names[0]
     assert {"mean_y", "variance_y", "covariance_xy"} <= set(names[4])
     assert names[0][:2] == ["mass", "energy"]
     computed = compute(plane, snap(np.ones(PLANE.shape)))
     assert list(computed) == names[4]
+
+
+def test_distance_to_the_previous_snapshot():
+    """A block of mass 2 moved by 0.5: W₂ = 0.5 √2."""
+    grid = Grid([0.0], [4.0], [40])
+    flow = Flow(grid, Energy(Internal("none")))
+    block = np.where(np.abs(grid.x.centers - 1) < 0.5, 2.0, 0.0)
+    assert compute(flow, snap(block))["w2_previous"] == 0.0
+    moved = compute(flow, snap(np.roll(block, 5)), previous=block)
+    assert moved["w2_previous"] == pytest.approx(0.5 * np.sqrt(2), rel=1e-14)
+    assert np.isnan(compute(flow, snap(0 * block), previous=block)["w2_previous"])
+
+
+def test_what_may_be_asked_for():
+    plane, line = Flow(PLANE, Energy()), Flow(LINE, Energy())
+    assert "w2_previous" not in [d.name for d in chosen(plane, False)]
+    assert [d.name for d in chosen(plane, False, ["w2_previous", "mass"])][-1] == "w2_previous"
+    with pytest.raises(CaseError, match='did you mean "w2_previous"'):
+        chosen(plane, False, ["w2_previos"])
+    with pytest.raises(CaseError, match=r'"mean_y" \(mean y\) has no meaning for this case'):
+        chosen(line, False, ["mean_y"])
 
 
 def test_the_convolution_is_computed_once():

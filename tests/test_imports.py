@@ -12,20 +12,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wgfpde"
 
 LAYERS = (
-    ("cli",),
+    ("cli", "progress"),
     ("validate", "converge", "sweep"),
     ("run", "promises"),
     ("case", "report"),
     ("casefile",),
-    ("mistakes",),
+    ("mistakes", "timetable"),
     ("schema",),
     ("diagnostics", "store", "plots", "export"),
+    ("transport",),
     ("fv", "jko"),
-    ("flow", "equations", "linear", "initial", "convolution"),
+    ("flow", "equations", "linear", "initial", "convolution", "quantiles"),
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),
-    ("errors", "toml"),
+    ("errors", "toml", "threads"),
 )
 """From the top down.  A unit (a module, or a package with all its files) may import its own layer and those
 below; `__init__`, which holds the version only, may be imported by all."""

@@ -16,6 +16,8 @@ import wgfpde.run as runner
 from wgfpde.case import build, loads
 from wgfpde.errors import CaseError, SolverError, StoreError
 from wgfpde.flow import Report
+from wgfpde.jko import STEP_COLUMNS
+from wgfpde.promises import record_of
 from wgfpde.run import run
 from wgfpde.store import Writer, read
 
@@ -97,7 +99,7 @@ def test_a_run_folder(case, with_events, tmp_path):
     assert loads(record.resolved_toml) == case
     assert record.attributes["equation"] == "heat" and record.attributes["method"] == "fv"
     assert record.attributes["wall_seconds"] > 0 and record.attributes["threads"] >= 1
-    assert 0 <= record.attributes["compile_seconds"] < 1
+    assert record.attributes["compile_seconds"] >= 0
     assert "numpy" in record.attributes["libraries"]
     assert np.all(np.diff(record.diagnostics["energy"]) < 0)
     log = (result.folder / "run.log").read_text()
@@ -109,6 +111,38 @@ def test_the_true_stepper(case):
     assert result.status == "finished" and result.steps == 100
     record = read("out")
     assert record.diagnostics["kl_gibbs"][-1] < 1e-3 * record.diagnostics["kl_gibbs"][0]
+
+
+JKO = TEXT.replace('method = "fv"\ndt = 0.01', 'method = "jko"\ntau = 0.05')
+
+
+@pytest.mark.parametrize("boundary", ["no-flux", "periodic"])
+@pytest.mark.parametrize("scheme", ["jko", "extrapolated"])
+def test_a_jko_run(tmp_path, boundary, scheme):
+    """Every step has its certificate in the file, lands on the output times, and the promises are judged."""
+    overrides = {"boundary": f'shape = [20]\nboundary = ["{boundary}"]', "scheme": f'tau = 0.05\nscheme = "{scheme}"'}
+    text = JKO.replace("shape = [20]", overrides["boundary"]).replace("tau = 0.05", overrides["scheme"])
+    result = run(loads(text, "relax.toml"), tmp_path / "out")
+    assert (result.status, result.steps) == ("finished", 20)
+    record = read(result.folder)
+    np.testing.assert_array_equal(record.t, [0, 0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(record.steps["dt"], 0.05, rtol=1e-12)
+    assert list(record.steps)[8:] == [column.name for column in STEP_COLUMNS]
+    assert np.all(record.steps["gap"] <= 1e-8) and np.all(record.steps["iterations"] >= 1)
+    assert np.isnan(record.steps["drive_residual"]).all()
+    if scheme == "jko":
+        assert np.all(record.steps["primal"] >= record.steps["dual"] - 1e-13)
+        length, chords = np.sum(np.sqrt(2 * record.steps["transport"])), np.sum(record.diagnostics["w2_previous"])
+        assert 0.98 * chords <= length <= 1.2 * chords
+    kept = {p["name"]: p["kept"] for p in record_of(record)["promises"]}
+    assert all(kept.values()) and set(kept) >= {"mass drift", "min density", "energy rise", "duality gap"}
+    assert ("E+T/τ rise" in kept) == (scheme == "jko")
+
+
+def test_a_tau_of_few_digits_fills_the_span(tmp_path):
+    """Ten digits of 1/3 are a multiple to 1e-9; the last step is not left over."""
+    text = JKO.replace("tau = 0.05", "tau = 0.3333333333").replace("every = 0.25", "every = 1")
+    assert run(loads(text, "relax.toml"), tmp_path / "out").steps == 3
 
 
 def test_a_taken_folder_is_refused(case, with_events, tmp_path):
@@ -232,7 +266,7 @@ def test_progress_is_told_at_most_ten_times_a_second(case, with_events, monkeypa
 class Compiling(Relax):
     """A stepper whose kernels take a while."""
 
-    def __init__(self, events=None, compile=lambda: time.sleep(0.2)):
+    def __init__(self, events=None, compile=lambda: time.sleep(1.0)):
         super().__init__(events)
         self.warm_up = compile
 
@@ -244,10 +278,22 @@ def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
     told = []
     result = run(case, "out", progress=told.append)
     assert "compiling" in told[0].note and not any(p.note for p in told[1:])
-    assert told[1].t == 0 and told[1].wall < 0.2
+    assert told[1].t == 0 and told[1].wall < 1.0
     record = read("out")
-    assert record.attributes["compile_seconds"] >= 0.2 > result.wall_seconds == record.attributes["wall_seconds"]
+    assert record.attributes["compile_seconds"] >= 1.0 > result.wall_seconds == record.attributes["wall_seconds"]
     assert "kernels compiled in" in (result.folder / "run.log").read_text()
+
+
+def test_a_long_step_is_told_and_told_again(case, with_events, monkeypatch):
+    run(case, "first")
+    monkeypatch.setattr(runner, "STEP_PATIENCE", 0.1)
+    with_events({3: lambda rho: time.sleep(0.35) or rho})
+    told = []
+    assert run(case, "out", progress=told.append).status == "finished"
+    notes = [p for p in told if p.note]
+    assert [p.step for p in notes] == [2, 2]  # after 0.1 s and after 0.2 s, not after 0.3 s
+    assert notes[0].note.startswith("step 3: ") and told[-1].note == ""
+    assert not any(thread.name == "wgfpde-watch" for thread in threading.enumerate())
 
 
 def test_quick_loading_is_not_told(case, with_events):
@@ -270,6 +316,7 @@ WARM_UP = """
     import sys
     from numba.core.dispatcher import Dispatcher
     from wgfpde.case import build, load
+    from wgfpde import diagnostics
     from wgfpde.fv import dissipation, max_flux
 
     def compiled():
@@ -280,6 +327,7 @@ WARM_UP = """
     problem = build(load(sys.argv[1], sys.argv[2:]))
     stepper, flow, state = problem.stepper, problem.flow, problem.initial
     assert not compiled()
+    diagnostics.warm_up(flow)
     stepper.warm_up()
     warm = compiled()
     assert warm
@@ -298,8 +346,9 @@ WARM_UP = """
         ("barenblatt_2d_m3", "grid.shape=[8,6]", "solver.dt=0.01"),
         ("kuramoto_1d", "grid.shape=[16]", "solver.dt='adaptive'"),
         ("kuramoto_1d", "grid.shape=[16]", "energy.internal={kind='none'}", "solver.order=1"),
+        ("geodesic_2d", "grid.shape=[12,12]", "solver={inner_steps=4, tolerance=1e-2}"),
     ],
-    ids=["power 2d", "entropy 1d", "none 1d"],
+    ids=["power 2d", "entropy 1d", "none 1d", "geodesic"],
 )
 def test_nothing_is_left_to_compile_after_the_warm_up(arguments):
     child = [sys.executable, "-c", textwrap.dedent(WARM_UP), *arguments]

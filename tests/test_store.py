@@ -17,7 +17,7 @@ import xarray
 
 from wgfpde import __version__, store
 from wgfpde.errors import StoreError
-from wgfpde.flow import Report, Snapshot
+from wgfpde.flow import Column, Report, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer, read, read_last
 
@@ -77,6 +77,45 @@ def test_steps_have_their_own_rows(tmp_path):
     np.testing.assert_array_equal(steps["t"], 0.25 * np.arange(1, 7))
     np.testing.assert_array_equal(steps["iterations"], [1, 1, 2, 2, 3, 3])
     assert steps["iterations"].dtype == np.int64 and np.isnan(steps["gap"]).all()
+
+
+def test_a_scheme_adds_columns(tmp_path):
+    extra = (Column("transport", "1", "cost", "Cost."), Column("linear", "1", "inner", "Inner.", integer=True))
+    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 2, 1, TEXTS, extra) as writer:
+        for k in range(3):  # more than planned, so that the file is copied
+            writer.append_step(k + 1.0, 1.0, Report(linear=k, transport=0.5 * k))
+        writer.append(state(GRID_1D, 0), {"mass": 1.0, "energy": 0.0})
+        writer.finish("finished")
+    steps = read(tmp_path).steps
+    assert list(steps)[-3:] == ["rejected", "transport", "linear"]
+    np.testing.assert_array_equal(steps["transport"], [0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(steps["linear"], [0, 1, 2])
+    assert steps["linear"].dtype == np.int64
+
+
+def test_files_without_an_order_of_columns_are_read(tmp_path):
+    path = make(tmp_path / "output.h5")
+    with h5py.File(path, "r+") as file:
+        del file["steps"].attrs["order"]
+    assert list(read(path).steps)[:3] == ["t", "dt", "iterations"]
+
+
+@pytest.mark.parametrize("grid", [GRID_1D, GRID_2D], ids=["1d", "2d"])
+def test_the_grid_of_a_run(tmp_path, grid):
+    found = read(make(tmp_path / "output.h5", grid)).grid
+    assert found.shape == grid.shape
+    for a, b in zip(found.axes, grid.axes, strict=True):
+        np.testing.assert_allclose(a.edges, b.edges, rtol=1e-15, atol=1e-15)
+        assert (a.periodic, a.uniform) == (b.periodic, b.uniform)
+
+
+def test_snapshots_are_found_by_time_and_number(tmp_path):
+    run = read(make(tmp_path / "output.h5"))
+    assert [run.find(), run.find(time=0.5), run.find(time=1.0 + 1e-12), run.find(index=-4)] == [3, 1, 2, 0]
+    with pytest.raises(StoreError, match=r"no snapshot at t = 0.7; the nearest is at t = 0.5"):
+        run.find(time=0.7)
+    with pytest.raises(StoreError, match="holds 4 snapshots; number -5"):
+        run.find(index=-5)
 
 
 def test_a_folder_is_read_like_its_file(tmp_path):
@@ -280,7 +319,7 @@ def test_newer_format(tmp_path):
 WRITE_FOR_EVER = """
     import itertools, sys
     import numpy as np
-    from wgfpde.flow import Report, Snapshot
+    from wgfpde.flow import Column, Report, Snapshot
     from wgfpde.grid import Grid
     from wgfpde.store import Label, Writer
 

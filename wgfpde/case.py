@@ -10,19 +10,35 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import initial
-from .casefile import find_case, from_mapping, load, loads, located, output_times, presets
+from .casefile import find_case, from_mapping, load, loads, located, presets
 from .energy import Energy, Internal
-from .equations import name_equation
+from .equations import GEODESIC, name_equation
 from .errors import CaseError
 from .expressions import Expression, check_finite, compile_expression
-from .flow import Flow, Snapshot, Stepper
+from .flow import Column, Flow, Snapshot, Stepper
 from .grid import Array, Grid
-from .schema import Case, EnergyTable, Entropy, FvTable, Power, json_schema
+from .schema import (
+    Case,
+    DensityTable,
+    EnergyTable,
+    Entropy,
+    FvTable,
+    GeodesicTable,
+    JkoTable,
+    Power,
+    json_schema,
+)
+from .threads import SERIAL_CELLS, default_threads
+from .timetable import output_times
 from .toml import to_toml
+
+if TYPE_CHECKING:
+    from .diagnostics import Diagnostic
 
 __all__ = [
     "Case", "Entropy", "Power", "Problem", "build", "build_grid", "check_memory", "equation_name",
@@ -30,8 +46,10 @@ __all__ = [
     "to_toml",
 ]
 
-WORK_ARRAYS = 20
+WORK_ARRAYS = {"fv": 20, "newton": 50, "pdhg": 15}
 """Arrays of the grid's size that a run holds at once, for the estimate of its memory."""
+PATH_ARRAYS = 25
+"""What pdhg holds for each inner step."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,8 @@ class Problem:
     times : (n,) output times, strictly increasing, start and end included.
     exact : t ↦ the exact density on the grid, sampled like the initial data, or None.
     sampling : "average" or "centre".   equation : its short name.
-    stationary : stop when max|F| is below, or None.
+    stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
+    columns : what the scheme records with every step, beyond what every run does.
     """
 
     flow: Flow
@@ -52,6 +71,8 @@ class Problem:
     sampling: str
     equation: str
     stationary: float | None
+    diagnostics: tuple[Diagnostic, ...]
+    columns: tuple[Column, ...] = ()
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -59,33 +80,40 @@ def build(case: Case, threads: int | None = None) -> Problem:
 
     threads : default WGFPDE_NUM_THREADS, else the cores this process may use.
     """
-    from .fv.blocks import SERIAL_CELLS, default_threads
+    from .diagnostics import chosen
 
-    source, solver = case.path, case.solver
-    if not isinstance(solver, FvTable):
-        raise CaseError(
-            f'{source}: solver: method = "jko" is not available yet in this version; use method = "fv"'
-        )
     check_memory(case)
     grid = build_grid(case)
     threads = threads or default_threads()
     flow = _build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
-    rho = _initial_density(case, grid)
+    rho = _start(case, grid)
+    stepper, columns = _stepper(case, flow, rho, threads)
+    with located(case.path, "output.diagnostics"):
+        recorded = chosen(flow, case.exact is not None, case.output.diagnostics)
     return Problem(
         flow=flow,
-        stepper=_finite_volumes(flow, solver, threads),
+        stepper=stepper,
         initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho}),
         times=output_times(case),
         exact=_exact(case, grid),
         sampling=case.initial.sampling,
-        equation=equation_name(case.energy),
-        stationary=solver.stationary,
+        equation=GEODESIC.name if isinstance(case.solver, GeodesicTable) else equation_name(case.energy),
+        stationary=None if isinstance(case.solver, GeodesicTable) else case.solver.stationary,
+        diagnostics=recorded,
+        columns=columns,
     )
 
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
-    return WORK_ARRAYS * 8 * case.cells
+    solver = case.solver
+    if isinstance(solver, FvTable):
+        arrays = WORK_ARRAYS["fv"]
+    elif isinstance(solver, GeodesicTable) or solver.algorithm == "pdhg":
+        arrays = WORK_ARRAYS["pdhg"] + PATH_ARRAYS * solver.inner_steps
+    else:
+        arrays = WORK_ARRAYS["newton"]
+    return arrays * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
@@ -149,24 +177,28 @@ def _build_flow(case: Case, grid: Grid, threads: int) -> Flow:
         return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
 
 
-def _initial_density(case: Case, grid: Grid) -> Array:
-    table = case.initial
+def _start(case: Case, grid: Grid) -> Array:
+    return _density(case, grid, case.initial, "initial", case.initial.mass)
+
+
+def _density(case: Case, grid: Grid, table: DensityTable, place: str, mass: float | None) -> Array:
+    """The density that a table gives, rescaled to a mass.   place : the table's key."""
     if table.density is not None:
-        with located(case.path, "initial.density"):
-            expression = _function(case, table.density, _space(case), "initial.density")
-            rho = initial.from_expression(expression, grid, table.sampling)
-            return initial.normalise(rho, grid, table.mass)
+        with located(case.path, f"{place}.density"):
+            expression = _function(case, table.density, _space(case), f"{place}.density")
+            rho = initial.from_expression(expression, grid, case.initial.sampling)
+            return initial.normalise(rho, grid, mass)
     key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
     assert name is not None
     path = Path(name)
-    with located(case.path, f"initial.{key}"):
+    with located(case.path, f"{place}.{key}"):
         if not path.exists():
             here = os.listdir(path.parent) if path.parent.is_dir() else []
             near = difflib.get_close_matches(path.name, here, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
         rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
-        return initial.normalise(rho, grid, table.mass)
+        return initial.normalise(rho, grid, mass)
 
 
 def _density_file(path: Path, grid: Grid) -> Array:
@@ -201,8 +233,68 @@ def _exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
     return exact
 
 
+# ---- steppers ----------------------------------------------------------------------------------------------
+
+
+def _stepper(case: Case, flow: Flow, rho: Array, threads: int) -> tuple[Stepper, tuple[Column, ...]]:
+    """The scheme that [solver] names, and its own columns of the table of steps."""
+    table = case.solver
+    if isinstance(table, JkoTable):
+        return _jko(case, flow, table, rho, threads)
+    if isinstance(table, GeodesicTable):
+        return _geodesic(case, flow, table, rho, threads)
+    return _finite_volumes(flow, table, threads), ()
+
+
 def _finite_volumes(flow: Flow, table: FvTable, threads: int) -> Stepper:
     from .fv import FiniteVolumes
 
     assert table.dt is not None  # _complete gave it a value
     return FiniteVolumes(flow, table.order, table.dt, table.tolerance, table.first_dt, threads)
+
+
+def _jko(case: Case, flow: Flow, table: JkoTable, rho: Array, threads: int) -> tuple[Stepper, tuple[Column, ...]]:
+    assert table.tolerance is not None  # _complete gave it a value
+    if table.algorithm == "pdhg":
+        _check_uniform(case, flow.grid, "solver.algorithm", 'algorithm = "newton" takes stretched ones')
+    if table.congestion is not None:
+        _check_congestion(case, flow, table.congestion, rho)
+    from .jko import STEP_COLUMNS, Jko
+
+    span = case.time.end - case.time.start
+    tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
+    stepper = Jko(
+        flow, tau, table.algorithm, table.inner_steps, table.tolerance, table.max_iterations,
+        table.congestion, table.scheme, threads,
+    )  # fmt: skip
+    return stepper, STEP_COLUMNS
+
+
+def _geodesic(
+    case: Case, flow: Flow, table: GeodesicTable, rho: Array, threads: int
+) -> tuple[Stepper, tuple[Column, ...]]:
+    from .transport import STEP_COLUMNS, Geodesic
+
+    assert case.target is not None  # the schema sees to it
+    if flow.grid.dim == 2:
+        _check_uniform(case, flow.grid, "solver.method", "remove grid.mapping")
+    target = _density(case, flow.grid, case.target, "target", flow.mass(rho))
+    options = table.inner_steps, table.tolerance, table.max_iterations, threads
+    return Geodesic(flow.grid, rho, target, case.time.start, case.time.end, *options), STEP_COLUMNS
+
+
+def _check_uniform(case: Case, grid: Grid, key: str, remedy: str) -> None:
+    """Refuse a grid that the transforms of the first-order method do not know."""
+    for axis in grid.axes:
+        if not axis.uniform:
+            raise CaseError(f"{case.path}: {key}: expected cells of one size, axis {axis.name} is stretched; {remedy}")
+
+
+def _check_congestion(case: Case, flow: Flow, congestion: float, rho: Array) -> None:
+    """Refuse a bound below which the mass does not fit."""
+    mass, volume = flow.mass(rho), flow.grid.volume
+    if congestion < mass / volume:
+        raise CaseError(
+            f"{case.path}: solver.congestion: {congestion:g} lies below the mean density {mass / volume:.6g} "
+            f"(mass {mass:g} on a grid of volume {volume:g}); enlarge it, or the grid, or lower initial.mass"
+        )

@@ -6,7 +6,8 @@ completed with every default: `Case.resolved_toml()` is the whole truth about a 
     title         the file's stem
     boundary      "no-flux" on every axis
     solver        fv, order 2;  solver.dt = (end − start)/200
-    output.every  (end − start)/10, where `times` is absent
+    tolerance     of JKO steps, by algorithm
+    output.every  (end − start)/10, where `times` is absent; with JKO steps the next multiple of tau
 
 Every failure is a CaseError (exit code 2) of one line per mistake: file, key path, what was expected, what
 was found, and the nearest valid name.
@@ -22,20 +23,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from .errors import CaseError
-from .grid import Array
 from .mistakes import sentences
-from .schema import INITIAL_SOURCES, Case, FvTable
+from .schema import INITIAL_SOURCES, TOLERANCES, Case, FvTable, JkoTable
+from .timetable import asked_spans, check_multiples, output_times
 from .toml import show, to_toml
-
-MAX_OUTPUTS = 100_000
-"""Most snapshots a case may ask for."""
 
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("initial",): INITIAL_SOURCES,
+    ("target",): INITIAL_SOURCES,
     ("output",): ("every", "times"),
 }
 
@@ -137,10 +135,10 @@ def _include_list(data: dict[str, Any], source: Path) -> list[str]:
 
 def _absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
-    table = data.get("initial")
-    for key in ("file", "samples"):
-        if isinstance(table, dict) and isinstance(table.get(key), str):
-            table[key] = str((folder / table[key]).resolve())
+    for table in (data.get("initial"), data.get("target")):
+        for key in ("file", "samples"):
+            if isinstance(table, dict) and isinstance(table.get(key), str):
+                table[key] = str((folder / table[key]).resolve())
 
 
 def _overrides(items: Sequence[str]) -> dict[str, Any]:
@@ -200,6 +198,7 @@ def _validate(data: dict[str, Any], source: Path, text: str) -> Case:
         case = Case.model_validate(data)
     except ValidationError as error:
         raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
+    _check_steps(case, source)
     case = _complete(case)
     case._path, case._text = source, text
     with located(source, "output.times" if case.output.times is not None else "output.every"):
@@ -207,37 +206,31 @@ def _validate(data: dict[str, Any], source: Path, text: str) -> Case:
     return case
 
 
+def _check_steps(case: Case, source: Path) -> None:
+    """Every time that the case names is a whole number of JKO steps after its start."""
+    if not isinstance(case.solver, JkoTable):
+        return
+    spans = asked_spans(case)
+    for key, values in spans.items():
+        start = 0.0 if key == "output.every" else case.time.start
+        with located(source, key):
+            check_multiples(values, case.solver.tau, start, [s for group in spans.values() for s in group])
+
+
 def _complete(case: Case) -> Case:
     """Fill in the defaults that depend on other tables."""
-    span = case.time.end - case.time.start
+    span, solver = case.time.end - case.time.start, case.solver
     update: dict[str, Any] = {}
-    if isinstance(case.solver, FvTable) and case.solver.dt is None:
-        update["solver"] = case.solver.model_copy(update={"dt": span / 200})
+    every = span / 10
+    if isinstance(solver, FvTable) and solver.dt is None:
+        update["solver"] = solver.model_copy(update={"dt": span / 200})
+    if isinstance(solver, JkoTable):
+        every = math.ceil(round(span / solver.tau) / 10) * solver.tau
+        if solver.tolerance is None:
+            update["solver"] = solver.model_copy(update={"tolerance": TOLERANCES[solver.algorithm]})
     if case.output.every is None and case.output.times is None:
-        update["output"] = case.output.model_copy(update={"every": span / 10})
+        update["output"] = case.output.model_copy(update={"every": every})
     return case.model_copy(update=update)
-
-
-def output_times(case: Case) -> Array:
-    """Strictly increasing output times; start and end are always among them.  Raises CaseError."""
-    start, end, every = case.time.start, case.time.end, case.output.every
-    if case.output.times is not None:
-        times = np.array(case.output.times, dtype=float)
-        if np.any(outside := (times < start) | (times > end)):
-            found = times[np.argmax(outside)]
-            raise CaseError(f"expected times within [{start:g}, {end:g}], found {found:g}")
-        if np.any(steps := np.diff(times) <= 0):
-            k = int(np.argmax(steps))
-            raise CaseError(f"expected increasing times, found {times[k]:g} before {times[k + 1]:g}")
-    else:
-        assert every is not None
-        count = (end - start) / every
-        if count > MAX_OUTPUTS:
-            raise CaseError(f"{every:g} asks for {count:.3g} snapshots, more than {MAX_OUTPUTS}; enlarge it")
-        times = start + every * np.arange(1, math.ceil(count - 1e-9))
-    if len(times) > MAX_OUTPUTS:
-        raise CaseError(f"found {len(times)} snapshots; at most {MAX_OUTPUTS}: leave some out")
-    return np.unique(np.concatenate([[start], times, [end]]))
 
 
 @contextmanager

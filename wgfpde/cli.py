@@ -12,18 +12,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import CaseError, WgfpdeError
+from .progress import QUIET_SECONDS, ProgressLine, duration
 
 if TYPE_CHECKING:
     from .case import Case, Problem
-    from .run import Progress, Result
+    from .run import Result
     from .validate import Table
 
-QUIET_SECONDS = 2.0
-"""A run shorter than this shows no progress."""
+W2_HELP = "In 1D the distance is exact, on any two grids.  In 2D both snapshots must be on one grid of equal cells."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -127,6 +127,16 @@ def _parser() -> argparse.ArgumentParser:
     plot = verb("plot", "plot a run")
     plot.add_argument("path", type=Path, metavar="PATH")
     plot.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (default: the run's)")
+    w2 = verb("w2", "the Wasserstein distance between two snapshots", W2_HELP)
+    for which in "AB":
+        w2.add_argument(f"path_{which.lower()}", type=Path, metavar=which, help="run folder or its HDF5 file")
+    for which in "ab":
+        place, name = w2.add_mutually_exclusive_group(), which.upper()
+        place.add_argument(f"--time-{which}", type=float, metavar="T", help=f"time in {name} (default: the last)")
+        place.add_argument(f"--index-{which}", type=int, metavar="K", help="or number, from 0, or from -1 backwards")
+    w2.add_argument("--inner-steps", type=int, metavar="N", help="steps of the path in 2D (default: 16)")
+    w2.add_argument("--tolerance", type=float, metavar="X", help="relative gap of W2^2 in 2D (default: 1e-3)")
+    json_of(w2)
     validate = verb("validate", "check the quick claims on this machine")
     validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
     validate.add_argument("--figures", type=Path, metavar="DIR", help="also draw a figure of each into DIR")
@@ -206,6 +216,30 @@ def _plot_figures(path: Path, out: Path | None) -> list[Path]:
     return plot(path, out)
 
 
+def _w2(args: argparse.Namespace) -> int:
+    """Prints the distance between two stored densities."""
+    from .store import read
+    from .transport import INNER_STEPS, TOLERANCE, distance
+
+    a, b = read(args.path_a), read(args.path_b)
+    k, j = a.find(args.time_a, args.index_a), b.find(args.time_b, args.index_b)
+    inner_steps = INNER_STEPS if args.inner_steps is None else args.inner_steps
+    tolerance = TOLERANCE if args.tolerance is None else args.tolerance
+    if inner_steps < 1 or not tolerance > 0:
+        raise CaseError(f"--inner-steps must be ≥ 1 and --tolerance > 0; found {inner_steps} and {tolerance:g}.")
+    found = distance(a.grid, a.rho(k), b.rho(j), b.grid, inner_steps, tolerance)
+    record = {"w2": found.w2, "gap": found.gap, "mismatch": found.mismatch, "iterations": found.iterations}
+    ends = [{"file": str(run.path), "index": i, "t": float(run.t[i])} for run, i in ((a, k), (b, j))]
+    if args.json:
+        _print_json(record | {"a": ends[0], "b": ends[1]})
+        return 0
+    for name, end in zip("AB", ends, strict=True):
+        print(f"{name}    {end['file']} at t = {end['t']:g}")
+    first_order = f"gap {found.gap:.2g}, {inner_steps} inner steps, {found.iterations} iterations"
+    print(f"W2   {found.w2:.10g}  ({'exact' if a.dim == 1 else first_order})")
+    return 0
+
+
 def _validate(args: argparse.Namespace) -> int:
     """Prints the table of claims; exit code 3 when one does not hold."""
     from .validate import validate
@@ -266,71 +300,11 @@ VERBS = {
     "check": _check,
     "inspect": _inspect,
     "plot": _plot,
+    "w2": _w2,
     "validate": _validate,
     "schema": _schema,
     "new": _new,
 }
-
-
-# ---- progress ----------------------------------------------------------------------------------------------
-
-
-class ProgressLine:
-    """Shows progress: one line rewritten in place on a terminal, a log line every 5 s elsewhere.
-
-    stream : where to.   Times are those of the run, `progress.wall`; a note is shown at once.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._next = QUIET_SECONDS if self._terminal else 5.0
-        self._shown = False
-        self._noted = False
-
-    def __call__(self, progress: Progress) -> None:
-        """Called after steps; cheap unless it is time to show something."""
-        if progress.note:
-            self._show(progress.note)
-            self._noted = True
-            return
-        if self._noted:
-            self._noted = False
-            self.clear()
-        if progress.wall < self._next:
-            return
-        self._next = progress.wall + (0.2 if self._terminal else 5.0)
-        self._show(self.text(progress))
-
-    def _show(self, text: str) -> None:
-        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        self._stream.flush()
-        self._shown = True
-
-    def text(self, p: Progress) -> str:
-        done = (p.t - p.start) / (p.end - p.start)
-        rate = p.step / p.wall if p.wall > 0 else 0.0
-        left = p.wall * (1 - done) / done if done > 0 else float("inf")
-        return (
-            f"{100 * done:5.1f} %   t = {p.t:.5g} of {p.end:g}   step {p.step}   dt = {p.dt:.3g}   "
-            f"{rate:.3g} steps/s   {_duration(left)} left"
-        )
-
-    def clear(self) -> None:
-        if self._terminal and self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-            self._shown = False
-
-
-def _duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "? s"
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours} h {m:02d} min" if hours else f"{m} min {s:02d} s"
 
 
 # ---- what a case is and what a run was ---------------------------------------------------------------------
@@ -346,8 +320,9 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
-    if isinstance(keys.get("dt"), float):
-        steps = f"; about {(case.time.end - case.time.start) / keys['dt']:.6g} steps"
+    size = keys.get("tau", keys.get("dt"))
+    if isinstance(size, float):
+        steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
     source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
     rho = problem.initial.rho
     stretched = [] if grid.uniform else ["stretched"]
@@ -382,9 +357,9 @@ def _print_record(record: dict[str, Any]) -> None:
     wall = record["wall_seconds"]
     print(record["title"])
     print(f"  equation    {record['equation']}, {record['method']}, {record['grid']}")
-    took = f" in {_duration(wall)}" if wall is not None and wall == wall else ""
+    took = f" in {duration(wall)}" if wall is not None and wall == wall else ""
     compiled = record["compile_seconds"] or 0.0
-    took += f", after {_duration(compiled)} of compiling" if compiled > QUIET_SECONDS else ""
+    took += f", after {duration(compiled)} of compiling" if compiled > QUIET_SECONDS else ""
     span = f"t = {record['t_first']:g} to {record['t_last']:g}" if record["snapshots"] else "nothing yet"
     counts = f"{record['steps']} steps, {record['snapshots']} snapshots"
     print(f"  status      {record['status']}: {span}, {counts}{took}")

@@ -9,24 +9,32 @@ Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from . import fv
+from . import fv, transport
+from .energy import Energy
+from .errors import CaseError, SolverError
 from .flow import Flow, Snapshot
-from .grid import Array
+from .grid import Array, Grid
 
 
 @dataclass(frozen=True)
 class State:
-    """What a diagnostic may look at.  exact : cell values of the exact solution at this time, or None."""
+    """What a diagnostic may look at.
+
+    exact : cell values of the exact solution at this time, or None.   previous : the density of the snapshot before, or
+    None for the first.
+    """
 
     flow: Flow
     snapshot: Snapshot
     exact: Array | None = None
+    previous: Array | None = None
 
     @property
     def rho(self) -> Array:
@@ -68,7 +76,7 @@ class State:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A named number; `applies(flow, has_exact)` says where it makes sense."""
+    """A named number; `applies(flow, has_exact)` says where it is recorded, `on_request` where it may be asked for."""
 
     name: str
     units: str
@@ -76,6 +84,7 @@ class Diagnostic:
     description: str
     value: Callable[[State], float]
     applies: Callable[[Flow, bool], bool]
+    on_request: Callable[[Flow, bool], bool]
 
 
 REGISTRY: dict[str, Diagnostic] = {}
@@ -85,8 +94,20 @@ def everywhere(flow: Flow, has_exact: bool) -> bool:
     return True
 
 
+def nowhere(flow: Flow, has_exact: bool) -> bool:
+    return False
+
+
+def in_1d(flow: Flow, has_exact: bool) -> bool:
+    return flow.grid.dim == 1
+
+
 def in_2d(flow: Flow, has_exact: bool) -> bool:
     return flow.grid.dim == 2
+
+
+def in_2d_uniform(flow: Flow, has_exact: bool) -> bool:
+    return flow.grid.dim == 2 and flow.grid.uniform
 
 
 def with_exact(flow: Flow, has_exact: bool) -> bool:
@@ -105,28 +126,60 @@ def periodic(i: int) -> Callable[[Flow, bool], bool]:
 
 
 def diagnostic(
-    long_name: str, units: str = "1", applies: Callable[[Flow, bool], bool] = everywhere
+    long_name: str,
+    units: str = "1",
+    applies: Callable[[Flow, bool], bool] = everywhere,
+    on_request: Callable[[Flow, bool], bool] = nowhere,
 ) -> Callable[[Callable[[State], float]], Callable[[State], float]]:
     """Register a function of a State under its name (less a trailing _); its docstring is the description."""
 
     def register(function: Callable[[State], float]) -> Callable[[State], float]:
         name = function.__name__.rstrip("_")
         text = " ".join((function.__doc__ or "").split())
-        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies)
+        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies, on_request)
         return function
 
     return register
 
 
-def applicable(flow: Flow, has_exact: bool) -> list[Diagnostic]:
-    """The diagnostics of a run, in the order of the file."""
-    return [d for d in REGISTRY.values() if d.applies(flow, has_exact)]
+def chosen(flow: Flow, has_exact: bool, requested: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a run, in the order of the file: all that apply, and those asked for.
+
+    Raises CaseError for a name that is unknown or makes no sense here.
+    """
+    for name in requested:
+        if name not in REGISTRY:
+            near = difflib.get_close_matches(name, REGISTRY, n=1)
+            hint = f'did you mean "{near[0]}"? ' if near else ""
+            raise CaseError(f'there is no diagnostic "{name}"; {hint}Known: {", ".join(REGISTRY)}')
+        known = REGISTRY[name]
+        if not (known.applies(flow, has_exact) or known.on_request(flow, has_exact)):
+            raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')
+    return tuple(d for d in REGISTRY.values() if d.applies(flow, has_exact) or d.name in requested)
 
 
-def compute(flow: Flow, snapshot: Snapshot, exact: Callable[[float], Array] | None = None) -> dict[str, float]:
-    """All applicable diagnostics of a snapshot.  exact : t ↦ cell values, array of the grid's shape."""
-    state = State(flow, snapshot, None if exact is None else exact(snapshot.t))
-    return {d.name: float(d.value(state)) for d in applicable(flow, exact is not None)}
+def compute(
+    flow: Flow,
+    snapshot: Snapshot,
+    exact: Callable[[float], Array] | None = None,
+    previous: Array | None = None,
+    which: Sequence[Diagnostic] | None = None,
+) -> dict[str, float]:
+    """Diagnostics of a snapshot, by default all that apply.
+
+    exact : t ↦ cell values, array of the grid's shape.   previous : the density of the snapshot before.
+    """
+    state = State(flow, snapshot, None if exact is None else exact(snapshot.t), previous)
+    which = chosen(flow, exact is not None) if which is None else which
+    return {d.name: float(d.value(state)) for d in which}
+
+
+def warm_up(flow: Flow) -> None:
+    """Compile, or load, the kernels that diagnostics of this kind of flow call: once, on four cells per axis."""
+    grid = flow.grid
+    cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
+    small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(flow.internal))
+    fv.dissipation(small, np.ones(small.grid.shape))
 
 
 @diagnostic("mass")
@@ -255,6 +308,21 @@ def error_l2(s: State) -> float:
 def error_linf(s: State) -> float:
     """Largest |rho - exact| over the cells."""
     return float(s.error.max())
+
+
+W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
+"""For `w2_previous` in 2D: snapshots are close to each other; where that is too little, the number is left out."""
+
+
+@diagnostic("Wasserstein distance to the previous snapshot", applies=in_1d, on_request=in_2d_uniform)
+def w2_previous(s: State) -> float:
+    """Wasserstein distance W2 between this snapshot and the one before, 0 at the start; NaN where it was not found."""
+    if s.previous is None:
+        return 0.0
+    try:
+        return transport.w2(s.flow.grid, s.previous, s.rho, **W2_OPTIONS)
+    except (CaseError, SolverError):  # no mass, or no convergence: the run goes on
+        return np.nan
 
 
 SERIES = [1 / (k * (k - 1)) for k in range(2, 10)]

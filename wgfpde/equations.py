@@ -64,6 +64,13 @@ EQUATIONS: dict[str, Equation] = {
 }
 
 
+GEODESIC = Equation(
+    "Wasserstein geodesic", "−∇·(ρ∇φ), ∂t φ + ½|∇φ|² = 0", "the shortest path between two densities",
+    "Benamou, Brenier (2000), DOI 10.1007/s002110050002",
+)  # fmt: skip
+"""What is solved where the case is no gradient flow but a path between two given densities."""
+
+
 class Parts(Protocol):
     """What a name depends on: an `Energy` has it, and so has the [energy] table of a case."""
 

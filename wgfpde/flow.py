@@ -23,12 +23,17 @@ class Report:
     """What one accepted step cost and how well it was solved.
 
     iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
-    residual : largest ‖residual‖₁ over mass that a sweep's solves left, before its mass was restored to rounding.
+    residual : largest ‖residual‖₁ over mass that a solve left, before the mass was restored to rounding.
     outer : evaluations of W∗ρ.
     repaired : cells touched by the flux correction that keeps the step non-negative.
     rejected : attempts thrown away before this step was accepted.
-    gap : primal–dual gap (JKO only).
+    gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
     note : a sentence when something unusual happened.
+
+    JKO only, NaN or 0 elsewhere:
+    linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
+    optimality conditions.   primal, dual : values of the step's two problems; primal = transport + τE.
+    transport : ½W₂² of the step.   drive_residual : residual of the outer iteration on V + W∗ρ.
     """
 
     iterations: int = 0
@@ -38,6 +43,25 @@ class Report:
     rejected: int = 0
     gap: float = np.nan
     note: str = ""
+    linear: int = 0
+    continuity: float = np.nan
+    hamilton_jacobi: float = np.nan
+    complementarity: float = np.nan
+    primal: float = np.nan
+    dual: float = np.nan
+    transport: float = np.nan
+    drive_residual: float = np.nan
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    integer: bool = False
 
 
 @dataclass(frozen=True)

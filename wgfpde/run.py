@@ -30,12 +30,15 @@ from .case import Case, Problem, build
 from .errors import CaseError, SolverError, StoreError, WgfpdeError
 from .flow import Flow, Snapshot
 from .store import FILE_NAME, Writer
+from .threads import default_threads
 
 WRITTEN = (FILE_NAME, FILE_NAME + ".part", "case.toml", "resolved.toml", "run.log")
 """What a run writes into its folder, and all that `overwrite` removes."""
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
+STEP_PATIENCE = 5.0
+"""Seconds that a single step may take before the user is told; then again at each double of it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def run(
 ) -> Result:
     """Run a case into a folder (default runs/<case stem>) and say how it ended.
 
-    overwrite : replace the run that the folder holds.   progress : called at most ten times a second; once from
-    another thread, with a note, where compiling the kernels takes long.
+    overwrite : replace the run that the folder holds.   progress : called at most ten times a second; from
+    another thread, with a note, where compiling the kernels or a single step takes long.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
     Raises CaseError before anything is written (bad case, folder taken), and StoreError where the folder
@@ -96,14 +99,14 @@ def run(
     _prepare_folder(folder, case)
     with _Log(folder / "run.log") as log, _terminable():
         log(f"wgfpde {__version__}: {case.title} ({problem.equation}) on {problem.flow.grid}")
-        chosen = diagnostics.applicable(problem.flow, problem.exact is not None)
         with Writer(
             folder / FILE_NAME,
             problem.flow.grid,
             _attributes(case, problem),
-            chosen,
+            problem.diagnostics,
             snapshots=len(problem.times),
             texts={"case_toml": case.text, "resolved_toml": case.resolved_toml()},
+            columns=problem.columns,
         ) as writer:
             march = _March(problem, writer, log, progress)
             status, message, exit_code = _outcome(march)
@@ -128,7 +131,7 @@ class _March:
         self.snapshot: Snapshot = problem.initial
         self.clock = _Clock()
         self.compile_seconds = np.nan
-        self._written_t = -np.inf
+        self._written: Snapshot | None = None
         self._reported = -np.inf
 
     def go(self) -> str:
@@ -136,20 +139,21 @@ class _March:
         flow, stepper, times = self.problem.flow, self.problem.stepper, self.problem.times
         self._warm_up()
         self.write()
-        for t_out in times[1:]:
-            while self.snapshot.t < t_out:
-                snapshot = stepper.step(self.snapshot, t_out)
-                _check_step(flow, snapshot, self.snapshot)
-                self.snapshot = snapshot
-                self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
-                if snapshot.report.note:
-                    self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
-                self._tell()
-                if self._is_stationary():
-                    self.write()
-                    limit = self.problem.stationary
-                    return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
-            self.write()
+        with self._watched():
+            for t_out in times[1:]:
+                while self.snapshot.t < t_out:
+                    snapshot = stepper.step(self.snapshot, t_out)
+                    _check_step(flow, snapshot, self.snapshot)
+                    self.snapshot = snapshot
+                    self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+                    if snapshot.report.note:
+                        self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
+                    self._tell()
+                    if self._is_stationary():
+                        self.write()
+                        limit = self.problem.stationary
+                        return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
+                self.write()
         return f"reached t = {self.snapshot.t:.6g}."
 
     def _warm_up(self) -> None:
@@ -159,6 +163,7 @@ class _March:
         timer.daemon = True
         timer.start()
         try:
+            diagnostics.warm_up(self.problem.flow)  # first: enough to write the start when the user loses patience
             self.problem.stepper.warm_up()
         finally:
             timer.cancel()
@@ -168,13 +173,39 @@ class _March:
         if self.compile_seconds > PATIENCE:
             self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell, from another thread, of a step that takes long."""
+        done = threading.Event()
+
+        def watch() -> None:
+            step, since, limit = self.snapshot.step, self.clock.wall, STEP_PATIENCE
+            while not done.wait(STEP_PATIENCE / 10):
+                wall = self.clock.wall
+                if self.snapshot.step != step:
+                    step, since, limit = self.snapshot.step, wall, STEP_PATIENCE
+                elif wall - since >= limit:
+                    limit *= 2
+                    self._tell(now=True, note=f"step {step + 1}: {wall - since:.0f} s so far …")
+
+        thread = threading.Thread(target=watch, name="wgfpde-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
     def write(self) -> None:
         """Record the state, unless it is in the file already."""
-        if self.snapshot.t <= self._written_t:
+        if self._written is not None and self.snapshot.t <= self._written.t:
             return
-        numbers = diagnostics.compute(self.problem.flow, self.snapshot, self.problem.exact)
+        problem, previous = self.problem, None if self._written is None else self._written.rho
+        numbers = diagnostics.compute(
+            problem.flow, self.snapshot, problem.exact, previous=previous, which=problem.diagnostics
+        )
         self.writer.append(self.snapshot, numbers)
-        self._written_t = self.snapshot.t
+        self._written = self.snapshot
         summary = ", ".join(f"{name} = {numbers[name]:.15g}" for name in ("mass", "energy"))
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
         self._tell(now=True)
@@ -266,7 +297,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "libraries": ", ".join(f"{name} {version(name)}" for name in packages),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "threads": fv.default_threads(),
+        "threads": default_threads(),
         "wall_seconds": np.nan,
         "cpu_seconds": np.nan,
         "compile_seconds": np.nan,

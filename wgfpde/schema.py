@@ -43,8 +43,16 @@ def _step_size(value: object) -> object:
 Positive = Annotated[float, Field(gt=0)]
 Cells = Annotated[int, Field(ge=2)]
 StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_size)]
+Algorithm = Literal["newton", "pdhg"]
+InnerSteps = Annotated[int, Field(ge=1)]
+Iterations = Annotated[int, Field(ge=1)] | None
 INITIAL_SOURCES = ("density", "file", "samples")
-"""Keys of [initial], of which a case has exactly one."""
+"""Keys of [initial], of which a case has exactly one; of [target] likewise."""
+TOLERANCE_FLOOR = {"newton": 1e-12, "pdhg": 1e-10}
+"""Smallest relative gap that may be asked for.  Primal and dual are sums of cell values that cancel to the gap, which
+leaves about 1e-13 of rounding; a first-order method loses some more digits in its transforms."""
+TOLERANCES = {"newton": 1e-8, "pdhg": 1e-4}
+"""Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
 
 
 class Table(BaseModel):
@@ -137,26 +145,35 @@ class EnergyTable(Table):
         return self
 
 
-class InitialTable(Table):
-    """The density at the start: exactly one of density, file, samples."""
+class DensityTable(Table):
+    """A density: exactly one of density, file, samples."""
 
     density: str | None = Field(
         default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0"
     )
     file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
     samples: str | None = Field(default=None, description="a .csv file with one point per line")
-    mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
-    sampling: Literal["average", "centre"] = Field(
-        default="average", description='"average" (cell averages, default) or "centre"; also for [exact]'
-    )
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> InitialTable:
+    def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
             raise _fail(f"expected exactly one of density, file, samples; found {found}")
         return self
+
+
+class InitialTable(DensityTable):
+    """The density at the start."""
+
+    mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
+    sampling: Literal["average", "centre"] = Field(
+        default="average", description='"average" (cell averages, default) or "centre"; also for [exact] and [target]'
+    )
+
+
+class TargetTable(DensityTable):
+    """Where a geodesic ends; rescaled to the mass of the start."""
 
 
 class ExactTable(Table):
@@ -183,15 +200,64 @@ class FvTable(Table):
 
 
 class JkoTable(Table):
-    """The JKO scheme by Benamou–Brenier."""
+    """The JKO scheme by Benamou–Brenier: ρ ↦ argmin ½W₂²(ρ, ·) + τE."""
 
     method: Literal["jko"]
     tau: Positive = Field(description="JKO step, a positive number")
-    algorithm: Literal["newton", "pdhg"] = Field(default="newton", description='"newton" or "pdhg"')
-    inner_steps: Annotated[int, Field(ge=1)] = Field(default=1, description="inner steps, an integer ≥ 1")
-    tolerance: Positive = Field(default=1e-8, description="primal–dual gap, a positive number")
-    max_iterations: Annotated[int, Field(ge=1)] | None = Field(default=None, description="an integer ≥ 1")
+    scheme: Literal["jko", "extrapolated"] = Field(
+        default="jko", description='"jko" (order 1 in tau, default) or "extrapolated" (order 2)'
+    )
+    algorithm: Algorithm = Field(default="newton", description='"newton" or "pdhg"')
+    inner_steps: InnerSteps = Field(default=1, description="inner steps of the transport, an integer ≥ 1 (pdhg only)")
+    tolerance: Positive | None = Field(
+        default=None, description="largest relative primal–dual gap; default 1e-8 (newton), 1e-4 (pdhg)"
+    )
+    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1")
     congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
+    stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
+
+    @field_validator("tolerance")
+    @classmethod
+    def _reachable(cls, tolerance: float | None, info: ValidationInfo) -> float | None:
+        return reachable(tolerance, info.data.get("algorithm", "newton"))
+
+    @model_validator(mode="after")
+    def _newton_takes_plain_steps(self) -> JkoTable:
+        if self.algorithm == "newton" and self.inner_steps > 1:
+            raise _fail(f'algorithm = "newton" takes inner_steps = 1, found {self.inner_steps}; "pdhg" takes more')
+        if self.algorithm == "newton" and self.congestion is not None:
+            raise _fail('algorithm = "newton" takes no congestion; write algorithm = "pdhg", or remove congestion')
+        if self.scheme == "extrapolated" and self.congestion is not None:
+            raise _fail(
+                'scheme = "extrapolated" takes no congestion: the combination of its steps would exceed the bound; '
+                'write scheme = "jko", or remove congestion'
+            )
+        return self
+
+
+class GeodesicTable(Table):
+    """The shortest path, in the Wasserstein distance, from [initial] to [target]; the time says how far along it."""
+
+    method: Literal["geodesic"]
+    inner_steps: InnerSteps = Field(default=16, description="steps of the path in 2D, an integer ≥ 1")
+    tolerance: Positive = Field(default=1e-3, description="largest relative primal–dual gap, in 2D")
+    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1")
+
+    @field_validator("tolerance")
+    @classmethod
+    def _reachable(cls, tolerance: float) -> float | None:
+        return reachable(tolerance, "pdhg")
+
+
+def reachable(tolerance: float | None, algorithm: str) -> float | None:
+    """Refuse a gap that double precision cannot show, or that the algorithm cannot reach."""
+    floor = TOLERANCE_FLOOR[algorithm]
+    if tolerance is None or tolerance >= floor:
+        return tolerance
+    raise _fail(
+        f'expected at least {floor:g}, found {tolerance:g}: double precision leaves algorithm = "{algorithm}" '
+        "no smaller gap; enlarge it"
+    )
 
 
 class TimeTable(Table):
@@ -214,6 +280,9 @@ class OutputTable(Table):
 
     every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
     times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
+    diagnostics: list[str] = Field(
+        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
+    )
 
     @model_validator(mode="after")
     def _at_most_one(self) -> OutputTable:
@@ -235,8 +304,9 @@ class Case(Table):
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
     initial: InitialTable = Field(description="a table with one of density, file, samples")
     exact: ExactTable | None = Field(default=None, description="a table with density")
-    solver: Annotated[FvTable | JkoTable, Field(discriminator="method")] = Field(
-        default=FvTable(method="fv"), description='a table with method = "fv" or "jko"'
+    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
+    solver: Annotated[FvTable | JkoTable | GeodesicTable, Field(discriminator="method")] = Field(
+        default=FvTable(method="fv"), description='a table with method = "fv", "jko" or "geodesic"'
     )
     time: TimeTable = Field(description="a table with end (and start)")
     output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
@@ -252,6 +322,15 @@ class Case(Table):
         except CaseError as error:
             raise _fail(str(error).removeprefix("params: ").removeprefix("params.")) from error
         return params
+
+    @model_validator(mode="after")
+    def _target_of_a_geodesic(self) -> Case:
+        method = self.solver.method
+        if method == "geodesic" and self.target is None:
+            raise _fail('target: missing: method = "geodesic" needs a table with one of density, file, samples')
+        if method != "geodesic" and self.target is not None:
+            raise _fail(f'target: only method = "geodesic" has one, found method = "{method}"; remove the table')
+        return self
 
     @property
     def path(self) -> Path:
@@ -287,9 +366,11 @@ TABLES: dict[tuple[str, ...], type[Table]] = {
     ("energy", "internal", "power"): Power,
     ("energy", "internal", "none"): NoInternal,
     ("initial",): InitialTable,
+    ("target",): TargetTable,
     ("exact",): ExactTable,
     ("solver", "fv"): FvTable,
     ("solver", "jko"): JkoTable,
+    ("solver", "geodesic"): GeodesicTable,
     ("time",): TimeTable,
     ("output",): OutputTable,
 }

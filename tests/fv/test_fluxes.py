@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wgfpde.fv.anderson import Anderson
 from wgfpde.fv.limiter import ENTROPY, NONE, POWER, correct_fluxes, dissipate, energy_change
 from wgfpde.fv.linear_rates import bernoulli, donor_weight, sg_rates
 from wgfpde.fv.power_flux import blend, fast_flux, power, slow_flux, stolarsky
@@ -236,23 +235,3 @@ def test_dissipate_ends_at_or_below_the_old_energy(kind, m):
     assert change <= 4 * EPS * scale
     assert np.sum(h * new[:, 0]) == pytest.approx(np.sum(h * old[:, 0]), rel=1e-14)
     assert not dissipate(new, low, old, phi, h, kind, kappa, m, 0)
-
-
-def test_anderson_mixing_solves_a_linear_fixed_point():
-    rng = np.random.default_rng(1)
-    basis = np.linalg.qr(rng.standard_normal((9, 9)))[0]
-    matrix = basis @ np.diag([0.9, -0.8, 0.7, *np.full(6, 1e-3)]) @ basis.T
-    load = rng.standard_normal(9)
-    x = np.zeros((3, 3))
-    mixer = Anderson()
-    for _ in range(12):
-        x = mixer.mix(x, (matrix @ x.ravel() + load).reshape(3, 3))
-    assert x.ravel() == pytest.approx(np.linalg.solve(np.eye(9) - matrix, load), rel=1e-9)
-
-
-def test_anderson_mixing_stays_at_a_fixed_point():
-    x = np.full((1, 5), 2.0)
-    mixer = Anderson()
-    for _ in range(5):
-        x = mixer.mix(x, np.full((1, 5), 2.0))
-    assert np.array_equal(x, np.full((1, 5), 2.0))

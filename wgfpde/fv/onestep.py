@@ -22,8 +22,8 @@ import numpy as np
 
 from ..flow import Flow
 from ..grid import Array
-from .anderson import Anderson
-from .blocks import share
+from ..linear.anderson import Anderson
+from ..threads import share
 from .limiter import EPS, KIND_CODES, energy_rows
 from .schemes import Cost, make_axes, make_scheme, split_step
 

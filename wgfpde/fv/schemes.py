@@ -19,7 +19,8 @@ import numpy as np
 
 from ..flow import Flow
 from ..grid import Array
-from .blocks import Lines, X, Y, share
+from ..threads import share
+from .blocks import Lines, X, Y
 from .limiter import KIND_CODES
 from .linear_rates import drift_rates, sg_rates
 from .linear_sweep import sweep

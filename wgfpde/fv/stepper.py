@@ -15,7 +15,7 @@ from ..energy import Energy
 from ..errors import CaseError, SolverError
 from ..flow import Flow, Report, Snapshot
 from ..grid import Array, Grid
-from .blocks import default_threads
+from ..threads import default_threads
 from .dissipation import dissipation
 from .onestep import Attempt, OneStep, StepFailure
 from .schemes import Cost

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
+from ..flow import Column
 from ..grid import Axis, Grid
 
 FORMAT = 1
@@ -43,17 +44,17 @@ class Label:
     description: str
 
 
-STEP_LABELS = (
-    Label("t", "1", "time", "Time at the end of each accepted step; the start has no row."),
-    Label("dt", "1", "step size", "Length of the step."),
-    Label("iterations", "1", "iterations", "Newton (or outer first-order) iterations, summed over the step."),
-    Label("residual", "1", "residual", "Largest relative residual left by a solve of the step."),
-    Label("gap", "1", "primal-dual gap", "Relative primal minus dual value of a JKO step; else NaN."),
-    Label("outer", "1", "interaction evaluations", "Evaluations of the convolution W*rho."),
-    Label("repaired", "1", "repaired cells", "Cells touched by the flux correction that keeps rho >= 0."),
-    Label("rejected", "1", "rejected attempts", "Attempts thrown away before this step was accepted."),
+STEP_COLUMNS = (
+    Column("t", "1", "time", "Time at the end of each accepted step; the start has no row."),
+    Column("dt", "1", "step size", "Length of the step."),
+    Column("iterations", "1", "iterations", "Newton or first-order iterations, summed over the step.", integer=True),
+    Column("residual", "1", "residual", "Largest relative residual left by a solve of the step."),
+    Column("gap", "1", "primal-dual gap", "Relative primal minus dual value of a JKO step; else NaN."),
+    Column("outer", "1", "interaction evaluations", "Evaluations of the convolution W*rho.", integer=True),
+    Column("repaired", "1", "repaired cells", "Cells the flux correction touched to keep rho >= 0.", integer=True),
+    Column("rejected", "1", "rejected attempts", "Attempts thrown away before this step was accepted.", integer=True),
 )
-STEP_INTEGERS = ("iterations", "outer", "repaired", "rejected")
+"""Columns of /steps of every run; a scheme may add its own."""
 
 
 def create(
@@ -62,6 +63,7 @@ def create(
     grid: Grid,
     attributes: Mapping[str, Any],
     diagnostics: Sequence[Quantity],
+    columns: Sequence[Column],
     snapshots: int,
     steps: int,
     texts: Mapping[str, str],
@@ -84,7 +86,7 @@ def create(
     group.attrs["order"] = " ".join(quantity.name for quantity in diagnostics)
     for quantity in diagnostics:
         _grow_along(group, quantity, (), snapshots).dims[0].attach_scale(time)
-    _create_steps(file.create_group("steps"), steps)
+    _create_steps(file.create_group("steps"), columns, steps)
     density = Label("rho", "1", "density", "Cell averages of the density.")
     rho = _grow_along(file, density, grid.shape, snapshots)
     rho.attrs["cell_methods"] = "area: mean"
@@ -117,12 +119,12 @@ def _create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
     bounds.dims[1].attach_scale(vertices)
 
 
-def _create_steps(group: h5py.Group, steps: int) -> None:
+def _create_steps(group: h5py.Group, columns: Sequence[Column], steps: int) -> None:
     group.attrs["description"] = "One row per accepted step."
-    for label in STEP_LABELS:
-        dtype = np.int64 if label.name in STEP_INTEGERS else np.float64
-        dataset = _grow_along(group, label, (), steps, dtype)
-        if label.name == "t":
+    group.attrs["order"] = " ".join(column.name for column in columns)
+    for column in columns:
+        dataset = _grow_along(group, column, (), steps, np.int64 if column.integer else np.float64)
+        if column.name == "t":
             dataset.make_scale("t")
         else:
             dataset.dims[0].attach_scale(group["t"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +15,8 @@ import numpy as np
 
 from .. import __version__
 from ..errors import StoreError
-from ..grid import Array
-from .layout import FILE_NAME, FORMAT, STEP_LABELS, Label, in_words
+from ..grid import Array, Grid
+from .layout import FILE_NAME, FORMAT, STEP_COLUMNS, Label, in_words
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ class Run:
         """Cell centres per axis, x first."""
         return tuple(0.5 * (e[:-1] + e[1:]) for e in self.edges)
 
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the run; stretched edges agree with the stored ones to rounding."""
+        lower, upper = [float(e[0]) for e in self.edges], [float(e[-1]) for e in self.edges]
+        return Grid(lower, upper, [len(e) - 1 for e in self.edges], self.periodic, [_mapping(e) for e in self.edges])
+
     @property
     def status(self) -> str:
         """How the run ended: "finished", "failed", "interrupted"; "running" also after a kill."""
@@ -67,18 +73,36 @@ class Run:
 
     def rho(self, k: int) -> Array:
         """Snapshot k (negative from the end), array (nx,) or (ny, nx), read from disk."""
-        if not -len(self) <= k < len(self):
-            raise StoreError(f"{self.path} holds {len(self)} snapshots; number {k} was asked for.")
+        place = self.find(index=k)
         with _opened(self.path) as file:
-            return np.asarray(file["rho"][k % len(self)])
+            return np.asarray(file["rho"][place])
+
+    def find(self, time: float | None = None, index: int | None = None) -> int:
+        """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
+
+        Raises StoreError naming the nearest time where there is none at that time.
+        """
+        if len(self) == 0:
+            raise StoreError(f"{self.path} holds no snapshot: the run stopped before its first one. Run it again.")
+        if time is None:
+            k = len(self) - 1 if index is None else index
+            if not -len(self) <= k < len(self):
+                raise StoreError(f"{self.path} holds {len(self)} snapshots; number {k} was asked for.")
+            return k % len(self)
+        k = int(np.argmin(np.abs(self.t - time)))
+        if abs(self.t[k] - time) > 1e-9 * max(abs(time), float(np.ptp(self.t))):
+            raise StoreError(f"{self.path} holds no snapshot at t = {time:g}; the nearest is at t = {self.t[k]:.10g}.")
+        return k
 
     @cached_property
     def steps(self) -> dict[str, Array]:
-        """One array per column of /steps: t, dt, iterations, residual, gap, outer, repaired, rejected."""
+        """One array per column of /steps: t, dt, iterations, residual, gap, … and what the scheme added."""
         with _opened(self.path) as file:
-            columns = {name: dataset[...] for name, dataset in file["steps"].items()}
+            group = file["steps"]
+            names = str(group.attrs.get("order", " ".join(column.name for column in STEP_COLUMNS))).split()
+            columns = {name: group[name][...] for name in names if name in group}
         count = _written(columns)
-        return {label.name: columns[label.name][:count] for label in STEP_LABELS if label.name in columns}
+        return {name: values[:count] for name, values in columns.items()}
 
     @cached_property
     def case_toml(self) -> str:
@@ -124,6 +148,12 @@ def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], f
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot: the run stopped before its first one. Run it again.")
     return run.rho(-1), run.edges, float(run.t[-1])
+
+
+def _mapping(edges: Array) -> Callable[[Array], Array]:
+    """The map of s = k/n to edge k, both scaled to [0, 1]."""
+    s = np.arange(len(edges)) / (len(edges) - 1)
+    return lambda places: np.interp(places, s, (edges - edges[0]) / (edges[-1] - edges[0]))
 
 
 def _label(dataset: h5py.Dataset) -> Label:

@@ -16,9 +16,9 @@ import numpy as np
 
 from .. import __version__
 from ..errors import StoreError
-from ..flow import Report, Snapshot
+from ..flow import Column, Report, Snapshot
 from ..grid import Grid
-from .layout import FIXED_TEXT, FORMAT, STEP_LABELS, Quantity, create, in_words, set_text
+from .layout import FIXED_TEXT, FORMAT, STEP_COLUMNS, Quantity, create, in_words, set_text
 
 STATUS = ("running", "finished", "failed", "interrupted")
 LIBVER = ("earliest", "v108")
@@ -32,7 +32,7 @@ class Writer:
     attributes : of the file, str, int or float; "title", "equation", "method" are expected.
     diagnostics : the numbers that `append` will be given.   snapshots : planned number, the start included.
     steps : planned number of steps, a hint (the table grows).
-    texts : {"case_toml": …, "resolved_toml": …}.
+    texts : {"case_toml": …, "resolved_toml": …}.   columns : what the scheme adds to /steps, fields of its Report.
 
     Raises StoreError when the file exists or cannot be written.
     """
@@ -46,18 +46,20 @@ class Writer:
         snapshots: int,
         steps: int = STEP_BUFFER,
         texts: Mapping[str, str] | None = None,
+        columns: Sequence[Column] = (),
     ) -> None:
         self.path = Path(path)
         self._count = 0
         self._step_count = 0
-        self._buffer: dict[str, list[float]] = {label.name: [] for label in STEP_LABELS}
+        columns = (*STEP_COLUMNS, *columns)
+        self._buffer: dict[str, list[float]] = {column.name: [] for column in columns}
         self._open: h5py.File | None = None
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._attributes: dict[str, Any] = {
             "Conventions": "CF-1.11", "format": FORMAT, "wgfpde_version": __version__, "created": now,
             **attributes, "status": "running", "message": "",
         }  # fmt: skip
-        self._lay_out = partial(create, grid=grid, diagnostics=diagnostics, texts=texts or {})
+        self._lay_out = partial(create, grid=grid, diagnostics=diagnostics, columns=columns, texts=texts or {})
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
         with self._failing_as_store_error():
@@ -92,9 +94,8 @@ class Writer:
 
     def append_step(self, t: float, dt: float, report: Report) -> None:
         """Note an accepted step; it reaches the file with the next snapshot, or after STEP_BUFFER steps."""
-        row = {"t": t, "dt": dt} | {label.name: getattr(report, label.name) for label in STEP_LABELS[2:]}
-        for name, value in row.items():
-            self._buffer[name].append(value)
+        for name, values in self._buffer.items():
+            values.append(t if name == "t" else dt if name == "dt" else getattr(report, name))
         if len(self._buffer["t"]) >= STEP_BUFFER:
             with self._failing_as_store_error():
                 self._flush_steps()
@@ -145,7 +146,8 @@ class Writer:
         """Leave the rows written and no others: in place, or by a copy where that frees much of the disk."""
         file = self._file
         rows, row_bytes = file["t"].shape[0], file["rho"].dtype.itemsize * int(np.prod(file["rho"].shape[1:]))
-        unused = (rows - self._count) * row_bytes + (file["steps/t"].shape[0] - self._step_count) * 64
+        unused_steps = file["steps/t"].shape[0] - self._step_count
+        unused = (rows - self._count) * row_bytes + unused_steps * 8 * len(self._buffer)
         if unused > self._count * row_bytes // 4:
             try:
                 self._rewrite(self._count, self._step_count)

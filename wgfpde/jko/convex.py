@@ -1,0 +1,121 @@
+"""One convex step: minimise ½W₂²(ρ⁰, ρ) + τE(ρ) with V given.  Its dual, its faces, its certificate.
+
+    D_μ(φ) = Σ vol B_μ(k(φ) − φ − τV) − ⟨ρ⁰, φ + k(φ)⟩,       dD_μ/dφ = ρ − ρ⁰ + div(θ(½(ρ⁰+ρ))∇φ),   ρ = −B_μ'
+
+is concave: B_μ is decreasing and concave and −k is concave, and so is −⟨ρ⁰, k⟩.  μ > 0 adds the barrier −μ∫ln ρ to
+the energy, for laws that allow vacuum.  The gradient is the residual of the continuity equation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..energy import Internal
+from ..grid import Array
+from .certificate import MARGIN, PASSES, Certificate, advance, kinetic, limit, momentum
+from .law import NONE, eliminate, energies, has_barrier, law_of
+from .operators import Staggering, continuity, faces, hamilton_jacobi, slack_equation
+
+
+@dataclass
+class Point:
+    """A dual potential, what follows from it, and its value.  All arrays (ny, nx)."""
+
+    phi: Array
+    rho: Array
+    value: float
+
+
+class ConvexStep:
+    """The data of one step and the maps between its unknowns.
+
+    rho0 : (ny, nx) ≥ 0.   potential : (ny, nx) V (with W∗ρ where frozen), energy/mass.   tau : > 0.
+    """
+
+    def __init__(self, stagger: Staggering, internal: Internal, rho0: Array, potential: Array, tau: float) -> None:
+        self.stagger, self.internal, self.rho0, self.tau = stagger, internal, rho0, tau
+        self.kind, self.m = law_of(internal)
+        self.c = tau * internal.kappa
+        self.tau_v = tau * potential
+        self.mass = self.integral(rho0)
+        self._factor, self._rows = stagger.zeros(), np.zeros(stagger.shape[0])
+        self._rows2 = np.zeros(stagger.shape[0])
+
+    @property
+    def barrier(self) -> bool:
+        return has_barrier(self.kind)
+
+    def integral(self, values: Array) -> float:
+        return float(np.sum(np.sum(self.stagger.volume * values, axis=-1)))
+
+    def energy_scale(self) -> float:
+        """τ(|∫U(ρ⁰)| + ∫(V − min V)ρ⁰) per volume, and a little of V's range: the size of a barrier that matters."""
+        internal, _ = self._energies(self.rho0)
+        lowest, highest = float(self.tau_v.min()), float(self.tau_v.max())
+        potential = self.integral((self.tau_v - lowest) * self.rho0) + 1e-3 * (highest - lowest) * self.mass
+        return (abs(internal) + potential) / self.stagger.total
+
+    def point(self, phi: Array, mu: float, guess: Array | None = None) -> Point:
+        """ρ and the value that belong to φ; the value is −inf outside the dual's domain."""
+        s = self.stagger
+        rho = s.zeros() if guess is None else guess.copy()
+        law = self.kind, self.c, self.m, mu
+        s.share(eliminate, phi, self.tau_v, self.rho0, *law, s.volume, s.ax, s.ay, rho, self._rows)
+        value = float(np.sum(self._rows))
+        return Point(phi, rho, value if math.isfinite(value) else -math.inf)
+
+    def depth(self, phi: Array) -> Array:
+        """y = k(φ) − φ − τV, what the dual makes its density from."""
+        s = self.stagger
+        k = s.zeros()
+        s.share(hamilton_jacobi, phi, s.ax, s.ay, k)
+        return k - phi - self.tau_v
+
+    def dual(self, phi: Array) -> float:
+        """D(φ) without barrier; for U = none φ is first shifted by the constant that makes it feasible."""
+        if self.kind != NONE:
+            return self.point(phi, 0.0).value
+        depth = self.depth(phi)
+        return -self.integral(self.rho0 * (depth + 2.0 * phi + self.tau_v)) - float(np.max(depth)) * self.mass
+
+    def coefficients(self, phi: Array, rho: Array, slack: Array, out: list[Array]) -> None:
+        """out = [c, gx, gy, bx, by] of the condensed operator at (φ, ρ, s)."""
+        s = self.stagger
+        law = self.kind, self.c, self.m
+        s.share(faces, phi, self.rho0, rho, slack, *law, s.hx, s.hy, s.ax, s.ay, *out)
+
+    def residual(self, phi: Array, rho: Array, gx: Array, gy: Array, out: Array) -> float:
+        """out = r₂, integrated residual of the continuity equation; returns its L¹ norm over the mass."""
+        s = self.stagger
+        s.share(continuity, phi, self.rho0, rho, gx, gy, s.hx, s.hy, out, self._rows)
+        return float(np.sum(self._rows)) / self.mass
+
+    def slack_residual(self, phi: Array, rho: Array, slack: Array, out: Array) -> tuple[float, float]:
+        """out = r₁ = τE'(ρ) + φ − k(φ) − s; returns ∫ρ|r₁| and ∫ρs."""
+        s = self.stagger
+        law = self.kind, self.c, self.m
+        s.share(slack_equation, phi, rho, slack, self.tau_v, *law, s.volume, s.ax, s.ay, out, self._rows, self._rows2)
+        return float(np.sum(self._rows)), float(np.sum(self._rows2))
+
+    def certify(self, phi: Array, expected: Array, gx: Array, gy: Array) -> Certificate:
+        """A feasible end of the step from φ and the conductances at the present ρ, and its gap."""
+        s = self.stagger
+        flux_x, flux_y, rho = s.zeros(), s.zeros(), s.zeros()
+        s.share(momentum, phi, gx, gy, flux_x, flux_y)
+        limited = limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
+        s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
+        s.share(kinetic, flux_x, flux_y, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
+        transport = float(np.sum(self._rows))
+        internal, potential = self._energies(rho)
+        primal, dual = transport + internal + potential, self.dual(phi)
+        scale = transport + abs(internal) + abs(potential)
+        gap = (primal - dual) / scale if scale > 0 else 0.0
+        return Certificate(rho, flux_x, flux_y, primal, dual, transport, scale, gap, limited)
+
+    def _energies(self, rho: Array) -> tuple[float, float]:
+        s = self.stagger
+        s.share(energies, rho, self.tau_v, self.kind, self.c, self.m, s.volume, self._rows, self._rows2)
+        return float(np.sum(self._rows)), float(np.sum(self._rows2))

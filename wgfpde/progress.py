@@ -1,0 +1,69 @@
+"""Progress of a run as one line of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from .run import Progress
+
+QUIET_SECONDS = 2.0
+"""A run shorter than this shows no progress."""
+
+
+class ProgressLine:
+    """Shows progress: one line rewritten in place on a terminal, a log line every 5 s elsewhere.
+
+    stream : where to.   Times are those of the run, `progress.wall`; a note is shown at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._next = QUIET_SECONDS if self._terminal else 5.0
+        self._shown = False
+        self._noted = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Called after steps; cheap unless it is time to show something."""
+        if progress.note:
+            self._show(progress.note)
+            self._noted = True
+            return
+        if self._noted:
+            self._noted = False
+            self.clear()
+        if progress.wall < self._next:
+            return
+        self._next = progress.wall + (0.2 if self._terminal else 5.0)
+        self._show(self.text(progress))
+
+    def _show(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
+        self._stream.flush()
+        self._shown = True
+
+    def text(self, p: Progress) -> str:
+        done = (p.t - p.start) / (p.end - p.start)
+        rate = p.step / p.wall if p.wall > 0 else 0.0
+        left = p.wall * (1 - done) / done if done > 0 else float("inf")
+        return (
+            f"{100 * done:5.1f} %   t = {p.t:.5g} of {p.end:g}   step {p.step}   dt = {p.dt:.3g}   "
+            f"{rate:.3g} steps/s   {duration(left)} left"
+        )
+
+    def clear(self) -> None:
+        if self._terminal and self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._shown = False
+
+
+def duration(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "? s"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours} h {m:02d} min" if hours else f"{m} min {s:02d} s"

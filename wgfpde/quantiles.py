@@ -1,0 +1,109 @@
+"""Optimal transport on a line and on a circle, exactly, by quantile functions of piecewise constant densities.
+
+    F⁻¹(u) = inf {x : F(x) > u},      T : F⁻¹(u) ↦ G⁻¹(u + α),      W₂² = M min_α ∫₀¹ |F⁻¹(u) − G⁻¹(u + α)|² du
+
+α = 0 on a line.  On a circle of length L the quantiles continue by F⁻¹(u + 1) = F⁻¹(u) + L, the integral is convex in
+α, and its minimum lies in [−1, 1], because optimal displacements are at most L/2.  Between merged breakpoints both
+quantiles are linear, so that everything is integrated exactly.
+
+References: Villani (2003), Topics in Optimal Transportation, section 2.2; Delon, Salomon, Sobolevski (2010), DOI
+10.1137/090772708.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .grid import Array
+
+GOLDEN = 0.5 * (3 - 5**0.5)
+SECTIONS = 64
+"""Golden sections of [−1, 1]: 0.618^64 = 4e-14."""
+
+
+class Coupling:
+    """The optimal coupling of two piecewise constant densities of one mass.
+
+    a_edges, b_edges : increasing, (n+1,) and (k+1,).   a, b : cell masses ≥ 0, (n,) and (k,), of one positive sum.
+    periodic : whether the first and last edges are one point; both sets of edges then span the same circle.
+    w2 : the distance; W₂² is exact to rounding.   shift : α.
+    """
+
+    def __init__(self, a_edges: Array, a: Array, b_edges: Array, b: Array, periodic: bool = False) -> None:
+        self.mass = float(np.sum(a))
+        self.length = float(a_edges[-1] - a_edges[0]) if periodic else None
+        self._a = np.asarray(a_edges, dtype=float), _levels(a)
+        self._b = np.asarray(b_edges, dtype=float), _levels(b)
+        self.shift = self._best_shift() if periodic else 0.0
+        self._u, self._from, self._to = self._pieces(self.shift)
+
+    @property
+    def w2(self) -> float:
+        return float(np.sqrt(self.mass * _cost(self._u, self._from, self._to)))
+
+    def deposit(self, s: float, edges: Array) -> Array:
+        """Cell masses (n,) of the law of (1 − s)F⁻¹ + sG⁻¹ on cells with the given edges: mass kept, never negative.
+
+        On a line the edges must hold all the mass; on a circle they must go round it once.
+        """
+        x = np.ravel((1 - s) * self._from + s * self._to)
+        u = np.ravel(np.stack([self._u[:-1], self._u[1:]], axis=1))
+        if self.length is not None:
+            turns = np.arange(-2, 3)[:, None]
+            x, u = np.ravel(x + turns * self.length), np.ravel(u + turns)
+        # both rise with u; the running maximum undoes the last bit where two pieces meet
+        below = np.maximum.accumulate(np.interp(edges, np.maximum.accumulate(x), u))
+        if self.length is None:
+            below[0], below[-1] = 0.0, 1.0
+        else:
+            below = np.minimum(below - below[0], 1.0)
+            below[-1] = 1.0
+        return self.mass * np.diff(below)
+
+    def _pieces(self, shift: float) -> tuple[Array, Array, Array]:
+        """Breakpoints u (k+1,) and the values of both quantiles at the ends of each piece, (k, 2) each."""
+        b_edges, b_levels = self._b
+        if self.length is not None:
+            turns = np.arange(-1, 2)[:, None]
+            b_edges = np.append(np.ravel(b_edges[:-1] + turns * self.length), b_edges[-1] + self.length)
+            b_levels = np.append(np.ravel(b_levels[:-1] + turns), 2.0) - shift
+        inside = b_levels[(b_levels > 0) & (b_levels < 1)]
+        u = np.unique(np.concatenate([self._a[1], inside]))
+        return u, _ends(*self._a, u), _ends(b_edges, b_levels, u)
+
+    def _best_shift(self) -> float:
+        """The α of least cost, by golden sections of a convex function."""
+        low, high = -1.0, 1.0
+        left, right = low + GOLDEN * (high - low), high - GOLDEN * (high - low)
+        at_left, at_right = _cost(*self._pieces(left)), _cost(*self._pieces(right))
+        for _ in range(SECTIONS):
+            if at_left <= at_right:
+                high, right, at_right = right, left, at_left
+                left = low + GOLDEN * (high - low)
+                at_left = _cost(*self._pieces(left))
+            else:
+                low, left, at_left = left, right, at_right
+                right = high - GOLDEN * (high - low)
+                at_right = _cost(*self._pieces(right))
+        best = left if at_left <= at_right else right
+        return 0.0 if _cost(*self._pieces(0.0)) <= min(at_left, at_right) else best
+
+
+def _levels(masses: Array) -> Array:
+    """The distribution function at the edges, from 0 to 1 exactly."""
+    total = np.concatenate([[0.0], np.cumsum(masses)])
+    return total / total[-1]
+
+
+def _ends(edges: Array, levels: Array, u: Array) -> Array:
+    """The quantile function at u[k]+ and u[k+1]−, (k, 2); no level lies between them."""
+    i = np.searchsorted(levels, u[:-1], side="right") - 1
+    into = np.stack([u[:-1] - levels[i], u[1:] - levels[i]], axis=1) / (levels[i + 1] - levels[i])[:, None]
+    return edges[i][:, None] + into * (edges[i + 1] - edges[i])[:, None]
+
+
+def _cost(u: Array, start: Array, end: Array) -> float:
+    """∫₀¹ |start − end|² du of functions linear on each piece: Simpson's rule, written without cancellation."""
+    d = start - end
+    squares = d[:, 0] ** 2 + d[:, 0] * d[:, 1] + d[:, 1] ** 2
+    return float(np.sum(np.diff(u) * squares)) / 3
