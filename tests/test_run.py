@@ -128,7 +128,7 @@ def test_a_jko_run(tmp_path, boundary, scheme):
     np.testing.assert_array_equal(record.t, [0, 0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(record.steps["dt"], 0.05, rtol=1e-12)
     assert list(record.steps)[8:] == [column.name for column in STEP_COLUMNS]
-    assert np.all(record.steps["gap"] <= 1e-8) and np.all(record.steps["iterations"] >= 1)
+    assert np.all(record.steps["gap"] <= 1e-8) and record.steps["iterations"][0] >= 1
     assert np.isnan(record.steps["drive_residual"]).all()
     if scheme == "jko":
         assert np.all(record.steps["primal"] >= record.steps["dual"] - 1e-13)

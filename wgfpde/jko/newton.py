@@ -170,13 +170,21 @@ class Attempt:
         move = self.solve_linear(self.rhs, self.forcing(residual))
         return self.search(point, move, mu)[0]
 
-    def search(self, point: Point, move: Array, mu: float, least: float = 1e-10) -> tuple[Point, float]:
-        """The first of 1, ½, ¼ … ≥ least times the move that ascends enough, and that size; 0 where none does."""
+    def search(
+        self, point: Point, move: Array, mu: float, least: float = 1e-10, whole: Point | None = None
+    ) -> tuple[Point, float]:
+        """The first of 1, ½, ¼ … ≥ least times the move that ascends enough, and that size; 0 where none does.
+
+        whole : the point after the whole move, where it is known.
+        """
         slope = float(np.sum(np.sum(move * self.rhs, axis=-1)))
         noise = DUAL_NOISE * (abs(point.value) + self.step.energy_scale() * self.step.stagger.total)
         size = 1.0
         while size >= least:
-            trial = self.step.point(point.phi + size * move, mu, point.rho)
+            if whole is not None and size == 1.0:
+                trial = whole
+            else:
+                trial = self.step.point(point.phi + size * move, mu, point.rho)
             if trial.value >= point.value + ARMIJO * size * slope - noise:
                 return trial, size
             size *= 0.5

@@ -31,7 +31,7 @@ PATIENCE = 40
 """Steps before larger temperatures are tried."""
 FALL, RISE = 1e-2, 1e8
 """A prediction is trusted between these factors of the present density."""
-OVERSHOOT, STRICT, NEGLIGIBLE, RESTRAINTS, RELAXATIONS = 30.0, 3.0, 1e-14, 40, 3
+OVERSHOOT, STRICT, NEGLIGIBLE, RESTRAINTS, RELAXATIONS = 30.0, 3.0, 1e-14, 8, 3
 """Factors above the prediction, and above the present density, that are too much; density over its mean that is always
 allowed; halvings and relaxations at most."""
 
@@ -137,27 +137,28 @@ class SecantAscent:
         stagger.share(expand, move, rho, none, 0.0, stagger.volume, c, bx, by, none, self.change, self.idle, self.rows)
         stagger.share(predict, rho, self.change, self.predicted)
         whole = move.copy()
-        self._restrain(move, self.predicted, OVERSHOOT, 0)
-        found, size = attempt.search(self.point, move, 0.0, least=1.0)
+        trial = self._restrain(move, self.predicted, OVERSHOOT, 0)
+        found, size = attempt.search(self.point, move, 0.0, 1.0, trial)
         self.stalled = size == 0.0
         if self.stalled:
-            self._restrain(whole, rho, STRICT, RESTRAINTS)
-            found, _ = attempt.search(self.point, whole, 0.0)
+            trial = self._restrain(whole, rho, STRICT, RESTRAINTS)
+            found, _ = attempt.search(self.point, whole, 0.0, 1e-10, trial)
         self.point = found
         self.sharpness = max(0.1 * self.sharpness, 1e-4) if self.stalled else 1.0
         if self.stalled:
             self.predicted[:] = found.rho
         stagger.share(trust, self.point.rho, self.predicted)
 
-    def _restrain(self, move: Array, predicted: Array, factor: float, halvings: int) -> None:
+    def _restrain(self, move: Array, predicted: Array, factor: float, halvings: int) -> Point:
         """Mend the move in cells whose density would overshoot, most of them all but empty: none may shorten the step
-        of all the others.  First by relaxation of these cells alone, then by shortening the move where they stand."""
+        of all the others.  First by relaxation of these cells alone, then by shortening the move where they stand.
+        Returns the point at the end of the move."""
         step, stagger, bad = self.step, self.step.stagger, self.idle
-        for sweep in range(RELAXATIONS + halvings):
+        for sweep in range(RELAXATIONS + halvings + 1):
             trial = step.point(self.point.phi + move, 0.0)
             stagger.share(overshoots, trial.rho, self.point.rho, predicted, factor, self.least, bad, self.rows)
-            if not np.sum(self.rows) > 0.0:
-                return
+            if not np.sum(self.rows) > 0.0 or sweep == RELAXATIONS + halvings:
+                break
             if sweep < RELAXATIONS:
                 phi = trial.phi.copy()
                 relax(
@@ -166,3 +167,4 @@ class SecantAscent:
                 move[:] = phi - self.point.phi
             else:
                 stagger.share(restrain, bad, move)
+        return trial
