@@ -15,9 +15,14 @@ import numpy as np
 
 from ..energy import Internal
 from ..grid import Array
-from .certificate import MARGIN, PASSES, Certificate, advance, kinetic, limit, momentum
-from .law import NONE, eliminate, energies, has_barrier, law_of
+from .certificate import MARGIN, PASSES, THINNINGS, Certificate, advance, kinetic, limit, momentum, thin
+from .law import NONE, SLOW, eliminate, energies, has_barrier, law_of
 from .operators import Staggering, continuity, faces, hamilton_jacobi, slack_equation
+from .relax import relax
+
+PENALTY = 1e-6
+DUAL_SWEEPS = 5
+"""Relaxations of a potential before its bound is taken."""
 
 
 @dataclass
@@ -81,6 +86,50 @@ class ConvexStep:
         depth = self.depth(phi)
         return -self.integral(self.rho0 * (depth + 2.0 * phi + self.tau_v)) - float(np.max(depth)) * self.mass
 
+    def relax(self, bad: Array, phi: Array) -> None:
+        """Maximise the dual without barrier over φ in the cells with bad > 0, one after another, in place."""
+        s = self.stagger
+        reach = 100.0 * self.c * (1.0 if self.kind != SLOW else max(float(self.rho0.max()), 1e-300) ** (self.m - 1.0))
+        relax(bad, phi, self.tau_v, self.rho0, s.volume, self.kind, self.c, self.m, reach, s.ax, s.ay)
+
+    def best_dual(self, phi: Array, expected: Array) -> tuple[Array, float]:
+        """D(φ), after relaxation of the cells whose ρ(φ) lies far above `expected`; the φ that has it, and D.
+
+        In vacuum the equation for φ has next to no weight, and a stray φ would cost the bound.
+        """
+        if self.kind == NONE:
+            return self._best_dual_without_energy(phi)
+        least = 1e-14 * self.mass / self.stagger.total
+        point = self.point(phi, 0.0)
+        for _ in range(DUAL_SWEEPS):
+            bad = (point.rho > 4.0 * expected + least).astype(float)
+            if not bad.any():
+                break
+            mended = point.phi.copy()
+            self.relax(bad, mended)
+            fresh = self.point(mended, 0.0)
+            if not fresh.value > point.value:
+                break
+            point = fresh
+        return point.phi, point.value
+
+    def _best_dual_without_energy(self, phi: Array) -> tuple[Array, float]:
+        """The same for U = none, where one stray cell shifts all of φ: relaxation with a stiff law, m = 2."""
+        s, best = self.stagger, (phi, self.dual(phi))
+        span = float(self.tau_v.max() - self.tau_v.min())
+        c = PENALTY * span / max(float(self.rho0.max()), 1e-300)
+        for _ in range(DUAL_SWEEPS):
+            bad = (self.depth(best[0]) > 0.0).astype(float)
+            if not bad.any() or not c > 0.0:
+                break
+            mended = best[0].copy()
+            relax(bad, mended, self.tau_v, self.rho0, s.volume, SLOW, c, 2.0, span, s.ax, s.ay)
+            value = self.dual(mended)
+            if not value > best[1]:
+                break
+            best = mended, value
+        return best
+
     def coefficients(self, phi: Array, rho: Array, slack: Array, out: list[Array]) -> None:
         """out = [c, gx, gy, bx, by] of the condensed operator at (φ, ρ, s)."""
         s = self.stagger
@@ -105,12 +154,21 @@ class ConvexStep:
         s = self.stagger
         flux_x, flux_y, rho = s.zeros(), s.zeros(), s.zeros()
         s.share(momentum, phi, gx, gy, flux_x, flux_y)
-        limited = limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
-        s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
+        limited = 0
+        for _ in range(THINNINGS):
+            needy = limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
+            limited = max(limited, needy)
+            s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
+            s.share(thin, flux_x, flux_y, gx, gy, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
+            if not np.sum(self._rows) > 0.0:
+                break
+        else:
+            limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
+            s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
         s.share(kinetic, flux_x, flux_y, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
         transport = float(np.sum(self._rows))
         internal, potential = self._energies(rho)
-        primal, dual = transport + internal + potential, self.dual(phi)
+        primal, (_, dual) = transport + internal + potential, self.best_dual(phi, expected)
         scale = transport + abs(internal) + abs(potential)
         gap = (primal - dual) / scale if scale > 0 else 0.0
         return Certificate(rho, flux_x, flux_y, primal, dual, transport, scale, gap, limited)

@@ -35,7 +35,7 @@ from .start import CENTRED, best_start
 
 MAX_ITERATIONS = 200
 ARMIJO = 1e-4
-BARRIER_COLD, BARRIER_WARM = 1e-3, 1e-4
+BARRIER_COLD, BARRIER_WARM = 1e-3, 1e-3
 """First μ over the energy per volume."""
 ASCENT_STEPS, BARRIER_GROWTH = 10, 30.0
 """Ascent steps before μ is raised, and by how much."""
@@ -103,9 +103,9 @@ class Attempt:
             step.coefficients(zero, step.rho0, zero, self.solver.coefficients)
             return self.finish(zero, step.rho0, zero, 0.0, 0.0, 0.0)
         if not step.barrier:
-            return SecantAscent(self, best_start(step, warm, 0.0)).run()
+            return SecantAscent(self, best_start(step, warm, 0.0, self.solver.coefficients)).run()
         mu = (BARRIER_COLD if warm is None else BARRIER_WARM) * unit
-        point = best_start(step, warm, mu)
+        point = best_start(step, warm, mu, self.solver.coefficients)
         while True:
             point, mu = self.centre(point, mu)
             interior = Interior(self, point.phi, point.rho, mu / point.rho)
@@ -115,7 +115,7 @@ class Attempt:
             mu = max(mu, interior.barrier) * 3.0
             point = step.point(interior.phi, mu)
             if not np.isfinite(point.value):
-                point = best_start(self.step, None, mu)
+                point = best_start(self.step, None, mu, self.solver.coefficients)
 
     def centre(self, point: Point, mu: float) -> tuple[Point, float]:
         """A centred point, at a larger μ where the ascent takes too long at the present one."""
@@ -124,7 +124,7 @@ class Attempt:
             if self.centred:
                 return point, mu
             mu *= BARRIER_GROWTH
-            here, fresh = self.step.point(point.phi, mu), best_start(self.step, None, mu)
+            here, fresh = self.step.point(point.phi, mu), best_start(self.step, None, mu, self.solver.coefficients)
             point = here if here.value > fresh.value else fresh
 
     def anneal(self) -> Point:
@@ -133,7 +133,9 @@ class Attempt:
         try:
             while True:
                 step.c *= BARRIER_GROWTH
-                point = self.ascend(best_start(step, None, 0.0), 0.0, CENTRED, most=ASCENT_STEPS)
+                point = self.ascend(
+                    best_start(step, None, 0.0, self.solver.coefficients), 0.0, CENTRED, most=ASCENT_STEPS
+                )
                 if self.centred:
                     break
             while step.c > cold:

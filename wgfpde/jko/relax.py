@@ -23,14 +23,17 @@ def density_free(y, kind, c, m):
     """ρ(y) without barrier; inf outside the domain."""
     if kind == 0:
         return math.exp(min(y / c, 709.0))
+    if kind == 1:
+        return (y * (m - 1.0) / (c * m)) ** (1.0 / (m - 1.0)) if y > 0.0 else 0.0
     return (-y * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0)) if y < 0.0 else math.inf
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def relax(bad, phi, tau_v, rho0, volume, kind, c, m, ax, ay):
+def relax(bad, phi, tau_v, rho0, volume, kind, c, m, reach, ax, ay):
     """φ ← the maximiser of D in its own cell, for the cells with bad > 0, one after another; D never falls.
 
-    All arrays (ny, nx).  Cells on a periodic axis of two cells are left alone.
+    All arrays (ny, nx).   reach : longest step of Newton, and 1e-5 of it the accuracy.
+    Cells on a periodic axis of two cells are left alone.
     """
     ny, nx = phi.shape
     js, is_, a = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4)
@@ -84,12 +87,12 @@ def relax(bad, phi, tau_v, rho0, volume, kind, c, m, ax, ay):
                 else:
                     break
                 step = slope / bend
-                if not abs(step) < 100.0 * c:
-                    step = math.copysign(100.0 * c, slope)
+                if not abs(step) < reach:
+                    step = math.copysign(reach, slope)
                 fresh = x + step
                 if not low < fresh < high:
                     fresh = 0.5 * (low + high)
-                if abs(fresh - x) <= 1e-3 * c:
+                if abs(fresh - x) <= 1e-5 * reach:
                     x = fresh
                     break
                 x = fresh

@@ -22,7 +22,6 @@ from ..grid import Array
 from .convex import Point
 from .interior import expand
 from .law import first_derivative, stiffness
-from .relax import relax
 
 if TYPE_CHECKING:
     from .newton import Attempt, Solution
@@ -161,9 +160,7 @@ class SecantAscent:
                 break
             if sweep < RELAXATIONS:
                 phi = trial.phi.copy()
-                relax(
-                    bad, phi, step.tau_v, step.rho0, stagger.volume, step.kind, step.c, step.m, stagger.ax, stagger.ay
-                )
+                step.relax(bad, phi)
                 move[:] = phi - self.point.phi
             else:
                 stagger.share(restrain, bad, move)

@@ -21,12 +21,13 @@ SPREAD = 1e-3
 """Largest fall of the guess from a cell to its neighbour."""
 
 
-def best_start(step: ConvexStep, warm: Array | None, mu: float) -> Point:
+def best_start(step: ConvexStep, warm: Array | None, mu: float, work: list[Array]) -> Point:
     """Where to start.  warm : φ of the step before, or None.   mu : the barrier, 0 for laws without.
+    work : five arrays (ny, nx), overwritten.
 
     Raises SolverError where no candidate has a finite dual value.
     """
-    best = _start_with_barrier(step, warm, mu) if step.barrier else _start_without(step, warm)
+    best = _start_with_barrier(step, warm, mu) if step.barrier else _start_without(step, warm, work)
     if not np.isfinite(best.value):
         best = _candidate(step, np.zeros(step.rho0.shape), mu)
     if not np.isfinite(best.value):
@@ -50,17 +51,18 @@ def _start_with_barrier(step: ConvexStep, warm: Array | None, mu: float) -> Poin
     return best
 
 
-def _start_without(step: ConvexStep, warm: Array | None) -> Point:
+def _start_without(step: ConvexStep, warm: Array | None, work: list[Array]) -> Point:
     """Of 0, −τξ and the last φ the one with the smallest residual, if that is small, else 0.
 
     φ = 0 makes a Gibbs state an exact fixed point, and its tails lie above those of most solutions.
     """
     zero = _candidate(step, np.zeros(step.rho0.shape), 0.0)
-    best, least = zero, min(_residual(step, zero), CENTRED)
+    moved = step.integral(np.abs(zero.rho - step.rho0)) / step.mass if np.isfinite(zero.value) else np.inf
+    best, least = zero, min(moved, CENTRED)
     for phi in (-_slope(step), warm):
         if phi is not None and least > 0.0:
             point = _candidate(step, phi, 0.0)
-            residual = _residual(step, point)
+            residual = _residual(step, point, work)
             if residual < least:
                 best, least = point, residual
     return best
@@ -82,13 +84,12 @@ def _candidate(step: ConvexStep, phi: Array, mu: float) -> Point:
     return step.point(phi, mu)
 
 
-def _residual(step: ConvexStep, point: Point) -> float:
+def _residual(step: ConvexStep, point: Point, work: list[Array]) -> float:
     """‖ρ − ρ⁰ + div θ∇φ‖₁ over the mass; inf outside the domain of the dual."""
     if not np.isfinite(point.value):
         return np.inf
-    coefficients = [np.zeros(step.rho0.shape) for _ in range(5)]
-    step.coefficients(point.phi, point.rho, np.zeros(step.rho0.shape), coefficients)
-    return step.residual(point.phi, point.rho, coefficients[1], coefficients[2], np.zeros(step.rho0.shape))
+    step.coefficients(point.phi, point.rho, np.zeros(step.rho0.shape), work)
+    return step.residual(point.phi, point.rho, work[1], work[2], work[0])
 
 
 def _shift(step: ConvexStep, y: Array, mu: float) -> float:
