@@ -4,6 +4,10 @@
 
 At a fixed point ρ satisfies the optimality conditions of the step with ½∬Wρρ; the energy is checked by the caller, as W
 need not be convex.  Anderson mixing; the first Φ continues the change of W∗ρ over the last step.
+
+The residual is τ∫ρ|W∗ρ − frozen| over the scale of the gap.  Without internal energy the gap determines ρ to its square
+root only, and that residual would end there: it is τ∫|ρ − ρ_before||W∗ρ − frozen| instead, ρ_before of the convex step
+before, an estimate of what the objective can still lose.
 """
 
 from __future__ import annotations
@@ -53,14 +57,16 @@ def solve_driven(
     shape = before.shape
     potential = np.zeros(shape) if flow.potential is None else flow.potential.reshape(shape)
     anderson, drive = Anderson(), before if rate is None else before + tau * rate
-    solution, residual, best = None, np.inf, np.inf
+    strict = flow.internal.kind != "none"
+    solution, residual, best, last = None, np.inf, np.inf, None
     for k in range(1, MAX_OUTER + 1):
         inner = min(1e-4, max(tolerance, 1e-2 * min(residual, 1.0) ** 2)) if k > 1 else max(tolerance, 1e-4)
         solution = solve(potential + drive, solution, inner)
         rho, scale = end(solution)
         image = flow.interaction.apply(rho.reshape(flow.grid.shape)).reshape(shape)
-        change = tau * flow.integral((rho * np.abs(image - drive)).reshape(flow.grid.shape))
-        residual = change / scale if scale > 0 else 0.0
+        weight = rho if strict or last is None else np.abs(rho - last)
+        change = tau * flow.integral((weight * np.abs(image - drive)).reshape(flow.grid.shape))
+        residual, last = (change / scale if scale > 0 else 0.0), rho
         if residual <= tolerance and inner <= tolerance:
             return Driven(solution, residual, k + 1, {"drive_rate": (image - before) / tau})
         best = min(best, residual)
