@@ -8,15 +8,12 @@ All three take the same fraction of the step, 0.995 of the way to where a densit
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from ..grid import Array
-
-if TYPE_CHECKING:
-    from .newton import Attempt, Solution
+from .attempt import Attempt, Solution
 
 BOUNDARY = 0.995
 REDUCTION = 0.1
@@ -98,7 +95,7 @@ class Interior:
         self.rows = np.zeros(rho.shape[0])
         self.barrier = 0.0
         self.forcing, self.reduction = FORCING, REDUCTION
-        self.scale = self.step.energy_scale() * self.step.stagger.total
+        self.scale = solve.unit * self.step.stagger.total
 
     def run(self) -> Solution | None:
         """Iterate until the certificate closes; None where the boundary blocks or the residuals grow."""

@@ -13,18 +13,14 @@ Newton's.  Cells that are all but empty could rocket and shorten everybody's ste
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numba import njit
 
 from ..grid import Array
+from .attempt import Attempt, Solution
 from .convex import Point
 from .interior import expand
 from .law import first_derivative, stiffness
-
-if TYPE_CHECKING:
-    from .newton import Attempt, Solution
 
 PATIENCE = 40
 """Steps before larger temperatures are tried."""
