@@ -16,6 +16,7 @@ from .convex import ConvexStep
 from .drive import Driven, solve_driven
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .operators import Staggering
+from .secant import restrain
 
 T = TypeVar("T")
 MAX_PDHG_ITERATIONS = 20_000
@@ -82,6 +83,15 @@ class Minimiser:
         if algorithm == "newton":
             limit = max_iterations or MAX_ITERATIONS
             self._newton = NewtonSolver(Multigrid(flow.grid, threads), self.shape, tolerance, limit)
+
+    def compile_rare(self, rho: Array) -> None:
+        """Call the kernels that only hard steps need, on a density of the flow's grid."""
+        if self.algorithm != "newton":
+            return
+        rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
+        step = ConvexStep(self.stagger, self.flow.internal, rho0, self.stagger.zeros(), 1e-3)
+        step.relax(bad, self.stagger.zeros())
+        self.stagger.share(restrain, bad, self.stagger.zeros())
 
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
@@ -162,7 +172,12 @@ class Minimiser:
         return solve_driven(self.flow, tau, before, rate, self.tolerance, convex, end)
 
     def _check_energy(self, rho0: Array, tau: float, step: Step) -> None:
-        """E(ρ) + ½W₂²/τ ≤ E(ρ⁰) up to the gap: no step is accepted that raises its own objective."""
+        """E(ρ) + ½W₂²/τ ≤ E(ρ⁰) up to the gap: no step is accepted that raises its own objective.
+
+        A start above the bound on ρ is no competitor, and its first step may raise the energy.
+        """
+        if self.congestion is not None and float(rho0.max()) > self.congestion * (1.0 + 1e-9):
+            return
         shape = self.flow.grid.shape
         before, after = self.flow.parts(rho0.reshape(shape)), self.flow.parts(step.rho.reshape(shape))
         transport = step.numbers["transport"]

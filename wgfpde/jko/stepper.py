@@ -9,6 +9,7 @@ potential φ and the rate of W∗ρ, travels in the snapshot.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import numpy as np
 
@@ -61,14 +62,20 @@ class Jko:
         self._minimiser = Minimiser(flow, *self.options, self.threads)
 
     def warm_up(self) -> None:
-        """Compile, or load, every kernel that `step` calls: one step on eight cells per axis."""
+        """Compile, or load, every kernel that `step` calls: one step of a bump, with vacuum where the law has it, and
+        what only hard steps call."""
         grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [8] * grid.dim
-        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal, _slope))
-        algorithm, inner_steps, _, _, _ = self.options
-        bump = 1.0 + np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
-        start = Snapshot(t=0.0, step=0, fields={"rho": bump})
-        Jko(small, 1e-3, algorithm, inner_steps, tolerance=1e-4, threads=1).step(start, 1e-3)
+        cube = [0.0] * grid.dim, [1.0] * grid.dim, [32] * grid.dim
+        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal, _hill))
+        cells = np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
+        bump = 1.0 + cells if self.flow.internal.kind == "entropy" else np.maximum(cells - 0.4, 0.0)
+        algorithm, inner_steps, _, _, congestion = self.options
+        bound = None if congestion is None else 4.0
+        tolerance = 1e-8 if algorithm == "newton" else 1e-2
+        stepper = Jko(small, 1e-3, algorithm, inner_steps, tolerance, None, bound, self.scheme, threads=1)
+        with suppress(SolverError):
+            stepper.step(Snapshot(t=0.0, step=0, fields={"rho": bump}), 1e-3)
+        stepper._minimiser.compile_rare(bump)
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
         """One accepted step from `snapshot`, never past t_next and landing on it exactly.
@@ -124,5 +131,5 @@ class Jko:
         return extrapolate(self._minimiser, rho, tau, warm)
 
 
-def _slope(x: Array, **_: Array) -> Array:
+def _hill(x: Array, **_: Array) -> Array:
     return 0.1 * np.sin(2.0 * np.pi * x)
