@@ -122,7 +122,7 @@ class Attempt:
 
     def forcing(self, residual: float) -> float:
         """Relative tolerance of CG: superlinear convergence, and no more than the step needs to end."""
-        return min(0.1, max(0.3 * residual**0.5, 1e-3 * self.solver.tolerance / residual, 1e-8))
+        return min(0.1, max(0.3 * residual**0.5, 1e-3 * self.solver.tolerance / max(residual, 1e-300), 1e-8))
 
     def finish(
         self, phi: Array, rho: Array, slack: Array, continuity: float, hamilton_jacobi: float, complementarity: float
