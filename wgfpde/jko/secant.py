@@ -23,7 +23,7 @@ from .interior import expand
 from .law import first_derivative, stiffness
 
 PATIENCE = 40
-"""Steps before larger temperatures are tried."""
+"""Steps before larger temperatures are tried, and after them before the step is given up: shorter ones cost less."""
 FALL, RISE = 1e-2, 1e8
 """A prediction is trusted between these factors of the present density."""
 OVERSHOOT, STRICT, NEGLIGIBLE, RESTRAINTS, RELAXATIONS = 30.0, 3.0, 1e-14, 8, 3
@@ -110,16 +110,19 @@ class SecantAscent:
         Raises SolverError when the iterations are spent.
         """
         tolerance = self.attempt.solver.tolerance
-        patience = self.attempt.iterations + PATIENCE
+        patience, last = self.attempt.iterations + PATIENCE, self.attempt.solver.max_iterations
         while True:
             if self.attempt.iterations == patience:
                 self.point = self.attempt.anneal()
                 self.predicted = self.point.rho.copy()
+                last = self.attempt.iterations + PATIENCE
             residual = self.attempt.linearise(self.point, self.none)
             if residual <= 1e-2 * tolerance or (self.stalled and residual <= tolerance**0.5):
                 found = self.attempt.finish(self.point.phi, self.point.rho, self.none, residual, 0.0, 0.0)
                 if found.certificate.gap <= tolerance:
                     return found
+            if self.attempt.iterations >= last:
+                raise self.attempt.failure(np.nan, f"{self.attempt.iterations} Newton iterations were spent")
             self._move(residual)
 
     def _move(self, residual: float) -> None:
