@@ -16,8 +16,8 @@ import numpy as np
 from ..energy import Internal
 from ..grid import Array
 from .certificate import MARGIN, PASSES, THINNINGS, Certificate, advance, kinetic, limit, momentum, thin
-from .law import NONE, SLOW, eliminate, energies, has_barrier, law_of
-from .operators import Staggering, continuity, faces, hamilton_jacobi, slack_equation
+from .law import NONE, SLOW, energies, has_barrier, law_of
+from .operators import Staggering, continuity, eliminate, faces, hamilton_jacobi, slack_equation
 from .relax import relax
 
 PENALTY = 1e-6

@@ -96,44 +96,6 @@ def stiffness(r, s, kind, c, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def eliminate(first, last, phi, tau_v, rho0, kind, c, m, mu, volume, ax, ay, rho, rows):
-    """rho = ρ(y), y = k(φ) − φ − τV, from the rho given as a guess (m > 1); rows = Σ vol (B(y) − ρ⁰(φ + k)).
-
-    All arrays (ny, nx), rows (ny,); rows first … last are written.   rows is −inf outside the domain of the dual.
-    """
-    ny, nx = phi.shape
-    for j in range(first, last):
-        below, above = (j - 1) % ny, (j + 1) % ny
-        total = 0.0
-        for i in range(nx):
-            left = i - 1 if i > 0 else nx - 1
-            right = i + 1 if i < nx - 1 else 0
-            p = phi[j, i]
-            e, w = ax[i] * (phi[j, right] - p), ax[left] * (p - phi[j, left])
-            n, s = ay[j] * (phi[above, i] - p), ay[below] * (p - phi[below, i])
-            k = 0.125 * (e * e + w * w + n * n + s * s)
-            y = k - p - tau_v[j, i]
-            if kind == 0:
-                r = math.exp(min(y / c, 710.0))
-                value = -c * r if y / c <= 700.0 else -math.inf
-            elif kind == 1:
-                r = density_slow(y, c, m, mu, rho[j, i])
-                power = r * r if m == 2.0 else r**m
-                value = c / (m - 1.0) * power - mu * math.log(r) - y * r if mu > 0.0 else -c * power
-            elif y >= 0.0:
-                r, value = math.inf, -math.inf
-            elif kind == 2:
-                r = (-y * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0))
-                value = -c * r**m
-            else:
-                r = mu / (-y)
-                value = mu - mu * math.log(r)
-            rho[j, i] = r
-            total += volume[j, i] * (value - rho0[j, i] * (p + k))
-        rows[j] = total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def energies(first, last, rho, tau_v, kind, c, m, volume, internal, potential):
     """Row sums (ny,): Σ vol c U(ρ) into `internal`, Σ vol τV ρ into `potential`.  U(0) = 0."""
     nx = rho.shape[1]

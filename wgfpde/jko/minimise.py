@@ -82,7 +82,7 @@ class Minimiser:
         )
         if algorithm == "newton":
             limit = max_iterations or MAX_ITERATIONS
-            self._newton = NewtonSolver(Multigrid(flow.grid, threads), self.shape, tolerance, limit)
+            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
 
     def compile_rare(self, rho: Array) -> None:
         """Call the kernels that only hard steps need, on a density of the flow's grid."""

@@ -14,6 +14,7 @@ A kernel writes the rows first … last only, so that threads may share it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +22,7 @@ from numba import njit
 
 from ..grid import Array, Grid
 from ..threads import share
-from .law import first_derivative, stiffness
+from .law import density_slow, first_derivative, stiffness
 
 
 class Staggering:
@@ -53,18 +54,59 @@ class Staggering:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def half_square(phi, j, i, below, above, ax, ay):
+    """k(φ) = ¼ R|∇φ|² = ⅛ Σ_{σ∋i} ((φ_j − φ_i)/d_σ)² of one cell; below, above : its neighbours' rows."""
+    nx = phi.shape[1]
+    left = i - 1 if i > 0 else nx - 1
+    right = i + 1 if i < nx - 1 else 0
+    p = phi[j, i]
+    e, w = ax[i] * (phi[j, right] - p), ax[left] * (p - phi[j, left])
+    n, s = ay[j] * (phi[above, i] - p), ay[below] * (p - phi[below, i])
+    return 0.125 * (e * e + w * w + n * n + s * s)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def eliminate(first, last, phi, tau_v, rho0, kind, c, m, mu, volume, ax, ay, rho, rows):
+    """rho = ρ(y), y = k(φ) − φ − τV, from the rho given as a guess (m > 1); rows = Σ vol (B(y) − ρ⁰(φ + k)).
+
+    All arrays (ny, nx), rows (ny,); rows first … last are written.   rows is −inf outside the domain of the dual.
+    """
+    ny, nx = phi.shape
+    for j in range(first, last):
+        below, above = (j - 1) % ny, (j + 1) % ny
+        total = 0.0
+        for i in range(nx):
+            p = phi[j, i]
+            k = half_square(phi, j, i, below, above, ax, ay)
+            y = k - p - tau_v[j, i]
+            if kind == 0:
+                r = math.exp(min(y / c, 710.0))
+                value = -c * r if y / c <= 700.0 else -math.inf
+            elif kind == 1:
+                r = density_slow(y, c, m, mu, rho[j, i])
+                power = r * r if m == 2.0 else r**m
+                value = c / (m - 1.0) * power - mu * math.log(r) - y * r if mu > 0.0 else -c * power
+            elif y >= 0.0:
+                r, value = math.inf, -math.inf
+            elif kind == 2:
+                r = (-y * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0))
+                value = -c * r**m
+            else:
+                r = mu / (-y)
+                value = mu - mu * math.log(r)
+            rho[j, i] = r
+            total += volume[j, i] * (value - rho0[j, i] * (p + k))
+        rows[j] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def hamilton_jacobi(first, last, phi, ax, ay, out):
-    """out = k(φ) = ¼ R|∇φ|² = ⅛ Σ_{σ∋i} ((φ_j − φ_i)/d_σ)², (ny, nx)."""
+    """out = k(φ), (ny, nx)."""
     ny, nx = phi.shape
     for j in range(first, last):
         below, above = (j - 1) % ny, (j + 1) % ny
         for i in range(nx):
-            left = i - 1 if i > 0 else nx - 1
-            right = i + 1 if i < nx - 1 else 0
-            p = phi[j, i]
-            e, w = ax[i] * (phi[j, right] - p), ax[left] * (p - phi[j, left])
-            n, s = ay[j] * (phi[above, i] - p), ay[below] * (p - phi[below, i])
-            out[j, i] = 0.125 * (e * e + w * w + n * n + s * s)
+            out[j, i] = half_square(phi, j, i, below, above, ax, ay)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -75,12 +117,8 @@ def slack_equation(first, last, phi, rho, slack, tau_v, kind, energy_c, m, volum
         below, above = (j - 1) % ny, (j + 1) % ny
         total = product = 0.0
         for i in range(nx):
-            left = i - 1 if i > 0 else nx - 1
-            right = i + 1 if i < nx - 1 else 0
             p = phi[j, i]
-            e, w = ax[i] * (phi[j, right] - p), ax[left] * (p - phi[j, left])
-            n, s = ay[j] * (phi[above, i] - p), ay[below] * (p - phi[below, i])
-            k = 0.125 * (e * e + w * w + n * n + s * s)
+            k = half_square(phi, j, i, below, above, ax, ay)
             r = rho[j, i]
             value = first_derivative(r, kind, energy_c, m) + tau_v[j, i] + p - k - slack[j, i]
             out[j, i] = value

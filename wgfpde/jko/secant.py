@@ -118,7 +118,11 @@ class SecantAscent:
                 last = self.attempt.iterations + PATIENCE
             residual = self.attempt.linearise(self.point, self.none)
             if residual <= 1e-2 * tolerance or (self.stalled and residual <= tolerance**0.5):
-                found = self.attempt.finish(self.point.phi, self.point.rho, self.none, residual, 0.0, 0.0)
+                phi, rho = self.point.phi, self.point.rho
+                equation, _ = self.step.slack_residual(phi, rho, self.none, self.change)
+                scale = self.attempt.unit * self.step.stagger.total
+                equation = equation / scale if scale > 0.0 else equation
+                found = self.attempt.finish(phi, rho, self.none, residual, equation, 0.0)
                 if found.certificate.gap <= tolerance:
                     return found
             if self.attempt.iterations >= last:

@@ -35,12 +35,11 @@ class Multigrid:
     """Solver for A u = f on a grid; the hierarchy is allocated once and filled by `setup`.
 
     Arrays are (ny, nx), in 1D (1, nx).  Faces as in the grid: gx[j, i] lies between (j, i) and (j, i+1); the last one
-    is the periodic face and must be 0 under no-flux.  threads : results do not depend on it.
+    is the periodic face and must be 0 under no-flux.
     """
 
-    def __init__(self, grid: Grid, threads: int = 1) -> None:
+    def __init__(self, grid: Grid) -> None:
         self.shape = grid.shape if grid.dim == 2 else (1, grid.size)
-        self.threads = threads
         self._levels = build_levels(grid)
         rows, width = self._levels[-1].c.shape if grid.dim == 2 else (grid.size, 1)
         self._network = Network(rows, width, grid.axes[-1].periodic)
