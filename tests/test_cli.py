@@ -15,7 +15,7 @@ from wgfpde.case import load, presets
 from wgfpde.cli import main
 from wgfpde.errors import SolverError
 from wgfpde.progress import ProgressLine, duration
-from wgfpde.run import Progress
+from wgfpde.runner import Progress
 from wgfpde.validate import scripts
 
 COMPILING = "compiling the kernels of this kind of energy, once …\n"
@@ -55,7 +55,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
 def test_help_lists_the_verbs(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"    {verb} " in out for verb in cli.VERBS)
+    verbs = "run check inspect plot w2 validate schema new".split()
+    assert all(f"    {verb} " in out for verb in verbs)
 
 
 def test_version(capsys):
@@ -183,15 +184,15 @@ def test_solver_failure_exits_1(capsys, monkeypatch):
     def fail(*args):
         raise SolverError("no step could be solved; try a smaller dt")
 
-    monkeypatch.setattr("wgfpde.run.run", fail)
+    monkeypatch.setattr("wgfpde.runner.run", fail)
     assert fails(capsys, 1, "run", "heat_1d") == "error: no step could be solved; try a smaller dt\n"
 
 
 def test_failed_result_is_told(capsys, monkeypatch, finished):
-    from wgfpde.run import Result
+    from wgfpde.runner import Result
 
     result = Result(finished, "failed", "no step could be solved", 1, 1.0, 3)
-    monkeypatch.setattr("wgfpde.run.run", lambda *args: result)
+    monkeypatch.setattr("wgfpde.runner.run", lambda *args: result)
     assert main(["run", "heat_1d"]) == 1
     out, err = capsys.readouterr()
     assert "failed" in out and err == "error: no step could be solved\n"
@@ -204,7 +205,7 @@ def test_other_ends(capsys, monkeypatch, error, code):
     def stop(*args):
         raise error
 
-    monkeypatch.setattr("wgfpde.run.run", stop)
+    monkeypatch.setattr("wgfpde.runner.run", stop)
     assert fails(capsys, code, "run", "heat_1d").startswith("error: ")
 
 
@@ -357,7 +358,7 @@ def test_inspect_bad_files(capsys, folder, finished):
 
 
 def test_plot(capsys, monkeypatch, folder):
-    monkeypatch.setattr(cli, "_plot_figures", lambda path, out: [Path("a.png"), Path("b.png")])
+    monkeypatch.setattr("wgfpde.cli.look.plot_figures", lambda path, out: [Path("a.png"), Path("b.png")])
     assert main(["plot", "runs/a"]) == 0
     assert capsys.readouterr().out == "a.png\nb.png\n"
 
@@ -407,7 +408,7 @@ def test_validate(capsys, monkeypatch):
 
 def test_wheel_ships_the_presets(tmp_path):
     pytest.importorskip("setuptools", minversion="77")  # older ones do not know `license = "MIT"`
-    root = Path(cli.__file__).resolve().parent.parent
+    root = Path(cli.__file__).resolve().parents[2]
     source = tmp_path / "source"  # building writes into the source tree
     source.mkdir()
     for name in ("wgfpde", "cases", "validation"):

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wgfpde"
 LAYERS = (
     ("cli", "progress"),
     ("validate", "converge", "sweep"),
-    ("run", "promises"),
+    ("runner", "promises"),
     ("case", "report"),
     ("casefile",),
     ("mistakes", "timetable"),

@@ -63,7 +63,7 @@ def test_what_is_written_is_read(tmp_path, grid):
         np.testing.assert_array_equal(edges, axis.edges)
         assert periodic == axis.periodic
     for k in (0, 3, -1):
-        np.testing.assert_array_equal(run.rho(k), state(grid, k % 4).rho)
+        np.testing.assert_array_equal(run.rho[k], state(grid, k % 4).rho)
     assert list(run.diagnostics) == ["mass", "energy"]
     np.testing.assert_array_equal(run.diagnostics["energy"], [0, -1, -2, -3])
     assert run.labels["energy"] == LABELS[1]
@@ -127,7 +127,7 @@ def test_a_folder_is_read_like_its_file(tmp_path):
 
 def test_snapshot_number_out_of_range(tmp_path):
     with pytest.raises(StoreError, match="holds 4 snapshots; number 4"):
-        read(make(tmp_path / "output.h5")).rho(4)
+        read(make(tmp_path / "output.h5")).rho[4]
 
 
 # ---- other readers -----------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_a_running_file_can_be_read(tmp_path):
         fill(writer, GRID_2D, 3)
         run = read(path)
         assert run.status == "running" and len(run) == 3 and len(run.steps["t"]) == 4
-        assert len(run.diagnostics["mass"]) == 3 and np.isfinite(run.rho(-1)).all()
+        assert len(run.diagnostics["mass"]) == 3 and np.isfinite(run.rho[-1]).all()
         look = "import h5py, sys; print(h5py.File(sys.argv[1])['t'].shape)"  # another process, with locks
         done = subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True)
         assert done.stdout == "(10,)\n", done.stderr
@@ -197,7 +197,7 @@ def test_finish_leaves_one_length(tmp_path, planned):
     assert lengths(path) == ({4}, {6})
     run = read(path)
     assert run.status == "failed" and run.message == "ü" * 1000
-    np.testing.assert_array_equal(run.rho(-1), state(GRID_2D, 3).rho)
+    np.testing.assert_array_equal(run.rho[-1], state(GRID_2D, 3).rho)
     assert not (tmp_path / "output.h5.part").exists()
 
 
@@ -215,7 +215,7 @@ def test_more_snapshots_and_steps_than_planned(tmp_path):
     run = read(path)
     np.testing.assert_array_equal(run.steps["iterations"], np.repeat(np.arange(1, 9), 300))
     for k in range(9):
-        np.testing.assert_array_equal(run.rho(k), state(GRID_2D, k).rho)
+        np.testing.assert_array_equal(run.rho[k], state(GRID_2D, k).rho)
 
 
 def test_many_steps_between_snapshots_reach_the_file(tmp_path):
@@ -350,7 +350,7 @@ def test_every_file_opens_after_sigkill(tmp_path):
         for path in files:
             run = read(path)
             assert run.status == "running" or len(run) == 25
-            assert all((run.rho(k) == k).all() for k in range(len(run)))
+            assert all((run.rho[k] == k).all() for k in range(len(run)))
             np.testing.assert_array_equal(run.diagnostics["mass"], np.arange(len(run)))
             np.testing.assert_array_equal(run.steps["iterations"], np.arange(len(run.steps["t"])) // 10)
             with xarray.open_dataset(path, engine="h5netcdf") as data:
@@ -432,7 +432,7 @@ def test_every_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch, pla
             continue
         path.write_bytes(disk[path.name])
         run = read(path)
-        assert all((run.rho(k) == state(GRID_2D, k).rho).all() for k in range(len(run)))
+        assert all((run.rho[k] == state(GRID_2D, k).rho).all() for k in range(len(run)))
         np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
         assert len(run.steps["t"]) >= each * (len(run) - 1)
         np.testing.assert_array_equal(run.steps["iterations"], 1 + np.arange(len(run.steps["t"])) // each)

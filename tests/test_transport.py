@@ -7,7 +7,7 @@ from wgfpde.case import build, loads
 from wgfpde.equations import gaussian, profile_second_moment, self_similar
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
-from wgfpde.run import run
+from wgfpde.runner import run
 from wgfpde.store import read
 from wgfpde.transport import Path, distance, geodesic, w2
 
@@ -195,7 +195,7 @@ def test_a_geodesic_case(tmp_path):
     record = read(result.folder)
     assert record.attributes["equation"] == "Wasserstein geodesic" and record.attributes["method"] == "geodesic"
     np.testing.assert_allclose(record.diagnostics["mass"], 2, rtol=1e-13)
-    whole = w2(record.grid, record.rho(0), record.rho(-1))
+    whole = w2(record.grid, record.rho[0], record.rho[-1])
     np.testing.assert_allclose(record.diagnostics["w2_previous"], np.array([0, 0.25, 0.25, 0.5]) * whole, rtol=2e-3)
     energy = record.diagnostics["energy"]
     assert energy[2] < 0.5 * (energy[0] + energy[3]) and energy[1] < 0.5 * (energy[0] + energy[2])

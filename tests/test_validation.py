@@ -16,7 +16,7 @@ from wgfpde.cli import main
 from wgfpde.errors import CaseError
 from wgfpde.validate import Claim, Table, find_scripts, fitted_order, scripts
 
-FOLDER = Path(cli.__file__).resolve().parent.parent / "validation"
+FOLDER = Path(cli.__file__).resolve().parents[2] / "validation"
 TINY = """
 "Heat in a box: mass, and one cosine mode."
 
@@ -152,7 +152,7 @@ def test_unknown_name_exits_2(capsys):
 
 
 def test_failing_run_is_a_claim_that_fails(tiny, capsys, monkeypatch):
-    from wgfpde.run import Result
+    from wgfpde.runner import Result
 
     monkeypatch.setattr(
         validate, "run_case", lambda case, folder, **options: Result(folder, "failed", "at t = 0: no step.", 1, 0.0, 0)

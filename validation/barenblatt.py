@@ -49,7 +49,7 @@ def check(v: Validation) -> None:
 
 def wet_radius(run, k: int) -> float:
     """The outer edge of the cells above VACUUM, measured along the x axis."""
-    rho = run.rho(k) if run.dim == 1 else np.max(run.rho(k), axis=0)
+    rho = run.rho[k] if run.dim == 1 else np.max(run.rho[k], axis=0)
     wet = np.flatnonzero(rho > VACUUM * np.max(rho))
     return float(run.edges[0][wet[-1] + 1] - run.edges[0][wet[0]]) / 2
 
@@ -65,16 +65,16 @@ def figure(profile, section, moments, m2, m3, laws) -> None:
     for k in (0, 1, 4, -1):
         exact = self_similar(x, self_similar_radius(m2.t[k], 1.0, 2, 1), 2, 1)
         profile.plot(x, exact, "k-", lw=0.6)
-        profile.plot(m2.centers[0], m2.rho(k), ".", ms=3, label=f"$t = {m2.t[k]:.2g}$")
+        profile.plot(m2.centers[0], m2.rho[k], ".", ms=3, label=f"$t = {m2.t[k]:.2g}$")
     profile.set(xlabel="$x$", ylabel=r"$\rho$", title="1D, $m = 2$ (lines: Barenblatt)")
     profile.legend(frameon=False)
     x = np.linspace(-1.5, 1.5, 2001)
-    row = m3.rho(0).shape[0] // 2
+    row = m3.rho[0].shape[0] // 2
     y = m3.centers[1][row]
     for k in (0, 1, 4, -1):
         exact = self_similar(np.hypot(x, y), self_similar_radius(m3.t[k], 0.5, 3, 2), 3, 2)
         section.plot(x, exact, "k-", lw=0.6)
-        section.plot(m3.centers[0], m3.rho(k)[row], ".", ms=3, label=f"$t = {m3.t[k]:.2g}$")
+        section.plot(m3.centers[0], m3.rho[k][row], ".", ms=3, label=f"$t = {m3.t[k]:.2g}$")
     section.set(xlabel="$x$", ylabel=r"$\rho(x, y \approx 0)$", title="2D, $m = 3$")
     section.legend(frameon=False)
     for name, t, moment, law in laws:

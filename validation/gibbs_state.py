@@ -46,9 +46,9 @@ def double_well_1d(v: Validation):
     run = v.run("double_well_1d", *WELL, "grid.shape=[200]", "solver.dt=0.5", "time.end=170", "output.every=10")
     x, h = run.centers[0], 6 / 200
     weight = np.exp(-(x**4 / 4 - x**2 / 2) / 0.25)
-    v.equal("1D: Z = e^{−V/κ}/ρ in the right well", np.max(weight) / np.max(run.rho(-1)),
+    v.equal("1D: Z = e^{−V/κ}/ρ in the right well", np.max(weight) / np.max(run.rho[-1]),
             5.365160237835, 1e-10, "Bessel functions")  # fmt: skip
-    error = h * np.sum(np.abs(run.rho(-1) - weight / double_well_partition(0.25)))
+    error = h * np.sum(np.abs(run.rho[-1] - weight / double_well_partition(0.25)))
     v.at_most("1D: L1 distance to e^{−V/κ}/Z", error, 1e-10, "rounding")
     v.at_most("1D: KL to the Gibbs state", run.diagnostics["kl_gibbs"][-1], 1e-20, "square of the L1 distance")
     v.equal("1D: energy −κ ln Z − κ", run.diagnostics["energy"][-1], -0.419981560723 - 0.25, 1e-11,
@@ -78,7 +78,7 @@ def double_well_2d(v: Validation):
     z = double_well_partition(0.25) * np.exp(-1) * np.sqrt(2 * np.pi)
     x, y = run.centers
     pi = np.exp(-((x**2 - 1) ** 2) - y[:, None] ** 2 / 2) / z
-    error = 6 / 96 * 16 / 128 * np.sum(np.abs(run.rho(-1) - pi))
+    error = 6 / 96 * 16 / 128 * np.sum(np.abs(run.rho[-1] - pi))
     v.at_most("2D: L1 distance to e^{−V}/Z", error, 1e-10, "rounding")
     v.at_most("2D: KL to the Gibbs state", run.diagnostics["kl_gibbs"][-1], 1e-20, "square of the L1 distance")
     v.equal("2D: energy −ln Z − 1", run.diagnostics["energy"][-1], -np.log(z) - 1, 1e-11, "Bessel functions")
@@ -108,7 +108,7 @@ def ornstein_uhlenbeck(v: Validation):
 def figure(left, middle, right, one, two, ou) -> None:
     x = one.centers[0]
     for k in (0, 1, 2, 3, -1):
-        left.plot(x, one.rho(k), label=f"$t = {one.t[k]:g}$")
+        left.plot(x, one.rho[k], label=f"$t = {one.t[k]:g}$")
     gibbs = np.exp(-(x**4 / 4 - x**2 / 2) / 0.25) / double_well_partition(0.25)
     left.plot(x, gibbs, "k--", lw=0.8, label=r"$e^{-V/\kappa}/Z$")
     left.set(xlabel="$x$", ylabel=r"$\rho$", ylim=(0, 1.1), title="double well, 1D")
@@ -120,7 +120,7 @@ def figure(left, middle, right, one, two, ou) -> None:
     middle.set(xlabel="$t$", ylabel=r"KL$(\rho\,|\,\rho_\infty)$", ylim=(1e-30, 10),
                title=r"dashed: $e^{-2\lambda_1t}$")  # fmt: skip
     middle.legend(frameon=False)
-    right.contour(*ou.centers, ou.rho(-1), levels=6, colors="C0")
+    right.contour(*ou.centers, ou.rho[-1], levels=6, colors="C0")
     y = ou.centers[1][:, None]
     x = ou.centers[0]
     exact = np.exp(-(x**2 + 0.6 * x * y + y**2 / 2) / KAPPA) * np.sqrt(np.linalg.det(A)) / (2 * np.pi * KAPPA)

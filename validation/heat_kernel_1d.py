@@ -55,7 +55,7 @@ def semidiscrete_error(run) -> float:
     """L1 distance to e^{tΔ_h} ρ(0): the cosine mode k decays at the rate (4/h²) sin²(kπ/2N)."""
     n, h = len(run.centers[0]), LENGTH / len(run.centers[0])
     decay = np.exp(-run.t[-1] * (4 / h**2) * np.sin(np.arange(n) * np.pi / (2 * n)) ** 2)
-    return float(h * np.sum(np.abs(run.rho(-1) - idct(decay * dct(run.rho(0))))))
+    return float(h * np.sum(np.abs(run.rho[-1] - idct(decay * dct(run.rho[0])))))
 
 
 def figure(density, space, time, run, h, errors, dt, time_errors) -> None:
@@ -65,7 +65,7 @@ def figure(density, space, time, run, h, errors, dt, time_errors) -> None:
     for k, t in enumerate(run.t):
         s = S0 + 2 * t
         density.plot(x, np.exp(-(x**2) / (2 * s)) / np.sqrt(2 * np.pi * s), "k-", lw=0.6)
-        density.plot(x, run.rho(k), ".", ms=5, label=f"$t = {t:g}$")
+        density.plot(x, run.rho[k], ".", ms=5, label=f"$t = {t:g}$")
     density.set(xlim=(-6, 6), xlabel="$x$", ylabel=r"$\rho$", title=f"{len(x)} cells, and the kernel (lines)")
     density.legend(frameon=False)
     draw_order(space, h, errors, 2, "$h$")

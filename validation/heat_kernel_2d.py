@@ -44,7 +44,7 @@ def check(v: Validation) -> None:
                 "summation by parts")  # fmt: skip
     v.at_most("covariance of x and y", np.max(np.abs(d["covariance_xy"])), 1e-13, "symmetry")
     # A product stays a product and x and y are exchangeable: sweeps in x, y, x must not show.
-    rho = space[-1].rho(-1)
+    rho = space[-1].rho[-1]
     v.at_most("asymmetry max|ρ(x,y) − ρ(y,x)| / max ρ", np.max(np.abs(rho - rho.T)) / rho.max(), 1e-4, "dt²")
     v.at_most("relative mass drift", mass_drift(space + time), 1e-12, "conservation")
     v.draw(figure, space[-1], h, errors, dt, time_errors, panels=3)
@@ -62,14 +62,14 @@ def semidiscrete_error(run) -> float:
     """L1 distance to e^{tΔ_h} ρ(0), diagonal in cosine modes with rates (4/h²)(sin² + sin²)."""
     n, h = len(run.centers[0]), LENGTH / len(run.centers[0])
     decay = np.exp(-run.t[-1] * (4 / h**2) * np.sin(np.arange(n) * np.pi / (2 * n)) ** 2)
-    exact = idctn(decay[:, None] * decay * dctn(run.rho(0)))
-    return float(h**2 * np.sum(np.abs(run.rho(-1) - exact)))
+    exact = idctn(decay[:, None] * decay * dctn(run.rho[0]))
+    return float(h**2 * np.sum(np.abs(run.rho[-1] - exact)))
 
 
 def figure(density, space, time, run, h, errors, dt, time_errors) -> None:
     from wgfpde.plots import draw_order
 
-    x, rho = run.centers[0], run.rho(-1)
+    x, rho = run.centers[0], run.rho[-1]
     image = density.pcolormesh(*run.edges, rho, cmap="magma", rasterized=True)
     density.figure.colorbar(image, ax=density, label=r"$\rho$")
     density.contour(x, x, np.exp(-(x**2 + x[:, None] ** 2) / (2 * (S0 + 2 * END))),

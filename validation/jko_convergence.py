@@ -36,7 +36,7 @@ def orders(v: Validation):
     first = [run.diagnostics["error_l1"][-1] for run in runs]
     v.at_least("order in tau, L1 error", fitted_order(STEPS, first), 0.9, "order 1")
     v.at_most("order in tau, L1 error, not more", fitted_order(STEPS, first), 1.1, "order 1")
-    twice = [v.run(*OU, "grid.shape=[300]", f"solver.tau={tau}", "solver.scheme=extrapolated").rho(-1)
+    twice = [v.run(*OU, "grid.shape=[300]", f"solver.tau={tau}", "solver.scheme=extrapolated").rho[-1]
              for tau in (*STEPS, STEPS[-1] / 2)]  # fmt: skip
     second = [12 / 300 * float(np.sum(np.abs(a - b))) for a, b in pairwise(twice)]
     # reached from below: 1.79 and 1.88 between neighbours
@@ -49,10 +49,10 @@ def finite_volumes(v: Validation):
     fv = v.run(*WELL, "solver.dt=0.005")
     area = 48 / 64**2
     runs = [v.run(*WELL, f'solver={{method="jko", tau={tau}}}') for tau in WELL_STEPS]
-    gaps = [area * float(np.sum(np.abs(run.rho(-1) - fv.rho(-1)))) for run in runs]
+    gaps = [area * float(np.sum(np.abs(run.rho[-1] - fv.rho[-1]))) for run in runs]
     v.at_least("distance to the finite volumes: order in tau", fitted_order(WELL_STEPS, gaps), 0.9, "order 1")
     # extrapolated to τ = 0 from the last two; h = 0.1 leaves h² times a few derivatives of order 1
-    rest = area * float(np.sum(np.abs(2 * runs[2].rho(-1) - runs[1].rho(-1) - fv.rho(-1))))
+    rest = area * float(np.sum(np.abs(2 * runs[2].rho[-1] - runs[1].rho[-1] - fv.rho[-1])))
     v.at_most("that distance extrapolated to tau = 0", rest, 0.01, "h²")
     return runs
 
@@ -93,7 +93,7 @@ def figure(left, right, first, second, well) -> None:
     left.loglog(STEPS, [second[-1] * (tau / STEPS[-1]) ** 2 for tau in STEPS], "k--", lw=0.7)
     left.set(xlabel=r"$\tau$", ylabel=r"$L^1$ error", title="Ornstein–Uhlenbeck")
     left.legend(frameon=False)
-    right.pcolormesh(*well.edges, well.rho(-1), cmap="magma", rasterized=True)
+    right.pcolormesh(*well.edges, well.rho[-1], cmap="magma", rasterized=True)
     right.set(aspect="equal", xlabel="$x$", ylabel="$y$", title=rf"double well, JKO, $\tau = {WELL_STEPS[0]}$")
 
 

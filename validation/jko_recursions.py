@@ -107,7 +107,7 @@ def figure(left, right, heat, ou) -> None:
     for axes, run, name in ((left, heat, "heat"), (right, ou, "Ornstein–Uhlenbeck")):
         x = run.centers[0]
         for k in (0, 1, 5, 10):
-            axes.plot(x, run.rho(k), label=f"$t = {run.t[k]:.1f}$")
+            axes.plot(x, run.rho[k], label=f"$t = {run.t[k]:.1f}$")
         axes.set(xlim=(-4, 4), xlabel="$x$", ylabel=r"$\rho$", title=f"{name}: JKO steps of 0.1")
         axes.legend(frameon=False)
 

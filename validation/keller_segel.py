@@ -51,7 +51,7 @@ def figure(moments, density, histories) -> None:
         change = run.diagnostics["second_moment"] - run.diagnostics["second_moment"][0]
         (line,) = moments.plot(run.t, change, "o", ms=4, label=rf"$M = {8 * factor:g}\pi$")
         moments.plot(run.t, law * run.t, "-", color=line.get_color(), lw=0.8)
-        row = run.rho(-1)[len(run.centers[1]) // 2]
+        row = run.rho[-1][len(run.centers[1]) // 2]
         density.semilogy(run.centers[0], row / run.diagnostics["mass"][0], label=rf"$M = {8 * factor:g}\pi$")
     start = np.exp(-(run.centers[0] ** 2) / 0.5) / (0.5 * np.pi)
     density.semilogy(run.centers[0], start, "k--", lw=0.8, label="start")

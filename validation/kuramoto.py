@@ -24,7 +24,7 @@ def check(v: Validation) -> None:
     v.equal("order parameter r at K/κ = 3", run.diagnostics["order_x"][-1], ORDER, 1e-10, "Bessel functions")
     v.equal("energy, less −κ of U = κ(ρ ln ρ − ρ)", run.diagnostics["energy"][-1] + 1, ENERGY, 1e-10,
             "Bessel functions")  # fmt: skip
-    phase = angle(run.rho(-1), run.centers[0])
+    phase = angle(run.rho[-1], run.centers[0])
     # c = 1 is neither a centre nor an edge.  The scheme is the same at every cell, so that only aliasing, spectrally
     # small, tells where the cells lie: a state even about c stays so.
     v.equal("phase of the synchronised state", phase, 1.0, 1e-10, "rotation invariance")
@@ -53,7 +53,7 @@ def growth(v: Validation) -> tuple[float, float]:
         run = v.run(*CASE, f"grid.shape=[{n}]", f"initial.density=1 + {TINY}*(cos(x) + cos(2*x))",
                     f"solver.dt={0.64 / n}", "time.end=0.5", "output.every=0.5")  # fmt: skip
         x = run.centers[0]
-        modes = [[np.sum(run.rho(k) * np.cos(n * x)) for n in (1, 2)] for k in (0, -1)]
+        modes = [[np.sum(run.rho[k] * np.cos(n * x)) for n in (1, 2)] for k in (0, -1)]
         rates.append(np.log(np.divide(modes[1], modes[0])) / 0.5)
     extrapolated = (4 * rates[1] - rates[0]) / 3
     return float(extrapolated[0]), float(extrapolated[1])
@@ -66,7 +66,7 @@ def angle(rho, x) -> float:
 def figure(density, order, energy, run, weak) -> None:
     x = run.centers[0]
     for k in (0, 5, 10, -1):
-        density.plot(x, run.rho(k), label=f"$t = {run.t[k]:g}$")
+        density.plot(x, run.rho[k], label=f"$t = {run.t[k]:g}$")
     z = K * ORDER
     density.plot(x, np.exp(z * np.cos(x - 1)) / (2 * np.pi * iv(0, z)), "k--", lw=0.8, label="closed form")
     density.set(xlabel="$x$", ylabel=r"$\rho$", title=r"synchronisation at $K/\kappa = 3$")

@@ -52,7 +52,7 @@ def figure(density, moments, order, run, h, errors) -> None:
 
     x = run.centers[0]
     for k in (0, 2, 5, -1):
-        density.plot(x, run.rho(k), label=f"$t = {run.t[k]:.2g}$")
+        density.plot(x, run.rho[k], label=f"$t = {run.t[k]:.2g}$")
         mean, s = 1.5 * np.exp(-run.t[k]), variance(run.t[k])
         density.plot(x, np.exp(-((x - mean) ** 2) / (2 * s)) / np.sqrt(2 * np.pi * s), "k--", lw=0.6)
     density.set(xlim=(-2, 5), xlabel="$x$", ylabel=r"$\rho$", title="dashed: closed form")

@@ -81,7 +81,7 @@ def squared(run) -> float:
 def figure(left, middle, right, correlated, dilation, path) -> None:
     for axes, run, name in ((left, correlated, "correlated"), (middle, dilation, "dilation"), (right, path, "shift")):
         for k, colour in ((0, "C0"), (1, "k"), (2, "C1")):
-            axes.contour(*run.centers, run.rho(k), levels=4, colors=colour, linewidths=0.8)
+            axes.contour(*run.centers, run.rho[k], levels=4, colors=colour, linewidths=0.8)
         axes.set(aspect="equal", xlabel="$x$", ylabel="$y$", title=f"{name}: $t = 0, ½, 1$")
 
 

@@ -91,7 +91,7 @@ def _figure_1d(run: Run) -> Figure:
 
 def _figure_2d(run: Run) -> Figure:
     picks = sorted({0, len(run) // 2, len(run) - 1})
-    fields = [run.rho(k) for k in picks]
+    fields = [run.rho[k] for k in picks]
     panel = 3.1
     aspect = float(np.ptp(run.edges[1]) / np.ptp(run.edges[0]))
     height = panel * min(max(aspect, 0.25), 2.0)
@@ -121,7 +121,7 @@ def _draw_waterfall(axes: Axes, run: Run) -> None:
     colours = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.93, 256)))
     first, last = float(run.t[0]), float(run.t[-1])
     scale = Normalize(first, last if last > first else first + 1.0)
-    profiles = [run.rho(int(k)) for k in picks]
+    profiles = [run.rho[k] for k in picks]
     top = _top([float(rho.max()) for rho in profiles])
     step = RAISE * top
     x = run.centers[0]

@@ -31,7 +31,7 @@ import numpy as np
 from . import store
 from .case import load
 from .errors import CaseError, SolverError
-from .run import run as run_case
+from .runner import run as run_case
 
 
 @dataclass(frozen=True)

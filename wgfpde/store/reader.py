@@ -71,11 +71,10 @@ class Run:
     def title(self) -> str:
         return str(self.attributes.get("title", self.path.stem))
 
-    def rho(self, k: int) -> Array:
-        """Snapshot k (negative from the end), array (nx,) or (ny, nx), read from disk."""
-        place = self.find(index=k)
-        with _opened(self.path) as file:
-            return np.asarray(file["rho"][place])
+    @property
+    def rho(self) -> Densities:
+        """The densities: run.rho[k] reads snapshot k, an array (nx,) or (ny, nx), from disk."""
+        return Densities(self)
 
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
@@ -117,6 +116,39 @@ class Run:
             return file[name].asstr()[()] if name in file else ""
 
 
+class Densities:
+    """The densities of a run, oldest first; each is read from disk when asked for, as float64.
+
+    densities[k] : snapshot k (negative from the end), array (nx,) or (ny, nx).   densities[a:b] : stacked.
+    shape : (n, nx) or (n, ny, nx).   np.asarray(densities) reads them all.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self._run), *(len(e) - 1 for e in reversed(self._run.edges)))
+
+    def __len__(self) -> int:
+        return len(self._run)
+
+    def __getitem__(self, k: Any) -> Array:
+        """Raises StoreError where there is no such snapshot."""
+        place = slice(*k.indices(len(self))) if isinstance(k, slice) else self._run.find(index=int(k))
+        with _opened(self._run.path) as file:
+            return np.asarray(file["rho"][place], dtype=float)
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[k] for k in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self[:], dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"densities of {len(self)} snapshots, each of shape {self.shape[1:]}"
+
+
 def read(path: str | os.PathLike[str]) -> Run:
     """Open a run folder or its HDF5 file.
 
@@ -147,7 +179,7 @@ def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], f
     run = read(path)
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot: the run stopped before its first one. Run it again.")
-    return run.rho(-1), run.edges, float(run.t[-1])
+    return run.rho[-1], run.edges, float(run.t[-1])
 
 
 def _mapping(edges: Array) -> Callable[[Array], Array]:

@@ -12,13 +12,13 @@ import time
 import numpy as np
 import pytest
 
-import wgfpde.run as runner
+import wgfpde.runner as runner
 from wgfpde.case import build, loads
 from wgfpde.errors import CaseError, SolverError, StoreError
 from wgfpde.flow import Report
 from wgfpde.jko import STEP_COLUMNS
 from wgfpde.promises import record_of
-from wgfpde.run import run
+from wgfpde.runner import run
 from wgfpde.store import Writer, read
 
 TEXT = """
@@ -188,7 +188,7 @@ def test_a_failed_step_keeps_the_last_good_state(case, with_events, event, says)
     record = read("out")
     assert record.status == "failed" and record.message == result.message
     np.testing.assert_allclose(record.t, [0, 0.25, 0.35])
-    assert np.isfinite(record.rho(-1)).all() and len(record.steps["t"]) == 4
+    assert np.isfinite(record.rho[-1]).all() and len(record.steps["t"]) == 4
     assert {len(values) for values in record.diagnostics.values()} == {3}
 
 

@@ -1,0 +1,46 @@
+"""Arguments that several verbs take, and how a verb is declared."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Action = Callable[[argparse.Namespace], int]
+
+
+class Verbs:
+    """The verbs of the command line, in the order of --help."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._actions: Any = parser.add_subparsers(dest="verb", metavar="COMMAND")
+
+    def add(self, name: str, action: Action, summary: str, epilog: str = "") -> argparse.ArgumentParser:
+        """A verb; `action(args)` does it and returns the exit code."""
+        description = summary[0].upper() + summary[1:] + "."
+        sub: argparse.ArgumentParser = self._actions.add_parser(
+            name, help=summary, description=description, epilog=epilog
+        )
+        sub.set_defaults(action=action)
+        return sub
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._actions.choices)
+
+
+def case_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("case", metavar="CASE", help="case file, or the name of a packaged case")
+    sub.add_argument(
+        "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
+        help="override a key, e.g. --set grid.shape=[64,64]; may be repeated",
+    )  # fmt: skip
+
+
+def run_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("path", type=Path, metavar="PATH", help="run folder or its HDF5 file")
+
+
+def json_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="machine-readable output on stdout")

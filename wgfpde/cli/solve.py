@@ -1,0 +1,111 @@
+"""Verbs that solve: run, check."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..progress import ProgressLine
+from .arguments import Verbs, case_of, json_of
+from .look import plot_figures
+from .words import print_json, print_record, size_text
+
+if TYPE_CHECKING:
+    from ..case import Case, Problem
+    from ..runner import Result
+
+THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
+
+
+def add(verbs: Verbs) -> None:
+    run = verbs.add("run", _run, "solve a case and write a run folder", THREADS)
+    case_of(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/NAME)")
+    run.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
+    run.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    run.add_argument("--plot", action="store_true", help="also plot the result")
+    json_of(run)
+    check = verbs.add("check", _check, "validate and build a case without solving it")
+    case_of(check)
+    json_of(check)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ..case import load
+    from ..runner import run
+
+    case = load(args.case, args.overrides)
+    line = ProgressLine(sys.stderr) if not args.quiet else None
+    try:
+        result = run(case, args.out, args.overwrite, line)
+    finally:
+        if line is not None:
+            line.clear()
+    figures = plot_figures(result.folder) if args.plot else []
+    summary = _summary(result) | ({"figures": [str(f) for f in figures]} if args.plot else {})
+    if args.json:
+        print_json(summary)
+    elif not args.quiet:
+        print_record(summary)
+        for figure in figures:
+            print(f"  figure      {figure}")
+    if result.exit_code != 0:
+        print(f"error: {result.message or result.status}", file=sys.stderr)
+    return result.exit_code
+
+
+def _check(args: argparse.Namespace) -> int:
+    from ..case import build, load
+
+    case = load(args.case, args.overrides)
+    facts = _case_facts(case, build(case))
+    if args.json:
+        print_json(facts)
+        return 0
+    print(f"{facts['title']}  ({case.path})")
+    for name in ("equation", "energy", "grid", "memory", "initial", "solver", "output"):
+        print(f"  {name:<10}  {facts[name]}")
+    return 0
+
+
+def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
+    from ..case import memory_needed
+    from ..promises import grid_text
+
+    solver, times, grid = case.solver, problem.times, problem.flow.grid
+    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
+    terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
+    terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    keys = solver.model_dump(exclude_none=True)
+    steps = ""
+    size = keys.get("tau", keys.get("dt"))
+    if isinstance(size, float):
+        steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
+    source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
+    rho = problem.initial.rho
+    stretched = [] if grid.uniform else ["stretched"]
+    return {
+        "title": case.title,
+        "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
+        "energy": ";  ".join(terms),
+        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
+        "cells": case.cells,
+        "memory": f"about {size_text(memory_needed(case))}, and {size_text(8 * case.cells * len(times))} on disk",
+        "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
+        "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
+        "times": times.tolist(),
+    }
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    """The record of a finished run, from its file, with what only the result knows."""
+    from ..promises import record_of
+    from ..store import read
+
+    return record_of(read(result.folder)) | {
+        "status": result.status, "message": result.message, "steps": result.steps,
+        "wall_seconds": result.wall_seconds, "exit_code": result.exit_code,
+    }  # fmt: skip
