@@ -55,7 +55,7 @@ def fails(capsys, code: int, *arguments: str) -> str:
 def test_help_lists_the_verbs(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    verbs = "run check inspect plot w2 validate schema new".split()
+    verbs = ["run", "check", "inspect", "plot", "w2", "validate", "schema", "new"]
     assert all(f"    {verb} " in out for verb in verbs)
 
 

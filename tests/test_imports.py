@@ -12,21 +12,22 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "wgfpde"
 
 LAYERS = (
-    ("cli", "progress"),
-    ("validate", "converge", "sweep"),
+    ("cli",),
+    ("door",),
+    ("validate", "converge", "sweep", "report", "compare", "progress"),
     ("runner", "promises"),
-    ("case", "report"),
+    ("case",),
     ("casefile",),
     ("mistakes", "timetable"),
     ("schema",),
-    ("diagnostics", "store", "plots", "export"),
+    ("diagnostics", "store", "plots"),
     ("transport",),
     ("fv", "jko"),
     ("flow", "equations", "linear", "initial", "convolution", "quantiles"),
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),
-    ("errors", "toml", "threads"),
+    ("errors", "toml", "threads", "html"),
 )
 """From the top down.  A unit (a module, or a package with all its files) may import its own layer and those
 below; `__init__`, which holds the version only, may be imported by all."""

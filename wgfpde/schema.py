@@ -131,9 +131,7 @@ class EnergyTable(Table):
     internal: Annotated[Entropy | Power | NoInternal, Field(discriminator="kind")] = Field(
         description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'
     )
-    potential: str | None = Field(
-        default=None, description="V, a formula in x (and y), r = |(x, y)| and the params"
-    )
+    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
     )
@@ -148,9 +146,7 @@ class EnergyTable(Table):
 class DensityTable(Table):
     """A density: exactly one of density, file, samples."""
 
-    density: str | None = Field(
-        default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0"
-    )
+    density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
     file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
     samples: str | None = Field(default=None, description="a .csv file with one point per line")
 
@@ -283,6 +279,13 @@ class OutputTable(Table):
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
     )
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description='of the densities in the file, "float64" (default) or "float32"'
+    )
+    compression: Literal["none", "gzip"] = Field(
+        default="none", description='"gzip": the file is compressed once the run has ended; default "none"'
+    )
+    checkpoint: Positive = Field(default=300.0, description="seconds of wall clock between checkpoints")
 
     @model_validator(mode="after")
     def _at_most_one(self) -> OutputTable:
