@@ -18,7 +18,8 @@ table { border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif; font-va
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; }  td.number, th.number { text-align: right; }
 pre, code { font: 13px/1.45 ui-monospace, monospace; }  pre { overflow-x: auto; background: #f5f7f9; padding: .8rem; }
-img, canvas { max-width: 100%; height: auto; }  .good { color: var(--good); }  .bad { color: var(--bad); font-weight: 600; }
+img, canvas { max-width: 100%; height: auto; }
+.good { color: var(--good); }  .bad { color: var(--bad); font-weight: 600; }
 .soft { color: var(--soft); }
 """
 
