@@ -1,4 +1,4 @@
-# make run | test | lint | validate | bench | clean: each installs what it needs into .venv first.
+# make run | test | lint | docs | validate | bench | clean: each installs what it needs into .venv first.
 # uv is used where it is present, else python3's own venv and pip.
 
 VENV   := .venv
@@ -7,13 +7,14 @@ BIN    := $(VENV)/bin
 CASE   ?= cases/double_well_2d.toml
 OUT    ?= runs/$(basename $(notdir $(CASE)))
 
-.PHONY: help install run test lint validate bench clean
+.PHONY: help install run test lint docs validate bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run        install, run $(CASE), draw it   (CASE=cases/heat_1d.toml for another)"
 	@echo "make test       install with test tools, run the test suite"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation, into docs/_build/html"
 	@echo "make validate   compare the solvers with closed forms"
 	@echo "make bench      time the solvers"
 	@echo "make clean      remove $(VENV) and caches; runs/ stays"
@@ -47,6 +48,10 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 validate: install
 	$(BIN)/wgfpde validate
 
@@ -54,5 +59,5 @@ bench: install
 	$(BIN)/python validation/benchmarks/run_all.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

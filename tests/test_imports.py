@@ -15,9 +15,11 @@ LAYERS = (
     ("cli",),
     ("door",),
     ("validate", "converge", "sweep", "report", "compare", "progress"),
-    ("runner", "promises"),
+    ("runner",),
+    ("timeloop", "promises", "references"),
     ("case",),
     ("casefile",),
+    ("folder", "provenance"),
     ("mistakes", "timetable"),
     ("schema",),
     ("diagnostics", "store", "plots"),
@@ -27,7 +29,7 @@ LAYERS = (
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),
-    ("errors", "toml", "threads", "html"),
+    ("errors", "toml", "threads", "html", "interrupts"),
 )
 """From the top down.  A unit (a module, or a package with all its files) may import its own layer and those
 below; `__init__`, which holds the version only, may be imported by all."""

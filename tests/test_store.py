@@ -1,56 +1,21 @@
-"""The HDF5 file: what it holds, who can read it, and that it opens whatever happened to the writer."""
+"""The HDF5 file: what it holds, how it ends, and what is refused."""
 
 import errno
-import io
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import textwrap
-import time
 
 import h5py
 import numpy as np
 import pytest
 import xarray
+from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill, lengths, make, state
 
 from wgfpde import __version__, store
 from wgfpde.errors import StoreError
-from wgfpde.flow import Column, Report, Snapshot
+from wgfpde.flow import Column, Report
 from wgfpde.grid import Grid
-from wgfpde.store import Label, Writer, read, read_last
-
-GRID_1D = Grid([0.0], [1.0], [16], mapping=[lambda s: s**1.5])
-GRID_2D = Grid([0.0, -1.0], [3.0, 1.0], [6, 4], periodic=[True, False])
-LABELS = [Label("mass", "1", "mass", "Total mass."), Label("energy", "1", "energy", "The energy.")]
-TEXTS = {"case_toml": 'title = "ρ"\n', "resolved_toml": "schema = 1\n"}
-ATTRIBUTES = {"title": "Füße ρ", "equation": "heat", "method": "fv", "wall_seconds": np.nan}
-
-
-def state(grid, k):
-    return Snapshot(0.5 * k, 2 * k, {"rho": np.arange(grid.size, dtype=float).reshape(grid.shape) + 100 * k})
-
-
-def fill(writer, grid, count, steps_each=2, first=0):
-    for k in range(first, first + count):
-        for j in range(steps_each if k else 0):
-            writer.append_step(0.5 * (k - 1) + 0.25 * (j + 1), 0.25, Report(iterations=k, residual=1e-14))
-        writer.append(state(grid, k), {"mass": 1.0 + k, "energy": -float(k)})
-
-
-def make(path, grid=GRID_2D, planned=4, count=4, steps=10, steps_each=2, status="finished", message="done"):
-    with Writer(path, grid, ATTRIBUTES, LABELS, planned, steps, TEXTS) as writer:
-        fill(writer, grid, count, steps_each)
-        if status:
-            writer.finish(status, message)
-    return path
-
-
-def lengths(path):
-    with h5py.File(path) as file:
-        along_t = [file["t"], file["rho"], *file["diagnostics"].values()]
-        return {d.shape[0] for d in along_t}, {d.shape[0] for d in file["steps"].values()}
+from wgfpde.store import Writer, read, read_last
 
 
 @pytest.mark.parametrize("grid", [GRID_1D, GRID_2D], ids=["1d", "2d"])
@@ -146,7 +111,7 @@ def test_xarray_opens_it(tmp_path):
     with xarray.open_dataset(path, engine="h5netcdf", group="diagnostics") as data:
         assert data.mass.dims == ("t",) and data.sizes["t"] == 4
     with xarray.open_dataset(path, engine="h5netcdf", group="steps") as data:
-        assert data.dt.dims == ("t",) and data.sizes["t"] == 6 and "t" in data.coords
+        assert data.dt.dims == ("step",) and data.sizes["step"] == 6 and set(data.coords) == {"t"}
     with xarray.open_dataset(make(tmp_path / "one.h5", GRID_1D), engine="h5netcdf") as data:
         assert data.rho.dims == ("t", "x")
 
@@ -166,7 +131,7 @@ def test_the_file_explains_itself(tmp_path):
         assert len(named) > 15
         assert file["rho"].chunks == (1, 4, 6)
         for name in ("rho", "t", "diagnostics/mass", "steps/t", "steps/dt"):
-            assert file[name].maxshape[0] is None and file[name].is_scale == (name in ("t", "steps/t"))
+            assert file[name].maxshape[0] is None and file[name].is_scale == (name == "t")
 
 
 # ---- running, stopped and grown files ----------------------------------------------------------------------
@@ -312,132 +277,3 @@ def test_newer_format(tmp_path):
         file.attrs["format"] = 99
     with pytest.raises(StoreError, match=r"format 99.*Update wgfpde"):
         read(path)
-
-
-# ---- SIGKILL -----------------------------------------------------------------------------------------------
-
-WRITE_FOR_EVER = """
-    import itertools, sys
-    import numpy as np
-    from wgfpde.flow import Column, Report, Snapshot
-    from wgfpde.grid import Grid
-    from wgfpde.store import Label, Writer
-
-    grid = Grid([0, 0], [1, 1], [40, 40])
-    for round in itertools.count():
-        with Writer(f"{sys.argv[1]}/run{round}.h5", grid, {}, [Label("mass", "1", "mass", "m")], 30, 20) as writer:
-            print(round, flush=True)
-            for k in range(25):
-                for j in range(10):
-                    writer.append_step(k + j / 10, 0.1, Report(iterations=k))
-                writer.append(Snapshot(float(k), k, {"rho": np.full(grid.shape, float(k))}), {"mass": float(k)})
-            writer.finish("finished")
-"""
-
-
-def test_every_file_opens_after_sigkill(tmp_path):
-    """Ten kills at random moments of a writer that creates, appends, grows, cuts and closes without a pause."""
-    rng = np.random.default_rng(1)
-    ends = []
-    child = [sys.executable, "-c", textwrap.dedent(WRITE_FOR_EVER), str(tmp_path)]
-    for _ in range(10):
-        with subprocess.Popen(child, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(rng.uniform(0.0, 0.2))
-            process.send_signal(signal.SIGKILL)
-        files = sorted(tmp_path.glob("*.h5"), key=lambda p: int(p.stem[3:]))
-        for path in files:
-            run = read(path)
-            assert run.status == "running" or len(run) == 25
-            assert all((run.rho[k] == k).all() for k in range(len(run)))
-            np.testing.assert_array_equal(run.diagnostics["mass"], np.arange(len(run)))
-            np.testing.assert_array_equal(run.steps["iterations"], np.arange(len(run.steps["t"])) // 10)
-            with xarray.open_dataset(path, engine="h5netcdf") as data:
-                assert data.load().rho.dims == ("t", "y", "x")
-        ends.append(len(read(files[-1])))
-        for path in tmp_path.iterdir():
-            path.unlink()
-    assert len(set(ends)) > 1, "the kills all struck at one moment; they prove nothing"
-
-
-class Recorded(io.FileIO):
-    """A file that notes every change in a log: (name, offset, bytes) or (name, length)."""
-
-    def __init__(self, path, mode, log):
-        super().__init__(path, "w+" if mode == "w" else "r+")
-        self.key, self.log = path.name, log
-        if mode == "w":
-            log.append((self.key, 0))
-
-    def write(self, data):
-        self.log.append((self.key, self.tell(), bytes(data)))
-        return super().write(data)
-
-    def truncate(self, size=None):
-        self.log.append((self.key, self.tell() if size is None else size))
-        return super().truncate(size)
-
-
-def record(monkeypatch, work):
-    """Every change that `work` makes to files through the store, in order; a rename is (old, new)."""
-    log = []
-    real_file, real_replace = h5py.File, os.replace
-
-    def file(path, mode, libver, locking):
-        return real_file(Recorded(path, mode, log), mode, libver=libver)
-
-    def replace(old, new):
-        real_replace(old, new)
-        log.append((old.name, new.name))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(h5py, "File", file)
-        patch.setattr(os, "replace", replace)
-        work()
-    return log
-
-
-def replay(log):
-    """(name that changed, state of the disk {name: content}) after each change."""
-    disk = {}
-    for name, *change in log:
-        if isinstance(change[0], str):
-            disk[change[0]] = disk.pop(name)
-            name = change[0]
-        elif len(change) == 1:
-            content = disk.setdefault(name, bytearray())
-            disk[name] = bytearray(content[: change[0]].ljust(change[0], b"\0"))
-        else:
-            offset, data = change
-            content = disk[name]
-            content.extend(bytes(max(0, offset + len(data) - len(content))))
-            content[offset : offset + len(data)] = data
-        yield name, disk
-
-
-@pytest.mark.parametrize(
-    ("planned", "count", "steps", "each"),
-    [(4, 4, 8, 2), (40, 3, 20, 2), (2, 4, 1, 2), (4, 4, 4, 100)],
-    ids=["cut in place", "cut by a copy", "more snapshots", "more steps"],
-)
-def test_every_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch, planned, count, steps, each):
-    """Stop after each single write, one after another, from the first to the last."""
-    path = tmp_path / "output.h5"
-    log = record(monkeypatch, lambda: make(path, GRID_2D, planned, count, steps, each))
-    assert len(log) > 100
-    seen = []
-    for changed, disk in replay(log):
-        if changed != path.name:
-            continue
-        path.write_bytes(disk[path.name])
-        run = read(path)
-        assert all((run.rho[k] == state(GRID_2D, k).rho).all() for k in range(len(run)))
-        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
-        assert len(run.steps["t"]) >= each * (len(run) - 1)
-        np.testing.assert_array_equal(run.steps["iterations"], 1 + np.arange(len(run.steps["t"])) // each)
-        if (len(run), run.status) not in seen:
-            seen.append((len(run), run.status))
-            with xarray.open_dataset(path, engine="h5netcdf") as data:
-                assert data.load().rho.dims == ("t", "y", "x")
-    assert seen == [*((k, "running") for k in range(count + 1)), (count, "finished")]

@@ -1,3 +1,30 @@
-"""wgfpde: solvers for Wasserstein gradient flows ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ)) on 1D and 2D grids."""
+"""wgfpde: solvers for Wasserstein gradient flows ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ)) on 1D and 2D grids.
+
+    import wgfpde as wgf
+
+    run = wgf.run(wgf.load("double_well_1d"), solver={"dt": 0.02})
+    run.rho[-1], run.diagnostics["energy"], run.plot(), run.to_xarray()
+
+See `wgfpde.door` for what this offers; it is loaded when first used, so that the command line starts at once.
+"""
+
+from typing import Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Case", "CaseError", "Energy", "Flow", "Grid", "Internal", "Run", "Snapshot", "SolverError", "StoreError",
+    "WgfpdeError", "distance", "geodesic", "load", "march", "problem", "read", "resume", "run", "w2",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'wgfpde' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(".errors" if name.endswith("Error") else ".door", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -6,16 +6,17 @@ Reading a case is in `casefile`, its tables in `schema`; their public names are 
 from __future__ import annotations
 
 import difflib
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import initial
-from .casefile import find_case, from_mapping, load, loads, located, presets
+from .casefile import find_case, from_mapping, load, loads, located, override, presets
 from .energy import Energy, Internal
 from .equations import GEODESIC, name_equation
 from .errors import CaseError
@@ -41,8 +42,27 @@ if TYPE_CHECKING:
     from .diagnostics import Diagnostic
 
 __all__ = [
-    "Case", "Entropy", "Power", "Problem", "build", "build_grid", "check_memory", "equation_name",
-    "find_case", "from_mapping", "json_schema", "load", "loads", "memory_needed", "output_times", "presets",
+    "Case",
+    "Code",
+    "Entropy",
+    "Power",
+    "Problem",
+    "Record",
+    "build",
+    "build_exact",
+    "build_flow",
+    "build_grid",
+    "check_memory",
+    "equation_name",
+    "find_case",
+    "from_mapping",
+    "json_schema",
+    "load",
+    "loads",
+    "memory_needed",
+    "output_times",
+    "override",
+    "presets",
     "to_toml",
 ]
 
@@ -53,6 +73,40 @@ PATH_ARRAYS = 25
 
 
 @dataclass(frozen=True)
+class Code:
+    """What stands for the formulas of a case that is put together in Python.
+
+    grid, energy : as they are.   initial : its density, an array of the grid's shape.
+    exact : exact(x=…[, y=…], t=…), or None.
+    """
+
+    grid: Grid
+    energy: Energy
+    initial: Array
+    exact: Callable[..., Array] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the file says of the run beside its numbers, and how the run is kept.
+
+    name : of the run folder.   texts : datasets of text, by name.   files : the data files that it read.
+    precision, compression : of the densities.   checkpoint : seconds of wall clock between checkpoints.
+    in_code : whether it was put together in Python.
+    """
+
+    name: str = "run"
+    title: str = ""
+    method: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    precision: str = "float64"
+    compression: str = "none"
+    checkpoint: float = 300.0
+    in_code: bool = False
+
+
+@dataclass(frozen=True)
 class Problem:
     """Everything the time loop needs; no choice is left to make.
 
@@ -60,7 +114,7 @@ class Problem:
     exact : t ↦ the exact density on the grid, sampled like the initial data, or None.
     sampling : "average" or "centre".   equation : its short name.
     stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
-    columns : what the scheme records with every step, beyond what every run does.
+    columns : what the scheme records with every step, beyond what every run does.   record : see there.
     """
 
     flow: Flow
@@ -73,6 +127,7 @@ class Problem:
     stationary: float | None
     diagnostics: tuple[Diagnostic, ...]
     columns: tuple[Column, ...] = ()
+    record: Record = field(default_factory=Record)
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -85,7 +140,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     check_memory(case)
     grid = build_grid(case)
     threads = threads or default_threads()
-    flow = _build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
+    flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
     rho = _start(case, grid)
     stepper, columns = _stepper(case, flow, rho, threads)
     with located(case.path, "output.diagnostics"):
@@ -95,12 +150,32 @@ def build(case: Case, threads: int | None = None) -> Problem:
         stepper=stepper,
         initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho}),
         times=output_times(case),
-        exact=_exact(case, grid),
+        exact=build_exact(case, grid),
         sampling=case.initial.sampling,
         equation=GEODESIC.name if isinstance(case.solver, GeodesicTable) else equation_name(case.energy),
         stationary=None if isinstance(case.solver, GeodesicTable) else case.solver.stationary,
         diagnostics=recorded,
         columns=columns,
+        record=_record(case),
+    )
+
+
+def _record(case: Case) -> Record:
+    tables = [table for table in (case.initial, case.target) if table is not None]
+    return Record(
+        name=case.name,
+        title=case.title,
+        method=case.solver.method,
+        texts={
+            "case_toml": case.text,
+            "resolved_toml": case.resolved_toml(),
+            "sources_json": json.dumps(case.sources, ensure_ascii=False),
+        },
+        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        precision=case.output.precision,
+        compression=case.output.compression,
+        checkpoint=case.output.checkpoint,
+        in_code=case._code is not None,
     )
 
 
@@ -132,6 +207,8 @@ def check_memory(case: Case) -> None:
 
 def build_grid(case: Case) -> Grid:
     table = case.grid
+    if case._code is not None:
+        return case._code.grid
     periodic = [kind == "periodic" for kind in table.boundary]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
@@ -144,6 +221,8 @@ def equation_name(energy: EnergyTable) -> str:
 
 
 def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
+    if text.startswith("python: "):
+        raise CaseError(f"{case.path}: {key}: expected a formula, found a function given in Python ({text[8:]})")
     with located(case.path, key):
         return compile_expression(text, variables, case.params, where=key)
 
@@ -158,8 +237,11 @@ def _space(case: Case) -> tuple[str, ...]:
     return ("x", "r") if case.dim == 1 else ("x", "y", "r")
 
 
-def _build_flow(case: Case, grid: Grid, threads: int) -> Flow:
+def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
+    """The energy of a case on its grid."""
     table = case.energy
+    if case._code is not None:
+        return Flow(grid, case._code.energy, threads)
     potential = interaction = None
     if table.potential is not None:
         potential = _function(case, table.potential, _space(case), "energy.potential")
@@ -178,6 +260,13 @@ def _build_flow(case: Case, grid: Grid, threads: int) -> Flow:
 
 
 def _start(case: Case, grid: Grid) -> Array:
+    """The density at the start; where its data file is gone, from the run that the case was read from."""
+    if case._code is not None:
+        return initial.normalise(case._code.initial, grid, case.initial.mass)
+    run = None if case._draft is None else case._draft.run
+    name = case.initial.file or case.initial.samples
+    if name is not None and run is not None and not Path(name).exists() and case.output.precision == "float64":
+        return initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
     return _density(case, grid, case.initial, "initial", case.initial.mass)
 
 
@@ -216,10 +305,14 @@ def _density_file(path: Path, grid: Grid) -> Array:
     raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
 
 
-def _exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
+def build_exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
+    """t ↦ the exact density of a case, where it names one, sampled like its start."""
     if case.exact is None:
         return None
-    expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
+    if case._code is not None:
+        expression = case._code.exact
+    else:
+        expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
     sample = grid.average if case.initial.sampling == "average" else grid.sample
 
     def exact(t: float) -> Array:

@@ -9,27 +9,49 @@ completed with every default: `Case.resolved_toml()` is the whole truth about a 
     tolerance     of JKO steps, by algorithm
     output.every  (end − start)/10, where `times` is absent; with JKO steps the next multiple of tau
 
+Where each value came from is kept: `Case.sources` says "default", "file" (or which included file), "command line".
+
 Every failure is a CaseError (exit code 2) of one line per mistake: file, key path, what was expected, what
 was found, and the nearest valid name.
 """
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import difflib
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from . import store
 from .errors import CaseError
 from .mistakes import sentences
 from .schema import INITIAL_SOURCES, TOLERANCES, Case, FvTable, JkoTable
 from .timetable import asked_spans, check_multiples, output_times
 from .toml import show, to_toml
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A case as it was written, before its defaults.
+
+    data : its tables, includes merged.   sources : dotted key → where its value comes from.   path : as messages name
+    it.   text : as the user wrote it.   run : the run that it was read from, or None.
+    """
+
+    data: dict[str, Any]
+    sources: Mapping[str, str]
+    path: Path
+    text: str
+    run: store.Run | None = None
+
 
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("initial",): INITIAL_SOURCES,
@@ -38,27 +60,61 @@ _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> Case:
-    """Read and validate a case file, or a packaged preset by its name.
+def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Case:
+    """Read and validate a case: a case file, a packaged preset by its name, or what an output file says was run.
 
-    overrides : "a.b=value" strings; the value is read as TOML, else as text.
-    Raises CaseError.
+    overrides : "a.b=value" strings, as on the command line (the value is read as TOML, else as text), or nested tables.
+    Raises CaseError, and StoreError for an output file that cannot be read.
     """
+    if Path(path).suffix in (".h5", ".hdf5"):
+        return override(stored(store.read(path)), overrides)
     file = find_case(path)
-    data = _read(file, ())
-    _merge(data, _overrides(overrides))
-    return _validate(data, file, file.read_text(encoding="utf-8"))
+    data, sources = _read(file, ())
+    return override(Draft(data, sources, file, file.read_text(encoding="utf-8")), overrides)
 
 
 def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from TOML text, such as the one kept in an output file; relative paths start from `folder`."""
-    data = _merged(_parse(text, Path(source)), Path(source), Path(folder), ())
-    return _validate(data, Path(source), text)
+    data, sources = _merged(_parse(text, Path(source)), Path(source), Path(folder), ())
+    return _validate(Draft(data, sources, Path(source), text))
 
 
 def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from nested dictionaries, for scripts."""
     return loads(to_toml(data), source, folder)
+
+
+def stored(run: store.Run) -> Draft:
+    """The case of a run: with every value as it was, and where that came from."""
+    if run.attributes.get("made_in") == "python":
+        raise CaseError(
+            f"{run.path}: this run was put together in Python, with functions that a file cannot hold; "
+            "run that script again, or write the energy as formulas in a case file"
+        )
+    data = _parse(run.resolved_toml, run.path)
+    return Draft(data, run.sources, run.path, run.case_toml, run)
+
+
+def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], source: str = "") -> Case:
+    """A case with other values; the defaults that depend on them follow.
+
+    overrides : as for `load`.   source : where they come from, for the record.   Raises CaseError.
+    """
+    draft = case._draft if isinstance(case, Case) else case
+    if isinstance(overrides, Mapping):
+        top, source = copy.deepcopy(dict(overrides)), source or "Python"
+        _absolute_paths(top, Path())
+    else:
+        top, source = _overrides(overrides), source or "command line"
+    code = case._code if isinstance(case, Case) else None
+    if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "initial", "exact", "params"})):
+        raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
+    data, sources = copy.deepcopy(draft.data), dict(draft.sources)
+    _merge(data, top)
+    sources = _sources_of(data, sources, top, source)
+    changed = _validate(dataclasses.replace(draft, data=data, sources=sources))
+    changed._code = code
+    return changed
 
 
 def find_case(name: Path | str) -> Path:
@@ -97,8 +153,8 @@ def _existing(path: Path) -> Path:
     raise CaseError(f"{path}: no such case file{hint}")
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    """One file merged over its includes.   above : the files that include it."""
+def _read(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """One file merged over its includes, and where its values come from.   above : the files that include it."""
     if path.resolve() in above:
         raise CaseError(f"{path}: include: the files include each other in a circle; remove one")
     try:
@@ -108,15 +164,36 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     return _merged(_parse(text, path), path, path.parent, (*above, path.resolve()))
 
 
-def _merged(data: dict[str, Any], source: Path, folder: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _merged(
+    data: dict[str, Any], source: Path, folder: Path, above: tuple[Path, ...]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Tables laid over those of their includes, whose titles do not count; paths become absolute."""
     merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for name in _include_list(data, source):
-        _merge(merged, _read(_existing(folder / name), above))
+        lower, origins = _read(_existing(folder / name), above)
+        _merge(merged, lower)
+        sources |= {key: f"included {name}" if origin == "file" else origin for key, origin in origins.items()}
     merged.pop("title", None)
     _absolute_paths(data, folder)
     _merge(merged, data)
-    return merged
+    return merged, _sources_of(merged, sources, data, "file")
+
+
+def _sources_of(
+    merged: Mapping[str, Any], below: Mapping[str, str], top: Mapping[str, Any], source: str
+) -> dict[str, str]:
+    """Where the values of merged tables come from: `source` for those of `top`, else as `below` says."""
+    known = {**below, **dict.fromkeys(_leaves(top), source)}
+    return {key: known[key] for key in _leaves(merged) if key in known}
+
+
+def _leaves(table: Mapping[str, Any], above: str = "") -> list[str]:
+    """The dotted keys of all values in nested tables."""
+    found: list[str] = []
+    for key, value in table.items():
+        found += _leaves(value, f"{above}{key}.") if isinstance(value, Mapping) else [f"{above}{key}"]
+    return found
 
 
 def _parse(text: str, source: Path) -> dict[str, Any]:
@@ -192,15 +269,18 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] =
             base[key] = value
 
 
-def _validate(data: dict[str, Any], source: Path, text: str) -> Case:
-    data.setdefault("title", source.stem)
+def _validate(draft: Draft) -> Case:
+    source = draft.path
+    data = {"title": source.stem} | draft.data
     try:
         case = Case.model_validate(data)
     except ValidationError as error:
         raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
     _check_steps(case, source)
     case = _complete(case)
-    case._path, case._text = source, text
+    case._draft = draft
+    keys = _leaves(case.model_dump(by_alias=True, exclude_none=True))
+    case._sources = {key: draft.sources.get(key, "default") for key in keys}
     with located(source, "output.times" if case.output.times is not None else "output.every"):
         output_times(case)
     return case

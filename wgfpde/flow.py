@@ -64,7 +64,7 @@ class Column:
     integer: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
 
@@ -84,6 +84,11 @@ class Snapshot:
     @property
     def rho(self) -> Array:
         return self.fields["rho"]
+
+    def __repr__(self) -> str:
+        others = [name for name in self.fields if name != "rho"]
+        also = f", also {', '.join(others)}" if others else ""
+        return f"Snapshot(t={self.t:g}, step={self.step}, dt={self.dt:g}, rho of shape {self.rho.shape}{also})"
 
 
 class Stepper(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from .runner import Progress
+    from .timeloop import Progress
 
 QUIET_SECONDS = 2.0
 """A run shorter than this shows no progress."""

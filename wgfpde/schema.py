@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from . import html
+from .equations import name_equation
 from .errors import CaseError
 from .expressions import check_params
 from .toml import show, to_toml
@@ -298,6 +300,7 @@ class Case(Table):
     """A validated case with every default filled in.  Two cases are equal when they describe the same run.
 
     path : the file it came from, as messages name it.   text : that file's text, as the user wrote it.
+    sources : dotted key → "default", "file", "included NAME", "command line" or "Python".
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema", description="version of this format: 1")
@@ -314,8 +317,11 @@ class Case(Table):
     time: TimeTable = Field(description="a table with end (and start)")
     output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
 
-    _path: Path = PrivateAttr(default=Path("case"))
-    _text: str = PrivateAttr(default="")
+    _draft: Any = PrivateAttr(default=None)
+    """What it was made from, a `casefile.Draft`."""
+    _code: Any = PrivateAttr(default=None)
+    """Functions and arrays that stand for its formulas, a `case.Code`, where it was put together in Python."""
+    _sources: dict[str, str] = PrivateAttr(default={})
 
     @field_validator("params")
     @classmethod
@@ -337,11 +343,20 @@ class Case(Table):
 
     @property
     def path(self) -> Path:
-        return self._path
+        return self._draft.path if self._draft is not None else Path("case")
+
+    @property
+    def name(self) -> str:
+        """What the run is called: the file's stem; of a case read from an output file, the name of its folder."""
+        return self.path.resolve().parent.name if self.path.suffix in (".h5", ".hdf5") else self.path.stem
 
     @property
     def text(self) -> str:
-        return self._text
+        return self._draft.text if self._draft is not None else ""
+
+    @property
+    def sources(self) -> dict[str, str]:
+        return dict(self._sources)
 
     @property
     def dim(self) -> int:
@@ -354,6 +369,29 @@ class Case(Table):
     def resolved_toml(self) -> str:
         """The case with every default, as TOML; loading it gives an equal case."""
         return to_toml(self.model_dump(by_alias=True, exclude_none=True))
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What it solves, in a few words by name."""
+        axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, self.grid.boundary, strict=True)
+        energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
+        energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
+        energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        return {
+            "equation": name_equation(self.energy).name,
+            "energy": ", ".join(energy),
+            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
+            "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
+            "time": f"{self.time.start:g} to {self.time.end:g}",
+        }
+
+    def __repr__(self) -> str:
+        return f"Case({self.title!r}: " + "; ".join(f"{key}: {value}" for key, value in self.facts.items()) + ")"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return f"<b>{html.text(self.title)}</b>{html.table([], self.facts.items())}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Case) and self.model_dump() == other.model_dump()

@@ -1,9 +1,10 @@
-"""Verbs that solve: run, check."""
+"""Verbs that solve: run, resume, check."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,36 @@ def add(verbs: Verbs) -> None:
     case_of(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/NAME)")
     run.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
-    run.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
-    run.add_argument("--plot", action="store_true", help="also plot the result")
-    json_of(run)
+    _march_of(run)
+    resume = verbs.add("resume", _resume, "go on with a run that was stopped, from its last checkpoint", THREADS)
+    resume.add_argument("path", type=Path, metavar="DIR", help="run folder")
+    resume.add_argument("--until", type=float, metavar="T", help="a new, later end, also of a run that is finished")
+    _march_of(resume)
     check = verbs.add("check", _check, "validate and build a case without solving it")
     case_of(check)
     json_of(check)
+
+
+def _march_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--wall-limit", type=seconds, metavar="[[HH:]MM:]SS",
+        help="stop after this time, with a checkpoint to resume from; exit code 75",
+    )  # fmt: skip
+    sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    sub.add_argument("--plot", action="store_true", help="also plot the result")
+    json_of(sub)
+
+
+def seconds(text: str) -> float:
+    """A duration, hh:mm:ss, mm:ss or seconds."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or any(not 0 <= number < float("inf") for number in numbers) or not any(numbers):
+        raise argparse.ArgumentTypeError(f"expected a time such as 01:30:00, 15:00 or 90, found {text!r}")
+    return sum(number * 60.0**k for k, number in enumerate(reversed(numbers)))
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -37,9 +62,21 @@ def _run(args: argparse.Namespace) -> int:
     from ..runner import run
 
     case = load(args.case, args.overrides)
+    return _told(args, lambda told: run(case, args.out, args.overwrite, told, args.wall_limit))
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from ..runner import resume
+
+    folder = args.path.parent if args.path.is_file() else args.path
+    return _told(args, lambda told: resume(folder, args.until, told, args.wall_limit))
+
+
+def _told(args: argparse.Namespace, march: Callable[[ProgressLine | None], Result]) -> int:
+    """March with progress, then say what came of it."""
     line = ProgressLine(sys.stderr) if not args.quiet else None
     try:
-        result = run(case, args.out, args.overwrite, line)
+        result = march(line)
     finally:
         if line is not None:
             line.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,13 +13,16 @@ import numpy as np
 
 from ..flow import Column
 from ..grid import Axis, Grid
+from . import links
 
 FORMAT = 1
 FILE_NAME = "output.h5"
 TEXTS = {"case_toml": "the case as the user wrote it", "resolved_toml": "the case with all defaults, as run"}
 CHUNK_ROWS = 1024
-FIXED_TEXT = {"status": 16, "message": 2000}
+FIXED_TEXT = {"status": 16, "message": 2000, "command": 2000}
 """Text attributes that are overwritten in place, with the bytes set aside for them."""
+PRECISIONS = ("float64", "float32")
+COMPRESSIONS = ("none", "gzip")
 
 
 class Quantity(Protocol):
@@ -67,10 +71,15 @@ def create(
     snapshots: int,
     steps: int,
     texts: Mapping[str, str],
+    precision: str = "float64",
+    packed: bool = False,
 ) -> None:
-    """Lay out the whole file; /rho last, so that what a short run does not use lies at the end."""
+    """Lay out the whole file; /rho last, so that what a short run does not use lies at the end.
+
+    packed : compress /rho and the tables.  Such a file is written once: its chunks move as they are filled.
+    """
     _create_attributes(file, attributes)
-    time = _grow_along(file, Label("t", "1", "time", "Time of each snapshot."), (), snapshots)
+    time = _grow_along(file, Label("t", "1", "time", "Time of each snapshot."), (snapshots,))
     time.attrs["axis"] = "T"
     time.make_scale("t")
     vertices = file.create_dataset("vertices", data=np.zeros(2))
@@ -85,14 +94,15 @@ def create(
     group.attrs["description"] = "One number per snapshot; row k belongs to /t[k]."
     group.attrs["order"] = " ".join(quantity.name for quantity in diagnostics)
     for quantity in diagnostics:
-        _grow_along(group, quantity, (), snapshots).dims[0].attach_scale(time)
-    _create_steps(file.create_group("steps"), columns, steps)
+        _grow_along(group, quantity, (snapshots,), packed=packed).dims[0].attach_scale(time)
+    _create_steps(file.create_group("steps"), columns, steps, packed)
     density = Label("rho", "1", "density", "Cell averages of the density.")
-    rho = _grow_along(file, density, grid.shape, snapshots)
+    rho = _grow_along(file, density, (snapshots, *grid.shape), precision, packed)
     rho.attrs["cell_methods"] = "area: mean"
     rho.dims[0].attach_scale(time)
     for k, axis in enumerate(reversed(grid.axes)):
         rho.dims[k + 1].attach_scale(file[axis.name])
+    links.add(file, grid, snapshots)
 
 
 def _create_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
@@ -119,31 +129,41 @@ def _create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
     bounds.dims[1].attach_scale(vertices)
 
 
-def _create_steps(group: h5py.Group, columns: Sequence[Column], steps: int) -> None:
+def _create_steps(group: h5py.Group, columns: Sequence[Column], steps: int, packed: bool) -> None:
+    """The table of steps, along a dimension of its own: "t" is that of the snapshots, which have another length."""
     group.attrs["description"] = "One row per accepted step."
     group.attrs["order"] = " ".join(column.name for column in columns)
+    step = group.create_dataset("step", (steps,), "f4", maxshape=(None,), chunks=_chunk((steps,)))
+    step.make_scale(f"This is a netCDF dimension but not a netCDF variable.{steps:10d}")
+    _describe(step, Label("step", "1", "step number", "The dimension of the table; it holds no values."))
     for column in columns:
-        dataset = _grow_along(group, column, (), steps, np.int64 if column.integer else np.float64)
-        if column.name == "t":
-            dataset.make_scale("t")
-        else:
-            dataset.dims[0].attach_scale(group["t"])
+        dataset = _grow_along(group, column, (steps,), "int64" if column.integer else "float64", packed)
+        dataset.dims[0].attach_scale(step)
+        if column.name != "t":
+            dataset.attrs["coordinates"] = "t"
+
+
+def _chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One snapshot a chunk; numbers in longer runs."""
+    return (1, *shape[1:]) if shape[1:] else (min(max(shape[0], 64), CHUNK_ROWS),)
 
 
 def _grow_along(
-    parent: h5py.Group, quantity: Quantity, shape: tuple[int, ...], rows: int, dtype: type = np.float64
+    parent: h5py.Group, quantity: Quantity, shape: tuple[int, ...], dtype: str = "float64", packed: bool = False
 ) -> h5py.Dataset:
-    """A dataset unlimited along its first axis; `rows` are allocated and filled now (NaN; integers: −1)."""
+    """A dataset unlimited along its first axis; all rows are allocated and filled now (NaN; integers: −1)."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    if not packed:
+        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     dataset = parent.create_dataset(
         quantity.name,
-        shape=(rows, *shape),
-        maxshape=(None, *shape),
-        chunks=(1, *shape) if shape else (min(max(rows, 64), CHUNK_ROWS),),
+        shape=shape,
+        maxshape=(None, *shape[1:]),
+        chunks=_chunk(shape),
         dtype=dtype,
-        fillvalue=np.nan if dtype is np.float64 else -1,
+        fillvalue=-1 if np.dtype(dtype).kind == "i" else np.nan,
         dcpl=creation,
+        **({"compression": "gzip", "shuffle": True} if packed else {}),
     )
     _describe(dataset, quantity)
     return dataset
@@ -163,8 +183,14 @@ def set_text(file: h5py.File, name: str, text: str) -> None:
     file.attrs.modify(name, np.array(cut.encode(), dtype=h5py.string_dtype("utf-8", size)))
 
 
+def error_number(error: Exception) -> int | None:
+    """The system's number of an error; HDF5 buries it in its text."""
+    buried = re.search(r"errno = (\d+)", str(error))
+    return getattr(error, "errno", None) or (int(buried[1]) if buried else None)
+
+
 def in_words(error: Exception) -> str:
     """The system's own words, where there are some, else the library's; ends in a full stop."""
-    number = getattr(error, "errno", None)
+    number = error_number(error)
     text = os.strerror(number) if number else str(error)
     return text.rstrip(".") + "."

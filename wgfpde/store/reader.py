@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .. import __version__
 from ..errors import StoreError
 from ..grid import Array, Grid
-from .layout import FILE_NAME, FORMAT, STEP_COLUMNS, Label, in_words
+from .layout import STEP_COLUMNS, Label
+from .opening import attributes_of, find, opened, python_value, written
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class Run:
     @cached_property
     def steps(self) -> dict[str, Array]:
         """One array per column of /steps: t, dt, iterations, residual, gap, … and what the scheme added."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             group = file["steps"]
             names = str(group.attrs.get("order", " ".join(column.name for column in STEP_COLUMNS))).split()
             columns = {name: group[name][...] for name in names if name in group}
-        count = _written(columns)
+        count = written(columns)
         return {name: values[:count] for name, values in columns.items()}
 
     @cached_property
@@ -111,8 +111,13 @@ class Run:
     def resolved_toml(self) -> str:
         return self._text("resolved_toml")
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """Dotted key of the resolved case → where its value came from: "default", "file", "command line", …"""
+        return dict(json.loads(self._text("sources_json") or "{}"))
+
     def _text(self, name: str) -> str:
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             return file[name].asstr()[()] if name in file else ""
 
 
@@ -136,7 +141,7 @@ class Densities:
     def __getitem__(self, k: Any) -> Array:
         """Raises StoreError where there is no such snapshot."""
         place = slice(*k.indices(len(self))) if isinstance(k, slice) else self._run.find(index=int(k))
-        with _opened(self._run.path) as file:
+        with opened(self._run.path) as file:
             return np.asarray(file["rho"][place], dtype=float)
 
     def __iter__(self) -> Iterator[Array]:
@@ -154,21 +159,20 @@ def read(path: str | os.PathLike[str]) -> Run:
 
     Raises StoreError for a missing, truncated, foreign or newer file.
     """
-    file_path = _find(Path(path))
-    with _opened(file_path) as file:
-        attributes = {name: _python(value) for name, value in file.attrs.items()}
-        _check_format(file_path, attributes)
+    file_path = find(path)
+    with opened(file_path) as file:
+        attributes = attributes_of(file_path, file)
         axes = [name for name in ("x", "y") if name in file]
         group = file["diagnostics"]
         columns = {name: group[name][...] for name in str(group.attrs["order"]).split()}
-        count = min(_written({"t": file["t"][...]} | columns), file["rho"].shape[0])
+        count = min(written({"t": file["t"][...]} | columns), file["rho"].shape[0])
         edges = tuple(np.append(file[f"{a}_bnds"][:, 0], file[f"{a}_bnds"][-1, 1]) for a in axes)
         return Run(
             path=file_path,
             attributes=attributes,
             t=file["t"][:count],
             edges=edges,
-            periodic=tuple(_python(file[a].attrs["boundary"]) == "periodic" for a in axes),
+            periodic=tuple(python_value(file[a].attrs["boundary"]) == "periodic" for a in axes),
             diagnostics={name: values[:count] for name, values in columns.items()},
             labels={name: _label(group[name]) for name in columns},
         )
@@ -192,50 +196,3 @@ def _label(dataset: h5py.Dataset) -> Label:
     name = dataset.name.rsplit("/", 1)[-1]
     units, long_name, text = (str(dataset.attrs.get(k, "")) for k in ("units", "long_name", "description"))
     return Label(name, units, long_name, text)
-
-
-def _find(path: Path) -> Path:
-    file = path / FILE_NAME if path.is_dir() else path
-    if file.is_file():
-        return file
-    if path.is_dir():
-        raise StoreError(f"{path} holds no {FILE_NAME}: it is no run folder, or the run never began.")
-    raise StoreError(f"{path} does not exist; give a run folder or its {FILE_NAME}.")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    """The file, read-only; a file that HDF5 cannot read raises StoreError."""
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        text = str(error)
-        if "truncated" in text:
-            raise StoreError(f"{path} is truncated: part of it was not copied. Copy it again.") from error
-        if "signature not found" in text:
-            raise StoreError(f"{path} is no HDF5 file; give a run folder or its {FILE_NAME}.") from error
-        raise StoreError(f"cannot read {path}: {in_words(error)} It may be damaged; copy it again.") from error
-
-
-def _check_format(path: Path, attributes: Mapping[str, Any]) -> None:
-    if "wgfpde_version" not in attributes or not isinstance(attributes.get("format"), int):
-        raise StoreError(f"{path} is an HDF5 file but no wgfpde run; give a run folder or its {FILE_NAME}.")
-    if attributes["format"] > FORMAT:
-        raise StoreError(
-            f"{path} has format {attributes['format']}, written by wgfpde {attributes['wgfpde_version']}; "
-            f"this version {__version__} reads formats up to {FORMAT}. Update wgfpde."
-        )
-
-
-def _written(columns: Mapping[str, Array]) -> int:
-    """Rows that are whole: the shortest length, cut where the first t is not a number."""
-    missing = np.isnan(columns["t"])
-    rows = int(np.argmax(missing)) if missing.any() else len(missing)
-    return min(rows, *(len(values) for values in columns.values()))
-
-
-def _python(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value.item() if isinstance(value, np.generic) else value

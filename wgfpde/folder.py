@@ -1,0 +1,130 @@
+"""The run folder: who may write into it, what an earlier run left there, and its log.
+
+    runs/NAME/  case.toml   the case as written          output.h5, output.xdmf   the run
+                resolved.toml  with every default        checkpoint/              where it can go on from
+                run.log     what happened, when
+
+run.log is held locked for as long as a run writes into the folder, by the system: the lock ends with the process,
+however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from .errors import CaseError, StoreError
+from .store import FILE_NAME
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so that two runs in one folder are not noticed there
+    fcntl = None  # type: ignore[assignment]
+
+LOG_NAME = "run.log"
+CHECKPOINTS = "checkpoint"
+WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "case.toml", "resolved.toml", CHECKPOINTS)
+"""What a run writes into its folder beside its log, and all that `overwrite` removes."""
+
+
+class Log:
+    """run.log: one dated line per event, on disk at once."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def __call__(self, text: str) -> None:
+        with suppress(OSError):  # a full disk must not stop the run here: the store reports it
+            self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {text}\n")
+
+
+@contextmanager
+def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[Log]:
+    """The folder for a new run, cleared of an earlier one, with the case written.
+
+    texts : file name → text.   Raises CaseError where the folder is taken, StoreError where it cannot be written.
+    """
+    check(folder, overwrite)
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder) as log:
+        check(folder, overwrite)  # again: nobody else can write now
+        with _writable(folder):
+            os.truncate(folder / LOG_NAME, 0)
+            for name in WRITTEN:
+                path = folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            write_texts(folder, texts)
+        yield log
+
+
+@contextmanager
+def taken_up(folder: Path) -> Iterator[Log]:
+    """The folder of a run that is to go on.  Raises CaseError where there is none, or another process writes there."""
+    if not folder.is_dir() or not any((folder / name).is_file() for name in (FILE_NAME, "resolved.toml")):
+        raise CaseError(f"{folder} is no run folder: expected {FILE_NAME} in it. Start a run with: wgfpde run CASE")
+    with _locked(folder) as log:
+        yield log
+
+
+def check(folder: Path, overwrite: bool) -> None:
+    """Raises CaseError where a run may not be written there."""
+    if folder.exists() and not folder.is_dir():
+        raise CaseError(f"{folder} is a file; give another folder with --out.")
+    if (folder / FILE_NAME).exists() and not overwrite:
+        raise CaseError(
+            f"{folder} holds a run already; choose another folder with --out, replace it with --overwrite, "
+            f"or go on with: wgfpde resume {folder}"
+        )
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[Log]:
+    """The log, held by this process alone.  An exception that passes is noted in it."""
+    path = folder / LOG_NAME
+    with _writable(folder):
+        file = path.open("a", encoding="utf-8", buffering=1)
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CaseError(
+                    f"{folder} is being written by another run{_owner(path)}; wait for it to end, stop it, or choose "
+                    "another folder with --out."
+                ) from None
+        log = Log(file)
+        try:
+            yield log
+        except BaseException as error:
+            log(f"stopped by {type(error).__name__}: {error}")
+            raise
+
+
+def _owner(log: Path) -> str:
+    """ " (process 123)", from the last line of the log that names one."""
+    with suppress(OSError):
+        if found := re.findall(r"process (\d+)", log.read_text(encoding="utf-8", errors="replace")):
+            return f" (process {found[-1]})"
+    return ""
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror or error}. Choose a writable folder with --out."
+        ) from error

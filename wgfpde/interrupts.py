@@ -1,0 +1,82 @@
+"""Ctrl-C, SIGTERM and a limit of wall-clock time, as an exception that comes only where it does no harm.
+
+A step may be abandoned at any instant: it leaves nothing behind.  Between steps, where the state, the file and the
+checkpoint are brought in line with each other, a request to stop waits.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """A request to stop.   cause : in words.   exit_code : what the command line returns for it."""
+
+    def __init__(self, cause: str = "Ctrl-C", exit_code: int = 130) -> None:
+        super().__init__(cause)
+        self.cause, self.exit_code = cause, exit_code
+
+
+class Interrupts:
+    """A context in which requests to stop are caught.
+
+    wall_seconds : limit counted from here, or None.  Outside the main thread, where the system delivers no signals,
+    only this limit counts, and only between steps.
+    """
+
+    def __init__(self, wall_seconds: float | None = None) -> None:
+        self._limit, self._started = wall_seconds, time.monotonic()
+        self._pending: Interrupted | None = None
+        self._open = False
+        self._previous: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._catch(signal.SIGINT, Interrupted)
+            self._catch(signal.SIGTERM, lambda: Interrupted("SIGTERM", 143))
+            if self._limit is not None and hasattr(signal, "SIGALRM"):  # ends a step that would outlast the limit
+                self._catch(signal.SIGALRM, self._limit_reached)
+                signal.setitimer(signal.ITIMER_REAL, max(self._limit, 1e-6))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if any(number == getattr(signal, "SIGALRM", None) for number, _ in self._previous):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        while self._previous:
+            number, handler = self._previous.pop()
+            signal.signal(number, handler)
+
+    @contextmanager
+    def abandonable(self) -> Iterator[None]:
+        """Where a request to stop is raised at once, one that came before included."""
+        self._open = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._open = False
+
+    def check(self) -> None:
+        """Raise the request to stop that waits, if there is one."""
+        if self._limit is not None and time.monotonic() - self._started >= self._limit:
+            self._pending = self._pending or self._limit_reached()
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            raise pending
+
+    def _limit_reached(self) -> Interrupted:
+        return Interrupted("the limit of wall-clock time", 75)
+
+    def _catch(self, number: int, request: Callable[[], Interrupted]) -> None:
+        def note(number: int, frame: FrameType | None) -> None:
+            self._pending = self._pending or request()
+            if self._open:
+                self.check()
+
+        self._previous.append((number, signal.signal(number, note)))

@@ -1,0 +1,69 @@
+"""How every file is opened: what is no run, is damaged, or is newer than this version is refused by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .. import __version__
+from ..errors import StoreError
+from .layout import FILE_NAME, FORMAT, in_words
+
+
+def find(path: str | os.PathLike[str]) -> Path:
+    """The HDF5 file of a run folder, or the file itself.  Raises StoreError where there is none."""
+    path = Path(path)
+    file = path / FILE_NAME if path.is_dir() else path
+    if file.is_file():
+        return file
+    if path.is_dir():
+        raise StoreError(f"{path} holds no {FILE_NAME}: it is no run folder, or the run never began.")
+    raise StoreError(f"{path} does not exist; give a run folder or its {FILE_NAME}.")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file, read-only; a file that HDF5 cannot read raises StoreError."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:
+        text = str(error)
+        if "truncated" in text:
+            raise StoreError(f"{path} is truncated: part of it was not copied. Copy it again.") from error
+        if "signature not found" in text:
+            raise StoreError(f"{path} is no HDF5 file; give a run folder or its {FILE_NAME}.") from error
+        raise StoreError(f"cannot read {path}: {in_words(error)} It may be damaged; copy it again.") from error
+
+
+def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:
+    """The attributes as Python values.  Raises StoreError where the file is no run or a newer one."""
+    attributes = {name: python_value(value) for name, value in file.attrs.items()}
+    if "wgfpde_version" not in attributes or not isinstance(attributes.get("format"), int):
+        raise StoreError(f"{path} is an HDF5 file but no wgfpde run; give a run folder or its {FILE_NAME}.")
+    if attributes["format"] > FORMAT:
+        raise StoreError(
+            f"{path} has format {attributes['format']}, written by wgfpde {attributes['wgfpde_version']}; "
+            f"this version {__version__} reads formats up to {FORMAT}. Update wgfpde."
+        )
+    return attributes
+
+
+def written(columns: Mapping[str, np.ndarray]) -> int:
+    """Rows that are whole: the shortest length, cut where the first t is not a number."""
+    missing = np.isnan(columns["t"])
+    rows = int(np.argmax(missing)) if missing.any() else len(missing)
+    return min(rows, *(len(values) for values in columns.values()))
+
+
+def python_value(value: Any) -> Any:
+    """An attribute as HDF5 gives it, as str, int, float or list."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value.item() if isinstance(value, np.generic) else value
