@@ -22,6 +22,8 @@ LAYERS = (
     ("folder", "provenance"),
     ("mistakes", "timetable"),
     ("schema",),
+    ("solver_tables",),
+    ("tables",),
     ("diagnostics", "store", "plots"),
     ("transport",),
     ("fv", "jko"),
@@ -119,7 +121,7 @@ def test_no_cycles():
     [
         ("h5py", {"store"}),
         ("matplotlib", {"plots"}),
-        ("pydantic", {"schema", "mistakes", "casefile"}),
+        ("pydantic", {"schema", "tables", "solver_tables", "mistakes", "casefile"}),
         ("argparse", {"cli"}),
     ],
 )

@@ -34,7 +34,6 @@ from .transport import distance, geodesic, w2
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.figure import Figure
 
 __all__ = [
     "Case", "Energy", "Flow", "Grid", "Internal", "Run", "Snapshot", "distance", "geodesic", "load", "march",
@@ -49,7 +48,7 @@ class Run(store.Run):
     ``steps``, ``grid``, ``status`` and others.
     """
 
-    def plot(self, **options: Any) -> Figure:
+    def plot(self, **options: Any) -> Any:
         """Draw the run.
 
         Parameters

@@ -57,6 +57,17 @@ def provenance(case_folder: Path, files: Sequence[Path], in_code: bool = False) 
     }
 
 
+def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a run that goes on: what was true when it began, and after it what has changed since."""
+    kept = {name: before[name] for name in ("git_case", "data_files") if name in before}
+    for name in ("command", "source", "git", "libraries", "python", "platform"):
+        parts = [str(before[name])] if name in before else []
+        if name == "command" or not parts or parts[0].split("; ")[-1] != str(now[name]):
+            parts.append(str(now[name]))
+        kept[name] = "; ".join(parts)
+    return kept | {"resumed": int(before.get("resumed", 0)) + 1}
+
+
 def command(argv: Sequence[str]) -> str:
     """The command line, without the folders of the program."""
     return shlex.join([Path(argv[0]).name, *argv[1:]]) if argv and argv[0] else "python"

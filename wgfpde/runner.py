@@ -21,7 +21,7 @@ from .casefile import stored
 from .errors import CaseError, SolverError, StoreError, WgfpdeError
 from .flow import Snapshot
 from .interrupts import Interrupted, Interrupts
-from .provenance import check_unchanged, provenance
+from .provenance import check_unchanged, continued, provenance
 from .store import FILE_NAME, Writer
 from .store.checkpoint import Checkpoint, checkpoints
 from .timeloop import March, Progress, check_step
@@ -105,8 +105,7 @@ def resume(
         folder.write_texts(place, _texts(problem))
         attributes = _attributes(case, problem)
         if known is not None:
-            attributes["resumed"] = int(known.attributes.get("resumed", 0)) + 1
-            attributes["command"] = str(known.attributes.get("command", "")) + "; " + attributes["command"]
+            attributes |= continued(known.attributes, attributes)
         return _march(place, problem, digest, attributes, log, progress, interrupts, start)
 
 

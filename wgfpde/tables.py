@@ -1,0 +1,184 @@
+"""The tables of a case file but the solver's: the problem, its times and its output.
+
+Everything that can be said about a table alone is checked here, strictly: no unknown key, no text for a number, nothing
+infinite.  Descriptions serve the JSON Schema, the messages and the reference alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+Positive = Annotated[float, Field(gt=0)]
+Cells = Annotated[int, Field(ge=2)]
+INITIAL_SOURCES = ("density", "file", "samples")
+"""Keys of [initial], of which a case has exactly one; of [target] likewise."""
+
+
+def fail(message: str) -> PydanticCustomError:
+    """A mistake whose text is complete: it is shown after the key path as it stands."""
+    return PydanticCustomError("sentence", "{text}", {"text": message})
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class GridTable(Table):
+    """A tensor-product grid of one or two axes, x first."""
+
+    shape: list[Cells] = Field(description="cells per axis, x first: [nx] or [nx, ny]")
+    lower: list[float] = Field(description="lower bounds, one number per axis")
+    upper: list[float] = Field(description="upper bounds, one number per axis")
+    boundary: list[Literal["no-flux", "periodic"]] = Field(
+        default=[], validate_default=True, description='"no-flux" (default) or "periodic", one per axis'
+    )
+    mapping: list[str] | None = Field(
+        default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"
+    )
+
+    @field_validator("shape")
+    @classmethod
+    def _one_or_two_axes(cls, shape: list[int]) -> list[int]:
+        if len(shape) not in (1, 2):
+            raise fail(f"a grid has one or two axes, found {len(shape)} entries; give [nx] or [nx, ny]")
+        return shape
+
+    @field_validator("lower", "upper", "boundary", "mapping")
+    @classmethod
+    def _one_per_axis(cls, values: list | None, info: ValidationInfo) -> list | None:
+        shape = info.data.get("shape")
+        if values is None or shape is None:
+            return values
+        if info.field_name == "boundary" and not values:
+            return ["no-flux"] * len(shape)
+        if len(values) != len(shape):
+            wanted = "1 entry" if len(shape) == 1 else "2 entries"
+            raise fail(f"expected {wanted}, one per axis of grid.shape, found {len(values)}")
+        if info.field_name == "upper":
+            for k, (low, high) in enumerate(zip(info.data.get("lower", []), values, strict=False)):
+                if high <= low:
+                    raise fail(f"upper[{k}] must lie above lower[{k}]; found {high:g} and {low:g}")
+        return values
+
+
+class Entropy(Table):
+    """U = κ(ρ ln ρ − ρ)."""
+
+    kind: Literal["entropy"]
+    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+
+
+class Power(Table):
+    """U = κ ρ^m/(m − 1)."""
+
+    kind: Literal["power"]
+    m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
+    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+
+    @field_validator("m")
+    @classmethod
+    def _not_one(cls, m: float) -> float:
+        if m == 1:
+            raise fail('m = 1 is the entropy; write { kind = "entropy" } instead')
+        return m
+
+
+class NoInternal(Table):
+    """U = 0."""
+
+    kind: Literal["none"]
+
+
+class EnergyTable(Table):
+    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
+
+    internal: Annotated[Entropy | Power | NoInternal, Field(discriminator="kind")] = Field(
+        description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'
+    )
+    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
+    interaction: str | None = Field(
+        default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
+    )
+
+    @model_validator(mode="after")
+    def _not_zero(self) -> EnergyTable:
+        if self.internal.kind == "none" and self.potential is None and self.interaction is None:
+            raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
+        return self
+
+
+class DensityTable(Table):
+    """A density: exactly one of density, file, samples."""
+
+    density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
+    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    samples: str | None = Field(default=None, description="a .csv file with one point per line")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> DensityTable:
+        given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise fail(f"expected exactly one of density, file, samples; found {found}")
+        return self
+
+
+class InitialTable(DensityTable):
+    """The density at the start."""
+
+    mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
+    sampling: Literal["average", "centre"] = Field(
+        default="average", description='"average" (cell averages, default) or "centre"; also for [exact] and [target]'
+    )
+
+
+class TargetTable(DensityTable):
+    """Where a geodesic ends; rescaled to the mass of the start."""
+
+
+class ExactTable(Table):
+    """The exact solution, where it is known: adds error_l1, error_l2, error_linf to the output."""
+
+    density: str = Field(description="a formula in x (and y), r = |(x, y)|, t and the params")
+
+
+class TimeTable(Table):
+    """From start to end."""
+
+    start: float = Field(default=0.0, description="a number, default 0")
+    end: float = Field(description="a number larger than start")
+
+    @field_validator("end")
+    @classmethod
+    def _after_start(cls, end: float, info: ValidationInfo) -> float:
+        start = info.data.get("start", -math.inf)
+        if end <= start:
+            raise fail(f"expected a time after time.start = {start:g}, found {end:g}")
+        return end
+
+
+class OutputTable(Table):
+    """When snapshots are written; start and end always are."""
+
+    every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
+    times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
+    diagnostics: list[str] = Field(
+        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
+    )
+    precision: Literal["float64", "float32"] = Field(
+        default="float64", description='of the densities in the file, "float64" (default) or "float32"'
+    )
+    compression: Literal["none", "gzip"] = Field(
+        default="none", description='"gzip": the file is compressed once the run has ended; default "none"'
+    )
+    checkpoint: Positive = Field(default=300.0, description="seconds of wall clock between checkpoints")
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> OutputTable:
+        if self.every is not None and self.times is not None:
+            raise fail("expected either every or times, found both; remove one")
+        return self
