@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -266,7 +267,9 @@ def _start(case: Case, grid: Grid) -> Array:
     run = None if case._draft is None else case._draft.run
     name = case.initial.file or case.initial.samples
     if name is not None and run is not None and not Path(name).exists() and case.output.precision == "float64":
-        return initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
+        rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
+        before = tomllib.loads(run.resolved_toml)["initial"].get("mass")  # once more would change its last bit
+        return rho if case.initial.mass == before else initial.normalise(rho, grid, case.initial.mass)
     return _density(case, grid, case.initial, "initial", case.initial.mass)
 
 

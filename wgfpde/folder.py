@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -21,6 +20,7 @@ from typing import IO
 
 from .errors import CaseError, StoreError
 from .store import FILE_NAME
+from .store.checkpoint import clear
 
 try:
     import fcntl
@@ -28,20 +28,19 @@ except ImportError:  # Windows: no lock, so that two runs in one folder are not 
     fcntl = None  # type: ignore[assignment]
 
 LOG_NAME = "run.log"
-CHECKPOINTS = "checkpoint"
-WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "case.toml", "resolved.toml", CHECKPOINTS)
-"""What a run writes into its folder beside its log, and all that `overwrite` removes."""
+WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "case.toml", "resolved.toml")
+"""What a run writes into its folder beside its log and its checkpoints, and all that `overwrite` removes."""
 
 
 class Log:
     """run.log: one dated line per event, on disk at once."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def __call__(self, text: str) -> None:
         with suppress(OSError):  # a full disk must not stop the run here: the store reports it
-            self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {text}\n")
+            self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {text}\n".encode())
 
 
 @contextmanager
@@ -51,6 +50,7 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
     texts : file name → text.   Raises CaseError where the folder is taken, StoreError where it cannot be written.
     """
     check(folder, overwrite)
+    _check_texts(folder, texts)
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder) as log:
@@ -58,9 +58,9 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
         with _writable(folder):
             os.truncate(folder / LOG_NAME, 0)
             for name in WRITTEN:
-                path = folder / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            write_texts(folder, texts)
+                (folder / name).unlink(missing_ok=True)
+            clear(folder)
+        write_texts(folder, texts)
         yield log
 
 
@@ -84,9 +84,30 @@ def check(folder: Path, overwrite: bool) -> None:
         )
 
 
-def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+def _check_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Raises CaseError where a folder that holds no run has files of other people under the names of ours."""
+    if any((folder / name).exists() for name in (FILE_NAME, LOG_NAME)):
+        return
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        path = folder / name
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
+            raise CaseError(f"{path} is not of a run and would be replaced; choose another folder with --out.")
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files of text; each is whole at every moment.  Raises StoreError where that fails."""
+    with _writable(folder):
+        for name, text in texts.items():
+            path, part = folder / name, folder / f"{name}.part"
+            if path.exists() and path.read_bytes() == text.encode():
+                continue
+            try:
+                part.write_bytes(text.encode())
+                os.replace(part, path)
+            except OSError:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
 
 
 @contextmanager
@@ -94,16 +115,18 @@ def _locked(folder: Path) -> Iterator[Log]:
     """The log, held by this process alone.  An exception that passes is noted in it."""
     path = folder / LOG_NAME
     with _writable(folder):
-        file = path.open("a", encoding="utf-8", buffering=1)
+        file = path.open("ab", buffering=0)
     with file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise CaseError(
                     f"{folder} is being written by another run{_owner(path)}; wait for it to end, stop it, or choose "
                     "another folder with --out."
                 ) from None
+            except OSError:
+                pass  # a file system without locks
         log = Log(file)
         try:
             yield log

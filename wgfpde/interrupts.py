@@ -63,12 +63,12 @@ class Interrupts:
             self._open = False
 
     def check(self) -> None:
-        """Raise the request to stop that waits, if there is one."""
+        """Raise the request to stop that waits, if there is one; again at every call, should the first be lost."""
         if self._limit is not None and time.monotonic() - self._started >= self._limit:
             self._pending = self._pending or self._limit_reached()
         if self._pending is not None:
-            pending, self._pending = self._pending, None
-            raise pending
+            self._open = False
+            raise self._pending
 
     def _limit_reached(self) -> Interrupted:
         return Interrupted("the limit of wall-clock time", 75)
@@ -79,4 +79,5 @@ class Interrupts:
             if self._open:
                 self.check()
 
-        self._previous.append((number, signal.signal(number, note)))
+        if signal.getsignal(number) != signal.SIG_IGN:  # in the background, or under nohup: it stays ignored
+            self._previous.append((number, signal.signal(number, note)))

@@ -1,4 +1,4 @@
-"""Progress of a run as one line of text."""
+"""Progress of a run as one line of text.  A warning stays on the screen."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class ProgressLine:
         if progress.note:
             self._show(progress.note)
             self._noted = True
+            if progress.warning and self._terminal:
+                self._stream.write("\n")  # it stays
             return
         if self._noted:
             self._noted = False

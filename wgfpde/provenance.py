@@ -32,11 +32,15 @@ GIT_PATIENCE = 2.0
 """Seconds after which the state of a repository counts as unknown."""
 
 
-def provenance(case_folder: Path, files: Sequence[Path], in_code: bool = False) -> dict[str, Any]:
+def provenance(
+    case_folder: Path, files: Sequence[Path], known: Mapping[str, str] | None = None, in_code: bool = False
+) -> dict[str, Any]:
     """The attributes of an output file that say where the run comes from.
 
-    case_folder : of the case file.   files : the data files it names.   in_code : put together in Python.
+    case_folder : of the case file.   files : the data files it names.   known : their checksums, for those that are gone.
+    in_code : put together in Python.
     """
+    sums = {str(path): checksum(path) or (known or {}).get(str(path), "") for path in files}
     return {
         "source": f"wgfpde {__version__}",
         "made_in": "python" if in_code else "case",
@@ -49,7 +53,7 @@ def provenance(case_folder: Path, files: Sequence[Path], in_code: bool = False) 
         "processors": os.cpu_count() or 1,
         "threads": default_threads(),
         "seed": "none: nothing in a run is random",
-        "data_files": json.dumps({str(path): checksum(path) for path in files}),
+        "data_files": json.dumps(sums),
         "resumed": 0,
         "wall_seconds": np.nan,
         "cpu_seconds": np.nan,

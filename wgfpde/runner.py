@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import __version__, folder, store
 from .case import Case, Problem, build, override
 from .casefile import stored
@@ -71,7 +73,7 @@ def run(
             _check_data(case)
             problem = build(case)
         with folder.fresh(place, _texts(problem), overwrite) as log:
-            return _march(place, problem, _digest(case), _attributes(case, problem), log, progress, interrupts)
+            return _march(place, problem, _digest(case, problem), _attributes(case, problem), log, progress, interrupts)
 
 
 def resume(
@@ -84,10 +86,12 @@ def resume(
     """Go on with a run from its last checkpoint; the file becomes that of a run never stopped, bit for bit.
 
     path : the run folder.   until : a new, later end.   case : only for a run that was put together in Python.
-    A run without a checkpoint starts again; one that is finished stays as it is.  Otherwise as `run`.
+    A run without a checkpoint starts again; one that is finished stays as it is.  Otherwise as `run`.  With `until`,
+    the old end stays in the file as the output time that it was; a JKO step may differ from that of a longer run in its
+    last bit, since equal steps fill the span.
 
-    Raises CaseError where there is no run, it is being written, its data files have changed, or `until` lies before
-    its end; StoreError where it cannot be read or written.
+    Raises CaseError where there is no run, it is being written, its data files have changed, its checkpoints are of
+    another case, or `until` lies before its end; StoreError where it cannot be read or written.
     """
     place = Path(path)
     with folder.taken_up(place) as log, Interrupts(wall_limit) as interrupts:
@@ -100,7 +104,8 @@ def resume(
             case = case or _stored_case(place, known)
             case = case if until is None else _extended(case, until)
             _check_data(case)
-            problem, digest = build(case), _digest(case)
+            problem = build(case)
+            digest = _digest(case, problem)
             start = _latest(place, known, digest)
         folder.write_texts(place, _texts(problem))
         attributes = _attributes(case, problem)
@@ -205,17 +210,24 @@ def _stored_case(place: Path, known: store.Run | None) -> Case:
 
 
 def _extended(case: Case, until: float) -> Case:
+    if case.solver.method == "geodesic":
+        raise CaseError("a geodesic ends at its target: there is nothing after its end to go on to.")
     if not until > case.time.end:
         raise CaseError(f"--until {until:g} must lie after the end of the run, t = {case.time.end:g}.")
-    return override(case, {"time": {"end": float(until)}})
+    return override(case, {"time": {"end": float(until)}}, "resume --until")
 
 
 def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | None:
-    """The last checkpoint that is of this case and that the file has all rows for."""
+    """The last checkpoint that can be read and that the file has all rows for; None where there is none."""
     if known is None:
         return None
     for found in checkpoints(place):
-        if found.digest == digest and found.rows <= len(known) and found.step_rows <= len(known.steps["t"]):
+        if found.digest != digest:
+            raise CaseError(
+                f"{place}: the checkpoint at t = {found.snapshot.t:.6g} is of another case; give the one that was run, "
+                "or start again with: wgfpde run CASE --overwrite"
+            )
+        if found.rows <= len(known) and found.step_rows <= len(known.steps["t"]):
             return found
     return None
 
@@ -229,12 +241,13 @@ def _check_data(case: Case) -> None:
 
 def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
     record = problem.record
+    known = {} if case._draft.run is None else json.loads(case._draft.run.attributes.get("data_files") or "{}")
     return {
         "title": record.title,
         "equation": problem.equation,
         "method": record.method,
         "sampling": problem.sampling,
-        **provenance(case.path.resolve().parent, record.files, record.in_code),
+        **provenance(case.path.resolve().parent, record.files, known, record.in_code),
     }
 
 
@@ -243,7 +256,15 @@ def _texts(problem: Problem) -> dict[str, str]:
     return {f"{name}.toml": problem.record.texts.get(f"{name}_toml", "") for name in ("case", "resolved")}
 
 
-def _digest(case: Case) -> str:
-    """What a checkpoint is of: the case without its title, its end and its output, which change no step before it."""
-    known = case.model_dump(mode="json", exclude={"title": True, "output": True, "time": {"end"}})
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+def _digest(case: Case, problem: Problem) -> str:
+    """What a checkpoint is of: the case without what changes no step before its end, and functions by their values."""
+    late = {"end"} if case.solver.method != "geodesic" else set()
+    known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
+    if problem.record.in_code:
+        energy, grid = case._code.energy, problem.flow.grid
+        digest.update(problem.initial.rho.tobytes())
+        with np.errstate(all="ignore"):
+            for function in (energy.potential, energy.interaction):
+                digest.update(b"" if function is None else grid.sample(function).tobytes())
+    return digest.hexdigest()

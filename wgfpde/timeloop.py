@@ -40,7 +40,7 @@ class Progress:
     """How far a run is.
 
     t, start, end : times.   step, dt : the last step.   wall : seconds since the first step began.
-    note : what keeps it from stepping, or "".
+    note : what keeps it from stepping, or "".   warning : whether the note is one that the user must not miss.
     """
 
     t: float
@@ -50,6 +50,7 @@ class Progress:
     dt: float
     wall: float
     note: str = ""
+    warning: bool = False
 
 
 class March:
@@ -86,17 +87,20 @@ class March:
         self._warm_up()
         if self._previous is None:
             self.write()
+        settled = self.snapshot.step > 0 and self._is_stationary()  # it may have been stopped on being found so
         with self._watched():
             for t_out in times[times > self._written_t]:
-                while self.snapshot.t < t_out:
+                while self.snapshot.t < t_out and not settled:
                     self._step(float(t_out))
-                    if self._is_stationary():
-                        self.checkpoint()
-                        self.write()
-                        limit = self.problem.stationary
-                        return f"stationary at t = {self.snapshot.t:.6g}: the largest flux is below {limit:g}."
+                    settled = self._is_stationary()
+                if settled:
+                    break
                 self.write()
-        self.checkpoint()
+        self._checkpoint_in_passing()
+        self.write()
+        if settled:
+            limit = self.problem.stationary
+            return f"stationary at t = {self.snapshot.t:.6g}: the largest flux is below {limit:g}."
         return f"reached t = {self.snapshot.t:.6g}."
 
     def _step(self, t_out: float) -> None:
@@ -131,7 +135,7 @@ class March:
             self.checkpoint()
         except StoreError as error:
             self.log(str(error))
-            self._tell(now=True, note=f"warning: {error} The run goes on without it.")
+            self._tell(now=True, note=f"warning: {error} The run goes on without it.", warning=True)
 
     def write(self) -> None:
         """Record the state, unless it is in the file already."""
@@ -194,13 +198,13 @@ class March:
         tolerance = self.problem.stationary
         return tolerance is not None and fv.max_flux(self.problem.flow, self.snapshot.rho) < tolerance
 
-    def _tell(self, now: bool = False, note: str = "") -> None:
+    def _tell(self, now: bool = False, note: str = "", warning: bool = False) -> None:
         wall = self.clock.wall
         if self.progress is None or not (now or wall - self._reported >= PROGRESS_INTERVAL):
             return
         self._reported = wall
         start, end = float(self.problem.times[0]), float(self.problem.times[-1])
-        self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note))
+        self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
 
 
 def check_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> None:

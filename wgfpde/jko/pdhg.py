@@ -118,7 +118,8 @@ def solve_step(
             f"congestion must exceed the mean density, else no density fits; found {congestion:g} with mean {mean:g}. "
             "Raise congestion, or enlarge the grid."
         )
-    potential = np.ascontiguousarray(np.broadcast_to(potential, grid.shape).reshape(rho0.shape), dtype=float)
+    rows = np.reshape(potential, rho0.shape) if np.ndim(potential) else potential
+    potential = np.ascontiguousarray(np.broadcast_to(rows, rho0.shape), dtype=float)
     end = End.of_energy(internal, potential, tau, congestion, volume)
     return _solve(Problem(grid, rho0, end, inner_steps), tolerance, max_iterations, warm, threads)
 

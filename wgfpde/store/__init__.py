@@ -4,12 +4,15 @@
       /t /x /y /x_bnds /y_bnds      coordinates (dimension scales; /t unlimited) and cell edges
       /rho (t,x) or (t,y,x)         cell averages, one chunk per snapshot
       /diagnostics/NAME (t)         one number per snapshot
-      /steps/NAME (steps/t)         one row per accepted step
+      /steps/NAME (steps/step)      one row per accepted step
       /case_toml /resolved_toml     the case as written and as understood
+      /VTKHDF /entry                hard links to the same data, for ParaView and for NeXus viewers
+    output.xdmf                     the same for ParaView and VisIt on any grid: text that points into output.h5
 
 **The file opens at every moment, also after SIGKILL.**  It is built under another name, with room for all
 planned snapshots filled with NaN, and renamed when it is whole.  From then on a snapshot only overwrites
-allocated bytes: no HDF5 metadata changes.  /t is written last, so a row counts once its t is a number.
+allocated bytes: no HDF5 metadata moves.  /t is written last, so a row counts once its t is a number; only the
+step count of VTK comes after it.
 Growing in place is not safe (the chunk index reaches the disk before the end-of-file mark does), so a table
 that is full is copied into a larger file, renamed likewise; shrinking in place is safe.  The old file format
 is used on purpose: the newer one, SWMR included, marks a file that is being written, and after a kill only

@@ -4,15 +4,17 @@
                           report, rows written, times spent
 
 A checkpoint is written under another name, flushed to the disk and renamed, and only then is the oldest of three
-removed: two whole ones are there from the second on, whatever happens.  Floats are kept to the last bit.  The archive
-carries a checksum of each part, so that a damaged file is known as one and the other is taken.
+removed: two whole ones are there from the second on, whatever happens.  The output file, whose rows it counts on, is
+flushed before it.  Floats are kept to the last bit.  The text names every array with its checksum, so that a damaged
+file is known as one and the other is taken.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import zipfile
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,7 +27,7 @@ from .. import __version__
 from ..errors import StoreError
 from ..flow import Report, Snapshot
 from ..grid import Array
-from .layout import in_words
+from .layout import FILE_NAME, in_words
 
 FOLDER = "checkpoint"
 FORMAT = 1
@@ -62,20 +64,31 @@ def save(run_folder: Path, checkpoint: Checkpoint) -> Path:
     part = folder / "new.part"
     try:
         folder.mkdir(exist_ok=True)
+        _sync(run_folder / FILE_NAME)
         with part.open("wb") as file:
             np.savez(file, **_arrays(checkpoint))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
-        _sync_folder(folder)
+        _sync(folder)
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise StoreError(f"cannot write the checkpoint {target}: {in_words(error)} Make room on the disk.") from error
-    for old in _files(folder)[KEPT:]:
+    below = [path for path in _files(folder) if path.name < target.name]
+    for path in set(_files(folder)) - {target, *below[: KEPT - 1]}:  # those of later steps were given up
         with suppress(OSError):
-            old.unlink()
+            path.unlink()
     return target
+
+
+def clear(run_folder: Path) -> None:
+    """Remove the checkpoints of a run, and their folder where it holds nothing else."""
+    folder = run_folder / FOLDER
+    for path in (*_files(folder), folder / "new.part"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def checkpoints(run_folder: Path) -> Iterator[Checkpoint]:
@@ -84,8 +97,13 @@ def checkpoints(run_folder: Path) -> Iterator[Checkpoint]:
     Raises StoreError for one that a newer version wrote.
     """
     for path in _files(run_folder / FOLDER):
-        with suppress(OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            yield _load(path)
+        try:
+            found = _load(path)
+        except StoreError:
+            raise
+        except Exception:  # a damaged archive fails in a dozen ways
+            continue
+        yield found
 
 
 def _arrays(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -100,7 +118,14 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, Any]:
     arrays: dict[str, Any] = {FIELD + name: values for name, values in snapshot.fields.items()}
     if checkpoint.previous is not None:
         arrays["previous"] = checkpoint.previous
+    state["arrays"] = {name: _digest(values) for name, values in arrays.items()}
     return arrays | {"state": np.array(json.dumps(state, default=lambda number: number.item()))}
+
+
+def _digest(values: Array) -> str:
+    """A checksum of an array, its shape and type included."""
+    about = f"{values.dtype.str} {values.shape} ".encode()
+    return hashlib.blake2b(about + np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
 def _load(path: Path) -> Checkpoint:
@@ -111,8 +136,10 @@ def _load(path: Path) -> Checkpoint:
                 f"{path} has format {state['format']}, written by wgfpde {state['wgfpde_version']}; "
                 f"this version {__version__} reads formats up to {FORMAT}. Update wgfpde."
             )
-        fields = {name.removeprefix(FIELD): archive[name] for name in archive.files if name.startswith(FIELD)}
-        previous = archive["previous"] if "previous" in archive.files else None
+        arrays = {name: archive[name] for name in state["arrays"]}
+    if any(_digest(values) != state["arrays"][name] for name, values in arrays.items()):
+        raise ValueError(f"{path} is damaged")
+    fields = {name.removeprefix(FIELD): values for name, values in arrays.items() if name.startswith(FIELD)}
     snapshot = Snapshot(
         t=state["t"],
         step=state["step"],
@@ -122,18 +149,18 @@ def _load(path: Path) -> Checkpoint:
         report=Report(**state["report"]),
     )
     rest = {name: state[name] for name in ("previous_t", "rows", "step_rows", "digest", "wall", "cpu")}
-    return Checkpoint(snapshot, previous, **rest)
+    return Checkpoint(snapshot, arrays.get("previous"), **rest)
 
 
 def _files(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the latest first."""
-    return sorted(folder.glob("*.npz"), reverse=True)
+    return sorted((path for path in folder.glob("*.npz") if re.fullmatch(r"\d{12}", path.stem)), reverse=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power failure, where the system can."""
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, last through a power failure, where the system can."""
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

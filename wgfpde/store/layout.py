@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import h5py
 import numpy as np
 
+from ..errors import StoreError
 from ..flow import Column
 from ..grid import Axis, Grid
 from . import links
@@ -22,6 +23,8 @@ CHUNK_ROWS = 1024
 FIXED_TEXT = {"status": 16, "message": 2000, "command": 2000}
 """Text attributes that are overwritten in place, with the bytes set aside for them."""
 PRECISIONS = ("float64", "float32")
+NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+"""Name, with the length in ten places, of a dimension scale that netCDF shows as a dimension only."""
 COMPRESSIONS = ("none", "gzip")
 
 
@@ -61,43 +64,62 @@ STEP_COLUMNS = (
 """Columns of /steps of every run; a scheme may add its own."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a file holds, whatever its length: the grid, the columns of its tables, the texts, the type of /rho.
+
+    columns : those that the scheme adds to /steps.   packed : whether the finished file is compressed.
+    Raises StoreError for an unknown precision or compression.
+    """
+
+    grid: Grid
+    diagnostics: Sequence[Quantity]
+    columns: Sequence[Column] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    precision: str = "float64"
+    compression: str = "none"
+
+    def __post_init__(self) -> None:
+        for name, known in (("precision", PRECISIONS), ("compression", COMPRESSIONS)):
+            if getattr(self, name) not in known:
+                raise StoreError(f"{name} is one of {', '.join(known)}; found {getattr(self, name)!r}.")
+
+    @property
+    def step_columns(self) -> tuple[Column, ...]:
+        return (*STEP_COLUMNS, *self.columns)
+
+    def bytes_of(self, snapshots: int, steps: int) -> int:
+        """What so many rows take, uncompressed."""
+        row = self.grid.size * np.dtype(self.precision).itemsize + 8 * (1 + len(self.diagnostics))
+        return snapshots * row + steps * 8 * len(self.step_columns)
+
+
 def create(
-    file: h5py.File,
-    *,
-    grid: Grid,
-    attributes: Mapping[str, Any],
-    diagnostics: Sequence[Quantity],
-    columns: Sequence[Column],
-    snapshots: int,
-    steps: int,
-    texts: Mapping[str, str],
-    precision: str = "float64",
-    packed: bool = False,
+    file: h5py.File, layout: Layout, attributes: Mapping[str, Any], snapshots: int, steps: int, packed: bool = False
 ) -> None:
     """Lay out the whole file; /rho last, so that what a short run does not use lies at the end.
 
     packed : compress /rho and the tables.  Such a file is written once: its chunks move as they are filled.
     """
+    grid = layout.grid
     _create_attributes(file, attributes)
     time = _grow_along(file, Label("t", "1", "time", "Time of each snapshot."), (snapshots,))
     time.attrs["axis"] = "T"
     time.make_scale("t")
-    vertices = file.create_dataset("vertices", data=np.zeros(2))
-    vertices.make_scale("This is a netCDF dimension but not a netCDF variable.         2")
-    _describe(vertices, Label("vertices", "1", "lower and upper edge", "The two edges of a cell, in *_bnds."))
+    vertices = create_vertices(file)
     for axis in grid.axes:
-        _create_axis(file, axis, vertices)
-    for name, text in texts.items():
+        create_axis(file, axis, vertices)
+    for name, text in layout.texts.items():
         dataset = file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
-        _describe(dataset, Label(name, "", TEXTS.get(name, name), "TOML text, a case file for `wgfpde run`."))
+        describe(dataset, Label(name, "", TEXTS.get(name, name), "TOML text, a case file for `wgfpde run`."))
     group = file.create_group("diagnostics")
     group.attrs["description"] = "One number per snapshot; row k belongs to /t[k]."
-    group.attrs["order"] = " ".join(quantity.name for quantity in diagnostics)
-    for quantity in diagnostics:
+    group.attrs["order"] = " ".join(quantity.name for quantity in layout.diagnostics)
+    for quantity in layout.diagnostics:
         _grow_along(group, quantity, (snapshots,), packed=packed).dims[0].attach_scale(time)
-    _create_steps(file.create_group("steps"), columns, steps, packed)
+    _create_steps(file.create_group("steps"), layout.step_columns, steps, packed)
     density = Label("rho", "1", "density", "Cell averages of the density.")
-    rho = _grow_along(file, density, (snapshots, *grid.shape), precision, packed)
+    rho = _grow_along(file, density, (snapshots, *grid.shape), layout.precision, packed)
     rho.attrs["cell_methods"] = "area: mean"
     rho.dims[0].attach_scale(time)
     for k, axis in enumerate(reversed(grid.axes)):
@@ -114,17 +136,26 @@ def _create_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
             file.attrs[name] = value
 
 
-def _create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
+def create_vertices(file: h5py.File) -> h5py.Dataset:
+    """The dimension of the two edges of a cell."""
+    vertices = file.create_dataset("vertices", data=np.zeros(2))
+    vertices.make_scale(f"{NO_VARIABLE}{2:10d}")
+    describe(vertices, Label("vertices", "1", "lower and upper edge", "The two edges of a cell, in *_bnds."))
+    return vertices
+
+
+def create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
+    """The cell centres of an axis, a dimension, and its cell edges."""
     name = axis.name
     centers = file.create_dataset(name, data=axis.centers)
     centers.make_scale(name)
     boundary = "periodic" if axis.periodic else "no-flux"
-    _describe(centers, Label(name, "1", f"{name} coordinate", f"Cell centres; {boundary} boundary."))
+    describe(centers, Label(name, "1", f"{name} coordinate", f"Cell centres; {boundary} boundary."))
     centers.attrs["axis"] = name.upper()
     centers.attrs["bounds"] = f"{name}_bnds"
     centers.attrs["boundary"] = boundary
     bounds = file.create_dataset(f"{name}_bnds", data=np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
-    _describe(bounds, Label("", "1", f"cell edges in {name}", "Lower and upper edge of each cell."))
+    describe(bounds, Label("", "1", f"cell edges in {name}", "Lower and upper edge of each cell."))
     bounds.dims[0].attach_scale(centers)
     bounds.dims[1].attach_scale(vertices)
 
@@ -134,8 +165,8 @@ def _create_steps(group: h5py.Group, columns: Sequence[Column], steps: int, pack
     group.attrs["description"] = "One row per accepted step."
     group.attrs["order"] = " ".join(column.name for column in columns)
     step = group.create_dataset("step", (steps,), "f4", maxshape=(None,), chunks=_chunk((steps,)))
-    step.make_scale(f"This is a netCDF dimension but not a netCDF variable.{steps:10d}")
-    _describe(step, Label("step", "1", "step number", "The dimension of the table; it holds no values."))
+    step.make_scale(f"{NO_VARIABLE}{steps:10d}")
+    describe(step, Label("step", "1", "step number", "The dimension of the table; it holds no values."))
     for column in columns:
         dataset = _grow_along(group, column, (steps,), "int64" if column.integer else "float64", packed)
         dataset.dims[0].attach_scale(step)
@@ -165,11 +196,12 @@ def _grow_along(
         dcpl=creation,
         **({"compression": "gzip", "shuffle": True} if packed else {}),
     )
-    _describe(dataset, quantity)
+    describe(dataset, quantity)
     return dataset
 
 
-def _describe(dataset: h5py.Dataset, quantity: Quantity) -> None:
+def describe(dataset: h5py.Dataset, quantity: Quantity) -> None:
+    """Write the attributes that explain a dataset."""
     if quantity.units:
         dataset.attrs["units"] = quantity.units
     dataset.attrs["long_name"] = quantity.long_name

@@ -31,7 +31,7 @@ def find(path: str | os.PathLike[str]) -> Path:
 def opened(path: Path) -> Iterator[h5py.File]:
     """The file, read-only; a file that HDF5 cannot read raises StoreError."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with _open(path) as file:
             yield file
     except (OSError, RuntimeError, KeyError) as error:
         text = str(error)
@@ -40,6 +40,15 @@ def opened(path: Path) -> Iterator[h5py.File]:
         if "signature not found" in text:
             raise StoreError(f"{path} is no HDF5 file; give a run folder or its {FILE_NAME}.") from error
         raise StoreError(f"cannot read {path}: {in_words(error)} It may be damaged; copy it again.") from error
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, "r")  # another library has it open in this process, and locks as HDF5 does
 
 
 def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:

@@ -97,11 +97,15 @@ class Run:
     def steps(self) -> dict[str, Array]:
         """One array per column of /steps: t, dt, iterations, residual, gap, … and what the scheme added."""
         with opened(self.path) as file:
-            group = file["steps"]
-            names = str(group.attrs.get("order", " ".join(column.name for column in STEP_COLUMNS))).split()
-            columns = {name: group[name][...] for name in names if name in group}
+            columns = {name: file["steps"][name][...] for name in _columns(file)}
         count = written(columns)
         return {name: values[:count] for name, values in columns.items()}
+
+    @cached_property
+    def step_labels(self) -> dict[str, Label]:
+        """What the columns of `steps` are."""
+        with opened(self.path) as file:
+            return {name: _label(file["steps"][name]) for name in _columns(file)}
 
     @cached_property
     def case_toml(self) -> str:
@@ -184,6 +188,12 @@ def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], f
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot: the run stopped before its first one. Run it again.")
     return run.rho[-1], run.edges, float(run.t[-1])
+
+
+def _columns(file: h5py.File) -> list[str]:
+    group = file["steps"]
+    names = str(group.attrs.get("order", " ".join(column.name for column in STEP_COLUMNS))).split()
+    return [name for name in names if name in group]
 
 
 def _mapping(edges: Array) -> Callable[[Array], Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,18 @@ import h5py
 import numpy as np
 
 from ..errors import StoreError
-from ..grid import Grid
 from . import links
-from .layout import FIXED_TEXT
+from .layout import FIXED_TEXT, Layout
 from .opening import python_value, written
 
 
-def check(path: Path, file: h5py.File, grid: Grid, names: Mapping[str, Sequence[str]], rows: int, steps: int) -> None:
-    """Raise StoreError unless the file holds so many rows of the same numbers on the same grid.
-
-    names : {"diagnostics": …, "steps": …}, the names of the columns.
-    """
+def check(path: Path, file: h5py.File, layout: Layout, rows: int, steps: int) -> None:
+    """Raise StoreError unless the file holds so many rows of the same numbers on the same grid."""
+    grid = layout.grid
+    names = {
+        "diagnostics": [quantity.name for quantity in layout.diagnostics],
+        "steps": [column.name for column in layout.step_columns],
+    }
     for axis in grid.axes:
         if axis.name not in file or not np.array_equal(file[axis.name][...], axis.centers):
             raise StoreError(f"{path} cannot be continued: its cells along {axis.name} are others. Run the case anew.")
@@ -28,7 +29,7 @@ def check(path: Path, file: h5py.File, grid: Grid, names: Mapping[str, Sequence[
         raise StoreError(f"{path} cannot be continued: its grid has {len(file['rho'].shape) - 1} axes, not {grid.dim}.")
     for group, expected in names.items():
         found = str(file[group].attrs.get("order", "")).split()
-        if found != list(expected):
+        if found != expected:
             raise StoreError(
                 f"{path} cannot be continued: /{group} holds {' '.join(found)}; expected {' '.join(expected)}. "
                 "Run the case anew."
@@ -48,12 +49,14 @@ def _rows(file: h5py.File, group: str, t: h5py.Dataset) -> int:
     return written({"t": t[...]} | {name: file[group][name] for name in names})
 
 
-def has_room(file: h5py.File, attributes: Mapping[str, Any], precision: str, snapshots: int) -> bool:
+def has_room(file: h5py.File, layout: Layout, attributes: Mapping[str, Any], snapshots: int) -> bool:
     """Whether the file can be continued without a change of its metadata: same layout, rows enough, same texts."""
     rho = file["rho"]
-    if rho.dtype != precision or rho.compression is not None or "entry" not in file:
+    if rho.dtype != layout.precision or rho.compression is not None or "entry" not in file:
         return False  # the last: a file of an earlier layout
     if min(rho.shape[0], file["t"].shape[0]) < snapshots:
+        return False
+    if any(name not in file or file[name].asstr()[()] != text for name, text in layout.texts.items()):
         return False
     old = {name: python_value(value) for name, value in file.attrs.items()}
     small = in_place(attributes)

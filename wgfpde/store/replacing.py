@@ -39,16 +39,6 @@ def build(path: Path, fill: Callable[[h5py.File], None], size: int) -> Path:
     return part
 
 
-def copy_rows(old: h5py.File, new: h5py.File, snapshots: int, steps: int) -> None:
-    """Copy the first rows of every table; a column that the old file lacks stays filled."""
-    for k in range(snapshots):
-        new["rho"][k] = old["rho"][k]
-    for name in ["t", *(f"diagnostics/{name}" for name in old["diagnostics"])]:
-        new[name][:snapshots] = old[name][:snapshots]
-    for name in str(new["steps"].attrs["order"]).split():
-        new["steps"][name][:steps] = old["steps"][name][:steps]
-
-
 @contextmanager
 def failing_as_store_error(path: Path, size: Callable[[], int]) -> Iterator[None]:
     """Turn what HDF5 and the system raise into a StoreError; where the disk is full, with the numbers."""

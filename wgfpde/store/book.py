@@ -1,0 +1,117 @@
+"""The file that a writer fills: it has room for rows to come, and is replaced by another when that is not enough."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ..errors import StoreError
+from . import links, xdmf
+from .layout import FIXED_TEXT, Layout, create, set_text
+from .replacing import LIBVER, MARGIN, build, failing_as_store_error
+from .rows import copy, put, tables_of
+
+UNUSED = 0.25
+"""Share of the rows written from which on unused ones are worth a copy that frees the disk."""
+
+
+class Book:
+    """An open HDF5 file of a given layout, and the .xdmf beside it.
+
+    Where a method takes `kept` it means (snapshots, steps): the rows that are written.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path, self.layout = path, layout
+        self._open: h5py.File | None = None
+        self._tables: dict[str, h5py.Dataset] = {}
+        self._size = 0
+
+    @property
+    def file(self) -> h5py.File:
+        if self._open is None:
+            raise StoreError(f"{self.path} is closed: nothing can be added to a finished run.")
+        return self._open
+
+    @property
+    def is_open(self) -> bool:
+        return self._open is not None
+
+    def open(self, mode: str) -> None:
+        self._open = h5py.File(self.path, mode, libver=LIBVER, locking=False)
+        self._tables = tables_of(self._open)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open, self._tables = None, {}
+
+    def room(self, table: str) -> int:
+        """Rows that a table has, written or not."""
+        return int(self._tables[table].shape[0])
+
+    def put(self, table: str, begin: int, values: Any) -> None:
+        """Write rows begin, begin + 1, … of a table."""
+        put(self._tables[table], begin, values)
+
+    def show_snapshot(self, k: int, t: float) -> None:
+        """Tell VTK and the .xdmf of snapshot k, which is written."""
+        links.set_steps(self.file, self._tables["t"][: k + 1])
+        with suppress(OSError):  # the run goes on without its .xdmf
+            xdmf.extend(self.path, self.layout.grid, k, t, self.room("t"), self.layout.precision)
+
+    def write_xdmf(self, snapshots: int) -> None:
+        """Write the .xdmf anew."""
+        t = self._tables["t"]
+        with suppress(OSError):
+            xdmf.write(self.path, self.layout.grid, t[:snapshots], len(t), self.layout.precision)
+
+    def annotate(self, values: Mapping[str, Any]) -> None:
+        """Overwrite attributes in place: numbers, and the texts that have room."""
+        for name, value in values.items():
+            if name in FIXED_TEXT:
+                set_text(self.file, name, value)
+            else:
+                self.file.attrs.modify(name, value)
+        self.file.flush()
+
+    def rewrite(
+        self, attributes: Mapping[str, Any], snapshots: int, steps: int, kept: tuple[int, int], packed: bool = False
+    ) -> None:
+        """Create the file, or replace it, with room for so many rows; what is written is kept."""
+
+        def fill(new: h5py.File) -> None:
+            create(new, self.layout, attributes, snapshots, steps, packed)
+            if self._open is not None:
+                copy(self._tables, tables_of(new), *kept)
+                links.set_steps(new, new["t"][: kept[0]])
+
+        self._size = MARGIN + self.layout.bytes_of(snapshots, steps)
+        part = build(self.path, fill, self._size)
+        self.close()
+        os.replace(part, self.path)
+        self.open("r+")
+        self.write_xdmf(kept[0])
+
+    def trim(self, attributes: Mapping[str, Any], kept: tuple[int, int]) -> None:
+        """Leave the rows written and no others: in place, or by a copy where that frees much of the disk."""
+        packed = self.layout.compression != "none"
+        unused = self.layout.bytes_of(self.room("t") - kept[0], self.room("steps/t") - kept[1])
+        if packed or unused > UNUSED * self.layout.bytes_of(kept[0], 0):
+            with suppress(OSError):  # no room for a copy
+                self.rewrite(attributes, *kept, kept, packed)
+                return
+        for name, table in (*self._tables.items(), ("steps/step", self.file["steps/step"])):
+            rows = kept[1] if name.startswith("steps/") else kept[0]
+            if table.shape[0] != rows:
+                table.resize(rows, axis=0)
+        self.write_xdmf(kept[0])
+
+    def failing_as_store_error(self) -> AbstractContextManager[None]:
+        """Turns what HDF5 and the system raise into StoreErrors."""
+        return failing_as_store_error(self.path, lambda: self._size)
