@@ -1,44 +1,127 @@
-"""Verbs that show a run: inspect, plot."""
+"""Verbs that draw a run: plot, movie."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from .arguments import Verbs, json_of, run_of
-from .words import print_json, print_record
+from ..progress import QUIET_SECONDS
+from .arguments import Verbs, run_of
+
+FIELDS = "Fields: rho (the default), energy, gap, error, steps, or the name of a diagnostic, as inspect shows them."
 
 
 def add(verbs: Verbs) -> None:
-    inspect = verbs.add("inspect", _inspect, "show what a run holds and whether its promises were kept")
-    run_of(inspect)
-    json_of(inspect)
-    plot = verbs.add("plot", _plot, "plot a run")
+    plot = verbs.add("plot", _plot, "plot a run", FIELDS)
     run_of(plot)
-    plot.add_argument("--out", type=Path, metavar="DIR", help="folder for the figures (default: the run's)")
-
-
-def _inspect(args: argparse.Namespace) -> int:
-    from ..promises import record_of, table
-    from ..store import read
-
-    record = record_of(read(args.path))
-    if args.json:
-        print_json(record)
-        return 0
-    print_record(record)
-    for line in table(record):
-        print(f"  {line}")
-    return 0
+    plot.add_argument("--field", metavar="NAME", help="what to draw (default: rho, above the energy)")
+    which = plot.add_mutually_exclusive_group()
+    which.add_argument("--times", type=_times, metavar="T,T,…", help="stored times to draw the density at")
+    which.add_argument("--index", type=_indices, metavar="K,K,…", help="or numbers, from 0; --index=-1 is the last")
+    plot.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
+    plot.add_argument("--error", action="store_true", help="also the density less the exact one")
+    plot.add_argument("--out", type=Path, metavar="PATH", help="file (.png, .pdf, .svg) or folder (default: the run's)")
+    plot.add_argument("--format", choices=("png", "pdf", "svg"), help="kind of file (default: as --out ends, or png)")
+    movie = verbs.add("movie", _movie, "film a run, one frame for each snapshot")
+    run_of(movie)
+    movie.add_argument("--out", type=Path, metavar="FILE", help=".gif or .mp4 (default: plots/movie.gif of the run)")
+    speed = movie.add_mutually_exclusive_group()
+    speed.add_argument("--fps", type=float, metavar="N", help="frames per second (default: the film lasts about 8 s)")
+    speed.add_argument("--seconds", type=float, metavar="S", help="or how long the film lasts")
+    movie.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
+    movie.add_argument("--times", type=_span, metavar="A:B", help="first and last time; either may be left out")
 
 
 def _plot(args: argparse.Namespace) -> int:
-    for figure in plot_figures(args.path, args.out):
+    names = ("field", "times", "index", "log", "error", "format")
+    given = {name: value for name in names if (value := getattr(args, name))}
+    for figure in plot_figures(args.path, args.out, **given):
         print(figure)
     return 0
 
 
-def plot_figures(path: Path, out: Path | None = None) -> list[Path]:
-    from ..plots import plot
+def _movie(args: argparse.Namespace) -> int:
+    from ..plots import movie
+    from ..references import references
+    from ..store import read
 
-    return plot(path, out)
+    run = read(args.path)
+    gibbs = references(run)[1] if run.dim == 1 else None
+    line = _FrameLine()
+    try:
+        film = movie(
+            run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
+            gibbs=gibbs, progress=line,
+        )  # fmt: skip
+    finally:
+        line.clear()
+    print(film)
+    return 0
+
+
+def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path]:
+    """Draw a run, held against its exact solution and its Gibbs state where its case tells them.
+
+    given : fields of plots.Options.
+    """
+    from ..plots import Options, plot
+    from ..references import references
+    from ..store import read
+
+    run, options = read(path), Options(**given)
+    exact, gibbs = references(run) if options.field == "rho" else (None, None)
+    return plot(run, out, options=options, exact=exact, gibbs=gibbs)
+
+
+class _FrameLine:
+    """Which frame a film is at, on stderr: rewritten in place on a terminal, every 5 s elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._pause = 0.2 if self._terminal else 5.0
+        self._next = time.monotonic() + (QUIET_SECONDS if self._terminal else self._pause)
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._pause
+        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
+        print(f"{start}frame {done} of {total}", end=end, file=sys.stderr, flush=True)
+        self._shown = self._terminal
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _times(text: str) -> tuple[float, ...]:
+    return tuple(_number(part, text, "times, such as 0,0.5,2") for part in text.split(","))
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers of snapshots, such as 0,5,-1; found {text!r}") from None
+
+
+def _span(text: str) -> tuple[float, float]:
+    wish = "a span of times, such as 0.5:2 or 0.5:"
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"expected {wish}; found {text!r}")
+    return (
+        _number(first, text, wish) if first.strip() else float("-inf"),
+        _number(last, text, wish) if last.strip() else float("inf"),
+    )
+
+
+def _number(part: str, text: str, wish: str) -> float:
+    try:
+        return float(part)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {wish}; found {text!r}") from None
