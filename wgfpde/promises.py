@@ -22,8 +22,17 @@ import numpy as np
 
 from .store import Run
 
-COLUMNS = ("first", "last", "min", "max")
 LEAST = "min density"
+MEANING = {
+    "mass drift": "the largest change of the mass since the start, relative",
+    LEAST: "the smallest cell average of all snapshots",
+    "energy rise": "the largest rise of the energy between two snapshots; rounding and the steps' gaps are allowed",
+    "E+T/τ rise": "the same with the cost ½W₂²/τ of the steps added: each step minimises the sum of both",
+    "max density": "the largest cell average, where the case bounds it",
+    "duality gap": "the largest relative primal–dual gap of a step: how far it is from its minimum at most",
+    "W residual": "the largest relative residual of a step in the potential W∗ρ",
+}
+"""What each promise is about, in one line."""
 MASS_BOUND = 1e-12
 """Relative mass drift over a run, for every energy: sweeps give lines their mass back, JKO steps move it by fluxes."""
 CONGESTION_MARGIN = 1e-9
@@ -33,7 +42,7 @@ CONGESTION_MARGIN = 1e-9
 def record_of(run: Run) -> dict[str, Any]:
     """A run as plain values: what it solved, how far it came, its diagnostics and its promises."""
     diagnostics = {
-        name: {"first": v[0], "last": v[-1], "min": np.min(v), "max": np.max(v)}
+        name: {"first": v[0], "last": v[-1], "min": np.fmin.reduce(v), "max": np.fmax.reduce(v)}
         for name, v in run.diagnostics.items()
         if len(v)
     }
@@ -57,15 +66,18 @@ def record_of(run: Run) -> dict[str, Any]:
 
 
 def promises(run: Run) -> list[dict[str, Any]]:
-    """What the snapshots (at least one) and the steps show of each promise, and the bound on it."""
+    """What the snapshots (at least one) and the steps show of each promise, and the bound on it.
+
+    A list of {name, meaning, measured, sign, bound, kept}: measured ≤ bound, or ≥ where the sign says so.
+    """
     method = run.attributes.get("method")
     found = [_mass(run), _positivity(run)]
     if method == "fv":
         return [*found, _energy(run, 0, 0.0)]
-    solver = tomllib.loads(run.resolved_toml)["solver"]
+    solver = tomllib.loads(run.resolved_toml).get("solver", {})  # none where Python code put the run together
     if method == "jko":
         first = _first_feasible(run, solver)
-        minimisers = solver["scheme"] == "jko"
+        minimisers = solver.get("scheme", "jko") == "jko"
         slack = _slack(run) if minimisers else 0.0
         found.append(_energy(run, first, slack))
         if minimisers:
@@ -73,6 +85,8 @@ def promises(run: Run) -> list[dict[str, Any]]:
         if "congestion" in solver and first < len(run):
             bound = solver["congestion"] * (1 + CONGESTION_MARGIN)
             found.append(_promise("max density", np.max(run.diagnostics["max"][first:]), bound))
+    if "tolerance" not in solver:
+        return found
     if len(gap := run.steps["gap"]):
         found.append(_promise("duality gap", np.max(gap), solver["tolerance"]))
     if np.any(np.isfinite(drive := run.steps.get("drive_residual", np.empty(0)))):
@@ -82,8 +96,11 @@ def promises(run: Run) -> list[dict[str, Any]]:
 
 def _promise(name: str, measured: float, bound: float) -> dict[str, Any]:
     """measured ≤ bound; for a smallest density the other way round.  Not a number is never kept."""
-    kept = measured >= bound if name == LEAST else measured <= bound
-    return {"name": name, "measured": float(measured), "bound": float(bound), "kept": bool(kept)}
+    sign, kept = ("≥", measured >= bound) if name == LEAST else ("≤", measured <= bound)
+    return {
+        "name": name, "meaning": MEANING[name], "measured": float(measured), "sign": sign, "bound": float(bound),
+        "kept": bool(kept),
+    }  # fmt: skip
 
 
 def _mass(run: Run) -> dict[str, Any]:
@@ -149,21 +166,13 @@ def verdicts(record: dict[str, Any]) -> list[str]:
     lines = []
     for promise in record["promises"]:
         verdict = "kept" if promise["kept"] else "BROKEN"
-        sign = "≥" if promise["name"] == LEAST else "≤"
-        lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {sign} {promise['bound']:.2g})")
+        bound = f"{promise['sign']} {promise['bound']:.2g}"
+        lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
     errors = {n: d for n, d in record["diagnostics"].items() if n.startswith("error_")}
     if errors:
         texts = [f"{name.removeprefix('error_')} {d['last']:.3g}" for name, d in errors.items()]
         lines.append(f"vs exact    {', '.join(texts)} at the end")
     return lines
-
-
-def table(record: dict[str, Any]) -> list[str]:
-    """The diagnostics, one row each under a header; empty when there are none."""
-    rows = [
-        f"  {name:<18}" + "".join(f"{d[key]:>14.6g}" for key in COLUMNS) for name, d in record["diagnostics"].items()
-    ]
-    return [f"{'diagnostic':<20}" + "".join(f"{key:>14}" for key in COLUMNS), *rows] if rows else []
 
 
 def grid_text(edges: Sequence[Any]) -> str:

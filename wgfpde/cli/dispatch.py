@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import CaseError, WgfpdeError
-from . import claims, files, look, measure, solve
+from . import claims, files, look, measure, solve, tell
 from .arguments import Verbs
 
 
@@ -23,8 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
         return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt:
-        return _failed("interrupted", 130)
+    except KeyboardInterrupt as error:
+        return _failed(str(error) or "interrupted", getattr(error, "exit_code", 130))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -83,6 +83,6 @@ def _parser() -> tuple[argparse.ArgumentParser, Verbs]:
     )
     parser.add_argument("--version", action="version", version=f"wgfpde {__version__}")
     verbs = Verbs(parser)
-    for group in (solve, look, measure, claims, files):
+    for group in (solve, tell, look, measure, claims, files):
         group.add(verbs)
     return parser, verbs
