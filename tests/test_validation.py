@@ -1,9 +1,11 @@
 """Claims: what holds and what does not, how a script is found and run, and one claim end to end."""
 
 import ast
+import base64
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,11 +84,24 @@ def test_no_claims_is_no_pass():
     assert not Table().passed
 
 
-def test_table_text():
-    claims = [Claim("s", "mass", 1.0, "=", 1.0, 1e-12), Claim("s", "order", 1.2, "≥", 1.9)]
-    text = str(Table(claims, {"s": "A title"}, {"s": 0.1}))
-    assert "s: A title" in text and "1 of 2 claims hold; see s" in text
-    assert [line.split()[0] for line in text.splitlines()[1:3]] == ["holds", "FAILS"]
+def test_one_table():
+    """Aligned over all scripts, with a title and a time for each and the total in the last line."""
+    claims = [
+        Claim("s", "mass", 1.0, "=", 1.0, 1e-12),
+        Claim("s", "order", 1.234567, "≥", 0.9),
+        Claim("s", "another order", 1.8999999, "≥", 1.9),
+        Claim("other", "a claim in more words", math.nan, "=", 0.5, 0.25),
+    ]
+    table = Table(claims, {"s": "A title", "other": "Another"}, {"s": 0.1, "other": 2.0})
+    lines = str(table).splitlines()
+    assert lines[0].split() == ["measured", "expected", "tolerance", "off", "by", "verdict"]
+    assert "s: A title  (0.1 s)" in lines and "other: Another  (2.0 s)" in lines
+    rows = [line for line in lines if line.startswith("  ") and line.split()[-1] in ("holds", "FAILS")]
+    assert [row.split()[-1] for row in rows] == ["holds", "holds", "FAILS", "FAILS"]
+    assert len({row.rindex("  ") for row in [lines[0], *rows]}) == 1
+    assert rows[1].split()[1:4] == ["1.235", "≥", "0.9"]
+    assert rows[2].split()[2:5] == ["1.8999999", "≥", "1.9"]  # all digits where a claim does not hold
+    assert lines[-1] == "2 of 4 claims hold; see s, other  (2.1 s)"
 
 
 def test_fitted_order():
@@ -113,7 +128,8 @@ def test_find_by_name_or_path(tiny):
 def test_scripts_enter_by_the_public_door(path):
     """A title, a check, and of the package only what a user would import."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert len((ast.get_docstring(tree) or "").partition("\n")[0]) > 20
+    title, _, why = (ast.get_docstring(tree) or "").partition("\n\n")
+    assert len(title) > 20 and "\n" not in title and len(why) > 80
     assert "check" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module and module.startswith("wgfpde")}
@@ -146,6 +162,67 @@ def test_wrong_number_exits_3(tiny, capsys):
     assert mass["measured"] == pytest.approx(1.0) and mass["expected"] == 1.0001 and mass["tolerance"] == 1e-12
 
 
+# ---- the page ---------------------------------------------
+
+
+@pytest.fixture
+def alone(tiny, monkeypatch, tmp_path):
+    """The tiny script is the only one there is, and the page goes into a folder that is not there yet."""
+    monkeypatch.setattr(validate, "scripts", lambda: {"tiny": tiny()})
+    monkeypatch.setattr(validate, "report_path", lambda: tmp_path / "pages" / "report.html")
+    return tmp_path / "pages" / "report.html"
+
+
+def test_page_of_all_claims(alone, capsys):
+    assert main(["validate"]) == 0
+    assert f"report: {alone}" in capsys.readouterr().err
+    assert [path.name for path in alone.parent.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("arguments", [["--no-report"], ["tiny"]])
+def test_no_page_unasked(alone, monkeypatch, arguments):
+    """A page about some claims would replace that about all; without a page no figure is drawn."""
+    drawn = []
+    monkeypatch.setattr(validate.Validation, "draw", lambda v, *args, **options: drawn.append(v.figures))
+    assert main(["validate", *arguments]) == 0
+    assert drawn == [None] and not alone.parent.exists()
+
+
+def test_page_holds_everything_and_needs_nothing(tiny, tmp_path, capsys):
+    path = tiny(0.5, TINY.replace('mode."', 'mode.\n\nWhy <this> is so."').replace('"Heat', '"""Heat').replace(
+        'so."', 'so."""'
+    ))  # fmt: skip
+    page = tmp_path / "page.html"
+    assert main(["validate", str(path), "--report", str(page), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["passed"] is False
+    text = page.read_text(encoding="utf-8")
+    assert "2 of 3 claims hold; see tiny" in text and "Heat in a box: mass, and one cosine mode." in text
+    assert "<p>Why &lt;this&gt; is so.</p>" in text
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", text)
+    row = cells[cells.index("mass") :][:7]
+    assert row[1:6] == ["1", "= 0.5", "1e-12", "5.0e-01", "conservation"] and "FAILS" in row[6]
+    (png,) = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    assert base64.b64decode(png).startswith(b"\x89PNG")
+    assert "v.at_most(&quot;drift&quot;" in text  # the script itself
+    assert f"Python</td><td>{sys.version.split()[0]}" in text
+    assert not re.search(r"""(src|href)=["'](?!data:|#)|url\(|@import|<script|<link""", text)
+
+
+def test_page_that_cannot_be_written(alone, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert main(["validate", "--report", str(tmp_path / "file" / "page.html")]) == 2
+    out, err = capsys.readouterr()
+    assert "3 of 3 claims hold" in out  # what was measured is told first
+    assert "cannot write" in err and "--report" in err and "Traceback" not in err
+
+
+def test_page_beside_the_scripts():
+    assert validate.report_path() == FOLDER / "report.html"
+
+
+# ---- what goes wrong ---------------------------------------------
+
+
 def test_unknown_name_exits_2(capsys):
     assert main(["validate", "kuramto"]) == 2
     assert 'did you mean "kuramoto"' in capsys.readouterr().err
@@ -161,22 +238,42 @@ def test_failing_run_is_a_claim_that_fails(tiny, capsys, monkeypatch):
     assert "no step" in capsys.readouterr().out
 
 
+def test_a_signal_ends_all(tiny, capsys, monkeypatch):
+    from wgfpde.runner import Result
+
+    monkeypatch.setattr(
+        validate, "run_case", lambda case, folder, **options: Result(folder, "interrupted", "by SIGTERM.", 143, 0.0, 0)
+    )
+    assert main(["validate", str(tiny())]) == 143
+    assert capsys.readouterr() == ("", "error: interrupted\n")
+
+
+def test_an_older_figure_is_no_evidence(tiny, tmp_path):
+    """A script that draws nothing leaves none of an earlier call."""
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "tiny.png").write_bytes(b"old")
+    path = tiny(text=TINY[: TINY.index("    v.draw")])
+    table = validate.validate([str(path)], figures=tmp_path / "figures")
+    assert table.passed and not (tmp_path / "figures" / "tiny.png").exists()
+
+
 def test_bad_case_exits_2(tiny, capsys):
     assert main(["validate", str(tiny(text=TINY.replace("grid.shape", "grid.shap")))]) == 2
     assert 'did you mean "shape"' in capsys.readouterr().err
 
 
-def test_heat_kernel(capsys):
-    """A whole script of the folder."""
-    assert main(["validate", "heat_kernel_1d"]) == 0
-    assert "6 of 6 claims hold" in capsys.readouterr().out
+def test_whole_script(capsys):
+    assert main(["validate", "mckean_vlasov_quadratic"]) == 0
+    assert "10 of 10 claims hold" in capsys.readouterr().out
 
 
-def test_heat_kernel_can_fail(capsys, tmp_path):
+def test_broken_solver_breaks_a_claim(capsys, tmp_path):
     """With the first-order scheme the claim on time steps fails, and mass is still kept."""
     path = tmp_path / "heat_kernel_1d.py"
     text = (FOLDER / path.name).read_text(encoding="utf-8")
-    path.write_text(text.replace('"time.start=0"', '"time.start=0", "solver.order=1"'), encoding="utf-8")
+    quick = text.replace("CELLS = (60, 120, 240, 480)", "CELLS = (60, 120)")
+    assert quick != text
+    path.write_text(quick.replace('"time.start=0"', '"time.start=0", "solver.order=1"'), encoding="utf-8")
     assert main(["validate", str(path), "--json"]) == 3
     broken = {c["claim"] for c in json.loads(capsys.readouterr().out)["claims"] if not c["holds"]}
     assert "order in time, against the semidiscrete flow" in broken
@@ -198,13 +295,14 @@ def test_installed_layout(tmp_path):
     shutil.copytree(FOLDER.parent / "cases", package / "cases")
     shutil.copytree(FOLDER, package / "validation", ignore=shutil.ignore_patterns("benchmarks", "figures"))
     program = (
-        "import wgfpde; from wgfpde.validate import scripts\n"
-        "print(wgfpde.__file__); print(*scripts().values(), sep='\\n')"
+        "import wgfpde; from wgfpde.validate import report_path, scripts\n"
+        "print(report_path()); print(wgfpde.__file__); print(*scripts().values(), sep='\\n')"
     )
     environment = os.environ | {"PYTHONPATH": str(package.parent)}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=tmp_path
     )
-    lines = done.stdout.split()
+    page, *lines = done.stdout.split()
+    assert page == "validation-report.html"
     assert lines and all(line.startswith(str(package)) for line in lines), done.stdout + done.stderr
     assert len(lines) == 1 + len(scripts())

@@ -1,4 +1,9 @@
-"""Desai–Zwanzig model: the ordered branch below the critical noise, disorder above it."""
+"""Desai–Zwanzig model: the ordered branch below the critical noise, disorder above it.
+
+Noisy particles in a double well that attract each other.  The steady mean m solves m = ⟨x⟩ in ρ ∝ exp(−(V + θ(x −
+m)²/2)/κ), with m ≠ 0 only below a critical noise.  A scheme that does not balance drift, interaction and diffusion
+settles on another mean.
+"""
 
 import numpy as np
 

@@ -1,4 +1,8 @@
-"""Heat equation in 1D: the Gaussian heat kernel, order 2 in space and in time."""
+"""Heat equation in 1D: the Gaussian heat kernel, order 2 in space and in time.
+
+The simplest closed form, with every error known beforehand: that in space from the modified equation, that in time
+against the exact flow on the same cells, by cosine transform.  The variance must grow without any error.
+"""
 
 import numpy as np
 from scipy.fft import dct, idct

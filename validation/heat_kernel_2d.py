@@ -1,4 +1,8 @@
-"""Heat equation in 2D: the heat kernel, order 2 in space and, through the splitting, in time."""
+"""Heat equation in 2D: the heat kernel, order 2 in space and, through the splitting, in time.
+
+As in one dimension, and what sweeps along x and y must not do: couple the axes, prefer one of them, or change how
+fast a variance grows.
+"""
 
 import numpy as np
 from scipy.fft import dctn, idctn

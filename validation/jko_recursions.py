@@ -1,4 +1,8 @@
-"""JKO steps: Gaussians, Barenblatt's profiles and a contracting swarm follow the exact recursions of their widths."""
+"""JKO steps: Gaussians, Barenblatt's profiles and a contracting swarm follow the exact recursions of their widths.
+
+Within these families a JKO step minimises over one number, the width, and the minimum is known in closed form.  That
+tells errors of the minimiser from the error of order τ that the scheme itself has.
+"""
 
 import numpy as np
 

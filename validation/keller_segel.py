@@ -1,4 +1,9 @@
-"""Keller–Segel in 2D: d/dt ∫|x|²ρ = 4M(1 − M/8π), below, at and above the critical mass 8π."""
+"""Keller–Segel in 2D: d/dt ∫|x|²ρ = 4M(1 − M/8π), below, at and above the critical mass 8π.
+
+Whether a crowd drawn together by the logarithmic kernel spreads or collapses is decided by its mass alone.  The
+second moment grows or falls at a rate that is known exactly, which tests the singular kernel where it matters, within
+the core.
+"""
 
 import numpy as np
 

@@ -1,4 +1,9 @@
-"""Kuramoto model, W = −K cos x on the circle: synchronisation above K = 2κ, at the predicted rate and strength."""
+"""Kuramoto model, W = −K cos x on the circle: synchronisation above K = 2κ, at the predicted rate and strength.
+
+Coupled oscillators: the uniform state is stable below the critical coupling, and above it the order parameter solves
+r = I₁(Kr/κ)/I₀(Kr/κ).  A phase transition, a steady state that is not uniform and growth rates of single modes test
+the interaction on a periodic axis.
+"""
 
 import numpy as np
 from scipy.special import iv

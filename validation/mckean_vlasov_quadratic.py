@@ -1,4 +1,8 @@
-"""McKean–Vlasov with V = λx²/2 and W = θx²/2: the interaction acts on the variance and not on the mean."""
+"""McKean–Vlasov with V = λx²/2 and W = θx²/2: the interaction acts on the variance and not on the mean.
+
+A Gaussian stays one: its mean falls as e^{−λt}, as if there were no interaction, and its variance tends to κ/(λ + θ).
+An interaction that is not symmetric to rounding would push the mean.
+"""
 
 import numpy as np
 

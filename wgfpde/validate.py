@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import inspect
 import math
 import os
 import tempfile
@@ -31,7 +32,11 @@ import numpy as np
 from . import store
 from .case import load
 from .errors import CaseError, SolverError
+from .interrupts import Interrupted
 from .runner import run as run_case
+
+LONGEST = 72
+"""A claim in more letters than this does not widen the table."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,15 @@ class Claim:
         return self.measured <= self.expected if self.relation == "≤" else self.measured >= self.expected
 
     @property
+    def words(self) -> tuple[str, str, str, str]:
+        """(measured, relation and expected, tolerance, off by); the last two are empty for a bound."""
+        if self.relation != "=":
+            digits = 4 if self.holds else 10  # enough to see why it does not
+            return f"{self.measured:.{digits}g}", f"{self.relation} {self.expected:.{digits}g}", "", ""
+        off = abs(self.measured - self.expected)
+        return _number(self.measured), f"= {_number(self.expected)}", f"{self.tolerance:.2g}", f"{off:.1e}"
+
+    @property
     def row(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"holds": self.holds}
@@ -64,11 +78,13 @@ class Claim:
 
 @dataclass
 class Table:
-    """The claims of some scripts.   titles, seconds : by script."""
+    """The claims of some scripts.   titles, texts, paths, seconds : by script; texts hold what follows the title."""
 
     claims: list[Claim] = field(default_factory=list)
     titles: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -78,24 +94,28 @@ class Table:
     def rows(self) -> list[dict[str, Any]]:
         return [claim.row for claim in self.claims]
 
-    def text(self, script: str) -> str:
-        """The claims of one script as aligned text."""
-        claims = [claim for claim in self.claims if claim.script == script]
-        lines = [f"{script}: {self.titles.get(script, '')}"]
-        for c in claims:
-            target = f"{c.relation} {_number(c.expected)}"
-            if c.relation == "=":
-                target = f"{target:<17} ± {c.tolerance:<6.2g} off by {abs(c.measured - c.expected):.1e}"
-            lines.append(f"  {'holds' if c.holds else 'FAILS'}  {c.claim:<52} {_number(c.measured):>15}  {target}")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """How many claims hold, and where one does not."""
         failed = [claim for claim in self.claims if not claim.holds]
         total = f"{len(self.claims) - len(failed)} of {len(self.claims)} claims hold"
         places = ", ".join(dict.fromkeys(claim.script for claim in failed))
-        return "\n\n".join(
-            [*(self.text(script) for script in self.seconds), total + (f"; see {places}" if failed else "")]
-        )
+        return total + (f"; see {places}" if failed else "")
+
+    def of(self, script: str) -> list[Claim]:
+        return [claim for claim in self.claims if claim.script == script]
+
+    def __str__(self) -> str:
+        """One aligned table, a block per script, and the total in its last line."""
+        width = max((len(claim.claim) for claim in self.claims if len(claim.claim) <= LONGEST), default=0)
+        lines = [f"{'':{width + 2}}  {'measured':>15}   {'expected':<16}{'tolerance':>9}{'off by':>9}  verdict"]
+        for script, seconds in self.seconds.items():
+            lines += ["", f"{script}: {self.titles.get(script, '')}  ({seconds:.1f} s)"]
+            for claim in self.of(script):
+                measured, expected, tolerance, off = claim.words
+                numbers = f"{measured:>15}   {expected:<16}{tolerance:>9}{off:>9}"
+                lines.append(f"  {claim.claim:<{width}}  {numbers}  {'holds' if claim.holds else 'FAILS'}")
+        return "\n".join([*lines, "", f"{self.summary}  ({sum(self.seconds.values()):.1f} s)"])
 
 
 class Validation:
@@ -118,7 +138,7 @@ class Validation:
         folder = self.runs / f"{self._count:02d}-{Path(case).stem}"
         result = run_case(load(case, overrides), folder, overwrite=True)
         if result.status == "interrupted":
-            raise KeyboardInterrupt
+            raise Interrupted("interrupted", result.exit_code)
         if result.status != "finished":
             raise SolverError(f"{case} with {', '.join(overrides) or 'no override'} {result.message}")
         return store.read(folder)
@@ -163,7 +183,9 @@ def validate(
         for name, path in chosen.items():
             folder = Path(runs if runs is not None else scratch) / name
             started = time.perf_counter()
-            table.titles[name], claims = check_script(path, folder, None if figures is None else Path(figures))
+            text, claims = check_script(path, folder, None if figures is None else Path(figures))
+            table.titles[name], _, rest = text.partition("\n")
+            table.texts[name], table.paths[name] = rest.strip(), path
             table.claims += claims
             table.seconds[name] = time.perf_counter() - started
             if done is not None:
@@ -172,15 +194,16 @@ def validate(
 
 
 def check_script(path: Path, runs: Path, figures: Path | None = None) -> tuple[str, list[Claim]]:
-    """(title, claims) of one script.  Where it cannot finish, the last claim says why and does not hold."""
+    """(docstring, claims) of one script.  Where it cannot finish, the last claim says why and does not hold."""
     module = _load(path)
-    title = (module.__doc__ or "").strip().partition("\n")[0]
+    if figures is not None:
+        (figures / f"{path.stem}.png").unlink(missing_ok=True)  # an older one is no evidence for these claims
     v = Validation(path.stem, runs, figures)
     try:
         module.check(v)
     except SolverError as error:
         v.equal(f"the script finishes, but {error}", math.nan, 0.0, 0.0)
-    return title, v.claims
+    return inspect.cleandoc(module.__doc__ or ""), v.claims
 
 
 def scripts() -> dict[str, Path]:
@@ -190,6 +213,15 @@ def scripts() -> dict[str, Path]:
         if folder.is_dir():
             return {file.stem: file for file in sorted(folder.glob("*.py")) if file.stem[0] != "_"}
     return {}
+
+
+def report_path() -> Path:
+    """Where the page about all claims belongs: beside the scripts in a source tree, else in the current folder."""
+    here = Path(__file__).resolve().parent
+    in_tree = here.parent / "validation"
+    if (here / "validation").is_dir() or not in_tree.is_dir():
+        return Path("validation-report.html")
+    return in_tree / "report.html"
 
 
 def find_scripts(names: Iterable[str] = ()) -> dict[str, Path]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,28 +15,53 @@ from .words import print_json
 if TYPE_CHECKING:
     from ..validate import Table
 
+HELP = """
+When all claims are checked, a page about them is written as well: one HTML file, figures included, that needs nothing
+but a browser.  It is validation/report.html in a source tree, else validation-report.html in the current folder.  Exit
+code: 0 where all claims hold, 3 where one does not.
+"""
+
 
 def add(verbs: Verbs) -> None:
-    validate = verbs.add("validate", _validate, "check the quick claims on this machine")
+    validate = verbs.add("validate", _validate, "check the quick claims on this machine", HELP)
     validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
-    validate.add_argument("--figures", type=Path, metavar="DIR", help="also draw a figure of each into DIR")
+    validate.add_argument("--figures", type=Path, metavar="DIR", help="keep the figures in DIR (default: in the page)")
     validate.add_argument("--out", type=Path, metavar="DIR", help="keep the runs in DIR (default: nowhere)")
+    page = validate.add_mutually_exclusive_group()
+    page.add_argument("--report", type=Path, metavar="FILE", help="where to write the page, also about some claims")
+    page.add_argument("--no-report", action="store_true", help="write no page")
     json_of(validate)
 
 
 def _validate(args: argparse.Namespace) -> int:
-    """Prints the table of claims; exit code 3 when one does not hold."""
+    """Prints the table of claims and writes the page; exit code 3 when one does not hold."""
     from ..validate import validate
 
     def done(table: Table, name: str) -> None:
         print(f"{name:<28}{table.seconds[name]:6.1f} s", file=sys.stderr, flush=True)
 
-    table = validate(args.names, runs=args.out, figures=args.figures, done=done)
-    if args.json:
-        print_json({"passed": table.passed, "claims": table.rows, "seconds": table.seconds})
-    else:
-        print(table)
+    # a page about some claims must not replace the page about all of them unasked
+    page = None if args.no_report or (args.names and args.report is None) else args.report or _default_page()
+    with ExitStack() as stack:
+        figures = args.figures
+        if page is not None and figures is None:
+            figures = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wgfpde-figures-")))
+        table = validate(args.names, runs=args.out, figures=figures, done=done)
+        if args.json:
+            print_json({"passed": table.passed, "claims": table.rows, "seconds": table.seconds})
+        else:
+            print(table)
+        if page is not None:
+            from .claims_page import write
+
+            print(f"report: {write(table, page, figures)}", file=sys.stderr)
     return 0 if table.passed else 3
+
+
+def _default_page() -> Path:
+    from ..validate import report_path
+
+    return report_path()
 
 
 def validate_script(file: str) -> int:
