@@ -55,7 +55,8 @@ def fails(capsys, code: int, *arguments: str) -> str:
 def test_help_lists_the_verbs(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    verbs = ["run", "check", "inspect", "plot", "w2", "validate", "schema", "new"]
+    looking = ["inspect", "report", "plot", "movie", "compare", "w2", "export"]
+    verbs = ["run", "resume", "check", *looking, "validate", "schema", "new"]
     assert all(f"    {verb} " in out for verb in verbs)
 
 
@@ -399,7 +400,7 @@ def test_validate(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "wgfpde.validate", module)
     assert main(["validate", "mass"]) == 3
     assert capsys.readouterr().out == "mass  FAILED\n"
-    assert main(["validate", "--json"]) == 3
+    assert main(["validate", "--json", "--no-report"]) == 3
     assert json.loads(capsys.readouterr().out)["passed"] is False
 
 

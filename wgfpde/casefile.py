@@ -95,6 +95,16 @@ def stored(run: store.Run) -> Draft:
     return Draft(data, run.sources, run.path, run.case_toml, run)
 
 
+def kept(folder: Path) -> Draft:
+    """The case of a run folder, from the texts beside the output file that is not there."""
+    try:
+        texts = [(folder / name).read_text(encoding="utf-8") for name in ("resolved.toml", "case.toml")]
+    except OSError as error:
+        raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
+    data = _parse(texts[0], folder / "resolved.toml")
+    return Draft(data, dict.fromkeys(_leaves(data), "resolved.toml"), folder / "resolved.toml", texts[1])
+
+
 def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], source: str = "") -> Case:
     """A case with other values; the defaults that depend on them follow.
 

@@ -37,7 +37,7 @@ def provenance(
 ) -> dict[str, Any]:
     """The attributes of an output file that say where the run comes from.
 
-    case_folder : of the case file.   files : the data files it names.   known : their checksums, for those that are gone.
+    case_folder : of the case file.   files : the data files it names.   known : checksums of those that are gone.
     in_code : put together in Python.
     """
     sums = {str(path): checksum(path) or (known or {}).get(str(path), "") for path in files}

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import __version__, folder, store
 from .case import Case, Problem, build, override
-from .casefile import stored
+from .casefile import kept, stored
 from .errors import CaseError, SolverError, StoreError, WgfpdeError
 from .flow import Snapshot
 from .interrupts import Interrupted, Interrupts
@@ -202,11 +202,7 @@ def _secure(loop: March) -> str:
 
 def _stored_case(place: Path, known: store.Run | None) -> Case:
     """The case of a run folder, also of one that was killed before its file was there."""
-    if known is not None:
-        return override(stored(known), {})
-    from .case import loads
-
-    return loads((place / "resolved.toml").read_text(encoding="utf-8"), place / "resolved.toml")
+    return override(kept(place) if known is None else stored(known), {})
 
 
 def _extended(case: Case, until: float) -> Case:
