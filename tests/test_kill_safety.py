@@ -36,11 +36,11 @@ WRITE_FOR_EVER = """
 
 
 def test_every_file_opens_after_sigkill(tmp_path):
-    """Ten kills at random moments of a writer that creates, appends, grows, cuts and closes without a pause."""
+    """Eight kills at random moments of a writer that creates, appends, grows, cuts and closes without a pause."""
     rng = np.random.default_rng(1)
     ends = []
     child = [sys.executable, "-c", textwrap.dedent(WRITE_FOR_EVER), str(tmp_path)]
-    for _ in range(10):
+    for _ in range(8):
         with subprocess.Popen(child, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -50,9 +50,10 @@ def test_every_file_opens_after_sigkill(tmp_path):
         for path in files:
             run = read(path)
             assert run.status == "running" or len(run) == 25
-            assert all((run.rho[k] == k).all() for k in range(len(run)))
+            assert all((rho == k).all() for k, rho in enumerate(run.rho[:]))
             np.testing.assert_array_equal(run.diagnostics["mass"], np.arange(len(run)))
             np.testing.assert_array_equal(run.steps["iterations"], np.arange(len(run.steps["t"])) // 10)
+        for path in files[-3:]:
             with xarray.open_dataset(path, engine="h5netcdf") as data:
                 assert data.load().rho.dims == ("t", "y", "x")
         ends.append(len(read(files[-1])))
@@ -91,13 +92,24 @@ def record(monkeypatch, work):
 
     def replace(old, new):
         real_replace(old, new)
-        log.append((old.name, new.name))
+        if ".xdmf" not in old.name:
+            log.append((old.name, new.name))
 
     with monkeypatch.context() as patch:
         patch.setattr(h5py, "File", file)
         patch.setattr(os, "replace", replace)
         work()
     return log
+
+
+def check_vtk(path):
+    """VTK, which copies all Values into NSteps places, reads no place that is not there, and no snapshot either."""
+    with h5py.File(path) as file:
+        steps = file["VTKHDF/Steps"]
+        if file["VTKHDF"].attrs["Type"] == b"ImageData":
+            assert 2 <= len(steps["Values"]) <= steps.attrs["NSteps"] <= np.isfinite(file["t"][...]).sum()
+        else:
+            assert file["VTKHDF"].attrs["Type"] == b"too short"
 
 
 def replay(log, begin=None):
@@ -134,7 +146,8 @@ def test_every_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch, pla
             continue
         path.write_bytes(disk[path.name])
         run = read(path)
-        assert all((run.rho[k] == state(GRID_2D, k).rho).all() for k in range(len(run)))
+        check_vtk(path)
+        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
         np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
         assert len(run.steps["t"]) >= each * (len(run) - 1)
         np.testing.assert_array_equal(run.steps["iterations"], 1 + np.arange(len(run.steps["t"])) // each)
@@ -163,7 +176,8 @@ def test_a_file_that_is_continued_opens_after_a_kill_at_every_write(tmp_path, mo
             continue
         path.write_bytes(disk[path.name])
         run = read(path)
-        assert all((run.rho[k] == state(GRID_2D, k).rho).all() for k in range(len(run)))
+        check_vtk(path)
+        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
         np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
         assert len(run.steps["t"]) >= 2 * (len(run) - 1)
         if [len(run)] != seen[-1:]:

@@ -95,27 +95,6 @@ def test_snapshot_number_out_of_range(tmp_path):
         read(make(tmp_path / "output.h5")).rho[4]
 
 
-# ---- other readers -----------------------------------------------------------------------------------------
-
-
-def test_xarray_opens_it(tmp_path):
-    path = make(tmp_path / "output.h5")
-    with xarray.open_dataset(path, engine="h5netcdf") as data:
-        assert data.rho.dims == ("t", "y", "x") and data.rho.dtype == np.float64
-        assert set(data.coords) == {"t", "x", "y"}
-        np.testing.assert_array_equal(data.x, GRID_2D.x.centers)
-        assert data.x.attrs["bounds"] == "x_bnds" and data.x_bnds.dims == ("x", "vertices")
-        np.testing.assert_array_equal(data.rho.sel(t=1.0), state(GRID_2D, 2).rho)
-        assert data.attrs["Conventions"] == "CF-1.11" and data.attrs["status"] == "finished"
-        assert str(data.case_toml.values) == TEXTS["case_toml"]
-    with xarray.open_dataset(path, engine="h5netcdf", group="diagnostics") as data:
-        assert data.mass.dims == ("t",) and data.sizes["t"] == 4
-    with xarray.open_dataset(path, engine="h5netcdf", group="steps") as data:
-        assert data.dt.dims == ("step",) and data.sizes["step"] == 6 and set(data.coords) == {"t"}
-    with xarray.open_dataset(make(tmp_path / "one.h5", GRID_1D), engine="h5netcdf") as data:
-        assert data.rho.dims == ("t", "x")
-
-
 def test_the_file_explains_itself(tmp_path):
     with h5py.File(make(tmp_path / "output.h5")) as file:
         named = []
@@ -202,6 +181,15 @@ def test_a_torn_append_is_repeated(tmp_path, monkeypatch):
         fill(writer, GRID_1D, 1, steps_each=0, first=1)
         writer.finish("finished")
     assert lengths(path)[0] == {2}
+
+
+def test_a_closed_writer_says_so(tmp_path):
+    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 3) as writer:
+        fill(writer, GRID_1D, 1)
+        writer.finish("finished")
+        for work in (lambda: fill(writer, GRID_1D, 1, first=1), lambda: writer.annotate(wall_seconds=1.0)):
+            with pytest.raises(StoreError, match="is closed: nothing can be added"):
+                work()
 
 
 def test_an_exception_ends_as_failed(tmp_path):

@@ -28,7 +28,7 @@ except ImportError:  # Windows: no lock, so that two runs in one folder are not 
     fcntl = None  # type: ignore[assignment]
 
 LOG_NAME = "run.log"
-WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "case.toml", "resolved.toml")
+WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "output.xdmf.part", "case.toml", "resolved.toml")
 """What a run writes into its folder beside its log and its checkpoints, and all that `overwrite` removes."""
 
 

@@ -53,11 +53,14 @@ class Book:
 
     def room(self, table: str) -> int:
         """Rows that a table has, written or not."""
-        return int(self._tables[table].shape[0])
+        return int(self._table(table).shape[0])
+
+    def _table(self, name: str) -> h5py.Dataset:
+        return self._tables[name] if self.is_open else self.file[name]  # which says that it is closed
 
     def put(self, table: str, begin: int, values: Any) -> None:
         """Write rows begin, begin + 1, … of a table."""
-        put(self._tables[table], begin, values)
+        put(self._table(table), begin, values)
 
     def show_snapshot(self, k: int, t: float) -> None:
         """Tell VTK and the .xdmf of snapshot k, which is written."""
