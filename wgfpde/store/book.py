@@ -47,9 +47,9 @@ class Book:
         self._tables = tables_of(self._open)
 
     def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-        self._open, self._tables = None, {}
+        file, self._open, self._tables = self._open, None, {}
+        if file is not None:
+            file.close()
 
     def room(self, table: str) -> int:
         """Rows that a table has, written or not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -170,8 +171,9 @@ class Writer:
             self.close()
 
     def close(self) -> None:
-        """Close without finishing: @status stays as it is."""
-        self._book.close()
+        """Close without finishing: @status stays as it is.  Raises StoreError where the last bytes find no room."""
+        with self._book.failing_as_store_error():
+            self._book.close()
 
     def __enter__(self) -> Writer:
         return self
@@ -182,10 +184,13 @@ class Writer:
         try:
             if self._book.is_open and kind is not None:
                 self.finish("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed", str(error))
-        except StoreError:
-            pass  # the first failure is the one to report; the file opens as it is
-        finally:
             self.close()
+        except StoreError:
+            with suppress(StoreError):
+                self.close()
+            if kind is None:
+                raise
+            # else the first failure is the one to report; the file opens as it is
 
     def _rewrite(self, snapshots: int, steps: int) -> None:
         self._book.rewrite(self._attributes, snapshots, steps, (self._count, self._step_count))
