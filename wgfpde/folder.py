@@ -28,7 +28,7 @@ except ImportError:  # Windows: no lock, so that two runs in one folder are not 
     fcntl = None  # type: ignore[assignment]
 
 LOG_NAME = "run.log"
-WRITTEN = (FILE_NAME, FILE_NAME + ".part", "output.xdmf", "output.xdmf.part", "case.toml", "resolved.toml")
+WRITTEN = (FILE_NAME, "output.xdmf", "case.toml", "resolved.toml")
 """What a run writes into its folder beside its log and its checkpoints, and all that `overwrite` removes."""
 
 
@@ -59,6 +59,7 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
             os.truncate(folder / LOG_NAME, 0)
             for name in WRITTEN:
                 (folder / name).unlink(missing_ok=True)
+            _clear_parts(folder)
             clear(folder)
         write_texts(folder, texts)
         yield log
@@ -70,6 +71,8 @@ def taken_up(folder: Path) -> Iterator[Log]:
     if not folder.is_dir() or not any((folder / name).is_file() for name in (FILE_NAME, "resolved.toml")):
         raise CaseError(f"{folder} is no run folder: expected {FILE_NAME} in it. Start a run with: wgfpde run CASE")
     with _locked(folder) as log:
+        with _writable(folder):
+            _clear_parts(folder)
         yield log
 
 
@@ -82,6 +85,12 @@ def check(folder: Path, overwrite: bool) -> None:
             f"{folder} holds a run already; choose another folder with --out, replace it with --overwrite, "
             f"or go on with: wgfpde resume {folder}"
         )
+
+
+def _clear_parts(folder: Path) -> None:
+    """Remove what was being written under another name when a run was killed."""
+    for name in WRITTEN:
+        (folder / f"{name}.part").unlink(missing_ok=True)
 
 
 def _check_texts(folder: Path, texts: Mapping[str, str]) -> None:

@@ -101,9 +101,12 @@ class Book:
         self.open("r+")
         self.write_xdmf(kept[0])
 
-    def trim(self, attributes: Mapping[str, Any], kept: tuple[int, int]) -> None:
-        """Leave the rows written and no others: in place, or by a copy where that frees much of the disk."""
-        packed = self.layout.compression != "none"
+    def trim(self, attributes: Mapping[str, Any], kept: tuple[int, int], final: bool) -> None:
+        """Leave the rows written and no others: in place, or by a copy where that frees much of the disk.
+
+        final : whether the run is over, so that the file may be compressed; one that goes on has no time for it.
+        """
+        packed = final and self.layout.compression != "none"
         unused = self.layout.bytes_of(self.room("t") - kept[0], self.room("steps/t") - kept[1])
         if packed or unused > UNUSED * self.layout.bytes_of(kept[0], 0):
             with suppress(OSError):  # no room for a copy

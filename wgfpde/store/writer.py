@@ -166,7 +166,7 @@ class Writer:
         with self._book.failing_as_store_error():
             self._flush_steps()
             self._attributes |= {"status": status, "message": message}
-            self._book.trim(self._attributes, (self._count, self._step_count))
+            self._book.trim(self._attributes, (self._count, self._step_count), final=status != "interrupted")
             self.annotate(status=status, message=message)  # last: a run that is killed before is not finished
             self.close()
 
