@@ -131,7 +131,7 @@ def find_case(name: Path | str) -> Path:
     """The file meant by a path or by the name of a packaged preset.  Raises CaseError naming the nearest."""
     path = Path(name)
     preset = presets().get(str(name).removesuffix(".toml"))
-    if not path.exists() and preset is not None:
+    if not path.is_file() and preset is not None:  # a folder of that name does not hide it
         return preset
     return _existing(path)
 

@@ -34,10 +34,15 @@ def output_times(case: Case) -> Array:
         count = (end - start) / every
         if count > MAX_OUTPUTS:
             raise CaseError(f"{every:g} asks for {count:.3g} snapshots, more than {MAX_OUTPUTS}; enlarge it")
-        times = start + every * np.arange(1, math.ceil(count - 1e-9))
+        times = _in_decimals(start + every * np.arange(1, math.ceil(count - 1e-9)))
     if len(times) > MAX_OUTPUTS:
         raise CaseError(f"found {len(times)} snapshots; at most {MAX_OUTPUTS}: leave some out")
     return np.unique(np.concatenate([[start], times, [end]]))
+
+
+def _in_decimals(times: Array) -> Array:
+    """Times as they are written, 1.15 and not 1.1500000000000001: so an end that was asked for is one of them too."""
+    return np.array([float(f"{t:.15g}") for t in times], dtype=float)
 
 
 def asked_spans(case: Case) -> dict[str, list[float]]:
