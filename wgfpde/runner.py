@@ -69,9 +69,8 @@ def run(
     place = Path(out) if out is not None else Path("runs") / case.name
     folder.check(place, overwrite)
     with Interrupts(wall_limit) as interrupts:
-        with interrupts.abandonable():
-            _check_data(case)
-            problem = build(case)
+        _check_data(case)
+        problem = build(case)
         with folder.fresh(place, _texts(problem), overwrite) as log:
             return _march(place, problem, _digest(case, problem), _attributes(case, problem), log, progress, interrupts)
 
@@ -95,18 +94,17 @@ def resume(
     """
     place = Path(path)
     with folder.taken_up(place) as log, Interrupts(wall_limit) as interrupts:
-        with interrupts.abandonable():
-            known = store.read(place) if (place / FILE_NAME).is_file() else None
-            if known is not None and known.status == "finished" and until is None:
-                text = f"finished already: {known.message} To go further: wgfpde resume {place} --until T"
-                wall = float(known.attributes.get("wall_seconds", 0.0))
-                return Result(place, "finished", text, 0, wall, len(known.steps["t"]))
-            case = case or _stored_case(place, known)
-            case = case if until is None else _extended(case, until)
-            _check_data(case)
-            problem = build(case)
-            digest = _digest(case, problem)
-            start = _latest(place, known, digest)
+        known = store.read(place) if (place / FILE_NAME).is_file() else None
+        if known is not None and known.status == "finished" and until is None:
+            text = f"finished already: {known.message} To go further: wgfpde resume {place} --until T"
+            wall = float(known.attributes.get("wall_seconds", 0.0))
+            return Result(place, "finished", text, 0, wall, len(known.steps["t"]))
+        case = case or _stored_case(place, known)
+        case = case if until is None else _extended(case, until)
+        _check_data(case)
+        problem = build(case)
+        digest = _digest(case, problem)
+        start = _latest(place, known, digest)
         folder.write_texts(place, _texts(problem))
         attributes = _attributes(case, problem)
         if known is not None:

@@ -60,7 +60,7 @@ class JkoTable(Table):
     tolerance: Positive | None = Field(
         default=None, description="largest relative primal–dual gap; default 1e-8 (newton), 1e-4 (pdhg)"
     )
-    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1")
+    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1, the most iterations for one convex problem")
     congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
     stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
 
@@ -89,7 +89,7 @@ class GeodesicTable(Table):
     method: Literal["geodesic"]
     inner_steps: InnerSteps = Field(default=16, description="steps of the path in 2D, an integer ≥ 1")
     tolerance: Positive = Field(default=1e-3, description="largest relative primal–dual gap, in 2D")
-    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1")
+    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1, the most iterations for one convex problem")
 
     @field_validator("tolerance")
     @classmethod

@@ -149,7 +149,7 @@ class ExactTable(Table):
 class TimeTable(Table):
     """From start to end."""
 
-    start: float = Field(default=0.0, description="a number, default 0")
+    start: float = Field(default=0.0, description="a number, the time of the initial density, default 0")
     end: float = Field(description="a number larger than start")
 
     @field_validator("end")

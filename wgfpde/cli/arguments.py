@@ -26,8 +26,13 @@ class Verbs:
         return sub
 
     @property
+    def parsers(self) -> dict[str, argparse.ArgumentParser]:
+        """The parser of each verb."""
+        return dict(self._actions.choices)
+
+    @property
     def names(self) -> list[str]:
-        return list(self._actions.choices)
+        return list(self.parsers)
 
 
 def case_of(sub: argparse.ArgumentParser) -> None:

@@ -55,7 +55,7 @@ def _failed(message: str, code: int) -> int:
 
 
 def _dispatch(args: list[str]) -> int:
-    parser, verbs = _parser()
+    parser, verbs = make_parser()
     if args and not args[0].startswith("-") and args[0] not in verbs.names:
         raise CaseError(_unknown_verb(args[0], verbs.names))
     parsed = parser.parse_args(args)
@@ -75,7 +75,8 @@ def _unknown_verb(word: str, names: list[str]) -> str:
     return f'"{word}" is no command; {hint}Commands: {", ".join(names)}'
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Verbs]:
+def make_parser() -> tuple[argparse.ArgumentParser, Verbs]:
+    """The parser of the whole command line, and its verbs."""
     parser = argparse.ArgumentParser(
         prog="wgfpde",
         description="Solve Wasserstein gradient flows  ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ))  on 1D and 2D grids.",

@@ -84,11 +84,13 @@ def _print_diagnostics(diagnostics: Mapping[str, Mapping[str, Any]]) -> None:
     if not diagnostics:
         return
     columns = ("first", "last", "min", "max")
-    _block(f"{'diagnostics':<{WIDE + 3}}" + "".join(f"{name:>13}" for name in columns) + "  worst")
+    units = {name: facts.get("units", "1") for name, facts in diagnostics.items()}
+    titles = {name: name if unit in ("", "1") else f"{name} [{unit}]" for name, unit in units.items()}
+    width = 1 + max(len(title) for title in titles.values())
+    _block(f"{'diagnostics':<{width + 2}}" + "".join(f"{name:>13}" for name in columns) + "  worst")
     for name, facts in diagnostics.items():
-        unit = facts.get("units", "1")
         numbers = "".join(f"{facts[key]:>13.6g}" for key in columns)
-        _line(name if unit in ("", "1") else f"{name} [{unit}]", f"{numbers}  {worst_text(facts)}".rstrip(), WIDE + 1)
+        _line(titles[name], f"{numbers}  {worst_text(facts)}".rstrip(), width)
 
 
 def _print_parameters(parameters: Sequence[Mapping[str, str]]) -> None:

@@ -122,16 +122,20 @@ def figure_series(run: Run, name: str, log: bool) -> Figure:
 def figure_steps(run: Run) -> Figure:
     """For every step: its size, what was left of the equations, and the iterations this took."""
     steps = run.steps
-    figure = style.new_figure((7.0, 6.4))
-    size, residual, work = figure.subplots(3, 1, sharex=True)
+    panels = 3 if _iterations(run) else 2
+    figure = style.new_figure((7.0, 2.2 * panels - 0.2))
+    size, residual, *work = figure.subplots(panels, 1, sharex=True)
     _line(size, steps["t"], steps["dt"])
     _floor_at_zero(size, steps["dt"])
     size.set_ylabel(r"$\Delta t$")
     _draw_log(residual, steps["t"], steps["residual"], "residual")
     residual.set_ylabel("residual")
-    _draw_iterations(work, run)
-    for axes in (size, residual):
-        style.time_axis(axes, steps["t"], "")
+    style.time_axis(size, steps["t"], "")
+    if work:
+        _draw_iterations(work[0], run)
+        style.time_axis(residual, steps["t"], "")
+    else:
+        style.time_axis(residual, steps["t"])
     style.set_title(figure, run)
     return figure
 
@@ -171,11 +175,15 @@ def tolerance_of(run: Run) -> float | None:
     return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
+def _iterations(run: Run) -> list[tuple[str, str]]:
+    """The counts that a run has, and their labels; a linear scheme without interaction has none."""
+    known = [("iterations", "iterations"), ("linear", "of the linear solver"), ("outer", r"evaluations of $W*\rho$")]
+    return [(name, label) for name, label in known if np.any(run.steps.get(name, np.zeros(1)) > 0)]
+
+
 def _draw_iterations(axes: Axes, run: Run) -> None:
     """Iterations of each step, and of the linear solver where the scheme counts them."""
-    steps = run.steps
-    drawn = [("iterations", "iterations"), ("linear", "of the linear solver"), ("outer", r"evaluations of $W*\rho$")]
-    drawn = [(name, label) for name, label in drawn if np.any(steps.get(name, np.zeros(1)) > 0)]
+    steps, drawn = run.steps, _iterations(run)
     for place, (name, label) in enumerate(drawn):
         _line(axes, steps["t"], steps[name].astype(float), place, label=label)
     if drawn:

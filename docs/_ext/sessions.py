@@ -1,0 +1,138 @@
+"""Pages that run what they show.
+
+`.. session::` holds lines "$ command"; all sessions of a page run in one folder, in order, when the page is built,
+and the page shows what they printed.  A command that fails is a warning (`:fails:` says that it should).  Option
+`lines` cuts long output, `as` names the language of what one command prints.
+`.. session-figure:: path` shows a picture that they left.
+`.. example:: name.py` shows a script of examples/, what it prints, and its pictures.
+Transcripts are kept until a command or a source of the package changes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from words import BUILD, ROOT, block, digest, inserted, run, sources_digest
+
+logger = logging.getLogger(__name__)
+EXAMPLES = ROOT / "docs" / "examples"
+SESSION = re.compile(r"^\.\. session::\n((?:   .*\n|\n)*)", re.MULTILINE)
+
+
+def commands_of(text: str) -> list[str]:
+    """Commands of a directive's content: lines that begin with "$ "; a backslash at the end continues one."""
+    joined = text.replace("\\\n", "\\\0")
+    return [line.strip()[2:].replace("\\\0", "\\\n") for line in joined.splitlines() if line.strip().startswith("$ ")]
+
+
+def transcript(name: str, commands: list[str], *depends: str) -> dict[str, Any]:
+    """What the commands of a page printed, {command: [output, exit code]}; run again where anything has changed."""
+    folder, kept = BUILD / "sessions" / name, BUILD / "sessions" / f"{name}.json"
+    key = digest(sources_digest(), *commands, *depends)
+    if kept.is_file():
+        found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        if found["key"] == key:
+            return dict(found["outputs"])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    outputs: dict[str, Any] = {}
+    for command in commands:
+        logger.info("[%s] $ %s", name, command)
+        done = run(command, folder)
+        text = done.stdout if done.returncode == 0 else done.stdout + done.stderr
+        outputs[command] = [text.replace(f"{folder}/", "").rstrip(), done.returncode]
+    kept.write_text(json.dumps({"key": key, "outputs": outputs}), encoding="utf-8")
+    return outputs
+
+
+def complain(directive: SphinxDirective, name: str, command: str, code: int, text: str) -> None:
+    """A command did not end as it should: say so, and run the page again next time."""
+    (BUILD / "sessions" / f"{name}.json").unlink(missing_ok=True)
+    logger.warning("`%s` ended with exit code %d: %s", command, code, text[-600:], location=directive.get_location())
+
+
+class Session(SphinxDirective):
+    has_content = True
+    option_spec: ClassVar = {
+        "fails": directives.flag, "lines": directives.nonnegative_int, "as": directives.unchanged
+    }  # fmt: skip
+
+    def run(self) -> list[nodes.Node]:
+        page = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+        everything = [c for body in SESSION.findall(page) for c in commands_of(body)]
+        name = self.env.docname.replace("/", "-")
+        outputs = transcript(name, everything)
+        shown = []
+        for command in commands_of("\n".join(self.content) + "\n"):
+            text, code = outputs[command]
+            if (code != 0) != ("fails" in self.options):
+                complain(self, name, command, code, text)
+            shown.append((f"$ {command}", self._cut(text)))
+        if "as" in self.options:  # the output in a language of its own
+            [(command, text)] = shown
+            lines = [".. code-block:: console", *block(command, "   ")]
+            return inserted(self, ["", *lines, f".. code-block:: {self.options['as']}", *block(text, "   ")])
+        together = "\n".join(part for pair in shown for part in pair if part)
+        return inserted(self, ["", ".. code-block:: console", *block(together, "   ")])
+
+    def _cut(self, text: str) -> str:
+        lines, most = text.splitlines(), self.options.get("lines")
+        return text if most is None or len(lines) <= most else "\n".join([*lines[:most], "…"])
+
+
+class SessionFigure(SphinxDirective):
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar = {"alt": directives.unchanged, "width": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        name = self.env.docname.replace("/", "-")
+        picture = BUILD / "sessions" / name / self.arguments[0]
+        if not picture.is_file():
+            logger.warning("no picture %s: the session left none", picture, location=self.get_location())
+            return []
+        return inserted(self, figure(picture, self.options.get("alt", ""), self.options.get("width", "100%")))
+
+
+class Example(SphinxDirective):
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        script = EXAMPLES / self.arguments[0]
+        lines = [f".. literalinclude:: /examples/{script.name}", "   :language: python", ""]
+        (text, code), folder = example_output(script)
+        if code != 0:
+            complain(self, folder.name, script.name, code, text)
+        if text:
+            lines += ["It prints", "", ".. code-block:: text", *block(text, "   ")]
+        for picture in sorted(folder.glob("*.png")):
+            lines += figure(picture, f"picture made by {script.name}", "80%")
+        return inserted(self, lines)
+
+
+def example_output(script: Path) -> tuple[list[Any], Path]:
+    """What a script printed with its exit code, and the folder it ran in."""
+    name, command = f"example-{script.stem}", f"python {script}"
+    return transcript(name, [command], script.read_text(encoding="utf-8"))[command], BUILD / "sessions" / name
+
+
+def figure(picture: Path, alt: str, width: str) -> list[str]:
+    """A picture under docs/_build, as reStructuredText."""
+    place = "/" + picture.relative_to(ROOT / "docs").as_posix()
+    return ["", f".. image:: {place}", f"   :alt: {alt}", f"   :width: {width}", "   :align: center", ""]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("session", Session)
+    app.add_directive("session-figure", SessionFigure)
+    app.add_directive("example", Example)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
