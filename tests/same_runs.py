@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+import time
 import traceback
 
 import h5py
@@ -58,8 +59,10 @@ def assert_same(folder, reference, but=()):
     assert len(names) > 20
     differing = sorted(name for name in names if found.get(name) != expected.get(name))
     assert not differing, f"{folder} differs from {reference} in {', '.join(differing)}"
+    texts = [(place / "output.xdmf").read_text() for place in (folder, reference)]
+    assert texts[0] == texts[1], "output.xdmf differs"
     beside = [{p.name for p in place.iterdir()} for place in (folder, reference)]
-    assert beside[0] == beside[1], "files were left over, or are missing"
+    assert beside[0] == beside[1], f"left over or missing: {', '.join(sorted(beside[0] ^ beside[1]))}"
 
 
 class Stopping:
@@ -114,3 +117,10 @@ def fork(work):
 def in_child(work):
     """How a child process that does `work` ended: its exit code, or minus the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1])
+
+
+def wait_until(condition, process):
+    """Wait for a child process to bring something about; it must not end before."""
+    while not condition():
+        assert os.waitpid(process, os.WNOHANG) == (0, 0), "the child process ended early"
+        time.sleep(0.005)

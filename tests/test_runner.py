@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import wgfpde.runner as runner
+import wgfpde.timeloop as timeloop
 from wgfpde.case import build, loads
 from wgfpde.errors import CaseError, SolverError, StoreError
 from wgfpde.flow import Report
@@ -89,7 +90,9 @@ def test_a_run_folder(case, with_events, tmp_path):
     result = run(case)
     assert (result.status, result.exit_code, result.steps) == ("finished", 0, 12)
     assert result.folder == type(result.folder)("runs/relax") and result.wall_seconds > 0
-    assert {p.name for p in result.folder.iterdir()} == {"case.toml", "resolved.toml", "output.h5", "run.log"}
+    names = {"case.toml", "resolved.toml", "output.h5", "output.xdmf", "run.log", "checkpoint"}
+    assert {p.name for p in result.folder.iterdir()} == names
+    assert [p.name for p in (result.folder / "checkpoint").iterdir()] == ["000000000012.npz"]
     record = read(result.folder)
     np.testing.assert_array_equal(record.t, [0, 0.25, 0.5, 0.75, 1.0])
     assert (record.status, record.title, record.message) == ("finished", "Relaxation", "reached t = 1.")
@@ -273,7 +276,7 @@ class Compiling(Relax):
 
 def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
     run(case, "first")  # loads the kernels of the diagnostics
-    monkeypatch.setattr(runner, "PATIENCE", 0.02)
+    monkeypatch.setattr(timeloop, "PATIENCE", 0.02)
     with_events(stepper=Compiling())
     told = []
     result = run(case, "out", progress=told.append)
@@ -286,7 +289,7 @@ def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
 
 def test_a_long_step_is_told_and_told_again(case, with_events, monkeypatch):
     run(case, "first")
-    monkeypatch.setattr(runner, "STEP_PATIENCE", 0.1)
+    monkeypatch.setattr(timeloop, "STEP_PATIENCE", 0.1)
     with_events({3: lambda rho: time.sleep(0.35) or rho})
     told = []
     assert run(case, "out", progress=told.append).status == "finished"

@@ -166,8 +166,8 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int]:
     """(status, message, exit code) of a march; the last good state is written in every case."""
     try:
         return "finished", loop.go(), 0
-    except StoreError:
-        raise
+    except StoreError as error:
+        raise StoreError(f"{error} Then go on with: wgfpde resume {place}") from error
     except KeyboardInterrupt as error:
         request = error if isinstance(error, Interrupted) else Interrupted()
         text = f"stopped by {request.cause} at t = {loop.snapshot.t:.6g}; that state was written."

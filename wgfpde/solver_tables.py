@@ -23,6 +23,7 @@ StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_s
 Algorithm = Literal["newton", "pdhg"]
 InnerSteps = Annotated[int, Field(ge=1)]
 Iterations = Annotated[int, Field(ge=1)] | None
+MOST_ITERATIONS = "an integer ≥ 1, the most iterations for one convex problem"
 TOLERANCE_FLOOR = {"newton": 1e-12, "pdhg": 1e-10}
 """Smallest relative gap that may be asked for.  Primal and dual are sums of cell values that cancel to the gap, which
 leaves about 1e-13 of rounding; a first-order method loses some more digits in its transforms."""
@@ -60,7 +61,7 @@ class JkoTable(Table):
     tolerance: Positive | None = Field(
         default=None, description="largest relative primal–dual gap; default 1e-8 (newton), 1e-4 (pdhg)"
     )
-    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1, the most iterations for one convex problem")
+    max_iterations: Iterations = Field(default=None, description=MOST_ITERATIONS)
     congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
     stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
 
@@ -89,7 +90,7 @@ class GeodesicTable(Table):
     method: Literal["geodesic"]
     inner_steps: InnerSteps = Field(default=16, description="steps of the path in 2D, an integer ≥ 1")
     tolerance: Positive = Field(default=1e-3, description="largest relative primal–dual gap, in 2D")
-    max_iterations: Iterations = Field(default=None, description="an integer ≥ 1, the most iterations for one convex problem")
+    max_iterations: Iterations = Field(default=None, description=MOST_ITERATIONS)
 
     @field_validator("tolerance")
     @classmethod

@@ -38,6 +38,9 @@ MASS_MISMATCH = 1e-9
 INNER_STEPS, TOLERANCE, MAX_ITERATIONS = 16, 1e-3, 20_000
 """Defaults in 2D: steps in s, relative gap of W₂² (smaller than the usual errors in h and s), iterations."""
 
+USEFUL = 0.2
+"""Largest gap of a path that starts the first-order method better than rest does."""
+
 
 @dataclass(frozen=True)
 class Distance:
@@ -253,7 +256,15 @@ def _found(result: PdhgResult) -> Distance:
 def _solve(
     grid: Grid, a: Array, b: Array, inner_steps: int, tolerance: float, max_iterations: int | None, threads: int | None
 ) -> PdhgResult:
+    from .jko.nearby import solve_nearby
     from .jko.pdhg import solve_transport
 
+    if inner_steps < 1:
+        raise CaseError(f"inner_steps must be at least 1; found {inner_steps}.")
+    threads = threads or default_threads()
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    near = solve_nearby(grid, a, b, inner_steps, tolerance, threads)
+    if near.gap <= tolerance:
+        return near
     limit = MAX_ITERATIONS if max_iterations is None else max_iterations
-    return solve_transport(grid, a, b, inner_steps, tolerance, limit, threads=threads or default_threads())
+    return solve_transport(grid, a, b, inner_steps, tolerance, limit, near if near.gap <= USEFUL else None, threads)

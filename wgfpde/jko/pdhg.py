@@ -137,9 +137,11 @@ def solve_transport(
     """The geodesic from rho0 to rho1, `transport` being ½W₂² of its path and `primal` the same corrected to end at
     rho1.
 
-    Both gap and `continuity`, the distance of the end from rho1, are brought below the tolerance.  `dual` is a rigorous
-    lower bound of ½W₂² of the discrete problem; an upper bound is `primal` up to second order in `continuity`.
-    Arguments, orders and errors as for `solve_step`.  One inner step cannot cross a vacuum: take at least two.
+    The gap is brought below the tolerance, and `continuity`, the distance of the end from rho1, below the tolerance
+    times that of rho0, if this is less than the mass.  `dual` is a rigorous lower bound of ½W₂² of the discrete problem;
+    an upper bound is `primal` up to second order in `continuity`.
+    Arguments, orders and errors as for `solve_step`.  One inner step cannot cross a vacuum: take at least two.  From
+    rest, densities less than about a tenth of the mass apart take long: start those from `nearby`.
     """
     volume, rho0 = _start(grid, rho0, inner_steps)
     rho1 = np.ascontiguousarray(rho1, dtype=float).reshape(rho0.shape)
@@ -174,7 +176,7 @@ def _solve(
         proof = iteration.run(max_iterations if level is problem else min(max_iterations, COARSE_ITERATIONS))
         guess, rho0, speed = iteration.guess, level.rho0, iteration.speed
         counts.append(iteration.count)
-    if not _enough(proof, tolerance):
+    if not _enough(proof, tolerance, problem):
         raise SolverError(_refusal(proof, tolerance, max_iterations, problem))
     return PdhgResult(
         proof.path[-1], proof.path, proof.momentum[0], proof.momentum[1], proof.phi, counts[-1], proof.mismatch,
@@ -216,7 +218,7 @@ class Iteration:
             if self.count < min(check, max_iterations):
                 continue
             proof = self.prover.prove(self.x[1:], self.continuity.phi)
-            if _enough(proof, self.tolerance) or self.count >= max_iterations:
+            if _enough(proof, self.tolerance, self.problem) or self.count >= max_iterations:
                 return proof
             check = self.count + max(5, self.count // 5)
             self._persist(check)
@@ -303,8 +305,8 @@ def _typical(path: Array) -> float:
     return float(np.exp(np.log(squares).mean()))
 
 
-def _enough(proof: Proof, tolerance: float) -> bool:
-    return proof.gap <= tolerance and proof.mismatch <= tolerance
+def _enough(proof: Proof, tolerance: float, problem: Problem) -> bool:
+    return proof.gap <= tolerance and proof.mismatch <= tolerance * problem.apart
 
 
 def _refusal(proof: Proof, tolerance: float, max_iterations: int, problem: Problem) -> str:

@@ -9,12 +9,14 @@ cannot know.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..grid import Array, Grid
 from .operators import Staggering
 from .pdhg_end import End
+from .proximal import FIXED
 
 SMALLEST = 24
 """Axes with fewer cells are not halved."""
@@ -32,6 +34,13 @@ class Problem:
     @property
     def mass(self) -> float:
         return self.end.volume * float(self.rho0.sum(axis=1).sum())
+
+    @cached_property
+    def apart(self) -> float:
+        """‖ρ_0 − ρ₁‖₁/M where the end is prescribed, at most 1; else 1."""
+        if self.end.kind != FIXED:
+            return 1.0
+        return min(self.end.volume * float(np.abs(self.rho0 - self.end.v).sum()) / self.mass, 1.0)
 
     def coarser(self) -> Problem | None:
         """The problem on a grid halved where it has SMALLEST cells, with half the inner steps; None for the coarsest.

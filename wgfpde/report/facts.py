@@ -69,7 +69,7 @@ def advice(run: Run) -> str:
     resume = f"go on with: wgfpde resume {run.folder}"
     if run.status == "running":
         return f"the run is going on, or was killed: {resume}"
-    return resume if run.status in ("interrupted", "failed") else ""
+    return resume if run.status == "interrupted" else ""
 
 
 def axes(run: Run) -> list[dict[str, Any]]:
