@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -83,7 +84,7 @@ def check(folder: Path, overwrite: bool) -> None:
     if (folder / FILE_NAME).exists() and not overwrite:
         raise CaseError(
             f"{folder} holds a run already; choose another folder with --out, replace it with --overwrite, "
-            f"or go on with: wgfpde resume {folder}"
+            f"or go on with: wgfpde resume {shlex.quote(str(folder))}"
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ def resume(
     with folder.taken_up(place) as log, Interrupts(wall_limit) as interrupts:
         known = store.read(place) if (place / FILE_NAME).is_file() else None
         if known is not None and known.status == "finished" and until is None:
-            text = f"finished already: {known.message} To go further: wgfpde resume {place} --until T"
+            text = f"finished already: {known.message} To go further: {_resuming(place)} --until T"
             wall = float(known.attributes.get("wall_seconds", 0.0))
             return Result(place, "finished", text, 0, wall, len(known.steps["t"]))
         case = case or _stored_case(place, known)
@@ -167,11 +168,11 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int]:
     try:
         return "finished", loop.go(), 0
     except StoreError as error:
-        raise StoreError(f"{error} Then go on with: wgfpde resume {place}") from error
+        raise StoreError(f"{error} Then go on with: {_resuming(place)}") from error
     except KeyboardInterrupt as error:
         request = error if isinstance(error, Interrupted) else Interrupted()
         text = f"stopped by {request.cause} at t = {loop.snapshot.t:.6g}; that state was written."
-        remedy = _secure(loop) or f"Go on with: wgfpde resume {place}"
+        remedy = _secure(loop) or f"Go on with: {_resuming(place)}"
         return "interrupted", f"{text} {remedy}", request.exit_code
     except SolverError as error:
         with suppress(WgfpdeError):
@@ -182,6 +183,10 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int]:
         with suppress(WgfpdeError):
             _secure(loop)
         raise
+
+
+def _resuming(place: Path) -> str:
+    return f"wgfpde resume {shlex.quote(str(place))}"
 
 
 def _secure(loop: March) -> str:

@@ -14,6 +14,7 @@ and none where no value is worse than another (means, variances, …).  NaN is w
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from typing import Any
 
@@ -66,7 +67,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 def advice(run: Run) -> str:
     """What to do about a run that has not come to its end, or ""."""
-    resume = f"go on with: wgfpde resume {run.folder}"
+    resume = f"go on with: wgfpde resume {shlex.quote(str(run.folder))}"
     if run.status == "running":
         return f"the run is going on, or was killed: {resume}"
     return resume if run.status == "interrupted" else ""

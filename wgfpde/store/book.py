@@ -69,10 +69,13 @@ class Book:
             xdmf.extend(self.path, self.layout.grid, k, t, self.room("t"), self.layout.precision)
 
     def write_xdmf(self, snapshots: int) -> None:
-        """Write the .xdmf anew."""
+        """Write the .xdmf anew; where there is no room for it, one that may be torn goes."""
         t = self._tables["t"]
-        with suppress(OSError):
+        try:
             xdmf.write(self.path, self.layout.grid, t[:snapshots], len(t), self.layout.precision)
+        except OSError:
+            with suppress(OSError):
+                xdmf.path_of(self.path).unlink(missing_ok=True)
 
     def annotate(self, values: Mapping[str, Any]) -> None:
         """Overwrite attributes in place: numbers, and the texts that have room."""
@@ -87,7 +90,11 @@ class Book:
         self, attributes: Mapping[str, Any], snapshots: int, steps: int, kept: tuple[int, int], packed: bool = False
     ) -> None:
         """Create the file, or replace it, with room for so many rows; what is written is kept."""
+        self._take(self._build(attributes, snapshots, steps, kept, packed), kept)
 
+    def _build(
+        self, attributes: Mapping[str, Any], snapshots: int, steps: int, kept: tuple[int, int], packed: bool
+    ) -> Path:
         def fill(new: h5py.File) -> None:
             create(new, self.layout, attributes, snapshots, steps, packed)
             if self._open is not None:
@@ -95,7 +102,9 @@ class Book:
                 links.set_steps(new, new["t"][: kept[0]])
 
         self._size = MARGIN + self.layout.bytes_of(snapshots, steps)
-        part = build(self.path, fill, self._size)
+        return build(self.path, fill, self._size)
+
+    def _take(self, part: Path, kept: tuple[int, int]) -> None:
         self.close()
         os.replace(part, self.path)
         self.open("r+")
@@ -109,8 +118,12 @@ class Book:
         packed = final and self.layout.compression != "none"
         unused = self.layout.bytes_of(self.room("t") - kept[0], self.room("steps/t") - kept[1])
         if packed or unused > UNUSED * self.layout.bytes_of(kept[0], 0):
-            with suppress(OSError):  # no room for a copy
-                self.rewrite(attributes, *kept, kept, packed)
+            try:
+                part = self._build(attributes, *kept, kept, packed)
+            except (OSError, RuntimeError):
+                pass  # no room for a copy
+            else:
+                self._take(part, kept)
                 return
         for name, table in (*self._tables.items(), ("steps/step", self.file["steps/step"])):
             rows = kept[1] if name.startswith("steps/") else kept[0]
