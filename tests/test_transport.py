@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
 from wgfpde.case import build, loads
 from wgfpde.equations import gaussian, profile_second_moment, self_similar
@@ -124,6 +125,107 @@ def test_too_few_iterations_are_an_error():
     a, b = bump(SQUARE, (-0.4, 0.0), 0.16), bump(SQUARE, (0.4, 0.3), 0.25)
     with pytest.raises(SolverError, match="20 iterations"):
         distance(SQUARE, a, b, tolerance=1e-6, max_iterations=20)
+
+
+# ---- in 2D, between densities near each other ---------------------------------------------------------------
+
+BOX = Grid([-4.0, -4.0], [4.0, 4.0], [48, 48])
+
+
+def product(grid, mean, deviation, mass=1.0):
+    """A Gaussian with independent coordinates: exact cell averages."""
+    parts = []
+    for axis, centre, s in zip(grid.axes, mean, deviation, strict=True):
+        values = np.diff(erf((axis.edges - centre) / (s * np.sqrt(2)))) / axis.widths
+        parts.append(values / np.sum(values * axis.widths))
+    return mass * np.outer(parts[1], parts[0])
+
+
+@pytest.mark.parametrize("mass", [1.0, 3.0])
+@pytest.mark.parametrize("shift", [1e-12, 1e-6, 1e-3, 0.03, 0.3])
+def test_a_small_shift(shift, mass):
+    """W₂ = shift √M, in any direction: as good at 1e-12 of the width, where ‖a − b‖₁ is as small, as at a third."""
+    a, b = (product(BOX, (0.8 * sign * shift / 2, 0.6 * sign * shift / 2), (0.8, 0.8), mass) for sign in (-1, 1))
+    found = distance(BOX, a, b)
+    assert found.w2 == pytest.approx(shift * np.sqrt(mass), rel=1e-3)
+    assert found.gap <= 2e-5 and found.mismatch <= 1e-6 * np.sum(np.abs(a - b)) / np.sum(a) + 1e-15
+
+
+@pytest.mark.parametrize("factor", [1e-4, 0.1])
+def test_order_of_a_small_dilation(factor):
+    """√2 |s₁ − s₂|; second order in h."""
+    errors = []
+    for n in (24, 48, 96):
+        grid = Grid([-5.0, -5.0], [5.0, 5.0], [n, n])
+        a, b = (product(grid, (0.0, 0.0), (s, s)) for s in (0.8, 0.8 * (1 + factor)))
+        errors.append(abs(w2(grid, a, b) / (0.8 * factor * np.sqrt(2)) - 1))
+    assert np.log2(errors[0] / errors[1]) > 1.7 and np.log2(errors[1] / errors[2]) > 1.7
+
+
+def test_squares_of_distances_add_up_for_products():
+    """Against the exact distances in 1D, on the same cells."""
+    grid = Grid([-4.0, -4.0], [4.0, 4.0], [64, 64])
+    line = Grid([-4.0], [4.0], [64])
+    means, deviations = ((0.0, 0.0), (0.05, -0.02)), ((0.8, 0.7), (0.82, 0.69))
+    a, b = (product(grid, mean, deviation) for mean, deviation in zip(means, deviations, strict=True))
+    parts = [w2(line, *(np.sum(rho, axis=k) * line.x.widths[0] for rho in (a, b))) for k in (0, 1)]
+    assert w2(grid, a, b) == pytest.approx(np.hypot(*parts), rel=5e-3)
+
+
+def test_a_small_shift_round_a_torus():
+    """Against the circle, exact in 1D; on a torus a shift also leads through the seam."""
+    torus, circle = (Grid([0.0] * d, [2.0] * d, [48] * d, periodic=[True] * d) for d in (2, 1))
+    a, b = (circle.average(lambda x, c=c: 1.5 + np.cos(np.pi * (x - c))) for c in (0.0, 0.02))
+    expected = np.sqrt(2) * w2(circle, a, b)
+    assert w2(torus, np.tile(a, (48, 1)), np.tile(b, (48, 1))) == pytest.approx(expected, rel=5e-3)
+    assert w2(torus, np.tile(a, (48, 1)).T, np.tile(b, (48, 1)).T) == pytest.approx(expected, rel=5e-3)
+
+
+def test_it_is_a_distance():
+    """Positive, symmetric, and with the triangle inequality, on random densities a little apart."""
+    rng = np.random.default_rng(5)
+    x, y = SQUARE.x.centers, SQUARE.y.centers[:, None]
+    waves = np.stack([np.cos(k * x + c) * np.cos(j * y + c) for k in (1, 2) for j in (1, 2) for c in (0.0, 0.7)])
+    for size in (1e-6, 1e-3, 0.2):
+        rho = [np.exp(-(x**2) + np.tensordot(size * rng.standard_normal(len(waves)), waves, 1)) for _ in range(3)]
+        a, b, c = (values / np.sum(values * SQUARE.cell_volume) for values in rho)
+        ab, bc, ca = (w2(SQUARE, *pair) for pair in ((a, b), (b, c), (c, a)))
+        assert 0 < max(ab, bc, ca) <= (ab + bc + ca - max(ab, bc, ca)) * (1 + 1e-3)
+        assert w2(SQUARE, b, a) == pytest.approx(ab, rel=1e-4)
+
+
+def test_a_moving_front_takes_the_first_order_method():
+    """Which then starts close to the end, and ends within a thousandth of ‖a − b‖₁ of b."""
+    parabolas = [BOX.average(lambda x, y, c=c: np.maximum(4 - (x - c) ** 2 - y**2, 0.0)) for c in (0.0, 0.2)]
+    a, b = (rho / np.sum(rho * BOX.cell_volume) for rho in parabolas)
+    found = distance(BOX, a, b, max_iterations=100)
+    assert found.w2 == pytest.approx(0.2, rel=5e-3) and found.gap <= 1e-3
+    assert 1e-12 < found.mismatch <= 1e-3 * np.sum(np.abs(a - b)) / np.sum(a)
+
+
+def test_no_number_rather_than_a_wrong_one():
+    """A thousandth of the mass has to cross a vacuum: no path found moves it, and so none counts."""
+    a, b = (np.zeros(SQUARE.shape) for _ in range(2))
+    a[4, 4], a[20, 20], b[4, 4], b[20, 20] = 1.0, 1.0, 1.001, 0.999
+    with pytest.raises(SolverError, match=r"its end .* of the mass from the one prescribed"):
+        distance(SQUARE, a, b, max_iterations=30)
+
+
+def test_w2_previous_near_equilibrium(tmp_path):
+    """It is at least the distance of the means, and hardly more while the widths no longer change."""
+    text = """
+    grid = { shape = [32, 32], lower = [-4, -4], upper = [4, 4] }
+    energy = { internal = { kind = "entropy" }, potential = "(x**2 + y**2)/2" }
+    initial = { density = "exp(-((x - 1)**2 + (y - 0.5)**2)/2)" }
+    time = { end = 12 }
+    output = { every = 2, diagnostics = ["w2_previous"] }
+    solver = { method = "fv", dt = 0.1 }
+    """
+    record = read(run(loads(text, "equilibrium.toml"), tmp_path / "out").folder)
+    found = record.diagnostics["w2_previous"][1:]
+    mean = np.stack([record.diagnostics["mean_x"], record.diagnostics["mean_y"]])
+    least = np.hypot(*np.diff(mean, axis=1)) * np.sqrt(record.diagnostics["mass"][0])
+    assert least[-1] < 2e-4 and np.all(found >= least * (1 - 5e-4)) and np.all(found <= 1.05 * least)
 
 
 # ---- what is refused ---------------------------------------------------------------------------------------
