@@ -7,7 +7,6 @@ solver failed, 2 usage or a bad case, 3 mismatch, 75 wall limit reached, 130 on 
 it needs inside its function, so that --help is instant.
 """
 
-from .claims import validate_script
-from .dispatch import main
+from .dispatch import main, validate_script
 
 __all__ = ["main", "validate_script"]

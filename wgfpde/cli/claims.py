@@ -1,4 +1,4 @@
-"""The verb validate, which is also how a validation script is run by itself."""
+"""The verb validate."""
 
 from __future__ import annotations
 
@@ -62,10 +62,3 @@ def _default_page() -> Path:
     from ..validate import report_path
 
     return report_path()
-
-
-def validate_script(file: str) -> int:
-    """`python validation/NAME.py [--json]`: its claims, and its figure in the folder figures/ beside it."""
-    from .dispatch import main
-
-    return main(["validate", file, "--figures", str(Path(file).parent / "figures"), *sys.argv[1:]])

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .. import __version__
 from ..errors import CaseError, WgfpdeError
@@ -34,6 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed("the machine ran out of memory; use fewer cells", 1)
     except OSError as error:
         return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+
+
+def validate_script(file: str) -> int:
+    """`python validation/NAME.py [--json]`: its claims, and its figure in the folder figures/ beside it."""
+    return main(["validate", file, "--figures", str(Path(file).parent / "figures"), *sys.argv[1:]])
 
 
 def _keep_libraries_serial() -> None:
