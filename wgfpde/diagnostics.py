@@ -311,7 +311,7 @@ def error_linf(s: State) -> float:
 
 
 W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
-"""For `w2_previous` in 2D: snapshots are close to each other; where that is too little, the number is left out."""
+"""For `w2_previous` in 2D.  Snapshots near each other need no such iterations; others are left out after so many."""
 
 
 @diagnostic("Wasserstein distance to the previous snapshot", applies=in_1d, on_request=in_2d_uniform)

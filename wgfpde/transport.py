@@ -8,10 +8,25 @@ In 1D the densities are constant on cells, their distribution functions F, G pie
 
 is integrated exactly between the merged breakpoints, on any two grids.  On a circle of length L the quantiles go on as
 F⁻¹(u + 1) = F⁻¹(u) + L, and W₂² is the minimum over the shift α of the convex ∫₀¹ |F⁻¹(u) − G⁻¹(u + α)|² du (module
-`quantiles`).  In 2D the Benamou–Brenier problem is solved with `inner_steps` steps in s (module `jko.pdhg`).
+`quantiles`).
+
+In 2D the Benamou–Brenier problem is solved with `inner_steps` steps in s, between an upper and a lower bound,
+
+    Σ_k Σ_σ w m_k²/(2θ(ρ)) /N  ≥  ½W₂²  ≥  ⟨b, φ(1)⟩ − ⟨a, φ(0)⟩,     N(ρ_k − ρ_{k−1}) + ∇·m_k = 0,  ∂s φ + ½|∇φ|² ≤ 0:
+
+first by shooting (module `jko.nearby`), which needs densities near each other and knows their distance down to
+rounding; where its gap does not close, by a first-order method that starts from what it found (module `jko.pdhg`).
+
+Measured with the defaults, Gaussians of width σ in a box of 12.5 σ on 64², 128², 256² cells and two cores:
+
+    moved by 1e-9 … 0.01 σ    gap 1e-5 … 1e-8    0.01, 0.04, 0.15 s    error 4e-5, 3e-6, 1e-7 (of the box) + ¼ to ½ gap
+             0.1, 0.3 σ       gap 1e-8, 2e-6     0.03, 0.1, 0.5 s
+             1 σ              gap 5e-6           0.2, 0.5, 2.2 s
+    scaled by 1.000001 … 1.1  gap 2e-7 … 1e-6    0.05, 0.2, 0.8 s      error 6e-3, 2e-3, 4e-4: order 2 in h
+              2               gap 5e-4           0.8, 8, 42 s          error 7e-3, 2e-3, 8e-4: the first-order method
 
 References: Villani (2003), Topics in Optimal Transportation, section 2.2; Benamou, Brenier (2000), DOI
-10.1007/s002110050002; McCann (1997), DOI 10.1006/aima.1997.1634.
+10.1007/s002110050002; McCann (1997), DOI 10.1006/aima.1997.1634; Peyre (2018), DOI 10.1051/cocv/2017050.
 """
 
 from __future__ import annotations
@@ -37,7 +52,6 @@ MASS_MISMATCH = 1e-9
 """Largest relative difference of the masses; below it the second density is rescaled."""
 INNER_STEPS, TOLERANCE, MAX_ITERATIONS = 16, 1e-3, 20_000
 """Defaults in 2D: steps in s, relative gap of W₂² (smaller than the usual errors in h and s), iterations."""
-
 USEFUL = 0.2
 """Largest gap of a path that starts the first-order method better than rest does."""
 
@@ -46,8 +60,9 @@ USEFUL = 0.2
 class Distance:
     """w2 : the distance.   gap : relative primal–dual gap of W₂² for the discrete problem, 0 where it is exact (1D).
 
-    mismatch : ‖ρ(1) − b‖₁/mass, how far the path found ends from b; W₂² is corrected for it to first order, by the dual
-    potential.   iterations : of the first-order method.
+    mismatch : ‖ρ(1) − b‖₁/mass, how far the path found ends from b: by rounding, or, from the first-order method, by at
+    most the tolerance times ‖b − a‖₁/mass, and W₂² is corrected for it to first order.
+    iterations : of the first-order method, 0 in 1D; of conjugate gradients where it was not needed.
     """
 
     w2: float
@@ -74,12 +89,15 @@ def distance(
     """W₂ between two densities.
 
     a, b : cell averages, arrays of the grid's shape, ≥ 0, of one mass.   other : the grid of b, where it is not that of
-    a (1D only).   inner_steps, tolerance, max_iterations : of the Benamou–Brenier problem, in 2D.
+    a (1D only).   inner_steps, tolerance : of the Benamou–Brenier problem, in 2D; fast mass gets more steps, up to 32.
+    max_iterations : of the first-order method.
 
     1D: exact for the piecewise constant densities; W₂² is true to about 1e-16 L² M, so that W₂ near 0 is to 1e-8 L √M.
-    2D: order 2 in h and in 1/inner_steps for smooth densities; gap and mismatch are ≤ `tolerance`, which left W₂² of
-    the discrete problem true to 0.3 % at 1e-3 and 0.05 % at 1e-4 between densities wider than their distance.
-    Raises CaseError for densities, masses or grids that do not fit, SolverError where 2D does not converge.
+    2D: order 2 in h and in 1/inner_steps for smooth densities; the gap is ≤ `tolerance`, the mismatch ≤ that times
+    ‖b − a‖₁/mass.  W₂² of the discrete problem is true to the gap; after the first-order method it was true to 0.3 % at
+    1e-3 and 0.05 % at 1e-4 between densities wider than their distance.
+    Raises CaseError for densities, masses or grids that do not fit, SolverError where 2D does not converge: from there
+    on, a little mass that crosses a vacuum or a tail that grows by orders of magnitude.
     """
     b_grid = other or grid
     a, b = _comparable(grid, a, b_grid, b)
@@ -184,10 +202,10 @@ class Geodesic:
         self._t0, self._t1 = t0, t1
 
     def warm_up(self) -> None:
-        """Compile, or load, the kernels of the 2D problem: one short path on a few cells."""
+        """Compile, or load, the kernels of both methods in 2D: one short path on a few cells, far enough for both."""
         if self._path.grid.dim == 2:
-            small = Grid([0.0, 0.0], [1.0, 1.0], [8, 8], [axis.periodic for axis in self._path.grid.axes])
-            start = 1.0 + np.arange(64.0).reshape(8, 8) / 64.0
+            small = Grid([0.0, 0.0], [1.0, 1.0], [24, 24], [axis.periodic for axis in self._path.grid.axes])
+            start = 1.0 + np.where(np.arange(24) < 8, 9.0, 0.0)[:, None] + small.x.centers
             _solve(small, start, start[::-1].copy(), 2, 1e-2, None, 1)
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:

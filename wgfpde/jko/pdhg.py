@@ -138,8 +138,8 @@ def solve_transport(
     rho1.
 
     The gap is brought below the tolerance, and `continuity`, the distance of the end from rho1, below the tolerance
-    times that of rho0, if this is less than the mass.  `dual` is a rigorous lower bound of ½W₂² of the discrete problem;
-    an upper bound is `primal` up to second order in `continuity`.
+    times that of rho0, if this is less than the mass.  `dual` is a rigorous lower bound of ½W₂² of the discrete
+    problem; an upper bound is `primal` up to second order in `continuity`.
     Arguments, orders and errors as for `solve_step`.  One inner step cannot cross a vacuum: take at least two.  From
     rest, densities less than about a tenth of the mass apart take long: start those from `nearby`.
     """
@@ -310,8 +310,11 @@ def _enough(proof: Proof, tolerance: float, problem: Problem) -> bool:
 
 
 def _refusal(proof: Proof, tolerance: float, max_iterations: int, problem: Problem) -> str:
-    end = f", its end {proof.mismatch:.2e} of the mass from the one prescribed" if problem.end.kind == FIXED else ""
+    end, asked = "", f"{tolerance:.1e} was"
+    if problem.end.kind == FIXED:
+        end = f", its end {proof.mismatch:.2e} of the mass from the one prescribed,"
+        asked = f"{tolerance:.1e} and {tolerance * problem.apart:.1e} were"
     return (
-        f"pdhg reached a relative gap of {proof.gap:.2e}{end} in {max_iterations} iterations; {tolerance:.1e} was "
-        "asked for. Raise max_iterations, take a larger tolerance or fewer inner steps, or for one inner step newton."
+        f"pdhg reached a relative gap of {proof.gap:.2e}{end} in {max_iterations} iterations; {asked} asked for. "
+        "Raise max_iterations, take a larger tolerance or fewer inner steps, or for one inner step newton."
     )
