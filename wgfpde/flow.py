@@ -159,14 +159,24 @@ class Flow:
         """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
         return self.internal.kind == "entropy" and self.interaction is None
 
-    def gibbs(self, mass: float = 1.0) -> Array:
-        """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
+    @cached_property
+    def unit_gibbs(self) -> tuple[Array, Array]:
+        """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
+
+        Raises CaseError where there is none.
+        """
         if not self.has_gibbs:
             raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
         if self.potential is None:
-            return np.full(self.grid.shape, mass / self.grid.volume)
-        weight = np.exp(-(self.potential - self.potential.min()) / self.internal.kappa)
-        return weight * (mass / self.integral(weight))
+            return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
+        exponent = -(self.potential - self.potential.min()) / self.internal.kappa
+        weight = np.exp(exponent)
+        total = self.integral(weight)
+        return weight / total, exponent - np.log(total)
+
+    def gibbs(self, mass: float = 1.0) -> Array:
+        """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
+        return mass * self.unit_gibbs[0]
 
 
 def _sample_potential(grid: Grid, energy: Energy) -> Array | None:

@@ -14,8 +14,8 @@ from numba import njit
 
 from ..flow import Flow
 from ..grid import Array
+from ..threads import default_threads, share
 from .blocks import Lines
-from .limiter import KIND_CODES, NONE
 from .linear_rates import bernoulli, line_weight
 from .power_flux import fast_flux, power, slow_flux
 from .schemes import make_axes
@@ -40,7 +40,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
     state = np.array(rho, dtype=float, order="C").reshape(rows)  # a copy: for read-only arrays Numba compiles anew
     phi = np.ascontiguousarray(phi).reshape(rows)
     internal = flow.internal
-    axes = make_axes(flow)
+    axes, threads = make_axes(flow), default_threads()
     total, largest = 0.0, 0.0
     for lines in axes:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
@@ -49,11 +49,14 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         rho_lines = np.ascontiguousarray(state.T) if transpose else state
         phi_lines = np.ascontiguousarray(phi.T) if transpose else phi
         d, periodic, kappa = lines.distances, lines.periodic, internal.kappa
+        shared = lines.count, grid.size, threads, rho_lines, phi_lines
         if internal.kind == "power":
-            _power_totals(rho_lines, phi_lines, d, periodic, kappa, internal.m, work, peak)
+            share(_power_totals, *shared, d, periodic, kappa, internal.m, work, peak)
+        elif internal.kind == "none":
+            share(_drift_totals, *shared, lines.widths, d, periodic, work, peak)
         else:
-            kind = KIND_CODES[internal.kind]
-            _linear_totals(rho_lines, phi_lines, lines.widths, d, periodic, kind, kappa, work, peak)
+            with np.errstate(divide="ignore"):
+                share(_entropy_totals, *shared, np.log(rho_lines), d, periodic, kappa, work, peak)
         total += float((work * area).sum())
         largest = max(largest, float(peak.max()))
     return total, largest
@@ -61,27 +64,6 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
 
 def _other(axes: list[Lines], lines: Lines) -> Lines:
     return axes[1] if lines is axes[0] else axes[0]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _linear_face(state, potential, i, j, h, d, periodic, kind, kappa):
-    """Flux F and F Δξ of face i+½ on one line: entropy or no internal energy."""
-    a, b = state[i, 0], state[j, 0]
-    dphi = potential[j, 0] - potential[i, 0]
-    if kind == NONE:
-        velocity = -dphi / d[i]
-        weight = line_weight(state, 0, i, velocity, h, d, periodic)
-        flux = weight * (a if velocity >= 0.0 else b) * velocity
-        return flux, flux * dphi
-    s = dphi / kappa
-    low = bernoulli(abs(s))
-    high = low + abs(s)
-    flux = kappa / d[i] * ((low if s > 0.0 else high) * a - (high if s > 0.0 else low) * b)
-    if a == 0.0 and b == 0.0:
-        return flux, 0.0
-    if a == 0.0 or b == 0.0:
-        return flux, -math.inf
-    return flux, flux * (kappa * math.log(b / a) + dphi)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -96,31 +78,55 @@ def _power_face(a, b, dphi, kappa, m):
     return value, value * (kappa * m / (m - 1.0) * (qb - qa) + dphi)
 
 
-# Two kernels rather than one with a branch: each compiles only what its energies need.
+# A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _linear_totals(rho, phi, h, d, periodic, kind, kappa, work, peak):
-    """Per line: work = −Σ F Δξ and peak = max |F|.  rho, phi : (lines, n)."""
-    lines, n = rho.shape
-    state, potential = np.empty((n, 1)), np.empty((n, 1))
-    for k in range(lines):
-        for i in range(n):
-            state[i, 0] = rho[k, i]
-            potential[i, 0] = phi[k, i]
+def _entropy_totals(first, last, rho, phi, log, d, periodic, kappa, work, peak):
+    """Per line of first … last: work = −Σ F Δξ and peak = max |F|.  rho, phi, log = ln ρ : (lines, n)."""
+    n = rho.shape[1]
+    for k in range(first, last):
         work[k] = 0.0
         peak[k] = 0.0
         for i in range(n if periodic else n - 1):
-            flux, lost = _linear_face(state, potential, i, i + 1 if i < n - 1 else 0, h, d, periodic, kind, kappa)
-            work[k] -= lost
+            j = i + 1 if i < n - 1 else 0
+            a, b, dphi = rho[k, i], rho[k, j], phi[k, j] - phi[k, i]
+            s = dphi / kappa
+            low = bernoulli(abs(s))
+            high = low + abs(s)
+            flux = kappa / d[i] * ((low if s > 0.0 else high) * a - (high if s > 0.0 else low) * b)
+            if a > 0.0 and b > 0.0:
+                work[k] -= flux * (kappa * (log[k, j] - log[k, i]) + dphi)
+            elif a > 0.0 or b > 0.0:
+                work[k] = math.inf
             peak[k] = max(peak[k], abs(flux))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_totals(rho, phi, d, periodic, kappa, m, work, peak):
-    """As `_linear_totals`, for power laws."""
-    lines, n = rho.shape
-    for k in range(lines):
+def _drift_totals(first, last, rho, phi, h, d, periodic, work, peak):
+    """As `_entropy_totals`, without internal energy.   h : (n,) widths."""
+    n = rho.shape[1]
+    state = np.empty((n, 1))
+    for k in range(first, last):
+        for i in range(n):
+            state[i, 0] = rho[k, i]
+        work[k] = 0.0
+        peak[k] = 0.0
+        for i in range(n if periodic else n - 1):
+            j = i + 1 if i < n - 1 else 0
+            dphi = phi[k, j] - phi[k, i]
+            velocity = -dphi / d[i]
+            weight = line_weight(state, 0, i, velocity, h, d, periodic)
+            flux = weight * (state[i, 0] if velocity >= 0.0 else state[j, 0]) * velocity
+            work[k] -= flux * dphi
+            peak[k] = max(peak[k], abs(flux))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_totals(first, last, rho, phi, d, periodic, kappa, m, work, peak):
+    """As `_entropy_totals`, for power laws."""
+    n = rho.shape[1]
+    for k in range(first, last):
         work[k] = 0.0
         peak[k] = 0.0
         for i in range(n if periodic else n - 1):

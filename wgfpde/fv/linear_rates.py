@@ -24,10 +24,16 @@ from .blocks import gather
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def bernoulli(s):
-    """B(s) = s/(e^s − 1) for s ≥ 0, to full relative accuracy.  For s < 0 use B(−s) = s + B(s)."""
-    if s < 1e-3:
-        s2 = s * s
-        return 1.0 - 0.5 * s + s2 / 12.0 - s2 * s2 / 720.0
+    """B(s) = s/(e^s − 1) for s ≥ 0, to full relative accuracy.  For s < 0 use B(−s) = s + B(s).
+
+    Up to ½, where most faces of a fine grid are, by the series 1 − s/2 + Σ B_{2k} s^{2k}/(2k)!, without an exponential;
+    the first term left out is below 3e-18.
+    """
+    if s < 0.5:
+        t = s * s
+        tail = t * (-691.0 / 1307674368000.0 + t / 74724249600.0)
+        tail = t * (-1.0 / 1209600.0 + t * (1.0 / 47900160.0 + tail))
+        return 1.0 - 0.5 * s + t * (1.0 / 12.0 + t * (-1.0 / 720.0 + t * (1.0 / 30240.0 + tail)))
     if s > 700.0:
         return 0.0
     return s / math.expm1(s)
