@@ -103,7 +103,7 @@ class Record:
     files: tuple[Path, ...] = ()
     precision: str = "float64"
     compression: str = "none"
-    checkpoint: float = 300.0
+    checkpoint: float = 60.0
     in_code: bool = False
 
 
@@ -266,10 +266,13 @@ def _start(case: Case, grid: Grid) -> Array:
         return initial.normalise(case._code.initial, grid, case.initial.mass)
     run = None if case._draft is None else case._draft.run
     name = case.initial.file or case.initial.samples
-    if name is not None and run is not None and not Path(name).exists() and case.output.precision == "float64":
-        rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
-        before = tomllib.loads(run.resolved_toml)["initial"].get("mass")  # once more would change its last bit
-        return rho if case.initial.mass == before else initial.normalise(rho, grid, case.initial.mass)
+    if name is not None and run is not None and not Path(name).exists():
+        known = tomllib.loads(run.resolved_toml)
+        before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
+        if kept and len(run) and name in (before.get("file"), before.get("samples")):
+            rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
+            same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
+            return rho if same else initial.normalise(rho, grid, case.initial.mass)
     return _density(case, grid, case.initial, "initial", case.initial.mass)
 
 

@@ -110,6 +110,11 @@ def resume(
         attributes = _attributes(case, problem)
         if known is not None:
             attributes |= continued(known.attributes, attributes)
+        if known is not None and progress is not None and (lost := len(known) - (start.rows if start else 0)) > 1:
+            since = f"t = {start.snapshot.t:.6g}" if start else "the start"
+            note = f"going on from {since}; {lost} snapshots written after that are computed again."
+            at = float(known.t[start.rows - 1] if start else problem.times[0])
+            progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, note, warning=True))
         return _march(place, problem, digest, attributes, log, progress, interrupts, start)
 
 

@@ -175,7 +175,7 @@ class OutputTable(Table):
     compression: Literal["none", "gzip"] = Field(
         default="none", description='"gzip": the file is compressed once the run has ended; default "none"'
     )
-    checkpoint: Positive = Field(default=300.0, description="seconds of wall clock between checkpoints")
+    checkpoint: Positive = Field(default=60.0, description="seconds of wall clock between checkpoints")
 
     @model_validator(mode="after")
     def _at_most_one(self) -> OutputTable:

@@ -29,7 +29,9 @@ def add(verbs: Verbs) -> None:
     run_of(movie)
     movie.add_argument("--out", type=Path, metavar="FILE", help=".gif or .mp4 (default: plots/movie.gif of the run)")
     speed = movie.add_mutually_exclusive_group()
-    speed.add_argument("--fps", type=float, metavar="N", help="frames per second (default: the film lasts about 8 s)")
+    speed.add_argument(
+        "--fps", type=float, metavar="N", help="frames per second (default: about 8 s, at most 200 frames)"
+    )  # fmt: skip
     speed.add_argument("--seconds", type=float, metavar="S", help="or how long the film lasts")
     movie.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
     movie.add_argument("--times", type=_span, metavar="A:B", help="first and last time; either may be left out")

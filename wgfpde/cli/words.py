@@ -100,7 +100,7 @@ def _print_parameters(parameters: Sequence[Mapping[str, str]]) -> None:
     texts = [f"{p['key']} = {p['value']}" for p in parameters]
     width = max((len(text) for text in texts if len(text) <= 60), default=0)
     for text, p in zip(texts, parameters, strict=True):
-        print(f"  {text:<{width + 2}}{p['source']}".rstrip())
+        print(f"  {text:<{width}}  {p['source']}".rstrip())
 
 
 def _print_provenance(record: dict[str, Any]) -> None:

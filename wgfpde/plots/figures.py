@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from ..errors import StoreError
@@ -38,7 +37,7 @@ def plot(
     """
     run, options = _run_of(source), options or Options()
     path = style.picture_path(None if out is None else Path(out), run.folder / "plots", _stem(options), options.format)
-    with matplotlib.rc_context(style.STYLE):
+    with style.context():
         return [style.save(_figure(run, options, References(exact, gibbs)), path)]
 
 
@@ -50,7 +49,7 @@ def draw(
     gibbs: Array | None = None,
 ) -> Figure:
     """The figure that `plot` would save, for a notebook or to be saved by the caller.  Raises as `plot` does."""
-    with matplotlib.rc_context(style.STYLE):
+    with style.context():
         return _figure(_run_of(source), options or Options(), References(exact, gibbs))
 
 

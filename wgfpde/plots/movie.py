@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
-import matplotlib
 import numpy as np
 
 from ..errors import CaseError, StoreError
@@ -22,6 +21,8 @@ KINDS = (".gif", ".mp4")
 SLOWEST, FASTEST = 2.0, 25.0
 """Frames per second where none are asked for; between them the film lasts LASTS seconds."""
 LASTS = 8.0
+MOST = round(FASTEST * LASTS)
+"""Frames of a film whose speed is not chosen; of more snapshots these are taken evenly."""
 FASTEST_GIF = 50.0
 """Browsers slow down frames that are shorter than 20 ms."""
 PAUSE = 1500
@@ -42,7 +43,8 @@ def movie(
     """Film a run, one frame for each snapshot on one scale, and return the file.
 
     source : a Run, a run folder or its HDF5 file.   out : a file ending in .gif or .mp4, or a folder (default: plots/
-    beside the run's file).   fps, seconds : frames per second, or how long the film lasts.   log : a logarithmic scale
+    beside the run's file).   fps, seconds : frames per second, or how long the film of all snapshots lasts; by default
+    about 8 s, and at most 200 snapshots.   log : a logarithmic scale
     of densities.   times : the first and the last time.   gibbs : the steady state, drawn in 1D.
     progress : called as progress(done, total) with every frame.
 
@@ -52,12 +54,14 @@ def movie(
     run = source if isinstance(source, Run) else read(source)
     path = _path(run, out)
     picks = _picks(run, times)
+    if fps is None and seconds is None:
+        picks = [picks[k] for k in np.unique(np.linspace(0, len(picks) - 1, MOST).round().astype(int))]
     rate = _rate(len(picks), fps, seconds, path.suffix)
     write = _write_gif if path.suffix == ".gif" else _write_mp4
     if write is _write_mp4:
         _ffmpeg()
     References(None, gibbs).check(run)
-    with matplotlib.rc_context(style.STYLE):
+    with style.context():
         frames = ProfileFrames(run, picks, log, gibbs) if run.dim == 1 else MapFrames(run, picks, log)
         part = path.with_name(f"{path.stem}.part{path.suffix}")
         try:

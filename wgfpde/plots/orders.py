@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 
 from . import style
@@ -16,7 +15,7 @@ def panels(path: Path, count: int, draw: Callable[..., None]) -> Path:
 
     Raises StoreError where `path` cannot be written.
     """
-    with matplotlib.rc_context(style.STYLE):
+    with style.context():
         figure = style.new_figure((5.0 * count, 3.9))
         draw(*figure.subplots(1, count, squeeze=False)[0])
         return style.save(figure, path)

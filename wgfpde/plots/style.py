@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,14 @@ def readable(values: Array) -> bool:
     """Whether plain tick labels tell the values apart in few digits."""
     size, spread = float(np.max(np.abs(values))), float(np.ptp(values))
     return 1e-3 < size < 1e5 and spread > 1e-3 * size
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """The style, for what is drawn and saved inside; a title in letters that no font has is drawn without a word."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
 
 
 class NotebookFigure(Figure):

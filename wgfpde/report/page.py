@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ..errors import StoreError
+from ..errors import CaseError, StoreError
 from ..html import Markup, page
 from ..store import Run
 from . import sections
@@ -23,11 +23,13 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
     """Write the page of a run and return its path.
 
     out : a file, or a folder to put report.html into; by default beside the run's file.
-    Raises StoreError where it cannot be written.
+    Raises StoreError where it cannot be written, CaseError for a file that is no page.
     """
     path = run.folder / NAME if out is None else Path(out)
     if path.is_dir():
         path = path / NAME
+    if path.suffix not in (".html", ".htm"):
+        raise CaseError(f"{path}: expected a folder, or a file ending in .html; choose another --out.")
     text = html_of(run)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
