@@ -434,3 +434,17 @@ def test_wheel_ships_the_presets(tmp_path):
     assert {f"wgfpde/cases/{name}.toml" for name in presets()} <= names
     assert {f"wgfpde/validation/{name}.py" for name in scripts()} <= names
     assert not any("benchmarks" in name for name in names)
+
+
+def test_a_reader_that_is_gone_does_not_stop_a_run():
+    class Gone:
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            raise BrokenPipeError
+
+    line = ProgressLine(Gone())
+    line(Progress(0.5, 0.0, 1.0, 1, 0.5, 100.0))
+    line(Progress(0.5, 0.0, 1.0, 1, 0.5, 100.0, "compiling"))
+    line.clear()

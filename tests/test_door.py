@@ -220,3 +220,30 @@ def test_notebook_words(case, coded):
     assert "In a file" in repr(run) and "3 snapshots" in repr(run)
     assert "kept" in run._repr_html_() and "BROKEN" not in run._repr_html_()
     assert "60 cells" in repr(GRID)
+
+
+def test_numbers_of_numpy_and_tuples_are_plain_numbers(coded):
+    case = wgf.problem(GRID, ENERGY, bump, np.float64(1.0), solver={"dt": np.float64(0.1)}, times=(0.5,))
+    assert case.solver.dt == 0.1 and case.output.times == [0.5]
+    assert wgf.run(coded, progress=False, solver={"dt": np.float32(0.5)}, output={"times": (0.5,)}).t.tolist() == [
+        0,
+        0.5,
+        1,
+    ]
+
+
+def test_a_later_end_keeps_the_steps_of_a_case_in_code(tmp_path):
+    """The default step, and the default distance of snapshots, follow from the end; going on does not change them."""
+    case = wgf.problem(GRID, ENERGY, bump, 1.0)
+    first = wgf.run(case, tmp_path / "a", progress=False)
+    later = wgf.resume(tmp_path / "a", 1.5, case=case, progress=False)
+    assert np.ptp(later.steps["dt"]) < 1e-12 and len(later.t) == 16
+    np.testing.assert_array_equal(later.rho[:11], first.rho[:])
+
+
+def test_a_time_that_is_no_number_is_refused(case):
+    run = wgf.run(case, progress=False)
+    for time in (np.nan, np.inf, -np.inf):
+        with pytest.raises(wgf.StoreError, match="holds no snapshot"):
+            run.find(time)
+    assert run == run and len({run}) == 1

@@ -9,8 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wgfpde import cli, validate
@@ -306,3 +308,9 @@ def test_installed_layout(tmp_path):
     assert page == "validation-report.html"
     assert lines and all(line.startswith(str(package)) for line in lines), done.stdout + done.stderr
     assert len(lines) == 1 + len(scripts())
+
+
+def test_not_a_number_in_any_run_is_seen():
+    columns = [{name: np.array([1.0, last]) for name in ("mass", "energy")} for last in (1.0, np.nan)]
+    runs = [types.SimpleNamespace(diagnostics=found) for found in columns]
+    assert np.isnan(validate.mass_drift(runs)) and np.isnan(validate.energy_rise(runs))

@@ -269,7 +269,10 @@ def _start(case: Case, grid: Grid) -> Array:
     if name is not None and run is not None and not Path(name).exists():
         known = tomllib.loads(run.resolved_toml)
         before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
-        if kept and len(run) and name in (before.get("file"), before.get("samples")):
+        same_grid = grid.dim == run.dim and all(
+            np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
+        )
+        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
             rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
             same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
             return rho if same else initial.normalise(rho, grid, case.initial.mass)

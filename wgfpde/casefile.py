@@ -81,7 +81,7 @@ def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> C
 
 def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from nested dictionaries, for scripts."""
-    return loads(to_toml(data), source, folder)
+    return loads(to_toml(_plain(data)), source, folder)
 
 
 def stored(run: store.Run) -> Draft:
@@ -112,7 +112,7 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     """
     draft = case._draft if isinstance(case, Case) else case
     if isinstance(overrides, Mapping):
-        top, source = copy.deepcopy(dict(overrides)), source or "Python"
+        top, source = _plain(overrides), source or "Python"
         _absolute_paths(top, Path())
     else:
         top, source = _overrides(overrides), source or "command line"
@@ -220,6 +220,15 @@ def _include_list(data: dict[str, Any], source: Path) -> list[str]:
     return names
 
 
+def _plain(value: Any) -> Any:
+    """Tables and lists of Python's own numbers, from what a script may hold: tuples, arrays, NumPy's numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
     for table in (data.get("initial"), data.get("target")):
@@ -236,6 +245,8 @@ def _overrides(items: Sequence[str]) -> dict[str, Any]:
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise CaseError(f"--set {item}: expected key=value, for example --set grid.shape=[64,64]")
+        if parts == ["include"]:
+            raise CaseError(f"--set {item}: files are included by a case file only; write the line at its top")
         table = data
         for part in parts[:-1]:
             table = table.setdefault(part, {})

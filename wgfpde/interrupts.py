@@ -40,6 +40,8 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._catch(signal.SIGINT, Interrupted)
             self._catch(signal.SIGTERM, lambda: Interrupted("SIGTERM", 143))
+            if hasattr(signal, "SIGHUP"):
+                self._catch(signal.SIGHUP, lambda: Interrupted("the end of its terminal", 129))
             if self._limit is not None and hasattr(signal, "SIGALRM"):  # ends a step that would outlast the limit
                 self._catch(signal.SIGALRM, self._limit_reached)
                 signal.setitimer(signal.ITIMER_REAL, max(self._limit, 1e-6))
@@ -79,5 +81,5 @@ class Interrupts:
             if self._open:
                 self.check()
 
-        if signal.getsignal(number) != signal.SIG_IGN:  # in the background, or under nohup: it stays ignored
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):  # nohup, or a background job: it stays
             self._previous.append((number, signal.signal(number, note)))

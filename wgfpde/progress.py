@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class ProgressLine:
             self._show(progress.note)
             self._noted = True
             if progress.warning and self._terminal:
-                self._stream.write("\n")  # it stays
+                self._write("\n")  # it stays
             return
         if self._noted:
             self._noted = False
@@ -41,9 +43,18 @@ class ProgressLine:
         self._show(self.text(progress))
 
     def _show(self, text: str) -> None:
-        self._stream.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        self._stream.flush()
+        self._write(f"\r\x1b[K{text[: self._width]}" if self._terminal else f"{text}\n")
         self._shown = True
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # whoever read it is gone: the run goes on
+            self._stream.write(text)
+            self._stream.flush()
+
+    @property
+    def _width(self) -> int:
+        """What fits on one line: a longer text would not be rewritten in place."""
+        return max(shutil.get_terminal_size().columns - 1, 20)
 
     def text(self, p: Progress) -> str:
         done = (p.t - p.start) / (p.end - p.start)
@@ -56,8 +67,7 @@ class ProgressLine:
 
     def clear(self) -> None:
         if self._terminal and self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")
             self._shown = False
 
 

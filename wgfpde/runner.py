@@ -110,11 +110,13 @@ def resume(
         attributes = _attributes(case, problem)
         if known is not None:
             attributes |= continued(known.attributes, attributes)
-        if known is not None and progress is not None and (lost := len(known) - (start.rows if start else 0)) > 1:
-            since = f"t = {start.snapshot.t:.6g}" if start else "the start"
+        if known is not None and (lost := len(known) - (start.rows if start else 0)) > 1:
+            since = f"t = {start.snapshot.t:.6g}" if start else "the start, for want of a checkpoint"
             note = f"going on from {since}; {lost} snapshots written after that are computed again."
-            at = float(known.t[start.rows - 1] if start else problem.times[0])
-            progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, note, warning=True))
+            log(note)
+            if progress is not None:
+                at = float(problem.times[0])
+                progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, note, warning=True))
         return _march(place, problem, digest, attributes, log, progress, interrupts, start)
 
 
@@ -218,7 +220,9 @@ def _extended(case: Case, until: float) -> Case:
         raise CaseError("a geodesic ends at its target: there is nothing after its end to go on to.")
     if not until > case.time.end:
         raise CaseError(f"--until {until:g} must lie after the end of the run, t = {case.time.end:g}.")
-    return override(case, {"time": {"end": float(until)}}, "resume --until")
+    known = case.model_dump(mode="json", exclude_none=True)  # defaults that follow from the end stay as they were
+    kept = {table: known[table] for table in ("solver", "output")}
+    return override(case, kept | {"time": {"end": float(until)}}, "resume --until")
 
 
 def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | None:

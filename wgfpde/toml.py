@@ -21,7 +21,9 @@ def to_toml(data: Mapping[str, Any]) -> str:
 def to_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, float):
+        return repr(float(value))  # NumPy's own would not be TOML
+    if isinstance(value, int):
         return repr(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

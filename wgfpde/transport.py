@@ -48,8 +48,8 @@ from .threads import default_threads
 if TYPE_CHECKING:
     from .jko.pdhg import PdhgResult
 
-MASS_MISMATCH = 1e-9
-"""Largest relative difference of the masses; below it the second density is rescaled."""
+MASS_MISMATCH = 1e-6
+"""Largest relative difference of the masses, what single precision leaves; below it the second density is rescaled."""
 INNER_STEPS, TOLERANCE, MAX_ITERATIONS = 16, 1e-3, 20_000
 """Defaults in 2D: steps in s, relative gap of W₂² (smaller than the usual errors in h and s), iterations."""
 USEFUL = 0.2

@@ -19,7 +19,7 @@ from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, find, opened, python_value, written
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run on disk, also one that is running or was killed.  Snapshots are read when asked for.
 
@@ -89,7 +89,7 @@ class Run:
                 raise StoreError(f"{self.path} holds {len(self)} snapshots; number {k} was asked for.")
             return k % len(self)
         k = int(np.argmin(np.abs(self.t - time)))
-        if abs(self.t[k] - time) > 1e-9 * max(abs(time), float(np.ptp(self.t))):
+        if not abs(self.t[k] - time) <= 1e-9 * max(min(abs(time), 1e300), float(np.ptp(self.t))):
             raise StoreError(f"{self.path} holds no snapshot at t = {time:g}; the nearest is at t = {self.t[k]:.10g}.")
         return k
 
