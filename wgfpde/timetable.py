@@ -14,6 +14,7 @@ from .schema import Case
 
 MAX_OUTPUTS = 100_000
 """Most snapshots a case may ask for."""
+MOST_STEPS = 1e12
 MULTIPLE = 1e-9
 """How far, relative to its distance from the start, a time may lie from a whole number of JKO steps."""
 
@@ -63,7 +64,9 @@ def check_multiples(spans: Sequence[float], tau: float, start: float, others: Se
     """
     for span in spans:
         count = span / tau
-        if abs(count - round(count)) <= MULTIPLE * max(1.0, count):
+        if not count < MOST_STEPS:
+            raise CaseError(f"tau = {tau:.10g} asks for {count:.3g} steps; enlarge it")
+        if round(count) > 0 and abs(count - round(count)) <= MULTIPLE * max(1.0, count):
             continue
         near = [start + k * tau for k in (math.floor(count), math.ceil(count)) if k > 0]
         choices = f"the nearest {'are' if len(near) == 2 else 'is'} {' and '.join(f'{t:.10g}' for t in near)}"

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import CaseError
 from .arguments import Verbs, json_of
 from .words import print_json
 
@@ -41,6 +42,8 @@ def _validate(args: argparse.Namespace) -> int:
         print(f"{name:<28}{table.seconds[name]:6.1f} s", file=sys.stderr, flush=True)
 
     # a page about some claims must not replace the page about all of them unasked
+    if args.report is not None and args.report.suffix not in (".html", ".htm"):
+        raise CaseError(f"--report {args.report}: expected a file ending in .html")
     page = None if args.no_report or (args.names and args.report is None) else args.report or _default_page()
     with ExitStack() as stack:
         figures = args.figures
