@@ -247,3 +247,21 @@ def test_a_time_that_is_no_number_is_refused(case):
         with pytest.raises(wgf.StoreError, match="holds no snapshot"):
             run.find(time)
     assert run == run and len({run}) == 1
+
+
+def test_a_name_does_for_a_case_and_a_run_for_its_folder(tmp_path):
+    run = wgf.run("heat_1d", tmp_path / "a", progress=False, grid={"shape": [16]}, time={"end": 0.02})
+    assert next(wgf.march("heat_1d")).t == 0.0
+    assert wgf.resume(run, 0.04, progress=False).t[-1] == 0.04
+
+
+@pytest.mark.parametrize("function", [lambda a: a, lambda x, y: x, np.ones(60), "x**2"])
+def test_functions_that_do_not_take_the_coordinates_are_refused(function):
+    with pytest.raises(wgf.CaseError, match=r"energy.potential: expected a function.*called as f\(x=…\)"):
+        wgf.problem(GRID, wgf.Energy(potential=function), bump, 1.0)
+
+
+def test_values_given_in_python_say_so(coded):
+    assert coded.sources["grid.shape"] == "Python" and coded.sources["solver.order"] == "default"
+    with pytest.raises(wgf.CaseError, match="whole number of cells"):
+        wgf.Grid([0.0], [1.0], [40.5])

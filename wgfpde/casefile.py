@@ -81,7 +81,8 @@ def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> C
 
 def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from nested dictionaries, for scripts."""
-    return loads(to_toml(_plain(data)), source, folder)
+    draft = loads(to_toml(_plain(data)), source, folder)._draft
+    return _validate(dataclasses.replace(draft, sources=dict.fromkeys(draft.sources, "Python")))
 
 
 def stored(run: store.Run) -> Draft:
@@ -149,7 +150,8 @@ def _existing(path: Path) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        hint = f"; did you mean {path / 'case.toml'}?" if (path / "case.toml").is_file() else ""
+        inside = [path / name for name in (store.FILE_NAME, "case.toml") if (path / name).is_file()]
+        hint = f"; did you mean {inside[0]}?" if inside else ""  # the first repeats the run, overrides included
         raise CaseError(f"{path}: expected a case file, found a folder{hint}")
     folder = path.parent
     here = {p.name: str(p) for p in folder.glob("*.toml")} if folder.is_dir() else {}

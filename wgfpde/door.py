@@ -148,6 +148,8 @@ def problem(
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
 
+    Functions are called by keyword, ``f(x=…)`` in 1D and ``f(x=…, y=…)`` in 2D, with arrays.
+
     Parameters
     ----------
     grid, energy
@@ -177,6 +179,11 @@ def problem(
     CaseError
         Where the parts do not make a problem.
     """
+    for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
+        _check_function(name, function, grid)
+    _check_function("exact", exact, grid, t=float(start))
+    if callable(initial):
+        _check_function("initial", initial, grid)
     internal: dict[str, Any] = {"kind": energy.internal.kind}
     internal |= {} if energy.internal.kind == "none" else {"kappa": float(energy.internal.kappa)}
     internal |= {"m": float(energy.internal.m)} if energy.internal.kind == "power" else {}
@@ -199,7 +206,7 @@ def problem(
 
 
 def run(
-    case: Case,
+    case: Case | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
@@ -212,7 +219,7 @@ def run(
     Parameters
     ----------
     case
-        From `load` or `problem`.
+        From `load` or `problem`, or what `load` takes.
     out
         The run folder.  By default a temporary one, which goes when the returned run is no longer used.
     overwrite
@@ -233,7 +240,7 @@ def run(
     KeyboardInterrupt
         On Ctrl-C, after the last state and a checkpoint were written.
     """
-    case = casefile.override(case, tables) if tables else case
+    case = _case(case, tables)
     line = ProgressLine(sys.stderr) if progress else None
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
@@ -251,7 +258,7 @@ def run(
     return found
 
 
-def march(case: Case, **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
+def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
     """The state at the start and after every accepted step, with nothing on disk.
 
     Parameters
@@ -264,11 +271,11 @@ def march(case: Case, **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
     Snapshot
         With ``t``, ``rho``, ``step``, ``dt`` and a ``report`` of how the step went.
     """
-    return runner.march(build(casefile.override(case, tables) if tables else case))
+    return runner.march(build(_case(case, tables)))
 
 
 def resume(
-    folder: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | Run,
     until: float | None = None,
     *,
     case: Case | None = None,
@@ -280,7 +287,7 @@ def resume(
     Parameters
     ----------
     folder
-        The run folder.
+        The run folder, or the run.
     until
         A new, later end, also of a run that is finished.
     case
@@ -289,6 +296,7 @@ def resume(
         As for `run`, which also says what is raised.
     """
     line = ProgressLine(sys.stderr) if progress else None
+    folder = folder.folder if isinstance(folder, store.Run) else folder
     try:
         return _finished(runner.resume(folder, until, line, wall_limit, case), keep=True)
     finally:
@@ -306,6 +314,13 @@ def read(path: str | os.PathLike[str]) -> Run:
     """
     run = store.read(path)
     return Run(**{field.name: getattr(run, field.name) for field in fields(run)})
+
+
+def _case(case: Case | str | os.PathLike[str], tables: Mapping[str, Any]) -> Case:
+    """A case, also from its name, with tables laid over it."""
+    if not isinstance(case, Case):
+        return load(case, **tables)
+    return casefile.override(case, tables) if tables else case
 
 
 def _finished(result: runner.Result, keep: bool) -> Run:
@@ -326,6 +341,22 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
         "boundary": ["periodic" if axis.periodic else "no-flux" for axis in axes],
     }
     return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
+
+
+def _check_function(name: str, function: object, grid: Grid, **more: float) -> None:
+    """Raises CaseError where a function does not take the coordinates of the grid."""
+    if function is None:
+        return
+    names = [axis.name for axis in grid.axes] + list(more)
+    call = f"f({', '.join(f'{key}=…' for key in names)})"
+    if not callable(function):
+        raise CaseError(f"{name}: expected a function, called as {call}; found {type(function).__name__}")
+    try:
+        with np.errstate(all="ignore"):
+            found = np.asarray(function(**grid.coordinates(), **more), dtype=float)
+        np.broadcast_to(found, grid.shape)
+    except (TypeError, ValueError) as error:
+        raise CaseError(f"{name}: expected a function of arrays, called as {call}, to an array: {error}") from error
 
 
 def _density(source: Callable[..., Array] | Array, grid: Grid) -> Array:

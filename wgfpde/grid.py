@@ -198,6 +198,9 @@ class Grid:
 def _make_axis(
     name: str, lower: float, upper: float, size: int, periodic: bool, mapping: Callable[[Array], Array] | None
 ) -> Axis:
+    if size != int(size):
+        raise CaseError(f"axis {name} needs a whole number of cells; found {size}.")
+    size = int(size)
     if size < 2:
         raise CaseError(f"axis {name} needs at least 2 cells; found {size}.")
     if not (np.isfinite(lower) and np.isfinite(upper)) or upper <= lower:
