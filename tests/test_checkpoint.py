@@ -372,3 +372,23 @@ def test_no_room_for_the_copy_at_the_end(error, tmp_path, whole, monkeypatch):
     assert run(CASE, tmp_path / "run").status == "finished"
     assert len(calls) == 1
     assert_same(tmp_path / "run", whole)
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    """Else a fault of a network disk would start a long run again from nothing."""
+    from pathlib import Path
+
+    from wgfpde.errors import StoreError
+    from wgfpde.store.checkpoint import checkpoints
+
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "000000000001.npz").write_bytes(b"damaged")
+    assert list(checkpoints(tmp_path)) == []
+
+    def fault(self):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fault)
+    with pytest.raises(StoreError, match="cannot read the checkpoint"):
+        list(checkpoints(tmp_path))

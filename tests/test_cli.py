@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from wgfpde import __version__, cli
+from wgfpde.amounts import duration
 from wgfpde.case import load, presets
 from wgfpde.cli import main
 from wgfpde.errors import SolverError
-from wgfpde.progress import ProgressLine, duration
+from wgfpde.progress import ProgressLine
 from wgfpde.runner import Progress
 from wgfpde.validate import scripts
 

@@ -18,7 +18,7 @@ LAYERS = (
     ("runner",),
     ("timeloop", "promises", "references"),
     ("case",),
-    ("casefile",),
+    ("casefile", "stepping"),
     ("folder", "provenance"),
     ("mistakes", "timetable"),
     ("schema",),
@@ -31,7 +31,7 @@ LAYERS = (
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),
-    ("errors", "toml", "threads", "html", "interrupts"),
+    ("amounts", "errors", "toml", "threads", "html", "interrupts"),
 )
 """From the top down.  A unit (a module, or a package with all its files) may import its own layer and those
 below; `__init__`, which holds the version only, may be imported by all."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wgfpde import promises
+from wgfpde.grid import grid_text
 from wgfpde.store import Run
 
 CASE = """
@@ -196,7 +197,7 @@ def test_a_run_without_snapshots():
 
 def test_grid_text():
     edges = (np.linspace(-1.0, 1.0, 5), np.linspace(0.0, 2.5, 3))
-    assert promises.grid_text(edges) == "4 × 2 cells on [-1, 1] × [0, 2.5]"
+    assert grid_text(edges) == "4 × 2 cells on [-1, 1] × [0, 2.5]"
 
 
 def test_nothing_is_printed(capsys):

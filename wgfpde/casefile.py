@@ -35,7 +35,7 @@ from .errors import CaseError
 from .mistakes import sentences
 from .schema import INITIAL_SOURCES, TOLERANCES, Case, FvTable, JkoTable
 from .timetable import asked_spans, check_multiples, output_times
-from .toml import show, to_toml
+from .toml import flat, show, to_toml
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def kept(folder: Path) -> Draft:
     except OSError as error:
         raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
     data = _parse(texts[0], folder / "resolved.toml")
-    return Draft(data, dict.fromkeys(_leaves(data), "resolved.toml"), folder / "resolved.toml", texts[1])
+    return Draft(data, dict.fromkeys(dict(flat(data)), "resolved.toml"), folder / "resolved.toml", texts[1])
 
 
 def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], source: str = "") -> Case:
@@ -196,16 +196,8 @@ def _sources_of(
     merged: Mapping[str, Any], below: Mapping[str, str], top: Mapping[str, Any], source: str
 ) -> dict[str, str]:
     """Where the values of merged tables come from: `source` for those of `top`, else as `below` says."""
-    known = {**below, **dict.fromkeys(_leaves(top), source)}
-    return {key: known[key] for key in _leaves(merged) if key in known}
-
-
-def _leaves(table: Mapping[str, Any], above: str = "") -> list[str]:
-    """The dotted keys of all values in nested tables."""
-    found: list[str] = []
-    for key, value in table.items():
-        found += _leaves(value, f"{above}{key}.") if isinstance(value, Mapping) else [f"{above}{key}"]
-    return found
+    known = {**below, **dict.fromkeys(dict(flat(top)), source)}
+    return {key: known[key] for key, _ in flat(merged) if key in known}
 
 
 def _parse(text: str, source: Path) -> dict[str, Any]:
@@ -302,8 +294,8 @@ def _validate(draft: Draft) -> Case:
     _check_steps(case, source)
     case = _complete(case)
     case._draft = draft
-    keys = _leaves(case.model_dump(by_alias=True, exclude_none=True))
-    case._sources = {key: draft.sources.get(key, "default") for key in keys}
+    found = flat(case.model_dump(by_alias=True, exclude_none=True))
+    case._sources = {key: draft.sources.get(key, "default") for key, _ in found}
     with located(source, "output.times" if case.output.times is not None else "output.every"):
         output_times(case)
     return case

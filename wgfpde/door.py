@@ -28,7 +28,7 @@ from .case import Case, Code, build
 from .energy import Energy, Internal
 from .errors import CaseError, SolverError
 from .flow import Flow, Snapshot
-from .grid import Array, Grid
+from .grid import Array, Grid, grid_text
 from .progress import ProgressLine
 from .transport import distance, geodesic, w2
 
@@ -101,10 +101,10 @@ class Run(store.Run):
 
     def __repr__(self) -> str:
         span = f"t = {self.t[0]:g} to {self.t[-1]:g}" if len(self) else "no snapshot yet"
-        return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {promises.grid_text(self.edges)})"
+        return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {grid_text(self.edges)})"
 
     def _repr_html_(self) -> str:
-        rows = [("status", f"{self.status}: {self.message}"), ("grid", promises.grid_text(self.edges))]
+        rows = [("status", f"{self.status}: {self.message}"), ("grid", grid_text(self.edges))]
         rows += [("snapshots", f"{len(self)}, t = {self.t[0]:g} to {self.t[-1]:g}")] if len(self) else []
         found = promises.promises(self) if len(self) else []
         rows += [(p["name"], f"{p['measured']:.3g} ({'kept' if p['kept'] else 'BROKEN'})") for p in found]

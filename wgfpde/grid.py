@@ -195,6 +195,12 @@ class Grid:
         return f"Grid({cells} cells on {spans})"
 
 
+def grid_text(edges: Sequence[Array]) -> str:
+    """The grid in words from its cell edges, x first: "64 × 32 cells on [0, 1] × [0, 2]"."""
+    cells = " × ".join(str(len(e) - 1) for e in edges)
+    return f"{cells} cells on " + " × ".join(f"[{float(e[0]):g}, {float(e[-1]):g}]" for e in edges)
+
+
 def _make_axis(
     name: str, lower: float, upper: float, size: int, periodic: bool, mapping: Callable[[Array], Array] | None
 ) -> Axis:

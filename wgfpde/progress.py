@@ -6,6 +6,8 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from .amounts import duration
+
 if TYPE_CHECKING:
     from .timeloop import Progress
 
@@ -69,13 +71,3 @@ class ProgressLine:
         if self._terminal and self._shown:
             self._write("\r\x1b[K")
             self._shown = False
-
-
-def duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "? s"
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours} h {m:02d} min" if hours else f"{m} min {s:02d} s"

@@ -15,11 +15,11 @@ is infinite: a start above the bound is left out, and the density of all others 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .grid import grid_text
 from .store import Run
 
 LEAST = "min density"
@@ -173,9 +173,3 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         texts = [f"{name.removeprefix('error_')} {d['last']:.3g}" for name, d in errors.items()]
         lines.append(f"vs exact    {', '.join(texts)} at the end")
     return lines
-
-
-def grid_text(edges: Sequence[Any]) -> str:
-    """The grid in words from its cell edges, x first: "64 × 32 cells on [0, 1] × [0, 2]"."""
-    cells = " × ".join(str(len(e) - 1) for e in edges)
-    return f"{cells} cells on " + " × ".join(f"[{float(e[0]):g}, {float(e[-1]):g}]" for e in edges)

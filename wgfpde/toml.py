@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -32,6 +32,15 @@ def to_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(to_value(v) for v in value) + "]"
     return str(value)
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted keys of nested tables, and their values."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def show(value: object) -> str:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from ..amounts import duration
 from ..errors import StoreError
 from ..html import Markup, page, picture, text
 from ..html import table as html_table
-from ..progress import duration
 from ..provenance import provenance
 from ..validate import Claim, Table
 

@@ -110,7 +110,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _print_comparison(a: Run, b: Run, found: Comparison) -> None:
-    from ..promises import grid_text
+    from ..grid import grid_text
 
     for name, run in (("A", a), ("B", b)):
         print(f"{name}        {run.path}: {run.title}, {run.attributes.get('method', '')}, {grid_text(run.edges)}")

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..amounts import size_text
 from ..progress import ProgressLine
 from .arguments import Verbs, case_of, json_of
 from .look import plot_figures
-from .words import print_json, print_record, size_text
+from .words import print_json, print_record
 
 if TYPE_CHECKING:
     from ..case import Case, Problem
@@ -109,7 +110,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..case import memory_needed
-    from ..promises import grid_text
+    from ..grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..progress import QUIET_SECONDS, duration
+from ..amounts import duration, size_text
+from ..progress import QUIET_SECONDS
 
 WIDTH, WIDE = 12, 17
 """Of the column of names, after an indent of two: of a record, and of all else about a run."""
@@ -132,14 +133,6 @@ def _line(name: str, text: str, width: int = WIDTH) -> None:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def size_text(n: float) -> str:
-    for unit in ("KiB", "MiB"):
-        n /= 1024
-        if n < 1024:
-            return f"{n:.3g} {unit}"
-    return f"{n / 1024:.3g} GiB"
 
 
 def print_json(data: Any) -> None:

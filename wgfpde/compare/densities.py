@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CaseError, SolverError
-from ..grid import Array
+from ..grid import Array, grid_text
 from ..initial import remap
-from ..promises import grid_text
 from ..store import Run
 from ..transport import distance
 from .metrics import W2_ROUNDING, Metric, same_bits, worst

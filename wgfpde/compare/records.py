@@ -12,6 +12,7 @@ import numpy as np
 
 from ..grid import Array
 from ..store import Run
+from ..toml import flat
 from .metrics import W2_ROUNDING, Metric, same_time, worst
 
 ROUNDING = 1e-13
@@ -91,17 +92,8 @@ def compare_steps(a: Mapping[str, Array], b: Mapping[str, Array]) -> Steps:
 
 
 def case_changes(a: str, b: str) -> dict[str, tuple[Any, Any]]:
-    p, q = (dict(_flat(tomllib.loads(text))) for text in (a, b))
+    p, q = (dict(flat(tomllib.loads(text))) for text in (a, b))
     return {key: (p.get(key), q.get(key)) for key in {**p, **q} if p.get(key) != q.get(key)}
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values."""
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
 
 
 def reservations(a: Run, b: Run) -> Iterator[str]:

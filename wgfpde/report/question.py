@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..equations import EQUATIONS, GEODESIC
 from ..store import Run
+from ..toml import flat
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -72,8 +73,8 @@ def parameters(run: Run) -> list[dict[str, str]]:
     """Every value that the run was given or took by default: {key, value, source}; source "" where it is unknown."""
     from ..toml import to_value
 
-    flat = dict(_flatten(tomllib.loads(run.resolved_toml)))
-    return [{"key": key, "value": to_value(value), "source": _source(key, run.sources)} for key, value in flat.items()]
+    values = flat(tomllib.loads(run.resolved_toml))
+    return [{"key": key, "value": to_value(value), "source": _source(key, run.sources)} for key, value in values]
 
 
 def _source(key: str, sources: Mapping[str, str]) -> str:
@@ -81,11 +82,3 @@ def _source(key: str, sources: Mapping[str, str]) -> str:
     while key and key not in sources:
         key = key.rpartition(".")[0]
     return str(sources.get(key, ""))
-
-
-def _flatten(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value

@@ -12,6 +12,7 @@ file is known as one and the other is taken.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -92,14 +93,18 @@ def clear(run_folder: Path) -> None:
 
 
 def checkpoints(run_folder: Path) -> Iterator[Checkpoint]:
-    """The checkpoints of a run that can be read, the latest first; a damaged one is passed over.
+    """The checkpoints of a run, the latest first; a damaged one is passed over.
 
-    Raises StoreError for one that a newer version wrote.
+    Raises StoreError for one that a newer version wrote, or that the system does not let us read: that is no damage.
     """
     for path in _files(run_folder / FOLDER):
         try:
-            found = _load(path)
-        except StoreError:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read the checkpoint {path}: {in_words(error)} Try again later.") from error
+        try:
+            found = _load(path, content)
+        except (StoreError, MemoryError):
             raise
         except Exception:  # a damaged archive fails in a dozen ways
             continue
@@ -128,8 +133,8 @@ def _digest(values: Array) -> str:
     return hashlib.blake2b(about + np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest()
 
 
-def _load(path: Path) -> Checkpoint:
-    with np.load(path, allow_pickle=False) as archive:
+def _load(path: Path, content: bytes) -> Checkpoint:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         state = json.loads(str(archive["state"]))
         if state["format"] > FORMAT:
             raise StoreError(

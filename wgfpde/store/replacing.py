@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 
+from ..amounts import size_text
 from ..errors import StoreError
 from .layout import error_number, in_words
 
@@ -49,13 +50,5 @@ def failing_as_store_error(path: Path, size: Callable[[], int]) -> Iterator[None
         if error_number(error) in FULL:
             with suppress(OSError):
                 free = shutil.disk_usage(path.parent).free
-                text += f" The file takes {_bytes(size())}; {_bytes(free)} are free."
+                text += f" The file takes {size_text(size())}; {size_text(free)} are free."
         raise StoreError(text) from error
-
-
-def _bytes(count: float) -> str:
-    for unit in ("KiB", "MiB"):
-        count /= 1024
-        if count < 1024:
-            return f"{count:.3g} {unit}"
-    return f"{count / 1024:.3g} GiB"
