@@ -246,12 +246,13 @@ def _overrides(items: Sequence[str]) -> dict[str, Any]:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
                 raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
-        table[parts[-1]] = _override_value(text.strip())
+        table[parts[-1]] = parse_value(text.strip())
     _absolute_paths(data, Path())
     return data
 
 
-def _override_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """A value as TOML, else as text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import CaseError, WgfpdeError
-from . import claims, files, look, measure, solve, tell
+from . import claims, converge, files, look, measure, solve, spectrum, stationary, tell
 from .arguments import Verbs
 
 
@@ -90,6 +90,6 @@ def make_parser() -> tuple[argparse.ArgumentParser, Verbs]:
     )
     parser.add_argument("--version", action="version", version=f"wgfpde {__version__}")
     verbs = Verbs(parser)
-    for group in (solve, tell, look, measure, claims, files):
+    for group in (solve, tell, look, measure, spectrum, stationary, converge, claims, files):
         group.add(verbs)
     return parser, verbs

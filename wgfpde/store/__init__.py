@@ -21,6 +21,10 @@ h5clear opens it.
 
 from .layout import FILE_NAME, FORMAT, Label, Quantity
 from .reader import Run, read, read_last
+from .study import Study, Variable, read_study, write_study
 from .writer import STEP_BUFFER, Writer
 
-__all__ = ["FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Writer", "read", "read_last"]
+__all__ = [
+    "FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Study", "Variable", "Writer", "read",
+    "read_last", "read_study", "write_study",
+]  # fmt: skip

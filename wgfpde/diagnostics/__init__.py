@@ -16,11 +16,11 @@ from functools import cached_property
 
 import numpy as np
 
-from . import fv, transport
-from .energy import Energy
-from .errors import CaseError, SolverError
-from .flow import Flow, Snapshot
-from .grid import Array, Grid
+from .. import fv, transport
+from ..energy import Energy
+from ..errors import CaseError, SolverError
+from ..flow import Flow, Snapshot
+from ..grid import Array, Grid
 
 
 @dataclass(frozen=True)

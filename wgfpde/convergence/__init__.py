@@ -1,0 +1,1 @@
+"""Orders of convergence from runs on finer and finer grids and steps."""

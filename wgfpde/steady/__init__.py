@@ -1,0 +1,1 @@
+"""Stationary states without marching: branches, their energies and their stability."""

@@ -1,0 +1,142 @@
+"""Keys of a case that are varied: "grid.shape=64,128,256" or "params.sigma=0.2:0.6:41" → the cases that are meant.
+
+    a, b, c      these values, as TOML or as text; a list holds its own commas: [64, 32], [128, 64]
+    a:b:n        n numbers from a to b, evenly spaced, both included
+    grid.shape   one number means that many cells on every axis
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .casefile import override, parse_value
+from .errors import CaseError
+from .schema import Case
+from .toml import flat, to_value
+
+EXAMPLE = "for example grid.shape=64,128,256 or params.sigma=0.2:0.6:41"
+
+
+@dataclass(frozen=True)
+class Vary:
+    """A key and the values that it takes, in the order given."""
+
+    key: str
+    values: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def override(self, k: int) -> dict[str, Any]:
+        """The k-th value as nested tables, for `casefile.override`."""
+        return nested({self.key: self.values[k]})
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The values as numbers: of lists the first entry; NaN where there is none."""
+        found = [value[0] if isinstance(value, list) and value else value for value in self.values]
+        numeric = (int, float)
+        return np.array([float(v) if isinstance(v, numeric) and not isinstance(v, bool) else math.nan for v in found])
+
+    def text(self, k: int) -> str:
+        """The k-th value in a few letters: "64", "[64, 32]", "0.01"."""
+        value = self.values[k]
+        return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else to_value(value)
+
+
+def vary(items: Sequence[str], case: Case) -> list[Vary]:
+    """The keys that are varied, as on the command line.
+
+    Raises CaseError for what is no KEY=VALUE,…, a key that is given twice, or one that the case does not have.
+    """
+    found: list[Vary] = []
+    for item in items:
+        key, equals, text = item.partition("=")
+        key = ".".join(part.strip() for part in key.split("."))
+        if not equals or not all(key.split(".")) or not text.strip():
+            raise CaseError(f"--vary {item}: expected KEY=VALUE,VALUE,…; {EXAMPLE}")
+        if key in [other.key for other in found]:
+            raise CaseError(f"--vary {item}: {key} was given already")
+        _check_key(item, key, case)
+        values = _range(item, text) or [parse_value(part) for part in _split(text)]
+        if key == "grid.shape":
+            values = [[v] * case.dim if isinstance(v, int) else v for v in values]
+        if len({to_value(v) for v in values}) < len(values):
+            raise CaseError(f"--vary {item}: a value is given twice")
+        found.append(Vary(key, tuple(values)))
+    return found
+
+
+def together(case: Case, varied: Sequence[Vary]) -> list[Case]:
+    """The cases where all keys take their k-th values at once.  Raises CaseError where their counts differ."""
+    counts = {len(v) for v in varied}
+    if len(counts) > 1:
+        text = ", ".join(f"{v.key} has {len(v)}" for v in varied)
+        raise CaseError(f"keys that are varied together need as many values each; {text}")
+    cases = []
+    for k in range(max(counts, default=0)):
+        changed = case
+        for v in varied:
+            changed = override(changed, v.override(k), "--vary")
+        cases.append(changed)
+    return cases
+
+
+def nested(flat_keys: dict[str, Any]) -> dict[str, Any]:
+    """{"a.b": 1} as {"a": {"b": 1}}."""
+    tables: dict[str, Any] = {}
+    for key, value in flat_keys.items():
+        *above, last = key.split(".")
+        table = tables
+        for name in above:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return tables
+
+
+def _check_key(item: str, key: str, case: Case) -> None:
+    """A key need not be in the file, but a misspelt parameter must not pass: it would change nothing."""
+    if key.startswith("params.") and key.removeprefix("params.") not in case.params:
+        known = [f"params.{name}" for name in case.params]
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
+        raise CaseError(f"--vary {item}: the case has no {key}{hint}")
+    if "." not in key:
+        known = [name for name, _ in flat(case.model_dump(by_alias=True, exclude_none=True))]
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise CaseError(f"--vary {item}: expected a key inside a table{hint}")
+
+
+def _range(item: str, text: str) -> list[Any]:
+    """a:b:n as numbers; empty where the text is none."""
+    parts = text.split(":")
+    if len(parts) == 1:
+        return []
+    try:
+        first, last, count = float(parts[0]), float(parts[1]), int(parts[2])
+    except (ValueError, IndexError):
+        raise CaseError(f"--vary {item}: expected FIRST:LAST:COUNT, found {text}; {EXAMPLE}") from None
+    if len(parts) > 3 or count < 2 or not (math.isfinite(first) and math.isfinite(last)):
+        raise CaseError(f"--vary {item}: expected FIRST:LAST:COUNT with a count of at least 2, found {text}")
+    return [float(f"{value:.15g}") for value in np.linspace(first, last, count)]
+
+
+def _split(text: str) -> list[str]:
+    """At the commas outside brackets and quotes."""
+    parts, depth, quoted = [""], 0, False
+    for letter in text:
+        quoted ^= letter == '"'
+        depth += 0 if quoted else (letter in "[{(") - (letter in "]})")
+        if letter == "," and depth == 0 and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
