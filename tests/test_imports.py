@@ -29,7 +29,7 @@ LAYERS = (
     ("diagnostics", "store", "plots"),
     ("transport",),
     ("fv", "jko"),
-    ("flow", "equations", "linear", "initial", "convolution", "quantiles"),
+    ("blowup", "continuum", "convexity", "flow", "equations", "linear", "initial", "convolution", "quantiles"),
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import initial
+from .blowup import Watch, make_watch
 from .casefile import find_case, from_mapping, load, loads, located, override, presets
 from .energy import Energy, Internal
 from .equations import GEODESIC, name_equation
@@ -31,6 +32,7 @@ from .schema import (
     Entropy,
     FvTable,
     GeodesicTable,
+    JkoTable,
     Power,
     json_schema,
 )
@@ -116,6 +118,7 @@ class Problem:
     sampling : "average" or "centre".   equation : its short name.
     stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
+    watch : looks for a blow-up that ends the run, or None where there can be none.
     """
 
     flow: Flow
@@ -129,6 +132,7 @@ class Problem:
     diagnostics: tuple[Diagnostic, ...]
     columns: tuple[Column, ...] = ()
     record: Record = field(default_factory=Record)
+    watch: Watch | None = None
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -136,7 +140,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
 
     threads : default WGFPDE_NUM_THREADS, else the cores this process may use.
     """
-    from .diagnostics import chosen
+    from .diagnostics import Setting, chosen
 
     check_memory(case)
     grid = build_grid(case)
@@ -146,7 +150,9 @@ def build(case: Case, threads: int | None = None) -> Problem:
     target = None if case.target is None else _density(case, grid, case.target, "target", flow.mass(rho))
     stepper, columns = make_stepper(case, flow, rho, target, threads)
     with located(case.path, "output.diagnostics"):
-        recorded = chosen(flow, case.exact is not None, case.output.diagnostics)
+        setting = Setting(flow, case.exact is not None, descends(case.solver), _is_balanced(case))
+        recorded = chosen(setting, case.output.diagnostics)
+    descent = None if isinstance(case.solver, GeodesicTable) else case.solver
     return Problem(
         flow=flow,
         stepper=stepper,
@@ -154,12 +160,23 @@ def build(case: Case, threads: int | None = None) -> Problem:
         times=output_times(case),
         exact=build_exact(case, grid),
         sampling=case.initial.sampling,
-        equation=GEODESIC.name if isinstance(case.solver, GeodesicTable) else equation_name(case.energy),
-        stationary=None if isinstance(case.solver, GeodesicTable) else case.solver.stationary,
+        equation=equation_name(case.energy) if descent is not None else GEODESIC.name,
+        stationary=None if descent is None else descent.stationary,
         diagnostics=recorded,
         columns=columns,
         record=_record(case),
+        watch=None if descent is None or descent.blow_up == "ignore" else make_watch(flow, flow.mass(rho)),
     )
+
+
+def descends(solver: FvTable | JkoTable | GeodesicTable) -> bool:
+    """Whether the march is the gradient flow of its energy: a geodesic is none, nor is a crowd of bounded density."""
+    return isinstance(solver, FvTable) or (isinstance(solver, JkoTable) and solver.congestion is None)
+
+
+def _is_balanced(case: Case) -> bool:
+    """A step in the plane by finite volumes costs less than the dissipation that it would be held against."""
+    return isinstance(case.solver, JkoTable) or case.dim == 1
 
 
 def _record(case: Case) -> Record:
@@ -254,7 +271,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0]), threads)
+        flow = Flow(grid, Energy(internal, potential, None, texts[0], convexity=table.convexity), threads)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):

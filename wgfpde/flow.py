@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, wraps
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from .convolution import Interaction, make_interaction
 from .energy import Energy
 from .errors import CaseError
 from .grid import Array, Grid
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,19 @@ class Flow:
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
         return mass * self.unit_gibbs[0]
+
+
+def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
+    """Remember what a function makes of a flow, for as long as the flow lives; the result must not refer to it."""
+    known: WeakKeyDictionary[Flow, Result] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(flow: Flow) -> Result:
+        if flow not in known:
+            known[flow] = function(flow)
+        return known[flow]
+
+    return remembered
 
 
 def _sample_potential(grid: Grid, energy: Energy) -> Array | None:

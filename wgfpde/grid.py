@@ -7,6 +7,7 @@ centres.  A periodic axis has one more face, between its last and its first cell
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -116,7 +117,7 @@ class Grid:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(axis.size for axis in self.axes)
 
     @property
     def uniform(self) -> bool:

@@ -16,9 +16,8 @@ import numpy as np
 
 from .grid import Array
 
-GOLDEN = 0.5 * (3 - 5**0.5)
-SECTIONS = 64
-"""Golden sections of [−1, 1]: 0.618^64 = 4e-14."""
+SHIFT = 1e-13
+"""How well α is found; the cost is flat there, so that it is true to the square of that."""
 
 
 class Coupling:
@@ -72,21 +71,25 @@ class Coupling:
         return u, _ends(*self._a, u), _ends(b_edges, b_levels, u)
 
     def _best_shift(self) -> float:
-        """The α of least cost, by golden sections of a convex function."""
-        low, high = -1.0, 1.0
-        left, right = low + GOLDEN * (high - low), high - GOLDEN * (high - low)
-        at_left, at_right = _cost(*self._pieces(left)), _cost(*self._pieces(right))
-        for _ in range(SECTIONS):
-            if at_left <= at_right:
-                high, right, at_right = right, left, at_left
-                left = low + GOLDEN * (high - low)
-                at_left = _cost(*self._pieces(left))
-            else:
-                low, left, at_left = left, right, at_right
-                right = high - GOLDEN * (high - low)
-                at_right = _cost(*self._pieces(right))
-        best = left if at_left <= at_right else right
-        return 0.0 if _cost(*self._pieces(0.0)) <= min(at_left, at_right) else best
+        """The α of least cost: the zero of a slope that rises with α."""
+        from scipy.optimize import brentq
+
+        if self._slope(-1.0) >= 0:  # by rounding, where α = ±1 is best
+            return -1.0
+        if self._slope(1.0) <= 0:
+            return 1.0
+        best = float(brentq(self._slope, -1.0, 1.0, xtol=SHIFT, rtol=SHIFT))
+        return 0.0 if _cost(*self._pieces(0.0)) <= _cost(*self._pieces(best)) else best
+
+    def _slope(self, shift: float) -> float:
+        """Half the derivative of the cost: −∫ (F⁻¹(u) − y) dy along y = G⁻¹(u + α), gaps of G included."""
+        _, start, end = self._pieces(shift)
+        moved = 0.5 * np.sum((start - end) * np.diff(end, axis=1))
+        rest = self.length if self.length is not None else 0.0
+        ahead = np.append(end[1:, 0], end[0, 0] + rest) - end[:, 1]  # gaps, the last one across the seam
+        here, there = start[:, 1], np.append(start[1:, 0], start[0, 0] + rest)
+        middle = end[:, 1] + 0.5 * ahead
+        return -float(moved + np.sum((0.5 * (here + there) - middle) * ahead))
 
 
 def _levels(masses: Array) -> Array:

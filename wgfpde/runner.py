@@ -152,6 +152,7 @@ def _march(
         status, message, exit_code = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
+        writer.annotate(verdict=loop.verdict)
         writer.finish(status, message)
     log(f"{status} after {loop.snapshot.step} steps and {wall:.2f} s: {message}")
     return Result(place, status, message, exit_code, wall, loop.snapshot.step)
@@ -255,6 +256,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "equation": problem.equation,
         "method": record.method,
         "sampling": problem.sampling,
+        "verdict": "",
         **provenance(case.path.resolve().parent, record.files, known, record.in_code),
     }
 

@@ -23,6 +23,8 @@ StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_s
 Algorithm = Literal["newton", "pdhg"]
 InnerSteps = Annotated[int, Field(ge=1)]
 Iterations = Annotated[int, Field(ge=1)] | None
+BlowUp = Literal["stop", "ignore"]
+WHERE_IT_BLOWS_UP = '"stop" (default): end the run where the density blows up; "ignore": march on'
 MOST_ITERATIONS = "an integer ≥ 1, the most iterations for one convex problem"
 TOLERANCE_FLOOR = {"newton": 1e-12, "pdhg": 1e-10}
 """Smallest relative gap that may be asked for.  Primal and dual are sums of cell values that cancel to the gap, which
@@ -40,6 +42,7 @@ class FvTable(Table):
     tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
     first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
     stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
+    blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
 
     @model_validator(mode="after")
     def _first_dt_is_adaptive(self) -> FvTable:
@@ -64,6 +67,7 @@ class JkoTable(Table):
     max_iterations: Iterations = Field(default=None, description=MOST_ITERATIONS)
     congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
     stationary: Positive | None = Field(default=None, description="stop when max|F| falls below this number")
+    blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
 
     @field_validator("tolerance")
     @classmethod

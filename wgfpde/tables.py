@@ -103,11 +103,18 @@ class EnergyTable(Table):
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
     )
+    convexity: float | None = Field(
+        default=None,
+        alias="lambda",
+        description="λ with Hess V ≥ λ, a number, for the certificates; default: from V on the grid",
+    )
 
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
         if self.internal.kind == "none" and self.potential is None and self.interaction is None:
             raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
+        if self.convexity is not None and (self.internal.kind != "entropy" or self.interaction is not None):
+            raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
 
 

@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from . import diagnostics, fv
 from .case import Problem
+from .diagnostics import certificates
 from .errors import SolverError, StoreError
 from .flow import Flow, Snapshot
 from .grid import Array
@@ -28,6 +29,8 @@ from .interrupts import Interrupts
 from .store import Writer
 from .store.checkpoint import Checkpoint, save
 
+PEAK = "peak"
+"""Field of a snapshot with what its watch over a blow-up said of it."""
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
@@ -56,6 +59,7 @@ class Progress:
 class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
+    verdict : what ended it before the last time, "stationary" or "blow-up", else "".
     folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
     """
 
@@ -75,6 +79,8 @@ class March:
         self.snapshot: Snapshot = problem.initial if start is None else start.snapshot
         self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
         self.compile_seconds = np.nan
+        self.verdict = ""
+        self._balanced = certificates.keeps_ledger([d.name for d in problem.diagnostics])
         self._previous: Array | None = None if start is None else start.previous
         self._written_t = -np.inf if start is None or start.previous is None else start.previous_t
         self._saved: tuple[int, int] | None = None if start is None else (start.snapshot.step, start.rows)
@@ -85,28 +91,33 @@ class March:
         """March to the last time; returns a sentence on why it stopped."""
         times = self.problem.times
         self._warm_up()
+        self._open_ledger()
         if self._previous is None:
             self.write()
-        settled = self.snapshot.step > 0 and self._is_stationary()  # it may have been stopped on being found so
+        found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
         with self._watched():
             for t_out in times[times > self._written_t]:
-                while self.snapshot.t < t_out and not settled:
+                while self.snapshot.t < t_out and not found:
                     self._step(float(t_out))
-                    settled = self._is_stationary()
-                if settled:
+                    found = self._ended()
+                if found:
                     break
                 self.write()
         self._checkpoint_in_passing()
         self.write()
-        if settled:
-            limit = self.problem.stationary
-            return f"stationary at t = {self.snapshot.t:.6g}: the largest flux is below {limit:g}."
-        return f"reached t = {self.snapshot.t:.6g}."
+        return found or f"reached t = {self.snapshot.t:.6g}."
 
     def _step(self, t_out: float) -> None:
+        previous = self.snapshot
         with self.interrupts.abandonable():
             snapshot = self.problem.stepper.step(self.snapshot, t_out)
-            check_step(self.problem.flow, snapshot, self.snapshot)
+            check_step(self.problem.flow, snapshot, previous)
+            if self._balanced:
+                ledger = previous.fields[certificates.LEDGER]
+                snapshot = certificates.enter_step(self.problem.flow, snapshot, ledger)
+            if self.problem.watch is not None:
+                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
+                snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
         if snapshot.report.note:
@@ -114,6 +125,18 @@ class March:
         self._tell()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
+
+    def _ended(self) -> str:
+        """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
+        watch, snapshot = self.problem.watch, self.snapshot
+        if watch is not None and PEAK in snapshot.fields and snapshot.fields[PEAK][-1]:
+            self.verdict = "blow-up"
+            return watch.sentence(snapshot.t, snapshot.fields[PEAK])
+        limit = self.problem.stationary
+        if limit is not None and fv.max_flux(self.problem.flow, snapshot.rho) < limit:
+            self.verdict = "stationary"
+            return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
+        return ""
 
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
@@ -141,15 +164,23 @@ class March:
         """Record the state, unless it is in the file already."""
         if self.snapshot.t <= self._written_t:
             return
+        self._open_ledger()
         problem = self.problem
         numbers = diagnostics.compute(
-            problem.flow, self.snapshot, problem.exact, previous=self._previous, which=problem.diagnostics
+            problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
         )
         self.writer.append(self.snapshot, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
+        if self._balanced:
+            self.snapshot = certificates.enter_snapshot(self.snapshot, numbers["energy"])
         summary = ", ".join(f"{name} = {numbers[name]:.15g}" for name in ("mass", "energy"))
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
         self._tell(now=True)
+
+    def _open_ledger(self) -> None:
+        """Begin to sum the dissipation of the steps, where a number needs it."""
+        if self._balanced and certificates.LEDGER not in self.snapshot.fields:
+            self.snapshot = certificates.open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
         """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
@@ -193,10 +224,6 @@ class March:
         finally:
             done.set()
             thread.join()
-
-    def _is_stationary(self) -> bool:
-        tolerance = self.problem.stationary
-        return tolerance is not None and fv.max_flux(self.problem.flow, self.snapshot.rho) < tolerance
 
     def _tell(self, now: bool = False, note: str = "", warning: bool = False) -> None:
         wall = self.clock.wall

@@ -1,15 +1,15 @@
 """Keys of a case that are varied: "grid.shape=64,128,256" or "params.sigma=0.2:0.6:41" → the cases that are meant.
 
-    a, b, c      these values, as TOML or as text; a list holds its own commas: [64, 32], [128, 64]
-    a:b:n        n numbers from a to b, evenly spaced, both included
-    grid.shape   one number means that many cells on every axis
+a,b,c        these values, as TOML or as text; a list holds its own commas: [64, 32],[128, 64]
+a:b:n        n numbers from a to b, evenly spaced, both included
+grid.shape   one number means that many cells on every axis
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,10 @@ class Vary:
         return np.array([float(v) if isinstance(v, numeric) and not isinstance(v, bool) else math.nan for v in found])
 
     def text(self, k: int) -> str:
-        """The k-th value in a few letters: "64", "[64, 32]", "0.01"."""
+        """The k-th value in a few letters: "64", "[64, 32]", "0.01"; a list of one is its entry."""
         value = self.values[k]
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
         return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else to_value(value)
 
 
@@ -55,22 +57,45 @@ def vary(items: Sequence[str], case: Case) -> list[Vary]:
 
     Raises CaseError for what is no KEY=VALUE,…, a key that is given twice, or one that the case does not have.
     """
-    found: list[Vary] = []
+    found: dict[str, Vary] = {}
     for item in items:
         key, equals, text = item.partition("=")
         key = ".".join(part.strip() for part in key.split("."))
         if not equals or not all(key.split(".")) or not text.strip():
             raise CaseError(f"--vary {item}: expected KEY=VALUE,VALUE,…; {EXAMPLE}")
-        if key in [other.key for other in found]:
+        if key in found:
             raise CaseError(f"--vary {item}: {key} was given already")
-        _check_key(item, key, case)
-        values = _range(item, text) or [parse_value(part) for part in _split(text)]
-        if key == "grid.shape":
-            values = [[v] * case.dim if isinstance(v, int) else v for v in values]
-        if len({to_value(v) for v in values}) < len(values):
-            raise CaseError(f"--vary {item}: a value is given twice")
-        found.append(Vary(key, tuple(values)))
-    return found
+        parts = _split(text)
+        if not all(parts):
+            raise CaseError(f"--vary {item}: a value is missing between two commas, or at an end")
+        found[key] = _made(f"--vary {item}", key, _range(item, text) or [parse_value(part) for part in parts], case)
+    return list(found.values())
+
+
+def vary_values(given: Mapping[str, Sequence[Any]], case: Case) -> list[Vary]:
+    """The same from Python: {"grid.shape": [64, 128, 256], "solver.dt": [0.02, 0.01, 0.005]}.
+
+    Values may be NumPy's; lists of numbers, as of cells, may be tuples.  Raises CaseError.
+    """
+    return [_made(f'"{key}"', key, [_plain(value) for value in values], case) for key, values in given.items()]
+
+
+def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:
+    """where : what messages begin with."""
+    _check_key(where, key, case)
+    if key == "grid.shape":
+        values = [[v] * case.dim if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
+    if not values:
+        raise CaseError(f"{where}: expected at least one value, found none")
+    if len({to_value(v) for v in values}) < len(values):
+        raise CaseError(f"{where}: a value is given twice")
+    return Vary(key, tuple(values))
+
+
+def _plain(value: Any) -> Any:
+    """A value as TOML knows it."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def together(case: Case, varied: Sequence[Vary]) -> list[Case]:
@@ -100,24 +125,24 @@ def nested(flat_keys: dict[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def _check_key(item: str, key: str, case: Case) -> None:
+def _check_key(where: str, key: str, case: Case) -> None:
     """A key need not be in the file, but a misspelt parameter must not pass: it would change nothing."""
     if key.startswith("params.") and key.removeprefix("params.") not in case.params:
         known = [f"params.{name}" for name in case.params]
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
-        raise CaseError(f"--vary {item}: the case has no {key}{hint}")
+        raise CaseError(f"{where}: the case has no {key}{hint}")
     if "." not in key:
         known = [name for name, _ in flat(case.model_dump(by_alias=True, exclude_none=True))]
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise CaseError(f"--vary {item}: expected a key inside a table{hint}")
+        raise CaseError(f"{where}: expected a key inside a table{hint}")
 
 
 def _range(item: str, text: str) -> list[Any]:
-    """a:b:n as numbers; empty where the text is none."""
+    """a:b:n as numbers; empty where the text is none: texts and lists may hold colons of their own."""
     parts = text.split(":")
-    if len(parts) == 1:
+    if len(parts) == 1 or any(mark in text for mark in "\"'[{,"):
         return []
     try:
         first, last, count = float(parts[0]), float(parts[1]), int(parts[2])
@@ -130,13 +155,13 @@ def _range(item: str, text: str) -> list[Any]:
 
 def _split(text: str) -> list[str]:
     """At the commas outside brackets and quotes."""
-    parts, depth, quoted = [""], 0, False
+    parts, depth, quote = [""], 0, ""
     for letter in text:
-        quoted ^= letter == '"'
-        depth += 0 if quoted else (letter in "[{(") - (letter in "]})")
-        if letter == "," and depth == 0 and not quoted:
+        if letter in "\"'" and quote in ("", letter):
+            quote = "" if quote else letter
+        depth += 0 if quote else (letter in "[{(") - (letter in "]})")
+        if letter == "," and depth == 0 and not quote:
             parts.append("")
         else:
             parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
-
+    return [part.strip() for part in parts]

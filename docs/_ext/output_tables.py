@@ -11,17 +11,9 @@ from wgfpde import diagnostics, transport
 from wgfpde.jko.columns import STEP_COLUMNS as JKO_COLUMNS
 from wgfpde.store.layout import STEP_COLUMNS
 
-WHERE = {
-    "everywhere": "always", "nowhere": "on request", "in_1d": "1D", "in_2d": "2D", "in_2d_uniform": "2D, equal cells",
-    "with_exact": "with `[exact]`", "with_gibbs": "entropy without interaction",
-    "periodic.<locals>.applies": "periodic axis",
-}  # fmt: skip
-"""Where a diagnostic is recorded, by the name of its condition."""
-
-
 def where_words(diagnostic: diagnostics.Diagnostic) -> str:
-    applies, asked = (WHERE.get(f.__qualname__, "see text") for f in (diagnostic.applies, diagnostic.on_request))
-    return prose(applies if asked == "on request" else f"{applies}; on request: {asked}")
+    applies, asked = diagnostic.applies.words, diagnostic.on_request.words
+    return prose("; on request: ".join(filter(None, [applies, asked])) if applies else f"on request: {asked}")
 
 
 class DiagnosticTable(SphinxDirective):

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..flow import Flow
+from ..flow import Flow, once_per_flow
 from ..grid import Array
 from ..threads import default_threads, share
 from .blocks import Lines
@@ -40,7 +40,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
     state = np.array(rho, dtype=float, order="C").reshape(rows)  # a copy: for read-only arrays Numba compiles anew
     phi = np.ascontiguousarray(phi).reshape(rows)
     internal = flow.internal
-    axes, threads = make_axes(flow), default_threads()
+    axes, threads = _axes(flow), default_threads()
     total, largest = 0.0, 0.0
     for lines in axes:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
@@ -60,6 +60,10 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         total += float((work * area).sum())
         largest = max(largest, float(peak.max()))
     return total, largest
+
+
+_axes = once_per_flow(make_axes)
+"""Of a flow, as the steps between two snapshots ask for its dissipation again and again."""
 
 
 def _other(axes: list[Lines], lines: Lines) -> Lines:

@@ -1,0 +1,91 @@
+"""How far each run of a study is from the solution, or from the finest run.
+
+    against the solution    the norms that the run recorded with its snapshot; W₂ to its cell averages, in 1D
+    against the finest      L1, L2, Linf of cell averages, the finer ones averaged conservatively over the coarser
+                            cells; W₂ in 1D exactly, each density on its own grid
+
+Numbers at the level of rounding are left out of the orders: below 1e-13 of the norm of ρ itself, for W₂ below 3e-8 L√M,
+the root of rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..case import build_exact, build_grid
+from ..compare.densities import Fields
+from ..compare.metrics import W2_ROUNDING
+from ..errors import CaseError, StoreError
+from ..grid import Array
+from ..schema import Case
+from ..store import Run
+from ..transport import distance
+from .orders import ROUNDING
+
+NORMS = ("l1", "l2", "linf", "w2")
+
+
+def against_exact(case: Case, run: Run, k: int, norms: Sequence[str]) -> dict[str, float]:
+    """Norms of ρ − exact at snapshot k; NaN where a number is rounding."""
+    mass, peak = run.diagnostics["mass"][k], run.diagnostics["max"][k]
+    scales = {"l1": mass, "l2": math.sqrt(mass * peak), "linf": peak}
+    return {
+        name: _w2_to_exact(case, run, k) if name == "w2" else _kept(run.diagnostics[f"error_{name}"][k], scales[name])
+        for name in norms
+    }
+
+
+def against_run(run: Run, k: int, finest: Run, j: int, norms: Sequence[str]) -> dict[str, float]:
+    """Norms of ρ − ρ_finest, snapshots k and j; NaN where a number is rounding, or W₂ is not defined."""
+    fields = Fields(run, finest, "w2" in norms)
+    moment = fields.moment(k, j)
+    found = {
+        name: _kept(value, scale) for name, value, scale in zip(NORMS, moment.differences, moment.norms, strict=False)
+    }
+    floor = W2_ROUNDING * fields.diagonal * math.sqrt(moment.norms[0])
+    w2 = math.nan if moment.w2 is None or moment.w2 <= floor else moment.w2
+    return {name: w2 if name == "w2" else found[name] for name in norms}
+
+
+def nested(coarse: Run, fine: Run) -> bool:
+    """Whether the edges of the coarse cells are edges of the fine ones: else averages have an error of their own."""
+    pairs = zip(coarse.edges, fine.edges, strict=True)
+    return all(np.max(np.min(np.abs(p[:, None] - q), axis=1)) <= 1e-9 * (p[-1] - p[0]) for p, q in pairs)
+
+
+def differences(values: Array) -> Array:
+    """|v − v of the finest|, NaN for the finest and at the level of rounding; the finest is the last finite one."""
+    found = np.full(len(values), math.nan)
+    keep = np.flatnonzero(np.isfinite(values))
+    if len(keep):
+        off = np.abs(values[keep[:-1]] - values[keep[-1]])
+        found[keep[:-1]] = np.where(off > ROUNDING * np.max(np.abs(values[keep])), off, math.nan)
+    return found
+
+
+def snapshot(run: Run, time: float | None) -> int:
+    """The number of the snapshot at a time, else of the last.  Raises CaseError where there is none."""
+    try:
+        return run.find(time)
+    except StoreError as error:
+        raise CaseError(f"--time: {error}") from error
+
+
+def _kept(value: float, scale: float) -> float:
+    return float(value) if value > ROUNDING * scale else math.nan
+
+
+def _w2_to_exact(case: Case, run: Run, k: int) -> float:
+    """In 1D; NaN where there is none, such as between densities of two masses."""
+    grid = build_grid(case)
+    exact = build_exact(case, grid)
+    assert exact is not None  # the caller saw to it
+    length, mass = grid.x.length, float(run.diagnostics["mass"][k])
+    try:
+        found = distance(grid, run.rho[k], exact(float(run.t[k]))).w2
+    except CaseError:
+        return math.nan
+    return found if found > W2_ROUNDING * length * math.sqrt(mass) else math.nan

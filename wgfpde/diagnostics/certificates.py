@@ -1,0 +1,182 @@
+"""What a run proves about itself: functional inequalities along the flow, and where its energy went.
+
+With π the Gibbs state, H = ∫ρ ln(ρ/π), I = ∫ρ|∇ln(ρ/π)|² and W₂ = W₂(ρ, π), all of the run's mass:
+
+    log-Sobolev   H ≤ (κ/2λ) I                  Talagrand   W₂² ≤ (2κ/λ) H
+    HWI           κH ≤ κ√I W₂ − (K/2) W₂²       EVI         d/dt ½W₂² + (K/2) W₂² ≤ −κH
+    de Bruijn     dH/dt = −κI                   balance     E(t) + ∫₀ᵗ D = E(0),   D = ∫ρ|∇ξ|² = κ²I
+
+λ and K are those of `convexity`.  A slack is the right side less the left.  The first three are theorems for every
+density, and H, I, W₂ are those of an actual density (`continuum`): a slack below zero by more than rounding, about
+1e-9 of its terms, says that λ or K is too large for the potential, or that something is broken.  In 2D W₂ is that
+of the cells, found to 1e-3.
+
+The others are about the march.  EVI is taken between snapshots a time s apart, with G = e^{Ks} (with JKO steps (1 +
+Kτ)^{s/τ}):
+
+    ½ G W₂²(t + s) − ½ W₂²(t) ≤ −κ H(t + s) (G − 1)/K,
+
+which implicit steps may miss by their own error.  D is summed over the steps by the trapezoidal rule; at a start
+with D = ∞ (entropy against vacuum) by its value after the step.  What is left of the balance is the error in time:
+negative where the steps lose more energy than the flow does.
+
+References: Otto, Villani (2000), DOI 10.1006/jfan.1999.3557; Ambrosio, Gigli, Savaré (2008), DOI
+10.1007/978-3-7643-8722-8, section 4.0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from .. import fv, transport
+from ..continuum import continuum
+from ..errors import CaseError, SolverError
+from ..flow import Flow, Snapshot
+from ..grid import Array
+from .registry import WITH_GIBBS, Condition, Setting, State, diagnostic
+
+W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
+"""For distances in 2D."""
+
+
+def _has_sobolev(s: Setting) -> bool:
+    from ..convexity import convexity
+
+    return s.flow.has_gibbs and convexity(s.flow).sobolev > 0
+
+
+def _on_line(s: Setting) -> bool:
+    return s.flow.has_gibbs and s.flow.grid.dim == 1
+
+
+def _in_plane(s: Setting) -> bool:
+    return s.flow.has_gibbs and s.flow.grid.dim == 2 and s.flow.grid.uniform
+
+
+WITH_SOBOLEV = Condition("entropy without interaction, λ > 0", _has_sobolev)
+SOBOLEV_LINE = Condition("the same in 1D", lambda s: _on_line(s) and _has_sobolev(s))
+SOBOLEV_PLANE = Condition("2D, equal cells", lambda s: _in_plane(s) and _has_sobolev(s))
+GIBBS_LINE = Condition("entropy without interaction in 1D", _on_line)
+GIBBS_PLANE = Condition("2D, equal cells", _in_plane)
+DESCENT_LINE = Condition("entropy without interaction in 1D", lambda s: s.descends and _on_line(s))
+DESCENT_PLANE = Condition("2D, equal cells", lambda s: s.descends and _in_plane(s))
+BALANCED = Condition("1D; JKO steps", lambda s: s.descends and s.balanced)
+DESCENT = Condition("any gradient flow", lambda s: s.descends)
+BALANCED_GIBBS = Condition(
+    "entropy without interaction: 1D; JKO steps", lambda s: s.descends and s.balanced and s.flow.has_gibbs
+)
+DESCENT_GIBBS = Condition("2D", lambda s: s.descends and s.flow.has_gibbs)
+
+
+@diagnostic("Fisher information relative to the Gibbs state", applies=WITH_GIBBS)
+def fisher_gibbs(s: State) -> float:
+    """int rho |grad ln(rho/pi)|^2 of the density through the cell values; dissipation/kappa^2 up to O(h^2); inf in
+    vacuum."""
+    return s.reading.fisher
+
+
+@diagnostic("Wasserstein distance to the Gibbs state", applies=GIBBS_LINE, on_request=GIBBS_PLANE)
+def w2_gibbs(s: State) -> float:
+    """Wasserstein distance W2 to the Gibbs state of the same mass; NaN where it was not found."""
+    return _w2_gibbs(s, s.rho)
+
+
+@diagnostic("slack of the logarithmic Sobolev inequality", applies=WITH_SOBOLEV)
+def slack_lsi(s: State) -> float:
+    """kappa I/(2 lambda) - H >= 0; 0 for a shifted Gaussian in a parabola."""
+    return s.flow.internal.kappa * s.reading.fisher / (2 * s.convexity.sobolev) - s.reading.entropy
+
+
+@diagnostic("slack of Talagrand's inequality", applies=SOBOLEV_LINE, on_request=SOBOLEV_PLANE)
+def slack_talagrand(s: State) -> float:
+    """2 kappa H/lambda - W2^2 >= 0; 0 for a shifted Gaussian in a parabola."""
+    return 2 * s.flow.internal.kappa * s.reading.entropy / s.convexity.sobolev - w2_gibbs(s) ** 2
+
+
+@diagnostic("slack of the HWI inequality", applies=GIBBS_LINE, on_request=GIBBS_PLANE)
+def slack_hwi(s: State) -> float:
+    """W2 kappa sqrt(I) - K W2^2/2 - kappa H >= 0, Hess V >= K; 0 for a shifted Gaussian in a parabola."""
+    kappa, w2 = s.flow.internal.kappa, w2_gibbs(s)
+    return w2 * kappa * math.sqrt(s.reading.fisher) - 0.5 * s.convexity.bound * w2**2 - kappa * s.reading.entropy
+
+
+@diagnostic("slack of the evolution variational inequality", applies=DESCENT_LINE, on_request=DESCENT_PLANE)
+def slack_evi(s: State) -> float:
+    """What is left of it, against the Gibbs state, since the snapshot before; >= 0 up to the error of the steps, 0 at
+    the start."""
+    if s.previous is None:
+        return 0.0
+    before, now = 0.5 * _w2_gibbs(s, s.previous) ** 2, 0.5 * w2_gibbs(s) ** 2
+    k, span = s.convexity.bound, s.snapshot.t - s.previous_t
+    growth = k * span
+    if math.isfinite(s.snapshot.report.transport):  # a JKO step contracts by 1/(1 + Kτ), not by e^{−Kτ}
+        growth = span / s.snapshot.dt * math.log1p(k * s.snapshot.dt) if k * s.snapshot.dt > -1 else math.nan
+    time = math.expm1(growth) / k if k else span
+    return -time * s.flow.internal.kappa * s.reading.entropy - (math.exp(growth) * now - before)
+
+
+@diagnostic("balance of energy and dissipation", applies=BALANCED, on_request=DESCENT)
+def energy_balance(s: State) -> float:
+    """E(t) + int_0^t D - E(0), D summed over the steps: the energy that the steps lose or keep against the flow."""
+    ledger = s.snapshot.fields.get(LEDGER)
+    return math.nan if ledger is None else float(sum(s.parts) + ledger[DISSIPATED] - ledger[FIRST_ENERGY])
+
+
+@diagnostic("residual of de Bruijn's identity", applies=BALANCED_GIBBS, on_request=DESCENT_GIBBS)
+def de_bruijn(s: State) -> float:
+    """dH/dt + kappa I, a mean over the steps since the snapshot before; 0 at the start."""
+    ledger = s.snapshot.fields.get(LEDGER)
+    if ledger is None or s.previous is None:
+        return math.nan if ledger is None else 0.0
+    change = sum(s.parts) - ledger[LAST_ENERGY] + ledger[DISSIPATED] - ledger[LAST_DISSIPATED]
+    return float(change / (s.flow.internal.kappa * (s.snapshot.t - s.previous_t)))
+
+
+def _w2_gibbs(s: State, rho: Array) -> float:
+    if s.flow.grid.dim == 1:
+        return continuum(s.flow).w2(rho, s.mass)
+    try:
+        return transport.w2(s.flow.grid, rho, s.flow.gibbs(s.mass), **W2_OPTIONS)
+    except (CaseError, SolverError):  # no mass, or no convergence: the run goes on
+        return math.nan
+
+
+# ---- the dissipation of the steps --------------------------------------------------------------------------
+
+LEDGER = "ledger"
+"""Field of a snapshot that travels with it, also into a checkpoint: (5,) numbers at the places below."""
+DISSIPATED, DISSIPATION, FIRST_ENERGY, LAST_ENERGY, LAST_DISSIPATED = range(5)
+
+
+def keeps_ledger(names: list[str]) -> bool:
+    """Whether one of these numbers needs the dissipation of every step."""
+    return not {"energy_balance", "de_bruijn"}.isdisjoint(names)
+
+
+def open_ledger(flow: Flow, snapshot: Snapshot) -> Snapshot:
+    """A snapshot with its ledger begun."""
+    energy = flow.value(snapshot.rho)
+    return _entered(snapshot, np.array([0.0, fv.dissipation(flow, snapshot.rho), energy, energy, 0.0]))
+
+
+def enter_step(flow: Flow, snapshot: Snapshot, ledger: Array) -> Snapshot:
+    """A snapshot with the ledger of the one before, and what its step dissipated."""
+    ledger = ledger.copy()
+    before, now = ledger[DISSIPATION], fv.dissipation(flow, snapshot.rho)
+    ledger[DISSIPATED] += snapshot.dt * (0.5 * (before + now) if np.isfinite(before) else now)
+    ledger[DISSIPATION] = now
+    return _entered(snapshot, ledger)
+
+
+def enter_snapshot(snapshot: Snapshot, energy: float) -> Snapshot:
+    """A snapshot that was recorded: the next one counts from here."""
+    ledger = snapshot.fields[LEDGER].copy()
+    ledger[LAST_ENERGY], ledger[LAST_DISSIPATED] = energy, ledger[DISSIPATED]
+    return _entered(snapshot, ledger)
+
+
+def _entered(snapshot: Snapshot, ledger: Array) -> Snapshot:
+    return replace(snapshot, fields=snapshot.fields | {LEDGER: ledger})

@@ -1,0 +1,209 @@
+"""What a diagnostic looks at (`State`), how it is declared, and which of them a run records."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .. import fv
+from ..continuum import Reading, continuum
+from ..convexity import Convexity, convexity
+from ..energy import Energy
+from ..errors import CaseError
+from ..flow import Flow, Snapshot
+from ..grid import Array, Grid
+
+
+@dataclass(frozen=True)
+class State:
+    """What a diagnostic may look at.
+
+    exact : cell values of the exact solution at this time, or None.   previous, previous_t : the density and the time
+    of the snapshot before; None and −inf for the first.
+    """
+
+    flow: Flow
+    snapshot: Snapshot
+    exact: Array | None = None
+    previous: Array | None = None
+    previous_t: float = -np.inf
+
+    @property
+    def rho(self) -> Array:
+        return self.snapshot.rho
+
+    @cached_property
+    def mass(self) -> float:
+        return self.flow.mass(self.rho)
+
+    @cached_property
+    def parts(self) -> tuple[float, float, float]:
+        return self.flow.parts(self.rho)
+
+    @cached_property
+    def error(self) -> Array:
+        return np.abs(self.rho - self.exact)
+
+    @cached_property
+    def log_rho(self) -> Array:
+        """ln ρ, 0 where ρ = 0."""
+        return np.log(np.where(self.rho > 0, self.rho, 1.0))
+
+    @cached_property
+    def reading(self) -> Reading:
+        """H and I relative to the Gibbs state, of the continuous density through the cell values."""
+        return continuum(self.flow).read(self.rho, self.mass)
+
+    @property
+    def convexity(self) -> Convexity:
+        """Of the potential."""
+        return convexity(self.flow)
+
+    @cached_property
+    def marginals(self) -> tuple[Array, ...]:
+        """The mass in each slice of cells along each axis, x first; moments are sums over these."""
+        axes = self.flow.grid.axes
+        if len(axes) == 1:
+            return (axes[0].widths * self.rho,)
+        x, y = axes
+        return x.widths * np.sum(y.widths[:, None] * self.rho, axis=0), y.widths * np.sum(x.widths * self.rho, axis=1)
+
+    @cached_property
+    def means(self) -> tuple[float, ...]:
+        """Centre of mass per axis, x first."""
+        return tuple(self.mean(i, axis.centers) for i, axis in enumerate(self.flow.grid.axes))
+
+    def mean(self, i: int, values: Array) -> float:
+        """∫ f(x_i) ρ / ∫ ρ along axis i; NaN without mass.   values : f at the cell centres of that axis."""
+        return float(np.sum(values * self.marginals[i])) / self.mass if self.mass else np.nan
+
+    def variance(self, i: int) -> float:
+        """∫ (x_i − ⟨x_i⟩)² ρ / ∫ ρ."""
+        return self.mean(i, (self.flow.grid.axes[i].centers - self.means[i]) ** 2)
+
+    @cached_property
+    def covariance(self) -> float:
+        """∫ (x − ⟨x⟩)(y − ⟨y⟩) ρ / ∫ ρ."""
+        x, y = ((axis.centers - mean) * axis.widths for axis, mean in zip(self.flow.grid.axes, self.means, strict=True))
+        return float(np.sum(y * np.sum(x * self.rho, axis=1))) / self.mass if self.mass else np.nan
+
+    def order(self, i: int, n: int = 1) -> float:
+        """|∫ ρ e^{2πi n x/L}| / ∫ ρ along axis i: 0 for a uniform state, 1 for a point mass."""
+        axis = self.flow.grid.axes[i]
+        angle = (2 * np.pi * n / axis.length) * (axis.centers - axis.lower)
+        return float(np.hypot(self.mean(i, np.cos(angle)), self.mean(i, np.sin(angle))))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What decides which numbers a run records.
+
+    descends : whether the march is the gradient flow of its energy: no geodesic, no bound on the density.
+    balanced : whether the dissipation of every step is summed unasked: where that costs little beside the step.
+    """
+
+    flow: Flow
+    has_exact: bool = False
+    descends: bool = True
+    balanced: bool = False
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Where a number makes sense, and that in words, for the reference."""
+
+    words: str
+    holds: Callable[[Setting], bool]
+
+
+ALWAYS = Condition("always", lambda s: True)
+NEVER = Condition("", lambda s: False)
+ON_A_LINE = Condition("1D", lambda s: s.flow.grid.dim == 1)
+IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
+UNIFORM_2D = Condition("2D, equal cells", lambda s: s.flow.grid.dim == 2 and s.flow.grid.uniform)
+WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
+WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
+
+
+def periodic(i: int) -> Condition:
+    return Condition("periodic axis", lambda s: i < s.flow.grid.dim and s.flow.grid.axes[i].periodic)
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A named number.   applies : where it is recorded.   on_request : where else it may be asked for."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    value: Callable[[State], float]
+    applies: Condition
+    on_request: Condition
+
+
+REGISTRY: dict[str, Diagnostic] = {}
+
+
+def diagnostic(
+    long_name: str,
+    units: str = "1",
+    applies: Condition = ALWAYS,
+    on_request: Condition = NEVER,
+) -> Callable[[Callable[[State], float]], Callable[[State], float]]:
+    """Register a function of a State under its name (less a trailing _); its docstring is the description."""
+
+    def register(function: Callable[[State], float]) -> Callable[[State], float]:
+        name = function.__name__.rstrip("_")
+        text = " ".join((function.__doc__ or "").split())
+        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies, on_request)
+        return function
+
+    return register
+
+
+def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a run, in the order of the file: all that apply, and those asked for.
+
+    Raises CaseError for a name that is unknown or makes no sense here.
+    """
+    for name in requested:
+        if name not in REGISTRY:
+            near = difflib.get_close_matches(name, REGISTRY, n=1)
+            hint = f'did you mean "{near[0]}"? ' if near else ""
+            raise CaseError(f'there is no diagnostic "{name}"; {hint}Known: {", ".join(REGISTRY)}')
+        known = REGISTRY[name]
+        if not (known.applies.holds(setting) or known.on_request.holds(setting)):
+            raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')
+    return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in requested)
+
+
+def compute(
+    flow: Flow,
+    snapshot: Snapshot,
+    exact: Callable[[float], Array] | None = None,
+    previous: Array | None = None,
+    previous_t: float = -np.inf,
+    which: Sequence[Diagnostic] | None = None,
+) -> dict[str, float]:
+    """Diagnostics of a snapshot, by default all that apply.
+
+    exact : t ↦ cell values, array of the grid's shape.   previous, previous_t : of the snapshot before.
+    """
+    state = State(flow, snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
+    which = chosen(Setting(flow, exact is not None)) if which is None else which
+    return {d.name: float(d.value(state)) for d in which}
+
+
+def warm_up(flow: Flow) -> None:
+    """Compile, or load, the kernels that diagnostics of this kind of flow call: once, on four cells per axis."""
+    grid = flow.grid
+    cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
+    small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(flow.internal))
+    fv.dissipation(small, np.ones(small.grid.shape))
+    if small.has_gibbs:
+        continuum(small).read(np.ones(small.grid.shape), 1.0)

@@ -1,0 +1,93 @@
+"""From eigenvectors u of S to observables f, and their eigenvalues as Rayleigh quotients of differences.
+
+An eigenvector in double precision is known to eps‖S‖/gap, absolutely, and f = u/√(vol π) to nothing where π is small.
+`observables` keeps f where √(vol π) is above TRUSTED of its maximum, and solves −L f = λ f on the other cells with these
+as boundary values: an M-matrix, since such cells are left at a rate above λ.
+
+`rayleigh_ritz` then takes both quadratic forms from differences,
+
+    λ = Σ w (f_i − f_j)²/Σ vol π f²,     f ⊥ 1,
+
+in which an error δ of f counts as δ²‖S‖/λ: an exponentially small gap comes out to full precision although it lies below
+eps‖S‖.  The small problem is scaled to a unit diagonal and solved by Jacobi rotations, which keep every eigenvalue of
+such a graded matrix to a few eps, relatively (Demmel, Veselić).
+Reference: Demmel, Veselić (1992), DOI 10.1137/0613074.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..grid import Array
+from .factor import Factor
+from .generator import EPS, Generator
+
+TRUSTED = 1e-3
+"""Cells whose √(vol π) is above this share of the largest keep the f of the eigenvector."""
+
+
+def observables(generator: Generator, u: Array, values: Array) -> Array:
+    """f = u/√(vol π) of eigenvectors u (cells, m) with eigenvalues (m,), also where π is too small to divide by."""
+    root = generator.root
+    trusted = root > TRUSTED * root.max()
+    f = np.divide(u, root[:, None], out=np.zeros_like(u), where=trusted[:, None])
+    if np.all(trusted):
+        return f
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    rows = generator.rows()[~trusted]
+    inner = Factor(rows[:, ~trusted])
+    edge = inner.solve(-(rows[:, trusted] @ f[trusted]))
+    size = edge.shape[0]
+    for m, value in enumerate(values):
+        # (−L − λ) f = edge, preconditioned by the inverse of −L: 1 − λ (−L)^{-1} is a compact step from 1
+        step = LinearOperator((size, size), matvec=lambda g, lam=value: g.ravel() - lam * inner.solve(g.ravel()))
+        f[~trusted, m] = gmres(step, edge[:, m], rtol=1e-13, restart=40, maxiter=5)[0]
+    return f
+
+
+def rayleigh_ritz(generator: Generator, f: Array) -> tuple[Array, Array]:
+    """(values ascending, f) of the space spanned by f (cells, m) and orthogonal to constants.
+
+    The new f are orthonormal in L²(π).
+    """
+    root = generator.root
+    for _ in range(2):  # once leaves eps times the constant, which may be large
+        f = f - (root**2) @ f
+    f = f / np.linalg.norm(root[:, None] * f, axis=0)
+    u, x = root[:, None] * f, generator.root_weight[:, None] * generator.differences(f)
+    order = np.argsort(np.linalg.norm(x, axis=0))  # ascending: a small one is then not mixed with larger ones
+    f, u, x = f[:, order], u[:, order], x[:, order]
+    sizes = np.linalg.norm(x, axis=0)
+    correct = np.linalg.inv(np.linalg.cholesky(u.T @ u))
+    graded = correct @ (sizes[:, None] * ((x / sizes).T @ (x / sizes)) * sizes) @ correct.T
+    values, rotation = graded_eigh(graded)
+    f = f @ (correct.T @ rotation)
+    return values, f / np.linalg.norm(root[:, None] * f, axis=0)
+
+
+def graded_eigh(matrix: Array) -> tuple[Array, Array]:
+    """(values ascending, vectors) of a positive definite matrix by Jacobi rotations, to a few eps relatively each."""
+    a = 0.5 * (matrix + matrix.T)
+    n, vectors = len(a), np.eye(len(a))
+    for _ in range(30):
+        done = True
+        for p in range(n - 1):
+            for q in range(p + 1, n):
+                if abs(a[p, q]) <= EPS * np.sqrt(abs(a[p, p] * a[q, q])):
+                    continue
+                done = False
+                theta = 0.5 * (a[q, q] - a[p, p]) / a[p, q]
+                t = np.copysign(1.0, theta) / (abs(theta) + np.hypot(1.0, theta))
+                c = 1.0 / np.hypot(1.0, t)
+                turn = np.array([[c, t * c], [-t * c, c]])
+                shift, pair = t * a[p, q], [p, q]
+                low, high = a[p, p] - shift, a[q, q] + shift
+                a[pair] = turn.T @ a[pair]
+                a[:, pair] = a[:, pair] @ turn
+                a[p, p], a[q, q], a[p, q], a[q, p] = low, high, 0.0, 0.0  # without the cancellation of the products
+                vectors[:, pair] = vectors[:, pair] @ turn
+        if done:
+            break
+    order = np.argsort(np.diag(a))
+    return np.diag(a)[order], vectors[:, order]
