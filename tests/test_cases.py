@@ -31,6 +31,7 @@ ERRORS = {
     "ou_2d_correlated": 0.034325476,
     "ou_stretched_1d": 0.0897599927,
     "tilted_box_2d": 0.000298319669,
+    "translate_1d": 0.004548076,
 }
 """L1 error against [exact] at the end of the coarse run, of a geodesic halfway."""
 
@@ -42,6 +43,7 @@ NUMBERS = {
     "jko_aggregation_2d": -0.0621194189,
     "jko_double_well_2d": -2.59640453,
     "keller_segel_2d": -4.94574402,
+    "keller_segel_blow_up_2d": 2.31490832,
     "kuramoto_1d": -2.92685050,
 }
 """Energy at the end of the coarse run, where there is no closed form."""

@@ -155,7 +155,8 @@ def test_every_diagnostic_is_described():
 def test_names_depend_on_the_problem():
     line, circle = Flow(LINE, WELL), Flow(Grid([0.0], [1.0], [8], periodic=True), Energy(Internal("none")))
     plane = Flow(PLANE, Energy(Internal("power", m=2.0)))
-    names = [[d.name for d in chosen(Setting(flow, exact))] for flow in (line, circle, plane) for exact in (False, True)]
+    settings = [Setting(flow, exact) for flow in (line, circle, plane) for exact in (False, True)]
+    names = [[d.name for d in chosen(setting)] for setting in settings]
     assert "kl_gibbs" in names[0] and "error_l1" not in names[0] and "error_l1" in names[1]
     assert "order_x" in names[2] and "mean_y" not in names[2] and "order_x" not in names[0]
     assert {"mean_y", "variance_y", "covariance_xy"} <= set(names[4])

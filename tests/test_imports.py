@@ -18,6 +18,7 @@ LAYERS = (
     ("convergence", "report", "compare", "progress"),
     ("runner",),
     ("timeloop", "promises", "references"),
+    ("inequalities",),
     ("spectra", "steady"),
     ("case", "vary"),
     ("casefile", "stepping"),

@@ -7,10 +7,10 @@
 
     V = V₀ + ψ   ⇒   λ ≥ λ₀ e^{−(max ψ − min ψ)/κ}
 
-with V₀ = 0, λ₀ = κ min (π/L)² between walls and κ min (2π/L)² on circles; V₀ = c|x − x₀|²/2; and on a line V₀ with
-V₀'' = max(V'', c) and the slope that makes ψ flattest, for the best c.  A sum of functions of x and of y is treated
-axis by axis, since constants tensorise: λ = min (λ_x, λ_y).  These are bounds: a double well's own constant is
-larger.
+with V₀ = 0, λ₀ = κ min (π/L)² between walls and κ min (2π/L)² on circles; and with V₀ = c|x − x₀|²/2 + f, λ₀ = c, for
+the best c.  On a line f is the convex envelope of V − c|x − x₀|²/2, which makes ψ as small as it can be; in the plane
+f = 0.  A sum of functions of x and of y is treated axis by axis, since constants tensorise: λ = min (λ_x, λ_y).  These
+are bounds: a double well's own constant is larger.
 
 The Hessian is taken by fourth-order differences over 1e-3 of the box, at the edges and centres of the cells;
 `lambda` in a case replaces it.
@@ -54,11 +54,10 @@ def convexity(flow: Flow) -> Convexity:
     if given is not None:
         return Convexity(given, "the case", max(given, 0.0), "the case" if given > 0 else "")
     found = 0.0 if flow.potential is None else smallest_curvature(flow.grid, _potential(flow))
-    source = "the grid" if flow.potential is not None else "no potential"
     if found > 0:
-        return Convexity(found, source, found, "Bakry-Emery")
+        return Convexity(found, "Hess V", found, "Hess V")
     sobolev = holley_stroock(flow)
-    return Convexity(found, source, sobolev, "Holley-Stroock" if sobolev > 0 else "")
+    return Convexity(found, "Hess V", sobolev, "Holley-Stroock" if sobolev > 0 else "")
 
 
 def _potential(flow: Flow) -> Callable[..., Array]:
@@ -154,15 +153,9 @@ def _on_axis(axis: Axis, values: Array, kappa: float, plain: float) -> float:
     if axis.periodic:
         return float(found[0])
     x = axis.centers
-    slopes = np.diff(values) / np.diff(x)
-    curvature = np.diff(slopes) / (0.5 * (x[2:] - x[:-2])) if axis.size > 2 else np.zeros(0)
-    if len(curvature) and curvature.min() > 0:
-        found.append(float(curvature.min()))
     for c in _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
-        # ψ'' = min(0, V'' − c), integrated twice over the cell centres
-        bend = np.minimum(0.0, curvature - c) * 0.5 * (x[2:] - x[:-2])
-        psi = np.concatenate([[0.0], np.cumsum(np.concatenate([[0.0], np.cumsum(bend)]) * np.diff(x))])
-        found.append(c * np.exp(-_flattest(x, psi) / kappa))
+        psi = values - 0.5 * c * (x - x.mean()) ** 2
+        found.append(c * np.exp(-np.max(psi - _convex_envelope(x, psi)) / kappa))
     return float(max(found))
 
 
@@ -171,15 +164,14 @@ def _trials(range_: float, square: float) -> Array:
     return np.geomspace(1e-2, 1e2, TRIALS) * max(range_, 1e-12) / square
 
 
-def _flattest(x: Array, psi: Array) -> float:
-    """min over slopes a of the range of ψ − a x, by golden sections of a convex function."""
-    ratio = 0.5 * (3 - 5**0.5)
-    steepest = float(np.max(np.abs(np.diff(psi) / np.diff(x)))) + 1e-300
-    low, high = -steepest, steepest
-    for _ in range(60):
-        left, right = low + ratio * (high - low), high - ratio * (high - low)
-        if np.ptp(psi - left * x) <= np.ptp(psi - right * x):
-            high = right
-        else:
-            low = left
-    return float(np.ptp(psi - 0.5 * (low + high) * x))
+def _convex_envelope(x: Array, values: Array) -> Array:
+    """The largest convex function below given values at increasing x, (n,): the lower hull, by a monotone chain."""
+    hull: list[int] = []
+    for k in range(len(x)):
+        while len(hull) > 1:
+            i, j = hull[-2:]
+            if (values[j] - values[i]) * (x[k] - x[i]) < (values[k] - values[i]) * (x[j] - x[i]):
+                break
+            hull.pop()
+        hull.append(k)
+    return np.interp(x, x[hull], values[hull])

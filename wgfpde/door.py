@@ -187,11 +187,12 @@ def problem(
     internal: dict[str, Any] = {"kind": energy.internal.kind}
     internal |= {} if energy.internal.kind == "none" else {"kappa": float(energy.internal.kappa)}
     internal |= {"m": float(energy.internal.m)} if energy.internal.kind == "power" else {}
+    bound = {} if energy.convexity is None else {"lambda": float(energy.convexity)}
     formulas = {"potential": energy.potential, "interaction": energy.interaction}
     data: dict[str, Any] = {
         "title": title,
         "grid": _grid_table(grid),
-        "energy": {"internal": internal} | {key: _name(f) for key, f in formulas.items() if f is not None},
+        "energy": {"internal": internal} | {key: _name(f) for key, f in formulas.items() if f is not None} | bound,
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
         "solver": {"method": "fv"} | dict(solver or {}),
         "time": {"start": float(start), "end": float(end)},

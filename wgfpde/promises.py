@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .grid import grid_text
+from .inequalities import balance, certificates, sentences
 from .store import Run
 
 LEAST = "min density"
@@ -52,6 +53,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "equation": str(run.attributes.get("equation", "")),
         "method": str(run.attributes.get("method", "")),
         "status": run.status,
+        "verdict": str(run.attributes.get("verdict", "")),
         "message": run.message,
         "grid": grid_text(run.edges),
         "snapshots": len(run),
@@ -62,6 +64,8 @@ def record_of(run: Run) -> dict[str, Any]:
         "compile_seconds": run.attributes.get("compile_seconds"),
         "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items()},
         "promises": promises(run) if len(run) else [],
+        "certificates": certificates(run),
+        "balance": balance(run),
     }
 
 
@@ -162,12 +166,13 @@ def _first_feasible(run: Run, solver: dict[str, Any]) -> int:
 
 
 def verdicts(record: dict[str, Any]) -> list[str]:
-    """One line per promise, and one of the errors against the exact solution where there is one."""
+    """A line per promise, on the inequalities, and on the errors against the exact solution, where there are any."""
     lines = []
     for promise in record["promises"]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
         lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
+    lines += sentences(record["certificates"])
     errors = {n: d for n, d in record["diagnostics"].items() if n.startswith("error_")}
     if errors:
         texts = [f"{name.removeprefix('error_')} {d['last']:.3g}" for name, d in errors.items()]

@@ -21,6 +21,7 @@ import numpy as np
 from . import __version__, folder, store
 from .case import Case, Problem, build, override
 from .casefile import kept, stored
+from .convexity import convexity
 from .errors import CaseError, SolverError, StoreError, WgfpdeError
 from .flow import Snapshot
 from .interrupts import Interrupted, Interrupts
@@ -257,8 +258,21 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "method": record.method,
         "sampling": problem.sampling,
         "verdict": "",
+        **_constants(problem),
         **provenance(case.path.resolve().parent, record.files, known, record.in_code),
     }
+
+
+def _constants(problem: Problem) -> dict[str, Any]:
+    """Those of the inequalities that the run records."""
+    if not problem.flow.has_gibbs:
+        return {}
+    found = convexity(problem.flow)
+    return {
+        "kappa": problem.flow.internal.kappa,
+        "convexity": found.bound, "convexity_source": found.bound_source,
+        "sobolev": found.sobolev, "sobolev_source": found.sobolev_source,
+    }  # fmt: skip
 
 
 def _texts(problem: Problem) -> dict[str, str]:

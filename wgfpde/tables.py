@@ -106,7 +106,7 @@ class EnergyTable(Table):
     convexity: float | None = Field(
         default=None,
         alias="lambda",
-        description="λ with Hess V ≥ λ, a number, for the certificates; default: from V on the grid",
+        description="a number λ with Hess V ≥ λ, for the certificates; default: from V itself",
     )
 
     @model_validator(mode="after")

@@ -40,6 +40,7 @@ def print_summary(record: dict[str, Any]) -> None:
         _line("advice", record["advice"])
     _print_problem(record)
     _print_steps(record)
+    _print_certificates(record)
     _print_diagnostics(record["diagnostics"])
     _print_parameters(record["parameters"])
     _print_provenance(record)
@@ -79,6 +80,23 @@ def _print_steps(record: dict[str, Any]) -> None:
             _line(name, f"{facts['total']} in all, {facts['mean']:.3g} a step, {facts['max']} at most", WIDE)
         else:
             _line(name, "none", WIDE)
+
+
+def _print_certificates(record: Mapping[str, Any]) -> None:
+    """The smallest slack of each inequality, and the balance of the energy."""
+    if not record["certificates"] and record["balance"] is None:
+        return
+    _block("certificates")
+    for c in record["certificates"]:
+        constant = f"{'λ' if c['name'] in ('log-Sobolev', 'Talagrand') else 'K'} = {c['constant']:.6g}"
+        origin = f" ({c['source']})" if c["source"] else ""
+        verdict = "at rest: not judged"
+        if c["holds"] is not None:
+            verdict = f"{'holds' if c['holds'] else 'VIOLATED'}: smallest slack {c['slack']:.3g} at t = {c['t']:.4g}"
+        _line(c["name"], f"{c['meaning']:<26}{verdict}, {constant}{origin}", WIDE)
+    if (found := record["balance"]) is not None:
+        text = f"|E(t) + ∫D − E(0)| ≤ {found['defect']:.3g}, with {found['lost']:.4g} lost by t = {found['t']:.4g}"
+        _line("balance", text, WIDE)
 
 
 def _print_diagnostics(diagnostics: Mapping[str, Mapping[str, Any]]) -> None:

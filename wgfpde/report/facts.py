@@ -6,8 +6,9 @@ Of each diagnostic there is a **worst** value, by the rule that its meaning asks
 
     mass                largest |M(t) − M(0)|
     energy, kl_gibbs    largest rise from one snapshot to the next (negative where it always falls)
-    min                 smallest
+    min, slack_*        smallest
     max, error_*        largest
+    energy_balance, de_bruijn   largest modulus
 
 and none where no value is worse than another (means, variances, …).  NaN is worst of all.
 """
@@ -91,6 +92,10 @@ def worst(name: str, values: Array, t: Array) -> dict[str, Any]:
     """{worst, worst_t, rule} of a diagnostic, at least one value long; rule "" and None where there is none."""
     if name == "mass":
         rule, badness = "largest drift", np.abs(values - values[0])
+    elif name.startswith("slack_"):
+        rule, badness = "smallest", -values
+    elif name in ("energy_balance", "de_bruijn"):
+        rule, badness = "largest", np.abs(values)
     elif name in ("energy", "kl_gibbs"):
         rule, badness, t = "largest rise", np.diff(values), t[1:]
     elif name == "min":
@@ -102,7 +107,7 @@ def worst(name: str, values: Array, t: Array) -> dict[str, Any]:
     if not len(badness):
         return {"worst": None, "worst_t": None, "rule": rule}
     k = int(np.argmax(np.where(np.isnan(badness), np.inf, badness)))
-    return {"worst": float(values[k] if name == "min" else badness[k]), "worst_t": float(t[k]), "rule": rule}
+    return {"worst": float(values[k] if rule == "smallest" else badness[k]), "worst_t": float(t[k]), "rule": rule}
 
 
 def step_sizes(run: Run) -> dict[str, float]:

@@ -49,7 +49,7 @@ def html_of(run: Run) -> str:
     if len(run):
         exact, gibbs = references(run)
         shown = film(run, exact, gibbs)
-        body += [_film(shown, float(run.t[-1])), sections.promises(record)]
+        body += [_film(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
         body.append(sections.figures(figures(run, exact, gibbs)))
         script = _resource("density.js") + _resource("slider.js")
     body += [sections.work(record), sections.parameters(record), sections.diagnostics(record)]

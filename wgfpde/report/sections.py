@@ -88,6 +88,34 @@ def promises(record: Mapping[str, Any]) -> Markup:
     return Markup(f"<h2>Promises</h2>\n{_wide(table(head, rows, numbers=(2, 3)))}")
 
 
+def certificates(record: Mapping[str, Any]) -> Markup:
+    """The inequalities along the flow, and the balance of its energy."""
+    rows = [
+        (
+            c["name"], c["meaning"], number(c["constant"], 4), c["source"], number(c["slack"], 3),
+            f"{number(100 * c['share'], 2)} %", number(c["t"], 4), _held(c["holds"]),
+        )
+        for c in record["certificates"]
+    ]  # fmt: skip
+    found, lines = record["balance"], []
+    if found is not None:
+        lines.append(
+            f"<p>Energy lost and dissipation summed over the steps differ by at most {number(found['defect'], 3)}, at "
+            f"t = {number(found['t'], 4)}, where {number(found['lost'], 4)} was lost.</p>"
+        )
+    if not rows and not lines:
+        return Markup("")
+    head = ("inequality", "", "λ or K", "from", "smallest slack", "of the larger side", "at t", "holds")
+    shown = [_wide(table(head, rows, numbers=(2, 4, 5, 6)))] if rows else []
+    return Markup("\n".join(["<h2>Certificates</h2>", *shown, *lines]))
+
+
+def _held(holds: bool | None) -> Markup:
+    if holds is None:
+        return Markup("at rest")
+    return Markup('<span class="good">yes</span>' if holds else '<span class="bad">VIOLATED</span>')
+
+
 def _kept(kept: bool) -> Markup:
     return Markup('<span class="good">yes</span>' if kept else '<span class="bad">BROKEN</span>')
 

@@ -1,0 +1,80 @@
+"""The constants of a potential: Bakry–Émery by differences, Holley–Stroock by comparison."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wgfpde.convexity import convexity, holley_stroock, smallest_curvature
+from wgfpde.energy import Energy, Internal
+from wgfpde.flow import Flow
+from wgfpde.grid import Grid
+
+LINE = Grid([-2.6], [2.6], [200])
+PLANE = Grid([-3.0, -4.0], [3.0, 4.0], [60, 64])
+
+
+def flow(grid, potential=None, kappa=1.0, **known):
+    return Flow(grid, Energy(Internal("entropy", kappa), potential, **known))
+
+
+@pytest.mark.parametrize("lam", [0.3, 1.3, 50.0])
+def test_parabola(lam):
+    found = convexity(flow(LINE, lambda x: lam * (x - 0.3) ** 2 / 2))
+    assert found.bound == found.sobolev == pytest.approx(lam, rel=1e-8)
+    assert found.sobolev_source == "Hess V"
+
+
+def test_quadratic_form_in_the_plane():
+    found = convexity(flow(PLANE, lambda x, y: (2 * x * x + 1.2 * x * y + y * y) / 2))
+    assert found.bound == pytest.approx(np.linalg.eigvalsh([[2.0, 0.6], [0.6, 1.0]])[0], rel=1e-8)
+
+
+def test_the_worst_place_counts():
+    """V = x⁴/4 − x²/2 bends least at 0, an edge of the grid: V'' = −1."""
+    assert smallest_curvature(LINE, lambda x: x**4 / 4 - x**2 / 2) == pytest.approx(-1.0, rel=1e-9)
+    assert smallest_curvature(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2) == pytest.approx(-4.0, rel=1e-9)
+
+
+def test_a_flat_potential_has_exactly_none():
+    for potential in (lambda x: 0 * x + 7.3, lambda x: 3 * x - 1, lambda x: np.abs(x)):
+        assert smallest_curvature(LINE, potential) == 0.0
+
+
+def test_what_the_case_says_is_taken():
+    found = convexity(flow(LINE, lambda x: x**2, convexity=0.5))
+    assert (found.bound, found.sobolev, found.bound_source, found.sobolev_source) == (0.5, 0.5, "the case", "the case")
+    concave = convexity(flow(LINE, lambda x: -(x**2), convexity=-3.0))
+    assert (concave.bound, concave.sobolev) == (-3.0, 0.0)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_uniform_measure(periodic):
+    """The constant of an interval is κ(π/L)², that of a circle κ(2π/L)²."""
+    grid = Grid([0.0, 0.0], [2.0, 5.0], [8, 8], periodic)
+    expected = 0.7 * ((2 if periodic else 1) * np.pi / 5) ** 2
+    found = convexity(flow(grid, kappa=0.7))
+    assert found.bound == 0.0 and found.sobolev == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("kappa", [0.25, 0.5, 1.0])
+def test_holley_stroock_lies_below_the_gap(kappa):
+    """λ of the inequality is at most the spectral gap; those of V = x⁴/4 − x²/2 are known."""
+    gaps = {0.25: 0.18717041809, 0.5: 0.42294464540, 1.0: 0.79208842659}
+    found = holley_stroock(flow(Grid([-5.0], [5.0], [800]), lambda x: x**4 / 4 - x**2 / 2, kappa))
+    assert 0.005 * gaps[kappa] < found < gaps[kappa]
+
+
+@given(st.floats(0.2, 3.0), st.floats(0.0, 0.5), st.floats(0.5, 4.0))
+def test_a_bounded_perturbation_of_a_parabola(lam, size, wave):
+    """V = λx²/2 + a sin(ωx): no worse than λe^{−2a/κ}, up to the few c that are tried; walls help by (π/L)² at most."""
+    found = holley_stroock(flow(LINE, lambda x: lam * x**2 / 2 + size * np.sin(wave * x)))
+    assert 0.75 * lam * np.exp(-2 * size) <= found <= lam + size * wave**2 + (np.pi / 5.2) ** 2
+
+
+def test_constants_of_sums_are_the_smaller_ones():
+    double = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2)
+    single = flow(Grid([-3.0], [3.0], [60]), lambda x: (x**2 - 1) ** 2)
+    assert holley_stroock(double) == pytest.approx(holley_stroock(single), rel=1e-10)
+    mixed = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2 + 0.3 * np.sin(x * y))
+    assert 0 < holley_stroock(mixed) < 1
