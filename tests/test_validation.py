@@ -130,9 +130,11 @@ def test_find_by_name_or_path(tiny):
 def test_scripts_enter_by_the_public_door(path):
     """A title, a check, and of the package only what a user would import."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = [alias for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     title, _, why = (ast.get_docstring(tree) or "").partition("\n\n")
     assert len(title) > 20 and "\n" not in title and len(why) > 80
     assert "check" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert "wgfpde" not in {alias.name.split(".")[0] for alias in imports if alias.name != "wgfpde"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module and module.startswith("wgfpde")}
     assert ours <= {"wgfpde.cli", "wgfpde.validate", "wgfpde.equations", "wgfpde.plots"}

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.fft import dct, idct
 
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order, mass_drift
+from wgfpde.validate import Validation, mass_drift
 
 S0, END, LENGTH = 0.25, 1.0, 24.0
 # The walls are 8 standard deviations of the kernel away at the end: 1e-15 of the mass lies beyond.
-CASE = (
-    "heat_1d", "grid.lower=[-12]", "grid.upper=[12]", "energy.internal.kappa=1", f"params.s0={S0}",
+SETTINGS = (
+    "grid.lower=[-12]", "grid.upper=[12]", "energy.internal.kappa=1", f"params.s0={S0}",
     "initial.density=exp(-x**2/(2*s0))/sqrt(2*pi*s0)",
     "exact.density=exp(-x**2/(2*(s0 + 2*t)))/sqrt(2*pi*(s0 + 2*t))",
     "time.start=0", f"time.end={END}", "output.every=0.25",
@@ -23,30 +23,28 @@ STEPS = (4, 8, 16, 32, 64)
 
 
 def check(v: Validation) -> None:
-    space = [v.run(*CASE, f"grid.shape=[{n}]", "solver.dt=2e-3") for n in CELLS]
-    h = [LENGTH / n for n in CELLS]
-    errors = [run.diagnostics["error_l1"][-1] for run in space]
-    v.at_least("order in space, L1 error", fitted_order(h, errors), 1.9, "three-point Laplacian")
+    space = v.converge("heat_1d", {"grid.shape": CELLS}, *SETTINGS, "solver.dt=2e-3", norms=["l1"])
+    h, errors = space.sizes, space.errors["l1"]
+    v.at_least("order in space, L1 error", space.fitted["l1"], 1.9, "three-point Laplacian")
     # Modified equation ∂t ρ = ∂²ρ + (h²/12) ∂⁴ρ: the error is (h² t/12) ‖∂⁴ρ‖₁ = (h² t/12) s⁻² E|He₄(Z)|.
     # Next order: h²/s₀ = 1 % at h = 0.05; the time error at dt = 2e-3 is another 1 %.
     predicted = h[-1] ** 2 * END / 12 / (S0 + 2 * END) ** 2 * mean_abs_hermite4()
     v.equal("L1 error at 480 cells over h²t‖∂⁴ρ‖₁/12", errors[-1] / predicted, 1.0, 0.03, "modified equation")
 
-    dt = [END / n for n in STEPS]
-    time = [v.run(*CASE, "grid.shape=[240]", f"solver.dt={step}") for step in dt]
-    time_errors = [semidiscrete_error(run) for run in time]
-    order = fitted_order(dt, time_errors)
+    time = v.converge("heat_1d", {"solver.dt": [END / n for n in STEPS]}, *SETTINGS, "grid.shape=[240]",
+                      errors={"semidiscrete": semidiscrete_error})  # fmt: skip
+    order = time.fitted["semidiscrete"]
     v.at_least("order in time, against the semidiscrete flow", order, 1.9, "exact by cosine transform")
 
     # Σ h x_i² (Δ_h ρ)_i = 2 Σ h ρ_i away from walls, so that any Runge–Kutta step adds exactly 2 κ dt, for
     # every h and dt; 16 steps, because the tails exp(−|x|/√(γ dt)) of the implicit steps must not see a wall
     # either.  What remains is rounding: eps × steps × max x² = 2e-11.
-    for run in (space[0], time[2]):
+    for run in (space.runs[0], time.runs[2]):
         growth = run.diagnostics["variance_x"][-1] - run.diagnostics["variance_x"][0]
         name = f"growth of the variance, {len(run.centers[0])} cells, {len(run.steps['t'])} steps"
         v.equal(name, growth, 2 * END, 2e-11, "summation by parts")
-    v.at_most("relative mass drift", mass_drift(space + time), 1e-12, "conservation")
-    v.draw(figure, space[1], h, errors, dt, time_errors, panels=3)
+    v.at_most("relative mass drift", mass_drift(space.runs + time.runs), 1e-12, "conservation")
+    v.draw(figure, space.runs[1], h, errors, time.sizes, time.errors["semidiscrete"], panels=3)
 
 
 def mean_abs_hermite4() -> float:

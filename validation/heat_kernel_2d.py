@@ -8,12 +8,12 @@ import numpy as np
 from scipy.fft import dctn, idctn
 
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order, mass_drift
+from wgfpde.validate import Validation, mass_drift
 
 S0, END, LENGTH = 0.25, 0.5, 16.0
 # The walls are 7 standard deviations away at the end: 1e-12 of the mass lies beyond.
-CASE = (
-    "heat_2d", "grid.lower=[-8, -8]", "grid.upper=[8, 8]", "energy.internal.kappa=1", f"params.s0={S0}",
+SETTINGS = (
+    "grid.lower=[-8, -8]", "grid.upper=[8, 8]", "energy.internal.kappa=1", f"params.s0={S0}",
     "params.kappa=1", "initial.density=exp(-r**2/(2*s0))/(2*pi*s0)",
     "exact.density=exp(-r**2/(2*(s0 + 2*t)))/(2*pi*(s0 + 2*t))",
     "time.start=0", f"time.end={END}", "output.every=0.25",
@@ -23,35 +23,33 @@ STEPS = (4, 8, 16, 32)
 
 
 def check(v: Validation) -> None:
-    space = [v.run(*CASE, f"grid.shape=[{n}, {n}]", "solver.dt=4e-3") for n in CELLS]
-    h = [LENGTH / n for n in CELLS]
-    errors = [run.diagnostics["error_l1"][-1] for run in space]
-    v.at_least("order in space, L1 error", fitted_order(h, errors), 1.9, "five-point Laplacian")
+    space = v.converge("heat_2d", {"grid.shape": CELLS}, *SETTINGS, "solver.dt=4e-3", norms=["l1"])
+    h, errors = space.sizes, space.errors["l1"]
+    v.at_least("order in space, L1 error", space.fitted["l1"], 1.9, "five-point Laplacian")
     # Modified equation ∂t ρ = Δρ + (h²/12)(∂x⁴ + ∂y⁴)ρ; error (h² t/12) s⁻² E|He₄(X) + He₄(Y)|.
     # Next order: h²/s₀ × O(1) = 4 % at h = 0.1.
     predicted = h[-1] ** 2 * END / 12 / (S0 + 2 * END) ** 2 * mean_abs_hermite4()
     v.equal("L1 error at 160² cells over the predicted one", errors[-1] / predicted, 1.0, 0.04,
             "modified equation")  # fmt: skip
 
-    dt = [END / n for n in STEPS]
-    time = [v.run(*CASE, "grid.shape=[80, 80]", f"solver.dt={step}") for step in dt]
-    time_errors = [semidiscrete_error(run) for run in time]
-    order = fitted_order(dt, time_errors)
+    time = v.converge("heat_2d", {"solver.dt": [END / n for n in STEPS]}, *SETTINGS, "grid.shape=[80, 80]",
+                      errors={"semidiscrete": semidiscrete_error})  # fmt: skip
+    order = time.fitted["semidiscrete"]
     v.at_least("order in time, against the semidiscrete flow", order, 1.9, "exact by cosine transform")
 
     # As in 1D, a sweep adds exactly 2 κ dt to its own variance and nothing to the other, for every h and dt.
     # The walls take 7 standard deviations' tail, 64·2e-12; rounding is below that.
-    d = time[2].diagnostics
+    d = time.runs[2].diagnostics
     for axis in "xy":
         growth = d[f"variance_{axis}"][-1] - d[f"variance_{axis}"][0]
         v.equal(f"growth of the variance in {axis}, {STEPS[2]} steps", growth, 2 * END, 2e-10,
                 "summation by parts")  # fmt: skip
     v.at_most("covariance of x and y", np.max(np.abs(d["covariance_xy"])), 1e-13, "symmetry")
     # A product stays a product and x and y are exchangeable: sweeps in x, y, x must not show.
-    rho = space[-1].rho[-1]
+    rho = space.runs[-1].rho[-1]
     v.at_most("asymmetry max|ρ(x,y) − ρ(y,x)| / max ρ", np.max(np.abs(rho - rho.T)) / rho.max(), 1e-4, "dt²")
-    v.at_most("relative mass drift", mass_drift(space + time), 1e-12, "conservation")
-    v.draw(figure, space[-1], h, errors, dt, time_errors, panels=3)
+    v.at_most("relative mass drift", mass_drift(space.runs + time.runs), 1e-12, "conservation")
+    v.draw(figure, space.runs[-1], h, errors, time.sizes, time.errors["semidiscrete"], panels=3)
 
 
 def mean_abs_hermite4() -> float:

@@ -13,10 +13,10 @@ from wgfpde.cli import validate_script
 from wgfpde.validate import Validation, energy_rise, fitted_order, mass_drift
 
 STEPS = (0.1, 0.05, 0.025)
-OU = ("jko_gaussian_1d", "grid.lower=[-6]", "grid.upper=[6]", "params.s0=0.5", "params.m0=1", "energy.potential=x**2/2",
-      "time.end=1", "output.every=0.2", "solver.tolerance=1e-10")  # fmt: skip
+OU = ("grid.lower=[-6]", "grid.upper=[6]", "params.s0=0.5", "params.m0=1", "energy.potential=x**2/2",
+      "time.end=1", "output.every=0.2", "solver.tolerance=1e-10", "solver.tau=0.1")  # fmt: skip
 """The gap leaves about its square root in the density: 1e-5, below all errors that are measured."""
-WELL = ("double_well_2d", "grid.shape=[64, 64]", "grid.lower=[-3, -4]", "grid.upper=[3, 4]",
+WELL = ("grid.shape=[64, 64]", "grid.lower=[-3, -4]", "grid.upper=[3, 4]",
         "initial.density=exp(-(x**2 + y**2)/0.5)", "time.end=0.4", "output.every=0.1")  # fmt: skip
 WELL_STEPS = (0.1, 0.05, 0.025)
 BOX = ("jko_gaussian_2d", "grid.lower=[0, 0]", "grid.upper=[1, 1]", "energy.potential=-x", "time.end=0.25",
@@ -37,25 +37,25 @@ def check(v: Validation) -> None:
 
 def orders(v: Validation):
     """Against the closed form, and, where h would be seen, from τ to τ/2 on one grid, which is of the same order."""
-    runs = [v.run(*OU, "grid.shape=[600]", f"solver.tau={tau}") for tau in STEPS]
-    first = [run.diagnostics["error_l1"][-1] for run in runs]
-    v.at_least("order in tau, L1 error", fitted_order(STEPS, first), 0.9, "order 1")
-    v.at_most("order in tau, L1 error, not more", fitted_order(STEPS, first), 1.1, "order 1")
-    twice = [v.run(*OU, "grid.shape=[300]", f"solver.tau={tau}", "solver.scheme=extrapolated").rho[-1]
-             for tau in (*STEPS, STEPS[-1] / 2)]  # fmt: skip
-    second = [12 / 300 * float(np.sum(np.abs(a - b))) for a, b in pairwise(twice)]
+    first = v.converge("jko_gaussian_1d", {"solver.tau": STEPS}, *OU, "grid.shape=[600]", norms=["l1"])
+    v.at_least("order in tau, L1 error", first.fitted["l1"], 0.9, "order 1")
+    v.at_most("order in tau, L1 error, not more", first.fitted["l1"], 1.1, "order 1")
+    twice = v.converge("jko_gaussian_1d", {"solver.tau": (*STEPS, STEPS[-1] / 2)}, *OU, "grid.shape=[300]",
+                       "solver.scheme=extrapolated", norms=["l1"])  # fmt: skip
+    second = [12 / 300 * float(np.sum(np.abs(a.rho[-1] - b.rho[-1]))) for a, b in pairwise(twice.runs)]
     # reached from below: 1.79 and 1.88 between neighbours
     v.at_least("order in tau, extrapolated, from halving", fitted_order(STEPS, second), 1.8, "order 2")
-    return first, second, runs
+    return first.errors["l1"], second, first.runs
 
 
 def finite_volumes(v: Validation):
     """The same grid, the same energy: what differs is of order τ.  Both have an error of order h² of their own."""
-    fv = v.run(*WELL, "solver.dt=0.005")
+    fv = v.run("double_well_2d", *WELL, "solver.dt=0.005")
     area = 48 / 64**2
-    runs = [v.run(*WELL, f'solver={{method="jko", tau={tau}}}') for tau in WELL_STEPS]
-    gaps = [area * float(np.sum(np.abs(run.rho[-1] - fv.rho[-1]))) for run in runs]
-    v.at_least("distance to the finite volumes: order in tau", fitted_order(WELL_STEPS, gaps), 0.9, "order 1")
+    jko = v.converge("double_well_2d", {"solver.tau": WELL_STEPS}, *WELL, 'solver={method="jko", tau=0.1}',
+                     errors={"fv": lambda run: area * float(np.sum(np.abs(run.rho[-1] - fv.rho[-1])))})  # fmt: skip
+    runs = jko.runs
+    v.at_least("distance to the finite volumes: order in tau", jko.fitted["fv"], 0.9, "order 1")
     # extrapolated to τ = 0 from the last two; h = 0.1 leaves h² times a few derivatives of order 1
     rest = area * float(np.sum(np.abs(2 * runs[2].rho[-1] - runs[1].rho[-1] - fv.rho[-1])))
     v.at_most("that distance extrapolated to tau = 0", rest, 0.01, "h²")

@@ -74,11 +74,13 @@ def _smallest(t: Array, slack: Array, shares: Array, judged: Array, allowed: flo
 
 
 def balance(run: Run) -> dict[str, float] | None:
-    """{defect, lost, t}: the largest |E(t) + ∫D − E(0)|, the energy lost by then, and when; None where unrecorded."""
+    """{defect, lost, t}: the largest |E(t) + ∫D − E(0)|, the energy lost by then, and when; None where unknown."""
     if "energy_balance" not in run.diagnostics or len(run) < 2:
         return None
     values, energy = np.abs(run.diagnostics["energy_balance"]), run.diagnostics["energy"]
-    k = int(np.argmax(np.where(np.isnan(values), np.inf, values)))
+    if np.any(np.isnan(values)):
+        return None
+    k = int(np.argmax(values))
     return {"defect": float(values[k]), "lost": float(energy[0] - energy[k]), "t": float(run.t[k])}
 
 

@@ -5,6 +5,8 @@ A script has a title (the first line of its docstring) and a function that enter
     def check(v: Validation) -> None:
         run = v.run("kuramoto_1d", "grid.shape=[128]")           # a case with overrides → its HDF5 file, read
         v.equal("order parameter", run.diagnostics["order_x"][-1], 0.724158717626, 1e-6, "Bessel functions")
+        found = v.converge("heat_1d", {"grid.shape": [50, 100, 200]})
+        v.at_least("order in space", found.fitted["l1"], 1.9)
         v.draw(figure, run)                                      # figure(axes, run), where figures are wanted
 
 A claim compares a measured number with an expected one.  Its tolerance is a discretisation error that the
@@ -21,7 +23,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -31,9 +33,15 @@ import numpy as np
 
 from . import store
 from .case import load
+from .convergence import Convergence, converge, fitted_order
 from .errors import CaseError, SolverError
 from .interrupts import Interrupted
 from .runner import run as run_case
+
+__all__ = [
+    "Claim", "Table", "Validation", "check_script", "energy_rise", "find_scripts", "fitted_order", "mass_drift",
+    "report_path", "scripts", "validate",
+]  # fmt: skip
 
 LONGEST = 72
 """A claim in more letters than this does not widen the table."""
@@ -143,6 +151,21 @@ class Validation:
             raise SolverError(f"{case} with {', '.join(overrides) or 'no override'} {result.message}")
         return store.read(folder)
 
+    def converge(self, case: str, varied: Mapping[str, Sequence[Any]], *overrides: str, **options: Any) -> Convergence:
+        """Run a case with overrides for each value of the keys that are varied; options as for `converge`.
+
+        Raises SolverError where a run does not finish.
+        """
+        self._count += 1
+        folder = self.runs / f"{self._count:02d}-{Path(case).stem}"
+        try:
+            found = converge(load(case, overrides), varied, folder, overwrite=True, **options)
+        except Interrupted as error:
+            raise Interrupted("interrupted", error.exit_code) from error
+        for k, message in found.failures.items():
+            raise SolverError(f"{case} with {found.label(k)}: {message}")
+        return found
+
     def equal(self, claim: str, measured: float, expected: float, tolerance: float, source: str = "") -> None:
         """|measured − expected| ≤ tolerance, absolute."""
         self._claim(claim, measured, "=", expected, tolerance, source)
@@ -243,11 +266,6 @@ def find_scripts(names: Iterable[str] = ()) -> dict[str, Path]:
             hint = f'did you mean "{near[0]}"? ' if near else ""
             raise CaseError(f'there is no claim "{name}"; {hint}Claims: {", ".join(known)}')
     return chosen or known
-
-
-def fitted_order(sizes: Sequence[float], errors: Sequence[float]) -> float:
-    """The slope of ln error over ln size, by least squares.   sizes : cell or step sizes."""
-    return float(np.polyfit(np.log(sizes), np.log(errors), 1)[0])
 
 
 def mass_drift(runs: Iterable[store.Run]) -> float:

@@ -69,7 +69,7 @@ def vary(items: Sequence[str], case: Case) -> list[Vary]:
         if not all(parts):
             raise CaseError(f"--vary {item}: a value is missing between two commas, or at an end")
         found[key] = _made(f"--vary {item}", key, _range(item, text) or [parse_value(part) for part in parts], case)
-    return list(found.values())
+    return _distinct(list(found.values()))
 
 
 def vary_values(given: Mapping[str, Sequence[Any]], case: Case) -> list[Vary]:
@@ -77,7 +77,7 @@ def vary_values(given: Mapping[str, Sequence[Any]], case: Case) -> list[Vary]:
 
     Values may be NumPy's; lists of numbers, as of cells, may be tuples.  Raises CaseError.
     """
-    return [_made(f'"{key}"', key, [_plain(value) for value in values], case) for key, values in given.items()]
+    return _distinct([_made(f'"{key}"', key, [_plain(v) for v in values], case) for key, values in given.items()])
 
 
 def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:
@@ -87,9 +87,16 @@ def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:
         values = [[v] * case.dim if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
     if not values:
         raise CaseError(f"{where}: expected at least one value, found none")
-    if len({to_value(v) for v in values}) < len(values):
-        raise CaseError(f"{where}: a value is given twice")
     return Vary(key, tuple(values))
+
+
+def _distinct(varied: list[Vary]) -> list[Vary]:
+    """Raises CaseError where a value is given twice and no other key tells the two apart."""
+    rows = list(zip(*([to_value(value) for value in v.values] for v in varied), strict=False))
+    if len(set(rows)) < len(rows):
+        k = next(k for k, row in enumerate(rows) if row in rows[:k])
+        raise CaseError(f"{', '.join(f'{v.key} = {v.text(k)}' for v in varied)} is given twice; leave one out")
+    return varied
 
 
 def _plain(value: Any) -> Any:
@@ -134,7 +141,7 @@ def _check_key(where: str, key: str, case: Case) -> None:
         raise CaseError(f"{where}: the case has no {key}{hint}")
     if "." not in key:
         known = [name for name, _ in flat(case.model_dump(by_alias=True, exclude_none=True))]
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+        near = [name for name in known if name.endswith(f".{key}")] or difflib.get_close_matches(key, known, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise CaseError(f"{where}: expected a key inside a table{hint}")
 

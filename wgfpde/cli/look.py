@@ -11,7 +11,10 @@ from typing import Any
 from ..progress import QUIET_SECONDS
 from .arguments import Verbs, run_of
 
-FIELDS = "Fields: rho (the default), energy, gap, error, steps, or the name of a diagnostic, as inspect shows them."
+FIELDS = (
+    "Fields: rho (the default), energy, certificates, gap, error, steps, or the name of a diagnostic, as inspect "
+    "shows them."
+)
 
 
 def add(verbs: Verbs) -> None:

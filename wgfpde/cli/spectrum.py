@@ -2,8 +2,257 @@
 
 from __future__ import annotations
 
-from .arguments import Verbs
+import argparse
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CaseError
+from ..progress import QUIET_SECONDS, ProgressLine
+from .arguments import Verbs, case_of, json_of
+from .words import print_json
+
+if TYPE_CHECKING:
+    from ..case import Case
+    from ..grid import Array
+    from ..spectra import Observed, Spectrum
+    from ..store import Run
+
+HELP = """
+For Fokker-Planck equations (entropy, no interaction).  Every density tends to the Gibbs state at the rate of the gap,
+or faster; the modes phi are the observables that decay alone, at their eigenvalue.  CASE may also be a run folder or
+its HDF5 file: then the decay seen in the run is held against the gap.  Exponentially small gaps are found to about
+12 digits.  An older spectrum of the same name is replaced.
+"""
+MODES = 8
+SLOW_CELLS = 100_000
+"""With more cells than this every stage is announced at once, since some last."""
 
 
 def add(verbs: Verbs) -> None:
-    del verbs
+    sub = verbs.add("spectrum", _spectrum, "the spectral gap and the modes of a Fokker-Planck equation", HELP)
+    case_of(sub)
+    sub.add_argument("--modes", type=int, default=MODES, metavar="K", help=f"modes beside the steady state ({MODES})")
+    sub.add_argument("--run", action="store_true", help="also solve the case, and hold its decay against the gap")
+    sub.add_argument(
+        "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
+    )  # fmt: skip
+    sub.add_argument("--out", type=Path, metavar="FILE", help="HDF5 file to write (default: NAME-spectrum.h5)")
+    picture = sub.add_mutually_exclusive_group()
+    picture.add_argument("--plot", type=Path, metavar="FILE", help="picture, .png, .pdf or .svg (default: beside it)")
+    picture.add_argument("--no-plot", action="store_true", help="no picture")
+    json_of(sub)
+
+
+def _spectrum(args: argparse.Namespace) -> int:
+    from ..case import build_flow, build_grid
+    from ..spectra import check_count, check_memory, check_place, observed_rate, spectrum, write_spectrum
+
+    case, run = _case_of(args)
+    _check_energy(case)
+    check_count(args.modes, case.cells)
+    check_memory(case.cells, case.dim, args.modes)
+    out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
+    out = out if out.suffix else out.with_suffix(".h5")
+    check_place(out)
+    picture = _picture_of(args, out)
+    line = _StageLine(case.cells)
+    limit = None
+    try:
+        flow = build_flow(case, build_grid(case))
+        if args.richardson:
+            limit, found = _richardson(case, args.modes, line)
+        else:
+            found = spectrum(flow, args.modes, line)
+        observed = observed_rate(run, found) if run is not None else None
+        if args.run:
+            line("the run")
+            observed = _solve(case, found)
+    finally:
+        line.clear()
+    texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
+    write_spectrum(out, flow, found, {"title": case.title}, texts, limit, observed)
+    if picture is not None:
+        _draw(out, picture)
+    if args.json:
+        print_json(_record(case, found, limit, observed, out, picture))
+    else:
+        _print(case, found, limit, observed, out, picture)
+    return 0
+
+
+def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
+    """The case, and the run that it was read from where that was solved as it is."""
+    from ..case import load, presets
+    from ..store import FILE_NAME, read
+
+    place = Path(args.case)
+    packaged = args.case.removesuffix(".toml") in presets()
+    stored = place.suffix in (".h5", ".hdf5") or (not packaged and (place / FILE_NAME).is_file())
+    if not stored:
+        return load(args.case, args.overrides), None
+    run = read(place)
+    case = load(run.path, args.overrides)
+    return case, None if args.overrides or args.run else run
+
+
+def _check_energy(case: Case) -> None:
+    """Before anything is built: W takes long to sample."""
+    table = case.energy
+    if case.solver.method == "geodesic" or table.internal.kind != "entropy" or table.interaction is not None:
+        interaction = table.interaction is not None
+        found = f"interaction = {table.interaction!r}" if interaction else f'internal energy "{table.internal.kind}"'
+        found = "a geodesic" if case.solver.method == "geodesic" else found
+        raise CaseError(
+            f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
+            f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
+        )
+
+
+def _picture_of(args: argparse.Namespace, out: Path) -> Path | None:
+    """Where the picture goes, checked before anything is computed."""
+    if args.no_plot:
+        return None
+    if args.plot is None:
+        path = out.with_suffix(".png")
+        if path.exists() and not out.exists():
+            raise CaseError(f"{path} exists and is kept; name another picture with --plot FILE, or add --no-plot")
+        return path
+    from ..plots.style import picture_path
+
+    return picture_path(args.plot, args.plot.parent, args.plot.stem, None)
+
+
+def _richardson(case: Case, k: int, line: _StageLine) -> tuple[tuple[Array, Array], Spectrum]:
+    """Extrapolated eigenvalues with their errors, and the spectrum on the grid of the case."""
+    from ..case import build_flow, build_grid, override
+    from ..spectra import extrapolated
+
+    def make(shape: list[int]) -> Any:
+        changed = override(case, {"grid": {"shape": shape}})
+        return build_flow(changed, build_grid(changed))
+
+    values, errors, spectra = extrapolated(make, case.grid.shape, k, line)
+    asked = tuple(reversed(case.grid.shape))
+    return (values, errors), next(one for one in spectra if one.grid.shape == asked)
+
+
+def _solve(case: Case, found: Spectrum) -> Observed:
+    """Run the case in a folder that is then gone, and measure its decay."""
+    import tempfile
+
+    from ..errors import SolverError
+    from ..interrupts import Interrupted
+    from ..runner import run
+    from ..spectra import observed_rate
+    from ..store import read
+
+    progress = ProgressLine(sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="wgfpde-spectrum-") as scratch:
+        try:
+            result = run(case, Path(scratch) / "run", progress=progress)
+        finally:
+            progress.clear()
+        if result.status == "interrupted":
+            raise Interrupted("interrupted", result.exit_code)
+        if result.status != "finished":
+            raise SolverError(f"the run failed {result.message}")
+        return observed_rate(read(Path(scratch) / "run"), found)
+
+
+def _draw(out: Path, picture: Path) -> None:
+    from ..plots import draw_spectrum
+    from ..store import read_study
+
+    draw_spectrum(read_study(out), picture)
+
+
+# ---- in words ----------------------------------------------------------------------------------------------
+
+
+def _print(
+    case: Case, found: Spectrum, limit: tuple[Array, Array] | None, observed: Observed | None, out: Path,
+    picture: Path | None,
+) -> None:  # fmt: skip
+    from ..grid import grid_text
+
+    print(case.title)
+    print(f"  {case.facts['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
+    more = "" if limit is None else f"{'at h = 0':>18}{'+-':>10}"
+    print(f"{'mode':>6}{'eigenvalue':>18}{'1/eigenvalue':>16}{'residual':>11}{more}")
+    for k, value in enumerate(found.eigenvalues):
+        time_text = f"{1 / value:.8g}" if value > 0 else "–"
+        row = f"{k:>6}{value:>18.11g}{time_text:>16}{found.residuals[k]:>11.1e}"
+        row += "" if limit is None else f"{limit[0][k]:>18.11g}{limit[1][k]:>10.1e}"
+        mark = f"   <- observed {observed.rate:.8g}" if observed is not None and observed.mode == k > 0 else ""
+        print(row + mark)
+    print()
+    _line("gap", f"{found.gap:.10g}" + ("" if limit is None else f"; {limit[0][1]:.11g} at h = 0"))
+    _line("relaxation", f"1/gap = {found.relaxation_time:.6g}")
+    _line("found by", found.method)
+    if observed is not None:
+        _print_observed(observed)
+    _line("file", str(out))
+    if picture is not None:
+        _line("picture", str(picture))
+
+
+def _print_observed(observed: Observed) -> None:
+    if observed.reason:
+        _line("observed", f"no rate: {observed.reason}")
+        return
+    text = f"{observed.rate:.10g} from t = {observed.window[0]:g} to {observed.window[1]:g}"
+    _line("observed", f"{text}, {_percent(observed.rate, observed.expected)} eigenvalue {observed.mode}")
+    if not math.isnan(observed.stepped):
+        _line("", f"steps of this size give that mode {observed.stepped:.10g}")
+    for note in observed.note.split("; ") if observed.note else []:
+        _line("", note)
+
+
+def _percent(rate: float, expected: float) -> str:
+    return f"{100 * (rate / expected - 1):+.2g} % off"
+
+
+def _line(name: str, text: str) -> None:
+    print(f"  {name:<12}{text}")
+
+
+def _record(
+    case: Case, found: Spectrum, limit: tuple[Array, Array] | None, observed: Observed | None, out: Path,
+    picture: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    record: dict[str, Any] = {
+        "title": case.title, "shape": list(case.grid.shape), "gap": found.gap,
+        "relaxation_time": found.relaxation_time, "eigenvalues": found.eigenvalues.tolist(),
+        "residuals": found.residuals.tolist(), "found_by": found.method, "file": str(out),
+        "picture": None if picture is None else str(picture),
+    }  # fmt: skip
+    if limit is not None:
+        record |= {"extrapolated": limit[0].tolist(), "extrapolation_errors": limit[1].tolist()}
+    if observed is not None:
+        names = ("mode", "rate", "expected", "stepped", "window", "reason", "note")
+        record["observed"] = {name: getattr(observed, name) for name in names}
+    return record
+
+
+class _StageLine:
+    """What is being done, on stderr: rewritten in place on a terminal, a line each elsewhere; not where it is quick."""
+
+    def __init__(self, cells: int) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._from = time.monotonic() + (0.0 if cells > SLOW_CELLS else QUIET_SECONDS)
+        self._shown = False
+
+    def __call__(self, words: str) -> None:
+        if time.monotonic() < self._from:
+            return
+        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
+        print(f"{start}{words} …", end=end, file=sys.stderr, flush=True)
+        self._shown = self._terminal
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._shown = False

@@ -27,7 +27,7 @@ from ..grid import Array
 from ..store import Run
 from .densities import W2_OPTIONS, Fields, Moment, field_metrics
 from .metrics import Metric, same_bits, same_time
-from .records import Steps, case_changes, compare_steps, diagnostic_metrics, reservations
+from .records import Steps, case_changes, compare_steps, diagnostic_metrics, reservations, scales_of_differences
 
 __all__ = ["ATOL", "RTOL", "W2_OPTIONS", "Comparison", "Metric", "Moment", "Steps", "compare"]
 
@@ -109,6 +109,7 @@ def compare(
     metrics += field_metrics(moments, fields, rtol, atol)
     largest = np.max([moment.norms for moment in moments], axis=0)
     scales = dict(zip(("error_l1", "error_l2", "error_linf"), largest.tolist(), strict=True))
+    scales |= scales_of_differences(b)
     metrics += diagnostic_metrics(a, b, shared, at_a, at_b, rtol, atol, scales)
     return Comparison(
         rtol=rtol,

@@ -32,13 +32,33 @@ class Steps:
         return self.first is None
 
 
+ABOUT_TWO = ("w2_previous", "slack_evi", "de_bruijn")
+"""Diagnostics about a snapshot and the one before it."""
+
+
+def scales_of_differences(run: Run) -> dict[str, float]:
+    """Of diagnostics that are what is left of larger numbers: the largest of those."""
+
+    def largest(name: str) -> float:
+        values = run.diagnostics.get(name, np.zeros(1))
+        return float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
+
+    kappa = float(run.attributes.get("kappa", 1.0))
+    distance = largest("w2_gibbs") ** 2
+    return {
+        "energy_balance": largest("energy"), "de_bruijn": largest("dissipation") / kappa,
+        "slack_lsi": largest("kl_gibbs"), "slack_hwi": kappa * largest("kl_gibbs"), "slack_talagrand": distance,
+        "slack_evi": 0.5 * distance,
+    }  # fmt: skip
+
+
 def diagnostic_metrics(
     a: Run, b: Run, names: Sequence[str], at_a: Array, at_b: Array, rtol: float, atol: float, scales: dict[str, float]
 ) -> Iterator[Metric]:
     """scales : of those diagnostics that have another than their own largest value."""
     for name in names:
         p, q, t = a.diagnostics[name][at_a], b.diagnostics[name][at_b], b.t[at_b]
-        if name == "w2_previous":  # speaks of two snapshots: both must be the same in A and in B
+        if name in ABOUT_TWO:  # speaks of two snapshots: both must be the same in A and in B
             keep = [
                 i == j == 0 or (i > 0 < j and abs(a.t[i - 1] - b.t[j - 1]) <= same_time(a.t, b.t))
                 for i, j in zip(at_a, at_b, strict=True)

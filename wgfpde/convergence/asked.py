@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..case import build_flow, build_grid, output_times, override
+from ..case import output_times, override
 from ..errors import CaseError
 from ..grid import Array
 from ..schema import Case
@@ -43,17 +44,19 @@ def from_coarse_to_fine(varied: list[Vary], cases: list[Case]) -> tuple[list[Var
     return keys, [cases[k] for k in order], sizes[order]
 
 
-def reference_of(case: Case, against: str | None, count: int) -> str:
+def reference_of(case: Case, against: str | None, norms: Sequence[str], measures: Sequence[str], count: int) -> str:
+    """ "exact" or "finest".   count : of the runs.   Raises CaseError where that gives no order."""
     reference = against or ("finest" if case.exact is None else "exact")
     if reference == "exact" and case.exact is None:
         raise CaseError(f'{case.path} has no [exact] to compare with; compare with the finest run: against "finest"')
-    if reference == "finest" and count < 3:
-        why = "the case has no [exact], and" if against is None else "with the finest run as the reference,"
+    if count < 3 and (measures or (norms and reference == "finest")):
+        why = "the case has no [exact], and" if norms and against is None else "with the finest run as the reference"
         raise CaseError(f"{why} an order needs at least three runs; found {count}. Give one value more")
     return reference
 
 
 def norms_of(case: Case, norms: Sequence[str], others: bool) -> tuple[str, ...]:
+    """The norms meant.   others : whether something else is asked for, so that none means none.   Raises CaseError."""
     known = NORMS if case.dim == 1 else NORMS[:-1]
     for name in norms:
         if name not in known:
@@ -66,13 +69,14 @@ def recording(case: Case, measures: Sequence[str]) -> Case:
     """The case that also records these diagnostics.  Raises CaseError for one that is unknown."""
     if not measures:
         return case
-    from ..diagnostics import chosen
+    from ..diagnostics import REGISTRY
 
-    flow = build_flow(case, build_grid(case))
-    chosen(flow, case.exact is not None, measures)
-    recorded = {d.name for d in chosen(flow, case.exact is not None, case.output.diagnostics)}
-    missing = [name for name in measures if name not in recorded]
-    return override(case, {"output": {"diagnostics": [*case.output.diagnostics, *missing]}}) if missing else case
+    for name in measures:
+        if name not in REGISTRY:
+            near = difflib.get_close_matches(name, REGISTRY, n=1)
+            hint = f'did you mean "{near[0]}"? ' if near else ""
+            raise CaseError(f'there is no diagnostic "{name}" to measure; {hint}Known: {", ".join(REGISTRY)}')
+    return override(case, {"output": {"diagnostics": list(dict.fromkeys([*case.output.diagnostics, *measures]))}})
 
 
 def check_time(case: Case, time: float | None) -> None:

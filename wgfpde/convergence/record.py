@@ -19,7 +19,7 @@ import numpy as np
 from .. import __version__
 from ..store import Variable, write_study
 from ..toml import to_value
-from .study import Convergence
+from .found import Convergence
 
 FILE_NAME, KIND = "converge.h5", "convergence"
 NAMES = {"l1": "L1 error", "l2": "L2 error", "linf": "Linf error", "w2": "Wasserstein error"}

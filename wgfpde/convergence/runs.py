@@ -10,6 +10,7 @@ and one with further values solves only those.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..provenance import check_unchanged
 from ..runner import Progress, resume
 from ..runner import run as run_case
 from ..store import FILE_NAME, Run
+from ..toml import flat, show
 
 Listener = Callable[[Progress], None] | None
 NAME_LENGTH = 40
@@ -71,12 +73,13 @@ def places(folder: Path, cases: Sequence[Case], names: Sequence[str], overwrite:
     stored = [] if overwrite else _stored(folder)
     found = []
     for k, (case, name) in enumerate(zip(cases, names, strict=True), 1):
-        known = next((run for run in stored if _same(run, case)), None)
-        own = folder / f"{k:02d}-{re.sub(r'[^A-Za-z0-9._+-]+', '-', name).strip('-')[:NAME_LENGTH]}"
+        known = next((run for run in stored if not _difference(run, case)), None)
+        own = folder / f"{k:02d}-{re.sub(r'[^A-Za-z0-9._+]+', '-', name).strip('-')[:NAME_LENGTH]}"
         if known is None and not overwrite and (own / FILE_NAME).exists():
+            why = next((_difference(run, case) for run in stored if run.folder == own), "it cannot be read")
             raise CaseError(
-                f"{own} holds a run of another case, or of another version; choose another folder with --out, or "
-                "replace it with --overwrite"
+                f"{own} holds a run of another case: {why}. Choose another folder with --out, or replace it with "
+                "--overwrite"
             )
         found.append(Place(own if known is None else known.folder, case, known))
     return found
@@ -114,13 +117,26 @@ def _stored(folder: Path) -> list[Run]:
     return sorted(found, key=lambda run: run.status != "finished")
 
 
-def _same(run: Run, case: Case) -> bool:
-    """Whether a stored run is one of this case by this version; functions given in Python cannot be compared."""
+def _difference(run: Run, case: Case) -> str:
+    """Why a stored run is not one of this case by this version, or "".
+
+    It may record more diagnostics than the case asks for.  Functions given in Python cannot be compared.
+    """
     version = str(run.attributes.get("source", "")).split("; ")[-1]
-    if case._code is not None or version != f"wgfpde {__version__}" or run.resolved_toml != case.resolved_toml():
-        return False
+    if version != f"wgfpde {__version__}":
+        return f"it is by {version or 'an unknown version'}"
+    if case._code is not None:
+        return "functions given in Python cannot be compared"
+    before, now = (dict(flat(tomllib.loads(text))) for text in (run.resolved_toml, case.resolved_toml()))
+    recorded = set(before.pop("output.diagnostics", [])) | set(run.diagnostics)
+    if missing := set(now.pop("output.diagnostics", [])) - recorded:
+        return f"it does not record {', '.join(sorted(missing))}"
+    for key in {**before, **now}:
+        if before.get(key) != now.get(key):
+            was, wanted = (show(v) if v is not None else "absent" for v in (before.get(key), now.get(key)))
+            return f"its {key} is {was}, not {wanted}"
     try:
         check_unchanged(run.attributes, run.path)
-    except CaseError:
-        return False
-    return True
+    except CaseError as error:
+        return str(error)
+    return ""

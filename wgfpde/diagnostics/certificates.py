@@ -17,8 +17,8 @@ Kτ)^{s/τ}):
     ½ G W₂²(t + s) − ½ W₂²(t) ≤ −κ H(t + s) (G − 1)/K,
 
 which implicit steps may miss by their own error.  D is summed over the steps by the trapezoidal rule; at a start
-with D = ∞ (entropy against vacuum) by its value after the step.  What is left of the balance is the error in time:
-negative where the steps lose more energy than the flow does.
+with D = ∞ (entropy against vacuum) by its value after the step, and where vacuum stays the balance is unknown, NaN.
+What is left of it is the error in time: negative where the steps lose more energy than the flow does.
 
 References: Otto, Villani (2000), DOI 10.1006/jfan.1999.3557; Ambrosio, Gigli, Savaré (2008), DOI
 10.1007/978-3-7643-8722-8, section 4.0.
@@ -166,7 +166,8 @@ def enter_step(flow: Flow, snapshot: Snapshot, ledger: Array) -> Snapshot:
     """A snapshot with the ledger of the one before, and what its step dissipated."""
     ledger = ledger.copy()
     before, now = ledger[DISSIPATION], fv.dissipation(flow, snapshot.rho)
-    ledger[DISSIPATED] += snapshot.dt * (0.5 * (before + now) if np.isfinite(before) else now)
+    spent = snapshot.dt * (0.5 * (before + now) if np.isfinite(before) else now)
+    ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
     return _entered(snapshot, ledger)
 

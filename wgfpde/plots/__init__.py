@@ -7,9 +7,15 @@ known, else E − E_end likewise where that spans decades, else E itself.
 It knows what a file holds and no scheme: an exact solution or a steady state comes in from the caller.
 """
 
+from .branches import branches
 from .choices import GROUPS, Options, References
+from .convergence import convergence
 from .figures import draw, plot
 from .movie import movie
 from .orders import draw_order, panels
+from .spectra import draw_spectrum
 
-__all__ = ["GROUPS", "Options", "References", "draw", "draw_order", "movie", "panels", "plot"]
+__all__ = [
+    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_order", "draw_spectrum", "movie",
+    "panels", "plot",
+]  # fmt: skip

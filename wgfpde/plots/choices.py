@@ -11,8 +11,9 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array
 from ..store import Run
+from .certificates import has_certificates
 
-GROUPS = ("rho", "energy", "gap", "error", "steps")
+GROUPS = ("rho", "energy", "certificates", "gap", "error", "steps")
 """Fields that are figures of their own; any diagnostic and any column of the steps has its name as a field too."""
 MOST_PANELS = 8
 MOST_LINES = 16
@@ -22,9 +23,10 @@ MOST_LINES = 16
 class Options:
     """How to draw a run.
 
-    field : "rho" (the densities, above the fall of the energy), "energy", "gap", "error", "steps", or the name of a
-    diagnostic or of a column of the steps.   times, index : the snapshots to draw, by time or by number; else evenly
-    chosen.   log : a logarithmic scale of densities (or of a diagnostic).   error : ρ less the exact density as well.
+    field : "rho" (the densities, above the fall of the energy), "energy", "certificates" (functional inequalities),
+    "gap", "error", "steps", or the name of a diagnostic or of a column of the steps.   times, index : the snapshots to
+    draw, by time or by number; else evenly chosen.   log : a logarithmic scale of densities (or of a diagnostic).
+    error : ρ less the exact density as well.
     format : "png", "pdf", "svg"; by default what the file's name ends in, else png.
     """
 
@@ -51,6 +53,8 @@ class Options:
             raise CaseError(
                 f"{run.path} records no errors: its case names no exact solution. Add [exact] and run again."
             )
+        if self.field == "certificates" and not has_certificates(run):
+            raise CaseError(f"{run.path} records no inequalities: they need the entropy and no interaction.")
         if self.field != "rho" and (self.error or self.chosen):
             raise CaseError(f'times and the error choose densities; "{self.field}" shows all times. Leave them out.')
         if self.error and known.exact is None:

@@ -12,6 +12,7 @@ from ..errors import StoreError
 from ..grid import Array
 from ..store import Run, read
 from . import series, style
+from .certificates import figure_certificates
 from .choices import Options, References
 from .maps import figure_2d
 from .profiles import figure_1d
@@ -67,6 +68,8 @@ def _figure(run: Run, options: Options, known: References) -> Figure:
         return figure_1d(run, options, known) if run.dim == 1 else figure_2d(run, options, known)
     if name == "energy":
         return series.figure_energy(run)
+    if name == "certificates":
+        return figure_certificates(run)
     if name == "error":
         return series.figure_errors(run)
     if name in ("gap", "steps"):

@@ -15,6 +15,7 @@ from ..store import Run
 CAPTIONS = {
     "rho": "The density at stored times, and how the energy falls.",
     "energy": "The energy and its parts, and the rate at which it is lost.",
+    "certificates": "Functional inequalities: the curves may touch and not cross; below, the room between them.",
     "error": "The distance to the exact solution.",
     "gap": "How well and at what cost each step was solved.",
 }
@@ -29,6 +30,7 @@ def figures(
     names = ["rho"]
     if len(run) > 1:
         names += ["energy"] if np.ptp(run.diagnostics.get("energy", np.zeros(1))) > 0 else []
+        names += ["certificates"] if "fisher_gibbs" in run.diagnostics else []
         names += ["error"] if any(name.startswith("error_") for name in run.diagnostics) else []
     names += ["gap"] if len(run.steps["t"]) > 1 else []
     found = []

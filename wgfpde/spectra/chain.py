@@ -33,7 +33,6 @@ SMALLEST = 1e-290
 """Eigenvalues below this are lost among the denormal numbers."""
 
 
-
 def chain_eigenvalues(generator: Generator, k: int) -> Array:
     """λ_0 = 0 … λ_k, (k+1,).   Raises CaseError where some are too small for double precision."""
     q, e = _chain_rates(generator)

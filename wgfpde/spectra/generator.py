@@ -77,7 +77,7 @@ class Generator:
         return np.asarray(self._outflow @ self.differences(f))
 
     @cached_property
-    def _outflow(self):  # type: ignore[no-untyped-def]  # a sparse matrix (cells, faces)
+    def _outflow(self):
         from scipy.sparse import csr_array
 
         faces = np.arange(len(self.a))
@@ -91,16 +91,16 @@ class Generator:
         total = np.bincount(self.lower, self.a, self.cells) + np.bincount(self.upper, self.b, self.cells)
         return np.asarray(total / self.volume)
 
-    def symmetric(self):  # type: ignore[no-untyped-def]
+    def symmetric(self):
         """S as a sparse matrix in CSC form, (cells, cells), 1/time."""
         couple = -self.mean / np.sqrt(self.volume[self.lower] * self.volume[self.upper])
         return self._matrix(couple, couple)
 
-    def rows(self):  # type: ignore[no-untyped-def]
+    def rows(self):
         """−L of the backward equation as a sparse matrix in CSC form: rows sum to zero."""
         return self._matrix(-self.a / self.volume[self.lower], -self.b / self.volume[self.upper])
 
-    def _matrix(self, forth: Array, back: Array):  # type: ignore[no-untyped-def]
+    def _matrix(self, forth: Array, back: Array):
         from scipy.sparse import coo_array
 
         every = np.arange(self.cells)

@@ -7,7 +7,16 @@ exponentially small λ_1 does no harm.  What Lanczos finds to eps‖S‖ absolut
 `ritz`.  None is missed: the pivots of S − x have as many negative signs as there are eigenvalues below x; with fewer
 found, Lanczos goes on from a larger space.
 
-Measured, 9 modes of double_well_2d on one core, everything included:
+Measured, 8 modes of (x² − 1)² + y²/2 on one core, everything included; the Gibbs state is small in about half of the
+cells for κ = 1, and in 87 % of them for κ = 0.05:
+
+    cells         128²     256²     512²    1024²
+    κ = 1        0.3 s    1.4 s      8 s     51 s
+    κ = 0.05     0.8 s    2.6 s     15 s
+    memory      200 MB   310 MB   840 MB   3.1 GB
+
+Against sums of 1D eigenvalues they are right to 1e-14, relatively.  A third of the time is Lanczos (61 solves), a
+quarter the count.  Multigrid-preconditioned iterations, which would need less memory, were not tried.
 """
 
 from __future__ import annotations
@@ -19,11 +28,13 @@ import numpy as np
 from ..errors import SolverError
 from ..grid import Array
 from .factor import Factor, check_memory
-from .generator import Generator
+from .generator import EPS, Generator
 from .ritz import observables, rayleigh_ritz
 
 GUARDS = 3
 """Eigenvalues found beyond those asked for: some gap among them is where they are counted."""
+DIGITS = 1e9
+"""A gap is given where it comes out to this many times its rounding, eps²‖S‖."""
 DENSE = 300
 """Up to this many cells all eigenvectors are computed."""
 
@@ -38,14 +49,17 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     cells = generator.cells
     if cells <= DENSE:
         values, u = np.linalg.eigh(generator.symmetric().toarray())
-        wanted = slice(1, k + 1)
-        found = rayleigh_ritz(generator, observables(generator, _off_null(generator, u)[:, wanted], values[wanted]))
-        return found
-    check_memory(cells, generator.grid.dim, 3 * k + 20)
-    values, u = _counted(generator, k, tell)
-    tell("modes where the Gibbs state is small")
-    values, f = rayleigh_ritz(generator, observables(generator, u, values))
-    return values[:k], f[:, :k]
+        values, f = _observables(generator, _off_null(generator, u[:, 1 : k + 1]), values[1 : k + 1])
+    else:
+        check_memory(cells, generator.grid.dim, k)
+        values, f = _counted(generator, k, tell)
+    floor = DIGITS * EPS**2 * 2.0 * float(generator.outgoing.max())
+    if values[0] < floor:
+        raise SolverError(
+            f"the gap lies below {floor:.2g}, what rounding leaves on this grid. Raise kappa, or lower the barrier, so "
+            "that V rises by fewer kappa between the wells; in 1D without periodic ends any gap can be found"
+        )
+    return values, f
 
 
 def _off_null(generator: Generator, u: Array) -> Array:
@@ -53,8 +67,12 @@ def _off_null(generator: Generator, u: Array) -> Array:
     return u - np.outer(root, root @ u)
 
 
+def _observables(generator: Generator, u: Array, values: Array) -> tuple[Array, Array]:
+    return rayleigh_ritz(generator, observables(generator, u, values))
+
+
 def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
-    """Eigenvalues and vectors u of S from λ_1, a few more than k, none missed below the k-th."""
+    """(values, f) of λ_1 … λ_k, with none missed below them."""
     matrix = generator.symmetric()
     shift = generator.kappa * np.pi**2 / sum(axis.length**2 for axis in generator.grid.axes)
     tell(f"factors of {generator.cells} cells")
@@ -64,19 +82,21 @@ def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     for _ in range(3):
         tell(f"Lanczos iteration for {wanted} modes")
         values, u = _iterate(generator, factor, shift, wanted, basis)
-        tell("count of the eigenvalues")
         place = k - 1 + int(np.argmax(np.diff(values[k - 1 :]) / values[k:]))
         bound = 0.5 * (values[place] + values[place + 1])
+        tell("count of the eigenvalues")
         below = Factor(_shifted(matrix, -bound)).negative_pivots() - 1
         if below == place + 1:
-            return values[: place + 1], u[:, : place + 1]
+            del factor  # its memory is needed
+            tell("modes where the Gibbs state is small")
+            return _observables(generator, u[:, :k], values[:k])
         wanted, basis = min(wanted + max(below - place, 2), generator.cells - 2), 2 * basis
     raise SolverError(
         f"Lanczos found {place + 1} eigenvalues below {bound:.6g}, and there are {below}; ask for more modes (--modes)"
     )
 
 
-def _shifted(matrix, shift: float):  # type: ignore[no-untyped-def]
+def _shifted(matrix, shift: float):
     from scipy.sparse import eye_array
 
     return matrix + shift * eye_array(matrix.shape[0], format="csc")

@@ -1,5 +1,6 @@
 """GMRES without restarts, for operators that are the identity plus something smooth: a few dozen vectors suffice.
 
+The Hessenberg matrix is made triangular by one Givens rotation a step, which also tells the residual.
 Reference: Saad, Schultz (1986), DOI 10.1137/0907058.
 """
 
@@ -17,31 +18,40 @@ MAX_VECTORS = 80
 def gmres(operator: Callable[[Array], Array], load: Array, tolerance: float) -> Array:
     """x with ‖operator(x) − load‖₂ ≤ tolerance ‖load‖₂, or the best of MAX_VECTORS Krylov vectors; shape of load.
 
-    A singular operator is no error: the least residual is found in the Krylov space.
+    A singular operator is no error: the residual is the least in the Krylov space.
     """
-    shape, size = load.shape, float(np.linalg.norm(load))
+    size = float(np.linalg.norm(load))
+    count = min(MAX_VECTORS, load.size)
     if size == 0.0:
-        return np.zeros(shape)
-    basis = [load.ravel() / size]
-    table = np.zeros((MAX_VECTORS + 1, MAX_VECTORS))
-    weights = np.zeros(0)
-    for k in range(min(MAX_VECTORS, load.size)):
-        new = operator(basis[k].reshape(shape)).ravel()
+        return np.zeros(load.shape)
+    basis = np.zeros((count + 1, load.size))
+    basis[0] = load.ravel() / size
+    triangle, turns = np.zeros((count, count)), np.zeros((count, 2))
+    goal = np.zeros(count + 1)
+    goal[0] = size
+    used = 0
+    for k in range(count):
+        new = operator(basis[k].reshape(load.shape)).ravel()
         length = float(np.linalg.norm(new))
+        column = np.zeros(k + 2)
         for _ in range(2):  # twice is enough for orthogonality to rounding
-            for j, old in enumerate(basis):
-                part = float(np.sum(old * new))
-                table[j, k] += part
-                new = new - part * old
-        table[k + 1, k] = float(np.linalg.norm(new))
-        goal = np.zeros(k + 2)
-        goal[0] = size
-        weights = np.linalg.lstsq(table[: k + 2, : k + 1], goal, rcond=1e-14)[0]
-        left = float(np.linalg.norm(table[: k + 2, : k + 1] @ weights - goal))
-        if left <= tolerance * size or table[k + 1, k] <= 1e-14 * length:
+            parts = basis[: k + 1] @ new
+            new = new - parts @ basis[: k + 1]
+            column[:-1] += parts
+        column[-1] = float(np.linalg.norm(new))
+        last = column[-1] <= 1e-14 * length
+        for j, (c, s) in enumerate(turns[:k]):
+            column[j], column[j + 1] = c * column[j] + s * column[j + 1], c * column[j + 1] - s * column[j]
+        radius = float(np.hypot(column[k], column[k + 1]))
+        if radius <= 1e-14 * max(length, 1e-300):  # singular: this vector adds nothing
             break
-        basis.append(new / table[k + 1, k])
-    found = np.zeros(load.size)
-    for weight, vector in zip(weights, basis, strict=False):
-        found += weight * vector
-    return found.reshape(shape)
+        turns[k] = column[k] / radius, column[k + 1] / radius
+        triangle[: k + 1, k] = column[:-1]
+        triangle[k, k] = radius
+        goal[k], goal[k + 1] = turns[k, 0] * goal[k], -turns[k, 1] * goal[k]
+        used = k + 1
+        if last or abs(goal[k + 1]) <= tolerance * size:
+            break
+        basis[k + 1] = new / float(np.linalg.norm(new))
+    weights = np.linalg.solve(triangle[:used, :used], goal[:used]) if used else np.zeros(0)
+    return (weights @ basis[:used]).reshape(load.shape)

@@ -5,7 +5,7 @@
     power m < 1  ρ = [(1−m)/(mκ) (Φ − C)]^{−1/(1−m)},  C < min Φ
 
 The constant C is where the mass is M.  Its bracket is U' of the mass spread over all cells and of the mass in one cell,
-both above min Φ; in between Newton's method runs on (mass/M)^{m−1} − 1, which is linear in C where the support is fixed.
+both above min Φ; between them Newton's method runs on (mass/M)^{m−1} − 1, nearly linear in C.
 ρ ≥ 0 by construction, the mass is exact to rounding, and ∂ρ/∂(C − Φ) = g = 1/U''(ρ), 0 off the support.
 
 Reference: Carrillo, Jüngel, Markowich, Toscani, Unterreiter (2001), DOI 10.1007/s006050170032.

@@ -19,14 +19,18 @@ import numpy as np
 
 from ..errors import SolverError
 from ..flow import Flow
-from ..grid import Array
+from ..grid import Array, Axis
+from .shifts import free_axes
 from .solve import MeanField, Steady, stationary
-from .stability import free_axes
 
 SAME = 1e-6
+SAME_MARGINAL, MARGINAL = 1e-3, 1e-6
+"""Where a growth rate is below MARGINAL the residual 1e-13 leaves an error of its cubic root."""
+SAME_PINNED = 1e-2
+"""Of translates of a state with a free boundary, which is not resolved inside a cell."""
 LIMIT = 12
 """States that a search stops at."""
-GAUSSIANS = 8
+GAUSSIANS = 9
 WIDTH = 0.05
 """Of the Gaussians, relative to the grid."""
 AMPLITUDE = 0.3
@@ -82,7 +86,7 @@ def explore(
             state = stationary(flow, mass, queue.pop(0), analyse=False)
         except SolverError:  # from this start; others may lead to a state
             continue
-        if any(same(flow, state.rho, other.rho) for other in (*known, *found)):
+        if any(same(flow, state, other) for other in (*known, *found)):
             continue
         state = analysed(flow, mass, state)
         found.append(state)
@@ -92,7 +96,7 @@ def explore(
 
 def analysed(flow: Flow, mass: float, state: Steady) -> Steady:
     """The state with its growth rates."""
-    from .stability import stability
+    from .linearised import stability
 
     field = MeanField(flow, mass)
     return replace(state, stability=stability(flow, field.image(field.drive(state.rho))))
@@ -111,55 +115,81 @@ def onwards(flow: Flow, state: Steady) -> list[Array]:
     return found
 
 
-def same(flow: Flow, a: Array, b: Array) -> bool:
-    """Whether two densities are equal, up to translation and reflection where these cost nothing."""
-    axes = [flow.grid.dim - 1 - "xy".index(name) for name in free_axes(flow)]
-    if axes:
-        a, b = (np.abs(np.fft.fftn(rho, axes=axes, norm="ortho")) for rho in (a, b))
-        return bool(np.linalg.norm(a - b) <= SAME * np.linalg.norm(a))
-    return flow.integral(np.abs(a - b)) <= SAME * flow.integral(a)
+def same(flow: Flow, a: Steady, b: Steady) -> bool:
+    """Whether two states are equal, up to translation and reflection where these cost nothing."""
+    rates = [abs(state.eigenvalue) for state in (a, b) if state.stability is not None]
+    bound = SAME_MARGINAL if min(rates, default=np.inf) <= MARGINAL else SAME
+    if flow.internal.kind == "power" and free_axes(flow, a.rho) and np.any(a.rho == 0):
+        bound = SAME_PINNED
+    return apart(flow, a.rho, b.rho) <= bound
 
 
-def _gaussian(flow: Flow, place: tuple[int, ...]) -> Array:
-    """A Gaussian around a cell, across the seam of a periodic axis."""
+def apart(flow: Flow, a: Array, b: Array) -> float:
+    """‖a − b‖₁/‖a‖₁; where states may be shifted, the relative distance of the moduli of their Fourier coefficients."""
+    names = set(free_axes(flow, a)) & set(free_axes(flow, b))
+    if not names:
+        return flow.integral(np.abs(a - b)) / flow.integral(np.abs(a))
+    axes = [flow.grid.dim - 1 - "xy".index(name) for name in names]
+    first, second = (np.abs(np.fft.fftn(rho, axes=axes)) for rho in (a, b))
+    return float(np.linalg.norm(first - second) / np.linalg.norm(first))
+
+
+def _gaussian(flow: Flow, cell: tuple[int, ...]) -> Array:
+    """A Gaussian around the extremum of V near a cell, across the seam of a periodic axis."""
     exponent = np.zeros(flow.grid.shape)
-    for k, axis in enumerate(flow.grid.axes):
-        shift = axis.centers - axis.centers[place[flow.grid.dim - 1 - k]]
+    for k, (axis, coordinate) in enumerate(zip(flow.grid.axes, flow.grid.coordinates().values(), strict=True)):
+        along = flow.grid.dim - 1 - k
+        index: list[slice | int] = list(cell)
+        index[along] = slice(None)
+        line = np.zeros(axis.size) if flow.potential is None else flow.potential[tuple(index)]
+        shift = coordinate - axis.centers[cell[along]] - _vertex(axis, line, cell[along])
         if axis.periodic:
             shift = shift - axis.length * np.round(shift / axis.length)
-        term = (shift / (WIDTH * axis.length)) ** 2 / 2
-        exponent = exponent + (term if k == flow.grid.dim - 1 or flow.grid.dim == 1 else term[None, :])
-        if flow.grid.dim == 2 and k == 1:
-            exponent = exponent - term + term[:, None]
-    return np.exp(-exponent)
+        exponent = exponent - 0.5 * (shift / (WIDTH * axis.length)) ** 2
+    return np.exp(exponent)
+
+
+def _vertex(axis: Axis, line: Array, i: int) -> float:
+    """How far from centre i the parabola through three neighbours is extremal; a symmetric V so has its own centre."""
+    if not axis.periodic and i in (0, axis.size - 1):
+        return 0.0
+    back, front = axis.distances[i - 1], axis.distances[i]
+    before, after = (line[i] - line[i - 1]) / back, (line[(i + 1) % axis.size] - line[i]) / front
+    bend = (after - before) / (back + front)
+    return float(-0.5 * back - 0.5 * before / bend) if bend != 0 else 0.0
 
 
 def _places(flow: Flow) -> list[tuple[int, ...]]:
-    """Cells at which V has a minimum along every axis, then those where along some a maximum; the lowest first."""
-    grid, potential = flow.grid, flow.potential
-    if potential is None or float(np.ptp(potential)) == 0.0:
-        return [tuple(n // 2 for n in grid.shape)]
-    low, high = np.ones(grid.shape, dtype=bool), np.ones(grid.shape, dtype=bool)
+    """Cells at which V has a minimum along every axis, then those with a maximum along some; the lowest first.
+
+    Along an axis on which V does not vary, the cell in the middle.
+    """
+    grid = flow.grid
+    potential = np.zeros(grid.shape) if flow.potential is None else flow.potential
+    low, saddle = np.ones(grid.shape, dtype=bool), np.ones(grid.shape, dtype=bool)
     for k, axis in enumerate(grid.axes):
         along = grid.dim - 1 - k
-        ends = {"mode": "wrap"} if axis.periodic else {"mode": "edge"}
-        width = [(1, 1) if i == along else (0, 0) for i in range(grid.dim)]
-        padded = np.pad(potential, width, **ends)  # type: ignore[call-overload]
-        before = np.take(padded, np.arange(axis.size), along)
-        after = np.take(padded, np.arange(2, axis.size + 2), along)
-        valley, hill = (potential < before) & (potential <= after), (potential > before) & (potential >= after)
-        inner = (before != potential) | (after != potential)
-        edge = np.zeros(grid.shape, dtype=bool)
-        if not axis.periodic:
-            index: list[slice | list[int]] = [slice(None)] * grid.dim
-            index[along] = [0, axis.size - 1]
-            edge[tuple(index)] = True
-            valley |= edge & inner & (potential <= before) & (potential <= after)
-        low &= valley
-        high &= valley | (hill & ~edge)
-    chosen = []
-    for kind in (low, high & ~low) if grid.dim == 2 else (low,):
-        cells = np.argwhere(kind)
-        order = np.argsort([potential[tuple(cell)] for cell in cells], kind="stable")
-        chosen += [tuple(int(n) for n in cells[k]) for k in order]
+        if not np.any(np.ptp(potential, axis=along)):
+            shape = [1] * grid.dim
+            shape[along] = axis.size
+            valley = hill = (np.arange(axis.size) == axis.size // 2).reshape(shape)
+        else:
+            before, after = (_neighbour(potential, along, step, axis.periodic) for step in (1, -1))
+            valley = (potential < before) & (potential <= after)
+            hill = (potential > before) & (potential >= after)
+        low, saddle = low & valley, saddle & (valley | hill)
+    chosen: list[tuple[int, ...]] = []
+    for kind in (low, saddle & ~low) if grid.dim == 2 else (low,):
+        cells = [tuple(int(n) for n in cell) for cell in np.argwhere(kind)]
+        chosen += sorted(cells, key=lambda cell: float(potential[cell]))
     return chosen[:GAUSSIANS]
+
+
+def _neighbour(values: Array, along: int, step: int, periodic: bool) -> Array:
+    """The value in the next cell on one side; inf beyond a wall."""
+    shifted = np.roll(values, step, along)
+    if not periodic:
+        index: list[slice | int] = [slice(None)] * values.ndim
+        index[along] = 0 if step == 1 else -1
+        shifted[tuple(index)] = np.inf
+    return shifted

@@ -25,15 +25,16 @@ from ..flow import Flow
 from ..grid import Array
 from .krylov import gmres
 from .law import EPS, Equilibrium, equilibrium
-from .stability import Stability, components, stability
+from .linearised import Stability, components, stability
+from .shifts import free_axes
 
 TOLERANCE = 1e-13
 """Of ‖ρ − T(ρ)‖₁/M."""
+PINNED = 1e-10
+"""Likewise of states that may be shifted: what holds them between two cells is too weak to place them."""
 NEWTON_STEPS = 30
-RELAXATIONS = (40, 160, 640, 2560)
-"""Damped iterations before each try of Newton's method."""
-NEAR = 1e-4
-"""Residual below which Newton's method is tried at once."""
+RELAXATIONS = ((40, 1e-4), (160, 1e-5), (640, 1e-7), (2560, 1e-10))
+"""Before each try of Newton's method: damped iterations at most, and the residual that makes more of them needless."""
 CROWDED = 0.2
 """A cell with more than this part of the mass is as large as the state itself."""
 
@@ -73,7 +74,7 @@ class Steady:
 
     @property
     def verdict(self) -> str:
-        """"stable", "unstable", "marginal", or "" where it was not asked for."""
+        """ "stable", "unstable", "marginal", or "" where it was not asked for."""
         return "" if self.stability is None else self.stability.verdict
 
     def __repr__(self) -> str:
@@ -116,28 +117,36 @@ class MeanField:
         return flow.integral(flow.internal.density(rho) + rho * (self.potential + 0.5 * drive))
 
 
-def stationary(
-    flow: Flow, mass: float, start: Array | None = None, *, relax: bool = True, analyse: bool = True
-) -> Steady:
-    """The stationary state that the damped iteration leads to from a start.
+def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: bool = True) -> Steady:
+    """The stationary state that the damped iteration leads to from a start; its energy is never above the start's.
 
-    start : (…) density of the grid's shape; default the equilibrium of V alone.   relax : False for Newton's method
-    alone, which also finds unstable states near the start.   analyse : whether to find its growth rates too.
+    start : density of the grid's shape, brought to the mass; default the equilibrium of V alone.
+    analyse : whether to find its growth rates too.
 
-    The energy is never above that of the start, with `relax`.  Raises CaseError where there is no internal energy, no
-    mass or a start of another shape; SolverError where no state is found.
+    Raises CaseError where there is no internal energy, no mass or a start of another shape; SolverError where no state
+    is found.
     """
     field = MeanField(flow, mass)
     rho = field.image(np.zeros(flow.grid.shape)).rho if start is None else _scaled(field, start)
     if flow.interaction is None:
-        found, residual, count = field.image(field.drive(rho)), 0.0, 0
-    elif relax:
-        found, residual, count = _relaxed(field, rho)
-    else:
-        newton = _newton(field, field.drive(rho))
-        if newton is None:
-            raise SolverError("Newton's method found no stationary state near the start; start nearer, or relax first.")
-        found, residual, count = newton
+        return _steady(field, field.image(field.drive(rho)), 0.0, 0, analyse)
+    return _steady(field, *_relaxed(field, rho), analyse)
+
+
+def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) -> Steady:
+    """The stationary state, unstable ones too, that Newton's method leads to from a guess of any sign near it.
+
+    Raises as `stationary` does.
+    """
+    field = MeanField(flow, mass)
+    found = _newton(field, field.drive(guess))
+    if found is None:
+        raise SolverError("Newton's method found no stationary state near the guess; start nearer to one.")
+    return _steady(field, *found, analyse)
+
+
+def _steady(field: MeanField, found: Equilibrium, residual: float, count: int, analyse: bool) -> Steady:
+    flow = field.flow
     parts = components(flow, found)
     return Steady(
         rho=found.rho,
@@ -147,7 +156,7 @@ def stationary(
         iterations=count,
         parts=parts,
         stability=stability(flow, found) if analyse else None,
-        notes=_notes(flow, found.rho, mass, parts),
+        notes=_notes(flow, found.rho, field.mass, parts),
     )
 
 
@@ -179,8 +188,8 @@ def _relaxed(field: MeanField, rho: Array) -> tuple[Equilibrium, float, int]:
     """Damped iteration until Newton's method leads on without climbing."""
     total, energy = 0, field.energy(rho, field.drive(rho))
     scale = abs(energy) + field.mass * field.flow.internal.kappa
-    for limit in RELAXATIONS:
-        rho, energy, count = _descend(field, rho, limit)
+    for limit, near in RELAXATIONS:
+        rho, energy, count = _descend(field, rho, limit, near)
         total += count
         newton = _newton(field, field.drive(rho))
         if newton is not None:
@@ -193,13 +202,13 @@ def _relaxed(field: MeanField, rho: Array) -> tuple[Equilibrium, float, int]:
     )
 
 
-def _descend(field: MeanField, rho: Array, limit: int) -> tuple[Array, float, int]:
+def _descend(field: MeanField, rho: Array, limit: int, near: float) -> tuple[Array, float, int]:
     """Up to `limit` damped iterations ρ ← ρ + α(T(ρ) − ρ), each lowering the energy; (ρ, its energy, iterations)."""
     drive = field.drive(rho)
     energy, alpha = field.energy(rho, drive), 1.0
     for count in range(limit):
         image = field.image(drive).rho
-        if field.distance(rho, image) <= NEAR:
+        if field.distance(rho, image) <= near:
             return rho, energy, count
         image_drive = field.drive(image)
         alpha = min(1.0, 2 * alpha)
@@ -234,9 +243,9 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
                 break
             length *= 0.5
             if length < 1e-3:
-                return (image, residual, step) if residual <= _attainable(field, drive) else None
+                return (image, residual, step) if residual <= _attainable(field, image) else None
         drive, (state, image, residual, back) = trial, found
-    return (image, residual, NEWTON_STEPS) if residual <= _attainable(field, drive) else None
+    return (image, residual, NEWTON_STEPS) if residual <= _attainable(field, image) else None
 
 
 def _look(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
@@ -247,9 +256,11 @@ def _look(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, flo
     return state, image, field.distance(state.rho, image.rho), back
 
 
-def _attainable(field: MeanField, drive: Array) -> float:
-    """The residual that rounding of the drive leaves: TOLERANCE unless W is much larger than κ."""
-    return max(TOLERANCE, 16 * EPS * float(np.abs(drive).max()) / field.flow.internal.kappa)
+def _attainable(field: MeanField, state: Equilibrium) -> float:
+    """The residual to be content with: what rounding of Φ leaves, ∫ g δΦ / M, or more where cells pin a state."""
+    phi = field.potential + field.drive(state.rho)
+    rounding = 16 * EPS * float(np.abs(phi).max()) * field.flow.integral(state.response) / field.mass
+    return max(TOLERANCE, rounding, PINNED if free_axes(field.flow, state.rho) else 0.0)
 
 
 def _jacobian(field: MeanField, state: Equilibrium) -> Callable[[Array], Array]:

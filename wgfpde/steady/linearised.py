@@ -2,23 +2,21 @@
 
     ∂t η = −A H η,   H = U''(ρ) + W∗ ,   (Aξ)_i = (1/h_i) Σ_σ (area M_σ/d_σ)(ξ_i − ξ_j),
 
-where M is the mobility of the scheme at Δξ = 0: s/2/sinh(s/2) √(ρ_i ρ_j) with s = ln(ρ_i/ρ_j) for the entropy, a mean
-of p' over U'' for powers (where it depends on the side that ξ is higher on, the mean of the two).  In masses
+where M is the mobility of the scheme at Δξ = 0 (module `conductance`).  In masses
 h η = S z, S = √(h g), g = 1/U''(ρ), this is
 
     ∂t z = −A'H' z,   A' = S⁻¹ L S⁻¹ (sparse, L the graph Laplacian),   H' = I + S W S,
 
 a product of symmetric matrices, A' ≥ 0: all growth rates are real.  A' has the null vector S (mass), one for each part
 of the support, so that the rates are those on perturbations that move no mass in or out, and the number of unstable
-directions is the inertia of H' there, whatever the mobility.  For the entropy the entries of A' are Bernoulli
-functions of s: densities that underflow do no harm.
+directions is the inertia of H' there, whatever the mobility.
 
 Up to DENSE cells all is dense; beyond, the pencil H' z = λ A'⁺z is solved by LOBPCG with a sparse factorisation of A':
 H' is the identity plus something smooth, so that no preconditioner is needed.
-Measured: 20 ms at 200 cells; on 64², 128² cells 0.3 s, 1.5 s.  Rates err by ε‖A'‖, 1e-12 at 200 cells.
+Measured: 20 ms at 200 cells; 0.2 s and 0.8 s at 64² and 128².  Rates err by ε‖A'‖, 1e-12 at 200 cells; both ways
+agree to that.
 
-Where V does not vary along a periodic axis a state may be shifted: such a mode has rate 0, is recognised by ∂x ρ and
-left out.
+Modes that only shift the state are recognised by ∂ρ and left out (module `shifts`).
 Reference: Knyazev (2001), DOI 10.1137/S1064827500366124 (LOBPCG); Carrillo, Gvalani, Pavliotis, Schlichting (2020),
 DOI 10.1007/s00205-019-01430-4 (stability and phase transitions).
 """
@@ -30,15 +28,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ..fv.linear_rates import bernoulli
-from ..fv.power_flux import blend, power, stolarsky
 from ..flow import Flow
 from ..grid import Array
+from .conductance import faces
 from .law import EPS, Equilibrium
+from .shifts import overlaps, translations
 
-DENSE = 800
+DENSE = 400
 """Most cells of the support for which matrices are dense."""
 MODES = 6
 """Growth rates that are found, from the largest."""
@@ -82,11 +79,11 @@ def stability(flow: Flow, state: Equilibrium) -> Stability:
         return Stability(np.zeros(0), np.zeros((0, *flow.grid.shape)), (), 0.0)
     values, vectors, images = _dense(pair) if pair.cells <= DENSE else _iterative(pair)
     keep = np.ones(len(values), dtype=bool)
-    shifts = _translations(flow, pair, state)
+    shifts = translations(flow, pair, state)
     if shifts:
-        overlaps = _overlaps(images, np.array(list(shifts.values())).T, pair)
-        for k in np.argsort(overlaps)[::-1][: len(shifts)]:
-            keep[k] = overlaps[k] < OVERLAP
+        cosines = overlaps(images, np.array(list(shifts.values())).T, pair)
+        for k in np.argsort(cosines)[::-1][: len(shifts)]:
+            keep[k] = cosines[k] < OVERLAP
     modes = np.array([pair.density(vectors[:, k]) for k in np.flatnonzero(keep)]).reshape(-1, *flow.grid.shape)
     return Stability(-values[keep], modes, tuple(shifts), 8 * EPS * pair.norm)
 
@@ -130,7 +127,7 @@ class Linearised:
         self.scale = np.sqrt(self.volume * response[self.inside])
         place = np.full(filled.size, -1)
         place[self.inside] = np.arange(self.cells)
-        first, second, off, to_first, to_second = _faces(flow, state)
+        first, second, off, to_first, to_second = faces(flow, state)
         both = filled[first] & filled[second]
         i, j = place[first[both]], place[second[both]]
         size = (self.cells, self.cells)
@@ -205,12 +202,14 @@ def _iterative(pair: Linearised) -> tuple[Array, Array, Array]:
 
     from scipy.sparse.linalg import LinearOperator, lobpcg
 
-    def columns(apply: Any) -> Any:
-        return lambda block: pair.project(np.column_stack([apply(z) for z in pair.project(block).T]))
+    def operator(apply: Any) -> Any:
+        def block(z: Array) -> Array:
+            return pair.project(np.column_stack([apply(column) for column in pair.project(z).T]))
 
-    size = (pair.cells, pair.cells)
-    stiffness = LinearOperator(size, matvec=pair.hessian, matmat=columns(pair.hessian), dtype=float)
-    inverse = LinearOperator(size, matvec=pair.pseudoinverse, matmat=columns(pair.pseudoinverse), dtype=float)
+        size = (pair.cells, pair.cells)
+        return LinearOperator(size, matvec=lambda z: block(z.reshape(-1, 1)), matmat=block, dtype=float)
+
+    stiffness, inverse = operator(pair.hessian), operator(pair.pseudoinverse)
     rng = np.random.default_rng(1)
     start = rng.standard_normal((pair.cells, MODES + 2))
     for _ in range(2):  # towards slow modes
@@ -222,101 +221,3 @@ def _iterative(pair: Linearised) -> tuple[Array, Array, Array]:
     order = np.argsort(values)[:MODES]
     vectors = pair.project(vectors[:, order])
     return values[order], vectors, inverse @ vectors
-
-
-def free_axes(flow: Flow) -> tuple[str, ...]:
-    """Periodic axes of equal cells along which V does not vary: states may be shifted along them."""
-    found = []
-    for k, axis in enumerate(flow.grid.axes):
-        varies = 0.0 if flow.potential is None else float(np.ptp(flow.potential, axis=flow.grid.dim - 1 - k).max())
-        if axis.periodic and axis.uniform and (varies == 0.0 or varies <= 1e-12 * float(np.abs(flow.potential).max())):
-            found.append(axis.name)
-    return tuple(found)
-
-
-def _translations(flow: Flow, pair: Linearised, state: Equilibrium) -> dict[str, Array]:
-    """h ∂ρ/S along each axis on which the state may be shifted; none along axes on which it is uniform."""
-    found = {}
-    entropy = flow.internal.kind == "entropy"
-    shaped = np.sqrt(state.rho) if entropy else state.rho  # ∂ρ/√ρ = 2∂√ρ does not underflow
-    for name in free_axes(flow):
-        axis = flow.grid.dim - 1 - "xy".index(name)
-        slope = (np.roll(shaped, -1, axis) - np.roll(shaped, 1, axis)).ravel()[pair.inside]
-        if float(np.abs(slope).max()) <= 1e-7 * float(shaped.max()):
-            continue
-        z = slope * np.sqrt(pair.volume)
-        found[name] = pair.project(z if entropy else z / np.sqrt(state.response.ravel()[pair.inside]))
-    return found
-
-
-def _overlaps(images: Array, shifts: Array, pair: Linearised) -> Array:
-    """Squared cosine of each mode with the span of the shifts (cells, p), in ⟨·, A'⁺·⟩, where modes have length 1."""
-    gram = shifts.T @ np.column_stack([pair.pseudoinverse(shift) for shift in shifts.T])
-    inner = images.T @ shifts
-    return np.sum(inner.T * np.linalg.solve(gram, inner.T), axis=0)
-
-
-def _faces(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, Array, Array]:
-    """Per face: its two cells (flat indices), and what it adds to −A' between them and to A' at each of them."""
-    grid = flow.grid
-    index = np.arange(grid.size).reshape(grid.shape)
-    volume = np.ravel(grid.cell_volume)
-    found = []
-    for k, axis in enumerate(grid.axes):
-        along = grid.dim - 1 - k
-        shape = [1] * grid.dim
-        shape[along] = axis.size
-        first, second = index, np.roll(index, -1, along)
-        distance = np.broadcast_to(axis.distances.reshape(shape), grid.shape)
-        area = np.broadcast_to(1.0 if grid.dim == 1 else grid.axes[1 - k].widths.reshape(shape[::-1]), grid.shape)
-        # reshape(shape[::-1]) puts the other axis along its own array axis
-        if not axis.periodic:
-            inner = np.arange(axis.size - 1)
-            first, second, distance, area = (np.take(a, inner, along) for a in (first, second, distance, area))
-        i, j = first.ravel(), second.ravel()
-        rate = flow.internal.kappa * (area / distance).ravel()
-        found.append((i, j, *_weights(flow, state, i, j, rate, volume)))
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
-
-
-def _weights(
-    flow: Flow, state: Equilibrium, i: Array, j: Array, rate: Array, volume: Array
-) -> tuple[Array, Array, Array]:
-    """c/(S_i S_j), c/S_i², c/S_j² of faces with c = area M/d.   rate : κ area/d."""
-    if state.log_rho is not None:
-        log = state.log_rho.ravel()
-        low, high = np.empty(len(i)), np.empty(len(i))
-        _bernoulli_pairs(log[i] - log[j], low, high)  # M/ρ_i and M/ρ_j
-        to_first, to_second = rate * low / volume[i], rate * high / volume[j]
-        return np.sqrt(to_first * to_second), to_first, to_second
-    rho, squared = state.rho.ravel(), volume * state.response.ravel()
-    mobility = np.empty(len(i))
-    _power_mobility(rho[i], rho[j], flow.internal.m, mobility)
-    conductance = rate / flow.internal.kappa * mobility
-    with np.errstate(divide="ignore", invalid="ignore"):  # vacuum, which the caller leaves out
-        return conductance / np.sqrt(squared[i] * squared[j]), conductance / squared[i], conductance / squared[j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bernoulli_pairs(s, low, high):
-    """B(s) and B(−s) of each s."""
-    for k in range(s.shape[0]):
-        small = bernoulli(abs(s[k]))
-        low[k] = small if s[k] > 0.0 else small + abs(s[k])
-        high[k] = small + abs(s[k]) if s[k] > 0.0 else small
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _power_mobility(a, b, m, out):
-    """M at Δξ = 0 of the faces of a power law, the mean of its limits from both sides; 0 at vacuum."""
-    for k in range(a.shape[0]):
-        out[k] = 0.0
-        if a[k] > 0.0 and b[k] > 0.0:
-            qa, qb = power(a[k], m), power(b[k], m)
-            mean = stolarsky(a[k], b[k], qa, qb, m)
-            if m >= 2.0:
-                out[k] = 0.5 * (min(mean, 2.0 * a[k]) + min(mean, 2.0 * b[k]))
-            else:
-                q = 0.5 * abs(qb - qa) / (abs(m - 1.0) * min(qa, qb))  # ΔΦ = −ΔU'
-                omega = blend(q, m)[0]
-                out[k] = (1.0 - omega) * mean + omega * 0.5 * (a[k] + b[k])
