@@ -14,6 +14,7 @@ PACKAGE = ROOT / "wgfpde"
 LAYERS = (
     ("cli",),
     ("door",),
+    ("studies",),
     ("validate",),
     ("convergence", "report", "compare", "progress"),
     ("runner",),

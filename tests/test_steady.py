@@ -481,6 +481,8 @@ def test_mistakes_on_the_command_line(folder, capsys):
     Path("notes.h5").write_text("not a study")
     wrong = {
         "wgfpde run CASE --set solver.stationary": ["stationary", "aggregation_1d"],
+        "a geodesic has no": ["stationary", "geodesic_2d"],
+        "without a bound": ["stationary", "crowd_motion_2d"],
         "there is no diagnostic": [*DZ, "--measure", "meen_x"],
         "leaves the grid": [*DZ, "--vary", "grid.shape=16,32"],
         "one parameter": [*DZ, "--vary", "params.theta=1,2", "--vary", "energy.internal.kappa=1,2"],

@@ -3,6 +3,7 @@
     case = wgf.load("case.toml")                        # or a packaged case, or an output file
     run = wgf.run(case, solver={"dt": 0.02})            # a Run: rho, t, diagnostics, steps, plot(), to_xarray()
     for snapshot in wgf.march(case): ...                # step by step, nothing on disk
+    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `studies`
     case = wgf.problem(grid, energy, initial, end=5.0)  # put together in Python, with functions for V and W
 
 Everything else of the package can be imported from its modules; what is here stays.
@@ -30,14 +31,15 @@ from .errors import CaseError, SolverError
 from .flow import Flow, Snapshot
 from .grid import Array, Grid, grid_text
 from .progress import ProgressLine
+from .studies import case_of, converge, spectrum, stationary
 from .transport import distance, geodesic, w2
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Run", "Snapshot", "distance", "geodesic", "load", "march",
-    "problem", "read", "resume", "run", "w2",
+    "Case", "Energy", "Flow", "Grid", "Internal", "Run", "Snapshot", "converge", "distance", "geodesic", "load",
+    "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def run(
     KeyboardInterrupt
         On Ctrl-C, after the last state and a checkpoint were written.
     """
-    case = _case(case, tables)
+    case = case_of(case, tables)
     line = ProgressLine(sys.stderr) if progress else None
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
@@ -272,7 +274,7 @@ def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> I
     Snapshot
         With ``t``, ``rho``, ``step``, ``dt`` and a ``report`` of how the step went.
     """
-    return runner.march(build(_case(case, tables)))
+    return runner.march(build(case_of(case, tables)))
 
 
 def resume(
@@ -315,13 +317,6 @@ def read(path: str | os.PathLike[str]) -> Run:
     """
     run = store.read(path)
     return Run(**{field.name: getattr(run, field.name) for field in fields(run)})
-
-
-def _case(case: Case | str | os.PathLike[str], tables: Mapping[str, Any]) -> Case:
-    """A case, also from its name, with tables laid over it."""
-    if not isinstance(case, Case):
-        return load(case, **tables)
-    return casefile.override(case, tables) if tables else case
 
 
 def _finished(result: runner.Result, keep: bool) -> Run:

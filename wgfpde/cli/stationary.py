@@ -51,9 +51,10 @@ def _count(text: str) -> int:
 def _stationary(args: argparse.Namespace) -> int:
     from ..case import load
     from ..plots.style import picture_path
-    from ..steady import check_place
+    from ..steady import check_case, check_place
 
     case = load(args.case, args.overrides)
+    check_case(case)
     file = args.out or Path(f"{case.name}-stationary.h5")
     if file.suffix not in (".h5", ".hdf5", ".nc"):
         raise CaseError(f"--out {file}: expected a file ending in .h5, .hdf5 or .nc.")

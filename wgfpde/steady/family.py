@@ -8,10 +8,10 @@ from typing import Any
 from .. import diagnostics
 from ..case import build
 from ..casefile import override
-from ..errors import SolverError
+from ..errors import CaseError, SolverError
 from ..flow import Flow, Snapshot
 from ..grid import Array, Grid
-from ..schema import Case
+from ..schema import Case, GeodesicTable
 from ..vary import nested
 from .search import apart
 from .solve import Steady, corrected
@@ -77,11 +77,23 @@ class Setting:
     initial: Array
 
 
+def check_case(case: Case) -> None:
+    """Raise CaseError where the case is no gradient flow of its energy: a geodesic, or a bound on the density."""
+    if isinstance(case.solver, GeodesicTable):
+        raise CaseError(f"{case.path}: solver.method: a geodesic has no stationary states; choose fv or jko")
+    if getattr(case.solver, "congestion", None) is not None:
+        raise CaseError(
+            f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "
+            "march to one instead: wgfpde run CASE --set solver.stationary=1e-8"
+        )
+
+
 class Family:
     """A case with one key that varies, and the order parameter of its states."""
 
     def __init__(self, case: Case, key: str, measure: str) -> None:
         self.case, self.key = case, key
+        check_case(case)
         problem = build(case)
         self.measure = measure or default_measures(problem.flow)[0]
         measured(problem.flow, problem.initial.rho, self.measure)  # a mistake is told before the work

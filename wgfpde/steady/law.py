@@ -49,10 +49,15 @@ def equilibrium(flow: Flow, phi: Array, mass: float) -> Equilibrium:
         rho = scale * weight
         return Equilibrium(rho, rho / kappa, low + kappa * float(np.log(scale)), exponent + np.log(scale))
     height = phi - low
-    c = _level(flow, height, mass)
-    rho = _density(flow.internal, c - height)
+    below, above = _level(flow, height, mass)
+    rho = _density(flow.internal, below - height)
+    if above > below:  # neighbouring numbers between which a cell fills: the rest of the mass is that cell's
+        full = _density(flow.internal, above - height)
+        less, more = flow.integral(rho), flow.integral(full)
+        share = (mass - less) / (more - less) if more > less else 0.0
+        rho = (1 - share) * rho + share * full
     rho *= mass / flow.integral(rho)
-    return Equilibrium(rho, susceptibility(flow.internal, rho), low + c)
+    return Equilibrium(rho, susceptibility(flow.internal, rho), low + below)
 
 
 def susceptibility(internal: Internal, rho: Array) -> Array:
@@ -72,18 +77,18 @@ def _density(internal: Internal, above: Array) -> Array:
     return np.maximum(scaled, 0.0) ** (1 / (m - 1)) if m > 1 else scaled ** (1 / (m - 1))
 
 
-def _level(flow: Flow, height: Array, mass: float) -> float:
-    """C − min Φ for heights Φ − min Φ ≥ 0."""
+def _level(flow: Flow, height: Array, mass: float) -> tuple[float, float]:
+    """C − min Φ for heights Φ − min Φ ≥ 0, twice; or the two numbers next to it, where the mass jumps."""
     internal, m = flow.internal, flow.internal.m
     smallest = float(flow.grid.cell_volume.flat[int(np.argmin(height))])
     bounds = internal.derivative(np.array([mass / flow.grid.volume, mass / smallest]))
-    low, high = float(bounds[0]), float(bounds[1])
+    low, high = (float(end) for end in bounds + 1e-12 * np.abs(bounds) * np.array([-1.0, 1.0]))  # an end may be it
     c = 0.5 * (low + high)
     for _ in range(MAX_STEPS):
         rho = _density(internal, c - height)
         found = flow.integral(rho)
-        if abs(found - mass) <= 2 * EPS * mass:
-            break
+        if abs(found - mass) <= 4 * EPS * mass:
+            return c, c
         low, high = (c, high) if found < mass else (low, c)
         if high - low <= 2 * EPS * max(abs(low), abs(high)):
             break
@@ -91,4 +96,4 @@ def _level(flow: Flow, height: Array, mass: float) -> float:
         slope = (m - 1) * ratio * flow.integral(susceptibility(internal, rho)) / found if found > 0 else 0.0
         step = c - (ratio - 1) / slope if slope != 0 and np.isfinite(slope) else np.nan
         c = step if low < step < high else 0.5 * (low + high)
-    return c
+    return low, high

@@ -26,8 +26,8 @@ from .solve import MeanField, Steady, stationary
 SAME = 1e-6
 SAME_MARGINAL, MARGINAL = 1e-3, 1e-6
 """Where a growth rate is below MARGINAL the residual 1e-13 leaves an error of its cubic root."""
-SAME_PINNED = 1e-2
-"""Of translates of a state with a free boundary, which is not resolved inside a cell."""
+SAME_SHIFTED, SAME_PINNED = 1e-3, 1e-2
+"""Of translates, which lie otherwise among the cells: this is felt by a kinked kernel, and more by a free boundary."""
 LIMIT = 12
 """States that a search stops at."""
 GAUSSIANS = 9
@@ -119,8 +119,8 @@ def same(flow: Flow, a: Steady, b: Steady) -> bool:
     """Whether two states are equal, up to translation and reflection where these cost nothing."""
     rates = [abs(state.eigenvalue) for state in (a, b) if state.stability is not None]
     bound = SAME_MARGINAL if min(rates, default=np.inf) <= MARGINAL else SAME
-    if flow.internal.kind == "power" and free_axes(flow, a.rho) and np.any(a.rho == 0):
-        bound = SAME_PINNED
+    if free_axes(flow, a.rho):
+        bound = SAME_PINNED if flow.internal.kind == "power" and np.any(a.rho == 0) else SAME_SHIFTED
     return apart(flow, a.rho, b.rho) <= bound
 
 
