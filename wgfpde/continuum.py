@@ -186,7 +186,7 @@ class Continuum:
 
 
 def _parts(flow: Flow, width: float) -> int:
-    """Sub-cells between two centres, where π is that wide; an even number in 1D, so that none lies astride the middle."""
+    """Sub-cells between two centres, where π is that wide; in 1D an even number: none lies astride the middle."""
     dim, axes = flow.grid.dim, flow.grid.axes
     wanted = max(max(LEAST[dim - 1] / a.size, WITHIN[dim - 1] * float(a.widths.max()) / width) for a in axes)
     parts = math.ceil(min(wanted, (MOST[dim - 1] / flow.grid.size) ** (1 / dim)))

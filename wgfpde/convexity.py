@@ -3,7 +3,7 @@
     Hess V ≥ K     on the box     (Bakry, Émery)        HWI and EVI hold with K, also where it is negative
     H(ρ|π) ≤ (κ/2λ) I(ρ|π),   π ∝ e^{−V/κ}              and with it Talagrand's inequality (Otto, Villani)
 
-λ = K where that is positive.  Else the measure is compared with one whose constant is known (Holley, Stroock):
+λ is the larger of K and of what comparing the measure with one of known constant gives (Holley, Stroock):
 
     V = V₀ + ψ   ⇒   λ ≥ λ₀ e^{−(max ψ − min ψ)/κ}
 
@@ -12,8 +12,11 @@ the best c.  On a line f is the convex envelope of V − c|x − x₀|²/2, whic
 f = 0.  A sum of functions of x and of y is treated axis by axis, since constants tensorise: λ = min (λ_x, λ_y).  These
 are bounds: a double well's own constant is larger.
 
-The Hessian is taken by fourth-order differences over 1e-3 of the box, at the edges and centres of the cells;
-`lambda` in a case replaces it.
+Both are those of the formula, whatever the cells are.  V is read at 1025 places or more on a line, 257 × 257 in the
+plane: a feature narrower than that is missed.  The Hessian is taken by fourth-order differences over 1e-3 of the box
+(2e-3 in the plane), across the seam of a circle, and less what rounding may have added; where it is smallest once more
+at closer places; on a line it is extrapolated to the walls, in the plane the last 4e-3 of the box are left out.  A jump
+or a concave kink, where K = −∞, counts as smoothed over that step.  `lambda` in a case replaces all this.
 
 References: Bakry, Émery (1985), DOI 10.1007/BFb0075847; Holley, Stroock (1987), DOI 10.1007/BF01011161; Otto, Villani
 (2000), DOI 10.1006/jfan.1999.3557; Émery, Yukich (1987), DOI 10.1007/BFb0077630.
@@ -29,10 +32,14 @@ import numpy as np
 from .flow import Flow, once_per_flow
 from .grid import Array, Axis, Grid
 
-STEP = 1e-3
-"""Of the differences, relative to the box."""
-MOST_POINTS = 65536
-"""Larger grids are sampled at every second, third, … point."""
+STEP = 1e-3, 2e-3
+"""Of the differences, relative to the box, in 1D and in 2D."""
+LEAST_POINTS, MOST_POINTS = (2001, 257), (65537, 513)
+"""Places along an axis where the Hessian is taken: between these, two to a cell."""
+LEAST_VALUES, MOST_VALUES = (1025, 257), (8193, 1025)
+"""The same for the values of V."""
+AGAIN = 33
+"""Places along an axis, between the neighbours of the place where the Hessian was smallest."""
 TRIALS = 24
 """Convexities c that are tried for V₀."""
 
@@ -54,10 +61,10 @@ def convexity(flow: Flow) -> Convexity:
     if given is not None:
         return Convexity(given, "the case", max(given, 0.0), "the case" if given > 0 else "")
     found = 0.0 if flow.potential is None else smallest_curvature(flow.grid, _potential(flow))
-    if found > 0:
+    compared = holley_stroock(flow)
+    if found > 0 and found >= compared:
         return Convexity(found, "Hess V", found, "Hess V")
-    sobolev = holley_stroock(flow)
-    return Convexity(found, "Hess V", sobolev, "Holley-Stroock" if sobolev > 0 else "")
+    return Convexity(found, "Hess V", compared, "Holley-Stroock" if compared > 0 else "")
 
 
 def _potential(flow: Flow) -> Callable[..., Array]:
@@ -66,30 +73,44 @@ def _potential(flow: Flow) -> Callable[..., Array]:
 
 
 def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
-    """The smallest eigenvalue of Hess V over the edges and centres of the cells; 0 where it is rounding."""
-    steps = [STEP * axis.length for axis in grid.axes]
-    most = int(MOST_POINTS ** (1 / grid.dim))
-    places = [_inside(axis, 2 * step, most) for axis, step in zip(grid.axes, steps, strict=True)]
-    with np.errstate(all="ignore"):
-        if grid.dim == 1:
-            value, noise = _second(lambda s: potential(x=places[0] + s), steps[0])
-        else:
-            value, noise = _smallest_of_2d(potential, places, steps)
-    if not np.any(np.isfinite(value)):
-        return -np.inf
-    k = np.unravel_index(np.nanargmin(value), value.shape)
-    return 0.0 if abs(value[k]) <= noise[k] else float(value[k])
+    """The smallest eigenvalue of Hess V on the box or circle, less what rounding may add; 0 where it is rounding."""
+    steps = [STEP[grid.dim - 1] * axis.length for axis in grid.axes]
+
+    def on_grid(**place: Array) -> Array:
+        """V, its arguments brought back to the box along circles."""
+        inside = {axis.name: _wrapped(axis, place[axis.name]) for axis in grid.axes}
+        return np.asarray(potential(**inside), dtype=float)
+
+    def smallest(places: list[Array]) -> tuple[float, float, tuple[int, ...]]:
+        """The smallest value less its noise, that noise, and where."""
+        with np.errstate(all="ignore"):
+            value, noise = _hessian(on_grid, places, steps)
+        if not np.any(np.isfinite(value)):
+            return -np.inf, 0.0, ()
+        k = np.unravel_index(np.nanargmin(value - noise), value.shape)
+        return float(value[k] - noise[k]), float(noise[k]), tuple(int(i) for i in k)
+
+    places = [_inside(axis, 2 * step, grid.dim) for axis, step in zip(grid.axes, steps, strict=True)]
+    found, noise, where = smallest(places)
+    if not where:
+        return found
+    near = [p[max(i - 1, 0) : i + 2] for p, i in zip(places, reversed(where), strict=True)]
+    again = smallest([np.linspace(p[0], p[-1], AGAIN) for p in near])
+    found, noise = min((found, noise), again[:2])
+    if grid.dim == 1 and not grid.x.periodic:
+        found = min([found, *_at_walls(on_grid, grid.x, steps[0], found)])
+    return 0.0 if -2 * noise <= found <= 0 else found
 
 
-def _smallest_of_2d(
-    potential: Callable[..., Array], places: list[Array], steps: list[float]
-) -> tuple[Array, Array]:
-    """The smaller eigenvalue of the 2 × 2 Hessian (ny, nx), and what rounding may leave of it."""
+def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[float]) -> tuple[Array, Array]:
+    """V'' (nx,), or the smaller eigenvalue of the 2 × 2 Hessian (ny, nx), and what rounding may leave of it."""
+    if len(places) == 1:
+        return _second(lambda s: np.broadcast_to(potential(x=places[0] + s), places[0].shape), steps[0])
     x, y = places[0][None, :], places[1][:, None]
     shape = (y.size, x.size)
 
     def at(s: float, t: float) -> Array:
-        return np.broadcast_to(np.asarray(potential(x=x + s, y=y + t), dtype=float), shape)
+        return np.broadcast_to(potential(x=x + s, y=y + t), shape)
 
     xx, noise_x = _second(lambda s: at(s, 0.0), steps[0])
     yy, noise_y = _second(lambda t: at(0.0, t), steps[1])
@@ -101,6 +122,18 @@ def _smallest_of_2d(
     return 0.5 * (xx + yy) - np.hypot(0.5 * (xx - yy), xy), noise_x + noise_y
 
 
+def _at_walls(potential: Callable[..., Array], axis: Axis, step: float, found: float) -> list[float]:
+    """V'' at both walls by extrapolation from three places each, where it is below `found` by more than rounding."""
+    lower = []
+    for wall, inward in ((axis.lower, 1.0), (axis.upper, -1.0)):
+        with np.errstate(all="ignore"):
+            (one, two, three), noise = _hessian(potential, [wall + inward * 2 * step * np.arange(1.0, 4.0)], [step])
+        value = 3 * one - 3 * two + three - 7 * float(np.max(noise))
+        if np.isfinite(value) and value + 14 * float(np.max(noise)) < found:
+            lower.append(float(value))
+    return lower
+
+
 def _second(line: Callable[[float], Array], step: float) -> tuple[Array, Array]:
     """The second derivative at offset 0 to order 4, and what rounding may leave of it."""
     far, near, here = line(2 * step) + line(-2 * step), line(step) + line(-step), np.asarray(line(0.0), dtype=float)
@@ -108,10 +141,20 @@ def _second(line: Callable[[float], Array], step: float) -> tuple[Array, Array]:
     return (16 * near - far - 30 * here) / (12 * step**2), 2e-15 * scale / step**2
 
 
-def _inside(axis: Axis, margin: float, most: int) -> Array:
-    """Cell edges and centres, not all of a large grid, at least `margin` from the ends."""
-    places = np.sort(np.concatenate([axis.edges, axis.centers]))
-    return np.clip(places[:: max(1, -(-len(places) // most))], axis.lower + margin, axis.upper - margin)
+def _wrapped(axis: Axis, places: Array) -> Array:
+    """Places on an axis, brought back to it where it is a circle."""
+    if not axis.periodic:
+        return places
+    outside = (places < axis.lower) | (places > axis.upper)
+    return np.where(outside, axis.lower + np.mod(places - axis.lower, axis.length), places)
+
+
+def _inside(axis: Axis, margin: float, dim: int) -> Array:
+    """Cell edges and centres, not all of a large grid, and places between; at least `margin` from walls."""
+    cells = np.sort(np.concatenate([axis.edges, axis.centers]))
+    cells = cells[:: max(1, -(-len(cells) // MOST_POINTS[dim - 1]))]
+    places = np.union1d(cells, np.linspace(axis.lower, axis.upper, LEAST_POINTS[dim - 1]))
+    return places if axis.periodic else np.unique(np.clip(places, axis.lower + margin, axis.upper - margin))
 
 
 # ---- Holley and Stroock ------------------------------------------------------------------------------------
@@ -123,19 +166,40 @@ def holley_stroock(flow: Flow) -> float:
     plain = [kappa * ((2 if axis.periodic else 1) * np.pi / axis.length) ** 2 for axis in grid.axes]
     if flow.potential is None:
         return float(min(plain))
-    values = flow.potential
+    places, values = _read(grid, _potential(flow))
+    if not np.all(np.isfinite(values)):
+        return 0.0
     parts = _separated(values)
     if parts is not None:
-        pairs = zip(grid.axes, parts, plain, strict=True)
-        return float(min(_on_axis(axis, part, kappa, base) for axis, part, base in pairs))
+        each = zip(grid.axes, places, parts, plain, strict=True)
+        return float(min(_on_axis(axis, x, part, kappa, base) for axis, x, part, base in each))
     found = [min(plain) * np.exp(-np.ptp(values) / kappa)]
-    x, y = grid.x.centers, grid.y.centers[:, None]
+    x, y = places[0], places[1][:, None]
     if not any(axis.periodic for axis in grid.axes):
         j, i = np.unravel_index(np.argmin(values), values.shape)
         for x0, y0 in ((x[i], y[j, 0]), (x.mean(), y.mean())):
             square = 0.5 * ((x - x0) ** 2 + (y - y0) ** 2)
             found += [c * np.exp(-np.ptp(values - c * square) / kappa) for c in _trials(np.ptp(values), square.max())]
     return float(max(found))
+
+
+def _read(grid: Grid, potential: Callable[..., Array]) -> tuple[list[Array], Array]:
+    """V at many places along each axis, x first, walls included unless it is +∞ or nothing there."""
+    k = grid.dim - 1
+    counts = [min(max(2 * axis.size + 1, LEAST_VALUES[k]), MOST_VALUES[k]) for axis in grid.axes]
+    places = [np.linspace(axis.lower, axis.upper, n) for axis, n in zip(grid.axes, counts, strict=True)]
+
+    def at(places: list[Array]) -> Array:
+        shape = tuple(len(p) for p in reversed(places))
+        named = {"x": places[0]} if grid.dim == 1 else {"x": places[0][None, :], "y": places[1][:, None]}
+        with np.errstate(all="ignore"):
+            return np.array(np.broadcast_to(np.asarray(potential(**named), dtype=float), shape))
+
+    values = at(places)
+    if np.all(np.isfinite(values) | (values == -np.inf)):
+        return places, values
+    places = [p[1:-1] for p in places]
+    return places, at(places)
 
 
 def _separated(values: Array) -> list[Array] | None:
@@ -147,12 +211,11 @@ def _separated(values: Array) -> list[Array] | None:
     return [along_x, along_y] if np.max(np.abs(rest)) <= 1e-11 * (1 + np.max(np.abs(values))) else None
 
 
-def _on_axis(axis: Axis, values: Array, kappa: float, plain: float) -> float:
-    """The best bound for a potential of one variable; `plain` is the constant without any."""
+def _on_axis(axis: Axis, x: Array, values: Array, kappa: float, plain: float) -> float:
+    """The best bound for a potential of one variable, read at x; `plain` is the constant without any."""
     found = [plain * np.exp(-np.ptp(values) / kappa)]
     if axis.periodic:
         return float(found[0])
-    x = axis.centers
     for c in _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
         psi = values - 0.5 * c * (x - x.mean()) ** 2
         found.append(c * np.exp(-np.max(psi - _convex_envelope(x, psi)) / kappa))

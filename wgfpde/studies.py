@@ -107,9 +107,10 @@ def stationary(
         Where no state is found.
     """
     from . import vary as parse
-    from .steady import branches, continuation, starts
+    from .steady import branches, check_case, continuation, starts
 
     known = case_of(case, tables)
+    check_case(known)
     if vary is not None:
         [key] = parse.vary([vary], known)
         return continuation(known, key, measure=measure, limit=limit)

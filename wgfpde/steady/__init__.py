@@ -9,6 +9,6 @@ from .solve import Steady, corrected, stationary
 
 __all__ = [
     "Branch", "Critical", "Diagram", "Point", "Stability", "Steady", "branches", "check_case", "check_place",
-    "continuation", "corrected", "default_measures", "diagram_record", "measured", "stability", "starts", "states_record",
-    "stationary", "unstable_directions", "write_diagram", "write_states",
+    "continuation", "corrected", "default_measures", "diagram_record", "measured", "stability", "starts",
+    "states_record", "stationary", "unstable_directions", "write_diagram", "write_states",
 ]  # fmt: skip
