@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgfpde.cli import look, main
+from wgfpde.cli import main
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.flow import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.plots import movie
 from wgfpde.plots.frames import LEVELS, MapFrames, Palette, ProfileFrames
+from wgfpde.progress import NoteLine
 from wgfpde.store import Label, Writer, read
 
 LINE = Grid([0.0], [1.0], [20])
@@ -179,9 +180,9 @@ def test_the_verb_films_and_says_where(tmp_path, capsys):
 
 def test_a_long_film_shows_how_far_it_is(capsys, monkeypatch):
     clock = iter([0.0, 1.0, 6.0, 6.0, 7.0])
-    monkeypatch.setattr("wgfpde.cli.look.time.monotonic", lambda: next(clock))
-    line = look._FrameLine()
+    monkeypatch.setattr("wgfpde.progress.time.monotonic", lambda: next(clock))
+    line = NoteLine(sys.stderr)
     for done in (1, 2, 3):
-        line(done, 9)
+        line(f"frame {done} of 9")
     line.clear()
     assert capsys.readouterr().err == "frame 2 of 9\n"

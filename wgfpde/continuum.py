@@ -97,12 +97,19 @@ class Continuum:
         self._log_pi = self._log_density(flow)
 
     def _width(self, flow: Flow) -> float:
-        """σ of π, 1/σ² = ∫π |∂ ln π|² along the axis where that is largest, by differences between cell centres."""
-        steepest, pi = 0.0, np.exp(self._log_pi_cells)
+        """σ of π, 1/σ² = ∫π |∂ ln π|²: between the points in 1D, in 2D between cells along the steeper axis."""
+        if flow.grid.dim == 1:
+            n = self._nodes[0]
+            places = np.ravel(n.lower[:, None] + n.width[:, None] * self._at)
+            rise = np.diff(self._log_pi.ravel())
+            pi = np.exp(np.maximum(self._log_pi.ravel()[1:], self._log_pi.ravel()[:-1]))
+            steepest = float(np.sum(pi * rise**2 / np.diff(places)))
+            return 1 / math.sqrt(steepest) if steepest > 0 else math.inf
+        steepest, share = 0.0, np.exp(self._log_pi_cells) * flow.grid.cell_volume
         for k, axis in enumerate(reversed(flow.grid.axes)):
             rise = np.moveaxis(np.diff(self._log_pi_cells, axis=k), k, -1) / axis.distances[:-1]
-            both = np.moveaxis(pi * flow.grid.cell_volume, k, -1)
-            steepest = max(steepest, float(np.sum(0.5 * (both[..., 1:] + both[..., :-1]) * rise**2)))
+            along = np.moveaxis(share, k, -1)
+            steepest = max(steepest, float(np.sum(np.maximum(along[..., 1:], along[..., :-1]) * rise**2)))
         return 1 / math.sqrt(steepest) if steepest > 0 else math.inf
 
     def _log_density(self, flow: Flow) -> Array:

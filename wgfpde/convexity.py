@@ -85,10 +85,11 @@ def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
         """The smallest value less its noise, that noise, and where."""
         with np.errstate(all="ignore"):
             value, noise = _hessian(on_grid, places, steps)
+            value = np.where(np.isfinite(value), value - noise, np.inf)
         if not np.any(np.isfinite(value)):
             return -np.inf, 0.0, ()
-        k = np.unravel_index(np.nanargmin(value - noise), value.shape)
-        return float(value[k] - noise[k]), float(noise[k]), tuple(int(i) for i in k)
+        k = np.unravel_index(np.argmin(value), value.shape)
+        return float(value[k]), float(noise[k]), tuple(int(i) for i in k)
 
     places = [_inside(axis, 2 * step, grid.dim) for axis, step in zip(grid.axes, steps, strict=True)]
     found, noise, where = smallest(places)
@@ -128,9 +129,9 @@ def _at_walls(potential: Callable[..., Array], axis: Axis, step: float, found: f
     for wall, inward in ((axis.lower, 1.0), (axis.upper, -1.0)):
         with np.errstate(all="ignore"):
             (one, two, three), noise = _hessian(potential, [wall + inward * 2 * step * np.arange(1.0, 4.0)], [step])
-        value = 3 * one - 3 * two + three - 7 * float(np.max(noise))
-        if np.isfinite(value) and value + 14 * float(np.max(noise)) < found:
-            lower.append(float(value))
+            value, unsure = float(3 * one - 3 * two + three), 7 * float(np.max(noise))
+        if np.isfinite(value) and value + unsure < found:
+            lower.append(value - unsure)
     return lower
 
 

@@ -1,8 +1,9 @@
-"""Progress of a run as one line of text.  A warning stays on the screen."""
+"""Progress as one line of text: of a run, where a warning stays on the screen, and of anything else in words."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -71,3 +72,35 @@ class ProgressLine:
         if self._terminal and self._shown:
             self._write("\r\x1b[K")
             self._shown = False
+
+
+class NoteLine:
+    """What is being done, in words: one line rewritten in place on a terminal, a line now and then elsewhere.
+
+    stream : where to.   at_once : from the first call on, not from two seconds on; then no call is passed over.
+    """
+
+    def __init__(self, stream: TextIO, at_once: bool = False) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._pause = 0.0 if at_once else 0.2 if self._terminal else 5.0
+        self._next = time.monotonic() + (0.0 if at_once else QUIET_SECONDS if self._terminal else self._pause)
+        self._shown = False
+
+    def __call__(self, text: str) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._pause
+        width = max(shutil.get_terminal_size().columns - 1, 20)
+        self._write(f"\r\x1b[K{text[:width]}" if self._terminal else f"{text}\n")
+        self._shown = self._terminal
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # whoever read it is gone: the work goes on
+            self._stream.write(text)
+            self._stream.flush()
+
+    def clear(self) -> None:
+        if self._shown:
+            self._write("\r\x1b[K")
+        self._shown = False

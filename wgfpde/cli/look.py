@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from ..progress import QUIET_SECONDS
+from ..progress import NoteLine
 from .arguments import Verbs, run_of
 
 FIELDS = (
@@ -55,11 +54,11 @@ def _movie(args: argparse.Namespace) -> int:
 
     run = read(args.path)
     gibbs = references(run)[1] if run.dim == 1 else None
-    line = _FrameLine()
+    line = NoteLine(sys.stderr)
     try:
         film = movie(
             run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
-            gibbs=gibbs, progress=line,
+            gibbs=gibbs, progress=lambda done, total: line(f"frame {done} of {total}"),
         )  # fmt: skip
     finally:
         line.clear()
@@ -79,28 +78,6 @@ def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path
     run, options = read(path), Options(**given)
     exact, gibbs = references(run) if options.field == "rho" else (None, None)
     return plot(run, out, options=options, exact=exact, gibbs=gibbs)
-
-
-class _FrameLine:
-    """Which frame a film is at, on stderr: rewritten in place on a terminal, every 5 s elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._pause = 0.2 if self._terminal else 5.0
-        self._next = time.monotonic() + (QUIET_SECONDS if self._terminal else self._pause)
-        self._shown = False
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._pause
-        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
-        print(f"{start}frame {done} of {total}", end=end, file=sys.stderr, flush=True)
-        self._shown = self._terminal
-
-    def clear(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _times(text: str) -> tuple[float, ...]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
-from ..progress import QUIET_SECONDS, ProgressLine
+from ..progress import NoteLine, ProgressLine
 from .arguments import Verbs, case_of, json_of
 from .words import print_json
 
@@ -58,7 +57,7 @@ def _spectrum(args: argparse.Namespace) -> int:
     out = out if out.suffix else out.with_suffix(".h5")
     check_place(out)
     picture = _picture_of(args, out)
-    line = _StageLine(case.cells)
+    line = NoteLine(sys.stderr, at_once=case.cells > SLOW_CELLS)
     limit = None
     try:
         flow = build_flow(case, build_grid(case))
@@ -125,7 +124,7 @@ def _picture_of(args: argparse.Namespace, out: Path) -> Path | None:
     return picture_path(args.plot, args.plot.parent, args.plot.stem, None)
 
 
-def _richardson(case: Case, k: int, line: _StageLine) -> tuple[tuple[Array, Array], Spectrum]:
+def _richardson(case: Case, k: int, line: NoteLine) -> tuple[tuple[Array, Array], Spectrum]:
     """Extrapolated eigenvalues with their errors, and the spectrum on the grid of the case."""
     from ..case import build_flow, build_grid, override
     from ..spectra import extrapolated
@@ -235,24 +234,3 @@ def _record(
         names = ("mode", "rate", "expected", "stepped", "window", "reason", "note")
         record["observed"] = {name: getattr(observed, name) for name in names}
     return record
-
-
-class _StageLine:
-    """What is being done, on stderr: rewritten in place on a terminal, a line each elsewhere; not where it is quick."""
-
-    def __init__(self, cells: int) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._from = time.monotonic() + (0.0 if cells > SLOW_CELLS else QUIET_SECONDS)
-        self._shown = False
-
-    def __call__(self, words: str) -> None:
-        if time.monotonic() < self._from:
-            return
-        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
-        print(f"{start}{words} …", end=end, file=sys.stderr, flush=True)
-        self._shown = self._terminal
-
-    def clear(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        self._shown = False

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
-from ..progress import QUIET_SECONDS
+from ..progress import NoteLine
 from .arguments import Verbs, case_of, json_of
 from .words import print_json
 
@@ -60,7 +59,7 @@ def _stationary(args: argparse.Namespace) -> int:
         raise CaseError(f"--out {file}: expected a file ending in .h5, .hdf5 or .nc.")
     check_place(file)
     picture = None if args.no_plot else picture_path(args.plot, file.parent, file.stem, None)
-    line = _Line()
+    line = NoteLine(sys.stderr)
     try:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     finally:
@@ -81,7 +80,7 @@ def _stationary(args: argparse.Namespace) -> int:
     return 0
 
 
-def _search(args: argparse.Namespace, case: Case, file: Path, line: _Line) -> dict[str, Any]:
+def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
     """All states of one case."""
     from ..case import build
     from ..steady import branches, default_measures, measured, starts, states_record, write_states
@@ -102,7 +101,7 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: _Line) -> di
     return record
 
 
-def _vary(args: argparse.Namespace, case: Case, file: Path, line: _Line) -> dict[str, Any]:
+def _vary(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
     """Branches over a parameter."""
     from ..steady import continuation, diagram_record, write_diagram
     from ..vary import vary
@@ -169,26 +168,3 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
     for one in diagram.critical:
         place = f"{diagram.measure} = {one.measure if abs(one.measure) > 1e-4 * size else 0.0:.6g}"
         print(f"\n  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
-
-
-class _Line:
-    """What a search is at, on stderr: rewritten in place on a terminal, every 5 s elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._pause = 0.2 if self._terminal else 5.0
-        self._next = time.monotonic() + (QUIET_SECONDS if self._terminal else self._pause)
-        self._shown = False
-
-    def __call__(self, text: str) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._pause
-        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
-        self._shown = self._terminal
-
-    def clear(self) -> None:
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._shown = False
