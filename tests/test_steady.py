@@ -22,8 +22,8 @@ from wgfpde.steady import (
     branches,
     continuation,
     corrected,
-    linearised,
     measured,
+    rates,
     starts,
     stationary,
     unstable_directions,
@@ -286,9 +286,9 @@ def test_dense_and_iterative_rates_agree(monkeypatch):
     flow = desai_zwanzig_2d(20)
     state = stationary(flow, 1.0, analyse=False)
     found = equilibrium(flow, flow.potential + flow.interaction.apply(state.rho), 1.0)
-    dense = linearised.stability(flow, found)
-    monkeypatch.setattr(linearised, "DENSE", 0)
-    iterative = linearised.stability(flow, found)
+    dense = rates.stability(flow, found)
+    monkeypatch.setattr(rates, "DENSE", 0)
+    iterative = rates.stability(flow, found)
     assert iterative.rates == pytest.approx(dense.rates, abs=1e-8)
     assert dense.unstable == unstable_directions(flow, found) == 2
 

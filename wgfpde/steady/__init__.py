@@ -2,7 +2,7 @@
 
 from .continuation import continuation
 from .family import Branch, Critical, Diagram, Point, check_case, default_measures, measured
-from .linearised import Stability, stability, unstable_directions
+from .rates import Stability, stability, unstable_directions
 from .record import check_place, diagram_record, states_record, write_diagram, write_states
 from .search import branches, starts
 from .solve import Steady, corrected, stationary

@@ -1,4 +1,4 @@
-"""The conductances of the scheme at a stationary state, scaled: the entries of A' = S⁻¹LS⁻¹ (module `linearised`).
+"""The conductances of the scheme at a stationary state, scaled: the entries of A' = S⁻¹LS⁻¹ (module `pencil`).
 
 A face σ between cells i and j has the conductance c = area M/d and adds c/S_i², c/S_j² to the diagonal of A' and
 −c/(S_iS_j) beside it, S² = hg, with the mobility M of the scheme at Δξ = 0.

@@ -96,7 +96,7 @@ def explore(
 
 def analysed(flow: Flow, mass: float, state: Steady) -> Steady:
     """The state with its growth rates."""
-    from .linearised import stability
+    from .rates import stability
 
     field = MeanField(flow, mass)
     return replace(state, stability=stability(flow, field.image(field.drive(state.rho))))

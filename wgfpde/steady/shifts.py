@@ -6,16 +6,12 @@ Where V does not vary along an axis that is periodic, or whose walls lie in vacu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..flow import Flow
 from ..grid import Array
 from .law import Equilibrium
-
-if TYPE_CHECKING:
-    from .linearised import Linearised
+from .pencil import Linearised
 
 WALLS = 1e-9
 """Density at a wall, relative to the largest, that lets a state be shifted along that axis."""

@@ -25,7 +25,7 @@ from ..flow import Flow
 from ..grid import Array
 from .krylov import gmres
 from .law import EPS, Equilibrium, equilibrium
-from .linearised import Stability, components, stability
+from .rates import Stability, components, stability
 from .shifts import free_axes
 
 TOLERANCE = 1e-13
