@@ -165,7 +165,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         diagnostics=recorded,
         columns=columns,
         record=_record(case),
-        watch=None if descent is None or descent.blow_up == "ignore" else make_watch(flow, flow.mass(rho)),
+        watch=_watch(case, flow, rho),
     )
 
 
@@ -177,6 +177,14 @@ def descends(solver: FvTable | JkoTable | GeodesicTable) -> bool:
 def _is_balanced(case: Case) -> bool:
     """A step in the plane by finite volumes costs less than the dissipation that it would be held against."""
     return isinstance(case.solver, JkoTable) or case.dim == 1
+
+
+def _watch(case: Case, flow: Flow, rho: Array) -> Watch | None:
+    """What ends a run that blows up; a crowd of bounded density cannot."""
+    solver = case.solver
+    if isinstance(solver, GeodesicTable) or solver.blow_up == "ignore" or not descends(solver):
+        return None
+    return make_watch(flow, flow.mass(rho))
 
 
 def _record(case: Case) -> Record:

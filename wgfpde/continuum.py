@@ -9,7 +9,8 @@
 ρ̃ is a density with a Lipschitz logarithm relative to π, on a convex box or torus.  Every inequality that π has
 therefore holds for these numbers up to the error of Gauss's rule in sub-cells, whatever the cells are; those of the
 cell values themselves (`kl_gibbs`, `dissipation`/κ²) differ from them by O(h²) and may violate it by as much.  For
-a shifted Gaussian w is linear, and ρ̃ is the Gaussian.
+a shifted Gaussian w is linear, and ρ̃ is the Gaussian.  Where V rises by many κ over a cell, ρ̃ is a density that the
+cells do not tell: its mass before it is normalised says so (`Reading.resolved`).
 
 H is summed as ∫π f(w), f(w) = (w − 1)e^w + 1 ≥ 0, so that it is accurate near the Gibbs state too.  Beside
 empty cells w is that of the nearest centre: H stays finite, I is infinite.
@@ -17,9 +18,10 @@ empty cells w is that of the nearest centre: H stays finite, I is infinite.
 On a line W₂ is that of the masses in the sub-cells, each with a density whose logarithm is linear there; with the
 levels F summed from the nearer end, a distance is known to 1e-14 of the box, also close to equilibrium.  Spread
 evenly, as on a circle, a displacement m would come out too long by (s/σ)²/12 of it where m is below the width s of
-a sub-cell: enough to break Talagrand's inequality, which a Gaussian that comes to rest saturates.
+a sub-cell: enough to break Talagrand's inequality, which a Gaussian that comes to rest saturates.  On a circle only the
+uniform measure has sharp constants, and to spread it evenly is exact.
 
-A sub-cell is a 30th of the width of π at most, ∫π|V'/κ|² = 1/σ²: for a Gaussian that leaves 4e-10 of W₂².
+A sub-cell is a 50th of the width of π at most, ∫π|V'/κ|² = 1/σ²: for translates of Gaussians that leaves 1.3e-9 of W₂².
 """
 
 from __future__ import annotations
@@ -32,19 +34,21 @@ from numba import njit
 
 from .flow import Flow, once_per_flow
 from .grid import Array, Axis
-from .quantiles import Coupling
+from .quantiles import Coupling, composite_gauss, line_distance
 from .threads import default_threads, share
 
 POINTS = 3, 2
 """Gauss points along each axis of a sub-cell, in 1D and in 2D."""
-LEAST = 1600, 64
+LEAST, LEAST_ON_CIRCLE = (1600, 64), 512
 """Sub-cells along an axis, at least."""
-WITHIN = 30, 2
+WITHIN = 50, 2
 """Sub-cells in the width σ of π."""
 MOST = 65536, 2**20
 """Sub-cells in all, at most, but for 4 between two centres in 1D and 1 in 2D."""
-STRETCH = 500.0
-"""Largest change of a log-density over a sub-cell that is told from a point mass at its end."""
+UNTOLD = 0.5
+"""Logarithm of the mass that ρ̃ has before it is normalised, beyond which it says nothing of the cells."""
+NORMAL = 0.1
+"""Excess of that mass over 1 up to which the sums are accurate as they are."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Reading:
     entropy: float
     fisher: float
     log_mass: float
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the cells tell the density between their centres: ∫π e^w is the mass, up to a factor of √e."""
+        return abs(self.log_mass) <= UNTOLD
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,12 @@ class Continuum:
         parts = _parts(flow, self._width(flow))
         if parts != self._parts:
             self._lay_out(flow, parts)
-        self._last: tuple[Array, float] | None = None
+        self._known: list[tuple[Array, float]] = []
 
     def _lay_out(self, flow: Flow, parts: int) -> None:
         """Points and weights of so many sub-cells between two centres along each axis, and ln π there."""
         self._parts = parts
-        self._at, weights = _composite_gauss(parts, POINTS[flow.grid.dim - 1])
+        self._at, weights = composite_gauss(parts, POINTS[flow.grid.dim - 1])
         if flow.grid.dim == 1:
             self._weights = self._nodes[0].width[:, None] * weights
         else:
@@ -131,26 +140,34 @@ class Continuum:
         """H and I of cell averages ≥ 0, array of the grid's shape, and their mass > 0."""
         with np.errstate(divide="ignore"):
             w = np.log(rho) - (self._log_pi_cells + math.log(mass))
-        entropy, surplus, fisher = self._sums_1d(w) if w.ndim == 1 else self._sums_2d(w)
+        sums, shift = self._sums_1d if w.ndim == 1 else self._sums_2d, 0.0
+        entropy, surplus, fisher, total, top = sums(w)
+        for _ in range(2):  # what is taken from w leaves ρ̃ as it is
+            if abs(surplus) <= NORMAL:
+                break
+            shift += math.log(total) if 0.0 < total < math.inf else top
+            entropy, surplus, fisher, total, top = sums(w - shift)
         # ∫ρ̃ w̃ of the normalised density from A = ∫π f(w) and B = ∫π(e^w − 1), without cancellation
         scaled = (entropy - _excess(surplus)) / (1 + surplus)
         infinite = not np.all(np.isfinite(w))
-        return Reading(mass * scaled, math.inf if infinite else mass * fisher / (1 + surplus), math.log1p(surplus))
+        fisher = math.inf if infinite else mass * fisher / (1 + surplus)
+        return Reading(mass * scaled, fisher, shift + math.log1p(surplus))
 
-    def _sums_1d(self, w: Array) -> tuple[float, float, float]:
-        """A, B and ∫π e^w |w'|²."""
+    def _sums_1d(self, w: Array) -> tuple[float, float, float, float, float]:
+        """A, B, ∫π e^w |w'|², ∫π e^w, and the largest ln(π e^w)."""
         n = self._nodes[0]
         slope, between = self._between(w)
-        pi, rho = np.exp(self._log_pi), np.exp(self._log_pi + between)
+        with np.errstate(over="ignore"):
+            pi, rho = np.exp(self._log_pi), np.exp(self._log_pi + between)
         small = np.abs(between) <= NEAR
         v = np.where(small, between, 0.0)
         with np.errstate(invalid="ignore"):
             plain = np.where(np.isfinite(between), rho * (between - 1), 0.0) + pi
-        entropy = np.where(small, pi * _entropy_series(v), plain)
-        surplus = np.where(small, pi * np.expm1(v), rho - pi)
-        steep = (slope / n.width[:, None]) ** 2
-        a, b, c = (float(np.sum(np.sum(self._weights * f, axis=1))) for f in (entropy, surplus, rho * steep))
-        return a, b, c
+            entropy = np.where(small, pi * _entropy_series(v), plain)
+            surplus = np.where(small, pi * np.expm1(v), rho - pi)
+            terms = (entropy, surplus, rho * (slope / n.width[:, None]) ** 2, rho)
+            a, b, c, d = (float(np.sum(np.sum(self._weights * f, axis=1))) for f in terms)
+        return a, b, c, d, float(np.max(self._log_pi + between))
 
     def _between(self, w: Array) -> tuple[Array, Array]:
         """The rise of w over each stretch (n, 1), and w at the points (n, q), in 1D."""
@@ -160,25 +177,31 @@ class Continuum:
         nearest = np.where(self._at < 0.5, left, right)
         return slope, np.where(full, np.where(full, left, 0.0) + slope * self._at, nearest)
 
-    def _sums_2d(self, w: Array) -> tuple[float, float, float]:
+    def _sums_2d(self, w: Array) -> tuple[float, float, float, float, float]:
         nx, ny = self._nodes
-        sums = np.empty((3, len(ny.lower)))
+        sums = np.empty((5, len(ny.lower)))
         share(
             _rows, len(ny.lower), w.size, default_threads(), np.ascontiguousarray(w), self._log_pi, self._weights,
             self._at, nx.left, nx.right, nx.width, ny.left, ny.right, ny.width, sums,
         )  # fmt: skip
-        return float(sums[0].sum()), float(sums[1].sum()), float(sums[2].sum())
+        a, b, c, d = (float(row.sum()) for row in sums[:4])
+        return a, b, c, d, float(sums[4].max())
 
     def w2(self, rho: Array, mass: float) -> float:
-        """W₂(ρ, π) of a density in 1D, for its mass > 0.  That of the same array as last time is remembered."""
-        if self._last is None or self._last[0] is not rho:
-            self._last = rho, self._w2(rho, mass)
-        return self._last[1]
+        """W₂(ρ, π) of a density in 1D, for its mass > 0.  Those of the last two arrays are remembered."""
+        for array, known in self._known:
+            if array is rho:
+                return known
+        found = self._w2(rho, mass)
+        self._known = [*self._known[-1:], (rho, found)]
+        return found
 
     def _w2(self, rho: Array, mass: float) -> float:
         n = self._nodes[0]
         with np.errstate(divide="ignore"):
-            between = self._between(np.log(rho) - (self._log_pi_cells + math.log(mass)))[1]
+            w = np.log(rho) - (self._log_pi_cells + math.log(mass))
+        between = self._between(w)[1]
+        between = between - np.max(self._log_pi + between)
         shape = (len(n.lower) * self._parts, POINTS[0])
         steps = n.width[:, None] * (np.arange(self._parts) / self._parts)
         edges = np.append(np.ravel(n.lower[:, None] + steps), n.lower[-1] + n.width[-1])
@@ -195,7 +218,8 @@ class Continuum:
 def _parts(flow: Flow, width: float) -> int:
     """Sub-cells between two centres, where π is that wide; in 1D an even number: none lies astride the middle."""
     dim, axes = flow.grid.dim, flow.grid.axes
-    wanted = max(max(LEAST[dim - 1] / a.size, WITHIN[dim - 1] * float(a.widths.max()) / width) for a in axes)
+    least = LEAST_ON_CIRCLE if dim == 1 and axes[0].periodic else LEAST[dim - 1]
+    wanted = max(max(least / a.size, WITHIN[dim - 1] * float(a.widths.max()) / width) for a in axes)
     parts = math.ceil(min(wanted, (MOST[dim - 1] / flow.grid.size) ** (1 / dim)))
     return max(4, parts + parts % 2) if dim == 1 else max(1, parts)
 
@@ -209,44 +233,6 @@ def _between_centres(axis: Axis) -> _Nodes:
     ends = np.concatenate([[axis.lower], centers, [axis.upper]])
     cells = np.clip(np.arange(-1, n + 1), 0, n - 1)
     return _Nodes(ends[:-1], np.diff(ends), cells[:-1], cells[1:])
-
-
-def _composite_gauss(parts: int, points: int) -> tuple[Array, Array]:
-    """Nodes in (0, 1) and weights of Gauss's rule in each of `parts` equal parts, (parts·points,)."""
-    nodes, weights = np.polynomial.legendre.leggauss(points)
-    offsets = np.arange(parts)[:, None]
-    return np.ravel((offsets + 0.5 * (nodes + 1)) / parts), np.tile(0.5 * weights / parts, parts)
-
-
-def line_distance(edges: Array, a: Array, a_rises: Array, b: Array, b_rises: Array) -> float:
-    """W₂ of two densities of mass 1 on the same increasing edges, (n+1,).
-
-    a, b : cell masses ≥ 0, (n,), normalised here.   rises : of the log-densities over each cell, (n,), linear there.
-    """
-    rises = [np.clip(np.nan_to_num(r, nan=0.0), -STRETCH, STRETCH) for r in (a_rises, b_rises)]
-    below = _half_cost(edges, a / a.sum(), rises[0], b / b.sum(), rises[1])
-    above = _half_cost(-edges[::-1], (a / a.sum())[::-1], -rises[0][::-1], (b / b.sum())[::-1], -rises[1][::-1])
-    return math.sqrt(below + above)
-
-
-def _half_cost(edges: Array, a: Array, a_rises: Array, b: Array, b_rises: Array) -> float:
-    """∫₀^½ |F⁻¹(u) − G⁻¹(u)|² du, by Gauss's rule between levels of both."""
-    levels = [np.concatenate([[0.0], np.cumsum(masses)]) for masses in (a, b)]
-    u = np.unique(np.concatenate([*(level[level < 0.5] for level in levels), [0.5]]))
-    at, weights = _composite_gauss(1, 3)
-    points = u[:-1, None] + np.diff(u)[:, None] * at
-    found = []
-    for level, rises in zip(levels, (a_rises, b_rises), strict=True):
-        i = np.searchsorted(level, u[:-1], side="right") - 1
-        share = (points - level[i][:, None]) / np.diff(level)[i][:, None]
-        found.append(edges[i][:, None] + np.diff(edges)[i][:, None] * _place(share, rises[i][:, None]))
-    return float(np.sum(np.diff(u) * np.sum(weights * (found[0] - found[1]) ** 2, axis=1)))
-
-
-def _place(share: Array, rise: Array) -> Array:
-    """Where in [0, 1] this share of the mass of a density e^{rise·ξ} lies below: ln(1 + share (e^rise − 1))/rise."""
-    z = np.where(np.abs(rise) > 1e-5, rise, 1.0)
-    return np.where(np.abs(rise) > 1e-5, np.log1p(share * np.expm1(z)) / z, share + 0.5 * rise * share * (1 - share))
 
 
 NEAR = 0.05
@@ -272,10 +258,10 @@ def _excess(b: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _rows(first, last, w, log_pi, weights, at, left, right, dx, lower, upper, dy, sums):
-    """A, B and ∫π e^w |∇w|² of the stretches in rows [first, last)."""
+    """A, B, ∫π e^w |∇w|², ∫π e^w and the largest ln(π e^w) of the stretches in rows [first, last)."""
     points = len(at)
     for j in range(first, last):
-        entropy, surplus, fisher = 0.0, 0.0, 0.0
+        entropy, surplus, fisher, total, top = 0.0, 0.0, 0.0, 0.0, -math.inf
         for i in range(len(dx)):
             a, b = w[lower[j], left[i]], w[lower[j], right[i]]
             c, d = w[upper[j], left[i]], w[upper[j], right[i]]
@@ -292,6 +278,7 @@ def _rows(first, last, w, log_pi, weights, at, left, right, dx, lower, upper, dy
                         v = a if s < 0.5 else b
                     else:
                         v = c if s < 0.5 else d
+                    top = max(top, log_pi[j, i, k] + v)
                     if v == -math.inf:
                         entropy += weight * pi
                         surplus -= weight * pi
@@ -307,9 +294,10 @@ def _rows(first, last, w, log_pi, weights, at, left, right, dx, lower, upper, dy
                         rho = math.exp(log_pi[j, i, k] + v)
                         entropy += weight * (rho * (v - 1.0) + pi)
                         surplus += weight * (rho - pi)
+                    total += weight * rho
                     if not full:
                         continue
                     gx = ((1.0 - t) * (b - a) + t * (d - c)) / dx[i]
                     gy = ((1.0 - s) * (c - a) + s * (d - b)) / dy[j]
                     fisher += weight * rho * (gx * gx + gy * gy)
-        sums[0, j], sums[1, j], sums[2, j] = entropy, surplus, fisher
+        sums[0, j], sums[1, j], sums[2, j], sums[3, j], sums[4, j] = entropy, surplus, fisher, total, top

@@ -15,8 +15,9 @@ are bounds: a double well's own constant is larger.
 Both are those of the formula, whatever the cells are.  V is read at 1025 places or more on a line, 257 × 257 in the
 plane: a feature narrower than that is missed.  The Hessian is taken by fourth-order differences over 1e-3 of the box
 (2e-3 in the plane), across the seam of a circle, and less what rounding may have added; where it is smallest once more
-at closer places; on a line it is extrapolated to the walls, in the plane the last 4e-3 of the box are left out.  A jump
-or a concave kink, where K = −∞, counts as smoothed over that step.  `lambda` in a case replaces all this.
+at closer places; on a line it is extrapolated to the walls, in the plane the last 4e-3 of the box are left out.  A V
+with kinks or jumps counts as smoothed over that step, by differences of second order, which a convex kink keeps ≥ 0; a
+concave one has K = −∞ in truth.  `lambda` in a case replaces all this.
 
 References: Bakry, Émery (1985), DOI 10.1007/BFb0075847; Holley, Stroock (1987), DOI 10.1007/BF01011161; Otto, Villani
 (2000), DOI 10.1006/jfan.1999.3557; Émery, Yukich (1987), DOI 10.1007/BFb0077630.
@@ -36,8 +37,10 @@ STEP = 1e-3, 2e-3
 """Of the differences, relative to the box, in 1D and in 2D."""
 LEAST_POINTS, MOST_POINTS = (2001, 257), (65537, 513)
 """Places along an axis where the Hessian is taken: between these, two to a cell."""
-LEAST_VALUES, MOST_VALUES = (1025, 257), (8193, 1025)
+LEAST_VALUES, MOST_VALUES = (1025, 257), (4097, 1025)
 """The same for the values of V."""
+ROUGH = 0.01
+"""Share of the largest difference of order 2 by which one of order 4 may lie below all of them where V is smooth."""
 AGAIN = 33
 """Places along an axis, between the neighbours of the place where the Hessian was smallest."""
 TRIALS = 24
@@ -81,30 +84,32 @@ def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
         inside = {axis.name: _wrapped(axis, place[axis.name]) for axis in grid.axes}
         return np.asarray(potential(**inside), dtype=float)
 
-    def smallest(places: list[Array]) -> tuple[float, float, tuple[int, ...]]:
-        """The smallest value less its noise, that noise, and where."""
-        with np.errstate(all="ignore"):
-            value, noise = _hessian(on_grid, places, steps)
-            value = np.where(np.isfinite(value), value - noise, np.inf)
-        if not np.any(np.isfinite(value)):
-            return -np.inf, 0.0, ()
-        k = np.unravel_index(np.argmin(value), value.shape)
-        return float(value[k]), float(noise[k]), tuple(int(i) for i in k)
-
     places = [_inside(axis, 2 * step, grid.dim) for axis, step in zip(grid.axes, steps, strict=True)]
-    found, noise, where = smallest(places)
-    if not where:
-        return found
+    with np.errstate(all="ignore"):
+        second, fourth, noise = _hessian(on_grid, places, steps)
+    if not np.any(np.isfinite(fourth)):
+        return -np.inf
+    rough = _least(second, 0.0)[0] - _least(fourth, 0.0)[0] > ROUGH * np.nanmax(np.abs(np.nan_to_num(second)))
+    found, where = _least(second if rough else fourth, noise)
     near = [p[max(i - 1, 0) : i + 2] for p, i in zip(places, reversed(where), strict=True)]
-    again = smallest([np.linspace(p[0], p[-1], AGAIN) for p in near])
-    found, noise = min((found, noise), again[:2])
-    if grid.dim == 1 and not grid.x.periodic:
+    with np.errstate(all="ignore"):
+        closer = _hessian(on_grid, [np.linspace(p[0], p[-1], AGAIN) for p in near], steps)
+    found = min(found, _least(closer[0] if rough else closer[1], closer[2])[0])
+    if grid.dim == 1 and not grid.x.periodic and not rough:
         found = min([found, *_at_walls(on_grid, grid.x, steps[0], found)])
-    return 0.0 if -2 * noise <= found <= 0 else found
+    return 0.0 if -2 * noise[where] <= found <= 0 else found
 
 
-def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[float]) -> tuple[Array, Array]:
-    """V'' (nx,), or the smaller eigenvalue of the 2 × 2 Hessian (ny, nx), and what rounding may leave of it."""
+def _least(values: Array, noise: Array | float) -> tuple[float, tuple[int, ...]]:
+    """The smallest finite value less its noise, and where; +∞ where there is none."""
+    with np.errstate(invalid="ignore"):
+        lower = np.where(np.isfinite(values), values - noise, np.inf)
+    k = np.unravel_index(np.argmin(lower), lower.shape)
+    return float(lower[k]), tuple(int(i) for i in k)
+
+
+def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[float]) -> tuple[Array, Array, Array]:
+    """V'' (nx,), or the smaller eigenvalue of the 2 × 2 Hessian (ny, nx): to order 2, to order 4, and their noise."""
     if len(places) == 1:
         return _second(lambda s: np.broadcast_to(potential(x=places[0] + s), places[0].shape), steps[0])
     x, y = places[0][None, :], places[1][:, None]
@@ -113,14 +118,15 @@ def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[f
     def at(s: float, t: float) -> Array:
         return np.broadcast_to(potential(x=x + s, y=y + t), shape)
 
-    xx, noise_x = _second(lambda s: at(s, 0.0), steps[0])
-    yy, noise_y = _second(lambda t: at(0.0, t), steps[1])
+    def smaller(xx: Array, yy: Array, xy: Array) -> Array:
+        return 0.5 * (xx + yy) - np.hypot(0.5 * (xx - yy), xy)
 
     def mixed(a: float, b: float) -> Array:
         return (at(a, b) - at(a, -b) - at(-a, b) + at(-a, -b)) / (4 * a * b)
 
-    xy = (4 * mixed(*steps) - mixed(2 * steps[0], 2 * steps[1])) / 3
-    return 0.5 * (xx + yy) - np.hypot(0.5 * (xx - yy), xy), noise_x + noise_y
+    xx, yy = _second(lambda s: at(s, 0.0), steps[0]), _second(lambda t: at(0.0, t), steps[1])
+    xy, wide = mixed(*steps), mixed(2 * steps[0], 2 * steps[1])
+    return smaller(xx[0], yy[0], xy), smaller(xx[1], yy[1], (4 * xy - wide) / 3), xx[2] + yy[2]
 
 
 def _at_walls(potential: Callable[..., Array], axis: Axis, step: float, found: float) -> list[float]:
@@ -128,18 +134,18 @@ def _at_walls(potential: Callable[..., Array], axis: Axis, step: float, found: f
     lower = []
     for wall, inward in ((axis.lower, 1.0), (axis.upper, -1.0)):
         with np.errstate(all="ignore"):
-            (one, two, three), noise = _hessian(potential, [wall + inward * 2 * step * np.arange(1.0, 4.0)], [step])
+            _, (one, two, three), noise = _hessian(potential, [wall + inward * 2 * step * np.arange(1.0, 4.0)], [step])
             value, unsure = float(3 * one - 3 * two + three), 7 * float(np.max(noise))
         if np.isfinite(value) and value + unsure < found:
             lower.append(value - unsure)
     return lower
 
 
-def _second(line: Callable[[float], Array], step: float) -> tuple[Array, Array]:
-    """The second derivative at offset 0 to order 4, and what rounding may leave of it."""
+def _second(line: Callable[[float], Array], step: float) -> tuple[Array, Array, Array]:
+    """The second derivative at offset 0 to order 2 and to order 4, and what rounding may leave of them."""
     far, near, here = line(2 * step) + line(-2 * step), line(step) + line(-step), np.asarray(line(0.0), dtype=float)
     scale = np.abs(far) + np.abs(near) + np.abs(here)
-    return (16 * near - far - 30 * here) / (12 * step**2), 2e-15 * scale / step**2
+    return (near - 2 * here) / step**2, (16 * near - far - 30 * here) / (12 * step**2), 2e-15 * scale / step**2
 
 
 def _wrapped(axis: Axis, places: Array) -> Array:

@@ -90,7 +90,7 @@ def _print_certificates(record: Mapping[str, Any]) -> None:
     for c in record["certificates"]:
         constant = f"{'λ' if c['name'] in ('log-Sobolev', 'Talagrand') else 'K'} = {c['constant']:.6g}"
         origin = f" ({c['source']})" if c["source"] else ""
-        verdict = "at rest: not judged"
+        verdict = "not judged: at rest, or not known"
         if c["holds"] is not None:
             verdict = f"{'holds' if c['holds'] else 'VIOLATED'}: smallest slack {c['slack']:.3g} at t = {c['t']:.4g}"
         _line(c["name"], f"{c['meaning']:<26}{verdict}, {constant}{origin}", WIDE)

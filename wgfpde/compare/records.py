@@ -47,7 +47,8 @@ def scales_of_differences(run: Run) -> dict[str, float]:
     distance = largest("w2_gibbs") ** 2
     return {
         "energy_balance": largest("energy"), "de_bruijn": largest("dissipation") / kappa,
-        "slack_lsi": largest("kl_gibbs"), "slack_hwi": kappa * largest("kl_gibbs"), "slack_talagrand": distance,
+        "slack_lsi": largest("entropy_gibbs"), "slack_hwi": kappa * largest("entropy_gibbs"),
+        "slack_talagrand": distance,
         "slack_evi": 0.5 * distance,
     }  # fmt: skip
 

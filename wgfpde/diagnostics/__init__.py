@@ -7,11 +7,8 @@ diagnostics share — mass, the energies with their one W∗ρ, moments — is c
 Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the discrete energy.
 """
 
-from . import usual, order, certificates  # in the order of the file  # noqa: I001
+from . import usual, order, certificates  # in the order of the file  # noqa: F401, I001
 from .registry import REGISTRY, Diagnostic, Setting, State, chosen, compute, warm_up
 from .relative import relative_entropy_density
 
-__all__ = [
-    "REGISTRY", "Diagnostic", "Setting", "State", "certificates", "chosen", "compute", "order",
-    "relative_entropy_density", "usual", "warm_up",
-]  # fmt: skip
+__all__ = ["REGISTRY", "Diagnostic", "Setting", "State", "chosen", "compute", "relative_entropy_density", "warm_up"]

@@ -11,14 +11,17 @@ density, and H, I, W₂ are those of an actual density (`continuum`): a slack be
 1e-9 of its terms, says that λ or K is too large for the potential, or that something is broken.  In 2D W₂ is that
 of the cells, found to 1e-3.
 
-The others are about the march.  EVI is taken between snapshots a time s apart, with G = e^{Ks} (with JKO steps (1 +
-Kτ)^{s/τ}):
+They are NaN where the cells do not tell the density between their centres (`Reading.resolved`), or W₂ was not found.
 
-    ½ G W₂²(t + s) − ½ W₂²(t) ≤ −κ H(t + s) (G − 1)/K,
+The others are about the march.  EVI is taken from one snapshot to the next, at time t,
 
-which implicit steps may miss by their own error.  D is summed over the steps by the trapezoidal rule; at a start
-with D = ∞ (entropy against vacuum) by its value after the step, and where vacuum stays the balance is unknown, NaN.
-What is left of it is the error in time: negative where the steps lose more energy than the flow does.
+    ½W₂²(t) − ½W₂²(before)/G ≤ −κH(t) (1 − 1/G)/K,     G = ∏(1 + K dt)  over the steps between
+
+as implicit Euler and JKO steps have it; for the flow itself G = e^{Ks} is larger, and the inequality sharper.
+
+D is summed over the steps by the trapezoidal rule; where D more than halves in one, as from a start against vacuum, by
+its value after the step, and where vacuum stays the balance is unknown, NaN.  What is left of it is the error in
+time: negative where the steps lose more energy than the flow does.
 
 References: Otto, Villani (2000), DOI 10.1006/jfan.1999.3557; Ambrosio, Gigli, Savaré (2008), DOI
 10.1007/978-3-7643-8722-8, section 4.0.
@@ -33,6 +36,7 @@ import numpy as np
 
 from .. import fv, transport
 from ..continuum import continuum
+from ..convexity import convexity
 from ..errors import CaseError, SolverError
 from ..flow import Flow, Snapshot
 from ..grid import Array
@@ -43,8 +47,6 @@ W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
 
 
 def _has_sobolev(s: Setting) -> bool:
-    from ..convexity import convexity
-
     return s.flow.has_gibbs and convexity(s.flow).sobolev > 0
 
 
@@ -71,23 +73,29 @@ BALANCED_GIBBS = Condition(
 DESCENT_GIBBS = Condition("2D", lambda s: s.descends and s.flow.has_gibbs)
 
 
+@diagnostic("relative entropy to the Gibbs state", applies=WITH_GIBBS)
+def entropy_gibbs(s: State) -> float:
+    """H = int rho ln(rho/pi) of the density through the cell values; kl_gibbs up to O(h^2)."""
+    return s.reading.entropy if s.reading.resolved else math.nan
+
+
 @diagnostic("Fisher information relative to the Gibbs state", applies=WITH_GIBBS)
 def fisher_gibbs(s: State) -> float:
     """int rho |grad ln(rho/pi)|^2 of the density through the cell values; dissipation/kappa^2 up to O(h^2); inf in
     vacuum."""
-    return s.reading.fisher
+    return s.reading.fisher if s.reading.resolved else math.nan
 
 
 @diagnostic("Wasserstein distance to the Gibbs state", applies=GIBBS_LINE, on_request=GIBBS_PLANE)
 def w2_gibbs(s: State) -> float:
     """Wasserstein distance W2 to the Gibbs state of the same mass; NaN where it was not found."""
-    return _w2_gibbs(s, s.rho)
+    return _w2_gibbs(s, s.rho, s.mass)
 
 
 @diagnostic("slack of the logarithmic Sobolev inequality", applies=WITH_SOBOLEV)
 def slack_lsi(s: State) -> float:
     """kappa I/(2 lambda) - H >= 0; 0 for a shifted Gaussian in a parabola."""
-    return s.flow.internal.kappa * s.reading.fisher / (2 * s.convexity.sobolev) - s.reading.entropy
+    return s.flow.internal.kappa * fisher_gibbs(s) / (2 * s.convexity.sobolev) - s.reading.entropy
 
 
 @diagnostic("slack of Talagrand's inequality", applies=SOBOLEV_LINE, on_request=SOBOLEV_PLANE)
@@ -100,7 +108,7 @@ def slack_talagrand(s: State) -> float:
 def slack_hwi(s: State) -> float:
     """W2 kappa sqrt(I) - K W2^2/2 - kappa H >= 0, Hess V >= K; 0 for a shifted Gaussian in a parabola."""
     kappa, w2 = s.flow.internal.kappa, w2_gibbs(s)
-    return w2 * kappa * math.sqrt(s.reading.fisher) - 0.5 * s.convexity.bound * w2**2 - kappa * s.reading.entropy
+    return w2 * kappa * math.sqrt(fisher_gibbs(s)) - 0.5 * s.convexity.bound * w2**2 - kappa * s.reading.entropy
 
 
 @diagnostic("slack of the evolution variational inequality", applies=DESCENT_LINE, on_request=DESCENT_PLANE)
@@ -109,13 +117,16 @@ def slack_evi(s: State) -> float:
     the start."""
     if s.previous is None:
         return 0.0
-    before, now = 0.5 * _w2_gibbs(s, s.previous) ** 2, 0.5 * w2_gibbs(s) ** 2
-    k, span = s.convexity.bound, s.snapshot.t - s.previous_t
-    growth = k * span
-    if math.isfinite(s.snapshot.report.transport):  # a JKO step contracts by 1/(1 + Kτ), not by e^{−Kτ}
-        growth = span / s.snapshot.dt * math.log1p(k * s.snapshot.dt) if k * s.snapshot.dt > -1 else math.nan
-    time = math.expm1(growth) / k if k else span
-    return -time * s.flow.internal.kappa * s.reading.entropy - (math.exp(growth) * now - before)
+    before = 0.5 * _w2_gibbs(s, s.previous, s.flow.mass(s.previous)) ** 2
+    now, k, ledger = 0.5 * w2_gibbs(s) ** 2, s.convexity.bound, s.snapshot.fields.get(LEDGER)
+    growth = k * (s.snapshot.t - s.previous_t) if ledger is None else ledger[GROWTH] - ledger[LAST_GROWTH]
+    if not math.isfinite(growth):  # some 1 + K dt is negative
+        return math.nan
+    excess = s.flow.internal.kappa * s.reading.entropy
+    if growth < 0:  # the same, times G
+        return -excess * math.expm1(growth) / k - (math.exp(growth) * now - before)
+    time = -math.expm1(-growth) / k if k else s.snapshot.t - s.previous_t
+    return math.exp(-growth) * before - now - excess * time
 
 
 @diagnostic("balance of energy and dissipation", applies=BALANCED, on_request=DESCENT)
@@ -135,11 +146,13 @@ def de_bruijn(s: State) -> float:
     return float(change / (s.flow.internal.kappa * (s.snapshot.t - s.previous_t)))
 
 
-def _w2_gibbs(s: State, rho: Array) -> float:
+def _w2_gibbs(s: State, rho: Array, mass: float) -> float:
+    if not s.reading.resolved:
+        return math.nan
     if s.flow.grid.dim == 1:
-        return continuum(s.flow).w2(rho, s.mass)
+        return continuum(s.flow).w2(rho, mass)
     try:
-        return transport.w2(s.flow.grid, rho, s.flow.gibbs(s.mass), **W2_OPTIONS)
+        return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass), **W2_OPTIONS)
     except (CaseError, SolverError):  # no mass, or no convergence: the run goes on
         return math.nan
 
@@ -147,35 +160,41 @@ def _w2_gibbs(s: State, rho: Array) -> float:
 # ---- the dissipation of the steps --------------------------------------------------------------------------
 
 LEDGER = "ledger"
-"""Field of a snapshot that travels with it, also into a checkpoint: (5,) numbers at the places below."""
-DISSIPATED, DISSIPATION, FIRST_ENERGY, LAST_ENERGY, LAST_DISSIPATED = range(5)
+"""Field of a snapshot that travels with it, also into a checkpoint: (7,) numbers at the places below."""
+DISSIPATED, DISSIPATION, FIRST_ENERGY, LAST_ENERGY, LAST_DISSIPATED, GROWTH, LAST_GROWTH = range(7)
+STEEP = 2.0
+"""Fall of the dissipation in one step from which on the trapezoidal rule says more of its start than of the step."""
 
 
 def keeps_ledger(names: list[str]) -> bool:
     """Whether one of these numbers needs the dissipation of every step."""
-    return not {"energy_balance", "de_bruijn"}.isdisjoint(names)
+    return not {"energy_balance", "de_bruijn", "slack_evi"}.isdisjoint(names)
 
 
 def open_ledger(flow: Flow, snapshot: Snapshot) -> Snapshot:
-    """A snapshot with its ledger begun."""
+    """A snapshot with its ledger begun; after the start nobody knows what was dissipated before."""
     energy = flow.value(snapshot.rho)
-    return _entered(snapshot, np.array([0.0, fv.dissipation(flow, snapshot.rho), energy, energy, 0.0]))
+    first = energy if snapshot.step == 0 else np.nan
+    return _entered(snapshot, np.array([0.0, fv.dissipation(flow, snapshot.rho), first, energy, 0.0, 0.0, 0.0]))
 
 
 def enter_step(flow: Flow, snapshot: Snapshot, ledger: Array) -> Snapshot:
     """A snapshot with the ledger of the one before, and what its step dissipated."""
     ledger = ledger.copy()
     before, now = ledger[DISSIPATION], fv.dissipation(flow, snapshot.rho)
-    spent = snapshot.dt * (0.5 * (before + now) if np.isfinite(before) else now)
+    spent = snapshot.dt * (0.5 * (before + now) if before <= STEEP * now else now)
     ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
+    if flow.has_gibbs:
+        contraction = convexity(flow).bound * snapshot.dt
+        ledger[GROWTH] += math.log1p(contraction) if contraction > -1 else math.nan
     return _entered(snapshot, ledger)
 
 
 def enter_snapshot(snapshot: Snapshot, energy: float) -> Snapshot:
     """A snapshot that was recorded: the next one counts from here."""
     ledger = snapshot.fields[LEDGER].copy()
-    ledger[LAST_ENERGY], ledger[LAST_DISSIPATED] = energy, ledger[DISSIPATED]
+    ledger[LAST_ENERGY], ledger[LAST_DISSIPATED], ledger[LAST_GROWTH] = energy, ledger[DISSIPATED], ledger[GROWTH]
     return _entered(snapshot, ledger)
 
 

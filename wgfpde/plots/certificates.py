@@ -26,7 +26,8 @@ def figure_certificates(run: Run) -> Figure:
     figure = style.new_figure((7.0, 5.6))
     chain, shares = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1.0])
     kappa, lam = (float(run.attributes.get(name, np.nan)) for name in ("kappa", "sobolev"))
-    d, entropy = run.diagnostics, kappa * run.diagnostics["kl_gibbs"]
+    d = run.diagnostics
+    entropy = kappa * d.get("entropy_gibbs", d["kl_gibbs"])
     curves = [(kappa**2 * d["fisher_gibbs"] / (2 * lam), r"$\frac{\kappa^2}{2\lambda}\,I$")] if lam > 0 else []
     curves.append((entropy, r"$\kappa H$"))
     if lam > 0 and "w2_gibbs" in d:

@@ -112,7 +112,7 @@ def certificates(record: Mapping[str, Any]) -> Markup:
 
 def _held(holds: bool | None) -> Markup:
     if holds is None:
-        return Markup("at rest")
+        return Markup("not judged")
     return Markup('<span class="good">yes</span>' if holds else '<span class="bad">VIOLATED</span>')
 
 
