@@ -9,6 +9,7 @@ from wgfpde import cli, runner, store
 from wgfpde.blowup import LEAST_SHARPNESS, make_watch, peak, reason_to_blow_up
 from wgfpde.case import load, loads, override
 from wgfpde.energy import Energy, Internal
+from wgfpde.errors import CaseError
 from wgfpde.flow import Flow
 from wgfpde.grid import Grid
 
@@ -213,13 +214,16 @@ def test_resuming_keeps_the_verdict(tmp_path):
     resumed = runner.resume(tmp_path / "parts")
     assert resumed.message == whole.message
     assert np.array_equal(store.read(tmp_path / "parts").rho[-1], store.read(tmp_path / "whole").rho[-1])
-    again = runner.resume(tmp_path / "parts", until=0.3)
-    assert again.message == whole.message  # it does not march on from a density that has blown up
+    for until in (None, 0.3):  # it does not march on from a density that has blown up
+        with pytest.raises(CaseError, match=r"blow-up at t = .*start again: wgfpde run .*solver\.blow_up=ignore"):
+            runner.resume(tmp_path / "parts", until=until)
 
 
 def test_the_command_line_says_so(capsys, tmp_path):
     arguments = ["--set", "grid.shape=[32,32]", "--set", "solver.dt=0.005", "--out", str(tmp_path / "run"), "--json"]
     assert cli.main(["run", "keller_segel_blow_up_2d", *arguments]) == 0
     assert '"verdict": "blow-up"' in capsys.readouterr().out
+    assert cli.main(["inspect", str(tmp_path / "run")]) == 0
+    assert "finished with a blow-up: t = 0 to 0.165 of 0.25" in capsys.readouterr().out
     with pytest.raises(Exception, match='blow_up: expected "stop" or "ignore"'):
         load("keller_segel_blow_up_2d", ["solver.blow_up=never"])

@@ -7,7 +7,6 @@ import pytest
 
 from wgfpde import case, cli, runner, store
 from wgfpde.convexity import convexity
-from wgfpde.diagnostics import Setting, chosen
 from wgfpde.errors import CaseError
 from wgfpde.inequalities import balance, certificates, sentences
 
@@ -82,14 +81,23 @@ def test_nothing_is_violated_as_it_comes_to_rest(cells, tmp_path):
     assert np.all(run.diagnostics["slack_talagrand"] >= -1e-9 * run.diagnostics["w2_gibbs"] ** 2)
 
 
-def test_a_constant_that_is_too_large_is_found_out(tmp_path):
-    """λ = 1.31 where 1.3 is true: 0.8 % of the entropy is missing in each."""
-    run = run_of(tmp_path, "energy.lambda=1.31")
+@pytest.mark.parametrize("lam", [1.31, 2.6, 1e9])
+def test_a_constant_that_is_too_large_is_found_out(tmp_path, lam):
+    """Where 1.3 is true the part 1 − 1.3/λ of the larger side, H, is missing."""
+    run = run_of(tmp_path, f"energy.lambda={lam}")
     found = {c["name"]: c for c in certificates(run)}
-    assert not any(found[name]["holds"] for name in ("log-Sobolev", "Talagrand", "HWI"))
-    assert found["log-Sobolev"]["share"] == pytest.approx(1 - 1.31 / 1.3, rel=1e-3)
-    assert found["HWI"]["source"] == "the case"
-    assert run.attributes["convexity"] == run.attributes["sobolev"] == 1.31
+    assert [found[name]["holds"] for name in ("log-Sobolev", "Talagrand", "HWI")] == [False, False, True]
+    assert found["log-Sobolev"]["share"] == pytest.approx(LAM / lam - 1, rel=1e-2)
+    assert (found["Talagrand"]["source"], found["HWI"]["source"]) == ("the case", "Hess V")
+    assert run.attributes["sobolev"] == lam and run.attributes["convexity"] == pytest.approx(LAM, rel=1e-8)
+
+
+def test_a_violation_far_below_zero_is_one(translate):
+    """Also where the side that should be larger is negative itself, as that of HWI with a large K."""
+    run = replace(translate, diagnostics=dict(translate.diagnostics))
+    run.diagnostics["slack_hwi"] = -3 * KAPPA * run.diagnostics["entropy_gibbs"]
+    found = {c["name"]: c for c in certificates(run)}["HWI"]
+    assert found["holds"] is False and found["share"] == pytest.approx(-1.5)
 
 
 def test_evi_is_an_equality_for_translates_in_the_limit(tmp_path):
@@ -216,11 +224,11 @@ def test_lambda_belongs_to_a_gibbs_state():
         case.load("barenblatt_1d_m2", ["energy.lambda=1.0"])
     with pytest.raises(CaseError, match=r"energy\.lambda: expected a number"):
         case.load("ou_1d", ["energy.lambda=steep"])
+    with pytest.raises(CaseError, match=r"energy\.lambda: expected a number larger than 0"):
+        case.load("ou_1d", ["energy.lambda=-1"])
     loaded = case.loads(case.load("ou_1d", ["energy.lambda=0.5"]).resolved_toml())
-    assert loaded.energy.convexity == 0.5
+    assert loaded.energy.sobolev == 0.5
     assert convexity(case.build(loaded).flow).sobolev == 0.5
-    flow = case.build(loaded).flow
-    assert "slack_lsi" in [d.name for d in chosen(Setting(flow))]
 
 
 def test_in_the_plane_on_request(tmp_path):

@@ -71,8 +71,8 @@ def test_json_has_every_key_and_no_nan(capsys, run):
     record = json.loads(inspect(capsys, str(run.folder), "--json"), parse_constant=lambda word: pytest.fail(word))
     assert list(record) == [
         "file", "title", "equation", "method", "status", "verdict", "message", "grid", "snapshots", "t_first", "t_last",
-        "steps",
-        "wall_seconds", "compile_seconds", "diagnostics", "promises", "certificates", "balance", "advice", "t_end",
+        "t_end", "steps",
+        "wall_seconds", "compile_seconds", "diagnostics", "promises", "certificates", "balance", "advice",
         "times", "question", "axes",
         "solver", "step_sizes", "step_statistics", "parameters", "provenance", "bytes",
     ]  # fmt: skip

@@ -279,7 +279,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0], convexity=table.convexity), threads)
+        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):

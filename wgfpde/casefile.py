@@ -61,11 +61,14 @@ _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
 
 
 def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Case:
-    """Read and validate a case: a case file, a packaged preset by its name, or what an output file says was run.
+    """Read and validate a case: a case file, a packaged preset by its name, or the one that a run (folder, file) keeps.
 
     overrides : "a.b=value" strings, as on the command line (the value is read as TOML, else as text), or nested tables.
     Raises CaseError, and StoreError for an output file that cannot be read.
     """
+    inside = Path(path) / store.FILE_NAME
+    if inside.is_file() and str(path) not in presets():
+        path = inside
     if Path(path).suffix in (".h5", ".hdf5"):
         return override(stored(store.read(path)), overrides)
     file = find_case(path)

@@ -161,7 +161,7 @@ class Continuum:
             pi, rho = np.exp(self._log_pi), np.exp(self._log_pi + between)
         small = np.abs(between) <= NEAR
         v = np.where(small, between, 0.0)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             plain = np.where(np.isfinite(between), rho * (between - 1), 0.0) + pi
             entropy = np.where(small, pi * _entropy_series(v), plain)
             surplus = np.where(small, pi * np.expm1(v), rho - pi)

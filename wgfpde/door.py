@@ -189,7 +189,7 @@ def problem(
     internal: dict[str, Any] = {"kind": energy.internal.kind}
     internal |= {} if energy.internal.kind == "none" else {"kappa": float(energy.internal.kappa)}
     internal |= {"m": float(energy.internal.m)} if energy.internal.kind == "power" else {}
-    bound = {} if energy.convexity is None else {"lambda": float(energy.convexity)}
+    bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
     formulas = {"potential": energy.potential, "interaction": energy.interaction}
     data: dict[str, Any] = {
         "title": title,

@@ -76,7 +76,7 @@ class Energy:
 
     interaction : even function of the displacement; it may be singular at 0.
     potential_text, interaction_text : how the user wrote them, for records and messages.
-    convexity : λ with Hess V ≥ λ where the user knows it, else None.
+    sobolev : λ of the logarithmic Sobolev inequality of e^{−V/κ}, where the user knows it.
     """
 
     internal: Internal = field(default_factory=Internal)
@@ -84,4 +84,4 @@ class Energy:
     interaction: Callable[..., Array] | None = None
     potential_text: str = ""
     interaction_text: str = ""
-    convexity: float | None = None
+    sobolev: float | None = None

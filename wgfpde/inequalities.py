@@ -54,7 +54,8 @@ def certificates(run: Run) -> list[dict[str, Any]]:
             continue
         slack, far = d[column], entropy > LEAST_ENTROPY * d["mass"]
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = slack / (before if name == "EVI" else smaller[name] + slack)
+            other = before if name == "EVI" else np.maximum(smaller[name], np.abs(smaller[name] + slack))
+            share = slack / other
         allowed = np.full(len(run), GAP if run.dim == 2 and name != "log-Sobolev" else ROUNDING)
         if name == "EVI":
             allowed = STEPS + cells * lost

@@ -59,6 +59,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "snapshots": len(run),
         "t_first": float(run.t[0]) if len(run) else None,
         "t_last": float(run.t[-1]) if len(run) else None,
+        "t_end": tomllib.loads(run.resolved_toml).get("time", {}).get("end"),
         "steps": len(run.steps["t"]),
         "wall_seconds": run.attributes.get("wall_seconds"),
         "compile_seconds": run.attributes.get("compile_seconds"),

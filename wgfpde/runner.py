@@ -91,12 +91,18 @@ def resume(
     the old end stays in the file as the output time that it was; a JKO step may differ from that of a longer run in its
     last bit, since equal steps fill the span.
 
-    Raises CaseError where there is no run, it is being written, its data files have changed, its checkpoints are of
-    another case, or `until` lies before its end; StoreError where it cannot be read or written.
+    Raises CaseError where there is no run, it is being written, its data files have changed, it ended in a blow-up, its
+    checkpoints are of another case, or `until` lies before its end; StoreError where it cannot be read or written.
     """
     place = Path(path)
     with folder.taken_up(place) as log, Interrupts(wall_limit) as interrupts:
         known = store.read(place) if (place / FILE_NAME).is_file() else None
+        if known is not None and known.attributes.get("verdict") == "blow-up":
+            again = f"wgfpde run {shlex.quote(str(place / FILE_NAME))} --set solver.blow_up=ignore --out DIR"
+            raise CaseError(
+                f"{place}: {known.message.partition(':')[0]}, and a run does not go on from there. To march on into what "
+                f"the grid decides, start again: {again}"
+            )
         if known is not None and known.status == "finished" and until is None:
             text = f"finished already: {known.message} To go further: {_resuming(place)} --until T"
             wall = float(known.attributes.get("wall_seconds", 0.0))

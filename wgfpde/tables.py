@@ -103,17 +103,17 @@ class EnergyTable(Table):
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
     )
-    convexity: float | None = Field(
+    sobolev: Positive | None = Field(
         default=None,
         alias="lambda",
-        description="a number λ with Hess V ≥ λ, for the certificates; default: from V itself",
+        description="a positive number λ with H ≤ (κ/2λ) I, where you know it better than V tells",
     )
 
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
         if self.internal.kind == "none" and self.potential is None and self.interaction is None:
             raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.convexity is not None and (self.internal.kind != "entropy" or self.interaction is not None):
+        if self.sobolev is not None and (self.internal.kind != "entropy" or self.interaction is not None):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
 

@@ -23,10 +23,12 @@ def print_record(record: dict[str, Any]) -> None:
     compiled = record["compile_seconds"] or 0.0
     took += f", after {duration(compiled)} of compiling" if compiled > QUIET_SECONDS else ""
     span = f"t = {record['t_first']:g} to {record['t_last']:g}" if record["snapshots"] else "nothing yet"
-    if record.get("t_end") is not None and record["status"] != "finished":
+    cut = record["status"] != "finished" or record["verdict"]
+    if record.get("t_end") is not None and cut:
         span += f" of {record['t_end']:g}"
     counts = f"{record['steps']} steps, {record['snapshots']} snapshots"
-    _line("status", f"{record['status']}: {span}, {counts}{took}")
+    ended = f" with a {record['verdict']}" if record["verdict"] == "blow-up" else ""
+    _line("status", f"{record['status']}{ended}: {span}, {counts}{took}")
     if record["message"]:
         _line("message", record["message"])
     for line in verdicts(record):

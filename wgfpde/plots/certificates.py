@@ -13,6 +13,8 @@ from ..grid import Array
 from ..store import Run
 from . import style
 
+ROUNDING = 1e-8
+"""Shares below zero by less are rounding."""
 SLACKS = {"slack_lsi": "log-Sobolev", "slack_talagrand": "Talagrand", "slack_hwi": "HWI"}
 
 
@@ -50,8 +52,8 @@ def figure_certificates(run: Run) -> Figure:
 
 
 def _draw_shares(axes: Axes, run: Run, entropy: Array, kappa: float) -> None:
-    """1 − smaller/larger side: 0 where an inequality is an equality."""
-    d, found = run.diagnostics, []
+    """Slack over the larger side: 0 where an inequality is an equality.  One that fails is marked by crosses."""
+    d, found, labels = run.diagnostics, [], []
     smaller = {"slack_lsi": entropy / kappa, "slack_hwi": entropy}
     if "w2_gibbs" in d:
         smaller["slack_talagrand"] = d["w2_gibbs"] ** 2
@@ -59,14 +61,19 @@ def _draw_shares(axes: Axes, run: Run, entropy: Array, kappa: float) -> None:
         if name not in d or name not in smaller:
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = d[name] / (smaller[name] + d[name])
-        share = np.where(np.isinf(d[name]), 1.0, share)
-        found.append(share[np.isfinite(share) & (share > 0)])
+            share = d[name] / np.maximum(smaller[name], np.abs(smaller[name] + d[name]))
+        found.append(np.abs(share[np.isfinite(share) & (share != 0)]))
+        labels.append(label)
         _line(axes, run.t, share, place, label)
+        fails = share < -ROUNDING
+        if np.any(fails):
+            words = f"{label} VIOLATED"
+            axes.plot(run.t[fails], -share[fails], "x", color=style.LINES[place], markersize=6, label=words)
     values = np.concatenate(found) if found else np.empty(0)
     style.value_axis(axes, values, log=bool(values.size) and values.max() > 10 * values.min())
     axes.set_ylabel("slack / larger side")
-    axes.legend(loc="best")
+    if labels:
+        axes.legend(loc="best")
 
 
 def _line(axes: Axes, t: Array, values: Array, place: int, label: str) -> None:

@@ -52,7 +52,6 @@ def summary(run: Run) -> dict[str, Any]:
             facts[name] |= {"units": label.units, "long_name": label.long_name, "description": label.description}
     return record | {
         "advice": advice(run),
-        "t_end": case.get("time", {}).get("end"),
         "times": run.t.tolist(),
         "question": question(run),
         "axes": axes(run),

@@ -59,19 +59,24 @@ def verdict(record: Mapping[str, Any]) -> Markup:
     else:
         broken = "; ".join(text(p["name"]) for p in record["promises"] if not p["kept"])
         lines.append(f'<b class="bad">{kept.count(False)} of {len(kept)} promises BROKEN: {broken}.</b>')
+    if violated := [c["name"] for c in record["certificates"] if c["holds"] is False]:
+        lines[0] += f' <b class="bad">Inequalities VIOLATED: {text(", ".join(violated))}.</b>'
     errors = {n.removeprefix("error_"): d["last"] for n, d in record["diagnostics"].items() if n.startswith("error_")}
     if errors:
         lines[0] += " Distance to the exact solution at the end: "
         lines[0] += ", ".join(f"{_norm(name)} {number(value, 3)}" for name, value in errors.items()) + "."
+    cut = record["status"] != "finished" or bool(record["verdict"])
     span = f"t = {record['t_first']:g} to {record['t_last']:g}" if record["snapshots"] else "nothing yet"
-    span += f" of {record['t_end']:g}" if record["t_end"] is not None and record["status"] != "finished" else ""
-    state = f"{record['status']}: {span}, {record['steps']} steps, {record['snapshots']} snapshots"
+    span += f" of {record['t_end']:g}" if record["t_end"] is not None and cut else ""
+    ended = " with a blow-up" if record["verdict"] == "blow-up" else ""
+    state = f"{record['status']}{ended}: {span}, {record['steps']} steps, {record['snapshots']} snapshots"
     seconds = record["wall_seconds"]
     state += f", {seconds:.3g} s" if seconds is not None and math.isfinite(seconds) else ""
     lines += [text(sentence(part)) for part in (state, record["message"], record["advice"]) if part]
-    if record["status"] != "finished":
+    if record["status"] != "finished" or ended:
         lines[1] = f'<span class="bad">{lines[1]}</span>'
-    mark = "verdict" if kept and all(kept) and record["status"] == "finished" else "verdict broken"
+    good = kept and all(kept) and not violated and record["status"] == "finished" and not ended
+    mark = "verdict" if good else "verdict broken"
     return Markup(f'<div class="{mark}">\n' + "\n".join(f"<p>{line}</p>" for line in lines) + "\n</div>")
 
 
