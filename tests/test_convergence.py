@@ -17,7 +17,7 @@ from wgfpde.convergence import Convergence, converge, orders, record, runs, writ
 from wgfpde.convergence.errors import differences
 from wgfpde.convergence.orders import collapsed, extrapolate, fit, fitted_order, pairwise
 from wgfpde.energy import Energy, Internal
-from wgfpde.errors import CaseError
+from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.interrupts import Interrupted
 from wgfpde.store import FILE_NAME, read, read_study
@@ -355,7 +355,7 @@ def typed(space, tmp_path) -> list[str]:
 @pytest.fixture
 def undrawn(monkeypatch):
     """Without the figure, which is drawn in `test_table` and takes longer than a study."""
-    monkeypatch.setattr("wgfpde.cli.converge._draw", lambda file: file.with_suffix(".png"))
+    monkeypatch.setattr("wgfpde.cli.converge._draw", lambda file, figure: None)
 
 
 def test_table(typed, capsys, tmp_path):
@@ -392,6 +392,34 @@ def test_json(typed, undrawn, capsys, tmp_path):
     assert found["limits"]["variance_x"]["order"] == pytest.approx(2, abs=0.1)
     assert found["file"] == str(tmp_path / "study" / "converge.h5")
     assert found["figure"] == str(tmp_path / "study" / "converge.png")
+
+
+def test_json_without_a_figure(typed, capsys, tmp_path):
+    assert main([*typed, "--json", "--no-plot", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["figure"] is None
+    assert not (tmp_path / "study" / "converge.png").exists()
+    assert main([*typed, "--quiet", "--plot", str(tmp_path / "a.gif")]) == 2
+    assert "png, pdf, svg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["converge.h5", "converge.png"])
+def test_files_of_another_origin_are_kept(typed, undrawn, capsys, tmp_path, name):
+    """Told before anything is solved; an older study of its own is replaced."""
+    mine = tmp_path / "study" / name
+    mine.write_text("precious")
+    shutil.rmtree(tmp_path / "study" / "03-32")
+    assert main([*typed, "--quiet"]) == 2
+    assert f"{mine} exists" in capsys.readouterr().err and mine.read_text() == "precious"
+    assert not (tmp_path / "study" / "03-32").exists()
+    mine.unlink()
+    assert main([*typed, "--quiet"]) == 0 and main([*typed, "--quiet"]) == 0
+
+
+def test_a_study_in_python_keeps_files_of_another_origin(space, tmp_path):
+    (tmp_path / "mine.h5").write_text("precious")
+    with pytest.raises(StoreError, match="holds no convergence"):
+        write(space, tmp_path / "mine.h5")
+    assert (tmp_path / "mine.h5").read_text() == "precious"
 
 
 def test_file_opens_in_xarray(space, tmp_path):
@@ -459,3 +487,12 @@ def test_growth_is_smooth_through_zero():
     for p in (-2.0, -1e-3, 0.0, 1e-3, 0.5, 7.0):
         slope = (orders._growth(p + eps, x) - orders._growth(p - eps, x)) / (2 * eps)
         assert np.ptp(orders._growth_slope(p, x) - slope) < 1e-6
+
+
+def test_a_run_that_blew_up_is_no_row(tmp_path, capsys):
+    """It ends where its own grid gave up, at another time than the others."""
+    out = ["--out", str(tmp_path / "study"), "--set", "solver.dt=0.005", "--measure", "max", "--quiet"]
+    arguments = ["converge", "keller_segel_blow_up_2d", "--vary", "grid.shape=16,24,32", *out]
+    for _ in range(2):  # found, and found again
+        assert main(arguments) == 1
+        assert "blow-up at t = " in capsys.readouterr().err

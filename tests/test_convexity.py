@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wgfpde.convexity import convexity, holley_stroock, smallest_curvature
@@ -42,10 +42,10 @@ def test_a_flat_potential_has_exactly_none():
 
 
 def test_what_the_case_says_is_taken():
-    found = convexity(flow(LINE, lambda x: x**2, convexity=0.5))
-    assert (found.bound, found.sobolev, found.bound_source, found.sobolev_source) == (0.5, 0.5, "the case", "the case")
-    concave = convexity(flow(LINE, lambda x: -(x**2), convexity=-3.0))
-    assert (concave.bound, concave.sobolev) == (-3.0, 0.0)
+    """λ is replaced; K stays that of V."""
+    found = convexity(flow(LINE, lambda x: x**4 / 4 - x**2 / 2, sobolev=0.5))
+    assert (found.sobolev, found.sobolev_source, found.bound_source) == (0.5, "the case", "Hess V")
+    assert found.bound == pytest.approx(-1.0, rel=1e-9)
 
 
 @pytest.mark.parametrize("cells", [2, 4, 7])
@@ -91,6 +91,42 @@ def test_curvature_at_a_wall():
     assert found == pytest.approx(-12 * 1.5**2, rel=1e-4) and found <= -12 * 1.5**2 * (1 - 1e-4)
 
 
+@pytest.mark.parametrize(
+    ("potential", "least"),
+    [
+        (lambda x, y: 2 * x**2 - x**4 / 4 + 2 * y**2, 1.0),  # at x = 1
+        (lambda x, y: 2 * (1 - x) ** 2 - (1 - x) ** 4 / 4 + 2 * y**2, 1.0),  # at x = 0
+        (lambda x, y: 2 * x**2 + 2 * y**2 - y**4 / 4, 1.0),  # at y = 1
+        (lambda x, y: 2 * x**2 + 2 * (1 - y) ** 2 - (1 - y) ** 4 / 4, 1.0),  # at y = 0
+        (lambda x, y: 2 * x**2 + 2 * y**2 - (x * y) ** 2 / 2, 1.0),  # in a corner: 3 ∓ 2
+        (lambda x, y: 2 * x**2 + 2 * y**2 - (x * (1 - y)) ** 2 / 2, 1.0),
+        (lambda x, y: np.cos(3 * x) * np.cos(2 * y - 2), -9.0),  # at x = 0, y = 1
+    ],
+)
+def test_curvature_at_a_wall_of_the_plane(potential, least):
+    found = smallest_curvature(Grid([0.0, 0.0], [1.0, 1.0], [24, 20]), potential)
+    assert least - 1e-4 * abs(least) <= found <= least
+
+
+@given(st.lists(st.floats(-2.0, 2.0), min_size=5, max_size=5), st.lists(st.floats(0.0, 6.3), min_size=5, max_size=5))
+@settings(max_examples=40)
+def test_never_more_convex_than_the_formula(size, phase):
+    """Five cosines, up to 2.5 waves in the box: Hess V ≥ K up to the rounding of Hess V."""
+    assume(max(map(abs, size)) > 0.01)
+    wave, a, p = np.pi * np.arange(1, 6) / 2, np.array(size), np.array(phase)
+
+    def bend(x):
+        return np.sum(-a * wave**2 * np.cos(wave * np.asarray(x)[..., None] + p), axis=-1)
+
+    found = smallest_curvature(
+        Grid([-1.0], [1.0], [32]), lambda x: np.sum(a * np.cos(wave * np.asarray(x)[..., None] + p), axis=-1)
+    )
+    x = np.linspace(-1, 1, 4001)
+    near = np.clip(x[np.argmin(bend(x))] + np.linspace(-1e-3, 1e-3, 2001), -1, 1)
+    scale = np.sum(np.abs(a) * wave**2)
+    assert min(bend(x).min(), bend(near).min()) - 1e-5 * scale <= found <= bend(near).min() + 1e-12 * scale
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e6, 1e8])
 def test_rounding_never_adds_to_the_convexity(offset):
     """V = offset + 0.65x²: what the differences lose to rounding is taken off."""
@@ -120,6 +156,7 @@ def test_uniform_measure(periodic):
     expected = 0.7 * ((2 if periodic else 1) * np.pi / 5) ** 2
     found = convexity(flow(grid, kappa=0.7))
     assert found.bound == 0.0 and found.sobolev == pytest.approx(expected, rel=1e-14)
+    assert found.bound_source == found.sobolev_source == "no potential"
 
 
 @pytest.mark.parametrize("kappa", [0.25, 0.5, 1.0])

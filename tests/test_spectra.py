@@ -1,6 +1,7 @@
 """Spectra: closed forms, exponentially small gaps, what the generator must be, and how a run decays beside its gap."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csc_array
 
 from wgfpde.case import build_flow, build_grid, load, override
 from wgfpde.cli import main
@@ -27,7 +29,9 @@ from wgfpde.spectra import (
     write_spectrum,
 )
 from wgfpde.spectra import lanczos as lanczos_module
+from wgfpde.spectra.factor import Factor
 from wgfpde.spectra.lanczos import DENSE
+from wgfpde.spectra.observed import _fitted
 from wgfpde.spectra.ritz import graded_eigh
 from wgfpde.store import read, read_study
 
@@ -188,6 +192,27 @@ def test_what_stays_missed_is_an_error(monkeypatch):
         spectrum(flow, 3)
 
 
+@pytest.mark.parametrize("missing", [0, 2, 5])
+def test_nearly_all_modes_of_a_plane(missing):
+    """More cells than are treated densely, and nearly as many modes: Lanczos has no space left."""
+    flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [18, 18]), Energy(Internal("entropy", 1.0)))
+    one = (2 * 18 * np.sin(0.5 * np.pi * np.arange(18) / 18)) ** 2
+    found = spectrum(flow, 323 - missing)
+    every = np.sort(np.add.outer(one, one).ravel())
+    assert flow.grid.size > DENSE and found.eigenvalues == pytest.approx(every[: 324 - missing], rel=1e-10)
+
+
+def test_negative_pivots_count_negative_eigenvalues():
+    values = np.array([[3.0, 1.0, 0.0], [1.0, -2.0, 0.5], [0.0, 0.5, -1.0]])
+    assert Factor(csc_array(values)).negative_pivots() == np.sum(np.linalg.eigvalsh(values) < 0) == 2
+
+
+def test_a_zero_pivot_is_no_count():
+    """One eigenvalue of either sign, and rows that change places: the pivots of U say nothing of them."""
+    with pytest.raises(SolverError, match="pivot is zero"):
+        Factor(csc_array(np.array([[0.0, 2.0], [2.0, 0.0]]))).negative_pivots()
+
+
 # ---- exponentially small gaps ------------------------------------------------------------------------------
 
 
@@ -304,7 +329,7 @@ def flows(draw):
     shape = [draw(st.integers(3, 9)) for _ in range(dim)]
     periodic = [draw(st.booleans()) for _ in range(dim)]
     edges = [np.cumsum([0.0, *draw(st.lists(st.floats(0.2, 2.0), min_size=n, max_size=n))]) for n in shape]
-    kappa = draw(st.floats(0.05, 3.0))
+    kappa = draw(st.floats(0.12, 3.0))  # barriers of 33 kappa at most: gaps above rounding
     numbers = draw(st.lists(st.floats(-2.0, 2.0), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
 
     def mapping(axis):
@@ -466,6 +491,16 @@ def test_no_rate_of_modes_that_are_not_there(tmp_path):
     assert with_mode.rate == pytest.approx(with_mode.stepped, rel=1e-9)
 
 
+def test_a_mode_that_comes_and_goes_has_no_rate(tmp_path):
+    """It is there in rows 1, 3 and 5 only: a line needs neighbours."""
+    run_case(case := load("heat_1d", ["grid.shape=[20]", "time.end=0.6", "output.every=0.1"]), tmp_path / "run")
+    run, modes = read(tmp_path / "run"), spectrum(build_flow(case, build_grid(case)), 2)
+    found, present = observed_rate(run, modes), np.zeros((7, 3), dtype=bool)
+    present[[1, 3, 5], 1] = True
+    seldom = _fitted(run, replace(found, chi=2 * found.chi), modes, present, {})
+    assert "mode 1 is not seen in 3 snapshots one after the other" in seldom.reason
+
+
 def test_another_grid_is_refused(tmp_path):
     case = load("heat_1d", ["grid.shape=[20]", "time.end=0.1"])
     run_case(case, tmp_path / "run")
@@ -505,7 +540,7 @@ def test_2d_as_json(here, capsys):
     assert main(["spectrum", "double_well_2d", "--set", "grid.shape=[16,12]", "--json", "--plot", "a.svg"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert len(record["eigenvalues"]) == 9 and record["gap"] == record["eigenvalues"][1]
-    assert record["picture"] == "a.svg" and (here / "a.svg").read_text().startswith("<?xml")
+    assert record["figure"] == "a.svg" and (here / "a.svg").read_text().startswith("<?xml")
     assert read_study(here / record["file"])["phi"].shape == (9, 12, 16)
 
 
@@ -561,6 +596,9 @@ def test_an_older_spectrum_is_replaced_and_nothing_else(here, capsys):
         (["heat_1d", *SMALL, "--modes", "48"], "give 1 to 47"),
         (["double_well_2d", "--set", "grid.shape=[100000,100000]"], "fewer cells"),
         (["heat_1d", *SMALL, "--plot", "a.gif"], "png, pdf, svg"),
+        (["heat_1d", *SMALL, "--out", "a.txt"], "a.txt: expected a file ending in .h5, .hdf5, .nc"),
+        (["heat_1d", *SMALL, "--out", "a"], "a: expected a file ending in .h5, .hdf5, .nc"),
+        (["geodesic_2d"], "a geodesic"),
     ],
 )
 def test_mistakes(here, capsys, arguments, words):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wgfpde.case import load
 from wgfpde.errors import CaseError
-from wgfpde.vary import Vary, nested, together, vary, vary_values
+from wgfpde.vary import Vary, nested, together, varied_by, vary, vary_values
 
 LINE, PLANE = load("heat_1d"), load("heat_2d")
 WELL = load("mckean_vlasov_quadratic_1d")
@@ -101,6 +101,34 @@ def test_from_python():
     for values, words in (({"grid.shape": []}, "at least one"), ({"params.q": [1]}, "no params.q")):
         with pytest.raises(CaseError, match=words):
             vary_values(values, PLANE)
+
+
+def test_a_text_as_values_is_read_as_on_the_command_line():
+    assert vary_values({"solver.dt": "0.1,0.2"}, LINE)[0].values == (0.1, 0.2)
+    assert vary_values({"params.theta": "0.2:0.6:3"}, WELL)[0].values == (0.2, 0.4, 0.6)
+
+
+def test_all_forms_mean_the_same():
+    meant = vary(["grid.shape=8,16", "solver.dt=0.1,0.05"], LINE)
+    assert varied_by({"grid.shape": [8, 16], "solver.dt": [0.1, 0.05]}, LINE) == meant
+    assert varied_by(["grid.shape=8,16", "solver.dt=0.1,0.05"], LINE) == meant == varied_by(meant, LINE)
+    assert varied_by("grid.shape=8,16", LINE) == meant[:1] == varied_by(("grid.shape=8,16",), LINE)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (3, "expected a text, a list of texts or a mapping, found 3"),
+        ([("solver.dt", [1, 2])], "expected a text, a list of texts or a mapping"),
+        ([], "found none"),
+        ({}, "found none"),
+        ({"solver.dt": 0.1}, '"solver.dt": expected a list of values, found 0.1'),
+        ({"solver.dt": None}, "expected a list of values"),
+    ],
+)
+def test_what_is_no_form_is_refused(given, words):
+    with pytest.raises(CaseError, match=words):
+        varied_by(given, LINE)
 
 
 def test_nested():

@@ -100,8 +100,8 @@ def resume(
         if known is not None and known.attributes.get("verdict") == "blow-up":
             again = f"wgfpde run {shlex.quote(str(place / FILE_NAME))} --set solver.blow_up=ignore --out DIR"
             raise CaseError(
-                f"{place}: {known.message.partition(':')[0]}, and a run does not go on from there. To march on into what "
-                f"the grid decides, start again: {again}"
+                f"{place}: {known.message.partition(':')[0]}, and a run does not go on from there. To march on into "
+                f"what the grid decides, start again: {again}"
             )
         if known is not None and known.status == "finished" and until is None:
             text = f"finished already: {known.message} To go further: {_resuming(place)} --until T"

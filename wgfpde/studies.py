@@ -1,30 +1,38 @@
 """Studies from Python: spectra, stationary states and orders of convergence; what `door` offers beside runs.
 
-    wgf.spectrum("double_well_1d").gap
-    wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
-    wgf.stationary("desai_zwanzig_1d", vary="energy.internal.kappa=0.3:0.6:31").critical
-    wgf.converge("heat_1d", {"grid.shape": [64, 128, 256]}).fitted["l1"]
+wgf.spectrum("double_well_1d").gap
+wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
+wgf.stationary("desai_zwanzig_1d", vary="energy.internal.kappa=0.3:0.6:31").critical
+wgf.converge("heat_1d", {"grid.shape": [64, 128, 256]}).fitted["l1"]
 """
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from . import casefile
+from . import casefile, spectra
 from .case import Case, build, build_flow, build_grid
+from .errors import CaseError
+from .progress import NoteLine
+from .steady import branches, check_case, continuation, starts
+from .steady.search import LIMIT
+from .vary import Given, varied_by
 
 if TYPE_CHECKING:
     from .convergence import Convergence
-    from .spectra import Spectrum
     from .steady import Diagram, Steady
+    from .store import Run
 
 Source = Case | str | os.PathLike[str]
 """What names a case: itself, a file, a packaged case, an output file."""
+EXAMPLE = 'for example vary="energy.internal.kappa=0.3:0.6:31"'
 
 
 def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
@@ -34,7 +42,20 @@ def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
     return casefile.override(case, tables) if tables else case
 
 
-def spectrum(case: Source, modes: int = 8, **tables: Mapping[str, Any]) -> Spectrum:
+@contextmanager
+def _told(progress: bool, at_once: bool = False) -> Iterator[Callable[[str], None] | None]:
+    """Called with what is being done, it tells that on stderr, in a line that is gone in the end."""
+    line = NoteLine(sys.stderr, at_once) if progress else None
+    try:
+        yield line
+    finally:
+        if line is not None:
+            line.clear()
+
+
+def spectrum(
+    case: Source, modes: int = spectra.MODES, *, progress: bool = True, **tables: Mapping[str, Any]
+) -> spectra.Spectrum:
     """Spectral gap and modes of the discrete Fokker–Planck operator of a case.
 
     Parameters
@@ -43,6 +64,8 @@ def spectrum(case: Source, modes: int = 8, **tables: Mapping[str, Any]) -> Spect
         As for `run`; the entropy and no interaction.
     modes
         How many, beside the steady state.
+    progress
+        Tell on stderr what is being done, where it lasts.
 
     Returns
     -------
@@ -54,30 +77,43 @@ def spectrum(case: Source, modes: int = 8, **tables: Mapping[str, Any]) -> Spect
     CaseError
         For another energy, or more modes than cells.
     """
-    from .spectra import spectrum as find
-
     known = case_of(case, tables)
-    return find(build_flow(known, build_grid(known)), modes)
+    spectra.check_case(known, modes)
+    with _told(progress, known.cells > spectra.SLOW_CELLS) as tell:
+        return spectra.spectrum(build_flow(known, build_grid(known)), modes, tell)
 
 
 @overload
 def stationary(
-    case: Source, vary: None = None, *, measure: str = "", limit: int = 12, **tables: Mapping[str, Any]
+    case: Source,
+    vary: None = None,
+    *,
+    measure: str = "",
+    limit: int = LIMIT,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
 ) -> list[Steady]: ...
 
 
 @overload
 def stationary(
-    case: Source, vary: str, *, measure: str = "", limit: int = 12, **tables: Mapping[str, Any]
+    case: Source,
+    vary: Given,
+    *,
+    measure: str = "",
+    limit: int = LIMIT,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
 ) -> Diagram: ...
 
 
 def stationary(
     case: Source,
-    vary: str | None = None,
+    vary: Given | None = None,
     *,
     measure: str = "",
-    limit: int = 12,
+    limit: int = LIMIT,
+    progress: bool = True,
     **tables: Mapping[str, Any],
 ) -> list[Steady] | Diagram:
     """Stationary states without marching, their energies and their stability; or branches of them.
@@ -87,11 +123,13 @@ def stationary(
     case, **tables
         As for `run`; with an internal energy.
     vary
-        Follow the states over a key: ``"params.theta=0.5:2:31"``, from, to, how many.
+        Follow the states over a key: ``"params.theta=0.5:2:31"``, from, to, how many; or ``{"params.theta": values}``.
     measure
         The order parameter of a diagram, the name of a diagnostic.
     limit
         Most states at one value.
+    progress
+        Tell on stderr what is being done, where it lasts.
 
     Returns
     -------
@@ -102,32 +140,45 @@ def stationary(
     Raises
     ------
     CaseError
-        Without internal energy, or for a key that cannot be followed.
+        Without internal energy, for a key that cannot be followed, or a measure without one.
     SolverError
         Where no state is found.
     """
-    from . import vary as parse
-    from .steady import branches, check_case, continuation, starts
-
     known = case_of(case, tables)
     check_case(known)
-    if vary is not None:
-        [key] = parse.vary([vary], known)
-        return continuation(known, key, measure=measure, limit=limit)
-    problem = build(known)
-    flow, rho = problem.flow, problem.initial.rho
-    mass = flow.mass(rho)
-    return branches(flow, mass, starts(flow, mass, rho), limit=limit)
+    _check_limit(limit)
+    if vary is None and measure:
+        raise CaseError(f'measure = "{measure}" is the order parameter of a diagram; say what varies, too: {EXAMPLE}')
+    with _told(progress) as tell:
+        if vary is not None:
+            keys = varied_by(vary, known)
+            if len(keys) > 1:
+                raise CaseError(f"a diagram has one parameter, found {', '.join(v.key for v in keys)}; {EXAMPLE}")
+            return continuation(known, keys[0], measure=measure, limit=limit, tell=tell)
+        problem = build(known)
+        flow, rho = problem.flow, problem.initial.rho
+        mass = flow.mass(rho)
+        return branches(flow, mass, starts(flow, mass, rho), limit=limit, tell=tell)
+
+
+def _check_limit(limit: int) -> None:
+    try:
+        right = operator.index(limit) >= 1
+    except TypeError:
+        right = False
+    if not right:
+        raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}")
 
 
 def converge(
     case: Source,
-    vary: Mapping[str, Sequence[Any]],
+    vary: Given,
     out: str | os.PathLike[str] | None = None,
     *,
     against: Literal["exact", "finest"] | None = None,
     norms: Sequence[str] = (),
     measures: Sequence[str] = (),
+    errors: Mapping[str, Callable[[Run], float]] | None = None,
     at: float | None = None,
     overwrite: bool = False,
     progress: bool = True,
@@ -140,13 +191,16 @@ def converge(
     case, **tables
         As for `run`.
     vary
-        Values by key, ``{"grid.shape": [64, 128, 256], "solver.dt": [0.02, 0.01, 0.005]}``; several change together.
+        Values by key, ``{"grid.shape": [64, 128, 256], "solver.dt": [0.02, 0.01, 0.005]}``, or the same as a text,
+        ``"grid.shape=64,128,256"``, or as a list of texts; several change together.
     out
-        A folder that keeps the runs, and goes on with those it holds.  By default none is kept.
+        A folder that keeps the runs, and goes on with those it holds.  By default none is kept: ``runs`` is empty then.
     against
         "exact", the default where the case has an exact solution, or "finest".
     norms, measures
         Of the errors: "l1", "l2", "linf", "w2" (1D).  Diagnostics whose convergence is followed.
+    errors
+        Further errors by name, functions of a run.
     at
         A stored time; the last by default.
     overwrite
@@ -172,11 +226,11 @@ def converge(
         sys.stderr.write(line + "\n")
 
     options: dict[str, Any] = {
-        "against": against, "norms": norms, "measures": measures, "time": at, "overwrite": overwrite,
-        "tell": tell if progress else None,
+        "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
+        "overwrite": overwrite, "tell": tell if progress else None,
     }  # fmt: skip
     known = case_of(case, tables)
     if out is not None:
         return study(known, vary, Path(out), **options)
     with tempfile.TemporaryDirectory(prefix="wgfpde-converge-") as scratch:
-        return study(known, vary, Path(scratch) / "runs", **options)
+        return study(known, vary, Path(scratch) / "runs", **options).without_folder()

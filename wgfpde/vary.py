@@ -1,5 +1,7 @@
 """Keys of a case that are varied: "grid.shape=64,128,256" or "params.sigma=0.2:0.6:41" → the cases that are meant.
 
+From Python also a list of such texts, or {"grid.shape": [64, 128, 256]}.
+
 a,b,c        these values, as TOML or as text; a list holds its own commas: [64, 32],[128, 64]
 a:b:n        n numbers from a to b, evenly spaced, both included
 grid.shape   one number means that many cells on every axis
@@ -21,6 +23,10 @@ from .schema import Case
 from .toml import flat, to_value
 
 EXAMPLE = "for example grid.shape=64,128,256 or params.sigma=0.2:0.6:41"
+
+
+Given = str | Sequence[str] | Mapping[str, Any]
+"""A text as on the command line, several of them, or values by key."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,24 @@ class Vary:
         return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else to_value(value)
 
 
+def varied_by(given: Given | Sequence[Vary], case: Case) -> list[Vary]:
+    """The keys that are varied, from whatever says so.   Raises CaseError, also where nothing does."""
+    if isinstance(given, Mapping):
+        found = vary_values(given, case)
+    elif isinstance(given, str):
+        found = vary([given], case)
+    else:
+        items = list(given) if isinstance(given, Sequence) else [given]
+        if items and all(isinstance(item, Vary) for item in items):
+            return [item for item in items if isinstance(item, Vary)]
+        if not all(isinstance(item, str) for item in items):
+            raise CaseError(f"vary: expected a text, a list of texts or a mapping, found {given!r}; {EXAMPLE}")
+        found = vary([item for item in items if isinstance(item, str)], case)
+    if not found:
+        raise CaseError(f"vary: expected a key and its values, found none; {EXAMPLE}")
+    return found
+
+
 def vary(items: Sequence[str], case: Case) -> list[Vary]:
     """The keys that are varied, as on the command line.
 
@@ -72,12 +96,23 @@ def vary(items: Sequence[str], case: Case) -> list[Vary]:
     return _distinct(list(found.values()))
 
 
-def vary_values(given: Mapping[str, Sequence[Any]], case: Case) -> list[Vary]:
+def vary_values(given: Mapping[str, Any], case: Case) -> list[Vary]:
     """The same from Python: {"grid.shape": [64, 128, 256], "solver.dt": [0.02, 0.01, 0.005]}.
 
-    Values may be NumPy's; lists of numbers, as of cells, may be tuples.  Raises CaseError.
+    Values may be NumPy's; lists of numbers, as of cells, may be tuples; a text is read as on the command line.
+    Raises CaseError.
     """
-    return _distinct([_made(f'"{key}"', key, [_plain(v) for v in values], case) for key, values in given.items()])
+    found = []
+    for key, values in given.items():
+        if isinstance(values, str):
+            found += vary([f"{key}={values}"], case)
+            continue
+        try:
+            plain = [_plain(value) for value in values]
+        except TypeError:
+            raise CaseError(f'"{key}": expected a list of values, found {values!r}; {EXAMPLE}') from None
+        found.append(_made(f'"{key}"', str(key), plain, case))
+    return _distinct(found)
 
 
 def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:

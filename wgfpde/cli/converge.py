@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..progress import ProgressLine
 from .arguments import Verbs, case_of, json_of
+from .figures import figure_of, figure_options
 from .words import print_json
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ HELP = """
 The first key gives the size that orders are fitted over: h for grid.shape, else the value itself; keys that are given
 together change together.  Errors are against [exact] where the case has it, else against the finest run, which counts
 as a solution with an error of its own: the orders allow for it.  Runs of the same case that DIR holds already are not
-solved again, so that a study that was stopped goes on with the same command.  Exit code: 0, 1 where a run did not
+solved again, so that a study that was stopped goes on with the same command; DIR/converge.h5 and its figure are
+replaced.  Exit code: 0, 1 where a run did not
 finish, 3 where a fitted order, over all errors or over the last three, stays below the expected one by more than a
 tenth of it, 2 for a study that makes no sense.
 """
@@ -48,6 +50,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/NAME-converge)")
     sub.add_argument("--overwrite", action="store_true", help="solve all runs anew, also those that are there")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    figure_options(sub)
     json_of(sub)
 
 
@@ -63,11 +66,12 @@ def _order(text: str) -> float:
 
 def _converge(args: argparse.Namespace) -> int:
     from ..case import load
-    from ..convergence import converge, record, write
+    from ..convergence import converge, place_of, record, write
     from ..vary import vary
 
     case = load(args.case, args.overrides)
     varied = vary(args.vary, case)
+    figure = figure_of(args, place_of(case, args.out))
     lines = None if args.quiet else _Lines(max(map(len, varied)))
     try:
         found = converge(
@@ -78,16 +82,22 @@ def _converge(args: argparse.Namespace) -> int:
         if lines is not None:
             lines.clear()
     file = write(found)
-    figure = _draw(file)
+    if figure is not None:
+        _draw(file, figure)
     verdict = None if args.expect is None else found.met(args.expect)
     if args.json:
-        more = {"expected": args.expect, "met": verdict, "file": str(file), "figure": str(figure)}
+        more = {
+            "expected": args.expect,
+            "met": verdict,
+            "file": str(file),
+            "figure": None if figure is None else str(figure),
+        }
         print_json(record(found) | more)
     else:
         _print(found)
         if verdict is not None:
             print(f"verdict  {_verdict(args.expect, verdict)}")
-        print(f"study    {file}\nfigure   {figure}")
+        print(f"file     {file}" + ("" if figure is None else f"\nfigure   {figure}"))
     for k, failure in found.failures.items():
         print(f"error: run {k + 1} of {len(found.solved)}, {found.label(k)}: {failure}", file=sys.stderr)
     if found.failures:
@@ -126,11 +136,11 @@ class _Lines:
         self._line.clear()
 
 
-def _draw(file: Path) -> Path:
+def _draw(file: Path, figure: Path) -> None:
     from ..plots import convergence
     from ..store import read_study
 
-    return convergence(read_study(file), file.with_suffix(".png"))
+    convergence(read_study(file), figure)
 
 
 # ---- the table --------------------------------------------------------------------------------------------

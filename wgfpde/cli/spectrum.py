@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaseError
 from ..progress import NoteLine, ProgressLine
 from .arguments import Verbs, case_of, json_of
+from .figures import figure_of, figure_options
 from .words import print_json
 
 if TYPE_CHECKING:
@@ -25,46 +25,40 @@ or faster; the modes phi are the observables that decay alone, at their eigenval
 its HDF5 file: then the decay seen in the run is held against the gap.  Exponentially small gaps are found to about
 12 digits.  An older spectrum of the same name is replaced.
 """
-MODES = 8
-SLOW_CELLS = 100_000
-"""With more cells than this every stage is announced at once, since some last."""
 
 
 def add(verbs: Verbs) -> None:
     sub = verbs.add("spectrum", _spectrum, "the spectral gap and the modes of a Fokker-Planck equation", HELP)
     case_of(sub)
-    sub.add_argument("--modes", type=int, default=MODES, metavar="K", help=f"modes beside the steady state ({MODES})")
+    sub.add_argument("--modes", type=int, metavar="K", help="modes beside the steady state (default: 8)")
     sub.add_argument("--run", action="store_true", help="also solve the case, and hold its decay against the gap")
     sub.add_argument(
         "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
     )  # fmt: skip
-    sub.add_argument("--out", type=Path, metavar="FILE", help="HDF5 file to write (default: NAME-spectrum.h5)")
-    picture = sub.add_mutually_exclusive_group()
-    picture.add_argument("--plot", type=Path, metavar="FILE", help="picture, .png, .pdf or .svg (default: beside it)")
-    picture.add_argument("--no-plot", action="store_true", help="no picture")
+    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-spectrum.h5)")
+    figure_options(sub)
     json_of(sub)
 
 
 def _spectrum(args: argparse.Namespace) -> int:
     from ..case import build_flow, build_grid
-    from ..spectra import check_count, check_memory, check_place, observed_rate, spectrum, write_spectrum
+    from ..spectra import KIND, MODES, SLOW_CELLS, check_case, observed_rate, spectrum, write_spectrum
+    from ..store import check_place
 
     case, run = _case_of(args)
-    _check_energy(case)
-    check_count(args.modes, case.cells)
-    check_memory(case.cells, case.dim, args.modes)
+    modes = MODES if args.modes is None else args.modes
+    check_case(case, modes)
     out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
-    out = out if out.suffix else out.with_suffix(".h5")
-    check_place(out)
-    picture = _picture_of(args, out)
+    check_place(out, KIND)
+    figure = figure_of(args, out)
     line = NoteLine(sys.stderr, at_once=case.cells > SLOW_CELLS)
     limit = None
     try:
         flow = build_flow(case, build_grid(case))
         if args.richardson:
-            limit, found = _richardson(case, args.modes, line)
+            limit, found = _richardson(case, modes, line)
         else:
-            found = spectrum(flow, args.modes, line)
+            found = spectrum(flow, modes, line)
         observed = observed_rate(run, found) if run is not None else None
         if args.run:
             line("the run")
@@ -73,12 +67,12 @@ def _spectrum(args: argparse.Namespace) -> int:
         line.clear()
     texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
     write_spectrum(out, flow, found, {"title": case.title}, texts, limit, observed)
-    if picture is not None:
-        _draw(out, picture)
+    if figure is not None:
+        _draw(out, figure)
     if args.json:
-        print_json(_record(case, found, limit, observed, out, picture))
+        print_json(_record(case, found, limit, observed, out, figure))
     else:
-        _print(case, found, limit, observed, out, picture)
+        _print(case, found, limit, observed, out, figure)
     return 0
 
 
@@ -95,33 +89,6 @@ def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     run = read(place)
     case = load(run.path, args.overrides)
     return case, None if args.overrides or args.run else run
-
-
-def _check_energy(case: Case) -> None:
-    """Before anything is built: W takes long to sample."""
-    table = case.energy
-    if case.solver.method == "geodesic" or table.internal.kind != "entropy" or table.interaction is not None:
-        interaction = table.interaction is not None
-        found = f"interaction = {table.interaction!r}" if interaction else f'internal energy "{table.internal.kind}"'
-        found = "a geodesic" if case.solver.method == "geodesic" else found
-        raise CaseError(
-            f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
-            f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
-        )
-
-
-def _picture_of(args: argparse.Namespace, out: Path) -> Path | None:
-    """Where the picture goes, checked before anything is computed."""
-    if args.no_plot:
-        return None
-    if args.plot is None:
-        path = out.with_suffix(".png")
-        if path.exists() and not out.exists():
-            raise CaseError(f"{path} exists and is kept; name another picture with --plot FILE, or add --no-plot")
-        return path
-    from ..plots.style import picture_path
-
-    return picture_path(args.plot, args.plot.parent, args.plot.stem, None)
 
 
 def _richardson(case: Case, k: int, line: NoteLine) -> tuple[tuple[Array, Array], Spectrum]:
@@ -161,11 +128,11 @@ def _solve(case: Case, found: Spectrum) -> Observed:
         return observed_rate(read(Path(scratch) / "run"), found)
 
 
-def _draw(out: Path, picture: Path) -> None:
+def _draw(out: Path, figure: Path) -> None:
     from ..plots import draw_spectrum
     from ..store import read_study
 
-    draw_spectrum(read_study(out), picture)
+    draw_spectrum(read_study(out), figure)
 
 
 # ---- in words ----------------------------------------------------------------------------------------------
@@ -173,7 +140,7 @@ def _draw(out: Path, picture: Path) -> None:
 
 def _print(
     case: Case, found: Spectrum, limit: tuple[Array, Array] | None, observed: Observed | None, out: Path,
-    picture: Path | None,
+    figure: Path | None,
 ) -> None:  # fmt: skip
     from ..grid import grid_text
 
@@ -194,8 +161,8 @@ def _print(
     if observed is not None:
         _print_observed(observed)
     _line("file", str(out))
-    if picture is not None:
-        _line("picture", str(picture))
+    if figure is not None:
+        _line("figure", str(figure))
 
 
 def _print_observed(observed: Observed) -> None:
@@ -220,13 +187,13 @@ def _line(name: str, text: str) -> None:
 
 def _record(
     case: Case, found: Spectrum, limit: tuple[Array, Array] | None, observed: Observed | None, out: Path,
-    picture: Path | None,
+    figure: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     record: dict[str, Any] = {
         "title": case.title, "shape": list(case.grid.shape), "gap": found.gap,
         "relaxation_time": found.relaxation_time, "eigenvalues": found.eigenvalues.tolist(),
         "residuals": found.residuals.tolist(), "found_by": found.method, "file": str(out),
-        "picture": None if picture is None else str(picture),
+        "figure": None if figure is None else str(figure),
     }  # fmt: skip
     if limit is not None:
         record |= {"extrapolated": limit[0].tolist(), "extrapolation_errors": limit[1].tolist()}

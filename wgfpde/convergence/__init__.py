@@ -6,7 +6,7 @@
 
 from .found import SLACK, Convergence
 from .orders import Limit, fitted_order
-from .record import record, write
+from .record import place_of, record, write
 from .study import converge
 
-__all__ = ["SLACK", "Convergence", "Limit", "converge", "fitted_order", "record", "write"]
+__all__ = ["SLACK", "Convergence", "Limit", "converge", "fitted_order", "place_of", "record", "write"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,14 @@ class Convergence:
 
     varied : the keys, in that order too.   against : "exact" or "finest".   t : the time compared, or NaN where the
     runs end at different times.   size_key : the key that gives `sizes`.   h : mean cell width of the first axis.
-    solved : the runs, failed ones included.
+    folder : of the runs, None where they are not kept.   solved : the runs, failed ones included.
     values : diagnostic → (n,).   limits : diagnostic → its extrapolated limit, or None.
     errors : norm or diagnostic → (n,), NaN where there is none.   orders : the same, between a run and that before it.
     fitted, fitted_last : the order over all runs, and over the last three errors.   notes : sentences.
     """
 
     case: Case
-    folder: Path
+    folder: Path | None
     varied: tuple[Vary, ...]
     against: str
     t: float
@@ -52,8 +52,8 @@ class Convergence:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs that finished."""
-        return [s.run for s in self.solved if s.finished and s.run is not None]
+        """The runs that finished; none where they are not kept."""
+        return [] if self.folder is None else [s.run for s in self.solved if s.finished and s.run is not None]
 
     @property
     def failures(self) -> dict[int, str]:
@@ -68,6 +68,11 @@ class Convergence:
     def seconds(self) -> Array:
         """Of the march, as each run recorded it."""
         return np.array([s.seconds for s in self.solved])
+
+    def without_folder(self) -> Convergence:
+        """The same study once its folder is about to go: what is read late of the runs is read now."""
+        assert len(self.steps) == len(self.solved)
+        return replace(self, folder=None)
 
     def label(self, k: int) -> str:
         """What run k is: "grid.shape = 64, solver.dt = 0.01"."""

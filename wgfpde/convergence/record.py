@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..store import Variable, write_study
+from ..errors import StoreError
+from ..schema import Case
+from ..store import Variable, check_place, write_study
 from ..toml import to_value
 from .found import Convergence
+from .runs import folder_of
 
 FILE_NAME, KIND = "converge.h5", "convergence"
 NAMES = {"l1": "L1 error", "l2": "L2 error", "linf": "Linf error", "w2": "Wasserstein error"}
@@ -37,7 +40,7 @@ def record(found: Convergence) -> dict[str, Any]:
             "errors": {name: errors[k] for name, errors in found.errors.items()},
             "orders": {name: orders[k] for name, orders in found.orders.items()},
             "measures": {name: values[k] for name, values in found.values.items()},
-            "folder": str(solved.folder),
+            "folder": None if found.folder is None else str(solved.folder),
             "reused": solved.reused,
             "failure": solved.failure or None,
         }
@@ -53,8 +56,22 @@ def record(found: Convergence) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def place_of(case: Case, out: Path | None = None) -> Path:
+    """The file of a study, converge.h5 beside its runs.   out : their folder.   Raises StoreError for another file."""
+    file = folder_of(case, out) / FILE_NAME
+    check_place(file, KIND)
+    return file
+
+
 def write(found: Convergence, path: Path | None = None) -> Path:
-    """Write the HDF5 file (default: converge.h5 beside the runs); returns its path.  Raises StoreError."""
+    """Write the HDF5 file (default: converge.h5 beside the runs), over an older one; returns its path.
+
+    Raises StoreError where it cannot be written, for another file there, and without a path where no runs are kept.
+    """
+    if path is None and found.folder is None:
+        raise StoreError("the runs of this study were not kept, so there is no folder for its file; give a path.")
+    file = path or place_of(found.case, found.folder)
+    check_place(file, KIND)
     attributes: dict[str, Any] = {
         "title": found.case.title, "against": found.against, "t": found.t, "size_key": found.size_key,
         "notes": "\n".join(found.notes), "source": f"wgfpde {__version__}",
@@ -66,7 +83,7 @@ def write(found: Convergence, path: Path | None = None) -> Path:
         attributes[f"limit_{name}"] = math.nan if limit is None else limit.value
         attributes[f"limit_error_{name}"] = math.nan if limit is None else limit.error
     texts = {"case_toml": found.case.text, "resolved_toml": found.case.resolved_toml()}
-    return write_study(path or found.folder / FILE_NAME, KIND, _variables(found), attributes, texts)
+    return write_study(file, KIND, _variables(found), attributes, texts)
 
 
 def _variables(found: Convergence) -> list[Variable]:
@@ -86,7 +103,7 @@ def _variables(found: Convergence) -> list[Variable]:
         row("steps", found.steps, "steps"),
         Variable("wall_seconds", ("run",), found.seconds, "s", "wall time of the march"),
         row("status", ["finished" if s.finished else s.failure for s in found.solved], "how the run ended"),
-        row("folder", [str(s.folder) for s in found.solved], "run folder"),
+        row("folder", ["" if found.folder is None else str(s.folder) for s in found.solved], "run folder"),
     ]
     made += [row(name, values, name.replace("_", " ")) for name, values in found.values.items()]
     where = {"exact": "the exact solution", "finest": "the finest run"}[found.against]

@@ -65,6 +65,11 @@ class Place:
     known: Run | None
 
 
+def folder_of(case: Case, out: Path | str | None) -> Path:
+    """Where the runs of a study go.   out : where they were asked to go, if anywhere."""
+    return Path("runs") / f"{case.name}-converge" if out is None else Path(out)
+
+
 def places(folder: Path, cases: Sequence[Case], names: Sequence[str], overwrite: bool) -> list[Place]:
     """The folder of each run, before anything is solved.
 
@@ -92,7 +97,7 @@ def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
     """
     known = place.known
     if known is not None and known.status == "finished":
-        return Solved(place.folder, known, reused=True)
+        return Solved(place.folder, known, _blown_up(known), reused=True)
     code = place.case if place.case._code is not None else None
     try:
         if known is not None and known.status != "failed":
@@ -103,7 +108,13 @@ def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
         return Solved(place.folder, None, str(error))
     if result.status == "interrupted":
         raise Interrupted(result.message, result.exit_code)
-    return Solved(place.folder, store.read(place.folder), "" if result.status == "finished" else result.message)
+    run = store.read(place.folder)
+    return Solved(place.folder, run, _blown_up(run) if result.status == "finished" else result.message)
+
+
+def _blown_up(run: Run) -> str:
+    """That a run ended in a blow-up, and so not where the others did; else ""."""
+    return run.message.partition(":")[0] if run.attributes.get("verdict") == "blow-up" else ""
 
 
 def _stored(folder: Path) -> list[Run]:

@@ -18,27 +18,27 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..interrupts import Interrupted
 from ..schema import Case
 from ..store import Run
-from ..vary import Vary, together, vary_values
+from ..vary import Given, Vary, together, varied_by
 from .asked import check_time, from_coarse_to_fine, norms_of, recording, reference_of, width_of
 from .errors import NORMS, against_exact, against_run, differences, snapshot
 from .found import Convergence
 from .notes import on_orders, on_runs
 from .orders import extrapolate, fit, pairwise
-from .runs import Listener, Solved, places, solve
+from .runs import Listener, Solved, folder_of, places, solve
 
 Tell = Callable[[str], None] | None
 
 
 def converge(
     case: Case,
-    varied: Sequence[Vary] | Mapping[str, Sequence[Any]],
+    varied: Sequence[Vary] | Given,
     out: Path | str | None = None,
     *,
     against: Literal["exact", "finest"] | None = None,
@@ -52,7 +52,7 @@ def converge(
 ) -> Convergence:
     """Run a case for each value of the keys that are varied, and find the orders of its errors.
 
-    varied : such as {"grid.shape": [64, 128, 256]}; keys with as many values each are varied together.
+    varied : such as "grid.shape=64,128,256" or {"grid.shape": [64, 128, 256]}; several keys are varied together.
     out : folder for the runs (default runs/NAME-converge); runs of the same case that it holds are not solved again.
     against : "exact" (default where the case has [exact]) or "finest".   norms : among l1, l2, linf, w2 (W₂, in 1D);
     default all, or none where there are measures or errors.   measures : diagnostics whose convergence is
@@ -63,14 +63,14 @@ def converge(
     A run that fails is a row without errors.  Raises CaseError for a study that makes no sense, before it begins, and
     KeyboardInterrupt on Ctrl-C; the same call then goes on.
     """
-    keys = vary_values(varied, case) if isinstance(varied, Mapping) else list(varied)
+    keys = varied_by(varied, case)
     case = recording(case, measures)
     keys, cases, sizes = from_coarse_to_fine(keys, together(case, keys))
     norms = norms_of(case, norms, bool(measures or errors))
     reference = reference_of(case, against, norms, measures, len(cases))
     for one in cases:
         check_time(one, time)
-    folder = Path(out) if out is not None else Path("runs") / f"{case.name}-converge"
+    folder = folder_of(case, out)
     names = ["-".join(v.text(k) for v in keys) for k in range(len(cases))]
     solved = _solve(folder, cases, keys, names, overwrite, progress, tell)
     found = Convergence(

@@ -4,10 +4,10 @@ from .extrapolation import extrapolate, extrapolated, refinements
 from .factor import check_memory
 from .generator import Generator
 from .observed import Observed, observed_rate
-from .record import check_place, write_spectrum
-from .spectrum import Spectrum, check_count, spectrum
+from .record import KIND, write_spectrum
+from .spectrum import MODES, SLOW_CELLS, Spectrum, check_case, spectrum
 
 __all__ = [
-    "Generator", "Observed", "Spectrum", "check_count", "check_memory", "check_place", "extrapolate", "extrapolated",
-    "observed_rate", "refinements", "spectrum", "write_spectrum",
+    "KIND", "MODES", "SLOW_CELLS", "Generator", "Observed", "Spectrum", "check_case", "check_memory", "extrapolate",
+    "extrapolated", "observed_rate", "refinements", "spectrum", "write_spectrum",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ import os
 import numpy as np
 
 from ..amounts import size_text
-from ..errors import CaseError
+from ..errors import CaseError, SolverError
 from ..grid import Array
 
 ENTRY_BYTES = 26
@@ -41,7 +41,14 @@ class Factor:
         return np.asarray(self._lu.solve(np.ascontiguousarray(b) if b.ndim == 1 else np.asfortranarray(b)))
 
     def negative_pivots(self) -> int:
-        """How many pivots are negative: of a symmetric matrix the number of its negative eigenvalues (Sylvester)."""
+        """How many pivots are negative: of a symmetric matrix the number of its negative eigenvalues (Sylvester).
+
+        Raises SolverError where the factors are those of no P A Pᵀ: rows leave their order where a pivot is zero.
+        """
+        if not np.array_equal(self._lu.perm_r, self._lu.perm_c):
+            raise SolverError(
+                "eigenvalues cannot be counted here: a pivot is zero. Ask for one mode more, or for one less (--modes)"
+            )
         return int(np.count_nonzero(self._lu.U.diagonal() < 0.0))
 
 

@@ -36,7 +36,7 @@ GUARDS = 3
 DIGITS = 1e9
 """A gap is given where it comes out to this many times its rounding, eps²‖S‖."""
 DENSE = 300
-"""Up to this many cells all eigenvectors are computed."""
+"""Up to this many cells all eigenvectors are computed; on more where the space of Lanczos would be nearly all."""
 
 Tell = Callable[[str], None]
 
@@ -47,11 +47,11 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     Raises CaseError where memory does not suffice, SolverError where Lanczos does not converge or misses some.
     """
     cells = generator.cells
-    if cells <= DENSE:
+    check_memory(cells, generator.grid.dim, k)
+    if cells <= DENSE or _basis(k + GUARDS) >= cells:
         values, u = np.linalg.eigh(generator.symmetric().toarray())
         values, f = _observables(generator, _off_null(generator, u[:, 1 : k + 1]), values[1 : k + 1])
     else:
-        check_memory(cells, generator.grid.dim, k)
         values, f = _counted(generator, k, tell)
     floor = DIGITS * EPS**2 * 2.0 * float(generator.outgoing.max())
     if values[0] < floor:
@@ -60,6 +60,11 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
             "that V rises by fewer kappa between the wells; in 1D without periodic ends any gap can be found"
         )
     return values, f
+
+
+def _basis(wanted: int) -> int:
+    """Vectors that Lanczos keeps for as many eigenvalues."""
+    return 2 * wanted + 10
 
 
 def _off_null(generator: Generator, u: Array) -> Array:
@@ -77,8 +82,8 @@ def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     shift = generator.kappa * np.pi**2 / sum(axis.length**2 for axis in generator.grid.axes)
     tell(f"factors of {generator.cells} cells")
     factor = Factor(_shifted(matrix, shift))
-    wanted = min(k + GUARDS, generator.cells - 2)
-    basis = 2 * wanted + 10
+    wanted = k + GUARDS
+    basis = _basis(wanted)
     for _ in range(3):
         tell(f"Lanczos iteration for {wanted} modes")
         values, u = _iterate(generator, factor, shift, wanted, basis)

@@ -132,6 +132,8 @@ def _fitted(run: Run, found: Observed, spectrum: Spectrum, present: Array, solve
     if len(stretch) < FEWEST:
         stretch = _last_stretch(usable)
         stretch = stretch[-max(FEWEST, len(stretch) // 2) :]
+        if len(stretch) < FEWEST:
+            return replace(found, reason=f"mode {m} is not seen in {FEWEST} snapshots one after the other ({MORE})")
         rest = max(float(impure[stretch[-1]]), 0.0)
         others = f"{100 * rest:.2g} % of χ²" if rest < 0.99 else "nearly all of χ²"
         notes.append(f"the run ends while other modes hold {others}: the rate is that of a_{m} = ∫ρφ_{m}")

@@ -1,4 +1,4 @@
-"""A spectrum on disk: a study of the kind "spectrum", and what is there already."""
+"""A spectrum on disk: a study of the kind "spectrum"."""
 
 from __future__ import annotations
 
@@ -8,26 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StoreError
 from ..flow import Flow
 from ..grid import Array
-from ..store import Variable, read_study, write_study
+from ..store import Variable, check_place, write_study
 from .observed import Observed
 from .spectrum import Spectrum
 
 KIND = "spectrum"
-
-
-def check_place(path: Path) -> None:
-    """Raise StoreError where another file than an older spectrum is in the place of a new one."""
-    if not path.exists():
-        return
-    try:
-        if path.is_file() and read_study(path).kind == KIND:
-            return
-    except StoreError:
-        pass
-    raise StoreError(f"{path} exists and holds no spectrum; it is kept. Choose another place with --out.")
 
 
 def write_spectrum(
@@ -39,11 +26,12 @@ def write_spectrum(
     limit: tuple[Array, Array] | None = None,
     observed: Observed | None = None,
 ) -> Path:
-    """Write a spectrum and what was learnt beside it; returns the path.
+    """Write a spectrum and what was learnt beside it, over an older one; returns the path.
 
     about : attributes, such as the title.   texts : case_toml and resolved_toml.   limit : extrapolated eigenvalues and
-    their estimated errors, (k+1,) each.   Raises StoreError where it cannot be written.
+    their estimated errors, (k+1,) each.   Raises StoreError where it cannot be written, and for another file there.
     """
+    check_place(path, KIND)
     variables = [*_coordinates(found), *_modes(flow, found)]
     if limit is not None:
         variables += [

@@ -15,6 +15,7 @@ Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/9
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,17 @@ import numpy as np
 from ..errors import CaseError
 from ..flow import Flow
 from ..grid import Array, Grid
+from ..schema import Case, GeodesicTable
 from .chain import chain_eigenvalues, chain_mode
+from .factor import check_memory
 from .generator import Generator
 from .lanczos import Tell, lanczos
 from .ritz import observables, rayleigh_ritz
 
+MODES = 8
+"""Modes beside the steady state, where none are asked for."""
+SLOW_CELLS = 100_000
+"""With more cells than this some stages last."""
 APART = 1e-6
 """Neighbours that differ by less, relatively, are found together: alone each would be any mixture of the two."""
 TIES = 1e-6
@@ -64,7 +71,7 @@ class Spectrum:
         return f"Spectrum(gap={self.gap:.10g}, {len(self.eigenvalues)} eigenvalues on {self.grid})"
 
 
-def spectrum(flow: Flow, k: int = 8, tell: Tell | None = None) -> Spectrum:
+def spectrum(flow: Flow, k: int = MODES, tell: Tell | None = None) -> Spectrum:
     """λ_0 = 0 … λ_k and their modes.
 
     k : eigenvalues beside λ_0, 1 ≤ k < cells.   tell : called with what is being done, in words.
@@ -84,11 +91,33 @@ def spectrum(flow: Flow, k: int = 8, tell: Tell | None = None) -> Spectrum:
     return _assemble(flow, generator, values, f, method)
 
 
+def check_case(case: Case, k: int) -> None:
+    """Raise CaseError where a case has no spectrum of k modes, before anything is built: W takes long to sample."""
+    table, found = case.energy, ""
+    if table.internal.kind != "entropy":
+        found = f'internal energy "{table.internal.kind}"'
+    if table.interaction is not None:
+        found = f"interaction = {table.interaction!r}"
+    if isinstance(case.solver, GeodesicTable):
+        found = "a geodesic"
+    if found:
+        raise CaseError(
+            f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
+            f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
+        )
+    check_count(k, case.cells)
+    check_memory(case.cells, case.dim, k)
+
+
 def check_count(k: int, cells: int) -> None:
     """Raise CaseError for a number of modes that there cannot be."""
-    if not 1 <= k < cells:
+    try:
+        right = 1 <= operator.index(k) < cells
+    except TypeError:
+        right = False
+    if not right:
         raise CaseError(
-            f"{cells} cells have {cells - 1} modes beside the steady state; found {k}, give 1 to {cells - 1}"
+            f"{cells} cells have {cells - 1} modes beside the steady state; found {k!r}, give 1 to {cells - 1}"
         )
 
 

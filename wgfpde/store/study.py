@@ -22,6 +22,7 @@ from .targets import written
 
 KIND = "wgfpde study"
 """The attribute `kind` of such files begins with this."""
+ENDINGS = (".h5", ".hdf5", ".nc")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,29 @@ class Study:
         return np.asarray(self.variables[name].values)
 
 
+def check_place(path: Path, *kinds: str) -> None:
+    """Raise StoreError where a study may not be written: by its ending, or for another file than an older one there.
+
+    kinds : those of the older studies that a new one replaces, such as "spectrum".
+    """
+    if path.suffix not in ENDINGS:
+        raise StoreError(f"--out {path}: expected a file ending in {', '.join(ENDINGS)}.")
+    if not path.exists():
+        return
+    try:
+        if path.is_file() and read_study(path).kind in kinds:
+            return
+    except StoreError:
+        pass  # no study
+    raise StoreError(f"{path} exists and holds no {' or '.join(kinds)}; it is kept. Choose another place with --out.")
+
+
+def check_figure(figure: Path, path: Path) -> None:
+    """Raise StoreError where a figure stands that does not belong to an older study at `path`, beside which it goes."""
+    if figure.exists() and not path.exists():
+        raise StoreError(f"{figure} exists and is kept; name another figure with --plot FILE, or add --no-plot.")
+
+
 def write_study(
     path: Path,
     kind: str,
@@ -61,7 +85,7 @@ def write_study(
     attributes: Mapping[str, Any],
     texts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a study; returns its path.
+    """Write a study; returns its path.  What stands there is replaced: see `check_place`.
 
     kind : what was studied, in a word.   attributes : numbers and texts about the whole.   texts : such as case_toml.
     Raises StoreError where it cannot be written.
@@ -122,9 +146,7 @@ def read_study(path: Path | str) -> Study:
             scales = {name for name, item in file.items() if item.is_scale}
             bare = {name for name in scales if _text(file[name].attrs.get("NAME", "")).startswith(NO_VARIABLE)}
             texts = {name: item.asstr()[()] for name, item in file.items() if item.shape == () and _is_text(item)}
-            variables = {
-                name: _read(file, name, scales) for name in file if name not in bare and name not in texts
-            }
+            variables = {name: _read(file, name, scales) for name in file if name not in bare and name not in texts}
             known = {name: value for name, value in file.attrs.items() if name != "kind"}
             return Study(place, kind.removeprefix(f"{KIND}: "), variables, known, texts)
     except FileNotFoundError:
