@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wgfpde.convexity import convexity, holley_stroock, smallest_curvature
+from wgfpde.convexity import convexity, holley_stroock
+from wgfpde.curvature import smallest_curvature
 from wgfpde.energy import Energy, Internal
 from wgfpde.flow import Flow
 from wgfpde.grid import Grid
