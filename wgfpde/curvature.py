@@ -1,10 +1,10 @@
 """The smallest curvature of a potential: K with Hess V ≥ K on the box.
 
 The Hessian is taken by differences of order 6 over 1e-3 of the box (2e-3 in the plane), across the seam of a circle,
-less what those of order 4 differ by and what rounding may have added; where it is smallest again at ever closer places; and extrapolated into the last three steps before walls and corners,
-less the last term of that.  So K is a lower bound up to rounding for smooth V.  A V with kinks or jumps counts as
-smoothed over a step, by differences of order 2, which a convex kink keeps ≥ 0, and without those three steps; a concave
-kink has K = −∞ in truth.
+less what those of order 4 differ by and what rounding may have added; where it is smallest again at ever closer
+places; and extrapolated into the last three steps before walls and corners, less the last term of that. So K is a
+lower bound up to rounding for smooth V. A V with kinks or jumps counts as smoothed over a step, by differences of
+order 2, which a convex kink keeps ≥ 0, and without those three steps; a concave kink has K = −∞ in truth.
 
 Measured on sums of five cosines: K is 2e-9 to 1e-8 of itself too small on a line, on which it takes 10 ms, and of three
 in the plane 1e-9 to 1e-5, in 0.1 to 0.3 s; never too large.
