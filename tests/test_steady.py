@@ -9,9 +9,10 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from wgfpde import fv
-from wgfpde.case import build, load
+from wgfpde.case import build, load, override
 from wgfpde.cli import main
 from wgfpde.energy import Energy, Internal
 from wgfpde.equations import self_similar
@@ -30,6 +31,7 @@ from wgfpde.steady import (
 )
 from wgfpde.steady.krylov import gmres
 from wgfpde.steady.law import equilibrium
+from wgfpde.steady.search import analysed
 from wgfpde.store import read_study
 from wgfpde.vary import vary
 
@@ -503,3 +505,92 @@ def test_the_case_decides_the_start(folder):
     flow = problem.flow
     state = stationary(flow, flow.mass(problem.initial.rho), problem.initial.rho)
     assert measured(flow, state.rho, "mean_x") == pytest.approx(ORDERED, abs=1e-6)
+
+
+# ---- folds, plateaus, and numbers that are no numbers --------------------------------------------------------
+
+
+TILTED = {"energy": {"potential": "x**4/4 - x**2/2 + 0.01*x"}}
+"""A weak field: of the three roots of the self-consistency the middle one has no symmetry to be found by."""
+
+
+def tilted_roots(kappa):
+    """m = ⟨x⟩ under e^{−(x⁴/4 − x²/2 + x/100 + (x − m)²/2)/κ}, by sign changes on a fine mesh."""
+    x = np.linspace(-4, 4, 4001)
+
+    def excess(m):
+        weight = np.exp(-(x**4 / 4 - x**2 / 2 + 0.01 * x + (x - m) ** 2 / 2) / kappa)
+        return float(np.sum(x * weight) / np.sum(weight)) - m
+
+    mesh = np.linspace(-1.5, 1.5, 301)
+    values = [excess(m) for m in mesh]
+    pairs = zip(mesh[:-1], mesh[1:], values[:-1], values[1:], strict=True)
+    return [brentq(excess, a, b, xtol=1e-13) for a, b, u, v in pairs if u * v < 0]
+
+
+def test_the_state_between_two_minima_is_found():
+    case = override(load("desai_zwanzig_1d"), TILTED)
+    problem = build(case)
+    states = branches(problem.flow, 1.0, starts(problem.flow, 1.0, problem.initial.rho))
+    assert [state.verdict for state in states] == ["stable", "stable", "unstable"]
+    means = sorted(problem.flow.integral(problem.flow.grid.x.centers * state.rho) for state in states)
+    assert means == pytest.approx(tilted_roots(0.3), abs=1e-9)
+
+
+def test_a_fold_is_told():
+    """Two of the three roots meet where the field wins: between 0.40 and 0.41 by counting them."""
+    assert (len(tilted_roots(0.4)), len(tilted_roots(0.41))) == (3, 1)
+    case = override(load("desai_zwanzig_1d", ["grid.shape=[60]"]), TILTED)
+    [key] = vary(["energy.internal.kappa=0.36:0.44:5"], case)
+    diagram = continuation(case, key)
+    assert not diagram.critical and [end.kind for end in diagram.ends] == ["fold", "fold"]
+    place = diagram.ends[0].parameter
+    assert len(tilted_roots(place - 1e-4)) == 3 and len(tilted_roots(place + 1e-4)) == 1
+    assert {diagram.ends[0].meets, diagram.ends[1].meets} == {end.branch for end in diagram.ends}
+
+
+def test_a_pitchfork_is_told_and_not_called_a_fold():
+    case = load("desai_zwanzig_1d", ["grid.shape=[60]"])
+    [key] = vary(["energy.internal.kappa=0.44:0.48:3"], case)
+    ends = continuation(case, key).ends
+    assert {end.kind for end in ends} == {"joins"} and len(ends) == 2
+    assert all(end.parameter == pytest.approx(0.456946581044, abs=1e-4) for end in ends)
+
+
+def test_a_plateau_of_marginal_rates_hides_no_critical_value():
+    case = load("kuramoto_1d", ["grid.shape=[64]"])
+    [key] = vary(["params.K=1.9,1.99999999,2.00000001,2.1"], case)
+    assert [one.parameter for one in continuation(case, key).critical] == pytest.approx([2.0], abs=2e-8)
+
+
+def test_all_unstable_directions_are_counted():
+    """W = −6 Σ cos kx, k ≤ 6, at the uniform state: cos and sin of each, 12 in all, more than the rates kept."""
+    grid = Grid([-np.pi], [np.pi], [64], periodic=True)
+    flow = Flow(grid, Energy(Internal(), interaction=lambda x: -6 * sum(np.cos(k * x) for k in range(1, 7))))
+    state = analysed(flow, 1.0, stationary(flow, 1.0, np.full(64, 1 / (2 * np.pi)), analyse=False))
+    assert np.ptp(state.rho) < 1e-12 and state.stability.unstable == 12 and state.stability.counted
+
+
+def test_guesses_that_are_none_are_refused():
+    flow = desai_zwanzig_2d(8)
+    for guess in (np.full((8, 8), np.nan), np.ones(5)):
+        with pytest.raises(CaseError, match="a guess needs the grid's shape"):
+            corrected(flow, 1.0, guess)
+    assert stationary(flow, 1.0, analyse=False).stable is None
+    with pytest.raises(CaseError, match="at least 1; found 0"):
+        branches(flow, 1.0, limit=0)
+
+
+@pytest.mark.parametrize("measure", ["energy_balance", "slack_evi", "w2_previous"])
+def test_measures_of_a_run_are_refused(measure):
+    case = load("desai_zwanzig_1d", ["grid.shape=[40]"])
+    [key] = vary(["energy.internal.kappa=0.3:0.4:2"], case)
+    with pytest.raises(CaseError, match=measure):
+        continuation(case, key, measure=measure)
+
+
+def test_a_foreign_picture_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "desai_zwanzig_1d-stationary.png").write_text("precious")
+    assert main(["stationary", "desai_zwanzig_1d", "--set", "grid.shape=[40]"]) == 2
+    assert (tmp_path / "desai_zwanzig_1d-stationary.png").read_text() == "precious"

@@ -14,14 +14,15 @@ from .words import print_json
 
 if TYPE_CHECKING:
     from ..case import Case
-    from ..steady import Diagram
+    from ..steady import Diagram, End
 
 HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
 unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
-those that only shift a state left out.  With --vary the states are followed as branches, and the values at which one
-gains or loses stability are located.  CASE-stationary.h5 and its picture replace those of an earlier search.
+those that only shift a state left out.  With --vary the states are followed as branches: the values at which one gains
+or loses stability are located, and near which one ends, in a fold or on another branch.  CASE-stationary.h5 and its
+picture replace those of an earlier search.
 """
 
 
@@ -49,7 +50,6 @@ def _count(text: str) -> int:
 
 def _stationary(args: argparse.Namespace) -> int:
     from ..case import load
-    from ..plots.style import picture_path
     from ..steady import check_case, check_place
 
     case = load(args.case, args.overrides)
@@ -58,7 +58,7 @@ def _stationary(args: argparse.Namespace) -> int:
     if file.suffix not in (".h5", ".hdf5", ".nc"):
         raise CaseError(f"--out {file}: expected a file ending in .h5, .hdf5 or .nc.")
     check_place(file)
-    picture = None if args.no_plot else picture_path(args.plot, file.parent, file.stem, None)
+    picture = _picture_of(args, file)
     line = NoteLine(sys.stderr)
     try:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
@@ -78,6 +78,18 @@ def _stationary(args: argparse.Namespace) -> int:
         if end is not None:
             print(f"  {name:<10}{end}")
     return 0
+
+
+def _picture_of(args: argparse.Namespace, file: Path) -> Path | None:
+    """Where the picture goes, checked before anything is computed."""
+    if args.no_plot:
+        return None
+    from ..plots.style import picture_path
+
+    path = picture_path(args.plot, file.parent, file.stem, None)
+    if args.plot is None and path.exists() and not file.exists():
+        raise CaseError(f"{path} exists and is kept; name another picture with --plot FILE, or add --no-plot")
+    return path
 
 
 def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
@@ -145,7 +157,9 @@ def _verdict(record: dict[str, Any], k: int) -> str:
     state = states[k]
     text = str(state["verdict"])
     if text == "unstable":
-        text += f" in {state['unstable_directions']} direction{'s' if state['unstable_directions'] > 1 else ''}"
+        count = state["unstable_directions"]
+        least = "" if state["unstable_directions_counted"] else "at least "
+        text += f" in {least}{count} direction{'s' if count > 1 else ''}"
     if state["translations"]:
         text += f", up to translations in {' and '.join(state['translations'])}"
     low = states[0]["energy"]
@@ -168,3 +182,15 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
     for one in diagram.critical:
         place = f"{diagram.measure} = {one.measure if abs(one.measure) > 1e-4 * size else 0.0:.6g}"
         print(f"\n  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
+    for end in diagram.ends:
+        print(f"\n  {_end(key, end)}")
+
+
+def _end(key: str, end: End) -> str:
+    """ "branch 1 ends near params.b = 0.4 in a fold, where it meets branch 2"."""
+    text = f"branch {end.branch} {'ends' if end.side > 0 else 'begins'} near {key} = {end.parameter:.6g}"
+    if end.kind == "joins":
+        return f"{text} on branch {end.meets}"
+    if end.kind == "fold":
+        return f"{text} in a fold" + (f", where it meets branch {end.meets}" if end.meets >= 0 else "")
+    return f"{text}; why is not known"

@@ -2,8 +2,8 @@
 
 At each value of the parameter every branch is continued by Newton's method from a secant predictor, then new states are
 searched for (module `search`), each the first of a branch that is continued back to where it began.  A branch ends
-where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork.  Its ends
-are narrowed down by bisection, its critical values found as zeros of its leading growth rate (module `critical`).
+where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork (module
+`ends`).  Its critical values are the zeros of its leading growth rate (module `critical`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """
@@ -17,12 +17,11 @@ from ..grid import Array
 from ..schema import Case
 from ..vary import Vary
 from .critical import criticals
+from .ends import HALVINGS, among, find_end, paired
 from .family import Branch, Diagram, Family, Setting, near
-from .search import LIMIT, Tell, apart, explore, same, starts
+from .search import LIMIT, Tell, apart, check_limit, explore, starts
 from .solve import Steady
 
-HALVINGS = 5
-"""Bisections of the step in which a branch ends."""
 WALK = 8
 """Parts of a step along a branch that is taken again before the branch counts as ended."""
 
@@ -35,8 +34,10 @@ def continuation(
     measure : the order parameter, the name of a diagnostic (default order_x on a circle, else mean_x).
     limit : branches at one value, at most.   tell : called with a few words now and then.
 
-    Raises CaseError for a key that is no number or changes the grid, a measure that makes no sense, no internal energy.
+    Raises CaseError for a key that is no number or changes the grid, a measure that makes no sense, a limit below 1, no
+    internal energy.
     """
+    check_limit(limit)
     values = varied.numbers
     if varied.key.startswith("grid.") or not np.all(np.isfinite(values)):
         raise CaseError(
@@ -55,13 +56,16 @@ def continuation(
         _begin(at, settings, values, found, k, limit)
     if not found:
         raise SolverError(f"no stationary state was found at any value of {varied.key}; try wgfpde run at one of them.")
+    ends = []
     for branch in found:
         for side in (-1, 1):
             if tell is not None:
                 tell(f"{varied.key}: where branch {branch.number} of {len(found)} begins and ends")
-            _narrow(at, settings, values, found, branch, side)
+            ends.append(find_end(at, values, found, branch, side))
+    widths = 0.5**HALVINGS * float(np.max(np.diff(values), initial=0.0))
     critical = [one for branch in found for one in criticals(at, branch)]
-    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical)
+    known = paired([end for end in ends if end is not None], widths)
+    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known)
 
 
 def _begin(at: Family, settings: list[Setting], values: Array, found: list[Branch], k: int, limit: int) -> None:
@@ -108,17 +112,13 @@ def _step(
     reached = False
     for _, branch, last, found in sorted(arrived, key=lambda one: one[0]):
         state = found
-        if state is None or _among(setting, state, taken):
+        if state is None or among(setting, state, taken):
             state = _walk(at, float(values[k + side]), float(values[k]), last)
-        if state is not None and not _among(setting, state, taken):
+        if state is not None and not among(setting, state, taken):
             branch.points[k] = at.point(values[k], setting, state)
             taken.append(state)
             reached = True
     return reached
-
-
-def _among(setting: Setting, state: Steady, taken: list[Steady]) -> bool:
-    return any(same(setting.flow, state, other) for other in taken)
 
 
 def _walk(at: Family, start: float, end: float, rho: Array) -> Steady | None:
@@ -133,23 +133,3 @@ def _walk(at: Family, start: float, end: float, rho: Array) -> Steady | None:
             return None
         before, rho = rho, state.rho
     return state
-
-
-def _narrow(at: Family, settings: list[Setting], values: Array, found: list[Branch], branch: Branch, side: int) -> None:
-    """Add points of a branch towards where it ends, between two values, by bisection."""
-    k = int(max(branch.points) if side > 0 else min(branch.points))
-    if not 0 <= k + side < len(values):
-        return
-    others = [other for other in found if other is not branch and k in other.points]
-    last, inside, outside = branch.points[k].state.rho, 0.0, 1.0
-    for _ in range(HALVINGS):
-        share = 0.5 * (inside + outside)
-        parameter = float(values[k] + share * (values[k + side] - values[k]))
-        setting = at.setting(parameter)
-        state = near(setting, last)
-        rivals = (near(setting, other.points[k].state.rho, analyse=False) for other in others)
-        if state is None or _among(setting, state, [rival for rival in rivals if rival is not None]):
-            outside = share
-        else:
-            branch.points[k + side * share] = at.point(parameter, setting, state)
-            last, inside = state.rho, share

@@ -9,6 +9,8 @@ Reference: Brent (1973), Algorithms for Minimization Without Derivatives, chapte
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ..errors import SolverError
@@ -20,20 +22,23 @@ SIGNS = 1e4
 
 
 def criticals(at: Family, branch: Branch) -> list[Critical]:
-    """Where the leading growth rate changes sign along a branch."""
+    """Where the leading growth rate changes sign along a branch; points at which it has none are passed over."""
     found = []
     line = branch.line
-    signs = [_sign(point.state) for point in line]
-    for k in range(len(line) - 1):
-        if signs[k] * signs[k + 1] < 0:
-            critical = _locate(at, branch.number, line[k], line[k + 1])
-            found += [critical] if critical is not None else []
-        elif k > 0 and signs[k] == 0 and signs[k - 1] * signs[k + 1] < 0:
-            point = line[k]
-            found.append(
-                Critical(point.parameter, branch.number, point.state.eigenvalue, point.measure, point.state.energy)
-            )
+    signed = [(k, sign) for k, sign in enumerate(_sign(point.state) for point in line) if sign]
+    for (first, before), (last, after) in pairwise(signed):
+        if before * after > 0:
+            continue
+        zeros = [point for point in line[first + 1 : last] if point.state.verdict == "marginal"]
+        if zeros:  # it was asked for, or all of a plateau is
+            found.append(_critical(branch.number, zeros[len(zeros) // 2]))
+        elif point := _locate(at, line[first], line[last]):
+            found.append(_critical(branch.number, point))
     return found
+
+
+def _critical(number: int, point: Point) -> Critical:
+    return Critical(point.parameter, number, point.state.eigenvalue, point.measure, point.state.energy)
 
 
 def _sign(state: Steady) -> int:
@@ -41,7 +46,7 @@ def _sign(state: Steady) -> int:
     return int(np.sign(rate)) if abs(rate) > SIGNS * noise else 0
 
 
-def _locate(at: Family, number: int, first: Point, last: Point) -> Critical | None:
+def _locate(at: Family, first: Point, last: Point) -> Point | None:
     """The zero of the growth rate between two points; None where the branch cannot be followed between them."""
     from scipy.optimize import brentq
 
@@ -63,5 +68,4 @@ def _locate(at: Family, number: int, first: Point, last: Point) -> Critical | No
         rate(root)
     except SolverError:
         return None
-    point = tried[root]
-    return Critical(root, number, point.state.eigenvalue, point.measure, point.state.energy)
+    return tried[root]

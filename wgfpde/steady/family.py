@@ -57,6 +57,25 @@ class Critical:
 
 
 @dataclass(frozen=True)
+class End:
+    """Where a branch ends between two values of the parameter.
+
+    parameter : near which.   side : 1 where it ends as the parameter rises, −1 where it begins.   kind : "fold", where
+    its rate tends to 0 and nothing goes on; "joins" another branch that does; or "end", for a reason unknown.
+    meets : the branch it joins, or that ends in the same fold; −1 for none known.
+    measure, energy : of the last state; of a fold of two branches the means.
+    """
+
+    parameter: float
+    branch: int
+    side: int
+    kind: str
+    meets: int
+    measure: float
+    energy: float
+
+
+@dataclass(frozen=True)
 class Diagram:
     """Branches over a parameter.   key : its name.   values : (n,) rising.   measure : its name."""
 
@@ -66,6 +85,7 @@ class Diagram:
     grid: Grid
     branches: list[Branch]
     critical: list[Critical]
+    ends: list[End] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,10 @@ def check_case(case: Case) -> None:
             f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "
             "march to one instead: wgfpde run CASE --set solver.stationary=1e-8"
         )
+
+
+OF_A_RUN = frozenset({"energy_balance", "de_bruijn", "slack_evi", "w2_previous"})
+"""Diagnostics that look at the steps of a run, or at its snapshot before."""
 
 
 class Family:
@@ -113,8 +137,13 @@ def default_measures(flow: Flow) -> list[str]:
 
 
 def measured(flow: Flow, rho: Array, name: str) -> float:
-    """A diagnostic of a density.  Raises CaseError where there is none of that name."""
+    """A diagnostic of a density.  Raises CaseError where there is none of that name, or it needs a run."""
     wanted = next(d for d in diagnostics.chosen(diagnostics.Setting(flow), [name]) if d.name == name)
+    if name in OF_A_RUN:
+        raise CaseError(
+            f'"{name}" ({wanted.long_name}) compares moments of a run and has no meaning for one state; choose another '
+            f"measure, such as {default_measures(flow)[0]} or energy."
+        )
     return float(wanted.value(diagnostics.State(flow, Snapshot(0.0, 0, {"rho": rho}))))
 
 

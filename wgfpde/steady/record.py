@@ -1,10 +1,11 @@
 """Stationary states and diagrams as plain values, for JSON, and as HDF5 files that xarray opens.
 
 kind "stationary states"     one row per state, the lowest energy first
-    state x (y)  energy measure eigenvalue rates stable unstable constant residual parts  rho mode
+    state x (y)  energy measure eigenvalue rates stable unstable counted constant residual parts  rho mode
 kind "bifurcation diagram"   one row per point, branch after branch, each in the order of the parameter
     point x (y)  parameter branch energy measure eigenvalue stable rho
     critical     critical_value critical_branch critical_measure critical_energy critical_eigenvalue
+    end          end_value end_branch end_side end_kind end_meets end_measure end_energy
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str
         "verdict": state.verdict,
         "rates": [] if found is None else found.rates.tolist(),
         "unstable_directions": 0 if found is None else found.unstable,
+        "unstable_directions_counted": found is not None and found.counted,
         "translations": [] if found is None else list(found.translations),
         "constant": state.constant,
         "residual": state.residual,
@@ -62,6 +64,7 @@ def diagram_record(case: Case, diagram: Diagram) -> Any:
         "measure": diagram.measure,
         "branches": [_branch_record(branch) for branch in diagram.branches],
         "critical": [vars(one) for one in diagram.critical],
+        "ends": [vars(one) for one in diagram.ends],
     }
 
 
@@ -92,7 +95,9 @@ def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], m
         *_common(row, states, [measured(flow, state.rho, measure) for state in states], measure),
         Variable("rates", ("state", "rate"), rates, "1", "largest growth rates", "Translations left out; NaN: none."),
         Variable("unstable", row, [0 if s.stability is None else s.stability.unstable for s in states], "1",
-                 "unstable directions", "How many of the rates are positive."),
+                 "unstable directions", "Negative eigenvalues of the second variation of E."),
+        Variable("counted", row, [s.stability is not None and s.stability.counted for s in states], "1",
+                 "all counted", "Whether `unstable` counts all of them; otherwise there are at least so many."),
         Variable("constant", row, [state.constant for state in states], "1", "constant of xi", "xi on the support."),
         Variable("residual", row, [state.residual for state in states], "1", "residual", "L1 norm of rho - T(rho)."),
         Variable("parts", row, [state.parts for state in states], "1", "parts of the support", "Connected parts."),
@@ -107,8 +112,7 @@ def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
     """Write the file of a diagram; returns its path.  Raises StoreError, also for a file of another kind there."""
     points = [(branch.number, point) for branch in diagram.branches for point in branch.line]
     states = [point.state for _, point in points]
-    row, end = ("point",), ("critical",)
-    ends = diagram.critical
+    row = ("point",)
     variables = [
         Variable("point", row, np.arange(len(points)), "1", "point", "Branch after branch."),
         *_coordinates(diagram.grid),
@@ -117,28 +121,50 @@ def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
         *_common(row, states, [point.measure for _, point in points], diagram.measure),
         Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
     ]
-    if ends:
-        variables += [
-            Variable("critical", end, np.arange(len(ends)), "1", "critical value", "Number of the critical value."),
-            Variable("critical_value", end, [one.parameter for one in ends], "1", diagram.key, "Where a rate is 0."),
-            Variable("critical_branch", end, [one.branch for one in ends], "1", "branch", "Whose rate it is."),
-            Variable("critical_measure", end, [one.measure for one in ends], "1", diagram.measure, "There."),
-            Variable("critical_energy", end, [one.energy for one in ends], "1", "energy", "There."),
-            Variable("critical_eigenvalue", end, [one.eigenvalue for one in ends], "1", "rate", "What is left of it."),
-        ]
+    variables += [*_criticals(diagram), *_ends(diagram)]
     return _write(path, DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
+
+
+def _criticals(diagram: Diagram) -> list[Variable]:
+    row, ends = ("critical",), diagram.critical
+    if not ends:
+        return []
+    return [
+        Variable("critical", row, np.arange(len(ends)), "1", "critical value", "Number of the critical value."),
+        Variable("critical_value", row, [one.parameter for one in ends], "1", diagram.key, "Where a rate is 0."),
+        Variable("critical_branch", row, [one.branch for one in ends], "1", "branch", "Whose rate it is."),
+        Variable("critical_measure", row, [one.measure for one in ends], "1", diagram.measure, "There."),
+        Variable("critical_energy", row, [one.energy for one in ends], "1", "energy", "There."),
+        Variable("critical_eigenvalue", row, [one.eigenvalue for one in ends], "1", "rate", "What is left of it."),
+    ]
+
+
+def _ends(diagram: Diagram) -> list[Variable]:
+    row, ends = ("end",), diagram.ends
+    if not ends:
+        return []
+    return [
+        Variable("end", row, np.arange(len(ends)), "1", "end", "Ends of branches between two values."),
+        Variable("end_value", row, [one.parameter for one in ends], "1", diagram.key, "Near which a branch ends."),
+        Variable("end_branch", row, [one.branch for one in ends], "1", "branch", "Which ends."),
+        Variable("end_side", row, [one.side for one in ends], "1", "side", "1: ends as the value rises; -1: begins."),
+        Variable("end_kind", row, [one.kind for one in ends], "1", "kind", "fold, joins (another branch) or end."),
+        Variable("end_meets", row, [one.meets for one in ends], "1", "branch", "Joined, or in one fold; -1: none."),
+        Variable("end_measure", row, [one.measure for one in ends], "1", diagram.measure, "Of the last state."),
+        Variable("end_energy", row, [one.energy for one in ends], "1", "energy", "Of the last state."),
+    ]
 
 
 def _common(row: tuple[str, ...], states: Sequence[Steady], measures: Sequence[float], name: str) -> list[Variable]:
     """What states of both kinds of files have."""
-    stable = np.array([state.stable for state in states])
+    stable = np.array([bool(state.stable) for state in states])
     known = REGISTRY[name]
     return [
         Variable("energy", row, [state.energy for state in states], "1", "energy", "E of the state."),
         Variable("measure", row, list(measures), known.units, known.long_name, f"{name}: {known.description}"),
         Variable("eigenvalue", row, [state.eigenvalue for state in states], "1", "leading growth rate",
                  "Of small perturbations under the finite-volume flow, translations left out."),
-        Variable("stable", row, stable, "1", "stable", "Whether the leading growth rate is negative."),
+        Variable("stable", row, stable, "1", "stable", "Whether every growth rate is negative."),
     ]  # fmt: skip
 
 

@@ -4,6 +4,8 @@
               or in the middle of the grid where there is no V
     onwards   from each unstable state ρ along its unstable modes, ρ e^{±a η/ρ}: the damped iteration lowers the energy
               and leads elsewhere
+    between   from combinations of two stable states, by Newton's method (module `between`): passes that no symmetry and
+              no descent leads to
 
 States are the same where ‖ρ − ρ'‖₁ ≤ SAME·M.  Where V does not vary along a periodic axis, every state comes with all
 its translations: these count once, as do mirror images there (the moduli of the Fourier coefficients along that axis
@@ -17,15 +19,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import SolverError
+from ..errors import CaseError, SolverError
 from ..flow import Flow
 from ..grid import Array, Axis
+from .between import between, missing
 from .shifts import free_axes
-from .solve import MeanField, Steady, stationary
+from .solve import MeanField, Steady, corrected, stationary
 
 SAME = 1e-6
 SAME_MARGINAL, MARGINAL = 1e-3, 1e-6
-"""Where a growth rate is below MARGINAL the residual 1e-13 leaves an error of its cubic root."""
+"""Where a growth rate is below MARGINAL of the largest the residual 1e-13 leaves an error of its cubic root."""
 SAME_SHIFTED, SAME_PINNED = 1e-3, 1e-2
 """Of translates, which lie otherwise among the cells: this is felt by a kinked kernel, and more by a free boundary."""
 LIMIT = 12
@@ -56,7 +59,7 @@ def branches(
     """The stationary states found from the given starts (default `starts`), by energy, the lowest first.
 
     limit : how many at most.   tell : called with a few words before each start.
-    Raises CaseError where there is no internal energy; SolverError where none is found.
+    Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
     found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, tell=tell)
     if not found:
@@ -76,22 +79,56 @@ def explore(
     limit: int = LIMIT,
     tell: Tell | None = None,
 ) -> list[Steady]:
-    """States that are not among those known, from the given starts and on from what is unstable, the known included."""
+    """States that are not among those known: from the given starts, on from what is unstable, the known included, and
+    between what is stable.
+
+    Raises CaseError for a limit below 1.
+    """
+    check_limit(limit)
     found: list[Steady] = []
     queue = [*begin, *(start for state in known for start in onwards(flow, state))]
-    while queue and len(known) + len(found) < limit:
+    while len(known) + len(found) < limit:
         if tell is not None:
             tell(f"{len(known) + len(found)} states found, {len(queue)} starts left")
-        try:
-            state = stationary(flow, mass, queue.pop(0), analyse=False)
-        except SolverError:  # from this start; others may lead to a state
-            continue
-        if any(same(flow, state, other) for other in (*known, *found)):
-            continue
-        state = analysed(flow, mass, state)
-        found.append(state)
-        queue += onwards(flow, state)
+        if queue:
+            state = _descended(flow, mass, queue.pop(0), [*known, *found])
+        else:
+            state = _between(flow, mass, [*known, *found])
+            if state is None:
+                break
+        if state is not None:
+            found.append(state)
+            queue += onwards(flow, state)
     return found
+
+
+def check_limit(limit: int) -> None:
+    """Raise CaseError unless a search may find a state."""
+    if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1:
+        raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}.")
+
+
+def _descended(flow: Flow, mass: float, start: Array, known: Sequence[Steady]) -> Steady | None:
+    """The state below a start, with its growth rates; None where it is known, or there is none."""
+    try:
+        state = stationary(flow, mass, start, analyse=False)
+    except SolverError:  # from this start; others may lead to a state
+        return None
+    return None if any(same(flow, state, other) for other in known) else analysed(flow, mass, state)
+
+
+def _between(flow: Flow, mass: float, known: Sequence[Steady]) -> Steady | None:
+    """A new state between two stable ones, with its growth rates; None where none is missing, or found."""
+    if not missing(flow, known):
+        return None
+    for guess in between(flow, known):
+        try:
+            state = corrected(flow, mass, guess, analyse=False)
+        except SolverError:  # from this guess
+            continue
+        if not any(same(flow, state, other) for other in known):
+            return analysed(flow, mass, state)
+    return None
 
 
 def analysed(flow: Flow, mass: float, state: Steady) -> Steady:
@@ -117,11 +154,18 @@ def onwards(flow: Flow, state: Steady) -> list[Array]:
 
 def same(flow: Flow, a: Steady, b: Steady) -> bool:
     """Whether two states are equal, up to translation and reflection where these cost nothing."""
-    rates = [abs(state.eigenvalue) for state in (a, b) if state.stability is not None]
-    bound = SAME_MARGINAL if min(rates, default=np.inf) <= MARGINAL else SAME
+    bound = SAME_MARGINAL if _marginal(a) or _marginal(b) else SAME
     if free_axes(flow, a.rho):
         bound = SAME_PINNED if flow.internal.kind == "power" and np.any(a.rho == 0) else SAME_SHIFTED
     return apart(flow, a.rho, b.rho) <= bound
+
+
+def _marginal(state: Steady) -> bool:
+    """Whether the leading rate all but vanishes beside the others that were found; units of time do not matter."""
+    if state.stability is None or not len(state.stability.rates):
+        return False
+    rates = np.abs(state.stability.rates)
+    return bool(rates[0] <= MARGINAL * rates.max())
 
 
 def apart(flow: Flow, a: Array, b: Array) -> float:

@@ -69,8 +69,9 @@ class Steady:
         return None if self.stability is None or not len(self.stability.modes) else self.stability.modes[0]
 
     @property
-    def stable(self) -> bool:
-        return self.verdict == "stable"
+    def stable(self) -> bool | None:
+        """Whether the leading growth rate is negative; None where it was not asked for."""
+        return None if self.stability is None else self.verdict == "stable"
 
     @property
     def verdict(self) -> str:
@@ -139,7 +140,10 @@ def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) ->
     Raises as `stationary` does.
     """
     field = MeanField(flow, mass)
-    found = _newton(field, field.drive(guess))
+    near = np.asarray(guess, dtype=float)
+    if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):
+        raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_told(near)}.")
+    found = _newton(field, field.drive(near))
     if found is None:
         raise SolverError("Newton's method found no stationary state near the guess; start nearer to one.")
     return _steady(field, *found, analyse)
@@ -169,6 +173,12 @@ def _scaled(field: MeanField, start: Array) -> Array:
     if not (np.all(rho >= 0) and np.isfinite(total) and total > 0):
         raise CaseError("a start must be a density: finite, nowhere negative, not zero everywhere.")
     return rho * (field.mass / total)
+
+
+def _told(values: Array) -> str:
+    """ "the shape (7,)" or "3 that are not"."""
+    bad = int(np.sum(~np.isfinite(values)))
+    return f"the shape {values.shape}" + (f", {bad} of them NaN or infinite" if bad else "")
 
 
 def _notes(flow: Flow, rho: Array, mass: float, parts: int) -> tuple[str, ...]:
@@ -232,7 +242,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
     """
     state, image, residual, back = _look(field, drive)
     for step in range(NEWTON_STEPS):
-        if not residual > 4 * EPS:
+        if residual <= 4 * EPS:
             return image, residual, step
         move = gmres(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
         length = 1.0
