@@ -16,7 +16,7 @@ from wgfpde.case import build, load, override
 from wgfpde.cli import main
 from wgfpde.energy import Energy, Internal
 from wgfpde.equations import self_similar
-from wgfpde.errors import CaseError, SolverError
+from wgfpde.errors import CaseError
 from wgfpde.flow import Flow, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.steady import (
@@ -320,15 +320,12 @@ def test_translations_count_once():
     assert len(branches(free, 1.0, [np.exp(-((grid.x.centers - shift) ** 2)) for shift in (0.0, 0.33, 1.0)])) == 1
 
 
-def test_collapse_is_told_or_refused():
+def test_collapse_is_told():
+    """Far above 8π one cell holds all the mass: stationary on the grid, and said to be of the grid."""
     grid = Grid([-2.0, -2.0], [2.0, 2.0], [24, 24])
     energy = Energy(Internal("entropy", 1.0), None, lambda x, y: np.log(x**2 + y**2) / (4 * math.pi))
-    try:
-        found = branches(Flow(grid, energy), 60.0)
-    except SolverError as error:
-        assert "wgfpde run" in str(error)
-    else:
-        assert "a state of the grid" in found[0].notes[0]
+    found = branches(Flow(grid, energy), 60.0)
+    assert "a state of the grid" in found[0].notes[0]
 
 
 @st.composite
@@ -581,7 +578,7 @@ def test_guesses_that_are_none_are_refused():
         branches(flow, 1.0, limit=0)
 
 
-@pytest.mark.parametrize("measure", ["energy_balance", "slack_evi", "w2_previous"])
+@pytest.mark.parametrize("measure", ["energy_balance", "de_bruijn", "slack_evi", "w2_previous"])
 def test_measures_of_a_run_are_refused(measure):
     case = load("desai_zwanzig_1d", ["grid.shape=[40]"])
     [key] = vary(["energy.internal.kappa=0.3:0.4:2"], case)

@@ -11,6 +11,7 @@ from wgfpde import diagnostics, transport
 from wgfpde.jko.columns import STEP_COLUMNS as JKO_COLUMNS
 from wgfpde.store.layout import STEP_COLUMNS
 
+
 def where_words(diagnostic: diagnostics.Diagnostic) -> str:
     applies, asked = diagnostic.applies.words, diagnostic.on_request.words
     return prose("; on request: ".join(filter(None, [applies, asked])) if applies else f"on request: {asked}")

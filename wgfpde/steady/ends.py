@@ -7,7 +7,8 @@ states,
     joins   s² ∝ d   the branch meets another that goes on: a pitchfork
 
 so that the zero of μ² or s², by extrapolation from two states next to the end, tells which it is, and where.
-Measured: the fold of the Desai–Zwanzig model in a field, 200 cells, 13 values of κ: to 2e-6.
+Measured: the fold of the Desai–Zwanzig model in a field, 200 cells, 13 values of κ from 0.3 to 0.6: to 8e-6; 21
+from 0.40 to 0.41: to 2e-9.
 """
 
 from __future__ import annotations
