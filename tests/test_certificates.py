@@ -177,6 +177,13 @@ def test_steep_potentials_over_long_times_do_not_overflow(tmp_path):
     assert not any(c["holds"] is False for c in certificates(run))
 
 
+def test_evi_of_a_double_well_is_known_for_any_step(tmp_path):
+    """K = −1 and steps of 2: 1 + K dt is negative, and G = e^{K dt} serves."""
+    well = ("energy.potential=x**4/4 - x**2/2", "grid.lower=[-3]", "grid.upper=[3]", "grid.shape=[100]")
+    run = run_of(tmp_path, *well, "solver.dt=2", "time.end=20", "output.every=4")
+    assert np.all(run.diagnostics["slack_evi"][1:] > 0) and certificates(run)[-1]["holds"]
+
+
 def test_what_is_not_known_is_no_violation(translate):
     """NaN (a distance that was not found) and ∞ (vacuum) prove nothing; −∞ does."""
     for value, expected in ((np.nan, None), (np.inf, None), (-np.inf, False)):

@@ -28,7 +28,6 @@ from .vary import Given, varied_by
 if TYPE_CHECKING:
     from .convergence import Convergence
     from .steady import Diagram, Steady
-    from .store import Run
 
 Source = Case | str | os.PathLike[str]
 """What names a case: itself, a file, a packaged case, an output file."""
@@ -70,7 +69,7 @@ def spectrum(
     Returns
     -------
     Spectrum
-        ``gap``, ``eigenvalues`` (k+1,), ``modes`` (k+1, *shape), ``pi``, ``residuals``.
+        ``gap``, ``eigenvalues`` (k+1,), ``modes`` of shape ``(k+1, *shape)``, ``pi``, ``residuals``.
 
     Raises
     ------
@@ -178,7 +177,7 @@ def converge(
     against: Literal["exact", "finest"] | None = None,
     norms: Sequence[str] = (),
     measures: Sequence[str] = (),
-    errors: Mapping[str, Callable[[Run], float]] | None = None,
+    errors: Mapping[str, Callable[[Any], float]] | None = None,
     at: float | None = None,
     overwrite: bool = False,
     progress: bool = True,

@@ -17,7 +17,8 @@ The others are about the march.  EVI is taken from one snapshot to the next, at 
 
     ½W₂²(t) − ½W₂²(before)/G ≤ −κH(t) (1 − 1/G)/K,     G = ∏(1 + K dt)  over the steps between
 
-as implicit Euler and JKO steps have it; for the flow itself G = e^{Ks} is larger, and the inequality sharper.
+as implicit Euler and JKO steps have it; for the flow itself G = e^{Ks} is larger, and the inequality sharper.  For
+K < 0 finite volumes are taken with e^{K dt}, since 1 + K dt may vanish.
 
 D is summed over the steps by the trapezoidal rule; where D more than halves in one, as from a start against vacuum, by
 its value after the step, and where vacuum stays the balance is unknown, NaN.  What is left of it is the error in
@@ -186,9 +187,15 @@ def enter_step(flow: Flow, snapshot: Snapshot, ledger: Array) -> Snapshot:
     ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
     if flow.has_gibbs:
-        contraction = convexity(flow).bound * snapshot.dt
-        ledger[GROWTH] += math.log1p(contraction) if contraction > -1 else math.nan
+        ledger[GROWTH] += _growth(convexity(flow).bound * snapshot.dt, math.isfinite(snapshot.report.transport))
     return _entered(snapshot, ledger)
+
+
+def _growth(product: float, minimises: bool) -> float:
+    """ln G of a step, from K dt: implicit steps contract by 1/(1 + K dt), and JKO steps expand by that for K < 0."""
+    if product < 0 and not minimises:
+        return product
+    return math.log1p(product) if product > -1 else math.nan
 
 
 def enter_snapshot(snapshot: Snapshot, energy: float) -> Snapshot:
