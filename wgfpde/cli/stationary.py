@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaseError
 from ..progress import NoteLine
 from .arguments import Verbs, case_of, json_of
+from .figures import figure_of, figure_options
 from .words import print_json
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--measure", metavar="NAME", default="", help="order parameter: the name of a diagnostic")
     sub.add_argument("--branches", metavar="N", type=_count, default=12, help="most states at one value (default: 12)")
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
-    picture = sub.add_mutually_exclusive_group()
-    picture.add_argument("--plot", type=Path, metavar="FILE", help=".png, .pdf or .svg (default: beside the .h5 file)")
-    picture.add_argument("--no-plot", action="store_true", help="no picture")
+    figure_options(sub)
     json_of(sub)
 
 
@@ -50,15 +49,14 @@ def _count(text: str) -> int:
 
 def _stationary(args: argparse.Namespace) -> int:
     from ..case import load
-    from ..steady import check_case, check_place
+    from ..steady import KINDS, check_case
+    from ..store import check_place
 
     case = load(args.case, args.overrides)
     check_case(case)
     file = args.out or Path(f"{case.name}-stationary.h5")
-    if file.suffix not in (".h5", ".hdf5", ".nc"):
-        raise CaseError(f"--out {file}: expected a file ending in .h5, .hdf5 or .nc.")
-    check_place(file)
-    picture = _picture_of(args, file)
+    check_place(file, *KINDS)
+    picture = figure_of(args, file)
     line = NoteLine(sys.stderr)
     try:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
@@ -78,18 +76,6 @@ def _stationary(args: argparse.Namespace) -> int:
         if end is not None:
             print(f"  {name:<10}{end}")
     return 0
-
-
-def _picture_of(args: argparse.Namespace, file: Path) -> Path | None:
-    """Where the picture goes, checked before anything is computed."""
-    if args.no_plot:
-        return None
-    from ..plots.style import picture_path
-
-    path = picture_path(args.plot, file.parent, file.stem, None)
-    if args.plot is None and path.exists() and not file.exists():
-        raise CaseError(f"{path} exists and is kept; name another picture with --plot FILE, or add --no-plot")
-    return path
 
 
 def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:

@@ -41,10 +41,7 @@ from ..convexity import convexity
 from ..errors import CaseError, SolverError
 from ..flow import Flow, Snapshot
 from ..grid import Array
-from .registry import WITH_GIBBS, Condition, Setting, State, diagnostic
-
-W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
-"""For distances in 2D."""
+from .registry import W2_OPTIONS, WITH_GIBBS, Condition, Setting, State, diagnostic
 
 
 def _has_sobolev(s: Setting) -> bool:

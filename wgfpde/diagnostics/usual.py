@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import fv, transport
 from ..errors import CaseError, SolverError
-from .registry import IN_THE_PLANE, ON_A_LINE, UNIFORM_2D, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import IN_THE_PLANE, ON_A_LINE, UNIFORM_2D, W2_OPTIONS, WITH_EXACT, WITH_GIBBS, State, diagnostic
 from .relative import relative_entropy_density
 
 
@@ -125,10 +125,6 @@ def error_l2(s: State) -> float:
 def error_linf(s: State) -> float:
     """Largest |rho - exact| over the cells."""
     return float(s.error.max())
-
-
-W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
-"""For `w2_previous` in 2D.  Snapshots near each other need no such iterations; others are left out after so many."""
 
 
 @diagnostic("Wasserstein distance to the previous snapshot", applies=ON_A_LINE, on_request=UNIFORM_2D)

@@ -18,11 +18,10 @@ import numpy as np
 
 from .. import __version__
 from ..diagnostics import REGISTRY
-from ..errors import StoreError
 from ..flow import Flow
 from ..grid import Grid
 from ..schema import Case
-from ..store import Variable, read_study, write_study
+from ..store import Variable, check_place, write_study
 from .family import Branch, Diagram, measured
 from .solve import Steady
 
@@ -177,19 +176,8 @@ def _space(grid: Grid) -> tuple[str, ...]:
     return tuple(axis.name for axis in reversed(grid.axes))
 
 
-def check_place(path: Path) -> None:
-    """Raise StoreError where a file stands that is no earlier result of this kind."""
-    if path.exists():
-        try:
-            kind = read_study(path).kind
-        except StoreError:
-            kind = ""
-        if kind not in KINDS:
-            raise StoreError(f"{path} exists and holds no stationary states; choose another place with --out.")
-
-
 def _write(path: Path, kind: str, case: Case, variables: list[Variable], more: dict[str, Any]) -> Path:
-    check_place(path)
+    check_place(path, *KINDS)
     attributes = {"title": case.title, "source": f"wgfpde {__version__}", **more}
     texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
     return write_study(path, kind, variables, attributes, texts)
