@@ -16,6 +16,7 @@ LAYERS = (
     ("door",),
     ("studies",),
     ("validate",),
+    ("claims",),
     ("convergence", "report", "compare", "progress"),
     ("runner",),
     ("timeloop", "promises", "references"),

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from wgfpde import cli, validate
+from wgfpde.claims import Claim, Table, promises_kept, subject_of
 from wgfpde.cli import main
 from wgfpde.errors import CaseError
-from wgfpde.validate import Claim, Table, find_scripts, fitted_order, scripts
+from wgfpde.validate import find_scripts, fitted_order, scripts
 
 FOLDER = Path(cli.__file__).resolve().parents[2] / "validation"
 TINY = """
@@ -87,23 +88,83 @@ def test_no_claims_is_no_pass():
 
 
 def test_one_table():
-    """Aligned over all scripts, with a title and a time for each and the total in the last line."""
+    """By equation, in its usual order, and by script; aligned, a time for each, the total in the last line."""
+    drift = {"equation": "Fokker-Planck", "solver": "1D fv"}
     claims = [
-        Claim("s", "mass", 1.0, "=", 1.0, 1e-12),
-        Claim("s", "order", 1.234567, "≥", 0.9),
-        Claim("s", "another order", 1.8999999, "≥", 1.9),
+        Claim("s", "mass", 1.0, "=", 1.0, 1e-12, **drift),
+        Claim("s", "order", 1.234567, "≥", 0.9, **drift),
+        Claim("s", "another order", 1.8999999, "≥", 1.9, equation="heat", solver="1D fv, 1D jko"),
         Claim("other", "a claim in more words", math.nan, "=", 0.5, 0.25),
     ]
     table = Table(claims, {"s": "A title", "other": "Another"}, {"s": 0.1, "other": 2.0})
     lines = str(table).splitlines()
     assert lines[0].split() == ["measured", "expected", "tolerance", "off", "by", "verdict"]
-    assert "s: A title  (0.1 s)" in lines and "other: Another  (2.0 s)" in lines
+    headings = [k for k, line in enumerate(lines) if line.startswith(("heat", "Fokker", "other"))]
+    assert [lines[k] for k in headings] == ["heat: ∂t ρ = κΔρ", "Fokker-Planck: ∂t ρ = κΔρ + ∇·(ρ∇V)", "other"]
+    assert [lines[k + 1] for k in headings] == [" s: A title  (0.1 s)"] * 2 + [" other: Another  (2.0 s)"]
     rows = [line for line in lines if line.startswith("  ") and line.split()[-1] in ("holds", "FAILS")]
-    assert [row.split()[-1] for row in rows] == ["holds", "holds", "FAILS", "FAILS"]
+    assert [row.split()[-1] for row in rows] == ["FAILS", "holds", "holds", "FAILS"]
     assert len({row.rindex("  ") for row in [lines[0], *rows]}) == 1
-    assert rows[1].split()[1:4] == ["1.235", "≥", "0.9"]
-    assert rows[2].split()[2:5] == ["1.8999999", "≥", "1.9"]  # all digits where a claim does not hold
+    assert rows[0].split()[2:9] == ["1D", "fv,", "1D", "jko", "1.8999999", "≥", "1.9"]  # all digits of what fails
+    assert rows[2].split()[1:6] == ["1D", "fv", "1.235", "≥", "0.9"]
     assert lines[-1] == "2 of 4 claims hold; see s, other  (2.1 s)"
+
+
+def run_like(equation="heat", **columns):
+    """What the promises of a finite-volume run are judged by."""
+    diagnostics = {"mass": [1.0, 1.0], "min": [0.1, 0.2], "energy": [0.5, 0.4]} | columns
+    return types.SimpleNamespace(
+        attributes={"equation": equation, "method": "fv"}, dim=1, steps={}, resolved_toml="",
+        diagnostics={name: np.array(values) for name, values in diagnostics.items()},
+    )  # fmt: skip
+
+
+def test_promises_of_all_runs():
+    """The worst of each, by equation and solver; what is broken is seen also where it is not a number."""
+    runs = [
+        run_like(), run_like(mass=[1.0, 1.0 + 1e-9]), run_like("Fokker-Planck"),
+        run_like("Fokker-Planck", min=[0.1, np.nan]),
+        run_like("Fokker-Planck", energy=[0.5, 0.6]), run_like("unheard of", min=[0.0, -1e-300]),
+    ]  # fmt: skip
+    claims = promises_kept([(subject_of(run, f"case_{k}"), run) for k, run in enumerate(runs)])
+    assert {claim.script for claim in claims} == {"promises"}
+    assert [claim.equation for claim in claims] == ["heat"] * 3 + ["Fokker-Planck"] * 3 + ["other"] * 3
+    assert [claim.holds for claim in claims] == [False, True, True, True, False, False, True, False, True]
+    assert claims[0].measured == pytest.approx(1e-9, rel=1e-6) and claims[0].case == "case_0, case_1"
+    assert claims[1].claim == "smallest density of 2 runs" and claims[1].measured == 0.1
+    assert math.isnan(claims[4].measured) and claims[5].measured == 1
+    assert claims[7].measured == -1e-300 and claims[7].solver == "1D fv"
+
+
+ABOUT = """
+"Claims about runs, about the same runs again, and about none."
+
+def check(v):
+    v.equal("before any run", 0, 0, 0)
+    v.run("heat_1d", *TINY)
+    v.run("ou_1d", *TINY)
+    v.equal("both", 0, 0, 0)
+    v.equal("both again", 0, 0, 0)
+    v.converge("jko_gaussian_1d", {"grid.shape": [16, 32]}, "solver.tau=0.01", *TINY)
+    v.equal("a study", 0, 0, 0)
+    v.about("aggregation", "case", "1D stationary")
+    v.equal("as said", 0, 0, 0)
+    v.about("aggregation" if not v.full else "agregation")
+
+TINY = ["time.end=0.02", "output.every=0.01"]
+"""
+
+
+def test_what_a_claim_is_about(tiny):
+    table = validate.validate([str(tiny(text=ABOUT))])
+    found = [(c.equation, c.case, c.solver) for c in table.of("tiny")]
+    both = ("Fokker-Planck", "heat_1d, ou_1d", "1D fv")
+    study = ("Fokker-Planck", "jko_gaussian_1d", "1D jko")
+    assert found == [("other", "", ""), both, both, study, ("aggregation", "case", "1D stationary")]
+    promised = {(c.equation, c.case, c.solver) for c in table.of("promises")}
+    assert promised == {("heat", "heat_1d", "1D fv"), ("Fokker-Planck", "ou_1d", "1D fv"), study}
+    with pytest.raises(CaseError, match=r"expected an equation among heat, .*found 'agregation'"):
+        validate.validate([str(tiny(text=ABOUT))], full=True)
 
 
 def test_fitted_order():
@@ -152,7 +213,7 @@ def test_right_number(tiny, capsys, tmp_path):
     out, figures = tmp_path / "runs", tmp_path / "figures"
     assert main(["validate", str(tiny()), "--out", str(out), "--figures", str(figures)]) == 0
     text, progress = capsys.readouterr()
-    assert "3 of 3 claims hold" in text and progress.startswith("tiny")
+    assert "6 of 6 claims hold" in text and progress.startswith("tiny")
     assert (out / "tiny" / "01-heat_1d" / "output.h5").is_file()
     assert (figures / "tiny.png").stat().st_size > 1000
 
@@ -160,9 +221,10 @@ def test_right_number(tiny, capsys, tmp_path):
 def test_wrong_number_exits_3(tiny, capsys):
     assert main(["validate", str(tiny(1.0001)), "--json"]) == 3
     record = json.loads(capsys.readouterr().out)
-    assert record["passed"] is False and [c["holds"] for c in record["claims"]] == [False, True, True]
+    assert record["passed"] is False and [c["holds"] for c in record["claims"]] == [False, *5 * [True]]
     mass = record["claims"][0]
     assert (mass["script"], mass["claim"], mass["source"]) == ("tiny", "mass", "conservation")
+    assert (mass["equation"], mass["case"], mass["solver"]) == ("heat", "heat_1d", "1D fv")
     assert mass["measured"] == pytest.approx(1.0) and mass["expected"] == 1.0001 and mass["tolerance"] == 1e-12
 
 
@@ -200,11 +262,12 @@ def test_page_holds_everything_and_needs_nothing(tiny, tmp_path, capsys):
     assert main(["validate", str(path), "--report", str(page), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["passed"] is False
     text = page.read_text(encoding="utf-8")
-    assert "2 of 3 claims hold; see tiny" in text and "Heat in a box: mass, and one cosine mode." in text
+    assert "5 of 6 claims hold; see tiny" in text and "Heat in a box: mass, and one cosine mode." in text
     assert "<p>Why &lt;this&gt; is so.</p>" in text
     cells = re.findall(r"<td[^>]*>(.*?)</td>", text)
-    row = cells[cells.index("mass") :][:7]
-    assert row[1:6] == ["1", "= 0.5", "1e-12", "5.0e-01", "conservation"] and "FAILS" in row[6]
+    row = cells[cells.index("mass") :][:9]
+    assert row[1:8] == ["1D fv", "heat_1d", "1", "= 0.5", "1e-12", "5.0e-01", "conservation"] and "FAILS" in row[8]
+    assert '<a href="#equation-heat">' in text and '<h2 id="equation-heat">heat: ∂t ρ = κΔρ</h2>' in text
     (png,) = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
     assert base64.b64decode(png).startswith(b"\x89PNG")
     assert "v.at_most(&quot;drift&quot;" in text  # the script itself
@@ -216,7 +279,7 @@ def test_page_that_cannot_be_written(alone, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     assert main(["validate", "--report", str(tmp_path / "file" / "page.html")]) == 2
     out, err = capsys.readouterr()
-    assert "3 of 3 claims hold" in out  # what was measured is told first
+    assert "6 of 6 claims hold" in out  # what was measured is told first
     assert "cannot write" in err and "--report" in err and "Traceback" not in err
 
 
@@ -268,7 +331,8 @@ def test_bad_case_exits_2(tiny, capsys):
 
 def test_whole_script(capsys):
     assert main(["validate", "mckean_vlasov_quadratic"]) == 0
-    assert "10 of 10 claims hold" in capsys.readouterr().out
+    total = re.search(r"(\d+) of (\d+) claims hold", capsys.readouterr().out)
+    assert total and total[1] == total[2] and int(total[1]) >= 8
 
 
 def test_broken_solver_breaks_a_claim(capsys, tmp_path):

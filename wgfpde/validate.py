@@ -7,11 +7,14 @@ A script has a title (the first line of its docstring) and a function that enter
         v.equal("order parameter", run.diagnostics["order_x"][-1], 0.724158717626, 1e-6, "Bessel functions")
         found = v.converge("heat_1d", {"grid.shape": [50, 100, 200]})
         v.at_least("order in space", found.fitted["l1"], 1.9)
+        if v.full:                                               # what takes longer, for `validate --full`
+            v.about("McKean-Vlasov", "kuramoto_1d", "stationary")   # where no run says what the next claims are about
         v.draw(figure, run)                                      # figure(axes, run), where figures are wanted
 
 A claim compares a measured number with an expected one.  Its tolerance is a discretisation error that the
-script derives in a comment, so that a broken solver breaks it.  A script that cannot finish is a claim that
-does not hold, and the others still run.
+script derives in a comment, so that a broken solver breaks it.  It is about the runs since the last claim (the
+same ones where there are none) and stands under their equation.  What all runs promise is claimed beside it,
+unasked.  A script that cannot finish is a claim that does not hold, and the others still run.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +35,7 @@ import numpy as np
 
 from . import store
 from .case import load
+from .claims import ORDER, PROMISES, Claim, Subject, Table, promises_kept, subject_of
 from .convergence import Convergence, converge, fitted_order
 from .errors import CaseError, SolverError
 from .interrupts import Interrupted
@@ -43,98 +46,21 @@ __all__ = [
     "report_path", "scripts", "validate",
 ]  # fmt: skip
 
-LONGEST = 72
-"""A claim in more letters than this does not widen the table."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """measured = expected ± tolerance, measured ≤ expected, or measured ≥ expected.
-
-    script : where it is made.   claim : in words.   source : where the expected number comes from.
-    Not a number never holds.
-    """
-
-    script: str
-    claim: str
-    measured: float
-    relation: str
-    expected: float
-    tolerance: float = 0.0
-    source: str = ""
-
-    @property
-    def holds(self) -> bool:
-        if self.relation == "=":
-            return abs(self.measured - self.expected) <= self.tolerance
-        return self.measured <= self.expected if self.relation == "≤" else self.measured >= self.expected
-
-    @property
-    def words(self) -> tuple[str, str, str, str]:
-        """(measured, relation and expected, tolerance, off by); the last two are empty for a bound."""
-        if self.relation != "=":
-            digits = 4 if self.holds else 10  # enough to see why it does not
-            return f"{self.measured:.{digits}g}", f"{self.relation} {self.expected:.{digits}g}", "", ""
-        off = abs(self.measured - self.expected)
-        return _number(self.measured), f"= {_number(self.expected)}", f"{self.tolerance:.2g}", f"{off:.1e}"
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"holds": self.holds}
-
-
-@dataclass
-class Table:
-    """The claims of some scripts.   titles, texts, paths, seconds : by script; texts hold what follows the title."""
-
-    claims: list[Claim] = field(default_factory=list)
-    titles: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
-    paths: dict[str, Path] = field(default_factory=dict)
-
-    @property
-    def passed(self) -> bool:
-        return bool(self.claims) and all(claim.holds for claim in self.claims)
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [claim.row for claim in self.claims]
-
-    @property
-    def summary(self) -> str:
-        """How many claims hold, and where one does not."""
-        failed = [claim for claim in self.claims if not claim.holds]
-        total = f"{len(self.claims) - len(failed)} of {len(self.claims)} claims hold"
-        places = ", ".join(dict.fromkeys(claim.script for claim in failed))
-        return total + (f"; see {places}" if failed else "")
-
-    def of(self, script: str) -> list[Claim]:
-        return [claim for claim in self.claims if claim.script == script]
-
-    def __str__(self) -> str:
-        """One aligned table, a block per script, and the total in its last line."""
-        width = max((len(claim.claim) for claim in self.claims if len(claim.claim) <= LONGEST), default=0)
-        lines = [f"{'':{width + 2}}  {'measured':>15}   {'expected':<16}{'tolerance':>9}{'off by':>9}  verdict"]
-        for script, seconds in self.seconds.items():
-            lines += ["", f"{script}: {self.titles.get(script, '')}  ({seconds:.1f} s)"]
-            for claim in self.of(script):
-                measured, expected, tolerance, off = claim.words
-                numbers = f"{measured:>15}   {expected:<16}{tolerance:>9}{off:>9}"
-                lines.append(f"  {claim.claim:<{width}}  {numbers}  {'holds' if claim.holds else 'FAILS'}")
-        return "\n".join([*lines, "", f"{self.summary}  ({sum(self.seconds.values()):.1f} s)"])
-
 
 class Validation:
     """What a script works with.
 
     script : its name.   runs : folder for its runs.   figures : folder for its figure, or None for no figure.
+    full : whether what takes longer is wanted too.
+    solved : the runs so far, with what they are about.
     """
 
-    def __init__(self, script: str, runs: Path, figures: Path | None = None) -> None:
-        self.script, self.runs, self.figures = script, runs, figures
+    def __init__(self, script: str, runs: Path, figures: Path | None = None, full: bool = False) -> None:
+        self.script, self.runs, self.figures, self.full = script, runs, figures, full
         self.claims: list[Claim] = []
+        self.solved: list[tuple[Subject, store.Run]] = []
+        self._subjects: list[Subject] = []
+        self._claimed = False
         self._count = 0
 
     def run(self, case: str, *overrides: str) -> store.Run:
@@ -149,7 +75,9 @@ class Validation:
             raise Interrupted("interrupted", result.exit_code)
         if result.status != "finished":
             raise SolverError(f"{case} with {', '.join(overrides) or 'no override'} {result.message}")
-        return store.read(folder)
+        found = store.read(folder)
+        self._take(case, [found])
+        return found
 
     def converge(self, case: str, varied: Mapping[str, Sequence[Any]], *overrides: str, **options: Any) -> Convergence:
         """Run a case with overrides for each value of the keys that are varied; options as for `converge`.
@@ -164,7 +92,17 @@ class Validation:
             raise Interrupted("interrupted", error.exit_code) from error
         for k, message in found.failures.items():
             raise SolverError(f"{case} with {found.label(k)}: {message}")
+        self._take(case, [solved.run for solved in found.solved if solved.run is not None])
         return found
+
+    def about(self, equation: str, case: str = "", solver: str = "") -> None:
+        """Say what the next claims are about, until the next run: where they are not about runs, or about older ones.
+
+        equation : of `equations.EQUATIONS`.  Raises CaseError for another.
+        """
+        if equation not in ORDER:
+            raise CaseError(f"{self.script}: expected an equation among {', '.join(ORDER)}, found {equation!r}")
+        self._subjects, self._claimed = [Subject(equation, case, solver)], True
 
     def equal(self, claim: str, measured: float, expected: float, tolerance: float, source: str = "") -> None:
         """|measured − expected| ≤ tolerance, absolute."""
@@ -184,8 +122,22 @@ class Validation:
 
         draw_panels(self.figures / f"{self.script}.png", panels, lambda *axes: figure(*axes, *data))
 
+    def _take(self, case: str, runs: Sequence[store.Run]) -> None:
+        """Remember runs; the first one after a claim begins a new list of subjects."""
+        found = [(subject_of(run, Path(case).stem), run) for run in runs]
+        self.solved += found
+        self._subjects = [*([] if self._claimed else self._subjects), *(subject for subject, _ in found)]
+        self._claimed = False
+
     def _claim(self, claim: str, measured: float, relation: str, expected: float, tol: float, src: str) -> None:
-        self.claims.append(Claim(self.script, claim, float(measured), relation, float(expected), tol, src))
+        self._claimed = True
+        subjects = self._subjects or [Subject()]
+        # under the equation of the last run: that of most claims that compare several
+        about = {"equation": subjects[-1].equation} | {
+            name: ", ".join(dict.fromkeys(getattr(subject, name) for subject in subjects))
+            for name in ("case", "solver")
+        }
+        self.claims.append(Claim(self.script, claim, float(measured), relation, float(expected), tol, src, **about))
 
 
 def validate(
@@ -193,35 +145,45 @@ def validate(
     runs: str | os.PathLike[str] | None = None,
     figures: str | os.PathLike[str] | None = None,
     done: Callable[[Table, str], None] | None = None,
+    full: bool = False,
 ) -> Table:
-    """Check the claims of the named scripts (default: all).
+    """Check the claims of the named scripts (default: all), and the promises of all their runs.
 
     names : as in `scripts()`, or paths of scripts.   runs : folder that keeps the runs (default: a temporary
     one).   figures : folder for figures (default: none drawn).   done : called after each script with its name.
+    full : also what takes longer.
     Raises CaseError for an unknown name.
     """
     chosen = find_scripts(names)
     table = Table()
+    solved: list[tuple[Subject, store.Run]] = []
     with tempfile.TemporaryDirectory(prefix="wgfpde-validate-") as scratch:
         for name, path in chosen.items():
             folder = Path(runs if runs is not None else scratch) / name
             started = time.perf_counter()
-            text, claims = check_script(path, folder, None if figures is None else Path(figures))
+            v = Validation(name, folder, None if figures is None else Path(figures), full)
+            text = check_script(path, v)
             table.titles[name], _, rest = text.partition("\n")
             table.texts[name], table.paths[name] = rest.strip(), path
-            table.claims += claims
+            table.claims += v.claims
             table.seconds[name] = time.perf_counter() - started
+            solved += v.solved
             if done is not None:
                 done(table, name)
+        if solved:  # while the runs are there
+            table.titles[PROMISES] = "what every run promises, whatever its equation"
+            table.claims += promises_kept(solved)
     return table
 
 
-def check_script(path: Path, runs: Path, figures: Path | None = None) -> tuple[str, list[Claim]]:
-    """(docstring, claims) of one script.  Where it cannot finish, the last claim says why and does not hold."""
+def check_script(path: Path, v: Validation) -> str:
+    """Make the claims of one script and return its docstring.
+
+    Where it cannot finish, the last claim says why and does not hold.
+    """
     module = _load(path)
-    if figures is not None:
-        (figures / f"{path.stem}.png").unlink(missing_ok=True)  # an older one is no evidence for these claims
-    v = Validation(path.stem, runs, figures)
+    if v.figures is not None:
+        (v.figures / f"{path.stem}.png").unlink(missing_ok=True)  # an older one is no evidence for these claims
     try:
         module.check(v)
     except SolverError as error:
@@ -230,7 +192,7 @@ def check_script(path: Path, runs: Path, figures: Path | None = None) -> tuple[s
         raise
     except Exception as error:  # of the script: the others still run
         v.equal(f"the script finishes, but {type(error).__name__}: {error}", math.nan, 0.0, 0.0)
-    return inspect.cleandoc(module.__doc__ or ""), v.claims
+    return inspect.cleandoc(module.__doc__ or "")
 
 
 def scripts() -> dict[str, Path]:
@@ -288,7 +250,3 @@ def _load(path: Path) -> ModuleType:
     if not hasattr(module, "check"):
         raise CaseError(f"{path}: expected a function check(v), found none; see the other scripts beside it")
     return module
-
-
-def _number(value: float) -> str:
-    return f"{value:.10g}" if 1e-3 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from ..amounts import duration
+from ..claims import Claim, Table, heading
 from ..errors import StoreError
 from ..html import Markup, page, picture, text
 from ..html import table as html_table
 from ..provenance import provenance
-from ..validate import Claim, Table
 
 TITLE = "wgfpde: the claims and what this machine measured"
 SCALE = 0.48
@@ -21,7 +22,7 @@ SCALE = 0.48
 STYLE = """
 body { max-width: 68rem; }  .good, .bad { white-space: nowrap; }
 p { max-width: 46rem; }  h2 { margin-top: 3rem; padding-top: .6rem; border-top: 2px solid var(--line); }
-h2 code { font-size: .8em; color: var(--soft); font-weight: normal; }
+h3 { margin-top: 2rem; }  h3 code { font-size: .8em; color: var(--soft); font-weight: normal; }
 table { margin: .8rem 0 1rem; width: 100%; }  td.number { white-space: nowrap; }  a { color: inherit; }
 table.summary, table.machine { width: auto; }  div { max-width: 100%; margin: 1rem 0; }  sup { line-height: 0; }
 details { margin: .8rem 0; }  summary { cursor: pointer; color: var(--soft); font: 14px system-ui, sans-serif; }
@@ -50,39 +51,54 @@ def write(table: Table, path: Path, figures: Path | None = None) -> Path:
 
 def page_of(table: Table, figures: Path | None = None) -> str:
     """The page as HTML; it refers to nothing outside itself."""
-    sections = [_section(table, script, figures) for script in table.seconds]
+    sections, told = [], set()
+    for equation, scripts in table.groups.items():
+        sections.append(f'<h2 id="{_anchor(equation)}">{_maths(heading(equation))}</h2>')
+        for script, claims in scripts.items():
+            sections.append(_section(table, script, claims, figures, script in told))
+            told.add(script)
     body = [f"<h1>{text(TITLE)}</h1>", _summary(table), *sections, _machine()]
     return page(TITLE, "\n".join(body), style=STYLE)
 
 
 def _summary(table: Table) -> str:
-    """The verdict, what a claim is, and a line per script."""
+    """The verdict, what a claim is, and a line per equation."""
     kind = "good" if table.passed else "bad"
     rows = []
-    for script, seconds in table.seconds.items():
-        claims = table.of(script)
+    for equation, scripts in table.groups.items():
+        claims = [claim for found in scripts.values() for claim in found]
         held = sum(claim.holds for claim in claims)
-        verdict = _verdict(held == len(claims) > 0, f"{held} of {len(claims)} hold")
-        link = Markup(f'<a href="#{text(script)}">{_maths(table.titles[script])}</a>')
-        rows.append((link, verdict, f"{seconds:.1f}"))
+        verdict = _verdict(held == len(claims), f"{held} of {len(claims)} hold")
+        solvers = dict.fromkeys(name for claim in claims for name in claim.solver.split(", ") if name)
+        link = Markup(f'<a href="#{_anchor(equation)}">{_maths(heading(equation))}</a>')
+        rows.append((link, verdict, ", ".join(sorted(solvers))))
     return (
         f'<p class="{kind}">{text(table.summary)}, checked in {duration(sum(table.seconds.values()))} on '
         f"{datetime.now().astimezone():%Y-%m-%d at %H:%M %Z}.</p>\n"
         "<p>Each claim compares a number measured on runs of this machine with an expected one that does not come from "
         "the solver: a closed form, a conservation law, an order of convergence.  A tolerance is the discretisation "
-        "error that is expected, so that a broken solver breaks the claim; the scripts say how it follows.</p>\n"
-        + html_table(("Subject", "Claims", "Seconds"), rows, numbers=(2,)).replace(
-            "<table", '<table class="summary"', 1
-        )
+        "error that is expected, so that a broken solver breaks the claim; the scripts say how it follows.  "
+        "What every run promises (mass, sign, energy) is claimed for all of them together.</p>\n"
+        + html_table(("Equation", "Claims", "Solvers"), rows).replace("<table", '<table class="summary"', 1)
     )
 
 
-def _section(table: Table, script: str, figures: Path | None) -> str:
+def _anchor(equation: str) -> str:
+    return "equation-" + equation.replace(" ", "-")
+
+
+def _section(table: Table, script: str, claims: Sequence[Claim], figures: Path | None, told: bool) -> str:
+    """Claims of one script about one equation.   told : its text and figure stand further up."""
+    head = ("Claim", "Solver", "Case", "Measured", "Expected", "Tolerance", "Off by", "From", "Verdict")
+    rows = html_table(head, [_row(claim) for claim in claims], numbers=(3, 4, 5, 6))
+    title, name = _maths(table.titles.get(script, "")), text(script)
+    if told or script not in table.paths:
+        link = name if script not in table.paths else f'<a href="#{name}">{name}</a>'
+        return f"<h3>{title} <code>{link}</code></h3>\n{rows}"
     paragraphs = [" ".join(lines.split()) for lines in table.texts.get(script, "").split("\n\n") if lines.strip()]
-    parts = [f'<h2 id="{text(script)}">{_maths(table.titles[script])} <code>{text(script)}</code></h2>']
+    parts = [f'<h3 id="{name}">{title} <code>{name}</code></h3>']
     parts += [f"<p>{_maths(paragraph)}</p>" for paragraph in paragraphs]
-    head = ("Claim", "Measured", "Expected", "Tolerance", "Off by", "From", "Verdict")
-    parts.append(html_table(head, [_row(claim) for claim in table.of(script)], numbers=(1, 2, 3, 4)))
+    parts.append(rows)
     figure = figures / f"{script}.png" if figures is not None else None
     if figure is not None and figure.is_file():
         png = figure.read_bytes()
@@ -98,7 +114,7 @@ def _section(table: Table, script: str, figures: Path | None) -> str:
 
 def _row(claim: Claim) -> tuple[object, ...]:
     verdict = _verdict(claim.holds, "holds" if claim.holds else "FAILS")
-    return (_maths(claim.claim), *claim.words, _maths(claim.source), verdict)
+    return (_maths(claim.claim), claim.solver, claim.case, *claim.words, _maths(claim.source), verdict)
 
 
 def _maths(words: str) -> Markup:
