@@ -15,7 +15,7 @@ LAYERS = (
     ("cli",),
     ("door",),
     ("studies",),
-    ("validate",),
+    ("validate", "regression"),
     ("claims",),
     ("convergence", "report", "compare", "progress"),
     ("runner",),

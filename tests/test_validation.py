@@ -198,7 +198,7 @@ def test_scripts_enter_by_the_public_door(path):
     assert "wgfpde" not in {alias.name.split(".")[0] for alias in imports if alias.name != "wgfpde"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module and module.startswith("wgfpde")}
-    assert ours <= {"wgfpde.cli", "wgfpde.validate", "wgfpde.equations", "wgfpde.plots"}
+    assert ours <= {f"wgfpde.{name}" for name in ("cli", "validate", "equations", "errors", "plots", "regression")}
 
 
 def test_script_without_check(tiny):

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
 from .arguments import Verbs, json_of
@@ -21,12 +21,16 @@ The quick set takes about three minutes on two cores; --full checks what takes l
 checked, a page about them is written too: one HTML file, figures included, that needs nothing but a browser.  It is
 validation/report.html in a source tree, else validation-report.html in the current folder.  Exit code: 0 where all
 claims hold, 3 where one does not.
+
+--regenerate runs every packaged case on a coarse grid again (or the cases named), prints what has changed in its
+results since the stored reference, and then replaces those references that have changed beyond rounding.
 """
 
 
 def add(verbs: Verbs) -> None:
     validate = verbs.add("validate", _validate, "check the claims on this machine", HELP)
     validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
+    validate.add_argument("--regenerate", action="store_true", help="make the regression references anew")
     validate.add_argument(
         "--full", action="store_true", help="check also what takes longer: finer grids, all parameters"
     )
@@ -40,6 +44,8 @@ def add(verbs: Verbs) -> None:
 
 def _validate(args: argparse.Namespace) -> int:
     """Prints the table of claims and writes the page; exit code 3 when one does not hold."""
+    if args.regenerate:
+        return _regenerate(args)
     from ..validate import validate
 
     def done(table: Table, name: str) -> None:
@@ -63,6 +69,40 @@ def _validate(args: argparse.Namespace) -> int:
 
             print(f"report: {write(table, page, figures)}", file=sys.stderr)
     return 0 if table.passed else 3
+
+
+def _regenerate(args: argparse.Namespace) -> int:
+    """Prints a line per case and, under it, one per number that has changed."""
+    from ..regression import NOISE, RTOL, Change, folder, regenerate
+
+    records: list[dict[str, Any]] = []
+
+    def done(name: str, change: Change | None, written: bool) -> None:
+        moved = [] if change is None else [m for m in change.arrays if m.difference > NOISE / RTOL * m.bound]
+        records.append(
+            {
+                "case": name, "written": written, "new": change is None,
+                "notes": [] if change is None else list(change.notes),
+                "changes": {metric.name: metric.relative for metric in moved},
+            }
+        )  # fmt: skip
+        if args.json:
+            return
+        words = "new" if change is None else "changed" if written else "the same up to rounding"
+        print(f"{name:<28} {words}", flush=True)
+        for note in change.notes if change else ():
+            print(f"    {note}")
+        for metric in moved:
+            print(
+                f"    {metric.name:<24} by {metric.relative:.1e} of its scale {metric.scale:.4g}, at t = {metric.t:g}"
+            )
+
+    written = regenerate(folder(), args.names, done)
+    if args.json:
+        print_json({"written": written, "cases": records})
+    else:
+        print(f"{len(written)} of {len(records)} references written in {folder()}")
+    return 0
 
 
 def _default_page() -> Path:
