@@ -17,16 +17,18 @@ VARIANCE = 0.25
 def check(v: Validation) -> None:
     mass = 12 * np.pi
     latest = 2 * mass * VARIANCE / (4 * mass * (mass / (8 * np.pi) - 1))
-    runs = [run_of(v, n, mass) for n in CELLS]
+    cells = CELLS if v.full else CELLS[:3]
+    runs = [run_of(v, n, mass) for n in cells]
     times = [run.t[-1] if run.attributes["verdict"] == "blow-up" else np.inf for run in runs]
-    for n, t in zip(CELLS, times, strict=True):
+    for n, t in zip(cells, times, strict=True):
         v.at_most(f"M = 12π: time of the verdict, {n}² cells", t, latest, "virial bound 1/4")
     # The peak outgrows a cell of width h when (T − t) ~ h² (up to logarithms): from 1/8 to 3/64 of width, 0.02 at most.
     v.at_most("M = 12π: spread of these times", max(times) - min(times), 0.01, "T does not depend on the grid")
     fine = runs[-1]
     law = fine.diagnostics["second_moment"][0] + 4 * mass * (1 - mass / (8 * np.pi)) * fine.t[-1]
-    v.equal("M = 12π: ∫|x|²ρ at the verdict over its law", fine.diagnostics["second_moment"][-1] / law, 1.0, 0.06,
-            "still the equation's")  # fmt: skip
+    # a peak as wide as a cell pulls less than a point: 10 %, 5 %, 4 % were measured on 64², 96², 128² cells
+    ratio = fine.diagnostics["second_moment"][-1] / law
+    v.equal("M = 12π: ∫|x|²ρ at the verdict over its law", ratio, 1.0, 6 / cells[-1], "still the equation's")
     for factor in (0.5, 1.0):
         calm = run_of(v, 64, 8 * np.pi * factor)
         v.at_least(f"M = {8 * factor:g}π: last time", calm.t[-1], 0.25, "no blow-up up to 8π")

@@ -1,8 +1,7 @@
 """JKO steps against the equation: order 1 in tau, order 2 extrapolated, and the finite volumes on the same grid.
 
-JKO steps approximate the equation, here measured against a closed form, against the finite volumes, an independent
-solver, and against published errors of a related scheme.  Each step must also be the minimum that it claims to be, up
-to its primal–dual gap.
+JKO steps approximate the equation, here measured against a closed form and against the finite volumes, an independent
+solver.  Each step must also be the minimum that it claims to be, up to its primal–dual gap.
 """
 
 from itertools import pairwise
@@ -10,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, energy_rise, fitted_order, mass_drift
+from wgfpde.validate import Validation, fitted_order
 
 STEPS = (0.1, 0.05, 0.025)
 OU = ("grid.lower=[-6]", "grid.upper=[6]", "params.s0=0.5", "params.m0=1", "energy.potential=x**2/2",
@@ -19,18 +18,11 @@ OU = ("grid.lower=[-6]", "grid.upper=[6]", "params.s0=0.5", "params.m0=1", "ener
 WELL = ("grid.shape=[64, 64]", "grid.lower=[-3, -4]", "grid.upper=[3, 4]",
         "initial.density=exp(-(x**2 + y**2)/0.5)", "time.end=0.4", "output.every=0.1")  # fmt: skip
 WELL_STEPS = (0.1, 0.05, 0.025)
-BOX = ("jko_gaussian_2d", "grid.lower=[0, 0]", "grid.upper=[1, 1]", "energy.potential=-x", "time.end=0.25",
-       "solver.scheme=extrapolated",
-       "initial.density=exp(x/2)*(pi*cos(pi*x) + sin(pi*x)/2) + pi*exp(x - 0.5)",
-       "exact.density=exp(-(pi**2 + 0.25)*t + x/2)*(pi*cos(pi*x) + sin(pi*x)/2) + pi*exp(x - 0.5)")  # fmt: skip
-LINEARISED = ((5, 0.05, 3.985e-2), (10, 0.0125, 8.431e-3), (20, 3.125e-3, 1.951e-3), (30, 7.8125e-4, 5.273e-4))
-"""Cells per side, τ, and the L¹(0,T;L¹) error of the linearised JKO scheme with the same stencil."""
 
 
 def check(v: Validation) -> None:
     first, second, runs = orders(v)
     wells = finite_volumes(v)
-    box(v)
     laws(v, [*runs, *wells])
     v.draw(figure, first, second, wells[0], panels=2)
 
@@ -62,26 +54,11 @@ def finite_volumes(v: Validation):
     return runs
 
 
-def box(v: Validation) -> None:
-    """A drift against a wall: ρ = e^{−αt+x/2}(π cos πx + ½ sin πx) + πe^{x−½}, α = π² + ¼, V = −x on the unit square.
-
-    Extrapolated steps err 3 to 5 times less than the linearised scheme.  Plain JKO steps of the same τ err 1.1 to 1.5
-    times more (4.5e-2, 1.2e-2, 2.9e-3, 7.7e-4): the density in their transport is that of the middle of the step.
-    Source of the test and of the numbers: Cancès, Gallouët, Todeschi (2020), arXiv 1907.08305.
-    """
-    for n, tau, bound in LINEARISED:
-        run = v.run(*BOX, f"grid.shape=[{n}, {n}]", f"solver.tau={tau}", f"output.every={tau}")
-        error = tau * float(np.sum(run.diagnostics["error_l1"][1:]))
-        v.at_most(f"box, {n} × {n}, tau = {tau}: ∫‖error‖₁ dt", error, bound, "linearised JKO")
-
-
 def laws(v: Validation, runs) -> None:
     """Each step minimises ½W₂²(ρⁿ, ·) + τE up to its gap, and ρⁿ itself is a candidate."""
     v.at_most("steps cut short", sum(int(np.sum(run.steps["rejected"])) for run in runs), 0.0, "one minimum a step")
     v.at_most("largest gap", max(np.max(run.steps["gap"]) for run in runs), 1e-8, "certificate")
     v.at_most("largest E + Σ ½W2²/τ − E before", max(map(excess, runs)), 0.0, "minimality")
-    v.at_most("largest energy rise", energy_rise(runs), 0.0, "dissipation")
-    v.at_most("relative mass drift", mass_drift(runs), 1e-12, "conservation")
 
 
 def excess(run) -> float:

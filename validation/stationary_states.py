@@ -35,6 +35,7 @@ def check(v: Validation) -> None:
     # Sums of analytic functions that vanish at the walls, or are periodic, are exact to rounding: states, energies
     # and critical values have no discretisation error.  A rate errs by ε times the largest one, 4κ/h² = 1e3.
     crowd = _stationary(v, CROWD)["states"]
+    v.about("McKean-Vlasov", "desai_zwanzig_1d", "1D stationary")
     means = sorted(state["measures"]["mean_x"] for state in crowd)
     v.equal("states of the Desai–Zwanzig model at noise 0.3", len(crowd), 3, 0, "one unstable, two ordered")
     for mean, expected in zip(means, (-ORDERED, 0.0, ORDERED), strict=False):
@@ -45,13 +46,15 @@ def check(v: Validation) -> None:
     rate, marched = _left(v, crowd[-1]["eigenvalue"])
     v.equal("growth rate of a march that leaves the disordered state", marched, rate, 1e-5, "leading eigenvalue")
 
-    diagram = _stationary(v, CROWD, "--vary", "energy.internal.kappa=0.3:0.6:16")
+    diagram = _stationary(v, CROWD, "--vary", f"energy.internal.kappa=0.3:0.6:{16 if v.full else 7}")
+    v.about("McKean-Vlasov", "desai_zwanzig_1d", "1D stationary")
     v.equal("critical noise", diagram["critical"][0]["parameter"], desai_zwanzig_critical_noise(), 1e-9,
             "4(Γ(3/4)/Γ(1/4))²")  # fmt: skip
     errors = [abs(mean - desai_zwanzig_mean(noise)) for noise, mean in _points(diagram)]
     v.at_most("largest error of the ordered mean along its branch", max(errors), 1e-9, "self-consistency")
 
     synchronised, uniform = _stationary(v, CIRCLE)["states"]
+    v.about("McKean-Vlasov", "kuramoto_1d", "1D stationary")
     v.equal("order parameter r at K/κ = 3", synchronised["measures"]["order_x"], ORDER, 1e-10, "Bessel functions")
     v.equal("energy, less −κ of U = κ(ρ ln ρ − ρ)", synchronised["energy"] + 1, ENERGY, 1e-10, "Bessel functions")
     factor = (64 / math.pi * math.sin(math.pi / 64)) ** 2  # of −∂xx on cells, for mode 1
@@ -62,6 +65,7 @@ def check(v: Validation) -> None:
     errors = [abs(r - i1(coupling * r) / i0(coupling * r)) for coupling, r in _points(circle)]
     v.at_most("largest error of the order along its branch", max(errors), 1e-9, "Bessel functions")
 
+    v.about("Fokker-Planck", "double_well_1d", "1D stationary")
     for kappa, (energy, square) in WELLS.items():
         case = ("double_well_1d", "grid.lower=[-4]", "grid.upper=[4]", "grid.shape=[160]", "initial.mass=1.0",
                 "energy.potential=x**4/4 - x**2/2", f"energy.internal.kappa={kappa}")  # fmt: skip
@@ -72,6 +76,7 @@ def check(v: Validation) -> None:
 
     # |sin| is kinked: its second Fourier coefficient errs by h², which Richardson's rule removes; h⁴ leaves 6e-6.
     values = [_onsager(v, n) for n in (64, 128)]
+    v.about("McKean-Vlasov", "kuramoto_1d", "1D stationary")
     v.equal("critical strength of Doi and Onsager, extrapolated", (4 * values[1] - values[0]) / 3, 1.5 * math.pi, 1e-5,
             "(3π/2)κ, mode 2")  # fmt: skip
     v.draw(figure, diagram, circle, panels=3)
