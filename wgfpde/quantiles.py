@@ -35,8 +35,9 @@ class Coupling:
     def __init__(self, a_edges: Array, a: Array, b_edges: Array, b: Array, periodic: bool = False) -> None:
         self.mass = float(np.sum(a))
         self.length = float(a_edges[-1] - a_edges[0]) if periodic else None
-        self._a = np.asarray(a_edges, dtype=float), _levels(a)
-        self._b = np.asarray(b_edges, dtype=float), _levels(b)
+        self._origin = float(a_edges[0])  # from where places are counted: the digits of a box far from 0 would be lost
+        self._a = np.asarray(a_edges, dtype=float) - self._origin, _levels(a)
+        self._b = np.asarray(b_edges, dtype=float) - self._origin, _levels(b)
         self.shift = self._best_shift() if periodic else 0.0
         self._u, self._from, self._to = self._pieces(self.shift)
 
@@ -55,7 +56,7 @@ class Coupling:
             turns = np.arange(-2, 3)[:, None]
             x, u = np.ravel(x + turns * self.length), np.ravel(u + turns)
         # both rise with u; the running maximum undoes the last bit where two pieces meet
-        below = np.maximum.accumulate(np.interp(edges, np.maximum.accumulate(x), u))
+        below = np.maximum.accumulate(np.interp(edges - self._origin, np.maximum.accumulate(x), u))
         if self.length is None:
             below[0], below[-1] = 0.0, 1.0
         else:
@@ -128,6 +129,7 @@ def line_distance(edges: Array, a: Array, a_rises: Array, b: Array, b_rises: Arr
 
     a, b : cell masses ≥ 0, (n,), normalised here.   rises : of the log-densities over each cell, (n,), linear there.
     """
+    edges = edges - edges[0]
     rises = [np.clip(np.nan_to_num(r, nan=0.0), -STRETCH, STRETCH) for r in (a_rises, b_rises)]
     below = _half_cost(edges, a / a.sum(), rises[0], b / b.sum(), rises[1])
     above = _half_cost(-edges[::-1], (a / a.sum())[::-1], -rises[0][::-1], (b / b.sum())[::-1], -rises[1][::-1])

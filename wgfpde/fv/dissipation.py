@@ -3,6 +3,12 @@
     D(ρ) = Σ_faces area · M (Δξ)²/d = −Σ area · F Δξ,    dE/dt = −D along the semi-discrete flow
 
 Infinite where the entropy (or m < 1) meets vacuum.  Zero exactly at the discrete Gibbs state up to rounding.
+
+Near a steady state F is a difference of large terms, and F Δξ has either sign.  The work of a face is therefore formed
+without F: M (Δξ)² with the mobility M ≥ 0 itself, and for the entropy, with z = Δξ/κ and the donor (higher ξ) leaving
+at the rate r of `sg_rates`,
+
+    −d F Δξ = κ r ρ_donor |z| (1 − e^{−|z|}) ≥ 0,      as  F = ±r ρ_donor (1 − e^{−|z|}).
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from ..grid import Array
 from ..threads import default_threads, share
 from .blocks import Lines
 from .linear_rates import bernoulli, line_weight
-from .power_flux import fast_flux, power, slow_flux
+from .power_flux import fast_flux, mobility, power, slow_flux
 from .schemes import make_axes
 
 
@@ -72,14 +78,15 @@ def _other(axes: list[Lines], lines: Lines) -> Lines:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _power_face(a, b, dphi, kappa, m):
-    """d·F and d·F Δξ of one face between densities a and b: power law."""
+    """d·F and the work −d·F Δξ = M (Δξ)² of one face between densities a and b: power law."""
     if a == 0.0 and b == 0.0:
         return 0.0, 0.0
     if m < 1.0 and (a == 0.0 or b == 0.0):
-        return math.inf, -math.inf
+        return math.inf, math.inf
     qa, qb = power(a, m), power(b, m)
     value = slow_flux(a, b, qa, qb, dphi, kappa, m)[0] if m >= 2.0 else fast_flux(a, b, qa, qb, dphi, kappa, m)[0]
-    return value, value * (kappa * m / (m - 1.0) * (qb - qa) + dphi)
+    dxi = kappa * m / (m - 1.0) * (qb - qa) + dphi
+    return value, mobility(a, b, qa, qb, dphi, dxi, kappa, m) * dxi * dxi
 
 
 # A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
@@ -87,7 +94,7 @@ def _power_face(a, b, dphi, kappa, m):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _entropy_totals(first, last, rho, phi, log, d, periodic, kappa, work, peak):
-    """Per line of first … last: work = −Σ F Δξ and peak = max |F|.  rho, phi, log = ln ρ : (lines, n)."""
+    """Per line of first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|.  rho, phi, log = ln ρ : (lines, n)."""
     n = rho.shape[1]
     for k in range(first, last):
         work[k] = 0.0
@@ -98,9 +105,11 @@ def _entropy_totals(first, last, rho, phi, log, d, periodic, kappa, work, peak):
             s = dphi / kappa
             low = bernoulli(abs(s))
             high = low + abs(s)
-            flux = kappa / d[i] * ((low if s > 0.0 else high) * a - (high if s > 0.0 else low) * b)
+            ra, rb = (low if s > 0.0 else high) * a, (high if s > 0.0 else low) * b
+            flux = kappa / d[i] * (ra - rb)
             if a > 0.0 and b > 0.0:
-                work[k] -= flux * (kappa * (log[k, j] - log[k, i]) + dphi)
+                z = log[k, j] - log[k, i] + s
+                work[k] -= kappa * kappa / d[i] * (rb if z > 0.0 else ra) * abs(z) * math.expm1(-abs(z))
             elif a > 0.0 or b > 0.0:
                 work[k] = math.inf
             peak[k] = max(peak[k], abs(flux))
@@ -136,5 +145,5 @@ def _power_totals(first, last, rho, phi, d, periodic, kappa, m, work, peak):
         for i in range(n if periodic else n - 1):
             j = i + 1 if i < n - 1 else 0
             flux, lost = _power_face(rho[k, i], rho[k, j], phi[k, j] - phi[k, i], kappa, m)
-            work[k] -= lost / d[i]
+            work[k] += lost / d[i]
             peak[k] = max(peak[k], abs(flux) / d[i])

@@ -128,3 +128,17 @@ def fast_flux(a, b, qa, qb, dphi, kappa, m):
     out_left = (1.0 - omega) * left + omega * up_left + (turn if ga <= gb else 0.0)
     out_right = (1.0 - omega) * right + omega * up_right - (0.0 if ga <= gb else turn)
     return (1.0 - omega) * flux + omega * upwind, out_left, out_right, 1.0 - omega
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mobility(a, b, qa, qb, dphi, dxi, kappa, m):
+    """M ≥ 0 of d·F = −M Δξ, where dxi = Δξ = ΔU' + ΔΦ; a, b > 0 for m < 1."""
+    mean = stolarsky(a, b, qa, qb, m)
+    donor = a if dxi < 0.0 else b
+    if m >= 2.0:
+        return mean if dphi == 0.0 else min(mean, 2.0 * donor)
+    if dphi == 0.0:
+        return mean
+    least = kappa * m * min(qa, qb)
+    omega = blend(0.5 * abs(dphi) / least if least > 0.0 else 1e300, m)[0]
+    return (1.0 - omega) * mean + omega * donor

@@ -3,10 +3,10 @@
     R_i(ρ) = h_i (ρ_i − ρ^n_i) + dt (F_{i+½}(ρ) − F_{i−½}(ρ)) = 0,      F from module `power_flux`
 
 1ᵀR' = hᵀ for every ρ, so the Newton matrix has the known column sums h and is factorised without subtraction.
-m ≥ 2 iterates on ρ, projected on ρ ≥ 0; m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each lane keeps its
-own, non-monotone line search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁ is at the level
-of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never a half-solved
-step.
+m ≥ 2 iterates on ρ, projected on 0 ≤ ρ_i ≤ mass/h_i; m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each
+lane keeps its own, non-monotone line search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁
+is at the level of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never
+a half-solved step.  The fluxes enter each solve apart from the mass (`solve_balance`), which they exceed by far.
 
 That residual would be lost mass.  So the last move is not Newton's: the flux at the solution is written with rates,
 F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (the drift goes to the donor), and h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved
@@ -23,13 +23,15 @@ import math
 import numpy as np
 from numba import njit
 
-from ..linear.tridiagonal import factor, solve
+from ..linear.tridiagonal import factor, solve, solve_balance
 from .limiter import EPS
 from .power_flux import fast_flux, power, slow_flux
 
 MAX_NEWTON = 80
 SETTLED = 1e-8
 """Rounding may dominate the residual only once the residual, or the last move, is below this fraction of the mass."""
+FAINT = 1e-100
+"""Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
 
 RUNNING, DONE, FAILED = 0, 1, 2
 SCRATCH = 11
@@ -90,11 +92,12 @@ def rounding(old, phi, new, dt, geometry, law, k, q, left, right):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over):
+def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over, stuck):
     """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
 
     work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
-    left_over : (lanes,), raised to ‖R‖₁ before the last move.   Returns (iterations, failed).
+    left_over : (lanes,) out, ‖R‖₁ before the last move.   stuck : (lanes,) out, whether a lane failed.
+    Returns the number of iterations.
     """
     h, _, periodic = geometry
     _, m = law
@@ -142,11 +145,15 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over)
             for k in range(lanes):
                 sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
         factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
-        solve(e, f, g, extra[0], extra[1], periodic, res)
         if last:
+            solve(e, f, g, extra[0], extra[1], periodic, res)
             break
+        for i in range(n):
+            for k in range(count):
+                res[i, k] = h[i] * (old[i, k] - new[i, k])
+        solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, dt, res)
         iterations += 1
-        _move(new, base, step, res, h, m, count, status, fresh, damp, moved)
+        _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
     for i in range(n):
         for k in range(count):
             new[i, k] = res[i, k]
@@ -154,50 +161,66 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over)
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
-    failed = False
     for k in range(count):
-        failed = failed or status[k] != DONE
-        left_over[k] = max(left_over[k], norm[k])
-    return iterations, failed
+        stuck[k] = status[k] != DONE
+        left_over[k] = norm[k]
+    return iterations
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _move(new, base, step, res, h, m, count, status, fresh, damp, moved):
-    """Newton's move on the lanes that run: a fresh step, or the last one shortened."""
+def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
+    """Newton's move on the lanes that run: a fresh step, or the last one shortened.
+
+    No cell of a solution holds more than the mass of its line, and none of an iterate does.
+    """
     n = new.shape[0]
     moved[:] = 0.0
     for i in range(n):
         for k in range(count):
             if fresh[k]:
                 base[i, k] = new[i, k]
-                step[i, k] = -res[i, k]
+                step[i, k] = res[i, k]
             if status[k] == RUNNING:
                 move = damp[k] * step[i, k]
                 if m >= 2.0:
-                    new[i, k] = max(base[i, k] + move, 0.0)
+                    new[i, k] = min(max(base[i, k] + move, 0.0), mass[k] / h[i])
                 elif move < 0.0:
                     new[i, k] = base[i, k] * math.exp(max(move, -2.0))
                 else:
-                    new[i, k] = base[i, k] * (1.0 + move)
+                    new[i, k] = min(base[i, k] * (1.0 + move), mass[k] / h[i])
                 moved[k] += h[i] * abs(new[i, k] - base[i, k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res):
-    """The fluxes at the solution as rates left, right ≥ 0, and the mass of the old state as right-hand side."""
+    """The fluxes at the solution as rates left, right ≥ 0, and the mass of the old state as right-hand side.
+
+    A flux that cancels, as at a steady state, must do so between two rates: one of its rounding's size, one way, would
+    move the state by dt/h² times that rounding.  So the rate back holds the share of −Δp, and of −M ΔU' where M is the
+    donor's (2ρ for m ≥ 2, ωρ for m < 2), of the cell the flux goes to; for m < 1, where U' < 0, of the one it leaves.
+    """
     h, inverse_d, periodic = geometry
-    kappa, _ = law
+    kappa, m = law
     n = new.shape[0]
+    upwind = 2.0 if m >= 2.0 else 1.0
+    slope = m / abs(m - 1.0)
     for i in range(n if periodic else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             a, b, value = new[i, k], new[j, k], flux[i, k]
             share = gate[i, k] * kappa[k] * inverse_d[i]
+            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * inverse_d[i]
             if value >= 0.0:
+                back = q[j, k] if m > 1.0 else q[i, k]
                 right[i, k] = share * q[j, k] if b > 0.0 else 0.0
+                if b > FAINT * a:
+                    right[i, k] += donor * back * (a / b)
                 left[i, k] = (value + right[i, k] * b) / a if a > 0.0 else 0.0
             else:
+                back = q[i, k] if m > 1.0 else q[j, k]
                 left[i, k] = share * q[i, k] if a > 0.0 else 0.0
+                if a > FAINT * b:
+                    left[i, k] += donor * back * (b / a)
                 right[i, k] = (left[i, k] * a - value) / b if b > 0.0 else 0.0
     for i in range(n):
         for k in range(count):

@@ -1,12 +1,13 @@
 """Sweeps for power-law energies: second-order time steps built from backward Euler solves (module `power_newton`).
 
-SDIRK2, γ = 1 − 1/√2, on every block of lines whose second stage has non-negative data,
+SDIRK2, γ = 1 − 1/√2, on every line whose second stage has non-negative data,
 
     Y = ρ^n + γ dt L(Y),    ρ* = z + γ dt L(ρ*),    z = ρ^n + (1−γ)/γ (Y − ρ^n) ≥ 0,
 
 so that both solves have non-negative data and ρ* ≥ 0 by itself.  Elsewhere (cells that empty fast, and guarded steps)
 extrapolated backward Euler 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`).  SDIRK2 takes two
-solves instead of three and its error is some three times smaller.
+solves instead of three and its error is some three times smaller.  Each line chooses for itself, whatever lines share
+its block, so that symmetric data stay symmetric.
 Reference: Alexander (1977), DOI 10.1137/0714068; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5 (implicit
 energy-stable sweeps); Hairer, Wanner (1996), Solving ODEs II, sec. IV.9 (extrapolation).
 
@@ -26,7 +27,7 @@ from .linear_sweep import GAMMA
 from .power_newton import SCRATCH, euler, lift
 
 # the blocks of a sweep's state, and the stages of a step
-OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL = range(8)
+OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 
 
@@ -42,22 +43,24 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
     geometry = (h, inverse_d, periodic)
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if periodic else 1, lanes))
-    state = np.zeros((8, n, lanes))
+    state = np.zeros((9, n, lanes))
     old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
-    scale, strength, left_over = np.ones(lanes), np.ones(lanes), np.zeros(lanes)
+    scale, strength = np.ones(lanes), np.ones(lanes)
+    left_over, residue = np.zeros(lanes), np.zeros(lanes)
+    stuck, chosen = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         gather(phi, direction, q * lanes, count, potential)
         _scale_lines(old, potential, count, kappa, m, scale, strength)
         law = (strength, m)
-        touched, steps, failed = 0, 0, False
+        touched, steps = 0, 0
         left_over[:] = 0.0
+        chosen[:] = False
         stage = EULER if order == 1 else (WHOLE if guard else FIRST)
-        extrapolated = False
         while stage != END:  # one call of euler for all stages: it is large, and would be compiled once a call
             source, target, fluxes, span = _set_up(stage, state, count, m)
-            more, failed = euler(
+            steps += euler(
                 state[source],
                 potential,
                 state[target],
@@ -68,13 +71,15 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
                 count,
                 work,
                 extra,
-                left_over,
+                residue,
+                stuck,
             )
-            steps += more
-            extrapolated = stage == FULL and not failed
-            stage = _next(stage, failed, state, count)
-        if extrapolated:
-            touched = _combine(state, dt, geometry, law, count, guard)
+            if stage == FULL:
+                touched = _combine(state, dt, geometry, law, count, guard, chosen)
+            stage = _next(stage, state, count, chosen, stuck, residue, left_over)
+        failed = False
+        for k in range(count):
+            failed = failed or stuck[k]
         kept, _, _ = restore_mass(result, old, h, count)
         failed = failed or not kept
         stats[q, 0] = touched
@@ -141,28 +146,57 @@ def _set_up(stage, state, count, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _next(stage, failed, state, count):
-    """The stage that follows: extrapolation where SDIRK2 fails or its second stage would have negative data."""
+def _next(stage, state, count, chosen, stuck, residue, left_over):
+    """The stage that follows: extrapolation where SDIRK2 fails or its second stage would have negative data.
+
+    chosen : (lanes,), the lanes that take SDIRK2; their result is kept in state[SDIRK] while the others go on.
+    stuck : (lanes,), cleared of failures that extrapolation makes good.   left_over : (lanes,), raised to `residue`.
+    """
     old, new, data = state[OLD], state[RESULT], state[DATA]
     if stage == FIRST:
-        lowest = 0.0
-        for i in range(old.shape[0]):
-            for k in range(count):
+        some = False
+        for k in range(count):
+            lowest = 0.0
+            for i in range(old.shape[0]):
                 data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
                 lowest = min(lowest, data[i, k])
-        return WHOLE if failed or lowest < 0.0 else SECOND
+            chosen[k] = not stuck[k] and lowest >= 0.0
+            some = some or chosen[k]
+            if not chosen[k]:  # solved along with the others and not used
+                for i in range(old.shape[0]):
+                    data[i, k] = old[i, k]
+                    new[i, k] = old[i, k]
+            else:
+                left_over[k] = residue[k]
+        stuck[:] = False
+        return SECOND if some else WHOLE
     if stage == SECOND:
-        return WHOLE if failed else END
-    if failed or stage == EULER:
+        left = False
+        for k in range(count):
+            chosen[k] = chosen[k] and not stuck[k]
+            left = left or not chosen[k]
+            left_over[k] = max(left_over[k], residue[k]) if chosen[k] else 0.0
+        stuck[:] = False
+        if left:
+            state[SDIRK] = new
+        return WHOLE if left else END
+    some = False
+    for k in range(count):
+        stuck[k] = stuck[k] and not chosen[k]
+        some = some or stuck[k]
+        if not chosen[k]:
+            left_over[k] = max(left_over[k], residue[k])
+    if some or stage in (EULER, FULL):
         return END
-    if stage == WHOLE:
-        return HALF
-    return FULL if stage == HALF else END
+    return HALF if stage == WHOLE else FULL
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _combine(state, dt, geometry, law, count, guard):
-    """Extrapolate, 2ρ_{dt/2,dt/2} − ρ_dt, and repair, into state[RESULT].  Returns the number of repaired cells."""
+def _combine(state, dt, geometry, law, count, guard, chosen):
+    """Extrapolate, 2ρ_{dt/2,dt/2} − ρ_dt, and repair, into state[RESULT]; lanes that chose SDIRK2 get theirs back.
+
+    Returns the number of repaired cells.
+    """
     old, potential, new, low = state[OLD], state[POTENTIAL], state[RESULT], state[LOW]
     flux, flux_half, flux_full = state[FLUX], state[FLUX_HALF], state[FLUX_FULL]
     h, _, periodic = geometry
@@ -173,6 +207,10 @@ def _combine(state, dt, geometry, law, count, guard):
             flux[i, k] = 0.5 * dt * (flux_half[i, k] + flux_full[i, k]) - dt * flux[i, k]
             new[i, k] = 2.0 * low[i, k] - new[i, k]
     for k in range(count):
+        if chosen[k]:
+            for i in range(n):
+                new[i, k] = state[SDIRK, i, k]
+            continue
         lowest = 0.0
         for i in range(n):
             lowest = min(lowest, new[i, k])

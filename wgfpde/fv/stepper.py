@@ -22,8 +22,8 @@ from .schemes import Cost
 
 SHRINK = 0.3
 GROW = 2.5
-MIN_STEP = 1e-12
-"""Smallest step tried, relative to the step asked for."""
+MIN_STEP = 1e-30
+"""Smallest step tried, relative to the step asked for, which may be far from the time scale of the problem."""
 
 
 class FiniteVolumes:

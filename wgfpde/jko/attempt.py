@@ -5,7 +5,7 @@ Linearisation at a point, the condensed linear system, the line search on the du
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ..grid import Array
 from ..linear.multigrid import Multigrid
 from .certificate import Certificate
 from .convex import ConvexStep, Point
+from .law import ENTROPY
 from .start import CENTRED, best_start
 
 ARMIJO = 1e-4
@@ -41,6 +42,10 @@ class Solution:
     continuity: float
     hamilton_jacobi: float
     complementarity: float
+
+    def lifted(self, height: float, mass: float) -> Solution:
+        """The solution of the same step with a τV that is higher by a constant, of the sign of all its values."""
+        return replace(self, phi=self.phi - height, certificate=self.certificate.lifted(height * mass))
 
 
 class Workspace:
@@ -139,8 +144,12 @@ class Attempt:
         )
 
     def anneal(self) -> Point:
-        """A centred point by way of larger temperatures c = τκ: up until the ascent is quick, and down again."""
+        """A centred point by way of larger temperatures c = τκ: up until the ascent is quick, and down again.
+
+        The entropy: ρ/ρ̄ keeps its y = c ln(ρ/ρ̄), ρ̄ the mean, so that the unit of mass does not matter.
+        """
         step, cold = self.step, self.step.c
+        log_mean = float(np.log(step.mass / step.stagger.total)) if step.kind == ENTROPY else 0.0
         try:
             while True:
                 step.c *= GROWTH
@@ -150,8 +159,9 @@ class Attempt:
                 if self.centred:
                     break
             while step.c > cold:
-                step.c = max(cold, step.c / COOLING)
-                point = self.ascend(step.point(point.phi, 0.0), 0.0, CENTRED)
+                warm, step.c = step.c, max(cold, step.c / COOLING)
+                phi = point.phi + (warm - step.c) * log_mean
+                point = self.ascend(step.point(phi, 0.0), 0.0, CENTRED)
         finally:
             step.c = cold
         return point

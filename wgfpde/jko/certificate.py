@@ -16,7 +16,7 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -46,6 +46,12 @@ class Certificate:
     scale: float
     gap: float
     limited: int
+
+    def lifted(self, energy: float) -> Certificate:
+        """The certificate where every density has so much more energy, of the sign that ∫τVρ has without."""
+        scale = self.scale + abs(energy)
+        gap = self.gap * (self.scale / scale) if scale > 0 else self.gap
+        return replace(self, primal=self.primal + energy, dual=self.dual + energy, scale=scale, gap=gap)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -25,6 +25,18 @@ DUAL_SWEEPS = 5
 """Relaxations of a potential before its bound is taken."""
 
 
+def level_of(potential: Array) -> float:
+    """The constant to take off V before a step is solved: the value of V nearest to 0 where V lies further from 0 than
+    it varies, else 0.
+
+    V + a only adds aM to the energy and −τa to φ, but what e^{y/c} is made from would drown in the rounding of a large
+    a.  |∫Vρ| is not larger without it, so that a gap relative to the rest is a bound of that relative to the whole.
+    """
+    low, high = float(potential.min()), float(potential.max())
+    level = min(max(low, 0.0), high)
+    return level if abs(level) > high - low else 0.0
+
+
 @dataclass
 class Point:
     """A dual potential, what follows from it, and its value.  All arrays (ny, nx)."""

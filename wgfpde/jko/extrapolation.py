@@ -4,7 +4,8 @@
 
 where the JKO map has a smooth expansion in τ.  The extra flux m₁ + m₂ − m_τ is limited per cell so that ρ ≥ 0, starting
 from ρ_{τ/2,τ/2} ≥ 0: mass is exact, and the limiter acts only where a cell would go negative.  ρ_{τ/2,τ/2} has E below
-E(ρ⁰); where ρ has not, the extra flux is halved until it has.
+E(ρ⁰) up to the gap; where ρ has not, the extra flux is halved until it has.  Where even ρ_{τ/2,τ/2} has not, all that
+the step can find lies within its gap, and ρ⁰ is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..grid import Array
 from .certificate import MARGIN, advance, limit
-from .minimise import Minimiser, Step
+from .minimise import ENERGY_NOISE, Minimiser, Step
 
 HALVINGS = 30
 
@@ -33,15 +34,19 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
     volume, work, rho = minimiser.stagger.volume, np.zeros(rho0.shape), np.zeros(rho0.shape)
     repaired = limit(second.rho, work, volume, flux_x, flux_y, np.zeros(rho0.shape), 0, MARGIN)
     bound, notes = _energy(minimiser, rho0), ""
-    for halving in range(HALVINGS + 1):
+    for _ in range(HALVINGS + 1):
         minimiser.stagger.share(advance, second.rho, volume, flux_x, flux_y, rho)
         if _energy(minimiser, rho) <= bound:
             break
-        if halving == HALVINGS:
-            rho = second.rho
         flux_x *= 0.5
         flux_y *= 0.5
         notes = "the second-order correction was cut, as it would have raised the energy"
+    else:
+        rho = second.rho
+    moved_x, moved_y = first.flux_x + second.flux_x + flux_x, first.flux_y + second.flux_y + flux_y
+    if _energy(minimiser, rho) > bound + ENERGY_NOISE * sum(abs(part) for part in _parts(minimiser, rho0)):
+        rho, moved_x, moved_y = rho0, np.zeros(rho0.shape), np.zeros(rho0.shape)
+        notes = "nothing was moved, as E falls by less than the gap of a step"
     parts = (first, second, whole)
     numbers = {name: max(part.numbers[name] for part in parts) for name in whole.numbers}
     for name in ("iterations", "linear", "outer"):
@@ -50,9 +55,12 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
     fields = whole.fields | {"rho": rho}
     if "drive_rate" in fields:
         fields["drive_rate"] = 2.0 * second.fields["drive_rate"] - whole.fields["drive_rate"]
-    momentum = (first.flux_x + second.flux_x + flux_x, first.flux_y + second.flux_y + flux_y)
-    return Step(fields, *momentum, numbers, notes)
+    return Step(fields, moved_x, moved_y, numbers, notes)
+
+
+def _parts(minimiser: Minimiser, rho: Array) -> tuple[float, float, float]:
+    return minimiser.flow.parts(rho.reshape(minimiser.flow.grid.shape))
 
 
 def _energy(minimiser: Minimiser, rho: Array) -> float:
-    return minimiser.flow.value(rho.reshape(minimiser.flow.grid.shape))
+    return float(sum(_parts(minimiser, rho)))

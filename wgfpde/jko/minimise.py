@@ -12,7 +12,7 @@ from ..errors import CaseError, SolverError
 from ..flow import Flow, Report
 from ..grid import Array
 from ..linear.multigrid import Multigrid
-from .convex import ConvexStep
+from .convex import ConvexStep, level_of
 from .drive import Driven, solve_driven
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .operators import Staggering
@@ -108,11 +108,13 @@ class Minimiser:
 
         def convex(potential: Array, last: Solution | None, tolerance: float) -> Solution:
             self._newton.tolerance = tolerance
-            step = ConvexStep(self.stagger, self.flow.internal, rho0, potential, tau)
-            solution = self._newton.solve(step, warm.get("phi") if last is None else last.phi)
+            level = level_of(potential)
+            step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
+            before = warm.get("phi") if last is None else last.phi
+            solution = self._newton.solve(step, None if before is None else before + tau * level)
             spent[0] += solution.iterations
             spent[1] += solution.linear
-            return solution
+            return solution.lifted(tau * level, step.mass) if level else solution
 
         driven = self._driven(rho0, tau, warm, convex, lambda s: (s.certificate.rho, s.certificate.scale))
         solution, proof = driven.solution, driven.solution.certificate

@@ -11,6 +11,10 @@ Plain Thomas forms s + α + β − … and loses them.  Mixed signs are allowed 
 
 Cyclic systems carry, beside the chain, each cell's rates to and from the last cell; these stay non-negative too.
 
+A right-hand side with −c ∂F in it has entries that may exceed its sum by more than 1/ε, and elimination would drown
+the sum, which is the mass, in their rounding.  `solve_balance` keeps F apart: a cell eliminated with −F_i hands e_i F_i
+on, where +F_i is waiting, so that (1 − e_i) F_i = (σ_i/D_i) F_i is all that is added, and formed without subtraction.
+
 Reference: Grassmann, Taksar, Heyman (1985), DOI 10.1287/opre.33.5.1107; O'Cinneide (1993), DOI 10.1007/BF01385741.
 
 Arrays are (n, LANES): LANES independent systems side by side, so that the recurrences run in vector registers.
@@ -106,3 +110,41 @@ def solve(e, f, g, u, v, periodic, r):
     for i in range(n - 2, -1, -1):
         for k in range(lanes):
             r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k] + v[i, k] * last[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def solve_balance(e, f, g, u, v, sums, periodic, flux, c, r):
+    """Solve in place with the right-hand side r_i − c (F_i − F_{i−1}); F = flux (n, LANES), per face i+½.
+
+    sums : as given to `factor`.   1ᵀ(sums · solution) = 1ᵀr to a few ε of |r| and of the solution, however large cF is.
+    """
+    n, lanes = r.shape
+    sigma, rest, around, last = np.empty(lanes), np.empty(lanes), np.zeros(lanes), np.zeros(lanes)
+    for k in range(lanes):
+        sigma[k] = sums[0, k]
+        rest[k] = r[0, k]
+        if periodic:
+            around[k] = c * flux[n - 1, k]
+            last[k] = r[n - 1, k]
+    for i in range(n - 2 if periodic else n - 1):
+        for k in range(lanes):
+            front = c * flux[i, k]
+            kept = sigma[k] * g[i, k]
+            r[i, k] = rest[k] - front + around[k]
+            if periodic:
+                last[k] += u[i, k] * rest[k] - kept * around[k]
+                around[k] = u[i, k] * front + e[i, k] * around[k]
+            rest[k] = r[i + 1, k] + e[i, k] * rest[k] + kept * front
+            sigma[k] = sums[i + 1, k] + f[i, k] * sigma[k]
+    for k in range(lanes):
+        if periodic:
+            across = c * flux[n - 2, k] - around[k]
+            r[n - 2, k] = rest[k] - across
+            last[k] = (last[k] + e[n - 2, k] * rest[k] + sigma[k] * g[n - 2, k] * across) * g[n - 1, k]
+            r[n - 1, k] = last[k]
+        else:
+            r[n - 1, k] = rest[k] * g[n - 1, k]
+    for i in range(n - 2, -1, -1):
+        for k in range(lanes):
+            back = v[i, k] * last[k] if periodic else 0.0
+            r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k] + back

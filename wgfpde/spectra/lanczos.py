@@ -22,6 +22,7 @@ quarter the count.  Multigrid-preconditioned iterations, which would need less m
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -35,6 +36,8 @@ GUARDS = 3
 """Eigenvalues found beyond those asked for: some gap among them is where they are counted."""
 DIGITS = 1e9
 """A gap is given where it comes out to this many times its rounding, eps²‖S‖."""
+LOSS = 1e-13
+"""Relative error of an eigenvalue for which another vector is worth its while."""
 DENSE = 300
 """Up to this many cells all eigenvectors are computed; on more where the space of Lanczos would be nearly all."""
 
@@ -48,17 +51,26 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     """
     cells = generator.cells
     check_memory(cells, generator.grid.dim, k)
-    if cells <= DENSE or _basis(k + GUARDS) >= cells:
-        values, u = np.linalg.eigh(generator.symmetric().toarray())
-        values, f = _observables(generator, _off_null(generator, u[:, 1 : k + 1]), values[1 : k + 1])
-    else:
-        values, f = _counted(generator, k, tell)
     floor = DIGITS * EPS**2 * 2.0 * float(generator.outgoing.max())
-    if values[0] < floor:
+    values, f = np.zeros(k), np.empty((cells, 0))
+    with suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):  # of modes that rounding makes equal, or infinite
+        values, f = _modes(generator, k, tell)
+    if not values[0] >= floor:
         raise SolverError(
             f"the gap lies below {floor:.2g}, what rounding leaves on this grid. Raise kappa, or lower the barrier, so "
             "that V rises by fewer kappa between the wells; in 1D without periodic ends any gap can be found"
         )
+    return values, f
+
+
+def _modes(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
+    """(values, f) of λ_1 … λ_k, whatever rounding has left of them."""
+    cells = generator.cells
+    if cells <= DENSE or _basis(k + GUARDS) >= cells:
+        values, u = np.linalg.eigh(generator.symmetric().toarray())
+        values, f = _observables(generator, _off_null(generator, u[:, 1:]), values[1:], k)
+    else:
+        values, f = _counted(generator, k, tell)
     return values, f
 
 
@@ -72,8 +84,18 @@ def _off_null(generator: Generator, u: Array) -> Array:
     return u - np.outer(root, root @ u)
 
 
-def _observables(generator: Generator, u: Array, values: Array) -> tuple[Array, Array]:
-    return rayleigh_ritz(generator, observables(generator, u, values))
+def _observables(generator: Generator, u: Array, values: Array, k: int) -> tuple[Array, Array]:
+    """The first k of the vectors u (cells, m), m ≥ k, as observables, and their eigenvalues.
+
+    Eigenvectors are found up to δ = eps‖S‖/|λ_j − λ_i| of each other, which changes λ_i by δ²(λ_j − λ_i): those beyond
+    the k first that would cost digits of one of these, take part.
+    """
+    noise = (EPS * 2.0 * float(generator.outgoing.max())) ** 2
+    apart = np.abs(values[None, k:] - values[:k, None]) * np.abs(values[:k, None])
+    near = np.any(apart * LOSS <= noise, axis=0)
+    m = k + int(np.sum(np.cumprod(near)))
+    found, f = rayleigh_ritz(generator, observables(generator, u[:, :m], values[:m]))
+    return found[:k], f[:, :k]
 
 
 def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
@@ -94,7 +116,7 @@ def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
         if below == place + 1:
             del factor  # its memory is needed
             tell("modes where the Gibbs state is small")
-            return _observables(generator, u[:, :k], values[:k])
+            return _observables(generator, u, values, k)
         wanted, basis = min(wanted + max(below - place, 2), generator.cells - 2), 2 * basis
     raise SolverError(
         f"Lanczos found {place + 1} eigenvalues below {bound:.6g}, and there are {below}; ask for more modes (--modes)"

@@ -24,8 +24,9 @@ from .generator import EPS, Generator
 
 TRUSTED = 1e-5
 """Cells where u or √(vol π) is above this share of its maximum keep the f of the eigenvector: about 9 digits."""
-CONTINUED = 1e-8
-"""Relative residual of f on the other cells."""
+CONTINUED, FINEST, SMALL = 1e-8, 1e-14, 0.03
+"""Relative residual of f on the other cells, at most and at least, and over √(λ/‖S‖): these cells hold at most TRUSTED²
+of the mass, and what a residual r leaves in λ is r² TRUSTED² ‖S‖."""
 
 
 def observables(generator: Generator, u: Array, values: Array) -> Array:
@@ -39,11 +40,13 @@ def observables(generator: Generator, u: Array, values: Array) -> Array:
     places = np.flatnonzero(faint)
     rows = generator.rows().tocsr()[faint]
     inner = Factor(_less(rows[:, faint], 0.5 * values.max()))  # half way: near all the λ
+    least = max(float(values.min()), 0.0) / (2.0 * float(generator.outgoing.max()))
+    rtol = max(min(CONTINUED, SMALL * np.sqrt(least)), FINEST)  # of all: each mends what is wrong with the first
     for m, value in enumerate(values):
         ours = np.abs(u[faint, m]) <= TRUSTED * np.abs(u[:, m]).max()  # not where this mode is large all the same
         f[places[ours], m] = 0.0
         own = rows[ours]
-        f[places[ours], m] = _continued(_less(own[:, places[ours]], value), -(own @ f[:, m]), inner, ours)
+        f[places[ours], m] = _continued(_less(own[:, places[ours]], value), -(own @ f[:, m]), inner, ours, rtol)
     return f
 
 
@@ -54,7 +57,7 @@ def _less(matrix, value: float):
     return matrix - value * eye_array(matrix.shape[0])
 
 
-def _continued(matrix, right: Array, inner: Factor, place: Array) -> Array:
+def _continued(matrix, right: Array, inner: Factor, place: Array, rtol: float) -> Array:
     """Solve matrix f = right by GMRES.   inner : factor of nearly that on more cells.   place : which are ours."""
     from scipy.sparse.linalg import LinearOperator, gmres
 
@@ -65,7 +68,7 @@ def _continued(matrix, right: Array, inner: Factor, place: Array) -> Array:
 
     size = len(right)
     step = LinearOperator((size, size), matvec=lambda x: nearly(matrix @ x.ravel()), dtype=float)
-    found, trouble = gmres(step, nearly(right), rtol=CONTINUED, restart=60, maxiter=2)
+    found, trouble = gmres(step, nearly(right), rtol=rtol, restart=60, maxiter=2)
     return np.asarray(Factor(matrix).solve(right) if trouble else found)
 
 

@@ -131,8 +131,9 @@ def _dense(pair: Linearised) -> tuple[Array, Array, Array]:
     """Eigenpairs A'H' z = λ z, the smallest λ first, with the images A'⁺z; from A'^½ H' A'^½."""
     from scipy.linalg import eigh
 
-    values, base = eigh(pair.network.toarray() + pair.norm * pair.null @ pair.null.T)
-    # mass is moved up to ‖A'‖; what is left of it there is projected out
+    values, base = eigh(pair.network.toarray() + 2.0 * pair.norm * pair.null @ pair.null.T)
+    # mass is moved up to 2‖A'‖, away from all the others (of a ring the fastest has ‖A'‖); what is left of it there is
+    # projected out
     moved = np.argsort(np.sum((pair.null.T @ base) ** 2, axis=0))[: pair.cells - pair.parts]
     root = np.sqrt(np.abs(values[moved]))
     base = pair.project(base[:, moved])
