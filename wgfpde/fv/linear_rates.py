@@ -21,6 +21,9 @@ from numba import njit
 
 from .blocks import gather
 
+SMALL = 0.5
+"""Up to here B is summed as a series."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def bernoulli(s):
@@ -29,14 +32,20 @@ def bernoulli(s):
     Up to ½, where most faces of a fine grid are, by the series 1 − s/2 + Σ B_{2k} s^{2k}/(2k)!, without an exponential;
     the first term left out is below 3e-18.  Above 700 it is 0: B(700) < 1e-301.
     """
-    if s < 0.5:
-        t = s * s
-        tail = t * (-691.0 / 1307674368000.0 + t / 74724249600.0)
-        tail = t * (-1.0 / 1209600.0 + t * (1.0 / 47900160.0 + tail))
-        return 1.0 - 0.5 * s + t * (1.0 / 12.0 + t * (-1.0 / 720.0 + t * (1.0 / 30240.0 + tail)))
+    if s < SMALL:
+        return _series(s)
     if s > 700.0:
         return 0.0
     return s / math.expm1(s)
+
+
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def _series(s):
+    """The series of `bernoulli`; without meaning for s ≥ ½."""
+    t = s * s
+    tail = t * (-691.0 / 1307674368000.0 + t * (1.0 / 74724249600.0))
+    tail = t * (-1.0 / 1209600.0 + t * (1.0 / 47900160.0 + tail))
+    return 1.0 - 0.5 * s + t * (1.0 / 12.0 + t * (-1.0 / 720.0 + t * (1.0 / 30240.0 + tail)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -48,15 +57,35 @@ def sg_rates(first, last, phi, direction, d, kappa, periodic, a, b):
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(phi, direction, q * lanes, count, block)
-        for i in range(n if periodic else n - 1):
-            j = i + 1 if i < n - 1 else 0
-            scale = kappa / d[i]
-            for k in range(count):
-                s = (block[j, k] - block[i, k]) / kappa
+        _line_rates(block, d, kappa, n if periodic else n - 1, count, a[q], b[q])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _line_rates(phi, d, kappa, faces, count, a, b):
+    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s."""
+    n = phi.shape[0]
+    for i in range(faces):
+        j = i + 1 if i < n - 1 else 0
+        scale = kappa / d[i]
+        for k in range(count):
+            s = (phi[j, k] - phi[i, k]) / kappa
+            low = _series(abs(s))
+            high = low + abs(s)
+            down = s > 0.0
+            forth = low if down else high
+            back = high if down else low
+            a[i, k] = scale * forth
+            b[i, k] = scale * back
+    for i in range(faces):
+        j = i + 1 if i < n - 1 else 0
+        scale = kappa / d[i]
+        for k in range(count):
+            s = (phi[j, k] - phi[i, k]) / kappa
+            if not abs(s) < SMALL:
                 low = bernoulli(abs(s))
                 high = low + abs(s)
-                a[q, i, k] = scale * (low if s > 0.0 else high)
-                b[q, i, k] = scale * (high if s > 0.0 else low)
+                a[i, k] = scale * (low if s > 0.0 else high)
+                b[i, k] = scale * (high if s > 0.0 else low)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

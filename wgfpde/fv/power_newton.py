@@ -25,7 +25,7 @@ from numba import njit
 
 from ..linear.tridiagonal import factor, solve, solve_balance
 from .limiter import EPS
-from .power_flux import fast_flux, power, slow_flux
+from .power_flux import fast_flux, power, slow_flux, square_fluxes
 
 MAX_NEWTON = 80
 SETTLED = 1e-8
@@ -44,6 +44,29 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
     kappa, m = law
     n = new.shape[0]
     faces = n if periodic else n - 1
+    if m == 2.0:
+        q[:, :count] = new[:, :count]
+        for i in range(faces):
+            j = i + 1 if i < n - 1 else 0
+            square_fluxes(new, phi, i, j, kappa, inverse_d[i], count, flux, left, right, gate)
+    else:
+        _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate)
+    for k in range(count):
+        norm[k] = 0.0
+        if not periodic:
+            flux[n - 1, k] = 0.0
+    for i in range(n):
+        back = i - 1 if i > 0 else n - 1
+        for k in range(count):
+            balance = h[i] * (new[i, k] - old[i, k]) + dt * (flux[i, k] - flux[back, k])
+            res[i, k] = balance
+            norm[k] += abs(balance)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate):
+    """The face by face part of `residual` for m ≠ 2: q, and per face the flux, its derivatives, the two-way share."""
+    n = new.shape[0]
     for i in range(n):
         for k in range(count):
             q[i, k] = power(new[i, k], m)
@@ -59,36 +82,31 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
             left[i, k] = a * inverse_d[i]
             right[i, k] = b * inverse_d[i]
             gate[i, k] = two_way
-    for k in range(count):
-        total = 0.0
-        back = flux[n - 1, k] if periodic else 0.0
-        for i in range(n):
-            front = flux[i, k] if i < faces else 0.0
-            balance = h[i] * (new[i, k] - old[i, k]) + dt * (front - back)
-            back = front
-            res[i, k] = balance
-            total += abs(balance)
-        norm[k] = total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rounding(old, phi, new, dt, geometry, law, k, q, left, right):
-    """ε times the sum of the absolute terms of R on lane k, and of their sensitivity to the rounding of ρ."""
+def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
+    """floor (lanes,) = ε times the sum of the absolute terms of R, and of their sensitivity to the rounding of ρ."""
     h, inverse_d, periodic = geometry
     kappa, m = law
     n = new.shape[0]
-    size = 0.0
+    power_terms = 1.0 + m / abs(m - 1.0)
+    for k in range(count):
+        floor[k] = 0.0
     for i in range(n):
-        size += h[i] * (new[i, k] + old[i, k])
+        for k in range(count):
+            floor[k] += h[i] * (new[i, k] + old[i, k])
     for i in range(n if periodic else n - 1):
         j = i + 1 if i < n - 1 else 0
-        a, b = new[i, k], new[j, k]
-        terms = kappa[k] * (1.0 + m / abs(m - 1.0)) * max(a, b) * max(q[i, k], q[j, k])
-        terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
-        if m < 2.0:
-            a, b = 1.0, 1.0
-        size += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
-    return EPS * size
+        for k in range(count):
+            a, b = new[i, k], new[j, k]
+            terms = kappa[k] * power_terms * max(a, b) * max(q[i, k], q[j, k])
+            terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
+            if m < 2.0:
+                a, b = 1.0, 1.0
+            floor[k] += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
+    for k in range(count):
+        floor[k] *= EPS
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -108,7 +126,7 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
     e, f, g = work[8], work[9], work[10]
     norm, accepted, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
     mass, moved = np.zeros(lanes), np.full(lanes, np.inf)
-    status = np.zeros(lanes, np.int64)
+    floor, status = np.zeros(lanes), np.zeros(lanes, np.int64)
     fresh = np.zeros(lanes, np.bool_)
     for i in range(n):
         for k in range(count):
@@ -117,15 +135,19 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
     for iteration in range(MAX_NEWTON + 1):
         residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm)
         running = 0
+        near = False
+        for k in range(count):
+            near = near or (status[k] == RUNNING and (norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]))
+        if near:
+            rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor)
         for k in range(count):
             fresh[k] = False
             if status[k] != RUNNING:
                 continue
             noise = False
             if norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]:
-                floor = rounding(old, phi, new, dt, geometry, law, k, q, left, right)
-                noise = norm[k] <= 64.0 * floor
-                if norm[k] <= floor or (noise and norm[k] >= 0.5 * accepted[k]):
+                noise = norm[k] <= 64.0 * floor[k]
+                if norm[k] <= floor[k] or (noise and norm[k] >= 0.5 * accepted[k]):
                     status[k] = DONE
                     continue
             if iteration == MAX_NEWTON:
@@ -175,6 +197,17 @@ def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
     """
     n = new.shape[0]
     moved[:] = 0.0
+    if m >= 2.0:  # selections in place of branches, so that lanes go side by side
+        for i in range(n):
+            for k in range(count):
+                here = new[i, k]
+                start = here if fresh[k] else base[i, k]
+                direction = res[i, k] if fresh[k] else step[i, k]
+                end = min(max(start + damp[k] * direction, 0.0), mass[k] / h[i])
+                end = end if status[k] == RUNNING else here
+                base[i, k], step[i, k], new[i, k] = start, direction, end
+                moved[k] += h[i] * abs(end - start)
+        return
     for i in range(n):
         for k in range(count):
             if fresh[k]:
@@ -182,9 +215,7 @@ def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
                 step[i, k] = res[i, k]
             if status[k] == RUNNING:
                 move = damp[k] * step[i, k]
-                if m >= 2.0:
-                    new[i, k] = min(max(base[i, k] + move, 0.0), mass[k] / h[i])
-                elif move < 0.0:
+                if move < 0.0:
                     new[i, k] = base[i, k] * math.exp(max(move, -2.0))
                 else:
                     new[i, k] = min(base[i, k] * (1.0 + move), mass[k] / h[i])

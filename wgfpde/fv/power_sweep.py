@@ -51,6 +51,9 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
+        if _empty(old, count):  # nothing to move, and the fluxes of vacuum are zero
+            stats[q, :] = 0.0
+            continue
         gather(phi, direction, q * lanes, count, potential)
         _scale_lines(old, potential, count, kappa, m, scale, strength)
         law = (strength, m)
@@ -97,6 +100,16 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
                         rho[q * lanes + k, i] = scale[k] * result[i, k]
                     else:
                         rho[i, q * lanes + k] = scale[k] * result[i, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _empty(block, count):
+    """Whether the lines of a block hold (next to) no mass: lines that `_scale_lines` would leave as they are."""
+    for i in range(block.shape[0]):
+        for k in range(count):
+            if block[i, k] >= TINY or block[i, k] != block[i, k]:
+                return False
+    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
