@@ -119,3 +119,10 @@ def test_equality_and_hash():
 def test_refused(arguments, words):
     with pytest.raises(CaseError, match=words), np.errstate(all="ignore"):
         Grid(*arguments)
+
+
+def test_cells_that_cannot_be_told_apart():
+    """Edges around 1e6 lie 1e-10 apart at best."""
+    Grid([1e6], [1e6 + 1e-6], [64])
+    with pytest.raises(CaseError, match="too narrow for double precision"):
+        Grid([1e6], [1e6 + 1e-9], [11])

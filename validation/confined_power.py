@@ -21,6 +21,7 @@ from wgfpde.equations import profile_constant, profile_second_moment, self_simil
 from wgfpde.validate import Validation, fitted_order
 
 FAMILIES = tuple((d, m) for d in (1, 2) for m in (1.5, 2.0, 3.0, 4.0))
+QUICK = tuple(family for family in FAMILIES if family not in ((2, 1.5), (2, 4.0)))
 CELLS = {1: (64, 128), 2: (32, 64)}
 FINER = {1: (64, 128, 256, 512), 2: (32, 64, 128)}
 PUBLISHED = ((1.5, 160, 9.2e-4), (2.0, 160, 7.95e-4), (3.0, 320, 8.8e-4), (4.0, 320, 2.0e-3))
@@ -86,8 +87,8 @@ def solve(v: Validation, f: Flow, n: int, *more: str, box: float | None = None):
 
 
 def check(v: Validation) -> None:
-    shown = [trap(v, d, m, start) for start in ((0.75, 2.0) if v.full else (0.75,)) for d, m in FAMILIES]
-    shown[1] = trap(v, 1, 2.0, 2.0) if not v.full else shown[1]
+    shown = [trap(v, d, m, 0.75) for d, m in (FAMILIES if v.full else QUICK)]
+    shown += [trap(v, d, m, 2.0) for d, m in (FAMILIES if v.full else ((1, 2.0),))]
     for m, n, bound in PUBLISHED:
         f = Flow(1, m, 0.5, (0.5,), lam=1.0, mass=1.0, kappa=1.0)
         run = solve(v, f, n, box=3.0)
@@ -95,7 +96,7 @@ def check(v: Validation) -> None:
     rest(v)
     for d, m in ((1, 2.0), (2, 2.0), *(((1, 3.0), (2, 3.0), (1, 1.5)) if v.full else ())):
         swarm(v, d, m)
-    v.draw(figure, shown[1], shown[6], panels=2)
+    v.draw(figure, next(s for s in shown if (s[0].d, s[0].m) == (1, 2.0)), next(s for s in shown if s[0].d == 2 and s[0].m == 3), panels=2)
 
 
 def name_of(f: Flow) -> str:

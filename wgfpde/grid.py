@@ -214,6 +214,11 @@ def _make_axis(
         raise CaseError(
             f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}."
         )
+    if (upper - lower) / size < 4 * np.spacing(max(abs(lower), abs(upper))):
+        raise CaseError(
+            f"axis {name} from {lower!r} to {upper!r}: {size} cells are too narrow for double precision to tell their "
+            "edges apart; move the origin closer, or take fewer cells."
+        )
     s = np.arange(size + 1) / size
     if mapping is None:
         return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("heat_2d", "double_well_2d", "barenblatt_1d", "jko_steps", "cost_per_cell", "first_run")
+SCRIPTS = ("heat_2d", "double_well_2d", "barenblatt_1d", "jko_steps", "scaling", "first_run")
 
 if __name__ == "__main__":
     folder = Path(__file__).resolve().parent

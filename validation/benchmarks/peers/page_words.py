@@ -1,0 +1,104 @@
+"""The words of docs/benchmarks.md; the numbers between them come from the results."""
+
+INTRODUCTION = """
+wgfpde beside [py-pde](https://py-pde.readthedocs.io), [FiPy](https://www.ctcms.nist.gov/fipy/),
+[fplanck](https://github.com/johnaparker/fplanck), [POT](https://pythonot.github.io) and an entropic JKO step as in
+the literature (Peyré 2015), on problems whose solution is known: what does a given error cost, and what else is true
+of the result?  This page is written by a program from one file of results; what the packages offer beyond speed is
+compared in {doc}`comparison`.
+"""
+
+FAIR = """
+## How it was compared
+
+- **One measure of error.**  Each package gets the initial density and gives back its last one; error, sign, mass and
+  energy are computed from these by one program, with solutions that need none of the packages.  The error is Σ h |ρ −
+  ρ\\*|, for distances |W₂/W₂\\* − 1|.  Finite volumes (wgfpde, FiPy) and jump rates (fplanck) start from exact cell
+  averages and are compared with them; py-pde's finite differences start from values at the cell centres and are
+  compared with these.
+- **Each package as its documentation has it**, in more than one way where there are several, each way at several
+  resolutions: explicit steps at 0.8 of the stability limit, implicit steps of order 2 with a number of steps that
+  grows with the grid.  How each problem was written is at the top of its file in `validation/benchmarks/peers`.
+- **Seconds of a solve** are the median of three, from the initial density in memory to the last one, after a warm-up
+  in the same process, so that nothing is compiled in them (one run where a solve takes longer than 3 s).  Making the
+  mesh, the matrix or the compiled function is *set-up* and not in them, which is in favour of the others: fplanck
+  makes its matrix cell by cell in Python, and py-pde compiles every stepper anew.  *First* is the unmeasured warm-up,
+  with compilation.
+- **Threads** as each package has them by default; wgfpde uses all cores, and rows "1 thread" tell what one core does.
+- **Equal error.**  Each row of another package that none of its own rows beats in both error and seconds is held
+  against the cheapest row of wgfpde (default threads) with an error that is not larger.  wgfpde's grids lie closer
+  together than those of the others, so that this error is not much smaller; its steps are as many as make the errors
+  in space and time alike, which for heat partly cancel, as those of explicit steps near their limit do.
+- **Mass, sign, energy** are the worst over eight times along the run: the lowest density, the largest relative change
+  of the mass, the largest rise of the energy between two of the times, relative to its range.  Bold is beyond
+  rounding.
+- **Memory** is the peak of the process, imports included.
+"""
+
+REVERSE = """
+Rows in which another package was cheaper than the cheapest wgfpde row of at most its error, or more accurate than all
+of wgfpde's.  Reasons, where there are such rows: explicit steps cost little where diffusion is the same everywhere
+and the grid is coarse or 1D, and their errors in space and time partly cancel; exact transport between weights in 1D
+is a sort in compiled code; Sinkhorn's divergence between smooth, similar densities is accurate on a very coarse grid;
+and an entropic JKO step errs by its blur only, however far the mass moves.
+"""
+
+PROBLEMS = {
+    "heat": """
+∂t ρ = Δρ on [−4, 4]² without flux, the heat kernel from t = 0.1 to 0.5; the solution is a sum of images.  The problem
+that suits explicit stencils best: constant coefficients, a smooth density, no potential.
+""",
+    "well": """
+∂t ρ = ∇·(∇ρ + ρ∇V), V = (x² − 1)² + y²/2 on [−3, 3] × [−4, 4], from N(0, 0.05 I) to t = 5.  V is a sum and the start
+a product, so that the solution is a product of two 1D solutions, known to 1e-9 by a Legendre–Galerkin method and
+checked against extrapolated finite volumes.  The steep walls (|∇V| = 96) bound explicit steps and make the rates of
+jump processes on coarse grids huge.  py-pde has no flux form with cell-face potentials: written for ρ it keeps
+neither mass nor the Gibbs state; written for g =
+ρe^V it keeps the Gibbs state.  FiPy's mid-point steps, as Crank and Nicolson's, undershoot 0 after the narrow start.
+""",
+    "barenblatt": """
+∂t ρ = ∂xx ρ² with mass 1, Barenblatt's solution from t = 0.01 to 0.11 on [−1.5, 1.5]: degenerate diffusion with two
+free boundaries.  FiPy sweeps four times a step.  fplanck is for linear equations.
+""",
+    "jko-gauss": """
+One step ρ₁ = argmin ½W₂²(ρ₀, ρ) + τE(ρ), E = ∫ρ ln ρ + ∫ρ|x|²/2, τ = 0.1, from a Gaussian of variance 0.5 at (1,
+−0.5): the exact step is a Gaussian.  wgfpde solves a problem without blur, up to one inner step of the transport;
+entropic steps are blurred by ε, and cost the more the smaller ε is.  POT has no JKO steps, but its semi-relaxed
+transport with a Kullback–Leibler term is one for this energy; it holds the n⁴ entries of the plan.
+""",
+    "jko-gauss-10": """
+Ten such steps, against the ten exact ones: the blur of entropic steps adds up.
+""",
+    "jko-power": """
+One step of E = ∫ρ² from a paraboloid of radius 0.25 in [0, 1]², τ = 1e-3: the exact step is a paraboloid of radius
+0.3246.  A step as large as this (30 % of the radius) is where one inner step of the transport, wgfpde's default, is
+not the exact JKO step: its error does not fall with the grid, and four inner steps are more accurate.
+""",
+    "w2-1d": """
+W₂ between N(−0.5, 0.6²) and N(0.5, 0.8²) from cell averages.  wgfpde takes them as piecewise constant densities, POT
+as weights at the cell centres.
+""",
+    "w2-2d": """
+W₂ between round Gaussians at (−0.5, 0) and (0.5, 0.3) of widths 0.6 and 0.8 in [−5, 5]².  wgfpde solves the problem
+of Benamou and Brenier; POT takes weights at the cell centres and a matrix of costs, from which weights below 1e-12
+are left out.
+""",
+}
+
+PROCESSES = """
+Wall seconds from the start of Python to its end, one solve: once with an empty cache of compiled kernels, and again.
+wgfpde keeps its kernels on disk; py-pde compiles each time.
+"""
+
+REPEAT = """
+## How to repeat
+
+```sh
+python validation/benchmarks/peers/run.py            # measures; makes .peers/NAME for each package, about 12 minutes
+python validation/benchmarks/peers/run.py --quick    # smallest sizes, once, into a file of its own
+python validation/benchmarks/peers/run.py --python fipy=/usr/bin/python3 --peer fipy
+python validation/benchmarks/peers/page.py           # writes this page and its plots from the results
+```
+
+The versions of the others are those of the extra `peers` in `pyproject.toml`.
+"""
