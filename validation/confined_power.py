@@ -96,7 +96,8 @@ def check(v: Validation) -> None:
     rest(v)
     for d, m in ((1, 2.0), (2, 2.0), *(((1, 3.0), (2, 3.0), (1, 1.5)) if v.full else ())):
         swarm(v, d, m)
-    v.draw(figure, next(s for s in shown if (s[0].d, s[0].m) == (1, 2.0)), next(s for s in shown if s[0].d == 2 and s[0].m == 3), panels=2)
+    drawn = {(f.d, f.m): (f, run) for f, run in reversed(shown)}
+    v.draw(figure, drawn[1, 2.0], drawn[2, 3.0], panels=2)
 
 
 def name_of(f: Flow) -> str:
