@@ -13,7 +13,7 @@ STEPS = 16
 
 ERRORS = {
     "aggregation_1d": 0.164711218,
-    "aggregation_2d": 0.0160680232,
+    "aggregation_2d": 0.0161171281,
     "aggregation_diffusion_2d": 0.00478935181,
     "barenblatt_1d_m2": 0.000675514277,
     "barenblatt_2d_m3": 0.00465551659,
@@ -42,8 +42,8 @@ NUMBERS = {
     "double_well_2d": -2.59711365,
     "jko_aggregation_2d": -0.0621194189,
     "jko_double_well_2d": -2.59640453,
-    "keller_segel_2d": -4.94574402,
-    "keller_segel_blow_up_2d": 2.31490832,
+    "keller_segel_2d": -4.94320766,
+    "keller_segel_blow_up_2d": 2.35188725,
     "kuramoto_1d": -2.92685050,
 }
 """Energy at the end of the coarse run, where there is no closed form."""

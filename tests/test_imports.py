@@ -33,7 +33,7 @@ LAYERS = (
     ("transport",),
     ("fv", "jko"),
     ("blowup", "continuum", "convexity", "curvature"),
-    ("flow", "equations", "linear", "initial", "convolution", "quantiles"),
+    ("flow", "equations", "linear", "initial", "averages", "convolution", "quantiles"),
     ("energy", "grid", "expressions"),
     ("grammar",),
     ("syntax", "program"),

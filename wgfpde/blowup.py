@@ -21,7 +21,7 @@ all.  The verdict is given where q ≥ ¾, the share is ≥ 10 %, both have grow
 much as V from the fullest cell to those two further on: else V is what made the density narrower than the cells.
 
 Measured, M = 12π, variance ¼ (the singularity comes before t = ¼), steps of 0.001 on [−3, 3]²: with 64², 96², 128²
-cells the verdict falls at t = 0.169, 0.171, 0.172; there the second moment has left its law by 10 % (64²) to 4 %
+cells the verdict falls at t = 0.170, 0.172, 0.172; there the second moment has left its law by 10 % (64²) to 4 %
 (128²).  At 4π and 8π there is none.
 
 References: Blanchet, Dolbeault, Perthame (2006), Electron. J. Differential Equations 44; Bertozzi, Carrillo, Laurent

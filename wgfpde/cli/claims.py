@@ -73,12 +73,14 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _regenerate(args: argparse.Namespace) -> int:
     """Prints a line per case and, under it, one per number that has changed."""
-    from ..regression import NOISE, RTOL, Change, folder, regenerate
+    from ..regression import Change, folder, regenerate
 
     records: list[dict[str, Any]] = []
 
     def done(name: str, change: Change | None, written: bool) -> None:
-        moved = [] if change is None else [m for m in change.arrays if m.difference > NOISE / RTOL * m.bound]
+        moved = [] if change is None else [metric for metric in change.arrays if not metric.passed]
+        if change is not None and change.worst is not None and written and not moved:
+            moved = [change.worst]
         records.append(
             {
                 "case": name, "written": written, "new": change is None,
