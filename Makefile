@@ -1,4 +1,4 @@
-# make run | test | lint | docs | validate | bench | bench-history | clean: each installs what it needs into .venv first.
+# make run | test | lint | docs | validate | bench | bench-peers | bench-history | clean: each installs what it needs into .venv first.
 # uv is used where it is present, else python3's own venv and pip.
 
 VENV   := .venv
@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 CASE   ?= cases/double_well_2d.toml
 OUT    ?= runs/$(basename $(notdir $(CASE)))
 
-.PHONY: help install run test lint docs validate bench bench-history clean
+.PHONY: help install run test lint docs validate bench bench-peers bench-history clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make docs       the documentation, into docs/_build/html"
 	@echo "make validate   compare the solvers with closed forms"
 	@echo "make bench      time the solvers"
+	@echo "make bench-peers     time other packages beside it, each in an environment of its own (15 minutes)"
 	@echo "make bench-history   is it slower?  the working tree against the last commit   (COMMITS='v1 HEAD' for others)"
 	@echo "make clean      remove $(VENV) and caches; runs/ stays"
 
@@ -58,6 +59,10 @@ validate: install
 
 bench: install
 	$(BIN)/python validation/benchmarks/run_all.py
+
+bench-peers: install
+	$(BIN)/python validation/benchmarks/peers/run.py
+	$(BIN)/python validation/benchmarks/peers/page.py
 
 bench-history: install
 	$(BIN)/python validation/benchmarks/history/compare.py $(COMMITS)

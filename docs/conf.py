@@ -23,10 +23,12 @@ version = release = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
+    "myst_parser",
     "house_docstrings",
     "mathml",
     "offline",
     "case_tables",
+    "claims",
     "output_tables",
     "command_line",
     "gallery",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from wgfpde.averages import cell_average, lag_averages
+from wgfpde.averages import cell_average, lag_averages, lag_zero
 from wgfpde.convolution import (
     DENSE_LIMIT,
     DenseInteraction,
@@ -473,3 +473,15 @@ def test_stretched_grid_too_large():
     grid = Grid([0.0, 0.0], [1.0, 1.0], [side, side], mapping=[lambda s: s**2, None])
     with pytest.raises(CaseError, match=rf"at most {DENSE_LIMIT} cells, found {side * side}.*uniform grid"):
         make_interaction(make(KERNELS["smooth"], 2), grid)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "smooth"),
+    [
+        (lambda x: x**4, True), (lambda x: x**4 / 4 - x**2 / 2, True), (lambda x: np.exp(-np.abs(x)), False),
+        (lambda x: np.abs(x), False), (lambda x: np.abs(x) ** 1.5, False), (lambda x: np.log(np.abs(x)), False),
+    ],
+)  # fmt: skip
+def test_what_is_smooth_at_the_origin(kernel, smooth):
+    """A kernel that is flat at the origin is smooth: its values are kept on all lags."""
+    assert lag_zero(kernel, (0.05,))[1] is smooth

@@ -9,7 +9,7 @@ of order h^(d−s) for W = r^(−s), and of order h for ln|x| (Navot 1961: the v
 At the origin: Duffy's transformation (1982, DOI 10.1137/0719090) and tanh-sinh quadrature (Takahasi, Mori 1974,
 DOI 10.2977/prims/1195192451).  Elsewhere: Gauss–Legendre, with the more points the nearer the origin, from 16 an axis
 (and more panels along the long side of oblong cells) to 2.  Cells around 0 or half a period along an axis are
-split there, where a kernel such as |x| or the shortest displacement has a kink.
+split there on uniform grids, where a kernel such as |x| or the shortest displacement has a kink.
 
 Measured for log r, r and r^-½, relative to the largest value near the origin: 1e-12 and better on squares, 1e-11 on
 rectangles of 1 : 5.
@@ -123,7 +123,7 @@ def cell_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
 def lag_zero(kernel: Kernel, widths: tuple[float, ...]) -> tuple[float, bool]:
     """W at lag 0 and whether W is smooth there: the value W(0) where it is, else the cell average.
 
-    Smooth means that the average minus the value falls by 4 when the cell is halved.
+    Smooth means that the average minus the value falls by 4 or more when the cell is halved.
     """
     names = ("x", "y")[: len(widths)]
     with np.errstate(all="ignore"):
@@ -133,7 +133,7 @@ def lag_zero(kernel: Kernel, widths: tuple[float, ...]) -> tuple[float, bool]:
         return average, False
     half = cell_average(kernel, tuple(0.5 * w for w in widths))
     noise = 1e-12 * max(abs(value), abs(average))
-    smooth = abs((half - value) - 0.25 * (average - value)) <= 0.02 * abs(average - value) + noise
+    smooth = abs(half - value) <= 0.27 * abs(average - value) + noise
     return (value, True) if smooth else (average, False)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from strategies import Problem
 
+from wgfpde import threads as threads_module
 from wgfpde.energy import Energy, Internal
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.flow import Flow, Snapshot
@@ -190,8 +191,9 @@ KINDS = ["entropy", "none", 2.0, 1.5]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("interaction", ["none", "attractive"])
-def test_threads_do_not_change_a_bit(kind, interaction):
-    """144² cells: enough for the sweeps to be shared between threads."""
+def test_threads_do_not_change_a_bit(kind, interaction, monkeypatch):
+    """Sweeps are shared between threads on grids of any size here."""
+    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
     ends = []
     for threads in (1, 2):
         flow, rho, stepper = relaxing(kind, 2, 144, interaction, dt=1e-3, threads=threads)

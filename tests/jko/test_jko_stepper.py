@@ -15,6 +15,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from strategies import LENGTH, LOWER, Problem, logarithmic
 
+from wgfpde import threads as threads_module
 from wgfpde.energy import Energy, Internal
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.flow import Flow, Snapshot
@@ -312,7 +313,8 @@ def test_repetition_is_bit_identical(problem, other):
         assert new.report.gap == first.report.gap
 
 
-def test_the_number_of_threads_changes_no_bit_on_a_large_grid():
+def test_the_number_of_threads_changes_no_bit_on_a_large_grid(monkeypatch):
+    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
     problem = JkoProblem(2.0, (200, 160), (False, True), (False, False), potential="quadratic", data="vacuum", dt=0.01)
     flow, rho = problem.build()
     one, two = (stepper_of(flow, 0.01, threads=n).step(start(rho), 0.01) for n in (1, 2))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from wgfpde import threads as threads_module
 from wgfpde.energy import Energy, Internal
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.flow import Flow, Snapshot
@@ -210,7 +211,8 @@ def test_warm_start_saves_iterations_and_other_grids_are_taken():
     assert other.gap <= 1e-4
 
 
-def test_threads_change_nothing():
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
     grid, rho0, potential, _ = gaussian_step(64, 0.1)
     results = [solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-3, 200, threads=n) for n in (1, 2)]
     np.testing.assert_array_equal(results[0].rho, results[1].rho)

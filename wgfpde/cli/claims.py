@@ -29,7 +29,8 @@ results since the stored reference, and then replaces those references that have
 
 def add(verbs: Verbs) -> None:
     validate = verbs.add("validate", _validate, "check the claims on this machine", HELP)
-    validate.add_argument("names", metavar="NAME", nargs="*", help="claims to check (default: all)")
+    words = "claims to check, or cases with --regenerate (default: all)"
+    validate.add_argument("names", metavar="NAME", nargs="*", help=words)
     validate.add_argument("--regenerate", action="store_true", help="make the regression references anew")
     validate.add_argument(
         "--full", action="store_true", help="check also what takes longer: finer grids, all parameters"
@@ -75,11 +76,13 @@ def _regenerate(args: argparse.Namespace) -> int:
     """Prints a line per case and, under it, one per number that has changed."""
     from ..regression import Change, folder, regenerate
 
+    if args.full or args.figures or args.out or args.report or args.no_report:
+        raise CaseError("--regenerate takes the names of cases and --json; it checks no claims and writes no page.")
     records: list[dict[str, Any]] = []
 
     def done(name: str, change: Change | None, written: bool) -> None:
         moved = [] if change is None else [metric for metric in change.arrays if not metric.passed]
-        if change is not None and change.worst is not None and written and not moved:
+        if written and not moved and change is not None and change.worst is not None and change.worst.difference > 0:
             moved = [change.worst]
         records.append(
             {
@@ -89,6 +92,7 @@ def _regenerate(args: argparse.Namespace) -> int:
             }
         )  # fmt: skip
         if args.json:
+            print(name, file=sys.stderr, flush=True)
             return
         words = "new" if change is None else "changed" if written else "the same up to rounding"
         print(f"{name:<28} {words}", flush=True)

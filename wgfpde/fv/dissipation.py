@@ -8,7 +8,7 @@ Near a steady state F is a difference of large terms, and F Δξ has either sign
 without F: M (Δξ)² with the mobility M ≥ 0 itself, and for the entropy, with z = Δξ/κ and the donor (higher ξ) leaving
 at the rate r of `sg_rates`,
 
-    −d F Δξ = κ r ρ_donor |z| (1 − e^{−|z|}) ≥ 0,      as  F = ±r ρ_donor (1 − e^{−|z|}).
+    −F Δξ = κ r ρ_donor |z| (1 − e^{−|z|}) ≥ 0,      as  F = ±r ρ_donor (1 − e^{−|z|}).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def bernoulli(s):
     """B(s) = s/(e^s − 1) for s ≥ 0, to full relative accuracy.  For s < 0 use B(−s) = s + B(s).
 
     Up to ½, where most faces of a fine grid are, by the series 1 − s/2 + Σ B_{2k} s^{2k}/(2k)!, without an exponential;
-    the first term left out is below 3e-18.  Above 700 it is 0: B(700) < 1e-301.
+    the first term left out is below 6e-18.  Above 700 it is 0: B(700) < 1e-301.
     """
     if s < SMALL:
         return _series(s)

@@ -8,10 +8,10 @@ lane keeps its own, non-monotone line search on ‖R‖₁: demanding a decrease
 is at the level of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never
 a half-solved step.  The fluxes enter each solve apart from the mass (`solve_balance`), which they exceed by far.
 
-That residual would be lost mass.  So the last move is not Newton's: the flux at the solution is written with rates,
-F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (the drift goes to the donor), and h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved
-for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt, and since its
-inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
+What is left of ‖R‖₁ would be lost mass.  So the last move is not Newton's: the flux at the solution is written with
+rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, and ΔU' where M is the donor's, to both cells), and
+h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
+rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
 Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), periodic), `law` = (κ (lanes,), m).
 """
@@ -23,7 +23,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..linear.tridiagonal import factor, solve, solve_balance
+from ..linear.tridiagonal import factor, solve_balance
 from .limiter import EPS
 from .power_flux import fast_flux, power, slow_flux, square_fluxes
 
@@ -45,7 +45,9 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
     n = new.shape[0]
     faces = n if periodic else n - 1
     if m == 2.0:
-        q[:, :count] = new[:, :count]
+        for i in range(n):
+            for k in range(count):
+                q[i, k] = new[i, k]
         for i in range(faces):
             j = i + 1 if i < n - 1 else 0
             square_fluxes(new, phi, i, j, kappa, inverse_d[i], count, flux, left, right, gate)
@@ -168,7 +170,7 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
                 sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
         factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
         if last:
-            solve(e, f, g, extra[0], extra[1], periodic, res)
+            solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, 0.0, res)
             break
         for i in range(n):
             for k in range(count):
@@ -196,7 +198,8 @@ def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
     No cell of a solution holds more than the mass of its line, and none of an iterate does.
     """
     n = new.shape[0]
-    moved[:] = 0.0
+    for k in range(count):
+        moved[k] = 0.0
     if m >= 2.0:  # selections in place of branches, so that lanes go side by side
         for i in range(n):
             for k in range(count):

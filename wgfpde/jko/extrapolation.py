@@ -43,6 +43,8 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
         notes = "the second-order correction was cut, as it would have raised the energy"
     else:
         rho = second.rho
+        flux_x[:] = 0.0
+        flux_y[:] = 0.0
     moved_x, moved_y = first.flux_x + second.flux_x + flux_x, first.flux_y + second.flux_y + flux_y
     if _energy(minimiser, rho) > bound + ENERGY_NOISE * sum(abs(part) for part in _parts(minimiser, rho0)):
         rho, moved_x, moved_y = rho0, np.zeros(rho0.shape), np.zeros(rho0.shape)

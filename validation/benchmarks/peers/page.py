@@ -28,7 +28,8 @@ ROUNDING = {"lowest": -1e-15, "drift": 1e-12, "rise": 1e-12}
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join(" --- " for _ in header) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])
 
 
 def seconds(value: float) -> str:
@@ -102,8 +103,8 @@ def problem_section(name: str, rows: list[Row]) -> list[str]:
     label = "relative error of $W_2$" if problem.kind == "w2" else "$L^1$ error"
     work_precision(rows, ROOT / "docs" / image, label)
     best = min((row["error"] for row in solved(rows) if row["peer"] == "wgfpde"), default=float("nan"))
-    parts = [f"## {problem.title}{' (10 steps)' if problem.end == 10 else ''}", words.PROBLEMS[name],
-             f"![Error over wall time: {problem.title}]({image})"]  # fmt: skip
+    title = problem.title + (" (10 steps)" if problem.end == 10 else "")
+    parts = [f"## {title}", words.PROBLEMS[name], f"![Error over wall time: {title}]({image})"]
     if found := matches(rows):
         parts += ["At equal error:", equal_table(found, best)]
     if any("lowest" in row for row in rows):
@@ -133,7 +134,7 @@ def process_section(rows: list[Row]) -> list[str]:
         return []
     lines = [
         [PROBLEMS[row["problem"]].title, who(row), str(row["n"]),
-         *([row["failed"][:60].replace("\n", " ").replace("|", "/"), ""] if "failed" in row
+         *([row["failed"][:60].replace("\n", " "), ""] if "failed" in row
            else [f"{row['first_run']:.1f}", f"{row['process']:.1f}"])]
         for row in rows
     ]  # fmt: skip
@@ -161,7 +162,7 @@ def page(data: dict[str, Any]) -> str:
     for name in PROBLEMS:
         if rows := [row for row in data["rows"] if row["problem"] == name]:
             parts += problem_section(name, rows)
-    parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json"), words.REPEAT]
+    parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json"), words.REPEAT, words.HISTORY]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -102,3 +102,33 @@ python validation/benchmarks/peers/page.py           # writes this page and its 
 
 The versions of the others are those of the extra `peers` in `pyproject.toml`.
 """
+
+HISTORY = """
+## Is it slower than before?
+
+```sh
+make bench-history                                  # the working tree against the last commit
+make bench-history COMMITS="HEAD~5 HEAD"            # any two commits, or more: all beside the first
+python validation/benchmarks/history/compare.py HEAD . --only fv_,convolution --pairs 99
+python validation/benchmarks/history/compare.py --show         # what was measured on this machine, chained
+```
+
+Run by hand, not in CI. Seventeen benchmarks of 1 to 300 ms: finite-volume and JKO steps, a W₂ distance, a convolution, a
+spectrum, stationary states, a whole run, `wgfpde --help`, the building of a case. A process of each commit stays alive and is
+asked in turn for one sample (A B, B A, …), so that a drift of the machine meets both; the clock is processor time, which a
+busy machine disturbs less than wall time. The median of the paired ratios comes with a 99 % interval by ranks; pairs are
+added until the interval lies on one side of √1.2 (half way to a slowdown of 20 %, in logarithms) or their number is spent. What
+seems slower is measured again in new processes and counts only where both say so: exit code 1. Commits are unpacked into
+`build/bench-history`, each with its own compiled kernels (a minute or two the first time); rows of commits that lack what is
+timed say n/a. Ratios of commits are kept in `validation/benchmarks/history/results.jsonl`, one file per checkout, not in git.
+
+| trial, two shared cores | load | found |
+|---|---|---|
+| one commit twice, 17 benchmarks | 7 | ratios 0.958 … 1.039, none flagged, 4 undecided; 6 min (2 min of processor) |
+| planted: sweeps do a quarter of their work twice, up to 61 pairs | 1 to 3 | 1.155 and 1.168 flagged (a third, whose outer iteration also grew, at 1.66); three others 0.97 … 1.02, not flagged |
+| the same, up to 39 pairs | 6 | 1.11, 1.18 undecided, the third flagged |
+| raw pairs of one commit by wall time | 7 | 99 % interval of the median of 25 pairs 0.50 … 1.35, by processor time 0.91 … 1.06 |
+| asv 0.6.6 `continuous --interleave-rounds`, an empty commit, 3 benchmarks | 5 | ratios 0.51 and 0.15 called significant; 8 min |
+
+Undecided means: repeat it in a quieter hour. A slowdown that waits (disk, locks) needs `--clock wall`, one of threads `--threads 2`.
+"""

@@ -15,8 +15,8 @@ solver whose unknowns are values.  V is a sum and the start a product, so that t
 
 whose natural boundary condition is no flux: 120 Legendre polynomials leave 1e-9 (`well_factor`).
 
-The exact JKO steps, m = 2:   σ₁ = [σ₀ + √(σ₀² + 4(1 + τ)τ)] / (2(1 + τ)),  mean₁ = mean₀/(1 + τ);
-(R₁ − R₀)/(3τ) = 8/(3πR₁³),  ρ = (2/πR²)(1 − |x − c|²/R²)₊.
+The exact JKO steps.  Gaussian:    σ₁ = [σ₀ + √(σ₀² + 4(1 + τ)τ)] / (2(1 + τ)),  mean₁ = mean₀/(1 + τ)
+                      paraboloid:  (R₁ − R₀)/(3τ) = 8/(3πR₁³),  ρ = (2/πR²)(1 − |x − c|²/R²)₊
 References: Jordan, Kinderlehrer, Otto (1998), DOI 10.1137/S0036141096303359; Vázquez (2007), DOI
 10.1093/acprof:oso/9780198569039.001.0001.
 """

@@ -108,7 +108,7 @@ def chosen(options: argparse.Namespace) -> list[Ladder]:
 def main(argv: list[str] | None = None) -> int:
     options = arguments(argv)
     plan = chosen(options)
-    pythons = {name: interpreter(name, options.python) for name in {ladder.peer for ladder in plan}}
+    pythons = {name: interpreter(name, options.python) for name in dict.fromkeys(ladder.peer for ladder in plan)}
     record = Record(options.out)
     about = record.data["about"]
     about |= {"machine": machine(), "date": datetime.date.today().isoformat(), "quick": options.quick}
