@@ -32,8 +32,8 @@ def check(v: Validation) -> None:
     apart = gaussians(v)
     fast, slow = quartic(v)
     chi_squared(v)
-    jko_rate(v)
     if v.full:
+        jko_rate(v)
         plane(v)
     v.draw(figure, apart, fast, slow)
 

@@ -49,7 +49,7 @@ def squares(v: Validation) -> None:
     Plain JKO steps of the same τ err 1.1 to 1.5 times more (4.5e-2, 1.2e-2, 2.9e-3, 7.7e-4): the density in their
     transport is that of the middle of the step.
     """
-    for n, tau, bound in LINEARISED if v.full else LINEARISED[:2]:
+    for n, tau, bound in LINEARISED if v.full else LINEARISED[:1]:
         run = v.run(CASE, f"grid.shape=[{n}, {n}]", f'solver={{method="jko", scheme="extrapolated", tau={tau}}}',
                     f"output.every={tau}")  # fmt: skip
         v.at_most(f"JKO, extrapolated, {n} × {n}, τ = {tau}: ∫‖error‖₁ dt", integrated(run), bound, "linearised JKO")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..validate import Table
 
 HELP = """
-The quick set takes about three minutes on two cores; --full checks what takes longer as well.  When all claims are
+The quick set takes three to four minutes on two cores; --full checks what takes longer as well.  When all claims are
 checked, a page about them is written too: one HTML file, figures included, that needs nothing but a browser.  It is
 validation/report.html in a source tree, else validation-report.html in the current folder.  Exit code: 0 where all
 claims hold, 3 where one does not.
