@@ -9,9 +9,9 @@ import traceback
 import h5py
 import numpy as np
 
-import wgfpde.runner as runner
-from wgfpde.case import build, from_mapping
-from wgfpde.interrupts import Interrupted
+import wgfpde.runs.runner as runner
+from wgfpde.cases.building import build, from_mapping
+from wgfpde.runs.interrupts import Interrupted
 
 EXEMPT = {"wall_seconds", "cpu_seconds", "compile_seconds", "created", "resumed", "command"}
 """What a run says of itself that another with the same numbers does not."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.flow import Flow
-from wgfpde.grid import Grid
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.grid.grid import Grid
 
 LOWER, LENGTH = (-1.0, 0.5), (2.0, 3.0)
 POWERS = (2.0, 3.0, 4.0, 2.5, 1.5, 0.6, 0.75)

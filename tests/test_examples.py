@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wgfpde.casefile import loads
+from wgfpde.cases.loading import loads
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = {path.name: path for path in sorted((ROOT / "docs" / "examples").glob("*.py"))}

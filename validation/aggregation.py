@@ -7,8 +7,8 @@ of W∗ρ, and the ends of a block are jumps.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 CELLS = (125, 250, 500)
 PLANE = ("aggregation_2d", "energy.interaction=r**2/2", "grid.lower=[-2.7, -2.2]", "grid.upper=[3.3, 1.8]",

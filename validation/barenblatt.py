@@ -17,8 +17,9 @@ import math
 import numpy as np
 from scipy.integrate import quad, solve_ivp
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.equations import (
+from wgfpde.energy.equations import (
     barenblatt,
     barenblatt_constant,
     profile_constant,
@@ -26,7 +27,6 @@ from wgfpde.equations import (
     self_similar,
     self_similar_radius,
 )
-from wgfpde.validate import Validation, fitted_order
 
 # (d, m): b, F(0), c₂ = ∫|y|²F and A = ∫F^m/(m − 1); C of unit mass, by another hand.
 TABLE = {
@@ -99,7 +99,7 @@ def check(v: Validation) -> None:
 
 
 def constants(v: Validation) -> None:
-    """The closed forms that other scripts take from `wgfpde.equations`, and the tabled digits, against quadrature."""
+    """The closed forms of `wgfpde.energy.equations` that other scripts take, and the tabled digits, by quadrature."""
     v.about("porous medium", "", "closed forms")
     tabled, forms = [], []
     for (d, m), row in TABLE.items():

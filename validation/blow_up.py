@@ -7,8 +7,8 @@ solution lives for ever.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation
 
 CELLS = (48, 64, 96, 128)
 VARIANCE = 0.25

@@ -8,7 +8,7 @@ and W = θ|x|²/2 acts on R as λ = θM and leaves c.  Fronts move against the g
 vacuum on both sides of a drift; mean mobilities lose the sign there, upwind ones the order.
 
 Source: Carrillo, Toscani (2000), Indiana Univ. Math. J. 49, 113–142; Carrillo, McCann, Villani (2003), DOI
-10.4171/RMI/376.  Closed forms of `wgfpde.equations`, which the script barenblatt holds against quadrature.
+10.4171/RMI/376.  Closed forms of `wgfpde.energy.equations`, which the script barenblatt holds against quadrature.
 """
 
 import math
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
-from wgfpde.validate import Validation, fitted_order
+from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
 
 FAMILIES = tuple((d, m) for d in (1, 2) for m in (1.5, 2.0, 3.0, 4.0))
 QUICK = tuple(family for family in FAMILIES if family not in ((2, 1.5), (2, 4.0)))

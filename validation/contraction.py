@@ -10,8 +10,8 @@ import json
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import main, validate_script
-from wgfpde.validate import Validation
 
 LAM, KAPPA = 1.3, 0.7
 SPRING = ("ou_1d", "grid.lower=[-5]", "grid.upper=[5]", f"params.lam={LAM}", f"params.kappa={KAPPA}",

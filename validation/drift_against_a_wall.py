@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 # ρ = e^{−αt + gx/2}(π cos πx + (g/2) sin πx) + πe^{g(x − ½)},  α = π² + g²/4,  with κ = g = 1 unless said; T = 1/4
 CASE = "tilted_box_2d"

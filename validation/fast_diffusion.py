@@ -13,9 +13,9 @@ import math
 import numpy as np
 from scipy.integrate import quad
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
-from wgfpde.validate import Validation, fitted_order
+from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
 
 TABLE = {
     (1, 0.50): (1.845270148644, 0.345000851412, 3.405021921477),

@@ -7,9 +7,9 @@ than everything that happens, or the wells are deep.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import double_well_partition
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import double_well_partition
 
 STATES = {
     1.0: (3.905137169857, 1.041797296487, -1.362292909399), 0.5: (4.165748068947, 0.893464969574, -0.713447933941),

@@ -7,8 +7,8 @@ against the exact flow on the same cells, by cosine transform.  The variance mus
 import numpy as np
 from scipy.fft import dct, idct
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation
 
 S0, END, LENGTH = 0.25, 1.0, 24.0
 # The walls are 8 standard deviations of the kernel away at the end: 1e-15 of the mass lies beyond.
@@ -84,7 +84,7 @@ def semidiscrete_error(run) -> float:
 
 
 def figure(density, space, time, run, h, errors, dt, time_errors) -> None:
-    from wgfpde.plots import draw_order
+    from wgfpde.output.plots import draw_order
 
     x = run.centers[0]
     for k, t in enumerate(run.t):

@@ -7,8 +7,8 @@ fast a variance grows.
 import numpy as np
 from scipy.fft import dctn, idctn
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation
 
 S0, END, LENGTH = 0.25, 0.5, 16.0
 # The walls are 7 standard deviations away at the end: 1e-12 of the mass lies beyond.
@@ -94,7 +94,7 @@ def semidiscrete_error(run) -> float:
 
 
 def figure(density, space, time, run, h, errors, dt, time_errors) -> None:
-    from wgfpde.plots import draw_order
+    from wgfpde.output.plots import draw_order
 
     x, rho = run.centers[0], run.rho[-1]
     image = density.pcolormesh(*run.edges, rho, cmap="magma", rasterized=True)

@@ -8,8 +8,8 @@ left to hide behind: a wrong coefficient of a scheme, of its splitting or of its
 import numpy as np
 from scipy.fft import dct, dctn, rfft
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation
 
 KAPPA, STEP, STEPS, CELLS = 0.7, 0.02, 10, 48
 TIMES = (f"energy.internal.kappa={KAPPA}", "time.start=0", f"time.end={STEP * STEPS}", f"output.every={STEP}")

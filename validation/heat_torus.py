@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import heat_kernel_box, wrapped_gaussian
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import heat_kernel_box, wrapped_gaussian
 
 KAPPA, S0, X0, END = 0.5, 0.5, 0.3, 1.0
 """Diffusivity, first variance, and a place at 0.4 standard deviations from the seam."""

@@ -7,8 +7,8 @@ for which all three are equalities shows that nothing is hidden by slack either.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation
 
 SHIFT = 2.0
 SLACKS = {"slack_lsi": "log-Sobolev", "slack_talagrand": "Talagrand", "slack_hwi": "HWI"}

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 STEPS = (0.1, 0.05, 0.025)
 OU = ("grid.lower=[-6]", "grid.upper=[6]", "params.s0=0.5", "params.m0=1", "energy.potential=x**2/2",

@@ -15,9 +15,9 @@ Source: Otto (2001), DOI 10.1081/PDE-100002243; Jordan, Kinderlehrer, Otto (1998
 import numpy as np
 from scipy.optimize import brentq
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import profile_constant, profile_second_moment, self_similar
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar
 
 MASS, START, COUNT, CENTRE = 2.0, 0.75, 8, 0.3
 LINE = ((1, 1.5, 1.0), (1, 2.0, 1.0), (1, 3.0, 0.0), (1, 0.75, 1.0))

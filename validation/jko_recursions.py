@@ -6,8 +6,8 @@ tells errors of the minimiser from the error of order τ that the scheme itself 
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 # The minimiser of ½W₂²(ρⁿ, ·) + τE among densities of one family, whose width R measures W₂, is
 #   entropy, V = λx²/2:            (1 + λτ) s² − sₙ s − κτ = 0,  mean mₙ/(1 + λτ)      (Jordan, Kinderlehrer, Otto 1998)

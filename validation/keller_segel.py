@@ -7,8 +7,8 @@ the core.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 END = 0.1
 CASE = (

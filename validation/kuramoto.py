@@ -8,9 +8,9 @@ the interaction on a periodic axis.
 import numpy as np
 from scipy.special import iv
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import kuramoto_energy, kuramoto_order
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import kuramoto_energy, kuramoto_order
 
 ORDER, ENERGY = 0.724158717626, -1.997941067974
 """At K/κ = 3: r = I1(Kr/κ)/I0(Kr/κ), and (−κ ln(2π I0(Kr/κ)) + K r²/2)/κ for U = κ ρ ln ρ."""

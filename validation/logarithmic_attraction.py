@@ -7,8 +7,8 @@ W₂²(ρⁿ, ρⁿ⁺¹), which tells errors of the minimiser and of its transp
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.validate import Validation, fitted_order
 
 # Optimality of a JKO step: x − T(x) = −τ∇ξ(x), T from ρⁿ⁺¹ to ρⁿ; and 2x·(x − T) = |x|² − |T|² + |x − T|².
 MASS = 2.0

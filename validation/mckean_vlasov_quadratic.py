@@ -6,9 +6,9 @@ An interaction that is not symmetric to rounding would push the mean.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.equations import mckean_vlasov_quadratic
-from wgfpde.validate import Validation, fitted_order
+from wgfpde.energy.equations import mckean_vlasov_quadratic
 
 KAPPA, THETA = 0.5, 2.0
 MEAN, VARIANCE = 0.909795990, 0.198198477
@@ -70,7 +70,7 @@ def plane(v: Validation) -> None:
 
 
 def figure(density, moments, order, run, h, errors) -> None:
-    from wgfpde.plots import draw_order
+    from wgfpde.output.plots import draw_order
 
     x = run.centers[0]
     for k in (0, 2, 5, -1):

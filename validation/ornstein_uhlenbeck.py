@@ -7,9 +7,9 @@ only of low order.  In the plane the axes of the drift, of the noise and of the 
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import gaussian, ornstein_uhlenbeck, ornstein_uhlenbeck_2d
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import gaussian, ornstein_uhlenbeck, ornstein_uhlenbeck_2d
 
 M0, S0, LAM, KAPPA = 0.5, 0.25, 1.3, 0.7
 LINE = ("ou_1d", f"params.m0={M0}", f"params.s0={S0}", f"params.lam={LAM}", f"params.kappa={KAPPA}",

@@ -11,9 +11,9 @@ import numpy as np
 from scipy.linalg import expm
 from scipy.special import erf
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import gaussian, ornstein_uhlenbeck
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import gaussian, ornstein_uhlenbeck
 
 KAPPA, LAM, M0, S0, END = 0.05, 4.0, 1.0, 0.05, 0.5
 """V = 2x² on [−3, 3]: at 160 cells V/κ changes by up to 9 between neighbours."""

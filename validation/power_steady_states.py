@@ -21,8 +21,8 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import main, validate_script
-from wgfpde.validate import Validation
 
 TILT, CROSS = 0.2, 0.3
 MASS, KAPPA = 1.5, 0.8

@@ -7,10 +7,10 @@ has nothing else to be held against.  `wgfpde validate --regenerate` makes the r
 
 import math
 
+from wgfpde.claims.checking import Validation
+from wgfpde.claims.regression import RTOL, changes, names, overrides, reference
 from wgfpde.cli import validate_script
 from wgfpde.errors import StoreError
-from wgfpde.regression import RTOL, changes, names, overrides, reference
-from wgfpde.validate import Validation
 
 # Runs repeat bit for bit on one machine; another rounds sums and elementary functions differently.  Data changed by
 # 1e-14 of themselves, or kernels compiled for the plainest processor, change a number by at most 2e-10 of its scale

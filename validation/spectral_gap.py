@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import main, validate_script
-from wgfpde.validate import Validation
 
 GAPS = {
     1.0: (0.79208842659, 3.54888918), 0.5: (0.42294464540, 2.31491325), 0.25: (0.18717041809, 1.50102842),

@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from scipy.integrate import quad
 
+from wgfpde.claims.checking import Validation, fitted_order
 from wgfpde.cli import main, validate_script
-from wgfpde.equations import double_well_partition
-from wgfpde.validate import Validation, fitted_order
+from wgfpde.energy.equations import double_well_partition
 
 CHAIN = {50: 3.37357829e-2, 100: 3.35930276e-2, 200: 3.35572295e-2, 400: 3.35482733e-2}
 """Gaps at κ = 0.1 on cells of [−2.6, 2.6], V = x⁴/4 − x²/2, to nine digits; the gap of the equation is the next."""
@@ -109,7 +109,7 @@ def gap_in_60_digits(kappa: float, half: float, cells: int) -> float:
 
 
 def figure(axes, gaps) -> None:
-    from wgfpde.plots import draw_order
+    from wgfpde.output.plots import draw_order
 
     draw_order(axes, [5.2 / n for n in CHAIN], [gap - LIMIT for gap in gaps], 2, "$h$")
     axes.set(ylabel=r"$\lambda_1(h) - \lambda_1$", title=r"gap of the double well, $\kappa = 0.1$")

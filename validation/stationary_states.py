@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 from scipy.special import i0, i1
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import main, validate_script
-from wgfpde.equations import desai_zwanzig_critical_noise, desai_zwanzig_mean
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import desai_zwanzig_critical_noise, desai_zwanzig_mean
 
 ORDERED = 0.705495273209
 """The mean m > 0 that solves m = ⟨x⟩ in ρ ∝ exp(−(V + θ(x − m)²/2)/κ), V = x⁴/4 − x²/2, θ = 1, κ = 0.3."""

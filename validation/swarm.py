@@ -7,9 +7,9 @@ e^{−2t}.  The JKO steps follow a recursion of their own.
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import validate_script
-from wgfpde.equations import disc_radius, profile_second_moment, self_similar_radius
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import disc_radius, profile_second_moment, self_similar_radius
 
 # ∂tρ = Δρ² + θ∇·(ρ∇(x²/2)∗ρ), mass M: R' = −θMR + M R^{−d−1}, about a centre that rests; ∫|x − c|²ρ = c₂MR²
 MASS, THETA = 1.5, 2.0

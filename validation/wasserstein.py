@@ -10,9 +10,9 @@ import json
 
 import numpy as np
 
+from wgfpde.claims.checking import Validation
 from wgfpde.cli import main, validate_script
-from wgfpde.equations import profile_second_moment
-from wgfpde.validate import Validation
+from wgfpde.energy.equations import profile_second_moment
 
 CORRELATED = 0.3119261449908
 """tr(Σ₁ + Σ₂ − 2(Σ₁^½Σ₂Σ₁^½)^½), Σ₁ = [[1, .3], [.3, .5]], Σ₂ = [[.4, −.1], [−.1, .9]]: W₂² of centred Gaussians."""

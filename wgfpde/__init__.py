@@ -5,7 +5,7 @@
     run = wgf.run(wgf.load("double_well_1d"), solver={"dt": 0.02})
     run.rho[-1], run.diagnostics["energy"], run.plot(), run.to_xarray()
 
-See `wgfpde.door` for what this offers; it is loaded when first used, so that the command line starts at once.
+See `wgfpde.api` for what this offers; it is loaded when first used, so that the command line starts at once.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'wgfpde' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(".errors" if name.endswith("Error") else ".door", __name__), name)
+    return getattr(import_module(".errors" if name.endswith("Error") else ".api", __name__), name)
 
 
 def __dir__() -> list[str]:

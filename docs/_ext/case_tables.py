@@ -9,8 +9,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
-from wgfpde.grammar import CONSTANTS, FUNCTIONS
-from wgfpde.schema import TABLES, Table
+from wgfpde.cases.schema import TABLES, Table
+from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}
 """The key that chooses among the members of a union, by the union's place."""

@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
-from wgfpde.validate import scripts
+from wgfpde.claims.checking import scripts
 
 
 class Claims(SphinxDirective):

@@ -24,7 +24,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from words import BUILD, block, digest, inserted, prose, run
 
-from wgfpde.casefile import presets
+from wgfpde.cases.loading import presets
 
 logger = logging.getLogger(__name__)
 FOLDER = BUILD / "gallery"

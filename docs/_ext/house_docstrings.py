@@ -3,7 +3,7 @@
 They are written to be read in an editor: formulas indented, arguments as "name : meaning.   other : meaning.",
 then sentences that begin with Returns, Raises, Preserves, Reference.  Here indented lines become literal blocks,
 arguments a definition list, and what reStructuredText would take for markup (|x|, x**2, `name`) is protected.
-Docstrings in sections (Parameters, Returns), as in `wgfpde.door`, are left to numpydoc.
+Docstrings in sections (Parameters, Returns), as in `wgfpde.api`, are left to numpydoc.
 """
 
 from __future__ import annotations

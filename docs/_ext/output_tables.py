@@ -7,9 +7,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
-from wgfpde import diagnostics, transport
-from wgfpde.jko.columns import STEP_COLUMNS as JKO_COLUMNS
+from wgfpde import diagnostics
+from wgfpde.methods.jko.columns import STEP_COLUMNS as JKO_COLUMNS
 from wgfpde.store.layout import STEP_COLUMNS
+from wgfpde.transport import distances as transport
 
 
 def where_words(diagnostic: diagnostics.Diagnostic) -> str:

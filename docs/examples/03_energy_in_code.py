@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import wgfpde as wgf
-from wgfpde.equations import desai_zwanzig_mean
+from wgfpde.energy.equations import desai_zwanzig_mean
 
 grid = wgf.Grid([-3.0], [3.0], [240])
 panels = Figure(figsize=(6, 3.5), layout="constrained")

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from wild import KINDS, Wild, at_centres, embed, steady_power, stepper_of, wild
 
 import wgfpde as wgf
-from wgfpde import threads
 from wgfpde.cli import main
-from wgfpde.energy import Energy, Internal
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.fluxes import dissipation, max_flux
 from wgfpde.errors import SolverError
-from wgfpde.flow import Flow, Snapshot
-from wgfpde.fv import dissipation, max_flux
+from wgfpde.linear import threads
 
 pytestmark = pytest.mark.nightly
 EPS = np.finfo(float).eps

@@ -13,18 +13,18 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from strategies import logarithmic
 
-from wgfpde.energy import Energy, Internal
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import SolverError
-from wgfpde.flow import Flow, Snapshot
-from wgfpde.fv import FiniteVolumes
-from wgfpde.grid import Grid
-from wgfpde.jko.convex import ConvexStep
-from wgfpde.jko.minimise import Minimiser
-from wgfpde.jko.stepper import Jko
-from wgfpde.quantiles import Coupling
-from wgfpde.spectra import spectrum
-from wgfpde.steady import branches
-from wgfpde.transport import geodesic, w2
+from wgfpde.grid.grid import Grid
+from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.jko.convex import ConvexStep
+from wgfpde.methods.jko.minimise import Minimiser
+from wgfpde.methods.jko.stepper import Jko
+from wgfpde.studies.spectrum import spectrum
+from wgfpde.studies.stationary import branches
+from wgfpde.transport.distances import geodesic, w2
+from wgfpde.transport.line import Coupling
 
 pytestmark = pytest.mark.nightly
 HUNT = settings(settings.get_profile("hunt"))

@@ -5,8 +5,8 @@ import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from wgfpde.grid import Grid
-from wgfpde.linear.multigrid import Multigrid
+from wgfpde.grid.grid import Grid
+from wgfpde.linear.multigrid.solver import Multigrid
 
 SHAPES = [(2, 2), (3, 2), (2, 40), (40, 3), (17, 19), (33, 31), (48, 20)]
 WRAPS = [(False, False), (True, False), (False, True), (True, True)]

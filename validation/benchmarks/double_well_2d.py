@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from timing import march, median_seconds, table
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.flow import Flow
-from wgfpde.grid import Grid
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.grid.grid import Grid
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import erf
 from timing import march, median_seconds, table
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.flow import Flow
-from wgfpde.grid import Grid
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.grid.grid import Grid
 
 HALF = 4.0
 

@@ -17,10 +17,10 @@ import time
 import numpy as np
 from timing import table
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.flow import Flow, Snapshot
-from wgfpde.grid import Array, Grid
-from wgfpde.jko import Jko
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.grid.grid import Array, Grid
+from wgfpde.methods.jko import Jko
 
 R0, C = 0.250082, 0.5
 LARGEST = 256 if "--quick" in sys.argv else 1024

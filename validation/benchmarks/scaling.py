@@ -39,12 +39,12 @@ import numpy as np
 import triad
 from timing import table
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.flow import Flow, Report, Snapshot, Stepper
-from wgfpde.fv import FiniteVolumes
-from wgfpde.grid import Array, Grid
-from wgfpde.jko import Jko
-from wgfpde.provenance import PACKAGES, git_state, version
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Report, Snapshot, Stepper
+from wgfpde.grid.grid import Array, Grid
+from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.jko import Jko
+from wgfpde.runs.provenance import PACKAGES, git_state, version
 
 SIDES = (64, 128, 256, 512, 1024, 2048, 4096)
 RESULTS = Path(__file__).resolve().parent / "results" / "scaling.json"

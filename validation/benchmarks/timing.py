@@ -15,8 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from wgfpde.flow import Flow, Snapshot
-from wgfpde.fv import FiniteVolumes
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.methods.finite_volumes import FiniteVolumes
 
 Array = np.ndarray
 

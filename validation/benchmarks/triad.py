@@ -16,7 +16,7 @@ import time
 import numpy as np
 from numba import njit
 
-from wgfpde.threads import SERIAL_CELLS, share
+from wgfpde.linear.threads import SERIAL_CELLS, share
 
 MEMORY, L2 = 2**25, 2**13
 """Entries of one array: 256 MiB in all, and 64 KiB a thread."""

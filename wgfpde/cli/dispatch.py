@@ -10,8 +10,24 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import CaseError, WgfpdeError
-from . import claims, converge, files, look, measure, solve, spectrum, stationary, tell
+from . import (
+    comparison_verbs,
+    converge_verb,
+    file_verbs,
+    inspect_verbs,
+    picture_verbs,
+    run_verbs,
+    spectrum_verb,
+    stationary_verb,
+    validate_verb,
+)
 from .arguments import Verbs
+
+VERBS = (
+    run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, stationary_verb, converge_verb,
+    validate_verb, file_verbs,
+)  # fmt: skip
+"""In the order of the help."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,6 +106,6 @@ def make_parser() -> tuple[argparse.ArgumentParser, Verbs]:
     )
     parser.add_argument("--version", action="version", version=f"wgfpde {__version__}")
     verbs = Verbs(parser)
-    for group in (solve, tell, look, measure, spectrum, stationary, converge, claims, files):
+    for group in VERBS:
         group.add(verbs)
     return parser, verbs

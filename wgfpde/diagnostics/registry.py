@@ -9,13 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from .. import fv
-from ..continuum import Reading, continuum
-from ..convexity import Convexity, convexity
-from ..energy import Energy
+from ..energy import fluxes
+from ..energy.energy import Energy
+from ..energy.flow import Flow, Snapshot
 from ..errors import CaseError
-from ..flow import Flow, Snapshot
-from ..grid import Array, Grid
+from ..grid.grid import Array, Grid
+from .certificates.constants import Convexity, convexity
+from .certificates.continuum import Reading, continuum
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,6 @@ def warm_up(flow: Flow) -> None:
     grid = flow.grid
     cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
     small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(flow.internal))
-    fv.dissipation(small, np.ones(small.grid.shape))
+    fluxes.dissipation(small, np.ones(small.grid.shape))
     if small.has_gibbs:
         continuum(small).read(np.ones(small.grid.shape), 1.0)

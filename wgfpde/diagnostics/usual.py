@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import fv, transport
+from ..energy import fluxes
 from ..errors import CaseError, SolverError
+from ..transport import distances as transport
+from .certificates.relative_entropy import relative_entropy_density
 from .registry import IN_THE_PLANE, ON_A_LINE, UNIFORM_2D, W2_OPTIONS, WITH_EXACT, WITH_GIBBS, State, diagnostic
-from .relative import relative_entropy_density
 
 
 @diagnostic("mass")
@@ -43,7 +44,7 @@ def energy_interaction(s: State) -> float:
 @diagnostic("dissipation")
 def dissipation(s: State) -> float:
     """Rate of energy loss of the semi-discrete flow, int rho |grad xi|^2; inf where entropy meets vacuum."""
-    return fv.dissipation(s.flow, s.rho)
+    return fluxes.dissipation(s.flow, s.rho)
 
 
 @diagnostic("smallest density")

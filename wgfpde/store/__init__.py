@@ -21,7 +21,7 @@ h5clear opens it.
 
 from .layout import FILE_NAME, FORMAT, Label, Quantity
 from .reader import Run, read, read_last
-from .study import Study, Variable, check_figure, check_place, read_study, write_study
+from .study_file import Study, Variable, check_figure, check_place, read_study, write_study
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [

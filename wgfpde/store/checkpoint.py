@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..energy.flow import Report, Snapshot
 from ..errors import StoreError
-from ..flow import Report, Snapshot
-from ..grid import Array
+from ..grid.grid import Array
 from .layout import FILE_NAME, in_words
 
 FOLDER = "checkpoint"

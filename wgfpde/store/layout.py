@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
+from ..energy.flow import Column
 from ..errors import StoreError
-from ..flow import Column
-from ..grid import Axis, Grid
+from ..grid.grid import Axis, Grid
 from . import links
 
 FORMAT = 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from ..amounts import size_text
+from ..base.amounts import size_text
 from ..errors import StoreError
 from .layout import error_number, in_words
 

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from .. import __version__
+from ..energy.flow import Column, Report, Snapshot
 from ..errors import StoreError
-from ..flow import Column, Report, Snapshot
-from ..grid import Grid
+from ..grid.grid import Grid
 from . import reopening
 from .book import Book
 from .layout import FORMAT, Layout, Quantity

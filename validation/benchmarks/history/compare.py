@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 import past
 from ratios import Ratio, ratio, verdict
 
-from wgfpde.progress import NoteLine
+from wgfpde.runs.progress import NoteLine
 
 FIRST_PAIRS = 9
 """Pairs before the first look; each later look is at 1.6 times as many."""

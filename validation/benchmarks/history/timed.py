@@ -79,9 +79,9 @@ def double_well(x: Any, y: Any = 0.0) -> Any:
 
 def _flow(cells: int, dim: int = 2, m: float = 1.0, potential: Any = None, interaction: Any = None) -> Any:
     """An energy on [−3, 3]^dim."""
-    from wgfpde.energy import Energy, Internal
-    from wgfpde.flow import Flow
-    from wgfpde.grid import Grid
+    from wgfpde.energy.energy import Energy, Internal
+    from wgfpde.energy.flow import Flow
+    from wgfpde.grid.grid import Grid
 
     internal = Internal("entropy", 1.0) if m == 1 else Internal("power", 1.0, m)
     return Flow(Grid([-3.0] * dim, [3.0] * dim, [cells] * dim), Energy(internal, potential, interaction))
@@ -97,8 +97,8 @@ def _hill(flow: Any, compact: bool = False, x0: float = 0.0, width: float = 0.5)
 
 def _fv(flow: Any, rho: Any, dt: float) -> Call:
     """One second-order step."""
-    from wgfpde.flow import Snapshot
-    from wgfpde.fv import FiniteVolumes
+    from wgfpde.energy.flow import Snapshot
+    from wgfpde.methods.finite_volumes import FiniteVolumes
 
     stepper, start = FiniteVolumes(flow, dt=dt), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, 1e6)
@@ -106,8 +106,8 @@ def _fv(flow: Any, rho: Any, dt: float) -> Call:
 
 def _jko(flow: Any, rho: Any, tau: float, *options: Any) -> Call:
     """One JKO step from rest."""
-    from wgfpde.flow import Snapshot
-    from wgfpde.jko import Jko
+    from wgfpde.energy.flow import Snapshot
+    from wgfpde.methods.jko import Jko
 
     stepper, start = Jko(flow, tau, *options), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, tau)
@@ -145,8 +145,8 @@ def fv_mckean_vlasov_2d() -> Call:
 
 @timed
 def fv_adaptive_2d() -> Call:
-    from wgfpde.flow import Snapshot
-    from wgfpde.fv import FiniteVolumes
+    from wgfpde.energy.flow import Snapshot
+    from wgfpde.methods.finite_volumes import FiniteVolumes
 
     flow = _flow(64, potential=double_well)
     start = Snapshot(0.0, 0, {"rho": _hill(flow, width=0.25)})
@@ -179,7 +179,7 @@ def jko_pdhg_2d() -> Call:
 
 @timed
 def transport_w2_2d() -> Call:
-    from wgfpde.transport import w2
+    from wgfpde.transport.distances import w2
 
     flow = _flow(48)
     a, b = _hill(flow, x0=-0.2, width=0.6), _hill(flow, x0=0.2, width=0.6)
@@ -188,7 +188,7 @@ def transport_w2_2d() -> Call:
 
 @timed
 def convolution_2d() -> Call:
-    from wgfpde.convolution import make_interaction
+    from wgfpde.energy.interaction import make_interaction
 
     flow = _flow(256)
     operator, rho = make_interaction(lambda x, y: (x**2 + y**2) / 2, flow.grid), _hill(flow)
@@ -197,7 +197,7 @@ def convolution_2d() -> Call:
 
 @timed
 def spectrum_1d() -> Call:
-    from wgfpde.spectra import spectrum
+    from wgfpde.studies.spectrum import spectrum
 
     flow = _flow(1600, 1, potential=double_well)
     return lambda: spectrum(flow)
@@ -205,10 +205,10 @@ def spectrum_1d() -> Call:
 
 @timed
 def stationary_1d() -> Call:
-    from wgfpde.energy import Energy, Internal
-    from wgfpde.flow import Flow
-    from wgfpde.grid import Grid
-    from wgfpde.steady import branches
+    from wgfpde.energy.energy import Energy, Internal
+    from wgfpde.energy.flow import Flow
+    from wgfpde.grid.grid import Grid
+    from wgfpde.studies.stationary import branches
 
     energy = Energy(Internal("entropy", 0.3), lambda x: x**4 / 4 - x**2 / 2, lambda x: x**2 / 2)
     flow = Flow(Grid([-3.0], [3.0], [100]), energy)
@@ -218,8 +218,8 @@ def stationary_1d() -> Call:
 @timed
 def run_heat_1d() -> Call:
     """The whole of a run, from its text to its file."""
-    from wgfpde import runner
-    from wgfpde.case import loads
+    from wgfpde.cases.building import loads
+    from wgfpde.runs import runner
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -231,7 +231,7 @@ def run_heat_1d() -> Call:
 
 @timed
 def expressions_compile() -> Call:
-    from wgfpde.expressions import compile_expression
+    from wgfpde.formulas.compile import compile_expression
 
     text = "theta*exp(-((x - 0.3)**2 + y**2)/(2*0.2)) + (x**2 - 1)**2*cos(pi*y) + sqrt(1 + x**2 + y**2)"
     return lambda: compile_expression(text, ("x", "y", "r"), {"theta": 1.5})
@@ -240,7 +240,7 @@ def expressions_compile() -> Call:
 @timed
 def case_build() -> Call:
     """From text to a problem: reading, checking, sampling of V, W and the initial density."""
-    from wgfpde.case import build, loads
+    from wgfpde.cases.building import build, loads
 
     return lambda: build(loads(CROWD), 1)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from wgfpde.energy import Energy, Internal
-from wgfpde.expressions import compile_expression
-from wgfpde.flow import Flow, Snapshot
-from wgfpde.fv import FiniteVolumes
-from wgfpde.grid import Grid
-from wgfpde.jko import Jko
-from wgfpde.transport import distance
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.formulas.compile import compile_expression
+from wgfpde.grid.grid import Grid
+from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.jko import Jko
+from wgfpde.transport.distances import distance
 
 Array = np.ndarray
 

@@ -8,7 +8,7 @@ from typing import Any
 from equal import Row, solved
 from matplotlib.axes import Axes
 
-from wgfpde.plots import style
+from wgfpde.output.plots import style
 
 COLOURS = {"wgfpde": "#1f3b63", "py-pde": "#d55e00", "fipy": "#009e73", "fplanck": "#cc79a7", "pot": "#d55e00",
            "entropic": "#009e73"}  # fmt: skip

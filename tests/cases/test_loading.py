@@ -1,0 +1,653 @@
+"""Case files: what is accepted, what it means, and how each mistake is told."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wgfpde.cases import building as case_module
+from wgfpde.cases.building import Case, build, equation_name, from_mapping, json_schema, load, loads, presets, to_toml
+from wgfpde.cases.times import better_step, check_multiples
+from wgfpde.errors import CaseError, WgfpdeError
+
+BASE_1D = """
+[params]
+k = 2
+[grid]
+shape = [16]
+lower = [-1]
+upper = [1]
+[energy]
+internal = { kind = "entropy" }
+potential = "k*x**2/2"
+[initial]
+density = "1 + x**2"
+mass = 1
+[solver]
+method = "fv"
+[time]
+end = 1
+"""
+BASE_2D = BASE_1D.replace("[16]", "[8, 6]").replace("[-1]", "[-1, -2]").replace("[1]", "[1, 2]")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str = BASE_1D, name: str = "a.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+# ---- what is accepted ---------------------------------------------
+
+
+def test_defaults_are_filled_in(write):
+    case = load(write())
+    assert case.title == "a"
+    assert case.schema_version == 1
+    assert case.grid.boundary == ["no-flux"]
+    assert case.solver.order == 2 and case.solver.dt == 1 / 200
+    assert case.output.every == 0.1
+    assert case.time.start == 0.0
+    assert case.params == {"k": 2.0} and type(case.params["k"]) is float
+    assert type(case.initial.mass) is float
+    assert case.path == write() and case.text == BASE_1D
+
+
+@pytest.mark.parametrize("base", [BASE_1D, BASE_2D])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        [
+            "solver.dt=adaptive",
+            "solver.first_dt=1e-300",
+            "solver.tolerance=1e-3",
+            "solver.stationary=1e-8",
+        ],
+        ["energy.internal={kind='power', m=2}", 'energy.interaction="0.5*r**2"'],
+        [
+            "energy.internal.kind=none",
+            "output.times=[0.25, 0.5]",
+            'title="a \\"quoted\\" \\t tîtle\\u007f"',
+        ],
+        ["solver={method='jko', tau=0.1}", 'params={"κ"=1e22}'.replace("κ", "kk")],
+        ["solver={method='jko', tau=0.05, algorithm='pdhg', inner_steps=4, congestion=9}", "output.every=0.1"],
+        ["solver={method='geodesic'}", "target.density='1'", "output.diagnostics=['w2_previous']"],
+        ['exact.density="t*x"', "initial.sampling=centre", "time.start=-1"],
+    ],
+)
+def test_resolved_toml_loads_to_an_equal_case(write, base, overrides):
+    case = load(write(base), overrides)
+    resolved = case.resolved_toml()
+    again = load(write(resolved, "resolved.toml"))
+    assert again == case
+    assert again.resolved_toml() == resolved
+    assert loads(resolved) == case
+    assert from_mapping(tomllib.loads(resolved)) == case
+
+
+@pytest.mark.parametrize(
+    ("tau", "every"), [(0.1, 0.1), (0.01, 0.1), (1 / 3, 1 / 3), (1 / 7, 1 / 7), (1 / 21, 3 / 21), (1.0, 1.0)]
+)
+def test_defaults_of_jko(write, tau, every):
+    """Snapshots come every tenth of the span, or at the next multiple of the step."""
+    case = load(write(), [f"solver={{method='jko', tau={tau!r}}}"])
+    assert case.output.every == pytest.approx(every, rel=1e-15)
+    assert case.solver.tolerance == 1e-8 and case.solver.algorithm == "newton" and case.solver.scheme == "jko"
+    assert load(case.path, [f"solver={{method='jko', tau={tau!r}, algorithm='pdhg'}}"]).solver.tolerance == 1e-4
+
+
+def test_steps_may_be_short_of_a_time_by_rounding(write):
+    load(write(), ["solver={method='jko', tau=0.3333333333}"])
+    load(write(), ["solver={method='jko', tau=1e-6}", "output.times=[0.1, 0.123456]"])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.floats(1e-3, 1.0))
+def test_the_better_step_serves_all_times(a, b, denominator, tau):
+    spans = [a / denominator, b / denominator]
+    better = better_step(spans, tau)
+    if better is not None:
+        check_multiples(spans, better, 0.0, [])
+        assert tau / 1000 <= better <= tau * (1 + 1e-9)
+
+
+def test_cases_differ(write):
+    assert load(write()) != load(write(), ["time.end=2"])
+
+
+def test_to_toml_round_trip():
+    data = {
+        "a": 1,
+        "b": 0.1,
+        "c": 1e-300,
+        "d": True,
+        "text": 'quote " back \\ tab \t nul \u0001 del \x7f ρ\n',
+        "list": [1.0, 2.5e17],
+        "table": {"key with blank": "x", "inner": {"p": [1], "q": {}}},
+        "empty": {},
+    }
+    assert tomllib.loads(to_toml(data)) == data
+
+
+def test_data_files_are_relative_to_the_case(write, tmp_path):
+    case = load(write(), ["initial.file=rho.npy"])
+    assert case.initial.file == str(Path("rho.npy").resolve())
+    text = BASE_1D.replace('density = "1 + x**2"', 'file = "rho.npy"')
+    assert load(write(text)).initial.file == str(tmp_path / "rho.npy")
+
+
+def test_includes_merge_key_by_key(write, tmp_path):
+    (tmp_path / "sub").mkdir()
+    write('title = "base"\n' + BASE_1D.replace('"1 + x**2"', '"2"'), "sub/base.toml")
+    path = write('include = ["sub/base.toml"]\n[grid]\nshape = [32]\n[solver]\ndt = 0.5\n')
+    case = load(path)
+    assert case.grid.shape == [32] and case.grid.lower == [-1.0]
+    assert case.solver.dt == 0.5
+    assert case.title == "a"
+    assert loads(case.text, path, path.parent) == case
+
+
+def test_another_method_replaces_the_solver_table(write):
+    case = load(write(), ["solver.tau=0.1", "solver.method=jko"])
+    assert case.solver.method == "jko" and case.solver.tau == 0.1
+
+
+def test_another_kind_keeps_kappa(write):
+    path = write(BASE_1D.replace('"entropy"', '"power", m = 2, kappa = 0.3'))
+    assert load(path, ["energy.internal.kind=entropy"]).energy.internal.kappa == 0.3
+
+
+def test_exclusive_keys_replace_each_other(write):
+    text = BASE_1D + "[output]\nevery = 0.1\n"
+    case = load(write(text), ["output.times=[0.5]", "initial.samples=p.csv"])
+    assert case.output.every is None and case.initial.density is None
+
+
+@pytest.mark.parametrize("name", sorted(presets()))
+def test_presets_are_valid_and_self_contained(name):
+    case = load(name)
+    assert loads(case.resolved_toml()) == case
+    assert "include" not in tomllib.loads(presets()[name].read_text(encoding="utf-8")), (
+        "`new` copies one file"
+    )
+
+
+def test_json_schema_names_every_table():
+    schema = json_schema()
+    json.dumps(schema)
+    tables = {
+        "schema",
+        "title",
+        "params",
+        "grid",
+        "energy",
+        "initial",
+        "target",
+        "exact",
+        "solver",
+        "time",
+        "output",
+        "include",
+    }
+    assert set(schema["properties"]) == tables
+    assert schema["additionalProperties"] is False
+
+
+# ---- build ---------------------------------------------
+
+
+def test_build_1d(write):
+    problem = build(load(write(), ['exact.density="x*t + 3"']))
+    assert problem.equation == "Fokker-Planck"
+    assert problem.initial.t == 0.0 and problem.initial.rho.shape == (16,)
+    assert problem.flow.mass(problem.initial.rho) == pytest.approx(1.0, rel=1e-14)
+    assert problem.sampling == "average" and problem.stationary is None
+    assert problem.exact is not None
+    np.testing.assert_allclose(problem.exact(2.0), 2 * problem.flow.grid.x.centers + 3, rtol=1e-14)
+
+
+def test_build_2d_with_mapping(write):
+    problem = build(
+        load(write(BASE_2D), ['grid.mapping=["s**2", "s"]', 'grid.boundary=["no-flux", "periodic"]'])
+    )
+    grid = problem.flow.grid
+    assert grid.shape == (6, 8)
+    assert not grid.x.uniform and grid.y.uniform and grid.y.periodic
+    np.testing.assert_allclose(grid.x.edges, -1 + 2 * (np.arange(9) / 8) ** 2)
+
+
+@pytest.mark.parametrize(("base", "radius"), [(BASE_1D, "abs(x)"), (BASE_2D, "hypot(x, y)")])
+def test_every_formula_over_the_grid_knows_r(write, base, radius):
+    def built(r):
+        keys = {
+            "energy.potential": f"{r}**3",
+            "energy.interaction": f"exp(-{r})",
+            "initial.density": f"1 + {r}",
+            "exact.density": f"t + {r}",
+        }
+        return build(load(write(base), [f'{key}="{text}"' for key, text in keys.items()]))
+
+    a, b = built("r"), built(radius)
+    np.testing.assert_allclose(a.initial.rho, b.initial.rho, rtol=1e-14)
+    np.testing.assert_allclose(a.exact(1.0), b.exact(1.0), rtol=1e-14)
+    np.testing.assert_allclose(a.flow.variation(a.initial.rho), b.flow.variation(a.initial.rho), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["output.every=0.5"], [0, 0.5, 1]),
+        (["output.every=0.4"], [0, 0.4, 0.8, 1]),
+        (["output.every=0.1"], np.linspace(0, 1, 11)),
+        (["output.every=5"], [0, 1]),
+        (["output.times=[0.3]"], [0, 0.3, 1]),
+        (["output.times=[0, 0.3, 1]"], [0, 0.3, 1]),
+        (["output.times=[]"], [0, 1]),
+        (
+            ["time.start=1e6", "time.end=1000000.3", "output.every=0.1"],
+            1e6 + np.array([0, 0.1, 0.2, 0.3]),
+        ),
+    ],
+)
+def test_output_times(write, overrides, expected):
+    times = case_module.output_times(load(write(), overrides))
+    np.testing.assert_allclose(times, expected, rtol=0, atol=1e-9)
+    assert len(times) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("internal", "potential", "interaction", "name"),
+    [
+        ('{kind="entropy"}', None, None, "heat"),
+        ('{kind="entropy"}', "x", None, "Fokker-Planck"),
+        ('{kind="power",m=2}', None, None, "porous medium"),
+        ('{kind="power",m=2}', "x", None, "porous medium with drift"),
+        ('{kind="power",m=0.5}', None, None, "fast diffusion"),
+        ('{kind="entropy"}', None, "r", "McKean-Vlasov"),
+        ('{kind="power",m=3}', "x", "r", "aggregation-diffusion"),
+        ('{kind="none"}', None, "r", "aggregation"),
+        ('{kind="none"}', "x", None, "drift"),
+    ],
+)
+def test_equation_name(write, internal, potential, interaction, name):
+    text = BASE_1D.replace('{ kind = "entropy" }', internal).replace('potential = "k*x**2/2"', "")
+    extra = [f'energy.potential="{potential}"'] if potential else []
+    extra += [f'energy.interaction="{interaction}"'] if interaction else []
+    assert equation_name(load(write(text), extra).energy) == name
+
+
+def test_initial_density_from_files(write, tmp_path, monkeypatch):
+    np.save(tmp_path / "rho.npy", np.full(16, 0.25))
+    text = BASE_1D.replace('density = "1 + x**2"', 'file = "rho.npy"').replace("mass = 1", "")
+    problem = build(load(write(text)))
+    np.testing.assert_array_equal(problem.initial.rho, np.full(16, 0.25))
+    (tmp_path / "p.csv").write_text("-0.99\n0.5\n")
+    problem = build(load(write(text.replace('file = "rho.npy"', 'samples = "p.csv"'))))
+    assert problem.flow.mass(problem.initial.rho) == pytest.approx(1.0)
+
+
+def test_initial_density_from_an_old_run(write, tmp_path, monkeypatch):
+    from wgfpde import store
+
+    (tmp_path / "old.h5").write_bytes(b"")
+    edges = (np.linspace(-1, 1, 5),)
+    monkeypatch.setattr(store, "read_last", lambda path: (np.array([0.0, 1.0, 2.0, 3.0]), edges, 7.0))
+    text = BASE_1D.replace('density = "1 + x**2"', 'file = "old.h5"').replace("mass = 1", "")
+    problem = build(load(write(text)))
+    np.testing.assert_allclose(problem.initial.rho, np.repeat([0.0, 1.0, 2.0, 3.0], 4))
+    assert problem.initial.t == 0.0
+
+
+# ---- mistakes ---------------------------------------------
+
+
+def message(path: Path, overrides: list[str]) -> str:
+    """The message of load or build, which must be a mistake of the user's (exit code 2) and name the file."""
+    with pytest.raises(WgfpdeError) as caught:
+        build(load(path, overrides))
+    assert caught.value.exit_code == 2
+    text = str(caught.value)
+    assert all(line.startswith(f"{path}: ") for line in text.splitlines())
+    return text.replace(f"{path}: ", "")
+
+
+MISTAKES_1D = {
+    "unknown key": (
+        ["solver.ordr=2"],
+        'solver.ordr: unknown key; did you mean "order"? Valid keys: method, order',
+    ),
+    "unknown table": (["slover.dt=1"], 'slover: unknown key; did you mean "solver"?'),
+    "key elsewhere": (["kappa=1"], "kappa: unknown key; did you mean energy.internal.kappa?"),
+    "key of another kind": (
+        ["energy.internal.m=2"],
+        'energy.internal.m: unknown key; it belongs to "power"',
+    ),
+    "wrong type": (["grid.shape=[3.5]"], "grid.shape[0]: expected an integer, found 3.5"),
+    "bool is no number": (["initial.mass=true"], "initial.mass: expected a number"),
+    "bool is no integer": (["grid.shape=[true]"], "grid.shape[0]: expected an integer, found true"),
+    "number is no text": (["initial.density=1"], 'found 1; write "1"'),
+    "text is no list": (["grid.shape=64,64"], 'found "64,64"; write [64,64]'),
+    "number is no table": (["time=3"], "time: expected a table"),
+    "three axes": (["grid.shape=[4,4,4]"], "grid.shape: a grid has one or two axes, found 3"),
+    "no axis": (["grid.shape=[]"], "grid.shape: a grid has one or two axes, found 0"),
+    "one cell": (["grid.shape=[1]"], "grid.shape[0]: expected at least 2 cells, found 1"),
+    "lower too long": (
+        ["grid.lower=[0, 0]"],
+        "grid.lower: expected 1 entry, one per axis of grid.shape, found 2",
+    ),
+    "upper too short": (["grid.upper=[]"], "grid.upper: expected 1 entry"),
+    "boundary length": (["grid.boundary=['periodic','periodic']"], "grid.boundary: expected 1 entry"),
+    "mapping length": (["grid.mapping=['s','s']"], "grid.mapping: expected 1 entry"),
+    "boundary name": (["grid.boundary=['perodic']"], 'found "perodic"; did you mean "periodic"?'),
+    "upper below lower": (
+        ["grid.upper=[-1]"],
+        "grid.upper: upper[0] must lie above lower[0]; found -1 and -1",
+    ),
+    "infinite bound": (["grid.upper=[inf]"], "grid.upper[0]: expected a finite number, found inf"),
+    "memory": (["grid.shape=[4000000000]"], "GiB of memory and this machine has"),
+    "mapping not monotone": (
+        ["grid.mapping=['s + sin(4*pi*s)/2']"],
+        "grid.mapping: the mapping of axis x must increase",
+    ),
+    "mapping not onto": (["grid.mapping=['2*s']"], "must take s = 0 to 0 and s = 1 to 1"),
+    "mapping variable": (["grid.mapping=['x']"], "grid.mapping[0]: "),
+    "dt zero": (["solver.dt=0"], 'solver.dt: expected a positive number or "adaptive", found 0'),
+    "dt negative": (
+        ["solver.dt=-0.1"],
+        'solver.dt: expected a positive number or "adaptive", found -0.1',
+    ),
+    "dt text": (["solver.dt=fast"], 'solver.dt: expected a positive number or "adaptive", found "fast"'),
+    "order": (["solver.order=3"], "solver.order: expected 1 or 2, found 3"),
+    "first_dt": (["solver.first_dt=0.1"], "solver: first_dt belongs to adaptive stepping"),
+    "method": (
+        ["solver.method=fvm"],
+        'solver.method: expected "fv", "jko" or "geodesic", found "fvm"; did you mean "fv"?',
+    ),
+    "jko without tau": (["solver={method='jko'}"], "solver.tau: missing: JKO step, a positive number"),
+    "tau zero": (["solver={method='jko', tau=0}"], "solver.tau: expected a number larger than 0, found 0"),
+    "tau negative": (["solver={method='jko', tau=-1}"], "solver.tau: expected a number larger than 0, found -1"),
+    "dt with jko": (["solver={method='jko', tau=0.1, dt=0.1}"], 'solver.dt: unknown key; it belongs to "fv"'),
+    "algorithm": (
+        ["solver={method='jko', tau=0.1, algorithm='nweton'}"],
+        'solver.algorithm: expected "newton" or "pdhg", found "nweton"; did you mean "newton"?',
+    ),
+    "inner steps": (["solver={method='jko', tau=0.1, inner_steps=0}"], "solver.inner_steps: expected an integer ≥ 1"),
+    "inner steps by newton": (
+        ["solver={method='jko', tau=0.1, inner_steps=4}"],
+        'solver: algorithm = "newton" takes inner_steps = 1, found 4; "pdhg" takes more',
+    ),
+    "congestion by newton": (
+        ["solver={method='jko', tau=0.1, congestion=2}"],
+        'solver: algorithm = "newton" takes no congestion; write algorithm = "pdhg", or remove congestion',
+    ),
+    "congestion extrapolated": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', congestion=2, scheme='extrapolated'}"],
+        'solver: scheme = "extrapolated" takes no congestion',
+    ),
+    "congestion too low": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', congestion=0.25}"],
+        "solver.congestion: 0.25 lies below the mean density 0.5 (mass 1 on a grid of volume 2)",
+    ),
+    "tolerance of newton": (
+        ["solver={method='jko', tau=0.1, tolerance=1e-14}"],
+        "solver.tolerance: expected at least 1e-12, found 1e-14: double precision leaves",
+    ),
+    "tolerance of pdhg": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg', tolerance=1e-12}"],
+        "solver.tolerance: expected at least 1e-10, found 1e-12",
+    ),
+    "pdhg stretched": (
+        ["solver={method='jko', tau=0.1, algorithm='pdhg'}", "grid.mapping=['s**2']"],
+        'solver.algorithm: expected cells of one size, axis x is stretched; algorithm = "newton" takes stretched ones',
+    ),
+    "end between steps": (
+        ["solver={method='jko', tau=0.1}", "time.end=0.25"],
+        "time.end: 0.25 is not a multiple of tau = 0.1; the nearest are 0.2 and 0.3; or take tau = 0.08333333333333333",
+    ),
+    "end before the first step": (
+        ["solver={method='jko', tau=0.5}", "time.end=0.3"],
+        "time.end: 0.3 is not a multiple of tau = 0.5; the nearest is 0.5; or take tau = 0.3",
+    ),
+    "end after a late start": (
+        ["solver={method='jko', tau=0.1}", "time.start=0.03", "time.end=0.3"],
+        "time.end: 0.3 is not a multiple of tau = 0.1 after the start 0.03; the nearest are 0.23 and 0.33",
+    ),
+    "every between steps": (
+        ["solver={method='jko', tau=0.1}", "output.every=0.25"],
+        "output.every: 0.25 is not a multiple of tau = 0.1; the nearest are 0.2 and 0.3; or take tau = 0.0833333333",
+    ),
+    "times between steps": (
+        ["solver={method='jko', tau=0.1}", "output.times=[0.2, 0.31]"],
+        "output.times: 0.31 is not a multiple of tau = 0.1; the nearest are 0.3 and 0.4; or take tau = 0.01",
+    ),
+    "no better step": (
+        ["solver={method='jko', tau=0.1}", "output.times=[0.3141592653]"],
+        "output.times: 0.3141592653 is not a multiple of tau = 0.1; the nearest are 0.3 and 0.4",
+    ),
+    "geodesic without target": (["solver={method='geodesic'}"], 'target: missing: method = "geodesic" needs a table'),
+    "target without geodesic": (
+        ["target.density='1'"],
+        'target: only method = "geodesic" has one, found method = "fv"; remove the table',
+    ),
+    "target twice": (
+        ["solver={method='geodesic'}", "target={density='1', file='a.npy'}"],
+        "target: expected exactly one of density, file, samples; found density and file",
+    ),
+    "negative target": (["solver={method='geodesic'}", "target.density='x'"], "target.density: "),
+    "diagnostic": (
+        ["output.diagnostics=['w2_prevous']"],
+        'output.diagnostics: there is no diagnostic "w2_prevous"; did you mean "w2_previous"?',
+    ),
+    "end before start": (["time.end=-1"], "time.end: expected a time after time.start = 0, found -1"),
+    "output time late": (
+        ["output.times=[0.5, 2]"],
+        "output.times: expected times within [0, 1], found 2",
+    ),
+    "output time early": (["output.times=[-1]"], "output.times: expected times within [0, 1], found -1"),
+    "output order": (
+        ["output.times=[0.5, 0.2]"],
+        "output.times: expected increasing times, found 0.5 before 0.2",
+    ),
+    "output both": (
+        ["output={every=0.1, times=[0.5]}"],
+        "output: expected either every or times, found both",
+    ),
+    "output count": (["output.every=1e-9"], "output.every: 1e-09 asks for 1e+09 snapshots"),
+    "m zero": (
+        ["energy.internal={kind='power', m=0}"],
+        "energy.internal.m: expected a number larger than 0, found 0",
+    ),
+    "m one": (["energy.internal={kind='power', m=1}"], "energy.internal.m: m = 1 is the entropy"),
+    "m missing": (["energy.internal.kind='power'"], "energy.internal.m: missing"),
+    "kappa": (
+        ["energy.internal.kappa=0"],
+        "energy.internal.kappa: expected a number larger than 0, found 0",
+    ),
+    "kind": (
+        ["energy.internal.kind=entrpy"],
+        'energy.internal.kind: expected "entropy", "power" or "none"',
+    ),
+    "odd W": (['energy.interaction="x"'], "energy.interaction: the interaction must be even"),
+    "W not finite": (
+        ['energy.interaction="1/(abs(x) - 0.5)"'],
+        "energy.interaction: the interaction is not finite",
+    ),
+    "V not finite": (
+        ['energy.potential="log(x)"'],
+        "energy.potential: the potential is not finite at x = -",
+    ),
+    "V not periodic": (
+        ['energy.potential="x"', "grid.boundary=['periodic']"],
+        "energy.potential: axis x is periodic but the potential is not",
+    ),
+    "unknown name": (['energy.potential="q*x"'], "energy.potential: "),
+    "y in 1D": (['initial.density="1 + y**2"'], "initial.density: "),
+    "t in the start": (['initial.density="1 + t"'], "initial.density: "),
+    "negative density": (['initial.density="x"'], "initial.density: "),
+    "density without mass": (['initial.density="0*x"'], "initial.density: "),
+    "density not finite": (['initial.density="1/(x - x)"'], "initial.density: "),
+    "mass": (["initial.mass=-1"], "initial.mass: expected a number larger than 0, found -1"),
+    "two sources": (
+        ["initial={density='1', file='a.npy'}"],
+        "initial: expected exactly one of density, file, samples",
+    ),
+    "missing npy": (
+        ["initial.file=nowhere.npy"],
+        "nowhere.npy does not exist; paths are relative to the case file",
+    ),
+    "missing samples": (["initial.samples=nowhere.csv"], "initial.samples: "),
+    "file type": (["initial.file=pyproject.toml"], "initial.file: "),
+    "sampling": (["initial.sampling=center"], 'did you mean "centre"?'),
+    "schema": (["schema=2"], "schema: this version reads schema = 1, found 2"),
+    "param name": (["params.x=1"], "params: x: x is a variable"),
+    "param value": (["params.a=one"], 'params.a: expected a number, found "one"'),
+    "param infinite": (["params.a=inf"], "params.a: expected a finite number, found inf"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "expected"), MISTAKES_1D.values(), ids=list(MISTAKES_1D))
+def test_mistakes_1d(write, overrides, expected):
+    assert expected in message(write(), overrides)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko" or "geodesic"'),
+        (
+            'density = "1 + x**2"',
+            "",
+            "initial: expected exactly one of density, file, samples; found none of them",
+        ),
+        ("end = 1", "", "time.end: missing: a number larger than start"),
+        ('internal = { kind = "entropy" }', "", "energy.internal: missing"),
+        (
+            'internal = { kind = "entropy" }',
+            "internal = {}",
+            'energy.internal.kind: missing; expected "entropy"',
+        ),
+        ("[energy]", "[enrgy]", 'enrgy: unknown key; did you mean "energy"?'),
+        (
+            '{ kind = "entropy" }\npotential = "k*x**2/2"',
+            '{ kind = "none" }',
+            "energy: the energy is zero",
+        ),
+    ],
+)
+def test_mistakes_in_the_text(write, old, new, expected):
+    assert old in BASE_1D
+    assert expected in message(write(BASE_1D.replace(old, new)), [])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["grid.shape=[65536, 65536]"], "grid.shape: 4294967296 cells need about 640.0 GiB of memory"),
+        (["grid.shape=[100000, 100000]"], "grid.shape: 10000000000 cells"),
+        (["grid.shape=[8]"], "grid.lower: expected 1 entry"),
+        (["grid.shape=[8, 1]"], "grid.shape[1]: expected at least 2 cells, found 1"),
+        (["grid.upper=[1, -2]"], "grid.upper: upper[1] must lie above lower[1]; found -2 and -2"),
+        (
+            ["energy.internal={kind='power', m=0.4}"],
+            "energy.internal.m: m must be at least 1 − 1/d = 0.5 in 2D; found 0.4",
+        ),
+    ],
+)
+def test_mistakes_2d(write, monkeypatch, overrides, expected):
+    monkeypatch.setattr(
+        case_module.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__
+    )
+    assert expected in message(write(BASE_2D), overrides)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "__import__('os').system('true')",
+        "().__class__.__bases__[0]",
+        "(lambda: 1)()",
+        "open('/etc/passwd')",
+        "x.real",
+        "[x for x in (1, 2)]",
+        "9**9**9**9**9",
+        "x;x",
+        "",
+        "(" * 500 + "x" + ")" * 500,
+    ],
+)
+@pytest.mark.parametrize(
+    "key", ["energy.potential", "energy.interaction", "initial.density", "exact.density"]
+)
+def test_malicious_expressions(write, formula, key):
+    assert key in message(write(), [f"{key}={json.dumps(formula)}"])
+
+
+def test_all_mistakes_are_told_at_once(write):
+    text = message(write(), ["solver.ordr=2", "grid.shape=[1]", "time.end=-1"])
+    assert len(text.splitlines()) == 3
+
+
+def test_syntax_error_has_line_and_column(write):
+    path = write("[grid]\nshape = [1,\nlower = 2\n")
+    with pytest.raises(CaseError, match=r"not valid TOML: .*line 3, column 1"):
+        load(path)
+
+
+def test_missing_case_names_the_nearest(write, tmp_path):
+    write(name="double.toml")
+    with pytest.raises(CaseError, match=r"no such case file; did you mean .*double\.toml"):
+        load(tmp_path / "duoble.toml")
+    with pytest.raises(CaseError, match='did you mean the packaged case "heat_1d"'):
+        load("heat1d")
+    with pytest.raises(CaseError, match=r"packaged cases: .*heat_1d"):
+        load("zzzzzz")
+    with pytest.raises(CaseError, match="found a folder"):
+        load(tmp_path)
+
+
+def test_include_mistakes(write, tmp_path):
+    write('include = ["b.toml"]', "a.toml")
+    write('include = ["a.toml"]', "b.toml")
+    with pytest.raises(CaseError, match="include each other in a circle"):
+        load(tmp_path / "a.toml")
+    with pytest.raises(CaseError, match="include: expected a list"):
+        load(write('include = "b.toml"', "c.toml"))
+    with pytest.raises(CaseError, match="no such case file"):
+        load(write('include = ["gone.toml"]', "d.toml"))
+
+
+@pytest.mark.parametrize("item", ["x", "=1", "a..b=1", ".a=1"])
+def test_malformed_override(write, item):
+    with pytest.raises(CaseError, match="expected key=value"):
+        load(write(), [item])
+
+
+def test_override_below_a_value(write):
+    with pytest.raises(CaseError, match="has no keys"):
+        load(write(), ["a=1", "a.b=2"])
+
+
+def test_override_cannot_smuggle_keys(write):
+    assert load(write(), ["title=1\nschema = 7"]).title == "1\nschema = 7"
+
+
+def test_binary_file_is_no_case(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CaseError, match="cannot be read as text"):
+        load(path)
+
+
+def test_case_is_immutable(write):
+    case = load(write())
+    assert isinstance(case, Case)
+    with pytest.raises(ValueError, match="frozen"):
+        case.title = "b"

@@ -1,0 +1,208 @@
+"""Every case in cases/ says what it asks, runs coarse, keeps the promises, and lands where it did before."""
+
+import numpy as np
+import pytest
+
+from wgfpde.cases.building import build, load, presets
+from wgfpde.energy import equations
+from wgfpde.formulas.compile import compile_expression
+
+CASES = presets()
+STEPS = 16
+"""Steps of a coarse run where the case has a fixed dt."""
+
+ERRORS = {
+    "aggregation_1d": 0.164711218,
+    "aggregation_2d": 0.0161171281,
+    "aggregation_diffusion_2d": 0.00478935181,
+    "barenblatt_1d_m2": 0.000675514277,
+    "barenblatt_2d_m3": 0.00465551659,
+    "confined_pme_2d": 0.00752140149,
+    "fast_diffusion_1d": 0.0116683867,
+    "geodesic_2d": 0.0616508389,
+    "heat_1d": 3.682052e-05,
+    "heat_2d": 0.0147121666,
+    "heat_circle_1d": 0.000363600362,
+    "jko_barenblatt_2d": 0.0432455507,
+    "jko_gaussian_1d": 0.0133579427,
+    "jko_gaussian_2d": 0.0169839116,
+    "mckean_vlasov_quadratic_1d": 0.0256609348,
+    "ou_1d": 0.00472638411,
+    "ou_2d_correlated": 0.034325476,
+    "ou_stretched_1d": 0.0897599927,
+    "tilted_box_2d": 0.000298319669,
+    "translate_1d": 0.004548076,
+}
+"""L1 error against [exact] at the end of the coarse run, of a geodesic halfway."""
+
+NUMBERS = {
+    "crowd_motion_2d": 0.432838747,
+    "desai_zwanzig_1d": -0.498967684,
+    "double_well_1d": -0.660391006,
+    "double_well_2d": -2.59711365,
+    "jko_aggregation_2d": -0.0621194189,
+    "jko_double_well_2d": -2.59640453,
+    "keller_segel_2d": -4.94320766,
+    "keller_segel_blow_up_2d": 2.35188725,
+    "kuramoto_1d": -2.92685050,
+}
+"""Energy at the end of the coarse run, where there is no closed form."""
+CLOSENESS = {"fv": 1e-6, "newton": 1e-4, "pdhg": 1e-3, "geodesic": 2e-2}
+"""How closely these numbers are met, by algorithm: minimisations are solved to a gap."""
+
+
+def coarse(name):
+    """The case on few cells, in few steps; without a closed form to its first quarter, before it settles."""
+    case = load(CASES[name])
+    span = case.time.end - case.time.start
+    if case.exact is None:
+        span /= 4
+    cells = [64] if case.dim == 1 else [32, 32]
+    overrides = [f"grid.shape={cells}", f"time.end={case.time.start + span}", f"output.every={span / 4}"]
+    return load(CASES[name], [*overrides, COARSE_SOLVER[case.solver.method](case.solver, span)])
+
+
+COARSE_GAP = {"newton": 1e-9, "pdhg": 1e-4}
+"""A gap leaves its square root in the density: small ones make numbers to pin."""
+COARSE_SOLVER = {
+    "fv": lambda solver, span: "solver.tolerance=1e-3" if solver.dt == "adaptive" else f"solver.dt={span / STEPS}",
+    "jko": lambda solver, span: f"solver={{tau={span / STEPS}, tolerance={COARSE_GAP[solver.algorithm]}}}",
+    "geodesic": lambda solver, span: "solver={inner_steps=8, tolerance=1e-3}",
+}
+
+
+def scale_of(flow, rho):
+    """Size of the energies that cancel in E."""
+    return 1 + sum(abs(part) for part in flow.parts(rho))
+
+
+def march(case, count=None):
+    """Run a case without files, checking the promises after every step.  Returns the problem and the last state.
+
+    count : how many output times to go through, by default all.
+    """
+    problem = build(case, threads=1)
+    flow, state = problem.flow, problem.initial
+    mass, before = flow.mass(state.rho), flow.value(state.rho)
+    for t_out in problem.times[1:count]:
+        while state.t < t_out:
+            state = problem.stepper.step(state, t_out)
+            rho, energy, report = state.rho, flow.value(state.rho), state.report
+            assert rho.min() >= 0  # and no NaN
+            assert abs(flow.mass(rho) / mass - 1) <= 1e-12
+            if case.solver.method == "fv":
+                assert energy <= before + 1e-12 * scale_of(flow, rho)
+            else:
+                assert report.gap <= case.solver.tolerance
+            if case.solver.method == "jko":
+                missed = max(report.primal - report.dual, 0.0) / state.dt
+                assert energy + report.transport / state.dt <= before + missed + 1e-12 * scale_of(flow, rho)
+                assert rho.max() <= (case.solver.congestion or np.inf) * (1 + 1e-9)
+            before = energy
+    assert state.t == problem.times[:count][-1]
+    return problem, state
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_is_described(name):
+    lines = CASES[name].read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ") and len(lines[0]) > 40
+    case = load(CASES[name])
+    assert case.title != name
+    assert case.cells <= 256**2
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_keeps_its_promises_on_a_coarse_grid(name):
+    case = coarse(name)
+    problem, state = march(case, 3 if case.solver.method == "geodesic" else None)
+    flow, rel = problem.flow, CLOSENESS[getattr(case.solver, "algorithm", case.solver.method)]
+    if problem.exact is None:
+        assert flow.value(state.rho) == pytest.approx(NUMBERS[name], rel=rel)
+    else:
+        error = flow.integral(abs(state.rho - problem.exact(state.t)))
+        assert error == pytest.approx(ERRORS[name], rel=rel)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if load(CASES[name]).solver.method == "fv"])
+def test_a_finite_volume_case_takes_jko_steps_too(name):
+    case = load(CASES[name])
+    tau = (case.time.end - case.time.start) / 40
+    cells = [24] if case.dim == 1 else [12, 12]
+    solver = f'solver={{method="jko", tau={tau!r}}}'
+    times = [f"time.end={case.time.start + 2 * tau!r}", f"output.every={tau!r}"]
+    problem, state = march(load(CASES[name], [f"grid.shape={cells}", solver, *times]))
+    moved = problem.flow.integral(abs(state.rho - problem.initial.rho))
+    assert moved > 1e-3 * problem.flow.mass(state.rho)
+
+
+def test_every_number_belongs_to_a_case():
+    assert set(ERRORS) | set(NUMBERS) == set(CASES)
+    assert not set(ERRORS) & set(NUMBERS)
+
+
+def gauss(x, moments):
+    return equations.gaussian(x, mean=moments[0], cov=moments[1])
+
+
+def tilted_gauss(t, x, y):
+    matrix, start = np.array([[2.5, 1.5], [1.5, 2.5]]), np.array([0.8 + 1.2, 0.8 - 1.2]) / np.sqrt(2)
+    mean, cov = equations.ornstein_uhlenbeck_2d(t, start, 0.2 * np.eye(2), matrix, 0.5)
+    return equations.gaussian(x, y, mean=mean, cov=cov)
+
+
+def trapped(t, x, y, cx, cy):
+    radius = float(equations.self_similar_radius(t, 0.5, 2, 2, lam=1.0))
+    return equations.self_similar(np.hypot(x - cx, y - cy), radius, 2, 2)
+
+
+def relaxing(t, x, y):
+    mean, var = zip(*(equations.ornstein_uhlenbeck(t, m, 0.5) for m in (1.0, -0.5)), strict=True)
+    return equations.gaussian(x, y, mean=mean, cov=np.diag(var))
+
+
+def between(t, x, y):
+    """Means and standard deviations linear in t."""
+    deviations = np.array([0.5 - 0.2 * t, 0.3 + 0.2 * t])
+    return equations.gaussian(x, y, mean=(2 * t - 1, 1.2 * t - 0.6), cov=np.diag(deviations**2))
+
+
+B = equations.profile_constant(2, 2)
+CLOSED_FORMS = {
+    "jko_gaussian_1d": lambda t, x: gauss(x, equations.ornstein_uhlenbeck(t, 1.0, 0.25)),
+    "jko_gaussian_2d": relaxing,
+    "jko_barenblatt_2d": lambda t, x, y: equations.self_similar(
+        np.hypot(x, y), float(equations.self_similar_radius(t, 0.15 / B, 2, 2)), 2, 2
+    ),
+    "geodesic_2d": between,
+    "heat_2d": lambda t, x, y: equations.heat_kernel(t, x, y, 1.0, 0.25),
+    "heat_circle_1d": lambda t, x: equations.wrapped_gaussian(t, x, 0.5, 0.5, 2.0),
+    "ou_1d": lambda t, x: gauss(x, equations.ornstein_uhlenbeck(t, 2.0, 0.25)),
+    "ou_stretched_1d": lambda t, x: gauss(x, equations.ornstein_uhlenbeck(t, 1.0, 0.05, 4.0, 0.05)),
+    "ou_2d_correlated": tilted_gauss,
+    "barenblatt_1d_m2": lambda t, x: equations.barenblatt(t + 1 / 3, x, 2, 1),
+    "barenblatt_2d_m3": lambda t, x, y: equations.barenblatt(t + 1 / 384, np.hypot(x, y), 3, 2),
+    "confined_pme_2d": lambda t, x, y: trapped(t, x, y, 1.2 * np.exp(-t), 0.6 * np.exp(-t)),
+    "aggregation_diffusion_2d": lambda t, x, y: trapped(t, x, y, 0.2, -0.1),
+    "fast_diffusion_1d": lambda t, x: equations.self_similar(
+        x, float(equations.self_similar_radius(t, 0.5, 0.75, 1, lam=1.0)), 0.75, 1
+    ),
+    "mckean_vlasov_quadratic_1d": lambda t, x: gauss(x, equations.mckean_vlasov_quadratic(t, 1.5, 0.8, 1.0, 2.0, 0.5)),
+    "aggregation_2d": lambda t, x, y: (
+        (np.hypot(x, y) < equations.disc_radius(t, 0.4)) / (np.pi * equations.disc_radius(t, 0.4) ** 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_exact_of_the_case_is_the_closed_form(name):
+    case = load(CASES[name])
+    variables = ("x", "r", "t") if case.dim == 1 else ("x", "y", "r", "t")
+    formula = compile_expression(case.exact.density, variables, case.params)
+    start = compile_expression(case.initial.density, variables, case.params)
+    axes = [np.linspace(a, b, 61) for a, b in zip(case.grid.lower, case.grid.upper, strict=True)]
+    place = {"x": axes[0]} if case.dim == 1 else {"x": axes[0], "y": axes[1][:, None]}
+    for t in (case.time.start, 0.3 * case.time.end, case.time.end):
+        wanted = CLOSED_FORMS[name](t, **place)
+        assert formula(t=t, **place) == pytest.approx(wanted, rel=1e-9, abs=2e-7)  # √ of rounding at a front
+    assert start(**place) == pytest.approx(CLOSED_FORMS[name](case.time.start, **place), rel=1e-9, abs=2e-7)

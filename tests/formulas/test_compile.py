@@ -1,0 +1,408 @@
+"""Formulas: what they mean, what they refuse and in which words."""
+
+import math
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wgfpde.errors import CaseError
+from wgfpde.formulas.compile import FUNCTIONS, check_params, compile_expression
+
+XS = np.linspace(-2.0, 2.0, 41)
+PLANE = ("x", "y", "r")
+
+
+def value(text, variables=("x", "r"), params=None, **arrays):
+    return compile_expression(text, variables, params)(**(arrays or {"x": XS}))
+
+
+def refusal(text, variables=("x", "r"), params=None, where="energy.potential"):
+    with pytest.raises(CaseError) as caught:
+        compile_expression(text, variables, params, where)
+    return str(caught.value)
+
+
+# What formulas mean
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("(x**2 - 1)**2 + k*x**2/2", lambda x: (x * x - 1) ** 2 + 1.5 * x * x / 2),
+        ("-x**2", lambda x: -(x**2)),
+        ("2**-1 * +x", lambda x: 0.5 * x),
+        ("2**3**2", lambda x: 512.0 + 0 * x),
+        ("1 - 2 - 3*x/4/5", lambda x: -1 - 3 * x / 20),
+        ("where(x < 0, -x, 2*x)", lambda x: np.where(x < 0, -x, 2 * x)),
+        ("-x if x < 0 else 2*x", lambda x: np.where(x < 0, -x, 2 * x)),
+        ("abs(x) < 1", lambda x: (np.abs(x) < 1) * 1.0),
+        ("-1 < x <= 1", lambda x: ((x > -1) & (x <= 1)) * 1.0),
+        ("(x < 0) - (x > 1)", lambda x: (x < 0) * 1.0 - (x > 1) * 1.0),
+        ("x < -1 or x > 1 and not x > 1.5", lambda x: ((x < -1) | ((x > 1) & ~(x > 1.5))) * 1.0),
+        ("x == 0", lambda x: (x == 0) * 1.0),
+        ("x != 0", lambda x: (x != 0) * 1.0),
+        ("min(x, 1, x**2)", lambda x: np.minimum(np.minimum(x, 1), x * x)),
+        ("max(x, 0)", lambda x: np.maximum(x, 0)),
+        ("heaviside(x)", lambda x: np.heaviside(x, 0.5)),
+        ("heaviside(x, 1)", lambda x: np.heaviside(x, 1)),
+        ("atan2(x, 2) + arctan2(x, 2)", lambda x: 2 * np.arctan2(x, 2)),
+        ("exp(x) + expm1(x) + cbrt(x)", lambda x: np.exp(x) + np.expm1(x) + np.cbrt(x)),
+        ("log1p(x + 3)", lambda x: np.log1p(x + 3)),
+        ("pi*e", lambda x: math.pi * math.e + 0 * x),
+        ("r**2 + r**3 + r", lambda x: x**2 + np.abs(x) ** 3 + np.abs(x)),
+        ("  x\n\t + 1 ", lambda x: x + 1),
+        ("1_0*x + 0x10 + 1e-3", lambda x: 10 * x + 16.001),
+    ],
+)
+def test_value(text, reference):
+    np.testing.assert_allclose(value(text, params={"k": 1.5}), reference(XS), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", range(-9, 13))
+def test_whole_powers(n):
+    x = np.array([-1.7, -0.3, 0.9, 2.2])
+    np.testing.assert_allclose(value(f"x**{n}", x=x), np.power(x, float(n)), rtol=2e-15)
+    np.testing.assert_allclose(value(f"r**{n}", x=x), np.power(np.abs(x), float(n)), rtol=2e-15)
+    plane = value(f"r**({n})", PLANE, x=x, y=2 * x)
+    np.testing.assert_allclose(plane, np.power(np.hypot(x, 2 * x), float(n)), rtol=4e-15)
+
+
+def test_special_functions():
+    special = pytest.importorskip("scipy.special")
+    for name in ("erf", "erfc", "gammaln", "i0", "i1"):
+        np.testing.assert_array_equal(value(f"{name}(x)", x=XS), getattr(special, name)(XS))
+
+
+def test_every_function_can_be_called():
+    for name in FUNCTIONS:
+        tried = [f"{name}({', '.join(args)})" for args in (["x"], ["x", "x"], ["x > 0", "x", "x"])]
+        results = []
+        for text in tried:
+            try:
+                results.append(compile_expression(text, ("x",))(x=XS).shape)
+            except CaseError:
+                continue
+        assert results and set(results) == {XS.shape}, name
+
+
+def test_literals_are_floats():
+    assert value("9**9**9**9", x=0.0) == np.inf
+    assert value("10**10**10", x=0.0) == np.inf
+    assert value("1/0", x=0.0) == np.inf
+    assert np.isnan(value("0/0", x=0.0))
+    assert value("7/2", x=0.0) == 3.5
+    assert value("2**62*4", x=0.0) == 2.0**64
+
+
+def test_negative_zero_is_kept_apart():
+    assert value("1/(0*x - 0.0) + 0", x=np.array([1.0]))[0] == np.inf
+    assert value("1/(-0.0*x)", x=np.array([1.0]))[0] == -np.inf
+
+
+def test_shapes_and_layout():
+    x, y = XS[None, :], np.arange(3.0)[:, None]
+    for text in ("3", "x", "y", "x + y", "x**2", "x < y", "r", "x**2 + y**2 - x*y"):
+        result = value(text, PLANE, x=x, y=y)
+        assert result.shape == (3, 41) and result.dtype == float
+        assert result.flags.c_contiguous and result.flags.writeable
+    assert value("3", x=1.0).shape == ()
+    assert value("x", x=np.asfortranarray(np.ones((3, 4)))).flags.c_contiguous
+
+
+def test_arguments_survive():
+    x = XS.copy()
+    result = value("x", x=x)
+    result[:] = 0
+    value("((x + 1)*(x + 1) - x)*x", x=x)
+    np.testing.assert_array_equal(x, XS)
+
+
+def test_repeated_calls_agree():
+    f = compile_expression("exp(-(x - y)**2)*(x - y)**2 + sin(r)/(1 + r)", PLANE)
+    x, y = np.meshgrid(XS, XS)
+    first = f(x=x, y=y)
+    kept = first.copy()
+    f(x=x + 1, y=y)
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(f(x=x, y=y), kept)
+
+
+def test_variables_used_and_passed():
+    f = compile_expression("x + t", ("x", "y", "r", "t"))
+    assert f.variables == {"x", "t"} and f.text == "x + t"
+    assert f(x=1.0, t=2.0) == 3 == f(x=1.0, y=5.0, t=2.0)
+    assert compile_expression("r", PLANE).variables == {"r"}
+    assert compile_expression("r", PLANE)(x=3.0, y=4.0) == 5
+    with pytest.raises(TypeError, match="needs t"):
+        f(x=1.0)
+    assert compile_expression("s**2", ("s",))(s=0.5) == 0.25
+    assert compile_expression("x*0 + 2", ("x",))(x=1) == 2
+
+
+def test_expressions_pickle():
+    f = compile_expression("where(x > 0, exp(-k*x), erf(x))", ("x",), {"k": 2.0})
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(f))(x=XS), f(x=XS))
+
+
+def test_long_sums_are_not_deep():
+    text = " + ".join(f"exp(-(x - {k})**2)" for k in range(300))
+    assert value(text, x=3.0) == pytest.approx(sum(math.exp(-((3 - k) ** 2)) for k in range(300)))
+
+
+def test_equal_parts_are_computed_once():
+    f = compile_expression("exp(-x**2) + exp(-x**2)*exp(-x**2) + 2*3*4 + 0*sin(1)", ("x",))
+    assert sum(step.function is np.exp for step in f._program.steps) == 1
+    assert not any(step.function is np.sin for step in f._program.steps)
+
+
+def test_import_is_light():
+    code = "import sys; import wgfpde.formulas.compile as e; e.compile_expression('x', 'x'); "
+    code += "print('scipy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
+# What they refuse
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("__import__('os')", ["function __import__ is unknown", "character 1"]),
+        ("().__class__", ["().__class__", "attribute access"]),
+        ("x.__class__", ["x.__class__: attribute access", "character 1"]),
+        ("1 + x.real", ["x.real: attribute access", "character 5"]),
+        ("[x for x in y]", ["comprehension"]),
+        ("(x for x in y)", ["comprehension"]),
+        ("{x: 1 for x in y}", ["comprehension"]),
+        ("lambda: x", ["lambda"]),
+        ("(lambda x: x)(1)", ["lambda"]),
+        ('f"{x}"', ["text in quotes"]),
+        ("f'{__import__(\"os\")}'", ["text in quotes"]),
+        ("'abc'", ["text in quotes"]),
+        ("b'abc'", ["text in quotes"]),
+        ("1j", ["complex number"]),
+        ("True", ["truth value"]),
+        ("None", ["not part of a formula"]),
+        ("...", ["not part of a formula"]),
+        ("x[0]", ["indexing", "character 1"]),
+        ("[1, 2]", ["a list"]),
+        ("x, 1", ["a list of values"]),
+        ("{}", ["dictionary"]),
+        ("{x}", ["a set"]),
+        ("(x := 1)", ["assignment"]),
+        ("x = 1", ["Write ==", "character 3"]),
+        ("await x", ["await"]),
+        ("x^2", ["operator ^", "character 2", "**"]),
+        ("x % 2", ["operator %", "floor"]),
+        ("x // 2", ["operator //", "floor"]),
+        ("x @ x", ["operator @"]),
+        ("(x > 0) & (x < 1)", ["operator &", "'and'"]),
+        ("(x > 0) | (x < 1)", ["operator |", "'or'"]),
+        ("x << 2", ["operator <<"]),
+        ("~x", ["~", "not"]),
+        ("x is x", ["Compare with < <= > >= == or !="]),
+        ("x in x", ["Compare with"]),
+        ("2x", ["*", "2*x"]),
+        ("2 x", ["*", "2*x"]),
+        ("x(2)", ["x is not a function", "x*(…)"]),
+        ("2(x)", ["only functions can be called", "*"]),
+        ("pi(x)", ["pi is not a function"]),
+        ("x y", ["character 3"]),
+        ("x;x", ["character 2"]),
+        ("x +", ["cannot be read"]),
+        ("x + (", ["brackets do not match", "character 5"]),
+        ("x)", ["brackets do not match", "character 2"]),
+        ("(x]", ["brackets do not match"]),
+        ("import os", ["cannot be read"]),
+        ("0777", ["must not start with 0"]),
+        ("", ["empty"]),
+        (" \n\t", ["empty"]),
+        ("x # + 1", ["comments", "character 3"]),
+        ("x\x00", ["'\\x00'", "character 2"]),
+        ("\ud800", ["character 1"]),
+        ("x \\ 2", ["cannot be read"]),
+        ("ｅｘｐ(x)", ["'ｅ'", "character 1", "ASCII"]),
+        ("𝐱 + 1", ["character 1", "ASCII"]),
+        ("x²", ["Write **2", "character 2"]),
+        ("3 − x", ["Write -"]),
+        ("2·x", ["Write *"]),
+        ("π", ["Write pi"]),
+        ("1e999", ["1.8e308"]),
+        ("1" * 400, ["1.8e308"]),
+        ("1" * 9000, ["1.8e308"]),
+        ("expp(x)", ["function expp", "Did you mean exp?", "Functions: abs,"]),
+        ("Exp(x)", ["Did you mean exp?"]),
+        ("print(x)", ["function print is unknown"]),
+        ("exp", ["exp is a function", "exp(…)"]),
+        ("exp(x=1)", ["no named arguments"]),
+        ("exp(**x)", ["no named arguments"]),
+        ("min(*x)", ["no unpacked arguments"]),
+        ("exp()", ["exp takes 1 argument; found 0"]),
+        ("exp(x, x)", ["exp takes 1 argument; found 2"]),
+        ("hypot(x)", ["hypot takes 2 arguments; found 1"]),
+        ("min(x)", ["min takes 2 or more arguments; found 1"]),
+        ("where(x > 0, 1)", ["where takes 3 arguments; found 2", "where(condition, value, other)"]),
+        ("heaviside(x, 1, 2)", ["heaviside takes 1 or 2 arguments"]),
+        ("where(x, 1, 2)", ["'where' needs a condition", "x > 0", "character 7"]),
+        ("1 if x else 2", ["'if' needs a condition"]),
+        ("not x", ["'not' needs a condition"]),
+        ("x and x > 0", ["'and' needs a condition"]),
+        ("x > 0 or 1", ["'or' needs a condition"]),
+        ("kapa*x", ["name kapa is unknown", "Did you mean kappa?", "parameters kappa", "constants pi, e"]),
+        ("z", ["name z is unknown", "the variables x, r"]),
+        ("y", ["y is not available: the grid has one axis", "the variables x, r"]),
+        ("t*x", ["t is not available in this formula"]),
+    ],
+)
+def test_refused(text, words):
+    message = refusal(text, params={"kappa": 1.0})
+    assert message.startswith("energy.potential: ") and message.endswith(".")
+    for word in words:
+        assert word in message, message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 4000 + "x" + ")" * 4000,
+        "(" * 10_000 + "x" + ")" * 10_000,
+        "[" * 9000,
+        "-" * 9999 + "x",
+        "~" * 9999 + "x",
+        "not " * 2400 + "x",
+        "x" + "**x" * 3000,
+        "x if x > 0 else " * 600 + "x",
+        "exp(" * 2000,
+        "lambda:" * 1400 + "x",
+        "x" * 20_000,
+        "x+" * 100_000 + "x",
+        "+".join("x" * 2600),
+        "x<" * 4900 + "x",
+        "min(" + "x," * 4900 + "x)",
+    ],
+)
+def test_too_deep_or_too_long(text):
+    message = refusal(text)
+    assert len(message) < 400
+    assert any(word in message for word in ("nested", "at most", "unknown", "a lambda")), message
+
+
+def test_positions_count_from_the_users_text():
+    assert "(character 9 of" in refusal("\n   x + zeta")
+    assert "(character 401 of …" in refusal("x + " * 100 + "zeta" + " + x" * 100)
+
+
+def test_message_without_key_path():
+    assert refusal("zeta", where="").startswith("the name zeta is unknown (character 1 of 'zeta'). Known")
+
+
+@pytest.mark.parametrize("text", [None, 3, 1.5, b"x", ["x"]])
+def test_text_must_be_text(text):
+    assert "must be text in quotes" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"x": 1.0}, "x is a variable"),
+        ({"t": 1.0}, "t is a variable"),
+        ({"exp": 1.0}, "exp is a function"),
+        ({"where": 1.0}, "where is a function"),
+        ({"pi": 1.0}, "pi is a constant"),
+        ({"a b": 1.0}, "'a b' cannot name a parameter"),
+        ({"1a": 1.0}, "cannot name"),
+        ({"κ": 1.0}, "cannot name"),
+        ({"lambda": 1.0}, "cannot name"),
+        ({"": 1.0}, "cannot name"),
+        ({"k": "1"}, "params.k must be a number"),
+        ({"k": True}, "params.k must be a number"),
+        ({"k": None}, "params.k must be a number"),
+        ({"k": math.nan}, "params.k must be finite"),
+        ({"k": math.inf}, "params.k must be finite"),
+        ({"k": 10**400}, "params.k must be finite"),
+    ],
+)
+def test_parameters_refused(params, words):
+    with pytest.raises(CaseError) as caught:
+        check_params(params)
+    assert words in str(caught.value)
+    assert words in refusal("x", params=params)
+
+
+def test_parameters_that_are_fine():
+    params = {"gamma": 2, "k_1": np.float64(3.0), "n": np.int64(4)}
+    assert value("gamma + k_1*n", params=params, x=0.0) == 14
+
+
+
+# Against NumPy, on random formulas
+
+_UNARY = {"exp": np.exp, "sin": np.sin, "abs": np.abs, "tanh": np.tanh, "floor": np.floor, "sqrt": np.sqrt}
+_BINARY = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "min": np.minimum, "max": np.maximum,
+    "<": lambda a, b: (a < b) * 1.0, ">=": lambda a, b: (a >= b) * 1.0,
+}
+
+
+def _power(a, n):
+    """By multiplications, as the formulas do; 0 + a keeps r**2 from becoming x**2 + y**2."""
+    return [1.0, a, a * a, a * (a * a), (a * a) * (a * a)][n]
+
+
+@st.composite
+def formulas(draw, depth=4):
+    """A formula and its value on (x, y, k), built side by side."""
+    kinds = ["leaf", "unary", "binary", "negative", "power", "choice"]
+    kind = draw(st.sampled_from(kinds if depth else kinds[:1]))
+    if kind == "leaf":
+        name = draw(st.sampled_from(["x", "y", "r", "k", "number"]))
+        if name == "number":
+            number = draw(st.floats(0, 100, allow_nan=False))
+            return repr(number), lambda x, y, k: np.float64(number)
+        return name, lambda x, y, k: {"x": x, "y": y, "r": np.hypot(x, y), "k": k}[name]
+    a, f = draw(formulas(depth=depth - 1))
+    if kind == "unary":
+        name = draw(st.sampled_from(sorted(_UNARY)))
+        return f"{name}({a})", lambda x, y, k: _UNARY[name](f(x, y, k))
+    if kind == "negative":
+        return f"(-{a})", lambda x, y, k: -f(x, y, k)
+    if kind == "power":
+        n = draw(st.integers(0, 4))
+        return f"((0 + {a})**{n})", lambda x, y, k: _power(0 + f(x, y, k), n)
+    b, g = draw(formulas(depth=depth - 1))
+    if kind == "choice":
+        return (
+            f"where({a} < {b}, {a}, 1 + {b})",
+            lambda x, y, k: np.where(f(x, y, k) < g(x, y, k), f(x, y, k), 1 + g(x, y, k)),
+        )
+    name = draw(st.sampled_from(sorted(_BINARY)))
+    text = f"{name}({a}, {b})" if name.isalpha() else f"({a} {name} {b})"
+    return text, lambda x, y, k: _BINARY[name](f(x, y, k), g(x, y, k))
+
+
+@given(formulas(), st.floats(-3, 3))
+@settings(max_examples=100, deadline=None)
+def test_random_formulas_equal_numpy(formula, k):
+    text, reference = formula
+    x, y = np.linspace(-2, 2, 5)[None, :], np.linspace(-1, 3, 4)[:, None]
+    with np.errstate(all="ignore"):
+        expected = np.broadcast_to(reference(x, y, np.float64(k)), (4, 5))
+    result = compile_expression(text, PLANE, {"k": k})(x=x, y=y)
+    np.testing.assert_array_equal(result, expected)
+
+
+@given(st.text(alphabet="xy r+-*/()0123456789.,<>=^%[]{}'\"\\#eabiminwhere_:;~|&!@\n²π", max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_any_text_gives_a_function_or_a_sentence(text):
+    try:
+        f = compile_expression(text, PLANE, {"a": 2.0})
+    except CaseError as error:
+        assert str(error).endswith(".")
+    else:
+        assert f(x=np.ones(3), y=np.ones(3)).shape == (3,)

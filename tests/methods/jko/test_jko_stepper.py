@@ -1,0 +1,478 @@
+"""The promises of the JKO stepper, for every step size, and closed forms.
+
+Hypothesis draws a `JkoProblem`: law × dimension × boundary × stretching × V × W × data × τ.  What a step promises:
+mass, ρ ≥ 0, gap ≤ tolerance, and E(ρ¹) + ½W₂²/τ ≤ E(ρ⁰) up to the gap.  For powers κ is taken over mass^{m−1}, so
+that τ measures the step for every mass.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from strategies import LENGTH, LOWER, Problem, logarithmic
+
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.errors import CaseError, SolverError
+from wgfpde.grid.grid import Grid
+from wgfpde.linear import threads as threads_module
+from wgfpde.methods.jko.stepper import Jko
+
+KINDS = ("entropy", 1.5, 2.0, 4.0, 0.8, "none")
+POTENTIALS = ("none", "quadratic", "double well", "smooth")
+DATA = ("smooth", "blocks", "dirac", "random", "rough", "vacuum")
+MASS = 1e-14
+TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class JkoProblem(Problem):
+    """A `Problem` with more to choose from.
+
+    potential : also "quadratic", "double well".   interaction : also "quadratic".   data : also "rough", "vacuum".
+    """
+
+    def build(self):
+        flow, rho = super().build()
+        if self.linear:
+            return flow, rho
+        internal = Internal("power", self.kappa / self.mass ** (self.kind - 1), self.kind)
+        return Flow(flow.grid, replace(flow.energy, internal=internal)), rho
+
+    def _potential(self, grid, phases):
+        if self.potential not in ("quadratic", "double well"):
+            return super()._potential(grid, phases)
+
+        def one(k, value):
+            s = (value - LOWER[k]) / LENGTH[k] - 0.45
+            if self.periodic[k]:
+                s = np.sin(np.pi * s) / 2
+            return 4 * s**2 if self.potential == "quadratic" else (16 * s**2 - 1) ** 2
+
+        height = self.kappa * self.steepness
+        if grid.dim == 1:
+            return lambda x: height * one(0, x)
+        return lambda x, y: height * (one(0, x) + one(1, y) + (0 if any(self.periodic) else x * y / 9))
+
+    def _interaction(self):
+        if self.interaction != "quadratic":
+            return super()._interaction()
+        height = 0.5 * self.strength * self.kappa / self.mass
+        if len(self.shape) == 1:
+            return lambda x: height * x**2
+        return lambda x, y: height * (x**2 + y**2)
+
+    def _density(self, grid, rng, phases):
+        if self.data == "rough":
+            rho = 10.0 ** rng.uniform(-12, 0, grid.shape)
+        elif self.data == "vacuum":
+            rho = np.ones(grid.shape)
+            for k, centers in enumerate(grid.coordinates().values()):
+                rho = rho * np.maximum(0.15 - ((centers - LOWER[k]) / LENGTH[k] - 0.4) ** 2, 0.0)
+        elif self.data == "dirac":
+            rho = np.zeros(grid.shape)
+            rho.flat[rng.integers(grid.size)] = 1.0
+        else:
+            return super()._density(grid, rng, phases)
+        return rho * (self.mass / grid.cell_volume / np.sum(rho))
+
+
+@st.composite
+def problems(draw, kinds=KINDS, interactions=("none",), potentials=POTENTIALS, data=DATA):
+    dim = draw(st.sampled_from((1, 2)))
+    sizes = st.sampled_from((2, 3, 7, 16, 33)) if dim == 1 else st.sampled_from((2, 3, 5, 8, 11))
+
+    def each(strategy):
+        return tuple(draw(strategy) for _ in range(dim))
+
+    interaction = draw(st.sampled_from(interactions))
+    return JkoProblem(
+        kind=draw(st.sampled_from(kinds)),
+        shape=each(sizes),
+        periodic=each(st.just(False) if interaction == "quadratic" else st.booleans()),
+        stretched=each(st.booleans()),
+        kappa=draw(st.sampled_from((1.0, 0.05, 7.0))),
+        potential=draw(st.sampled_from(potentials)),
+        steepness=draw(logarithmic(0.1, 10)),
+        interaction=interaction,
+        strength=draw(logarithmic(0.01, 1)),
+        data=draw(st.sampled_from(data)),
+        mass=draw(st.sampled_from((1.0, 1e-6, 1e3, 0.3))),
+        dt=draw(logarithmic(1e-6, 1)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def start(rho, t=0.0):
+    return Snapshot(t, 0, {"rho": rho})
+
+
+def stepper_of(flow, tau, **options):
+    return Jko(flow, tau, **{"threads": 1} | options)
+
+
+def moved(flow, old, new):
+    return flow.integral(np.abs(new - old)) / flow.mass(old)
+
+
+def check_step(flow, before, after, tolerance=TOLERANCE):
+    """One accepted step keeps every promise."""
+    old, new, report = before.rho, after.rho, after.report
+    assert new.shape == flow.grid.shape
+    assert np.all(np.isfinite(new))
+    assert np.min(new) >= 0
+    assert flow.mass(new) == pytest.approx(flow.mass(old), rel=MASS, abs=0)
+    assert report.gap <= tolerance
+    assert report.transport >= 0
+    first, last = flow.parts(old), flow.parts(new)
+    scale = report.transport / after.dt + sum(abs(part) for part in last)
+    slack = max(report.gap, 0.0) * scale + 1e-13 * (scale + sum(abs(part) for part in first))
+    if flow.interaction is not None:
+        assert report.drive_residual <= tolerance
+        slack += report.drive_residual * scale
+    assert sum(last) + report.transport / after.dt <= sum(first) + slack
+
+
+def march(problem, steps=2.5, limit=4, **options):
+    """Steps towards t = steps · τ, at most `limit`, each checked."""
+    flow, rho = problem.build()
+    stepper = stepper_of(flow, problem.dt, **options)
+    snapshots = [start(rho)]
+    while snapshots[-1].t < steps * problem.dt and len(snapshots) <= limit:
+        old = snapshots[-1]
+        new = stepper.step(old, steps * problem.dt)
+        assert old.t < new.t <= steps * problem.dt
+        assert new.step == old.step + 1
+        assert new.dt <= problem.dt * (1 + 1e-8)
+        assert ("step shortened" in new.report.note) == (new.report.rejected > 0)
+        check_step(flow, old, new)
+        snapshots.append(new)
+    if not any(s.report.rejected for s in snapshots):
+        assert len(snapshots) == 1 + math.ceil(steps)
+        assert snapshots[-1].t == steps * problem.dt
+    return flow, snapshots
+
+
+def all_promises(problem):
+    _, snapshots = march(problem)
+    event("shortened" if any(s.report.rejected for s in snapshots) else "as asked")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_promises(kind, data):
+    all_promises(data.draw(problems(kinds=(kind,))))
+
+
+@settings(max_examples=40)
+@given(problem=problems(interactions=("quadratic",)))
+def test_promises_with_quadratic_interaction(problem):
+    all_promises(problem)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", KINDS)
+@settings(settings.get_profile("nightly"))
+@given(data=st.data())
+def test_promises_at_length(kind, data):
+    all_promises(data.draw(problems(kinds=(kind,), interactions=("none", "quadratic", "attractive", "repulsive"))))
+
+
+def random_problem(rng):
+    """The same, drawn evenly with a NumPy generator: for rates of success."""
+    dim = int(rng.integers(1, 3))
+
+    def pick(options):
+        return options[rng.integers(len(options))]
+
+    return JkoProblem(
+        kind=pick(KINDS),
+        shape=tuple(pick((2, 3, 7, 16, 33) if dim == 1 else (2, 3, 5, 8, 11)) for _ in range(dim)),
+        periodic=tuple(bool(rng.random() < 0.5) for _ in range(dim)),
+        stretched=tuple(bool(rng.random() < 0.5) for _ in range(dim)),
+        kappa=pick((1.0, 0.05, 7.0)),
+        potential=pick(POTENTIALS),
+        steepness=float(10 ** rng.uniform(-1, 1)),
+        data=pick(DATA),
+        mass=pick((1.0, 1e-6, 1e3, 0.3)),
+        dt=float(10 ** rng.uniform(-6, 0)),
+        seed=int(rng.integers(2**32)),
+    )
+
+
+def outcomes(count, seed):
+    rng, outcome = np.random.default_rng(seed), Counter()
+    for _ in range(count):
+        problem = random_problem(rng)
+        try:
+            snapshots = march(problem)[1]
+        except SolverError:
+            outcome["failed"] += 1
+            continue
+        outcome["shortened" if any(s.report.rejected for s in snapshots) else "as asked"] += 1
+    return outcome
+
+
+def test_steps_rarely_need_shortening():
+    """No SolverError in the whole range of problems, and hardly a shortened step."""
+    outcome = outcomes(150, seed=0)
+    assert outcome["failed"] == 0
+    assert outcome["shortened"] <= 0.03 * 150
+
+
+@pytest.mark.nightly
+def test_steps_rarely_need_shortening_at_length():
+    outcome = outcomes(5000, seed=1)
+    assert outcome["failed"] == 0
+    assert outcome["shortened"] <= 0.02 * 5000
+
+
+# ------------------------------------------------------------------------------------------------- steady states
+
+
+def check_gibbs(problem):
+    flow, _ = problem.build()
+    gibbs = flow.gibbs(problem.mass)
+    height = 0.0 if flow.potential is None else float(np.max(np.abs(flow.potential))) / problem.kappa
+    for scheme in ("jko", "extrapolated"):
+        new = stepper_of(flow, problem.dt, scheme=scheme).step(start(gibbs), problem.dt)
+        assert new.t == problem.dt
+        assert moved(flow, gibbs, new.rho) <= 1e-13 * (1 + height)
+
+
+@settings(max_examples=40)
+@given(problem=problems(kinds=("entropy",)))
+def test_gibbs_state_is_a_fixed_point(problem):
+    check_gibbs(problem)
+
+
+@pytest.mark.parametrize("tau", [1e-6, 1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_gibbs_state_under_a_steep_barrier_is_a_fixed_point(dim, tau):
+    """e^{−V/κ} falls by many orders from a cell to the next: every cell still stays."""
+    check_gibbs(JkoProblem("entropy", (16, 12)[:dim], (False,) * dim, (False,) * dim, 0.5, "double well", 5.0, dt=tau))
+
+
+@pytest.mark.parametrize("tau", [1e-6, 1e-3, 1.0])
+def test_without_energy_nothing_moves(tau):
+    """U = none, V = 0: the step minimises ½W₂² alone."""
+    rng = np.random.default_rng(0)
+    for rho in (rng.random(9), np.where(rng.random(9) < 0.4, 1.0, 0.0), np.eye(9)[3]):
+        flow = Flow(Grid([0.0], [1.0], [9]), Energy(Internal("none")))
+        new = stepper_of(flow, tau).step(start(rho), tau)
+        assert new.t == tau
+        assert moved(flow, rho, new.rho) <= 1e-12
+
+
+@pytest.mark.parametrize("tau", [1e-6, 1e-3, 1.0])
+@pytest.mark.parametrize("shape", [(7,), (5, 7)])
+def test_mass_at_the_bottom_of_a_well_stays(tau, shape):
+    """U = none and all mass in the cell where V is smallest."""
+    dim = len(shape)
+    potential = (lambda x: x**2) if dim == 1 else (lambda x, y: x**2 + y**2)
+    flow = Flow(Grid([-1.0] * dim, [1.0] * dim, shape), Energy(Internal("none"), potential))
+    rho = np.zeros(flow.grid.shape)
+    rho[tuple(n // 2 for n in flow.grid.shape)] = 1.0
+    new = stepper_of(flow, tau).step(start(rho), tau)
+    assert new.t == tau
+    assert moved(flow, rho, new.rho) <= 1e-8
+
+
+@pytest.mark.parametrize("kind", [2.0, 4.0, 1.5, 0.8])
+def test_where_long_stepping_ends_is_a_fixed_point(kind):
+    flow, rho = JkoProblem(kind, (16,), potential="double well", steepness=0.2, data="vacuum").build()
+    state, stepper = start(rho), stepper_of(flow, 20.0, tolerance=1e-12)
+    for _ in range(30):
+        state = stepper.step(state, 1e4)
+    for tau in (1e-3, 1.0, 100.0):
+        new = stepper_of(flow, tau, tolerance=1e-12).step(start(state.rho), tau)
+        assert moved(flow, state.rho, new.rho) <= 1e-5
+
+
+# ----------------------------------------------------------------------------------------------------- symmetries
+
+
+@settings(max_examples=20)
+@given(problem=problems(interactions=("none", "quadratic")), other=st.integers(0, 3))
+def test_repetition_is_bit_identical(problem, other):
+    """The same bits again: from the same stepper with another step in between, from a new one, with more threads."""
+    flow, rho = problem.build()
+    stepper = stepper_of(flow, problem.dt)
+    first = stepper.step(start(rho), problem.dt)
+    stepper.step(start(np.roll(rho, other) + np.mean(rho)), problem.dt)
+    for again in (stepper, stepper_of(flow, problem.dt), stepper_of(flow, problem.dt, threads=2)):
+        new = again.step(start(rho), problem.dt)
+        assert all(np.array_equal(first.fields[name], new.fields[name]) for name in first.fields)
+        assert (new.t, new.dt, new.dt_next) == (first.t, first.dt, first.dt_next)
+        assert new.report.iterations == first.report.iterations
+        assert new.report.gap == first.report.gap
+
+
+def test_the_number_of_threads_changes_no_bit_on_a_large_grid(monkeypatch):
+    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
+    problem = JkoProblem(2.0, (200, 160), (False, True), (False, False), potential="quadratic", data="vacuum", dt=0.01)
+    flow, rho = problem.build()
+    one, two = (stepper_of(flow, 0.01, threads=n).step(start(rho), 0.01) for n in (1, 2))
+    assert np.array_equal(one.rho, two.rho)
+    assert np.array_equal(one.fields["phi"], two.fields["phi"])
+
+
+SYMMETRIC = [
+    ("entropy", "double well"),
+    (2.0, "double well"),
+    (4.0, "none"),
+    (0.8, "double well"),
+    ("none", "quadratic"),
+]
+
+
+def sharp(kind):
+    """A tolerance well below what the densities are compared to."""
+    return 1e-8 if kind == "none" else 1e-10
+
+
+@pytest.mark.parametrize("tau", [1e-4, 0.1])
+@pytest.mark.parametrize(("kind", "potential"), SYMMETRIC)
+def test_a_problem_constant_in_y_is_the_problem_in_x(kind, potential, tau):
+    problem = JkoProblem(kind, (16,), stretched=(True,), potential=potential, data="vacuum", dt=tau)
+    flow, rho = problem.build()
+    mapping = [lambda s: s + 0.12 * np.sin(2 * np.pi * s), None]
+    wide = Grid([LOWER[0], 0.0], [LOWER[0] + LENGTH[0], 0.7], [16, 4], False, mapping)
+    v = np.zeros(16) if flow.potential is None else flow.potential
+    in_2d = Flow(wide, Energy(flow.internal, lambda x, y: v + 0 * y))
+    one = stepper_of(flow, tau, tolerance=sharp(kind)).step(start(rho), tau)
+    two = stepper_of(in_2d, tau, tolerance=sharp(kind)).step(start(np.tile(rho, (4, 1))), tau)
+    assert np.max(np.ptp(two.rho, axis=0)) <= (1e-4 if kind == "none" else 1e-6) * np.max(rho)
+    assert moved(flow, one.rho, two.rho.mean(axis=0)) <= (1e-4 if kind == "none" else 1e-5)
+    assert two.report.transport == pytest.approx(0.7 * one.report.transport, rel=1e-4)
+
+
+@pytest.mark.parametrize("tau", [1e-4, 0.1])
+@pytest.mark.parametrize(("kind", "potential"), SYMMETRIC)
+def test_mirrored_and_exchanged_axes(kind, potential, tau):
+    problem = JkoProblem(kind, (9, 7), (False, False), (False, False), potential=potential, data="blocks", seed=5)
+    flow, rho = problem.build()
+    v = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
+
+    def end(change, shape):
+        grid = Grid([0.0, 0.0], [shape[0] / 9, shape[1] / 9], shape)
+        turned = Flow(grid, Energy(flow.internal, lambda x, y: change(v)))
+        return stepper_of(turned, tau, tolerance=sharp(kind)).step(start(np.ascontiguousarray(change(rho))), tau).rho
+
+    plain = end(lambda a: a, (9, 7))
+    for change, shape in ((np.fliplr, (9, 7)), (np.flipud, (9, 7)), (np.transpose, (7, 9))):
+        assert np.mean(np.abs(end(change, shape) - change(plain))) <= 1e-5 * np.mean(plain)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 7.0, 1e5])
+@pytest.mark.parametrize("tau", [1e-3, 0.3])
+def test_mass_scales_with_the_entropy(factor, tau):
+    """κ(ρ ln ρ − ρ) at fixed mass knows no scale: a ρ⁰ goes to a ρ¹."""
+    flow, rho = JkoProblem(
+        "entropy", (9, 7), (False, True), (True, False), potential="double well", data="rough"
+    ).build()
+    one, many = (stepper_of(flow, tau, tolerance=1e-11).step(start(a * rho), tau) for a in (1.0, factor))
+    assert moved(flow, factor * one.rho, many.rho) <= 1e-6
+    assert many.report.transport == pytest.approx(factor * one.report.transport, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["entropy", 2.0, 0.8, "none"])
+def test_a_shifted_potential_changes_nothing(kind):
+    """V + a gives the same density: the energy changes by a constant."""
+    flow, rho = JkoProblem(kind, (16,), potential="quadratic", data="vacuum").build()
+    other = Flow(flow.grid, Energy(flow.internal, lambda x: flow.potential + 3.0))
+    a, b = (stepper_of(f, 0.05, tolerance=sharp(kind)).step(start(rho), 0.05) for f in (flow, other))
+    assert moved(flow, a.rho, b.rho) <= 1e-5
+
+
+# ------------------------------------------------------------------------------------------- times, notes, errors
+
+
+def test_every_output_time_is_hit_exactly():
+    flow, rho = JkoProblem("entropy", (16,), potential="quadratic").build()
+    stepper, state = stepper_of(flow, 0.013), start(rho)
+    for t_next in (1e-9, 0.1, 0.1 + 1e-12, 1 / 3):
+        while state.t < t_next:
+            new = stepper.step(state, t_next)
+            assert state.t < new.t <= t_next
+            check_step(flow, state, new)
+            state = new
+        assert state.t == t_next
+    with pytest.raises(SolverError, match="must lie after"):
+        stepper.step(state, state.t)
+
+
+def test_fixed_steps_fill_the_way():
+    flow, rho = JkoProblem("entropy", (16,), potential="quadratic").build()
+    stepper, state, sizes = stepper_of(flow, 0.3), start(rho), []
+    while state.t < 1.0:
+        state = stepper.step(state, 1.0)
+        sizes.append(state.dt)
+    assert len(sizes) == 4
+    assert max(sizes) <= 0.3 * (1 + 1e-9)
+    assert sum(sizes) == pytest.approx(1.0, rel=1e-12)
+
+
+def limited(limit, kind=4.0, tau=0.5):
+    """A problem, and a stepper with so few iterations that a large step cannot be solved."""
+    flow, rho = JkoProblem(
+        kind, (16, 12), (False, False), (False, False), potential="double well", data="smooth"
+    ).build()
+    return flow, stepper_of(flow, tau, max_iterations=limit), start(rho)
+
+
+def test_a_shortened_step_says_so_and_recovers():
+    flow, stepper, state = limited(6, "entropy", 0.01)
+    new = stepper.step(state, 0.01)
+    assert new.t < 0.01
+    assert new.report.rejected >= 1
+    assert "step shortened from 0.01 to" in new.report.note
+    assert "Newton iterations were spent" in new.report.note
+    check_step(flow, state, new)
+    while new.t < 0.01:
+        old, new = new, stepper.step(new, 0.01)
+        check_step(flow, old, new)
+    assert new.t == 0.01
+
+
+@pytest.mark.parametrize("kind", ["entropy", 4.0, "none"])
+def test_a_step_that_cannot_be_solved_offers_something(kind):
+    _, stepper, state = limited(1, kind)
+    with pytest.raises(SolverError) as failure:
+        stepper.step(state, 0.5)
+    text = str(failure.value)
+    assert text.endswith(".")
+    assert "no JKO step could be solved at t = 0" in text
+    assert "Take a smaller tau" in text
+    assert "pdhg" in text
+    assert ".." not in text.replace("...", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tau": 0.0}, "tau must be positive"),
+        ({"tau": math.inf}, "tau must be positive"),
+        ({"tolerance": 0.0}, "tolerance must be positive"),
+        ({"scheme": "second"}, '"jko" or "extrapolated"'),
+        ({"algorithm": "admm"}, '"newton" or "pdhg"'),
+        ({"inner_steps": 2}, "one inner step"),
+        ({"congestion": 1.0}, "congestion"),
+    ],
+)
+def test_options_out_of_range(options, words):
+    flow = Flow(Grid([0.0], [1.0], [4]), Energy())
+    with pytest.raises(CaseError, match=words):
+        Jko(flow, **{"tau": 0.1} | options)
+
+
+def test_warm_up_leaves_no_trace():
+    flow, rho = JkoProblem(2.0, (16,), potential="quadratic", data="vacuum").build()
+    plain, warm = stepper_of(flow, 0.05), stepper_of(flow, 0.05)
+    warm.warm_up()
+    assert np.array_equal(plain.step(start(rho), 0.05).rho, warm.step(start(rho), 0.05).rho)

@@ -1,0 +1,347 @@
+"""Figures show what is in the file: their lines, scales and labels are compared with the stored numbers."""
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.colors import LogNorm
+
+from wgfpde.cli import main
+from wgfpde.energy.flow import Column, Snapshot
+from wgfpde.errors import CaseError, StoreError
+from wgfpde.grid.grid import Grid
+from wgfpde.output.plots import Options, draw, plot, style
+from wgfpde.store import Label, Writer, read
+
+LINE = Grid([0.0], [1.0], [30])
+PLANE = Grid([0.0, -1.0], [2.0, 1.0], [12, 10], mapping=[lambda s: s**1.2, None])
+
+
+ENERGIES = (3.0, 2.0, 1.5, 1.2)
+
+
+def make(folder, grid, energies=ENERGIES, *, status="finished", densities=None, texts=None, jko=False, **more):
+    """A run with given energies; more : further diagnostics, name = values."""
+    columns = [Label("energy", "1", "energy", "E.")] + [Label(name, "1", f"the {name}", "N.") for name in more]
+    extra = [Column("linear", "1", "linear", "L.", integer=True)] if jko else []
+    attributes = {"title": "costs 5$ & 6_7", "method": "jko" if jko else "fv"}
+    with Writer(
+        folder / "output.h5", grid, attributes, columns, len(energies) + 2, texts=texts or {}, columns=extra
+    ) as writer:
+        for k, energy in enumerate(energies):
+            rho = np.random.default_rng(k).uniform(size=grid.shape) if densities is None else densities[k]
+            values = {"energy": energy} | {name: series[k] for name, series in more.items()}
+            writer.append(Snapshot(0.1 * k, k, {"rho": rho}), values)
+        if status != "running":
+            writer.finish(status)
+    return folder
+
+
+@pytest.fixture
+def line(tmp_path):
+    return read(make(tmp_path, LINE))
+
+
+@pytest.fixture
+def plane(tmp_path):
+    return read(make(tmp_path, PLANE))
+
+
+def exact_on(run):
+    return lambda t: np.full(run.rho.shape[1:], 0.25 + t)
+
+
+def ydata(axes):
+    return [np.asarray(line.get_ydata()) for line in axes.lines]
+
+
+def holds(lines, wanted):
+    return any(line.shape == np.shape(wanted) and np.array_equal(line, wanted) for line in lines)
+
+
+def maps_of(figure):
+    return [axes for axes in figure.axes if axes.get_title().startswith("$t")]
+
+
+# ---- files -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grid", [LINE, PLANE], ids=["1d", "2d"])
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_png_lies_in_the_run_folder(tmp_path, grid, count):
+    before = dict(matplotlib.rcParams)
+    paths = plot(make(tmp_path, grid, np.exp(-3.0 * np.arange(count))))
+    assert paths == [tmp_path / "plots" / "density.png"]
+    picture = matplotlib.image.imread(paths[0])
+    assert min(picture.shape[:2]) > 500 and picture[..., :3].std() > 0.05
+    assert dict(matplotlib.rcParams) == before, "the caller's style is left alone"
+
+
+def test_another_folder_and_a_running_run(tmp_path):
+    folder = make(tmp_path, LINE, [1.0, 0.5, 0.2], status="running")
+    assert plot(folder / "output.h5", tmp_path / "a" / "b") == [tmp_path / "a" / "b" / "density.png"]
+    assert "(running)" in draw(folder).get_suptitle()
+
+
+def test_vector_files_and_names(line, tmp_path):
+    energy = Options(field="energy", format="pdf")
+    pdf = plot(line, options=energy)[0]
+    assert pdf.name == "energy.pdf" and pdf.read_bytes()[:4] == b"%PDF"
+    assert b"CreationDate" not in pdf.read_bytes(), "drawn again, it is the same file"
+    svg = plot(line, tmp_path / "some" / "a.svg", options=Options(field="energy"))[0]
+    assert svg == tmp_path / "some" / "a.svg" and "<svg" in svg.read_text() and "<dc:date>" not in svg.read_text()
+    assert plot(line, tmp_path / "v1.0", options=Options(log=True))[0] == tmp_path / "v1.0" / "density_log.png"
+
+
+def test_files_that_cannot_be(line, tmp_path):
+    with pytest.raises(CaseError, match="written as png, pdf, svg"):
+        plot(line, tmp_path / "a.jpg")
+    with pytest.raises(CaseError, match="leave one of the two out"):
+        plot(line, tmp_path / "a.png", options=Options(format="pdf"))
+    with pytest.raises(CaseError, match="expected a format among"):
+        plot(line, options=Options(format="bmp"))
+    (tmp_path / "plots").write_text("")
+    with pytest.raises(StoreError, match="Choose another folder"):
+        plot(line)
+
+
+def test_nothing_to_draw(tmp_path):
+    with pytest.raises(StoreError, match="nothing to draw"):
+        plot(make(tmp_path, LINE, []))
+
+
+# ---- how the energy falls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "energies", [[1.0] * 6, [np.inf, 2.0, 1.0, 1.0, 1.0], [np.nan] * 5], ids=["flat", "inf", "nan"]
+)
+def test_flat_infinite_and_missing_energies(tmp_path, energies):
+    run = read(make(tmp_path, LINE, energies))
+    for field in ("rho", "energy"):
+        draw(run, Options(field=field)).canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("energies", "kl", "scale", "label"),
+    [
+        ([5.0, 4.0, 3.5], None, "linear", "$E(t)$"),
+        (np.exp(-2.0 * np.arange(8)), None, "log", r"$E(t) - E(t_\mathrm{end})$"),
+        (-np.arange(8.0), 10.0 ** -np.arange(8), "log", r"$(E - E_\infty)/\kappa$"),
+    ],
+)
+def test_how_the_energy_is_drawn(tmp_path, energies, kl, scale, label):
+    more = {} if kl is None else {"kl_gibbs": kl}
+    axes = draw(make(tmp_path, LINE, energies, **more)).axes[1]
+    assert axes.get_yscale() == scale and axes.get_ylabel() == label
+    if kl is not None:
+        assert np.array_equal(ydata(axes)[0], kl)
+
+
+# ---- densities in 1D ---------------------------------------------------------------------------------------
+
+
+def test_chosen_times_are_overlaid(line):
+    density = draw(line, Options(times=(0.0, 0.3))).axes[0]
+    assert [np.array_equal(y, line.rho[k]) for y, k in zip(ydata(density), (0, 3), strict=True)] == [True, True]
+    assert [text.get_text() for text in density.get_legend().get_texts()] == ["$t = 0$", "$t = 0.3$"]
+    assert holds(ydata(draw(line, Options(index=(-1,))).axes[0]), line.rho[3])
+
+
+def test_exact_and_gibbs_are_drawn_as_given(line):
+    gibbs = np.linspace(0.0, 1.0, 30)
+    density = draw(line, Options(times=(0.1,)), exact=exact_on(line), gibbs=gibbs).axes[0]
+    assert holds(ydata(density), exact_on(line)(0.1)) and holds(ydata(density), gibbs)
+    assert [text.get_text() for text in density.get_legend().get_texts()] == ["$t = 0.1$", "exact", "Gibbs state"]
+
+
+def test_a_waterfall_raises_exact_and_density_alike(line):
+    exact = exact_on(line)
+    lines = ydata(draw(line, exact=exact).axes[0])
+    raised = {round(float(y[0] - exact(0.1 * k)[0]), 9) for k in range(4) for y in lines if np.ptp(y) == 0}
+    step = style.top([float(rho.max()) for rho in line.rho]) * 0.22
+    assert {round(k * step, 9) for k in range(4)} <= raised
+    assert all(any(np.allclose(y - k * step, line.rho[k]) for y in lines) for k in range(4))
+
+
+def test_the_error_is_the_difference(line):
+    figure = draw(line, Options(error=True, times=(0.2,)), exact=exact_on(line))
+    panel = figure.axes[1]
+    assert holds(ydata(panel), line.rho[2] - exact_on(line)(0.2))
+    low, high = panel.get_ylim()
+    assert low == -high and high >= np.abs(line.rho[2] - exact_on(line)(0.2)).max()
+
+
+def test_a_logarithmic_scale_shows_no_mass_where_there_is_none(tmp_path):
+    rho = np.geomspace(1e-20, 1.0, 30)
+    rho[:5] = 0.0
+    run = read(make(tmp_path, LINE, [2.0, 1.0], densities=[rho, rho]))
+    density = draw(run, Options(log=True)).axes[0]
+    drawn = ydata(density)[0]
+    assert density.get_yscale() == "log" and np.all(np.isnan(drawn[:5])) and np.array_equal(drawn[5:], rho[5:])
+    assert "10^{-10}" in density.get_ylabel(), "the floor is named"
+    assert r"$\rho = 0$ at the last time" in [text.get_text() for text in density.get_legend().get_texts()]
+
+
+# ---- densities in 2D ---------------------------------------------------------------------------------------
+
+
+def test_panels_share_one_scale(plane):
+    maps = maps_of(draw(plane))
+    assert len(maps) == 3 and len({axes.collections[0].get_clim() for axes in maps}) == 1
+    assert np.array_equal(maps[-1].collections[0].get_array(), plane.rho[-1])
+
+
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_chosen_times_have_a_panel_each(tmp_path, count):
+    run = read(make(tmp_path, PLANE, np.arange(9.0)))
+    figure = draw(run, Options(index=tuple(range(count))))
+    assert [axes.get_title() for axes in maps_of(figure)] == [f"$t = {style.number(0.1 * k)}$" for k in range(count)]
+    with pytest.raises(CaseError, match="at most 8 panels"):
+        draw(run, Options(index=tuple(range(9))))
+
+
+def test_a_section_holds_the_last_density_against_the_references(plane):
+    gibbs = np.random.default_rng(9).uniform(size=(10, 12))
+    figure = draw(plane, exact=exact_on(plane), gibbs=gibbs)
+    section = next(axes for axes in figure.axes if axes.get_ylabel().startswith(r"$\rho(x"))
+    row = np.unravel_index(np.argmax(plane.rho[-1]), (10, 12))[0]
+    for wanted in (plane.rho[-1][row], exact_on(plane)(plane.t[-1])[row], gibbs[row]):
+        assert holds(ydata(section), wanted)
+
+
+def test_the_map_of_the_error_is_symmetric(plane):
+    exact = exact_on(plane)
+    figure = draw(plane, Options(error=True), exact=exact)
+    meshes = [axes.collections[0] for axes in figure.axes if axes.collections and axes.get_aspect() == 1.0]
+    errors = [mesh for mesh in meshes if mesh.get_cmap().name == style.ERROR_MAP]
+    assert len(errors) == 3 and {mesh.norm.vmin + mesh.norm.vmax for mesh in errors} == {0.0}
+    assert np.allclose(errors[-1].get_array(), plane.rho[-1] - exact(plane.t[-1]), atol=0)
+
+
+def test_a_logarithmic_map_marks_empty_cells(tmp_path):
+    rho = np.geomspace(1e-20, 1.0, 120).reshape(PLANE.shape)
+    rho[0, :3] = 0.0
+    figure = draw(make(tmp_path, PLANE, [1.0], densities=[rho]), Options(log=True))
+    mesh = maps_of(figure)[0].collections[0]
+    assert isinstance(mesh.norm, LogNorm) and mesh.norm.vmin == pytest.approx(1e-10)
+    assert np.array_equal(np.ma.getmaskarray(mesh.get_array()), rho == 0)
+    assert any(axes.get_ylabel() == r"$\rho$, shown from $10^{-10}$" for axes in _with_bars(figure))
+
+
+def _with_bars(figure):
+    return [*figure.axes, *(child for axes in figure.axes for child in axes.child_axes)]
+
+
+def test_a_towering_first_peak_is_cut():
+    assert style.top([100.0, 2.0, 1.5]) == 4.0 and style.top([100.0, 2.0, 1.5], room=1.0) == 2.0
+    assert style.top([2.0, 2.0, 1.5]) == 2.0
+    assert style.top([3.0]) == 3.0 and style.top([0.0]) == 1.0
+
+
+# ---- other fields ------------------------------------------------------------------------------------------
+
+
+def test_any_diagnostic_is_a_field(tmp_path):
+    run = read(make(tmp_path, LINE, mean_x=[1.0, 0.5, 0.2, 0.1]))
+    axes = draw(run, Options(field="mean_x")).axes[0]
+    assert axes.get_ylabel() == "The mean_x" and holds(ydata(axes), run.diagnostics["mean_x"])
+    assert draw(run, Options(field="mean_x", log=True)).axes[0].get_yscale() == "log"
+
+
+def test_energy_and_its_parts(tmp_path):
+    parts = {"energy_internal": [2.0, 1.0, 1.0, 1.0], "energy_potential": [1.0, 1.0, 0.5, 0.2]}
+    run = read(make(tmp_path, LINE, dissipation=[9.0, 8.0, 4.0, 0.5], **parts))
+    top, _, loss = draw(run, Options(field="energy")).axes
+    assert all(holds(ydata(top), run.diagnostics[name]) for name in ("energy", *parts))
+    assert holds(ydata(loss), run.diagnostics["dissipation"])
+    assert np.allclose(loss.patches[0].get_data().values, -np.diff(run.diagnostics["energy"]) / 0.1)
+
+
+def test_errors_over_time(tmp_path):
+    run = read(make(tmp_path, LINE, error_l1=[0.0, 0.1, 0.2, 0.1], error_linf=[0.0, 0.3, 0.5, 0.1]))
+    axes = draw(run, Options(field="error")).axes[0]
+    assert axes.get_yscale() == "log" and len(axes.lines) == 2
+    assert np.array_equal(ydata(axes)[0][1:], run.diagnostics["error_l1"][1:])
+
+
+def test_the_gap_beside_its_tolerance(tmp_path, monkeypatch):
+    run = read(make(tmp_path, LINE, jko=True, texts={"resolved_toml": "[solver]\ntolerance = 1e-8\n"}))
+    steps = {"t": run.t[1:], "gap": np.array([1e-9, 5e-9, 0.0]), "iterations": np.array([3, 4, 5]),
+             "linear": np.array([30, 40, 50]), "dt": np.full(3, 0.1), "residual": np.full(3, 1e-12)}  # fmt: skip
+    run.__dict__["steps"] = steps
+    gap, work = draw(run, Options(field="gap")).axes
+    assert gap.get_yscale() == "log" and [1e-8, 1e-8] in [list(y) for y in ydata(gap)]
+    assert np.array_equal(ydata(gap)[0][:2], steps["gap"][:2]) and np.isnan(ydata(gap)[0][2])
+    assert holds(ydata(work), steps["linear"]) and holds(ydata(work), steps["iterations"])
+
+
+def test_without_a_gap_the_steps_are_shown(line):
+    line.__dict__["steps"] = {"t": np.array([0.1]), "dt": np.array([0.1]), "iterations": np.array([0]),
+                              "residual": np.array([0.0]), "gap": np.array([np.nan])}  # fmt: skip
+    size, residual = draw(line, Options(field="gap")).axes  # a linear scheme has no iterations to draw
+    assert holds(ydata(size), [0.1])
+    assert "0 in every step" in residual.texts[0].get_text()
+
+
+def test_no_step_yet(tmp_path):
+    run = read(make(tmp_path, LINE, [1.0]))
+    with pytest.raises(StoreError, match="no step yet"):
+        draw(run, Options(field="steps"))
+
+
+# ---- mistakes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(field="enrgy"), 'did you mean "energy"'),
+        (Options(field="error"), r"\[exact\]"),
+        (Options(error=True), "no exact solution is known"),
+        (Options(field="energy", times=(0.0,)), "Leave them out"),
+        (Options(times=(0.0,), index=(0,)), "either by time or by number"),
+        (Options(times=()), "no time was chosen"),
+    ],
+)
+def test_options_that_cannot_be(line, options, message):
+    with pytest.raises(CaseError, match=message):
+        draw(line, options)
+
+
+def test_a_time_that_is_not_stored(line):
+    with pytest.raises(StoreError, match=r"the nearest is at t = 0\.2"):
+        draw(line, Options(times=(0.22,)))
+
+
+def test_references_of_another_shape(line):
+    with pytest.raises(CaseError, match="steady state has the shape"):
+        draw(line, gibbs=np.ones(7))
+
+
+# ---- the command line --------------------------------------------------------------------------------------
+
+
+def test_the_verb_passes_its_options_on(tmp_path, capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "wgfpde.output.plots.plot", lambda run, out, **more: seen.append((run.path, out, more)) or [out]
+    )
+    folder = make(tmp_path, LINE)
+    out = str(tmp_path / "a.pdf")
+    assert main(["plot", str(folder), "--index=0,-1", "--log", "--out", out]) == 0
+    assert main(["plot", str(folder), "--times", "0,0.2", "--error", "--out", out]) == 0
+    assert main(["plot", str(folder), "--field", "energy", "--format", "pdf", "--out", out]) == 0
+    assert capsys.readouterr().out.splitlines() == [out] * 3
+    options = [more["options"] for _, _, more in seen]
+    assert options == [
+        Options(index=(0, -1), log=True),
+        Options(times=(0.0, 0.2), error=True),
+        Options(field="energy", format="pdf"),
+    ]
+
+
+def test_the_verb_refuses_what_is_no_time(tmp_path, capsys):
+    for wrong in (["--times", "0,a"], ["--index", "1.5"], ["--times", "0", "--index", "0"]):
+        assert main(["plot", str(tmp_path), *wrong]) == 2
+    assert "expected times" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""What a run is held against is rebuilt from its file, and left out where it would not be the run's own."""
+
+import numpy as np
+import pytest
+
+from wgfpde.cases.building import build_exact, build_flow, build_grid, from_mapping
+from wgfpde.energy.flow import Snapshot
+from wgfpde.output.references import references
+from wgfpde.store import Label, Writer, read
+
+OU = {
+    "grid": {"shape": [40], "lower": [-4.0], "upper": [4.0]},
+    "params": {"a": 1.5},
+    "energy": {"internal": {"kind": "entropy", "kappa": 0.5}, "potential": "a*x**2/2"},
+    "initial": {"density": "exp(-x**2)", "mass": 2.0},
+    "time": {"end": 1.0},
+    "exact": {"density": "exp(-(x - t)**2)"},
+}
+
+
+def stored(folder, data, text=None, energy=None):
+    """A run of one snapshot, as a solver would leave it."""
+    case = from_mapping(data)
+    grid = build_grid(case)
+    flow, exact = build_flow(case, grid), build_exact(case, grid)
+    rho = 0.1 + np.random.default_rng(1).uniform(size=grid.shape)
+    values = {"energy": flow.value(rho) if energy is None else energy}
+    if exact is not None:
+        values["error_linf"] = np.abs(rho - exact(0.5)).max()
+    texts = {"resolved_toml": case.resolved_toml() if text is None else text}
+    labels = [Label(name, "1", name, name) for name in values]
+    with Writer(folder / "output.h5", grid, {"title": "t"}, labels, 1, texts=texts) as writer:
+        writer.append(Snapshot(0.5, 3, {"rho": rho}), values)
+        writer.finish("finished")
+    return read(folder), flow, exact
+
+
+def test_both_are_those_of_the_case(tmp_path):
+    run, flow, exact = stored(tmp_path, OU)
+    found, gibbs = references(run)
+    assert np.array_equal(found(0.25), exact(0.25))
+    x = run.centers[0]
+    expected = np.exp(-1.5 * x**2 / (2 * 0.5))
+    assert np.allclose(gibbs / gibbs.max(), expected / expected.max(), rtol=1e-12)
+    assert flow.mass(gibbs) == pytest.approx(flow.mass(run.rho[-1]), rel=1e-14), "the mass of the run, not of the case"
+
+
+def test_in_2d_on_stretched_cells(tmp_path):
+    grid = {"shape": [8, 6], "lower": [0.0, 0.0], "upper": [1.0, 2.0], "mapping": ["s**2", "s"]}
+    data = OU | {"grid": grid, "energy": {"internal": {"kind": "entropy"}, "potential": "x + y"}}
+    run, flow, exact = stored(tmp_path, data)
+    found, gibbs = references(run)
+    assert found(0.0).shape == gibbs.shape == (6, 8) and np.array_equal(found(0.0), exact(0.0))
+    assert flow.mass(gibbs) == pytest.approx(flow.mass(run.rho[-1]), rel=1e-14)
+
+
+JKO = {"method": "jko", "tau": 0.5, "algorithm": "pdhg", "congestion": 1.0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"energy": {"internal": {"kind": "power", "m": 2.0}, "potential": "x**2"}},
+        {"energy": {"internal": {"kind": "entropy"}, "interaction": "x**2"}},
+        {"solver": JKO},
+        {"solver": {"method": "geodesic"}, "target": {"density": "exp(-x**2)"}},
+    ],
+    ids=["power", "interaction", "congestion", "geodesic"],
+)
+def test_no_gibbs_state_where_the_run_does_not_tend_to_one(tmp_path, change):
+    run, _, _ = stored(tmp_path, OU | change)
+    assert references(run)[1] is None and references(run)[0] is not None
+
+
+def test_no_exact_solution_where_the_case_has_none(tmp_path):
+    run, _, _ = stored(tmp_path, {key: table for key, table in OU.items() if key != "exact"})
+    exact, gibbs = references(run)
+    assert exact is None and gibbs is not None
+
+
+@pytest.mark.parametrize("text", ["", "made in Python", "schema = 1\n[grid]\nshape = [3]\n"])
+def test_text_that_is_no_case(tmp_path, text):
+    assert references(stored(tmp_path, OU, text)[0]) == (None, None)
+
+
+def test_numbers_that_are_not_those_of_the_text(tmp_path):
+    other = OU | {"params": {"a": 3.0}, "exact": {"density": "2*exp(-(x - t)**2)"}}
+    run, _, _ = stored(tmp_path, OU, from_mapping(other).resolved_toml())
+    assert references(run) == (None, None)
+    finer = OU | {"grid": OU["grid"] | {"shape": [41]}}
+    (tmp_path / "b").mkdir()
+    run, _, _ = stored(tmp_path / "b", OU, from_mapping(finer).resolved_toml())
+    assert references(run) == (None, None)

@@ -1,0 +1,232 @@
+"""JKO steps and transport by Chambolle–Pock: certificates, closed forms, constraints, promises, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.errors import CaseError, SolverError
+from wgfpde.grid.grid import Grid
+from wgfpde.linear import threads as threads_module
+from wgfpde.methods.jko.stepper import Jko
+from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
+
+ENTROPY = Internal("entropy")
+
+
+def gaussian_step(n, tau, dim=2):
+    """Start, potential and exact end of a JKO step of Fokker–Planck with V = |x|²/2: means m/(1+τ),
+    (1+τ)s² − s₀s − τ = 0."""
+    grid = Grid([-5.0] * dim, [5.0] * dim, [n] * dim)
+    s = math.sqrt(0.5)
+    end = (s + math.sqrt(s * s + 4 * tau * (1 + tau))) / (2 * (1 + tau))
+
+    def normal(scale, width):
+        def density(**position):
+            r2 = sum((position[name] - scale * m) ** 2 for name, m in zip(position, (1.0, -0.5), strict=False))
+            return np.exp(-r2 / (2 * width**2)) / (2 * np.pi * width**2) ** (dim / 2)
+
+        return grid.sample(density)
+
+    potential = grid.sample(lambda **position: sum(value**2 for value in position.values()) / 2)
+    return grid, normal(1.0, s), potential, normal(1 / (1 + tau), end)
+
+
+def paths_are_feasible(grid, rho0, result):
+    """Mass exact, ρ ≥ 0 exactly, continuity to rounding, for every slice."""
+    shape = (1, -1) if grid.dim == 1 else grid.shape
+    np.testing.assert_array_equal(result.path[0], rho0.reshape(shape))
+    np.testing.assert_array_equal(result.path[-1], result.rho)
+    assert np.all(result.path >= 0)
+    masses = result.path.sum(axis=(1, 2))
+    np.testing.assert_allclose(masses, masses[0], rtol=1e-13)
+    steps = len(result.path) - 1
+    rate = steps * np.diff(result.path, axis=0)
+    rate += (result.momentum_x - np.roll(result.momentum_x, 1, 2)) / grid.x.widths[0]
+    if grid.dim == 2:
+        rate += (result.momentum_y - np.roll(result.momentum_y, 1, 1)) / grid.y.widths[0]
+    assert np.abs(rate).max() < 1e-11 * steps * np.abs(result.path).max()
+
+
+def primal_of(grid, result, internal, potential, tau):
+    """½W₂² + τE of the path, written out."""
+    mid = 0.5 * (result.path[1:] + result.path[:-1])
+    cost = 0.0
+    for mom, axis in ((result.momentum_x, 2), (result.momentum_y, 1)):
+        theta = 0.5 * (mid + np.roll(mid, -1, axis))
+        cost += np.sum(np.divide(mom**2, 2 * theta, out=np.zeros_like(mom), where=mom != 0))
+    volume = grid.volume / grid.size
+    transport = volume * cost / (len(result.path) - 1)
+    energy = volume * np.sum(internal.density(result.rho) + potential * result.rho)
+    return transport, transport + tau * energy
+
+
+@pytest.mark.parametrize(("tau", "steps"), [(0.1, 1), (0.1, 8), (1.0, 4), (1e-4, 2)])
+def test_gaussian_step(tau, steps):
+    grid, rho0, potential, exact = gaussian_step(48, tau)
+    result = solve_step(grid, rho0, ENTROPY, potential, tau, steps, 1e-4, 500)
+    paths_are_feasible(grid, rho0, result)
+    assert -1e-12 <= result.gap <= 1e-4
+    transport, primal = primal_of(grid, result, ENTROPY, potential, tau)
+    assert result.transport == pytest.approx(transport, rel=1e-10)
+    assert result.primal == pytest.approx(primal, rel=1e-10)
+    distance = np.abs(result.rho - exact).sum() / np.abs(rho0 - exact).sum()
+    assert distance < 0.12
+    assert result.cascade[-1] == result.iterations
+
+
+def test_iterations_do_not_grow_with_the_grid():
+    counts = [solve_step(*step[:2], ENTROPY, step[2], 1.0, 4, 1e-4, 500).iterations
+              for step in (gaussian_step(n, 1.0) for n in (32, 64, 128))]  # fmt: skip
+    assert max(counts) <= 100
+    assert counts[-1] <= 1.5 * counts[0]
+
+
+def test_more_inner_steps_approach_the_exact_step():
+    """The width of the end settles as N grows, faster than order 1 from N = 2 on, near the exact width."""
+    grid, rho0, potential, exact = gaussian_step(96, 1.0, dim=1)
+    x = grid.x.centers
+
+    def width(rho):
+        rho = rho.ravel() / rho.sum()
+        return math.sqrt(rho @ x**2 - (rho @ x) ** 2)
+
+    widths = [width(solve_step(grid, rho0, ENTROPY, potential, 1.0, n, 1e-6, 4000).rho) for n in (1, 2, 4, 12)]
+    errors = np.abs(np.array(widths[:3]) - widths[3])
+    assert errors[0] > 1.5 * errors[1] > 3 * errors[2]
+    assert abs(widths[3] - width(exact)) < 5e-4
+
+
+@pytest.mark.parametrize("internal", [ENTROPY, Internal("power", 1.0, 2.0), Internal("power", 1.0, 4.0)],
+                         ids=["entropy", "m=2", "m=4"])  # fmt: skip
+def test_one_inner_step_is_the_problem_newton_solves(internal):
+    grid = Grid([-3.0, -2.0], [3.0, 2.0], [36, 26])
+    rho0 = grid.sample(lambda x, y: np.maximum(1.2 - (x - 0.5) ** 2 - y**2, 0.0) + (0.05 if internal.m == 1 else 0))
+    flow = Flow(grid, Energy(internal, lambda x, y: 0.5 * x**2 + y))
+    newton = Jko(flow, 0.1, "newton", 1, 1e-9, threads=1).step(Snapshot(t=0.0, step=0, fields={"rho": rho0}), 0.1)
+    potential = grid.sample(lambda x, y: 0.5 * x**2 + y)
+    result = solve_step(grid, rho0, internal, potential, 0.1, 1, 1e-5, 5000)
+    scale = (result.primal - result.dual) / result.gap
+    assert result.dual <= newton.report.primal + 1e-9 * scale
+    assert newton.report.dual <= result.primal + 1e-9 * scale
+    assert abs(result.primal - newton.report.primal) <= 1.1e-5 * scale
+    assert np.abs(result.rho - newton.rho).sum() <= 0.01 * np.abs(rho0 - newton.rho).sum()
+
+
+def test_barenblatt_step_with_vacuum():
+    """ρ = (2/πR²)(1 − |x|²/R²)₊ goes to radius R₁, (R₁ − R₀)/(3τ) = 8/(3πR₁³), and its support stays compact."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [48, 48])
+
+    def profile(radius):
+        def density(x, y):
+            return 2 / np.pi / radius**2 * np.maximum(1 - ((x - 0.5) ** 2 + (y - 0.5) ** 2) / radius**2, 0)
+
+        return grid.average(density)
+
+    result = solve_step(grid, profile(0.250082), Internal("power", 1.0, 2.0), np.zeros(grid.shape), 1e-3, 6, 1e-4, 1000)
+    paths_are_feasible(grid, profile(0.250082), result)
+    assert np.abs(result.rho - profile(0.324562891)).sum() / result.rho.sum() < 0.01
+    assert result.rho.min() == 0.0
+
+
+ENERGIES = [ENTROPY, Internal("power", 1.0, 0.7), Internal("power", 1.0, 1.5), Internal("power", 0.5, 3.0),
+            Internal("none")]  # fmt: skip
+
+
+@pytest.mark.parametrize("internal", ENERGIES, ids=lambda u: f"{u.kind}-{u.m:g}")
+@pytest.mark.parametrize("cap", [None, 1.0])
+def test_every_energy_with_and_without_congestion(internal, cap):
+    grid = Grid([-2.0, -1.5], [2.0, 1.5], [26, 19], [True, False])
+    rho0 = grid.sample(lambda x, y: np.where((x - 0.4) ** 2 + y**2 < 0.4, 0.9, 0.0))
+    potential = grid.sample(lambda x, y: 1 - np.cos(np.pi * x / 2) + y**2)
+    result = solve_step(grid, rho0, internal, potential, 0.1, 2, 5e-4, 3000, congestion=cap)
+    paths_are_feasible(grid, rho0, result)
+    assert -1e-12 <= result.gap <= 5e-4
+    _, primal = primal_of(grid, result, internal, potential, 0.1)
+    assert result.primal == pytest.approx(primal, rel=1e-10)
+    if cap is not None:
+        assert result.rho.max() <= cap * (1 + 1e-12)
+    start = 0.1 * grid.volume / grid.size * np.sum(internal.density(rho0) + potential * rho0)
+    assert result.primal <= start + 1e-12  # never worse than staying
+
+
+def test_a_congested_crowd_fills_the_bottom():
+    """Without internal energy and with ρ ≤ 1 a long step fills the lowest cells to exactly 1."""
+    grid = Grid([0.0], [4.0], [80])
+    rho0 = np.where((grid.x.centers > 2) & (grid.x.centers < 4), 0.5, 0.0)
+    result = solve_step(grid, rho0, Internal("none"), grid.x.centers, 6.0, 4, 1e-4, 4000, congestion=1.0)
+    expected = np.where(grid.x.centers < 1, 1.0, 0.0)
+    assert result.rho.max() <= 1 + 1e-12
+    assert np.abs(result.rho[0] - expected).sum() / expected.sum() < 0.03
+
+
+def test_translation_and_dilation_have_their_closed_form():
+    """W₂² of a translate is M d²; of a dilated Barenblatt profile c₂ (R₁ − R₀)², c₂ = M/3 in 2D."""
+    grid = Grid([-1.0, -1.0], [1.0, 1.0], [48, 48])
+
+    def profile(radius, shift=0.0):
+        values = grid.average(lambda x, y: np.maximum(1 - ((x - shift) ** 2 + y**2) / radius**2, 0))
+        return values / (values.sum() * grid.volume / grid.size)
+
+    moved = solve_transport(grid, profile(0.4, -0.25), profile(0.4, 0.25), 8, 2e-3, 3000)
+    assert 2 * moved.primal == pytest.approx(0.25, rel=0.02)
+    paths_are_feasible(grid, profile(0.4, -0.25), moved)
+    assert moved.continuity <= 2e-3 and moved.dual <= moved.primal
+    grown = solve_transport(grid, profile(0.4), profile(0.7), 8, 2e-3, 3000)
+    assert 2 * grown.primal == pytest.approx(0.3**2 / 3, rel=0.03)
+
+
+def test_transport_in_1d_on_a_line_and_a_circle():
+    grid = Grid([0.0], [1.0], [64])
+    a, b = 1 + 0.5 * np.cos(np.pi * grid.x.centers), 1 - 0.5 * np.cos(np.pi * grid.x.centers)
+    u = np.linspace(0, 1, 20_001)
+    fine = np.linspace(0, 1, 20_001)
+    quantiles = [np.interp(u, fine + s * 0.5 * np.sin(np.pi * fine) / np.pi, fine) for s in (1, -1)]
+    exact = np.trapezoid((quantiles[0] - quantiles[1]) ** 2, u)
+    result = solve_transport(grid, a, b, 8, 1e-5, 3000)
+    assert 2 * result.primal == pytest.approx(exact, rel=2e-3)
+    circle = Grid([0.0], [1.0], [64], True)
+    bump = np.exp(20 * (np.cos(2 * np.pi * circle.x.centers) - 1))
+    bump /= bump.mean()
+    result = solve_transport(circle, np.roll(bump, -5), np.roll(bump, 5), 8, 1e-3, 3000)
+    assert 2 * result.primal == pytest.approx((10 / 64) ** 2, rel=0.02)  # the short way, across the seam
+
+
+def test_nothing_to_move():
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [4, 4])
+    result = solve_transport(grid, np.ones((4, 4)), np.ones((4, 4)), 2, 1e-6, 50)
+    assert result.transport < 1e-20
+    np.testing.assert_allclose(result.rho, 1.0, rtol=1e-12)
+
+
+def test_warm_start_saves_iterations_and_other_grids_are_taken():
+    grid, rho0, potential, _ = gaussian_step(48, 0.1)
+    cold = solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-4, 500)
+    warm = solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-4, 500, warm=cold)
+    assert warm.iterations <= 10 and warm.cascade == (warm.iterations,)
+    fine, rho1, potential, _ = gaussian_step(64, 0.1)
+    other = solve_step(fine, rho1, ENTROPY, potential, 0.1, 6, 1e-4, 500, warm=cold)
+    assert other.gap <= 1e-4
+
+
+def test_threads_change_nothing(monkeypatch):
+    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
+    grid, rho0, potential, _ = gaussian_step(64, 0.1)
+    results = [solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-3, 200, threads=n) for n in (1, 2)]
+    np.testing.assert_array_equal(results[0].rho, results[1].rho)
+    assert results[0].gap == results[1].gap
+
+
+def test_refusals():
+    grid, rho0, potential, _ = gaussian_step(32, 0.1)
+    with pytest.raises(SolverError, match=r"relative gap of .* in 5 iterations; .* Raise max_iterations"):
+        solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-8, 5)
+    with pytest.raises(CaseError, match="congestion must exceed the mean density"):
+        solve_step(grid, rho0, ENTROPY, potential, 0.1, 1, 1e-4, 100, congestion=rho0.mean() / 2)
+    with pytest.raises(CaseError, match="inner_steps must be at least 1"):
+        solve_step(grid, rho0, ENTROPY, potential, 0.1, 0, 1e-4, 100)
+    stretched = Grid([0.0], [1.0], [16], mapping=[lambda s: s**2])
+    with pytest.raises(CaseError, match='axis x is stretched; take algorithm = "newton"'):
+        solve_step(stretched, np.ones(16), ENTROPY, np.zeros(16), 0.1, 1, 1e-4, 100)

@@ -1,0 +1,351 @@
+"""`Case` → `build` → `Problem`: the only place where a problem is put together.
+
+Reading a case is in `casefile`, its tables in `schema`; their public names are exported here too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..base.toml import to_toml
+from ..diagnostics.blowup import Watch, make_watch
+from ..energy.energy import Energy, Internal
+from ..energy.equations import GEODESIC, name_equation
+from ..energy.flow import Column, Flow, Snapshot, Stepper
+from ..errors import CaseError
+from ..formulas.compile import Expression, compile_expression
+from ..grid import initial
+from ..grid.grid import Array, Grid, check_finite
+from ..linear.threads import SERIAL_CELLS, default_threads
+from ..methods.choice import make_stepper
+from .loading import find_case, from_mapping, load, loads, located, override, presets
+from .schema import Case, DensityTable, EnergyTable, Entropy, FvTable, GeodesicTable, JkoTable, Power, json_schema
+from .times import output_times
+
+if TYPE_CHECKING:
+    from ..diagnostics import Diagnostic
+
+__all__ = [
+    "Case",
+    "Code",
+    "Entropy",
+    "Power",
+    "Problem",
+    "Record",
+    "build",
+    "build_exact",
+    "build_flow",
+    "build_grid",
+    "check_memory",
+    "equation_name",
+    "find_case",
+    "from_mapping",
+    "json_schema",
+    "load",
+    "loads",
+    "memory_needed",
+    "output_times",
+    "override",
+    "presets",
+    "to_toml",
+]
+
+WORK_ARRAYS = {"fv": 20, "newton": 50, "pdhg": 15}
+"""Arrays of the grid's size that a run holds at once, for the estimate of its memory."""
+PATH_ARRAYS = 25
+"""What pdhg holds for each inner step."""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What stands for the formulas of a case that is put together in Python.
+
+    grid, energy : as they are.   initial : its density, an array of the grid's shape.
+    exact : exact(x=…[, y=…], t=…), or None.
+    """
+
+    grid: Grid
+    energy: Energy
+    initial: Array
+    exact: Callable[..., Array] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the file says of the run beside its numbers, and how the run is kept.
+
+    name : of the run folder.   texts : datasets of text, by name.   files : the data files that it read.
+    precision, compression : of the densities.   checkpoint : seconds of wall clock between checkpoints.
+    in_code : whether it was put together in Python.
+    """
+
+    name: str = "run"
+    title: str = ""
+    method: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    precision: str = "float64"
+    compression: str = "none"
+    checkpoint: float = 60.0
+    in_code: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything the time loop needs; no choice is left to make.
+
+    times : (n,) output times, strictly increasing, start and end included.
+    exact : t ↦ the exact density on the grid, sampled like the initial data, or None.
+    sampling : "average" or "centre".   equation : its short name.
+    stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
+    columns : what the scheme records with every step, beyond what every run does.   record : see there.
+    watch : looks for a blow-up that ends the run, or None where there can be none.
+    """
+
+    flow: Flow
+    stepper: Stepper
+    initial: Snapshot
+    times: Array
+    exact: Callable[[float], Array] | None
+    sampling: str
+    equation: str
+    stationary: float | None
+    diagnostics: tuple[Diagnostic, ...]
+    columns: tuple[Column, ...] = ()
+    record: Record = field(default_factory=Record)
+    watch: Watch | None = None
+
+
+def build(case: Case, threads: int | None = None) -> Problem:
+    """Put the problem together.  Raises CaseError, with the key path, where the data makes none.
+
+    threads : default WGFPDE_NUM_THREADS, else the cores this process may use.
+    """
+    from ..diagnostics import Setting, chosen
+
+    check_memory(case)
+    grid = build_grid(case)
+    threads = threads or default_threads()
+    flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
+    rho = _start(case, grid)
+    target = None if case.target is None else _density(case, grid, case.target, "target", flow.mass(rho))
+    stepper, columns = make_stepper(case, flow, rho, target, threads)
+    with located(case.path, "output.diagnostics"):
+        setting = Setting(flow, case.exact is not None, descends(case.solver), _is_balanced(case))
+        recorded = chosen(setting, case.output.diagnostics)
+    descent = None if isinstance(case.solver, GeodesicTable) else case.solver
+    return Problem(
+        flow=flow,
+        stepper=stepper,
+        initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho}),
+        times=output_times(case),
+        exact=build_exact(case, grid),
+        sampling=case.initial.sampling,
+        equation=equation_name(case.energy) if descent is not None else GEODESIC.name,
+        stationary=None if descent is None else descent.stationary,
+        diagnostics=recorded,
+        columns=columns,
+        record=_record(case),
+        watch=_watch(case, flow, rho),
+    )
+
+
+def descends(solver: FvTable | JkoTable | GeodesicTable) -> bool:
+    """Whether the march is the gradient flow of its energy: a geodesic is none, nor is a crowd of bounded density."""
+    return isinstance(solver, FvTable) or (isinstance(solver, JkoTable) and solver.congestion is None)
+
+
+def _is_balanced(case: Case) -> bool:
+    """A step in the plane by finite volumes costs less than the dissipation that it would be held against."""
+    return isinstance(case.solver, JkoTable) or case.dim == 1
+
+
+def _watch(case: Case, flow: Flow, rho: Array) -> Watch | None:
+    """What ends a run that blows up; a crowd of bounded density cannot."""
+    solver = case.solver
+    if isinstance(solver, GeodesicTable) or solver.blow_up == "ignore" or not descends(solver):
+        return None
+    return make_watch(flow, flow.mass(rho))
+
+
+def _record(case: Case) -> Record:
+    tables = [table for table in (case.initial, case.target) if table is not None]
+    return Record(
+        name=case.name,
+        title=case.title,
+        method=case.solver.method,
+        texts={
+            "case_toml": case.text,
+            "resolved_toml": case.resolved_toml(),
+            "sources_json": json.dumps(case.sources, ensure_ascii=False),
+        },
+        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        precision=case.output.precision,
+        compression=case.output.compression,
+        checkpoint=case.output.checkpoint,
+        in_code=case._code is not None,
+    )
+
+
+def memory_needed(case: Case) -> int:
+    """Bytes a run will hold, roughly."""
+    solver = case.solver
+    if isinstance(solver, FvTable):
+        arrays = WORK_ARRAYS["fv"]
+    elif isinstance(solver, GeodesicTable) or solver.algorithm == "pdhg":
+        arrays = WORK_ARRAYS["pdhg"] + PATH_ARRAYS * solver.inner_steps
+    else:
+        arrays = WORK_ARRAYS["newton"]
+    return arrays * 8 * case.cells
+
+
+def check_memory(case: Case) -> None:
+    """Refuse a grid larger than this machine's memory, before anything is allocated."""
+    try:
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return
+    needed = memory_needed(case)
+    if needed > available:
+        raise CaseError(
+            f"{case.path}: grid.shape: {case.cells} cells need about {needed / 2**30:.1f} GiB of memory "
+            f"and this machine has {available / 2**30:.1f} GiB; use fewer cells"
+        )
+
+
+def build_grid(case: Case) -> Grid:
+    table = case.grid
+    if case._code is not None:
+        return case._code.grid
+    periodic = [kind == "periodic" for kind in table.boundary]
+    mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
+    with located(case.path, "grid" if mapping is None else "grid.mapping"):
+        return Grid(table.lower, table.upper, table.shape, periodic, mapping)
+
+
+def equation_name(energy: EnergyTable) -> str:
+    """The usual short name of the equation that an energy gives."""
+    return name_equation(energy).name
+
+
+def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
+    if text.startswith("python: "):
+        raise CaseError(f"{case.path}: {key}: expected a formula, found a function given in Python ({text[8:]})")
+    with located(case.path, key):
+        return compile_expression(text, variables, case.params, where=key)
+
+
+def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
+    expression = _function(case, text, ("s",), f"grid.mapping[{axis}]")
+    return lambda s: expression(s=s)
+
+
+def _space(case: Case) -> tuple[str, ...]:
+    """Variables of a formula over the grid."""
+    return ("x", "r") if case.dim == 1 else ("x", "y", "r")
+
+
+def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
+    """The energy of a case on its grid."""
+    table = case.energy
+    if case._code is not None:
+        return Flow(grid, case._code.energy, threads)
+    potential = interaction = None
+    if table.potential is not None:
+        potential = _function(case, table.potential, _space(case), "energy.potential")
+    if table.interaction is not None:
+        interaction = _function(case, table.interaction, _space(case), "energy.interaction")
+    internal = Internal(**table.internal.model_dump())
+    with located(case.path, "energy.internal.m"):
+        internal.check_dimension(grid.dim)
+    texts = (table.potential or "", table.interaction or "")
+    with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
+        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
+    if interaction is None:
+        return flow
+    with located(case.path, "energy.interaction"):
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+
+
+def _start(case: Case, grid: Grid) -> Array:
+    """The density at the start; where its data file is gone, from the run that the case was read from."""
+    if case._code is not None:
+        return initial.normalise(case._code.initial, grid, case.initial.mass)
+    run = None if case._draft is None else case._draft.run
+    name = case.initial.file or case.initial.samples
+    if name is not None and run is not None and not Path(name).exists():
+        known = tomllib.loads(run.resolved_toml)
+        before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
+        same_grid = grid.dim == run.dim and all(
+            np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
+        )
+        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
+            rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
+            same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
+            return rho if same else initial.normalise(rho, grid, case.initial.mass)
+    return _density(case, grid, case.initial, "initial", case.initial.mass)
+
+
+def _density(case: Case, grid: Grid, table: DensityTable, place: str, mass: float | None) -> Array:
+    """The density that a table gives, rescaled to a mass.   place : the table's key."""
+    if table.density is not None:
+        with located(case.path, f"{place}.density"):
+            expression = _function(case, table.density, _space(case), f"{place}.density")
+            rho = initial.from_expression(expression, grid, case.initial.sampling)
+            return initial.normalise(rho, grid, mass)
+    key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
+    assert name is not None
+    path = Path(name)
+    with located(case.path, f"{place}.{key}"):
+        if not path.exists():
+            here = os.listdir(path.parent) if path.parent.is_dir() else []
+            near = difflib.get_close_matches(path.name, here, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
+            raise CaseError(f"{path} does not exist{hint}")
+        rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
+        return initial.normalise(rho, grid, mass)
+
+
+def _density_file(path: Path, grid: Grid) -> Array:
+    from .. import store
+
+    if path.suffix == ".npy":
+        return initial.from_npy(path, grid)
+    if path.is_dir() or path.suffix in (".h5", ".hdf5"):
+        rho, edges, _ = store.read_last(path)
+        target = tuple(axis.edges for axis in grid.axes)
+        if len(edges) != len(target):
+            raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
+        same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
+        return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
+    raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
+
+
+def build_exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
+    """t ↦ the exact density of a case, where it names one, sampled like its start."""
+    if case.exact is None:
+        return None
+    if case._code is not None:
+        expression = case._code.exact
+    else:
+        expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
+    sample = grid.average if case.initial.sampling == "average" else grid.sample
+
+    def exact(t: float) -> Array:
+        with located(case.path, "exact.density"):
+            values = sample(lambda **place: expression(**place, t=t))
+            check_finite(values, grid, f"the exact density at t = {t:g}")
+        return values
+
+    for t in (case.time.start, case.time.end):  # fail before the run, not in it
+        exact(t)
+    return exact

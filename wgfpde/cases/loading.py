@@ -1,0 +1,342 @@
+"""TOML → validated `Case`: includes, overrides, and the defaults that depend on other keys.
+
+A case is read with the standard library, merged with its `include`s and overrides, validated strictly and
+completed with every default: `Case.resolved_toml()` is the whole truth about a run.
+
+    title         the file's stem
+    boundary      "no-flux" on every axis
+    solver        fv, order 2;  solver.dt = (end − start)/200
+    tolerance     of JKO steps, by algorithm
+    output.every  (end − start)/10, where `times` is absent; with JKO steps the next multiple of tau
+
+Where each value came from is kept: `Case.sources` says "default", "file" (or which included file), "command line".
+
+Every failure is a CaseError (exit code 2) of one line per mistake: file, key path, what was expected, what
+was found, and the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from .. import store
+from ..base.packaged import packaged_folder
+from ..base.toml import flat, show, to_toml
+from ..errors import CaseError
+from .messages import sentences
+from .schema import INITIAL_SOURCES, TOLERANCES, Case, FvTable, JkoTable
+from .times import asked_spans, check_multiples, output_times
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A case as it was written, before its defaults.
+
+    data : its tables, includes merged.   sources : dotted key → where its value comes from.   path : as messages name
+    it.   text : as the user wrote it.   run : the run that it was read from, or None.
+    """
+
+    data: dict[str, Any]
+    sources: Mapping[str, str]
+    path: Path
+    text: str
+    run: store.Run | None = None
+
+
+_EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("initial",): INITIAL_SOURCES,
+    ("target",): INITIAL_SOURCES,
+    ("output",): ("every", "times"),
+}
+
+
+def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Case:
+    """Read and validate a case: a case file, a packaged preset by its name, or the one that a run (folder, file) keeps.
+
+    overrides : "a.b=value" strings, as on the command line (the value is read as TOML, else as text), or nested tables.
+    Raises CaseError, and StoreError for an output file that cannot be read.
+    """
+    inside = Path(path) / store.FILE_NAME
+    if inside.is_file() and str(path) not in presets():
+        path = inside
+    if Path(path).suffix in (".h5", ".hdf5"):
+        return override(stored(store.read(path)), overrides)
+    file = find_case(path)
+    data, sources = _read(file, ())
+    return override(Draft(data, sources, file, file.read_text(encoding="utf-8")), overrides)
+
+
+def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> Case:
+    """The same from TOML text, such as the one kept in an output file; relative paths start from `folder`."""
+    data, sources = _merged(_parse(text, Path(source)), Path(source), Path(folder), ())
+    return _validate(Draft(data, sources, Path(source), text))
+
+
+def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
+    """The same from nested dictionaries, for scripts."""
+    draft = loads(to_toml(_plain(data)), source, folder)._draft
+    return _validate(dataclasses.replace(draft, sources=dict.fromkeys(draft.sources, "Python")))
+
+
+def stored(run: store.Run) -> Draft:
+    """The case of a run: with every value as it was, and where that came from."""
+    if run.attributes.get("made_in") == "python":
+        raise CaseError(
+            f"{run.path}: this run was put together in Python, with functions that a file cannot hold; "
+            "run that script again, or write the energy as formulas in a case file"
+        )
+    data = _parse(run.resolved_toml, run.path)
+    return Draft(data, run.sources, run.path, run.case_toml, run)
+
+
+def kept(folder: Path) -> Draft:
+    """The case of a run folder, from the texts beside the output file that is not there."""
+    try:
+        texts = [(folder / name).read_text(encoding="utf-8") for name in ("resolved.toml", "case.toml")]
+    except OSError as error:
+        raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
+    data = _parse(texts[0], folder / "resolved.toml")
+    return Draft(data, dict.fromkeys(dict(flat(data)), "resolved.toml"), folder / "resolved.toml", texts[1])
+
+
+def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], source: str = "") -> Case:
+    """A case with other values; the defaults that depend on them follow.
+
+    overrides : as for `load`.   source : where they come from, for the record.   Raises CaseError.
+    """
+    draft = case._draft if isinstance(case, Case) else case
+    if isinstance(overrides, Mapping):
+        top, source = _plain(overrides), source or "Python"
+        _absolute_paths(top, Path())
+    else:
+        top, source = _overrides(overrides), source or "command line"
+    code = case._code if isinstance(case, Case) else None
+    if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "initial", "exact", "params"})):
+        raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
+    data, sources = copy.deepcopy(draft.data), dict(draft.sources)
+    _merge(data, top)
+    sources = _sources_of(data, sources, top, source)
+    changed = _validate(dataclasses.replace(draft, data=data, sources=sources))
+    changed._code = code
+    return changed
+
+
+def find_case(name: Path | str) -> Path:
+    """The file meant by a path or by the name of a packaged preset.  Raises CaseError naming the nearest."""
+    path = Path(name)
+    preset = presets().get(str(name).removesuffix(".toml"))
+    if not path.is_file() and preset is not None:  # a folder of that name does not hide it
+        return preset
+    return _existing(path)
+
+
+def presets() -> dict[str, Path]:
+    """The packaged cases by name: beside the package in a source tree, inside it once installed."""
+    folder = packaged_folder("cases")
+    return {} if folder is None else {file.stem: file for file in sorted(folder.glob("*.toml"))}
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if path.is_dir():
+        inside = [path / name for name in (store.FILE_NAME, "case.toml") if (path / name).is_file()]
+        hint = f"; did you mean {inside[0]}?" if inside else ""  # the first repeats the run, overrides included
+        raise CaseError(f"{path}: expected a case file, found a folder{hint}")
+    folder = path.parent
+    here = {p.name: str(p) for p in folder.glob("*.toml")} if folder.is_dir() else {}
+    known = presets()
+    if near := difflib.get_close_matches(path.name.removesuffix(".toml") + ".toml", here, n=1):
+        hint = f"; did you mean {here[near[0]]}?"
+    elif near := difflib.get_close_matches(path.stem, known, n=1):
+        hint = f'; did you mean the packaged case "{near[0]}"?'
+    else:
+        hint = f"; packaged cases: {', '.join(known)}" if known else ""
+    raise CaseError(f"{path}: no such case file{hint}")
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, str]]:
+    """One file merged over its includes, and where its values come from.   above : the files that include it."""
+    if path.resolve() in above:
+        raise CaseError(f"{path}: include: the files include each other in a circle; remove one")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path}: cannot be read as text: {error}") from error
+    return _merged(_parse(text, path), path, path.parent, (*above, path.resolve()))
+
+
+def _merged(
+    data: dict[str, Any], source: Path, folder: Path, above: tuple[Path, ...]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Tables laid over those of their includes, whose titles do not count; paths become absolute."""
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in _include_list(data, source):
+        lower, origins = _read(_existing(folder / name), above)
+        _merge(merged, lower)
+        sources |= {key: f"included {name}" if origin == "file" else origin for key, origin in origins.items()}
+    merged.pop("title", None)
+    _absolute_paths(data, folder)
+    _merge(merged, data)
+    return merged, _sources_of(merged, sources, data, "file")
+
+
+def _sources_of(
+    merged: Mapping[str, Any], below: Mapping[str, str], top: Mapping[str, Any], source: str
+) -> dict[str, str]:
+    """Where the values of merged tables come from: `source` for those of `top`, else as `below` says."""
+    known = {**below, **dict.fromkeys(dict(flat(top)), source)}
+    return {key: known[key] for key, _ in flat(merged) if key in known}
+
+
+def _parse(text: str, source: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError(f"{source}: not valid TOML: {error}") from error
+
+
+def _include_list(data: dict[str, Any], source: Path) -> list[str]:
+    names = data.pop("include", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CaseError(f'{source}: include: expected a list such as ["base.toml"], found {show(names)}')
+    return names
+
+
+def _plain(value: Any) -> Any:
+    """Tables and lists of Python's own numbers, from what a script may hold: tuples, arrays, NumPy's numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _absolute_paths(data: dict[str, Any], folder: Path) -> None:
+    """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
+    for table in (data.get("initial"), data.get("target")):
+        for key in ("file", "samples"):
+            if isinstance(table, dict) and isinstance(table.get(key), str):
+                table[key] = str((folder / table[key]).resolve())
+
+
+def _overrides(items: Sequence[str]) -> dict[str, Any]:
+    """["a.b=1", …] as nested tables."""
+    data: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
+            raise CaseError(f"--set {item}: expected key=value, for example --set grid.shape=[64,64]")
+        if parts == ["include"]:
+            raise CaseError(f"--set {item}: files are included by a case file only; write the line at its top")
+        table = data
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
+        table[parts[-1]] = parse_value(text.strip())
+    _absolute_paths(data, Path())
+    return data
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML, else as text."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    """Lay `top` over `base`, key by key.
+
+    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
+    one of several exclusive keys replaces the others.
+    """
+    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
+        base.clear()
+    if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
+        kept = {"kappa"} if top["kind"] != "none" else set()
+        for key in set(base) - kept:
+            del base[key]
+    exclusive = _EXCLUSIVE.get(path, ())
+    if any(key in top for key in exclusive):
+        for key in exclusive:
+            base.pop(key, None)
+    for key, value in top.items():
+        if isinstance(value, dict):
+            if not isinstance(base.get(key), dict):
+                base[key] = {}
+            _merge(base[key], value, (*path, key))
+        else:
+            base[key] = value
+
+
+def _validate(draft: Draft) -> Case:
+    source = draft.path
+    data = {"title": source.stem} | draft.data
+    try:
+        case = Case.model_validate(data)
+    except ValidationError as error:
+        raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
+    _check_steps(case, source)
+    case = _complete(case)
+    case._draft = draft
+    found = flat(case.model_dump(by_alias=True, exclude_none=True))
+    case._sources = {key: draft.sources.get(key, "default") for key, _ in found}
+    with located(source, "output.times" if case.output.times is not None else "output.every"):
+        output_times(case)
+    return case
+
+
+def _check_steps(case: Case, source: Path) -> None:
+    """Every time that the case names is a whole number of JKO steps after its start."""
+    if not isinstance(case.solver, JkoTable):
+        return
+    spans = asked_spans(case)
+    for key, values in spans.items():
+        start = 0.0 if key == "output.every" else case.time.start
+        with located(source, key):
+            check_multiples(values, case.solver.tau, start, [s for group in spans.values() for s in group])
+
+
+def _complete(case: Case) -> Case:
+    """Fill in the defaults that depend on other tables."""
+    span, solver = case.time.end - case.time.start, case.solver
+    update: dict[str, Any] = {}
+    every = span / 10
+    if isinstance(solver, FvTable) and solver.dt is None:
+        update["solver"] = solver.model_copy(update={"dt": span / 200})
+    if isinstance(solver, JkoTable):
+        every = math.ceil(round(span / solver.tau) / 10) * solver.tau
+        if solver.tolerance is None:
+            update["solver"] = solver.model_copy(update={"tolerance": TOLERANCES[solver.algorithm]})
+    if case.output.every is None and case.output.times is None:
+        update["output"] = case.output.model_copy(update={"every": every})
+    return case.model_copy(update=update)
+
+
+@contextmanager
+def located(source: Path, key: str) -> Iterator[None]:
+    """Put the file and the key path before the message of a CaseError raised inside."""
+    try:
+        yield
+    except CaseError as error:
+        message = str(error)
+        for prefix in (f"{source}: ", f"{key}: "):
+            message = message.removeprefix(prefix)
+        raise CaseError(f"{source}: {key}: {message}") from error

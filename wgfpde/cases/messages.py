@@ -1,0 +1,132 @@
+"""What is wrong with a case, one sentence per mistake: key path, what was expected, what was found."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..base.toml import show, to_value
+from .schema import TABLES, UNIONS, Table
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """All mistakes that pydantic found, each told once."""
+    return list(dict.fromkeys(_sentence(dict(item)) for item in error.errors(include_url=False)))
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    """One pydantic error as "key.path: what was expected, what was found"."""
+    kind, loc, found = item["type"], tuple(item["loc"]), item.get("input")
+    context = item.get("ctx", {})
+    key = _key_path(loc)
+    if kind == "sentence":
+        return f"{key}: {item['msg']}" if key else str(item["msg"])
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; {_nearest_key(loc)}"
+    if kind == "missing":
+        return f"{key}: missing: {_description(loc)}"
+    if kind.startswith("union_tag"):
+        name = context["discriminator"].strip("'")
+        if kind == "union_tag_not_found":
+            tags = [where[-1] for where in TABLES if where[:-1] == loc]
+            return f"{key}.{name}: missing; expected {_listed(tags)}"
+        return f"{key}.{name}: {_not_among(context['tag'], context['expected_tags'])}"
+    if loc == ("schema",):
+        return f"schema: this version reads schema = 1, found {show(found)}; a newer wgfpde may read it"
+    if kind == "literal_error":
+        return f"{key}: {_not_among(found, context['expected'])}"
+    if kind == "greater_than":
+        return f"{key}: expected a number larger than {context['gt']:g}, found {show(found)}"
+    if kind == "greater_than_equal":
+        what = "at least 2 cells" if loc[:2] == ("grid", "shape") else f"an integer ≥ {context['ge']}"
+        return f"{key}: expected {what}, found {show(found)}"
+    expected, described = _EXPECTED.get(kind), _description(loc)
+    if expected is None:
+        return f"{key}: {item['msg']}, found {show(found)}"
+    if described:
+        expected = described if expected in described else f"{expected} ({described})"
+    return f"{key}: expected {expected}, found {show(found)}{_quoting_hint(kind, found)}"
+
+
+def _quoting_hint(kind: str, found: object) -> str:
+    if kind == "list_type" and isinstance(found, str) and "," in found:
+        return f"; write [{found}]"
+    if kind == "list_type" and not isinstance(found, str | dict):
+        return f"; write [{to_value(found)}]"
+    if kind == "string_type" and isinstance(found, int | float):
+        return f'; write "{to_value(found)}"'
+    return ""
+
+
+def _untagged(loc: tuple) -> tuple:
+    """pydantic puts the chosen member of a union into the location; the user did not write it."""
+    for union in UNIONS:
+        if loc[: len(union)] == union and len(loc) > len(union):
+            return loc[: len(union)] + loc[len(union) + 1 :]
+    return loc
+
+
+def _key_path(loc: tuple) -> str:
+    text = ""
+    for part in _untagged(loc):
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _keys(table: type[Table]) -> list[str]:
+    return [info.alias or name for name, info in table.model_fields.items()]
+
+
+def _nearest_key(loc: tuple) -> str:
+    name, parent = str(loc[-1]), tuple(loc[:-1])
+    keys = _keys(TABLES[parent]) if parent in TABLES else []
+    if parent == ():
+        keys.append("include")
+    valid = f"Valid keys: {', '.join(keys)}"
+    if near := difflib.get_close_matches(name, keys, n=1):
+        return f'did you mean "{near[0]}"? {valid}'
+    elsewhere = [where for where, table in TABLES.items() if name in _keys(table)]
+    if not elsewhere:
+        return valid
+    other = _key_path((*elsewhere[0], name))
+    if other == _key_path(loc):
+        return f'it belongs to "{elsewhere[0][-1]}", not "{parent[-1]}". {valid}'
+    return f"did you mean {other}? {valid}"
+
+
+def _description(loc: tuple) -> str:
+    """What a field expects, from its own description; "" for parts of a list."""
+    table = TABLES.get(tuple(loc[:-1]))
+    for name, info in table.model_fields.items() if table else ():
+        if (info.alias or name) == loc[-1]:
+            return info.description or ""
+    return ""
+
+
+def _not_among(found: object, expected: str) -> str:
+    """`expected` is pydantic's list of choices: 'fv', 'jko'  or  1 or 2."""
+    choices = re.findall(r"'([^']*)'", expected)
+    near = difflib.get_close_matches(str(found), choices, n=1)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    return f"expected {_listed(choices) if choices else expected}, found {show(found)}{hint}"
+
+
+def _listed(choices: Sequence[str]) -> str:
+    quoted = [f'"{choice}"' for choice in choices]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]

@@ -1,0 +1,87 @@
+"""When snapshots are written, and whether JKO steps can be there in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from ..errors import CaseError
+from ..grid.grid import Array
+from .schema import Case
+
+MAX_OUTPUTS = 100_000
+"""Most snapshots a case may ask for."""
+MOST_STEPS = 1e12
+MULTIPLE = 1e-9
+"""How far, relative to its distance from the start, a time may lie from a whole number of JKO steps."""
+
+
+def output_times(case: Case) -> Array:
+    """Strictly increasing output times; start and end are always among them.  Raises CaseError."""
+    start, end, every = case.time.start, case.time.end, case.output.every
+    if case.output.times is not None:
+        times = np.array(case.output.times, dtype=float)
+        if np.any(outside := (times < start) | (times > end)):
+            found = times[np.argmax(outside)]
+            raise CaseError(f"expected times within [{start:g}, {end:g}], found {found:g}")
+        if np.any(steps := np.diff(times) <= 0):
+            k = int(np.argmax(steps))
+            raise CaseError(f"expected increasing times, found {times[k]:g} before {times[k + 1]:g}")
+    else:
+        assert every is not None
+        count = (end - start) / every
+        if count > MAX_OUTPUTS:
+            raise CaseError(f"{every:g} asks for {count:.3g} snapshots, more than {MAX_OUTPUTS}; enlarge it")
+        times = _in_decimals(start + every * np.arange(1, math.ceil(count - 1e-9)))
+    if len(times) > MAX_OUTPUTS:
+        raise CaseError(f"found {len(times)} snapshots; at most {MAX_OUTPUTS}: leave some out")
+    return np.unique(np.concatenate([[start], times, [end]]))
+
+
+def _in_decimals(times: Array) -> Array:
+    """Times as they are written, 1.15 and not 1.1500000000000001: so an end that was asked for is one of them too."""
+    return np.array([float(f"{t:.15g}") for t in times], dtype=float)
+
+
+def asked_spans(case: Case) -> dict[str, list[float]]:
+    """What the case itself says about times, as distances from its start, by key."""
+    start = case.time.start
+    return {
+        "time.end": [case.time.end - start],
+        "output.every": [] if case.output.every is None else [case.output.every],
+        "output.times": [t - start for t in case.output.times or []],
+    }
+
+
+def check_multiples(spans: Sequence[float], tau: float, start: float, others: Sequence[float]) -> None:
+    """Refuse a span that no whole number of steps fills: JKO steps all have one size and end on every output time.
+
+    spans : distances from the start.   start : to name times in the message.   others : spans that must be multiples of
+    a better tau too.   Raises CaseError with the nearest choices.
+    """
+    for span in spans:
+        count = span / tau
+        if not count < MOST_STEPS:
+            raise CaseError(f"tau = {tau:.10g} asks for {count:.3g} steps; enlarge it")
+        if round(count) > 0 and abs(count - round(count)) <= MULTIPLE * max(1.0, count):
+            continue
+        near = [start + k * tau for k in (math.floor(count), math.ceil(count)) if k > 0]
+        choices = f"the nearest {'are' if len(near) == 2 else 'is'} {' and '.join(f'{t:.10g}' for t in near)}"
+        after = f" after the start {start:g}" if start else ""
+        better = better_step([*spans, *others], tau)
+        remedy = f"; or take tau = {better!r}" if better else ""
+        raise CaseError(f"{start + span:.10g} is not a multiple of tau = {tau:.10g}{after}; {choices}{remedy}")
+
+
+def better_step(spans: Sequence[float], tau: float) -> float | None:
+    """The largest step ≤ tau of which all spans are multiples; None where that would be below tau/1000."""
+    fractions = [Fraction(span).limit_denominator(10**6) for span in spans if span > 0]
+    common = Fraction(math.gcd(*(f.numerator for f in fractions)), math.lcm(*(f.denominator for f in fractions)))
+    if any(abs(float(f) - span) > MULTIPLE * span for f, span in zip(fractions, spans, strict=True)):
+        return None
+    if common < tau / 1000:
+        return None
+    return float(common) / math.ceil(float(common) / tau * (1 - MULTIPLE))

@@ -1,0 +1,44 @@
+"""Verbs that tell about a run: inspect, report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .arguments import Verbs, json_of, run_of
+from .printing import print_json, print_record, print_summary
+
+WORST_HELP = (
+    "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, the smallest "
+    "density, the largest error. No density is read, so that a large file is shown at once, also while it is written."
+)
+
+
+def add(verbs: Verbs) -> None:
+    inspect = verbs.add("inspect", _inspect, "show what a run holds and whether its promises were kept", WORST_HELP)
+    run_of(inspect)
+    json_of(inspect)
+    report = verbs.add("report", _report, "write one HTML page about a run, readable offline")
+    run_of(report)
+    report.add_argument("--out", type=Path, metavar="FILE", help="the page (default: report.html beside the run)")
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from ..output.report import summary
+    from ..store import read
+
+    record = summary(read(args.path))
+    if args.json:
+        print_json(record)
+        return 0
+    print_record(record)
+    print_summary(record)
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from ..output.report import write
+    from ..store import read
+
+    print(write(read(args.path), args.out))
+    return 0

@@ -1,0 +1,109 @@
+"""Verbs that draw a run: plot, movie."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..runs.progress import NoteLine
+from .arguments import Verbs, run_of
+
+FIELDS = (
+    "Fields: rho (the default), energy, certificates, gap, error, steps, or the name of a diagnostic, as inspect "
+    "shows them."
+)
+
+
+def add(verbs: Verbs) -> None:
+    plot = verbs.add("plot", _plot, "plot a run", FIELDS)
+    run_of(plot)
+    plot.add_argument("--field", metavar="NAME", help="what to draw (default: rho, above the energy)")
+    which = plot.add_mutually_exclusive_group()
+    which.add_argument("--times", type=_times, metavar="T,T,…", help="stored times to draw the density at")
+    which.add_argument("--index", type=_indices, metavar="K,K,…", help="or numbers, from 0; --index=-1 is the last")
+    plot.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
+    plot.add_argument("--error", action="store_true", help="also the density less the exact one")
+    plot.add_argument("--out", type=Path, metavar="PATH", help="file (.png, .pdf, .svg) or folder (default: the run's)")
+    plot.add_argument("--format", choices=("png", "pdf", "svg"), help="kind of file (default: as --out ends, or png)")
+    movie = verbs.add("movie", _movie, "film a run, one frame for each snapshot")
+    run_of(movie)
+    movie.add_argument("--out", type=Path, metavar="FILE", help=".gif or .mp4 (default: plots/movie.gif of the run)")
+    speed = movie.add_mutually_exclusive_group()
+    speed.add_argument(
+        "--fps", type=float, metavar="N", help="frames per second (default: about 8 s, at most 200 frames)"
+    )  # fmt: skip
+    speed.add_argument("--seconds", type=float, metavar="S", help="or how long the film lasts")
+    movie.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
+    movie.add_argument("--times", type=_span, metavar="A:B", help="first and last time; either may be left out")
+
+
+def _plot(args: argparse.Namespace) -> int:
+    names = ("field", "times", "index", "log", "error", "format")
+    given = {name: value for name in names if (value := getattr(args, name))}
+    for figure in plot_figures(args.path, args.out, **given):
+        print(figure)
+    return 0
+
+
+def _movie(args: argparse.Namespace) -> int:
+    from ..output.plots import movie
+    from ..output.references import references
+    from ..store import read
+
+    run = read(args.path)
+    gibbs = references(run)[1] if run.dim == 1 else None
+    line = NoteLine(sys.stderr)
+    try:
+        film = movie(
+            run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
+            gibbs=gibbs, progress=lambda done, total: line(f"frame {done} of {total}"),
+        )  # fmt: skip
+    finally:
+        line.clear()
+    print(film)
+    return 0
+
+
+def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path]:
+    """Draw a run, held against its exact solution and its Gibbs state where its case tells them.
+
+    given : fields of plots.Options.
+    """
+    from ..output.plots import Options, plot
+    from ..output.references import references
+    from ..store import read
+
+    run, options = read(path), Options(**given)
+    exact, gibbs = references(run) if options.field == "rho" else (None, None)
+    return plot(run, out, options=options, exact=exact, gibbs=gibbs)
+
+
+def _times(text: str) -> tuple[float, ...]:
+    return tuple(_number(part, text, "times, such as 0,0.5,2") for part in text.split(","))
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers of snapshots, such as 0,5,-1; found {text!r}") from None
+
+
+def _span(text: str) -> tuple[float, float]:
+    wish = "a span of times, such as 0.5:2 or 0.5:"
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise argparse.ArgumentTypeError(f"expected {wish}; found {text!r}")
+    return (
+        _number(first, text, wish) if first.strip() else float("-inf"),
+        _number(last, text, wish) if last.strip() else float("inf"),
+    )
+
+
+def _number(part: str, text: str, wish: str) -> float:
+    try:
+        return float(part)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {wish}; found {text!r}") from None

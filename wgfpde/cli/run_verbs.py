@@ -1,0 +1,149 @@
+"""Verbs that solve: run, resume, check."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base.amounts import size_text
+from ..runs.progress import ProgressLine
+from .arguments import Verbs, case_of, json_of
+from .picture_verbs import plot_figures
+from .printing import print_json, print_record
+
+if TYPE_CHECKING:
+    from ..cases.building import Case, Problem
+    from ..runs.runner import Result
+
+THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
+
+
+def add(verbs: Verbs) -> None:
+    run = verbs.add("run", _run, "solve a case and write a run folder", THREADS)
+    case_of(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/NAME)")
+    run.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
+    _march_of(run)
+    resume = verbs.add("resume", _resume, "go on with a run that was stopped, from its last checkpoint", THREADS)
+    resume.add_argument("path", type=Path, metavar="DIR", help="run folder")
+    resume.add_argument("--until", type=float, metavar="T", help="a new, later end, also of a run that is finished")
+    _march_of(resume)
+    check = verbs.add("check", _check, "validate and build a case without solving it")
+    case_of(check)
+    json_of(check)
+
+
+def _march_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--wall-limit", type=seconds, metavar="[[HH:]MM:]SS",
+        help="stop after this time, with a checkpoint to resume from; exit code 75",
+    )  # fmt: skip
+    sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    sub.add_argument("--plot", action="store_true", help="also plot the result")
+    json_of(sub)
+
+
+def seconds(text: str) -> float:
+    """A duration, hh:mm:ss, mm:ss or seconds."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 3 or any(not 0 <= number < float("inf") for number in numbers) or not any(numbers):
+        raise argparse.ArgumentTypeError(f"expected a time such as 01:30:00, 15:00 or 90, found {text!r}")
+    return sum(number * 60.0**k for k, number in enumerate(reversed(numbers)))
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ..cases.building import load
+    from ..runs.runner import run
+
+    case = load(args.case, args.overrides)
+    return _told(args, lambda told: run(case, args.out, args.overwrite, told, args.wall_limit))
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from ..runs.runner import resume
+
+    folder = args.path.parent if args.path.is_file() else args.path
+    return _told(args, lambda told: resume(folder, args.until, told, args.wall_limit))
+
+
+def _told(args: argparse.Namespace, march: Callable[[ProgressLine | None], Result]) -> int:
+    """March with progress, then say what came of it."""
+    line = ProgressLine(sys.stderr) if not args.quiet else None
+    try:
+        result = march(line)
+    finally:
+        if line is not None:
+            line.clear()
+    figures = plot_figures(result.folder) if args.plot else []
+    summary = _summary(result) | ({"figures": [str(f) for f in figures]} if args.plot else {})
+    if args.json:
+        print_json(summary)
+    elif not args.quiet:
+        print_record(summary)
+        for figure in figures:
+            print(f"  figure      {figure}")
+    if result.exit_code != 0:
+        print(f"error: {result.message or result.status}", file=sys.stderr)
+    return result.exit_code
+
+
+def _check(args: argparse.Namespace) -> int:
+    from ..cases.building import build, load
+
+    case = load(args.case, args.overrides)
+    facts = _case_facts(case, build(case))
+    if args.json:
+        print_json(facts)
+        return 0
+    print(f"{facts['title']}  ({case.path})")
+    for name in ("equation", "energy", "grid", "memory", "initial", "solver", "output"):
+        print(f"  {name:<10}  {facts[name]}")
+    return 0
+
+
+def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
+    from ..cases.building import memory_needed
+    from ..grid.grid import grid_text
+
+    solver, times, grid = case.solver, problem.times, problem.flow.grid
+    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
+    terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
+    terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    keys = solver.model_dump(exclude_none=True)
+    steps = ""
+    size = keys.get("tau", keys.get("dt"))
+    if isinstance(size, float):
+        steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
+    source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
+    rho = problem.initial.rho
+    stretched = [] if grid.uniform else ["stretched"]
+    return {
+        "title": case.title,
+        "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
+        "energy": ";  ".join(terms),
+        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
+        "cells": case.cells,
+        "memory": f"about {size_text(memory_needed(case))}, and {size_text(8 * case.cells * len(times))} on disk",
+        "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
+        "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
+        "times": times.tolist(),
+    }
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    """The record of a finished run, from its file, with what only the result knows."""
+    from ..output.promises import record_of
+    from ..store import read
+
+    return record_of(read(result.folder)) | {
+        "status": result.status, "message": result.message, "steps": result.steps,
+        "wall_seconds": result.wall_seconds, "exit_code": result.exit_code,
+    }  # fmt: skip

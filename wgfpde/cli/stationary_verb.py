@@ -1,0 +1,182 @@
+"""The verb stationary."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CaseError
+from ..runs.progress import NoteLine
+from .arguments import Verbs, case_of, json_of
+from .printing import print_json
+from .study_figure import figure_of, figure_options
+
+if TYPE_CHECKING:
+    from ..cases.building import Case
+    from ..studies.stationary import Diagram, End
+
+HELP = """
+States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
+from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
+unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
+those that only shift a state left out.  With --vary the states are followed as branches: the values at which one gains
+or loses stability are located, and near which one ends, in a fold or on another branch.  CASE-stationary.h5 and its
+picture replace those of an earlier search.
+"""
+
+
+def add(verbs: Verbs) -> None:
+    sub = verbs.add("stationary", _stationary, "find stationary states directly, and whether they are stable", HELP)
+    case_of(sub)
+    sub.add_argument(
+        "--vary", metavar="KEY=A:B:N", action="append", default=[],
+        help="a diagram of branches over this key, e.g. energy.internal.kappa=0.3:0.6:31",
+    )  # fmt: skip
+    sub.add_argument("--measure", metavar="NAME", default="", help="order parameter: the name of a diagnostic")
+    sub.add_argument("--branches", metavar="N", type=_count, default=12, help="most states at one value (default: 12)")
+    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
+    figure_options(sub)
+    json_of(sub)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of states, at least 1; found {text!r}")
+    return int(text)
+
+
+def _stationary(args: argparse.Namespace) -> int:
+    from ..cases.building import load
+    from ..store import check_place
+    from ..studies.stationary import KINDS, check_case
+
+    case = load(args.case, args.overrides)
+    check_case(case)
+    file = args.out or Path(f"{case.name}-stationary.h5")
+    check_place(file, *KINDS)
+    picture = figure_of(args, file)
+    line = NoteLine(sys.stderr)
+    try:
+        record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
+    finally:
+        line.clear()
+    if picture is not None:
+        from ..output.plots import branches
+        from ..store import read_study
+
+        branches(read_study(file), picture)
+    ends = {"file": str(file), "figure": None if picture is None else str(picture)}
+    if args.json:
+        print_json(record | ends)
+        return 0
+    print()
+    for name, end in ends.items():
+        if end is not None:
+            print(f"  {name:<10}{end}")
+    return 0
+
+
+def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
+    """All states of one case."""
+    from ..cases.building import build
+    from ..studies.stationary import branches, default_measures, measured, starts, states_record, write_states
+
+    problem = build(case)
+    flow, rho = problem.flow, problem.initial.rho
+    measures = [args.measure] if args.measure else default_measures(flow)
+    for name in measures:
+        measured(flow, rho, name)  # a mistake is told before the work
+    mass = flow.mass(rho)
+    states = branches(flow, mass, starts(flow, mass, rho), limit=args.branches, tell=line)
+    line.clear()
+    write_states(file, case, flow, states, measures[0])
+    record: dict[str, Any] = states_record(case, flow, mass, states, measures)
+    record["complete"] = len(states) < args.branches
+    if not args.json:
+        _print_states(record, measures)
+    return record
+
+
+def _vary(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
+    """Branches over a parameter."""
+    from ..cases.varying import vary
+    from ..studies.stationary import continuation, diagram_record, write_diagram
+
+    varied = vary(args.vary, case)
+    if len(varied) > 1:
+        raise CaseError("--vary is given once here: a diagram has one parameter.")
+    diagram = continuation(case, varied[0], measure=args.measure, limit=args.branches, tell=line)
+    line.clear()
+    write_diagram(file, case, diagram)
+    if not args.json:
+        _print_diagram(case, diagram)
+    record: dict[str, Any] = diagram_record(case, diagram)
+    return record
+
+
+def _print_states(record: dict[str, Any], measures: list[str]) -> None:
+    cells = " x ".join(str(n) for n in record["cells"])
+    print(f"{record['title']}: mass {record['mass']:g}, {cells} cells\n")
+    print(f"  {'state':>5}{'energy':>20}" + "".join(f"{name:>16}" for name in measures) + f"{'rate':>14}  verdict")
+    for k, state in enumerate(record["states"]):
+        values = "".join(f"{_plain(state['measures'][name]):>16.9g}" for name in measures)
+        print(f"  {k:>5}{state['energy']:>20.12g}{values}{state['eigenvalue']:>14.6g}  {_verdict(record, k)}")
+    for k, state in enumerate(record["states"]):
+        for note in state["notes"]:
+            print(f"\n  state {k}: {note}")
+    if any(state["translations"] for state in record["states"]):
+        print("\n  states that differ by a translation or a reflection count once")
+    if not record["complete"]:
+        print(f"\n  the search stopped at {len(record['states'])} states; --branches N allows more")
+
+
+def _plain(value: float) -> float:
+    """0 for what rounding leaves of it."""
+    return 0.0 if abs(value) < 1e-14 else value
+
+
+def _verdict(record: dict[str, Any], k: int) -> str:
+    """ "stable up to translations in x, lowest found"."""
+    states = record["states"]
+    state = states[k]
+    text = str(state["verdict"])
+    if text == "unstable":
+        count = state["unstable_directions"]
+        least = "" if state["unstable_directions_counted"] else "at least "
+        text += f" in {least}{count} direction{'s' if count > 1 else ''}"
+    if state["translations"]:
+        text += f", up to translations in {' and '.join(state['translations'])}"
+    low = states[0]["energy"]
+    if len(states) > 1 and state["energy"] - low <= 1e-10 * max(abs(low), abs(states[-1]["energy"])):
+        text += ", lowest found"
+    return text
+
+
+def _print_diagram(case: Case, diagram: Diagram) -> None:
+    key = diagram.key
+    print(f"{case.title}: stationary states over {key} = {diagram.values[0]:g} to {diagram.values[-1]:g}\n")
+    print(f"  {'branch':>6}{'from':>14}{'to':>14}{'points':>8}  {diagram.measure:>12} from, to{'':6}  verdict")
+    for branch in diagram.branches:
+        line = branch.line
+        ends = f"{_plain(line[0].measure):>12.6g} {_plain(line[-1].measure):>12.6g}"
+        words = ", then ".join(dict.fromkeys(point.state.verdict for point in line))
+        first, last = line[0].parameter, line[-1].parameter
+        print(f"  {branch.number:>6}{first:>14.8g}{last:>14.8g}{len(line):>8}  {ends}  {words}")
+    size = max(abs(point.measure) for branch in diagram.branches for point in branch.line)
+    for one in diagram.critical:
+        place = f"{diagram.measure} = {one.measure if abs(one.measure) > 1e-4 * size else 0.0:.6g}"
+        print(f"\n  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
+    for end in diagram.ends:
+        print(f"\n  {_end(key, end)}")
+
+
+def _end(key: str, end: End) -> str:
+    """ "branch 1 ends near params.b = 0.4 in a fold, where it meets branch 2"."""
+    text = f"branch {end.branch} {'ends' if end.side > 0 else 'begins'} near {key} = {end.parameter:.6g}"
+    if end.kind == "joins":
+        return f"{text} on branch {end.meets}"
+    if end.kind == "fold":
+        return f"{text} in a fold" + (f", where it meets branch {end.meets}" if end.meets >= 0 else "")
+    return f"{text}; why is not known"

@@ -1,0 +1,149 @@
+"""How convex a potential is, and the constant of its logarithmic Sobolev inequality.
+
+    Hess V ≥ K     on the box     (Bakry, Émery)        HWI and EVI hold with K, also where it is negative
+    H(ρ|π) ≤ (κ/2λ) I(ρ|π),   π ∝ e^{−V/κ}              and with it Talagrand's inequality (Otto, Villani)
+
+λ is the larger of K and of what comparing the measure with one of known constant gives (Holley, Stroock):
+
+    V = V₀ + ψ   ⇒   λ ≥ λ₀ e^{−(max ψ − min ψ)/κ}
+
+with V₀ = 0, λ₀ = κ min (π/L)² between walls and κ min (2π/L)² on circles; and with V₀ = c|x − x₀|²/2 + f, λ₀ = c, for
+the best c.  On a line f is the convex envelope of V − c|x − x₀|²/2, which makes ψ as small as it can be; in the plane
+f = 0.  A sum of functions of x and of y is treated axis by axis, since constants tensorise: λ = min (λ_x, λ_y).  These
+are bounds: a double well's own constant is larger.
+
+Both are those of the formula, whatever the cells are.  V is read at 1025 places or more on a line, 257 × 257 in the
+plane: a feature narrower than that is missed.  K is found by module `curvature`.  `lambda` in a case replaces λ.
+
+References: Bakry, Émery (1985), DOI 10.1007/BFb0075847; Holley, Stroock (1987), DOI 10.1007/BF01011161; Otto, Villani
+(2000), DOI 10.1006/jfan.1999.3557; Émery, Yukich (1987), Lecture Notes in Mathematics 1247, pages 173 to 175.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...energy.flow import Flow, once_per_flow
+from ...grid.grid import Array, Axis, Grid
+from .curvature import smallest_curvature
+
+LEAST_VALUES, MOST_VALUES = (1025, 257), (4097, 1025)
+"""Places along an axis where V is read: between these, two to a cell."""
+TRIALS = 24
+"""Convexities c that are tried for V₀."""
+
+
+@dataclass(frozen=True)
+class Convexity:
+    """K with Hess V ≥ K, and λ > 0 of the logarithmic Sobolev inequality (0: none is known), each with its origin."""
+
+    bound: float
+    bound_source: str
+    sobolev: float
+    sobolev_source: str
+
+
+@once_per_flow
+def convexity(flow: Flow) -> Convexity:
+    """The constants of a flow's Gibbs state; `flow` has one."""
+    found = 0.0 if flow.potential is None else smallest_curvature(flow.grid, _potential(flow))
+    source = "no potential" if flow.potential is None else "Hess V"
+    given = flow.energy.sobolev
+    if given is not None:
+        return Convexity(found, source, given, "the case")
+    compared = holley_stroock(flow)
+    if found > 0 and found >= compared:
+        return Convexity(found, source, found, source)
+    name = source if flow.potential is None else "Holley-Stroock"
+    return Convexity(found, source, compared, name if compared > 0 else "")
+
+
+def _potential(flow: Flow) -> Callable[..., Array]:
+    assert flow.energy.potential is not None
+    return flow.energy.potential
+
+
+# ---- Holley and Stroock ------------------------------------------------------------------------------------
+
+
+def holley_stroock(flow: Flow) -> float:
+    """λ > 0 by comparison; 0 where the exponential underflows."""
+    kappa, grid = flow.internal.kappa, flow.grid
+    plain = [kappa * ((2 if axis.periodic else 1) * np.pi / axis.length) ** 2 for axis in grid.axes]
+    if flow.potential is None:
+        return float(min(plain))
+    places, values = _read(grid, _potential(flow))
+    if not np.all(np.isfinite(values)):
+        return 0.0
+    parts = _separated(values)
+    if parts is not None:
+        each = zip(grid.axes, places, parts, plain, strict=True)
+        return float(min(_on_axis(axis, x, part, kappa, base) for axis, x, part, base in each))
+    found = [min(plain) * np.exp(-np.ptp(values) / kappa)]
+    x, y = places[0], places[1][:, None]
+    if not any(axis.periodic for axis in grid.axes):
+        j, i = np.unravel_index(np.argmin(values), values.shape)
+        for x0, y0 in ((x[i], y[j, 0]), (x.mean(), y.mean())):
+            square = 0.5 * ((x - x0) ** 2 + (y - y0) ** 2)
+            found += [c * np.exp(-np.ptp(values - c * square) / kappa) for c in _trials(np.ptp(values), square.max())]
+    return float(max(found))
+
+
+def _read(grid: Grid, potential: Callable[..., Array]) -> tuple[list[Array], Array]:
+    """V at many places along each axis, x first, walls included unless it is +∞ or nothing there."""
+    k = grid.dim - 1
+    counts = [min(max(2 * axis.size + 1, LEAST_VALUES[k]), MOST_VALUES[k]) for axis in grid.axes]
+    places = [np.linspace(axis.lower, axis.upper, n) for axis, n in zip(grid.axes, counts, strict=True)]
+
+    def at(places: list[Array]) -> Array:
+        shape = tuple(len(p) for p in reversed(places))
+        named = {"x": places[0]} if grid.dim == 1 else {"x": places[0][None, :], "y": places[1][:, None]}
+        with np.errstate(all="ignore"):
+            return np.array(np.broadcast_to(np.asarray(potential(**named), dtype=float), shape))
+
+    values = at(places)
+    if np.all(np.isfinite(values) | (values == -np.inf)):
+        return places, values
+    places = [p[1:-1] for p in places]
+    return places, at(places)
+
+
+def _separated(values: Array) -> list[Array] | None:
+    """V on each axis where it is a sum of functions of x and of y (always in 1D), else None."""
+    if values.ndim == 1:
+        return [values]
+    along_x, along_y = values[0], values[:, 0] - values[0, 0]
+    rest = values - along_x - along_y[:, None]
+    return [along_x, along_y] if np.max(np.abs(rest)) <= 1e-11 * (1 + np.max(np.abs(values))) else None
+
+
+def _on_axis(axis: Axis, x: Array, values: Array, kappa: float, plain: float) -> float:
+    """The best bound for a potential of one variable, read at x; `plain` is the constant without any."""
+    found = [plain * np.exp(-np.ptp(values) / kappa)]
+    if axis.periodic:
+        return float(found[0])
+    for c in _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
+        psi = values - 0.5 * c * (x - x.mean()) ** 2
+        found.append(c * np.exp(-np.max(psi - _convex_envelope(x, psi)) / kappa))
+    return float(max(found))
+
+
+def _trials(range_: float, square: float) -> Array:
+    """Convexities worth a try: from far below to far above that of the paraboloid of the same range."""
+    return np.geomspace(1e-2, 1e2, TRIALS) * max(range_, 1e-12) / square
+
+
+def _convex_envelope(x: Array, values: Array) -> Array:
+    """The largest convex function below given values at increasing x, (n,): the lower hull, by a monotone chain."""
+    hull: list[int] = []
+    for k in range(len(x)):
+        while len(hull) > 1:
+            i, j = hull[-2:]
+            if (values[j] - values[i]) * (x[k] - x[i]) < (values[k] - values[i]) * (x[j] - x[i]):
+                break
+            hull.pop()
+        hull.append(k)
+    return np.interp(x, x[hull], values[hull])

@@ -1,0 +1,184 @@
+"""The smallest curvature of a potential: K with Hess V ≥ K on the box.
+
+The Hessian is taken by differences of order 6 over 1e-3 of the box (2e-3 in the plane), across the seam of a circle,
+less what those of order 4 differ by and what rounding may have added; where it is smallest again at ever closer
+places; and extrapolated into the last three steps before walls and corners, less the last term of that. So K is a
+lower bound up to rounding for smooth V. A V with kinks or jumps counts as smoothed over a step, by differences of
+order 2, which a convex kink keeps ≥ 0, and without those three steps; a concave kink has K = −∞ in truth.
+
+Measured on sums of five cosines: K is 2e-9 to 1e-8 of itself too small on a line, on which it takes 10 ms, and of three
+in the plane 1e-9 to 1e-5, in 0.1 to 0.3 s; never too large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+
+import numpy as np
+
+from ...grid.grid import Array, Axis, Grid
+
+STEP = 1e-3, 2e-3
+"""Of the differences, relative to the box, in 1D and in 2D."""
+REACH = 3
+"""Steps to each side that differences of order 6 take."""
+ORDERS = np.array([[1.0, 0.0, 0.0], [4 / 3, -1 / 3, 0.0], [1.5, -0.6, 0.1]])
+"""Of differences over one, two and three steps: to order 2, 4 and 6."""
+STRIP = 9
+"""Places in the strip of that width at a wall, which is extrapolated to from 1 … 5 such widths."""
+LEAST_POINTS, MOST_POINTS = (2001, 257), (65537, 513)
+"""Places along an axis where the Hessian is taken: between these, two to a cell."""
+ROUGH = 0.01
+"""Share of the largest difference of order 2 by which one of order 6 may lie below all of them where V is smooth."""
+FEW, CLOSER, AGAIN = 8, 3, 33
+"""Local minima of the curvature that are looked at, how often, and at how many places along an axis each time."""
+
+Read = Callable[[list[Array]], tuple[Array, ...]]
+Wall = tuple[float, float] | None
+"""Where a wall is, and the width of its strip, signed: inward."""
+
+
+def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
+    """The smallest eigenvalue of Hess V on the box or circle, less what rounding may add; 0 where it is rounding."""
+    steps = [STEP[grid.dim - 1] * axis.length for axis in grid.axes]
+
+    def on_grid(**place: Array) -> Array:
+        """V, its arguments brought back to the box along circles."""
+        inside = {axis.name: _wrapped(axis, place[axis.name]) for axis in grid.axes}
+        return np.asarray(potential(**inside), dtype=float)
+
+    def read(places: list[Array], walls: Sequence[Wall] = (None,) * grid.dim) -> tuple[Array, Array, Array]:
+        with np.errstate(all="ignore"):
+            return _curvature(on_grid, places, steps, walls)
+
+    places = [_inside(axis, REACH * step, grid.dim) for axis, step in zip(grid.axes, steps, strict=True)]
+    inside = read(places)
+    second, sixth, _ = inside
+    if not np.any(np.isfinite(sixth)):
+        return -np.inf
+    rough = _least(second) - _least(sixth) > ROUGH * np.nanmax(np.abs(np.nan_to_num(second)))
+    found, unsure = _lowest(read, places, inside, rough)
+    sides = [
+        (None,) if axis.periodic else (None, (axis.lower, REACH * step), (axis.upper, -REACH * step))
+        for axis, step in zip(grid.axes, steps, strict=True)
+    ]
+    for walls in product(*sides):
+        if not any(walls) or rough:
+            continue
+        near = [p if w is None else w[0] + w[1] * np.linspace(0, 1, STRIP) for p, w in zip(places, walls, strict=True)]
+        least, doubt = _lowest(partial(read, walls=walls), near, read(near, walls), rough)
+        found = least if least + 2 * doubt < found else found  # not for rounding alone
+    return 0.0 if -2 * unsure <= found <= 0 else found
+
+
+def _least(values: Array) -> float:
+    """The smallest finite value; +∞ where there is none."""
+    return float(np.min(values, where=np.isfinite(values), initial=np.inf))
+
+
+def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bool) -> tuple[float, float]:
+    """The smallest value less its noise, and that noise.   known : what is read at the places.
+
+    Around each of the lowest local minima that may lie lower between the places, it is read again, ever closer.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    def lower(second: Array, sixth: Array, noise: Array) -> tuple[Array, Array]:
+        value = second if rough else sixth
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isfinite(value), value - noise, np.inf), noise
+
+    values, noise = lower(*known)
+    k = np.unravel_index(np.argmin(values), values.shape)
+    found, unsure = float(values[k]), float(noise[k])
+    with np.errstate(invalid="ignore"):
+        sunk = values - (maximum_filter(values, 3, mode="nearest") - values)  # what a parabola may reach, and more
+        may = np.argwhere((values <= minimum_filter(values, 3, mode="nearest")) & (sunk <= found) & (values < np.inf))
+    for first in sorted(may.tolist(), key=lambda index: float(values[tuple(index)]))[:FEW]:
+        index, at = first, places
+        for _ in range(CLOSER):
+            around = [p[max(i - 1, 0) : i + 2] for p, i in zip(at, reversed(index), strict=True)]
+            at = [np.linspace(p[0], p[-1], AGAIN) if len(p) > 1 else p for p in around]
+            closer, doubt = lower(*read(at))
+            index = [int(i) for i in np.unravel_index(np.argmin(closer), closer.shape)]
+            if closer[tuple(index)] < found:
+                found, unsure = float(closer[tuple(index)]), float(doubt[tuple(index)])
+    return found, unsure
+
+
+def _curvature(
+    potential: Callable[..., Array], places: list[Array], steps: list[float], walls: Sequence[Wall]
+) -> tuple[Array, Array, Array]:
+    """The smaller eigenvalue of Hess V, (nx,) or (ny, nx): to order 2, a lower bound by order 6, and their noise.
+
+    walls : for each axis the wall in whose strip the places are, and to which is extrapolated, if any.
+    """
+    nodes = [p if w is None else w[0] + w[1] * np.arange(1.0, 6.0) for p, w in zip(places, walls, strict=True)]
+    differences, noise = _hessian(potential, nodes, steps)
+    second, fourth, sixth = np.tensordot(ORDERS, differences, 1)
+    for k, wall in enumerate(walls):
+        if wall is not None:
+            weights, along = _extrapolation((places[k] - wall[0]) / wall[1]), -1 - k
+            second, fourth, sixth = (
+                np.moveaxis(np.tensordot(part, w, (along, 0)), -1, along)
+                for part, w in zip((second, fourth, sixth), weights, strict=True)
+            )
+            noise = np.moveaxis(np.tensordot(noise, np.abs(weights[2]), (along, 0)), -1, along)
+    best = _smaller(sixth)
+    return _smaller(second), best - np.abs(best - _smaller(fourth)), noise
+
+
+def _extrapolation(t: Array) -> Array:
+    """Weights of values at 1 … 5 for a value at t, (3, 5, len(t)): by parabolas, by cubics, to degree 4 (Lagrange)."""
+    weights = np.zeros((3, 5, len(t)))
+    for degree in (2, 3, 4):
+        for j in range(degree + 1):
+            others = [i for i in range(degree + 1) if i != j]
+            weights[degree - 2, j] = np.prod([(t - 1 - i) / (j - i) for i in others], axis=0)
+    return weights
+
+
+def _smaller(entries: Array) -> Array:
+    """The smaller eigenvalue.   entries : (1, nx), or (3, ny, nx) of V_xx, V_yy, V_xy."""
+    if len(entries) == 1:
+        return np.asarray(entries[0])
+    xx, yy, xy = entries
+    return np.asarray(0.5 * (xx + yy) - np.hypot(0.5 * (xx - yy), xy))
+
+
+def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[float]) -> tuple[Array, Array]:
+    """Entries of Hess V by differences of order 2 over one, two and three steps, (3, entries, …), and noise, (…)."""
+    shape = tuple(len(p) for p in reversed(places))
+    named = {"x": places[0]} if len(places) == 1 else {"x": places[0][None, :], "y": places[1][:, None]}
+
+    def at(**shift: float) -> Array:
+        return np.broadcast_to(potential(**{name: p + shift.get(name, 0.0) for name, p in named.items()}), shape)
+
+    here, entries = at(), np.empty((REACH, 1 if len(places) == 1 else 3, *shape))
+    noise = np.zeros(shape)
+    for (k, name), m in product(enumerate(named), range(1, REACH + 1)):
+        pair = at(**{name: m * steps[k]}) + at(**{name: -m * steps[k]})
+        entries[m - 1, k] = (pair - 2 * here) / (m * steps[k]) ** 2
+        noise += 2e-15 * abs(ORDERS[2, m - 1]) * (np.abs(pair) + 2 * np.abs(here)) / (m * steps[k]) ** 2
+    for m in range(1, REACH + 1) if len(places) == 2 else ():
+        a, b = m * steps[0], m * steps[1]
+        entries[m - 1, 2] = (at(x=a, y=b) - at(x=a, y=-b) - at(x=-a, y=b) + at(x=-a, y=-b)) / (4 * a * b)
+    return entries, noise
+
+
+def _wrapped(axis: Axis, places: Array) -> Array:
+    """Places on an axis, brought back to it where it is a circle."""
+    if not axis.periodic:
+        return places
+    outside = (places < axis.lower) | (places > axis.upper)
+    return np.where(outside, axis.lower + np.mod(places - axis.lower, axis.length), places)
+
+
+def _inside(axis: Axis, margin: float, dim: int) -> Array:
+    """Cell edges and centres, not all of a large grid, and places between; at least `margin` from walls."""
+    cells = np.sort(np.concatenate([axis.edges, axis.centers]))
+    cells = cells[:: max(1, -(-len(cells) // MOST_POINTS[dim - 1]))]
+    places = np.union1d(cells, np.linspace(axis.lower, axis.upper, LEAST_POINTS[dim - 1]))
+    return places if axis.periodic else np.unique(np.clip(places, axis.lower + margin, axis.upper - margin))

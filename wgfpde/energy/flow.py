@@ -1,0 +1,227 @@
+"""A flow is an energy bound to a grid; a snapshot is its state at one time.
+
+`Flow.value` is the discrete energy E and `Flow.variation` its first variation ξ, in the cell-volume pairing
+⟨a, b⟩ = Σ h a b, so that ⟨ξ, δ⟩ = dE(ρ)[δ].  Every scheme and every diagnostic uses these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..errors import CaseError
+from ..grid.grid import Array, Grid
+from .energy import Energy
+from .interaction import Interaction, make_interaction
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one accepted step cost and how well it was solved.
+
+    iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
+    residual : largest ‖residual‖₁ over mass that a solve left, before the mass was restored to rounding.
+    outer : evaluations of W∗ρ.
+    repaired : cells touched by the flux correction that keeps the step non-negative.
+    rejected : attempts thrown away before this step was accepted.
+    gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
+    note : a sentence when something unusual happened.
+
+    JKO only, NaN or 0 elsewhere:
+    linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
+    optimality conditions.   primal, dual : values of the step's two problems; primal = transport + τE.
+    transport : ½W₂² of the step.   drive_residual : residual of the outer iteration on V + W∗ρ.
+    """
+
+    iterations: int = 0
+    residual: float = 0.0
+    outer: int = 0
+    repaired: int = 0
+    rejected: int = 0
+    gap: float = np.nan
+    note: str = ""
+    linear: int = 0
+    continuity: float = np.nan
+    hamilton_jacobi: float = np.nan
+    complementarity: float = np.nan
+    primal: float = np.nan
+    dual: float = np.nan
+    transport: float = np.nan
+    drive_residual: float = np.nan
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    integer: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Snapshot:
+    """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
+
+    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape} and what else the
+    scheme wants to find again, such as "drive_rate", d(W∗ρ)/dt of the last step.
+    dt : size of the step that led here (0 at the start).   dt_next : what the step-size controller would like next
+    (0: no wish).   report : how the last step went.
+    """
+
+    t: float
+    step: int
+    fields: dict[str, Array]
+    dt: float = 0.0
+    dt_next: float = 0.0
+    report: Report = field(default_factory=Report)
+
+    @property
+    def rho(self) -> Array:
+        return self.fields["rho"]
+
+    def __repr__(self) -> str:
+        others = [name for name in self.fields if name != "rho"]
+        also = f", also {', '.join(others)}" if others else ""
+        return f"Snapshot(t={self.t:g}, step={self.step}, dt={self.dt:g}, rho of shape {self.rho.shape}{also})"
+
+
+class Stepper(Protocol):
+    """A scheme bound to a flow.
+
+    warm_up : compile, or load, what the steps and their diagnostics will call, so that the first step costs no more
+    than the others.
+    step : one accepted step, never past t_next, landing on t_next exactly when it gets there; raises SolverError when
+    no step however small can be solved.
+    """
+
+    def warm_up(self) -> None: ...
+
+    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
+
+
+class Flow:
+    """An energy on a grid.
+
+    potential : V at cell centres, array of the grid's shape, or None.
+    interaction : the operator ρ ↦ W∗ρ, or None.
+
+    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
+    the dimension.
+    """
+
+    def __init__(self, grid: Grid, energy: Energy, threads: int = 1) -> None:
+        energy.internal.check_dimension(grid.dim)
+        self.grid = grid
+        self.energy = energy
+        self.internal = energy.internal
+        self.potential = _sample_potential(grid, energy)
+        self.interaction: Interaction | None = (
+            make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
+        )
+
+    def integral(self, values: Array) -> float:
+        """Σ h v, summed row by row and then serially: independent of threads."""
+        if self.grid.uniform:
+            return float(np.sum(np.sum(values, axis=-1))) * self.grid.volume / self.grid.size
+        return float(np.sum(np.sum(values * self.grid.cell_volume, axis=-1)))
+
+    def mass(self, rho: Array) -> float:
+        return self.integral(rho)
+
+    def parts(self, rho: Array) -> tuple[float, float, float]:
+        """The three energies (internal, potential, interaction)."""
+        internal = self.integral(self.internal.density(rho))
+        potential = 0.0 if self.potential is None else self.integral(self.potential * rho)
+        interaction = 0.0 if self.interaction is None else 0.5 * self.integral(rho * self.interaction.apply(rho))
+        return internal, potential, interaction
+
+    def value(self, rho: Array) -> float:
+        """The discrete energy E(ρ)."""
+        return float(sum(self.parts(rho)))
+
+    def variation(self, rho: Array) -> Array:
+        """ξ = U'(ρ) + V + W∗ρ, array of the grid's shape; −inf in vacuum for the entropy and m < 1."""
+        xi = self.internal.derivative(rho)
+        if self.potential is not None:
+            xi = xi + self.potential
+        if self.interaction is not None:
+            xi = xi + self.interaction.apply(rho)
+        return xi
+
+    @cached_property
+    def has_gibbs(self) -> bool:
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
+        return self.internal.kind == "entropy" and self.interaction is None
+
+    @cached_property
+    def unit_gibbs(self) -> tuple[Array, Array]:
+        """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
+
+        Raises CaseError where there is none.
+        """
+        if not self.has_gibbs:
+            raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
+        if self.potential is None:
+            return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
+        exponent = -(self.potential - self.potential.min()) / self.internal.kappa
+        weight = np.exp(exponent)
+        total = self.integral(weight)
+        return weight / total, exponent - np.log(total)
+
+    def gibbs(self, mass: float = 1.0) -> Array:
+        """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
+        return mass * self.unit_gibbs[0]
+
+
+def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
+    """Remember what a function makes of a flow, for as long as the flow lives; the result must not refer to it."""
+    known: WeakKeyDictionary[Flow, Result] = WeakKeyDictionary()
+
+    @wraps(function)
+    def remembered(flow: Flow) -> Result:
+        if flow not in known:
+            known[flow] = function(flow)
+        return known[flow]
+
+    return remembered
+
+
+def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
+    """V at the cell centres, checked for finiteness and for periodicity."""
+    if energy.potential is None:
+        return None
+    with np.errstate(all="ignore"):
+        values = grid.sample(energy.potential)
+    if not np.all(np.isfinite(values)):
+        index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
+        raise CaseError(
+            f"the potential is not finite at {grid.describe(index)}: found {values[index]}. "
+            "Change the formula or move the grid so that no cell centre lies there."
+        )
+    scale = 1.0 + np.max(np.abs(values))
+    for axis in grid.axes:
+        if not axis.periodic:
+            continue
+        ends = []
+        for position in (axis.lower, axis.upper):
+            coords = dict(grid.coordinates())
+            coords[axis.name] = np.full_like(coords[axis.name].ravel()[:1], position)
+            with np.errstate(all="ignore"):
+                ends.append(np.asarray(energy.potential(**coords), dtype=float))
+        jump = float(np.max(np.abs(ends[1] - ends[0])))
+        if not jump <= 1e-9 * scale:
+            raise CaseError(
+                f"axis {axis.name} is periodic but the potential is not: it jumps by {jump:.6g} between "
+                f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
+            )
+    return values

@@ -1,0 +1,84 @@
+"""Formula text → vectorised NumPy function.
+
+The text is parsed (`syntax`), translated by a closed grammar (`grammar`) into a list of NumPy calls
+(`program`), and never evaluated as Python.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import CaseError
+from ..grid.grid import Array
+from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
+from .program import Program
+from .syntax import Formula
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A compiled formula: a function of keyword arrays, made by `compile_expression`.
+
+    text : as the user wrote it.   variables : the variables that it uses, `r` included.
+    """
+
+    text: str
+    variables: frozenset[str]
+    _program: Program = field(repr=False)
+
+    def __call__(self, **arrays: Any) -> Array:
+        """The formula at x=…[, y=…, t=…, s=…], as a new float array of the arguments' common broadcast shape.
+
+        Arguments that the formula does not use may be given or left out.  The values need not be finite.
+        Raises TypeError if one that it uses is missing.
+        """
+        given = {name: np.asarray(value, dtype=float) for name, value in arrays.items()}
+        for _, name in self._program.loads:
+            if name not in given:
+                raise TypeError(f"the formula {self.text!r} needs {name}: call it with {name}=…")
+        shape = np.broadcast_shapes(*(value.shape for value in given.values()))
+        return self._program.run(given, shape)
+
+
+def compile_expression(
+    text: str, variables: Iterable[str], params: Mapping[str, float] | None = None, where: str = ""
+) -> Expression:
+    """The function that a formula stands for.
+
+    variables : names it may use, of x, y, r, t, s; without "y" a 1D grid is meant.
+    params : named constants.
+    where : key path of the formula, for messages ("energy.potential").
+
+    Raises CaseError, naming the offending part and its position, for anything outside the grammar.
+    """
+    known = dict(params or {})
+    check_params(known)
+    program, used = translate(Formula(text, where), tuple(variables), known)
+    return Expression(text, used, program)
+
+
+def check_params(params: Mapping[str, float]) -> None:
+    """Raise CaseError unless every parameter is a finite number under a name of its own."""
+    for name, value in params.items():
+        if not (isinstance(name, str) and name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+            raise CaseError(
+                f"params: {name!r} cannot name a parameter. Use letters, digits and _, not starting with a "
+                "digit, and no word reserved in Python (such as lambda, if, and)."
+            )
+        for names, kind in ((VARIABLES, "variable"), (CONSTANTS, "constant"), (FUNCTIONS, "function")):
+            if name in names:
+                raise CaseError(f"params.{name}: {name} is a {kind} in formulas. Choose another name.")
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise CaseError(f"params.{name} must be a number; found {value!r}.")
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:
+            finite = False
+        if not finite:
+            raise CaseError(f"params.{name} must be finite, at most 1.8e308 in size. Change it.")

@@ -1,0 +1,258 @@
+"""Tensor-product grids of finite-volume cells in one and two dimensions.
+
+Arrays on a grid are ordered (y, x): shape (nx,) in 1D, (ny, nx) in 2D.  The user's `shape` says x first.
+An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring
+centres.  A periodic axis has one more face, between its last and its first cell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import CaseError
+
+Array = np.ndarray
+AXIS_NAMES = ("x", "y")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a grid.
+
+    edges : (n+1,) increasing face positions, length units.
+    periodic : whether the last edge is identified with the first.
+    uniform : whether all widths are equal by construction.
+    """
+
+    name: str
+    edges: Array
+    periodic: bool
+    uniform: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.edges) - 1
+
+    @property
+    def lower(self) -> float:
+        return float(self.edges[0])
+
+    @property
+    def upper(self) -> float:
+        return float(self.edges[-1])
+
+    @property
+    def length(self) -> float:
+        return self.upper - self.lower
+
+    @cached_property
+    def widths(self) -> Array:
+        """(n,) cell widths; exactly equal on a uniform axis."""
+        if self.uniform:
+            return np.full(self.size, self.length / self.size)
+        return np.diff(self.edges)
+
+    @cached_property
+    def centers(self) -> Array:
+        """(n,) cell centres."""
+        return 0.5 * (self.edges[:-1] + self.edges[1:])
+
+    @cached_property
+    def distances(self) -> Array:
+        """(n,) distance from cell i to cell i+1; the last entry is the periodic face (inf under no-flux)."""
+        wrap = 0.5 * (self.widths[-1] + self.widths[0]) if self.periodic else np.inf
+        inner = self.widths[:-1] if self.uniform else np.diff(self.centers)
+        return np.append(inner, wrap)
+
+
+class Grid:
+    """A 1D or 2D tensor-product grid.  Immutable.
+
+    lower, upper : one or two floats, x first, length units.
+    shape : one or two cell counts, x first, each ≥ 2.
+    periodic : one bool, or one per axis.
+    mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
+        edges.
+
+    Raises CaseError for sizes, bounds or mappings that make no grid.
+    """
+
+    def __init__(
+        self,
+        lower: Sequence[float],
+        upper: Sequence[float],
+        shape: Sequence[int],
+        periodic: bool | Sequence[bool] = False,
+        mapping: Sequence[Callable[[Array], Array] | None] | None = None,
+    ) -> None:
+        dim = len(shape)
+        if dim not in (1, 2):
+            raise CaseError(f"a grid has one or two axes; shape has {dim} entries. Give [nx] or [nx, ny].")
+        if len(lower) != dim or len(upper) != dim:
+            raise CaseError(
+                f"shape has {dim} entries but lower has {len(lower)} and upper has {len(upper)}; "
+                "give one each per axis."
+            )
+        flags = [periodic] * dim if isinstance(periodic, bool) else list(periodic)
+        maps = [None] * dim if mapping is None else list(mapping)
+        if len(flags) != dim or len(maps) != dim:
+            raise CaseError(f"boundary and mapping need one entry per axis: {dim} expected.")
+        self.axes: tuple[Axis, ...] = tuple(
+            _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], flags[k], maps[k]) for k in range(dim)
+        )
+
+    @property
+    def dim(self) -> int:
+        return len(self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an array on this grid: (nx,) or (ny, nx)."""
+        return tuple(axis.size for axis in reversed(self.axes))
+
+    @property
+    def size(self) -> int:
+        return math.prod(axis.size for axis in self.axes)
+
+    @property
+    def uniform(self) -> bool:
+        return all(axis.uniform for axis in self.axes)
+
+    @property
+    def x(self) -> Axis:
+        return self.axes[0]
+
+    @property
+    def y(self) -> Axis:
+        return self.axes[1]
+
+    @cached_property
+    def cell_volume(self) -> Array:
+        """Cell volumes, array of `shape` (a read-only broadcast view where the grid is uniform)."""
+        if self.uniform:
+            volume = np.prod([axis.length / axis.size for axis in self.axes])
+            return np.broadcast_to(np.float64(volume), self.shape)
+        if self.dim == 1:
+            return self.x.widths
+        return self.y.widths[:, None] * self.x.widths[None, :]
+
+    @property
+    def volume(self) -> float:
+        return float(np.prod([axis.length for axis in self.axes]))
+
+    def coordinates(self) -> dict[str, Array]:
+        """Cell centres as broadcastable arrays: {"x": (nx,)} or {"x": (1, nx), "y": (ny, 1)}."""
+        if self.dim == 1:
+            return {"x": self.x.centers}
+        return {"x": self.x.centers[None, :], "y": self.y.centers[:, None]}
+
+    def sample(self, function: Callable[..., Array]) -> Array:
+        """function(x=…[, y=…]) at the cell centres, as a float array of `shape`."""
+        values = np.asarray(function(**self.coordinates()), dtype=float)
+        return np.array(np.broadcast_to(values, self.shape), order="C")
+
+    def average(self, function: Callable[..., Array], points: int | None = None) -> Array:
+        """Cell averages of function(x=…[, y=…]) by tensor Gauss–Legendre quadrature.
+
+        points : quadrature points per axis; default 12 in 1D, 4 in 2D (exact for degree 2·points − 1).
+        Returns an array of `shape`.  Uses one work array: points are summed one at a time.
+        """
+        n = points or (12 if self.dim == 1 else 4)
+        nodes, weights = np.polynomial.legendre.leggauss(n)
+        total = np.zeros(self.shape)
+        if self.dim == 1:
+            for node, weight in zip(nodes, weights, strict=True):
+                total += 0.5 * weight * function(x=self.x.centers + 0.5 * node * self.x.widths)
+            return total
+        for node_y, weight_y in zip(nodes, weights, strict=True):
+            y = (self.y.centers + 0.5 * node_y * self.y.widths)[:, None]
+            for node_x, weight_x in zip(nodes, weights, strict=True):
+                x = (self.x.centers + 0.5 * node_x * self.x.widths)[None, :]
+                total += (0.25 * weight_x * weight_y) * function(x=x, y=y)
+        return total
+
+    def describe(self, index: tuple[int, ...]) -> str:
+        """Where a cell lies, for messages: "x = 0.5, y = -1"."""
+        position = tuple(reversed(index))
+        return ", ".join(f"{a.name} = {a.centers[i]:.6g}" for a, i in zip(self.axes, position, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and self.dim == other.dim and all(
+            a.periodic == b.periodic and np.array_equal(a.edges, b.edges)
+            for a, b in zip(self.axes, other.axes, strict=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, tuple((a.lower, a.upper, a.periodic) for a in self.axes)))
+
+    def __repr__(self) -> str:
+        spans = " × ".join(f"[{a.lower:g}, {a.upper:g}]" for a in self.axes)
+        cells = "×".join(str(a.size) for a in self.axes)
+        return f"Grid({cells} cells on {spans})"
+
+
+def check_finite(values: Array, grid: Grid, what: str) -> None:
+    """Raise CaseError unless all values, an array of the grid's shape, are finite.
+
+    what : names the values in the message, as in 'the potential "log(x)"'.
+    """
+    bad = ~np.isfinite(np.broadcast_to(values, grid.shape))
+    count = int(np.count_nonzero(bad))
+    if count == 0:
+        return
+    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    value = float(np.broadcast_to(values, grid.shape)[index])
+    cause = "undefined, as 0/0 or log(-1)" if math.isnan(value) else "an overflow or a division by zero"
+    raise CaseError(
+        f"{what} must be finite in every cell; it is not in {count} of {grid.size}: found {value} ({cause}) "
+        f"at {grid.describe(index)}. Change the formula or the data, or move the grid away from there."
+    )
+
+
+def grid_text(edges: Sequence[Array]) -> str:
+    """The grid in words from its cell edges, x first: "64 × 32 cells on [0, 1] × [0, 2]"."""
+    cells = " × ".join(str(len(e) - 1) for e in edges)
+    return f"{cells} cells on " + " × ".join(f"[{float(e[0]):g}, {float(e[-1]):g}]" for e in edges)
+
+
+def _make_axis(
+    name: str, lower: float, upper: float, size: int, periodic: bool, mapping: Callable[[Array], Array] | None
+) -> Axis:
+    if size != int(size):
+        raise CaseError(f"axis {name} needs a whole number of cells; found {size}.")
+    size = int(size)
+    if size < 2:
+        raise CaseError(f"axis {name} needs at least 2 cells; found {size}.")
+    if not (np.isfinite(lower) and np.isfinite(upper)) or upper <= lower:
+        raise CaseError(
+            f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}."
+        )
+    if (upper - lower) / size < 4 * np.spacing(max(abs(lower), abs(upper))):
+        raise CaseError(
+            f"axis {name} from {lower!r} to {upper!r}: {size} cells are too narrow for double precision to tell their "
+            "edges apart; move the origin closer, or take fewer cells."
+        )
+    s = np.arange(size + 1) / size
+    if mapping is None:
+        return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
+    mapped = np.array(np.broadcast_to(np.asarray(mapping(s), dtype=float), s.shape))
+    if not np.all(np.isfinite(mapped)) or abs(mapped[0]) > 1e-9 or abs(mapped[-1] - 1) > 1e-9:
+        raise CaseError(
+            f"the mapping of axis {name} must take s = 0 to 0 and s = 1 to 1; "
+            f"found {mapped[0]:.6g} and {mapped[-1]:.6g}."
+        )
+    mapped[0], mapped[-1] = 0.0, 1.0
+    if np.any(np.diff(mapped) <= 0):
+        k = int(np.argmax(np.diff(mapped) <= 0))
+        raise CaseError(
+            f"the mapping of axis {name} must increase; "
+            f"it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
+        )
+    if np.ptp(np.diff(mapped)) <= 1e-12 / size:
+        return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
+    return Axis(name, lower + (upper - lower) * mapped, periodic, uniform=False)

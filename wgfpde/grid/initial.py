@@ -1,0 +1,292 @@
+"""Initial densities: cell averages from a formula, an array, a .npy file, a cloud of points, or another grid.
+
+Every function returns a new float64 C-contiguous array of the grid's shape, finite and ≥ 0, and raises
+CaseError otherwise.  Nothing is clipped: a negative value is an error with its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..errors import CaseError
+from .grid import Array, Axis, Grid, check_finite
+
+Sampling = Literal["average", "centre"]
+Edges = tuple[Array, ...]
+
+LOST_LIMIT = 1e-12
+"""Largest fraction of the mass that `remap` may leave outside the target grid."""
+
+
+def from_expression(expression: Callable[..., Array], grid: Grid, sampling: Sampling = "average") -> Array:
+    """The density expression(x=…[, y=…]).
+
+    sampling : "average" for cell averages by Gauss–Legendre quadrature, "centre" for values at cell centres.
+    """
+    if sampling not in ("average", "centre"):
+        raise CaseError(f'initial.sampling must be "average" or "centre"; found {sampling!r}.')
+    with np.errstate(all="ignore"):
+        values = grid.average(expression) if sampling == "average" else grid.sample(expression)
+    text = getattr(expression, "text", "")
+    return _density(values, grid, f'the density "{text}"' if text else "the density")
+
+
+def from_array(values: Array, grid: Grid, what: str = "the density") -> Array:
+    """The density given as cell averages, ordered (y, x).   what : names the array in messages."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise CaseError(f"{what} must hold real numbers; found the type {array.dtype}. Save it as float64.")
+    if array.shape != grid.shape:
+        hint = ""
+        if array.ndim == 2 and array.T.shape == grid.shape:
+            hint = " It looks transposed: save the array's .T."
+        order = "(ny, nx), ordered (y, x)," if grid.dim == 2 else "(nx,)"
+        raise CaseError(
+            f"{what} must have the grid's shape {order} here {grid.shape}; found {array.shape}.{hint} "
+            "Change grid.shape (x first) or the array."
+        )
+    return _density(array, grid, what)
+
+
+def from_npy(path: str | PathLike[str], grid: Grid) -> Array:
+    """The density in a NumPy .npy file.  Pickled objects are never loaded."""
+    file = _existing(path)
+    with _open_binary(file) as stream:
+        magic = stream.read(6)
+    if magic != b"\x93NUMPY":
+        raise CaseError(f"{file} is not a NumPy .npy file. Write one with numpy.save(path, rho).")
+    try:
+        values = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header may raise anything that Python's tokeniser raises
+        raise CaseError(
+            f"{file} cannot be read as a NumPy array: {str(error).rstrip('.')}. "
+            "Write it with numpy.save(path, rho), where rho holds real numbers."
+        ) from None
+    return from_array(values, grid, f"the density in {file}")
+
+
+def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
+    """The histogram of the points in a text file, as cell averages of total mass 1.
+
+        ρ_i = (Σ weights of the points in cell i) / (h_i Σ all weights)
+
+    One point a row: x, or x and y; a further column counts as weights if a header line names it "weight".
+    Separators are commas, semicolons or blanks; empty lines and lines starting with # are skipped.  A point
+    on an edge belongs to the cell above it (the last edge to the last cell).  Points outside are wrapped on a
+    periodic axis and refused on others.
+    """
+    file = _existing(path)
+    points, weights = _read_points(file, grid.dim)
+    index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
+    flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
+    total = math.fsum(weights)
+    if not (math.isfinite(total) and total > 0):
+        raise CaseError(f"the weights in {file} must have a positive, finite sum; found {total:g}.")
+    counts = np.bincount(flat, weights=weights, minlength=grid.size).reshape(grid.shape)
+    return _density(counts / total / grid.cell_volume, grid, f"the density of the points in {file}")
+
+
+def remap(values: Array, source_edges: Edges, target_edges: Edges) -> Array:
+    """Cell averages on one tensor grid from those on another, conservatively.
+
+        ρ_i = Σ_j |C_i ∩ S_j| ρ_j / |C_i|      (the average over C_i of the piecewise constant density)
+
+    values : cell averages, ordered (y, x).
+    source_edges, target_edges : one increasing array of cell edges per axis, x first.
+    Returns an array ordered (y, x), 0 outside the source.
+    Preserves: mass to rounding, sign, and every bit where the grids are equal.  Order: 1.
+    Raises CaseError if more than LOST_LIMIT of the mass lies outside the target.
+    """
+    rho = np.array(values, dtype=float)
+    source_edges = tuple(np.asarray(edges, dtype=float) for edges in source_edges)
+    target_edges = tuple(np.asarray(edges, dtype=float) for edges in target_edges)
+    expected = tuple(len(edges) - 1 for edges in reversed(source_edges))
+    if rho.shape != expected or len(target_edges) != len(source_edges):
+        raise CaseError(
+            f"the earlier density has shape {rho.shape} on cells of shape {expected} and cannot be moved "
+            f"to a grid of dimension {len(target_edges)}. Restart from a run with the same number of axes."
+        )
+    if not np.all(np.isfinite(rho)) or np.any(rho < 0):
+        raise CaseError("the earlier density must be finite and ≥ 0. Restart from another run or snapshot.")
+    _check_lost(rho, source_edges, target_edges)
+    for k, (source, target) in enumerate(zip(source_edges, target_edges, strict=True)):
+        rho = _remap_axis(rho, rho.ndim - 1 - k, source, target)
+    return np.ascontiguousarray(rho)
+
+
+def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
+    """The density rescaled to a mass, or as it is if mass is None.
+
+    Raises CaseError for a density without mass, and for a mass that is not positive and finite.
+    """
+    rho = _density(rho, grid, "the initial density")
+    with np.errstate(over="ignore"):
+        total = float(np.sum(np.sum(rho * grid.cell_volume, axis=-1)))
+    if not (math.isfinite(total) and total > 0):
+        raise CaseError(
+            f"the initial density must have a positive, finite mass; found {total:g}. "
+            "Check that its support lies inside the grid and is not thinner than a cell."
+        )
+    if mass is None:
+        return rho
+    if not (math.isfinite(mass) and mass > 0):
+        raise CaseError(f"initial.mass must be a positive number; found {mass}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = rho * (mass / total)
+    if not np.all(np.isfinite(scaled)):
+        raise CaseError(f"a density of mass {total:g} cannot be rescaled to {mass:g}: the numbers overflow.")
+    return scaled
+
+
+def _density(values: Array, grid: Grid, what: str) -> Array:
+    """A checked copy: finite, then non-negative, with the place of the worst cell."""
+    rho = np.array(values, dtype=float, order="C")
+    check_finite(rho, grid, what)
+    negative = int(np.count_nonzero(rho < 0))
+    if negative:
+        index = tuple(int(k) for k in np.unravel_index(int(np.argmin(rho)), rho.shape))
+        raise CaseError(
+            f"{what} must be ≥ 0 in every cell; it is negative in {negative} of {grid.size}, the least being "
+            f"{rho[index]:.6g} at {grid.describe(index)}. Change the formula, as to max(…, 0), or the data."
+        )
+    rho += 0.0  # −0 becomes 0
+    return rho
+
+
+def _existing(path: str | PathLike[str]) -> Path:
+    file = Path(path)
+    if not file.is_file():
+        found = "a folder" if file.is_dir() else "nothing"
+        raise CaseError(f"the initial data must be a file; found {found} at {file}. Check [initial].")
+    return file
+
+
+def _open_binary(file: Path):
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise CaseError(f"{file} cannot be opened: {error.strerror}. Check its permissions.") from None
+
+
+def _read_points(file: Path, dim: int) -> tuple[list[Array], Array]:
+    """Columns x[, y] and weights (ones if there are none)."""
+    with _open_binary(file) as stream:
+        raw = stream.read()
+    try:
+        lines = raw.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise CaseError(f"{file} is not a text file. Give a CSV file with one point a row.") from None
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise CaseError(f"{file} holds no points. Give a CSV file with one point a row.")
+    separator = ";" if ";" in lines[0] else "," if "," in lines[0] else None
+    first = [name.strip().strip("\"'").lower() for name in lines[0].split(separator)]
+    header = first if not all(_is_number(name) for name in first) else []
+    rows = lines[1:] if header else lines
+    if not rows:
+        raise CaseError(f"{file} holds a header line but no points. Give one point a row below it.")
+    try:
+        table = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
+    except ValueError as error:
+        raise CaseError(
+            f"{file} must hold numbers, one point a row and as many in every row: "
+            f"{str(error).rstrip('.')} (rows count the lines with data, below any header)."
+        ) from None
+    order = _columns(file, header, table.shape[1], dim)
+    if not np.all(np.isfinite(table)):
+        row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))
+        found = rows[row].strip()
+        raise CaseError(f"{file} must hold finite numbers; found {found!r} in data row {row + 1}.")
+    points = [table[:, k] for k in order[:dim]]
+    if len(order) == dim:
+        return points, np.ones(len(table))
+    weights = table[:, order[dim]]
+    if np.any(weights < 0):
+        row = int(np.argmax(weights < 0))
+        raise CaseError(f"the weights in {file} must be ≥ 0; found {weights[row]:g} in data row {row + 1}.")
+    return points, weights
+
+
+def _columns(file: Path, header: list[str], count: int, dim: int) -> list[int]:
+    """Positions of the columns x[, y][, weight], by the names in the header where it has them."""
+    names = ["x", "y"][:dim]
+    for wanted in (names, [*names, "weight"]):
+        if sorted(header) == sorted(wanted) and count == len(wanted):
+            return [header.index(name) for name in wanted]
+    weighted = len(header) == dim + 1 and header[-1] == "weight"
+    if count == dim + weighted and set(header) != {"x", "weight"}:
+        return list(range(count))
+    found = f"{count}" + (f" under the header {', '.join(header)}" if header else "")
+    raise CaseError(
+        f"{file} must hold {dim} column{'s' if dim > 1 else ''} ({', '.join(names)}) for a {dim}D grid; "
+        f'found {found}. A column of weights may follow if a header line names it "weight".'
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bin(axis: Axis, points: Array, file: Path) -> Array:
+    """The cell of every point along one axis."""
+    if axis.periodic:
+        points = axis.lower + np.mod(points - axis.lower, axis.length)
+    outside = (points < axis.lower) | (points > axis.upper)
+    if np.any(outside):
+        count, k = int(np.count_nonzero(outside)), int(np.argmax(outside))
+        raise CaseError(
+            f"{count} of {len(points)} points in {file} lie outside the grid, which spans {axis.name} in "
+            f"[{axis.lower:g}, {axis.upper:g}]; the first is {axis.name} = {points[k]:.6g} in data row "
+            f"{k + 1}. Widen the grid: the points span [{points.min():.6g}, {points.max():.6g}]."
+        )
+    return np.clip(np.searchsorted(axis.edges, points, side="right") - 1, 0, axis.size - 1)
+
+
+def _check_lost(rho: Array, source_edges: Edges, target_edges: Edges) -> None:
+    """Refuse to lose mass: sum what lies outside the target, which is exactly 0 for cells inside."""
+    inside = rho.copy()
+    mass = rho.copy()
+    outside = np.zeros_like(rho)
+    for k, (source, target) in enumerate(zip(source_edges, target_edges, strict=True)):
+        low, high = np.clip(source[:-1], target[0], target[-1]), np.clip(source[1:], target[0], target[-1])
+        width = np.diff(source)
+        gone = ((low - source[:-1]) + (source[1:] - high)) / width
+        gone[high <= low] = 1.0
+        along = (slice(None),) + (None,) * k
+        outside = (outside + inside * gone[along]) * width[along]
+        inside = inside * (1 - gone[along]) * width[along]
+        mass = mass * width[along]
+    total, lost = float(np.sum(mass)), float(np.sum(outside))
+    if lost > LOST_LIMIT * total:
+        raise CaseError(
+            f"{lost / total:.3g} of the earlier run's mass lies outside the new grid. "
+            "Widen the grid so that it covers the earlier one, at least where its density is positive."
+        )
+
+
+def _remap_axis(rho: Array, axis: int, source: Array, target: Array) -> Array:
+    """Overlap averages along one axis: cut both at all edges, then sum the pieces of each target cell."""
+    cuts = np.union1d(source, target)
+    cuts = cuts[(cuts >= max(source[0], target[0])) & (cuts <= min(source[-1], target[-1]))]
+    shape = list(rho.shape)
+    shape[axis] = len(target) - 1
+    out = np.zeros(shape)
+    if len(cuts) < 2:
+        return out
+    cell = np.searchsorted(target, cuts[:-1], side="right") - 1
+    origin = np.searchsorted(source, cuts[:-1], side="right") - 1
+    share = np.diff(cuts) / np.diff(target)[cell]
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    pieces = np.moveaxis(np.take(rho, origin, axis=axis), axis, -1) * share
+    np.moveaxis(out, axis, -1)[..., cell[starts]] = np.add.reduceat(pieces, starts, axis=-1)
+    return out

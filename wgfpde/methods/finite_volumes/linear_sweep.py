@@ -1,0 +1,126 @@
+"""Implicit sweeps with fluxes linear in the density (rates from module `linear_rates`).
+
+On each grid line, with rates a, b ≥ 0 given by the potential Φ,
+
+    h_i dρ_i/dt + F_{i+½} − F_{i−½} = 0,     F_{i+½} = a_i ρ_i − b_i ρ_{i+1}.
+
+First order: backward Euler, an M-matrix with column sums h: mass, ρ ≥ 0, energy decay and Gibbs for every dt.
+Second order: SDIRK2, γ = 1 − 1/√2, one factorisation for both stages,
+
+    Y = ρ^n + γ dt L Y,    ρ* = ρ^n + (1−γ)/γ (Y − ρ^n) + γ dt L ρ*,
+
+L-stable but not positive for every dt; lines with a negative cell (and, with `guard`, lines whose energy rises) are
+repaired against two backward Euler steps of dt/2 (module `limiter`).
+Reference: Alexander (1977), DOI 10.1137/0714068.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ...linear.lines import gather, scatter
+from ...linear.tridiagonal import factor, solve
+from .limiter import correct_fluxes, dissipate, restore_mass
+
+GAMMA = 1.0 - math.sqrt(0.5)
+SUMS = 3
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard, kind, kappa, out, stats):
+    """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
+
+    order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
+    stats : (blocks, 5) out: repaired cells, mass defect, 0, failed, mass of the lines.
+    """
+    n, lanes = a.shape[1:]
+    lines = rho.shape[0] if direction == 1 else rho.shape[1]
+    extra = n if periodic else 1
+    work = np.zeros((10, n, lanes))
+    wrap = np.zeros((2, extra, lanes))
+    old, potential, stage, new, half, low = work[4], work[5], work[6], work[7], work[8], work[9]
+    for i in range(n):
+        for k in range(lanes):
+            work[SUMS, i, k] = h[i]
+    for q in range(first, last):
+        count = min(lanes, lines - q * lanes)
+        gather(rho, direction, q * lanes, count, old)
+        stats[q, 0] = 0.0
+        for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
+            span, weight = 0.5 * dt, 1.0
+            if attempt == 0:
+                span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
+            one, two = (stage, new) if attempt == 0 else (half, low)
+            _two_solves(a[q], b[q], span, weight, h, periodic, old, work, wrap, one, two)
+            if order == 1 or not (guard or _negative(new)):
+                break
+        if attempt == 1:
+            if guard:
+                gather(phi, direction, q * lanes, count, potential)
+            stats[q, 0] = _repair(
+                old, stage, new, half, low, potential, a[q], b[q], h, periodic, dt, guard, kind, kappa, count
+            )
+        kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
+        stats[q, 3] = 0.0 if kept else 1.0
+        scatter(new, direction, q * lanes, count, out)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _two_solves(a, b, span, weight, h, periodic, old, work, wrap, one, two):
+    """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
+
+    SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
+    """
+    n, lanes = old.shape
+    e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
+    factor(a, b, span, work[SUMS], periodic, e, f, g, u, v)
+    for stage in range(2 if weight > 0.0 else 1):
+        for i in range(n):
+            for k in range(lanes):
+                start = old[i, k]
+                if stage == 1:
+                    first = two[i, k]
+                    one[i, k] = first
+                    start = first if weight == 1.0 else start + weight * (first - start)
+                two[i, k] = h[i] * start
+        solve(e, f, g, u, v, periodic, two)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _negative(block):
+    """Whether any entry is below zero."""
+    for i in range(block.shape[0]):
+        for k in range(block.shape[1]):
+            if block[i, k] < 0.0:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard, kind, kappa, count):
+    """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
+
+    stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
+    """
+    n, lanes = new.shape
+    anti = np.zeros((n, lanes))
+    touched = 0
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(lanes):
+            high = (1.0 - GAMMA) * (a[i, k] * stage[i, k] - b[i, k] * stage[j, k])
+            high += GAMMA * (a[i, k] * new[i, k] - b[i, k] * new[j, k])
+            lower = a[i, k] * (half[i, k] + low[i, k]) - b[i, k] * (half[j, k] + low[j, k])
+            anti[i, k] = dt * (high - 0.5 * lower)
+    for k in range(count):
+        lowest = 0.0
+        for i in range(n):
+            lowest = min(lowest, new[i, k])
+        if lowest < 0.0:
+            touched += correct_fluxes(low, anti, h, periodic, k, new)
+        if guard and dissipate(new, low, old, potential, h, kind, kappa, 1.0, k):
+            touched += n
+    return touched

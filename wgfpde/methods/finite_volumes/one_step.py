@@ -1,0 +1,170 @@
+"""One time step of the finite-volume scheme at a given size: the interaction and the energy law.
+
+The step solves ρ' = S_dt(ρ; Φ) with Φ = V + W∗½(ρ + ρ').  Then
+
+    E(ρ') − E(ρ) = ∫U(ρ') − ∫U(ρ) + ⟨Φ, ρ' − ρ⟩ ≤ 0,
+
+because ½⟨ρ', Wρ'⟩ − ½⟨ρ, Wρ⟩ = ⟨W½(ρ + ρ'), ρ' − ρ⟩ for symmetric W of any sign, and S lowers ∫U + ∫Φρ for frozen Φ.
+Φ is frozen over all sweeps of the step, so that one convolution an outer iteration is enough; being the mean of both
+ends it keeps order 2.  The iteration ρ' ↦ Φ ↦ ρ' contracts like dt and starts from W∗ρ carried on at the rate of the
+last step; Anderson mixing speeds it up, and where it does not converge the step is too long.
+
+A second-order step that raises the energy is redone with every line guarded (module `limiter`), and if that is not
+enough, at first order, where the law holds for every dt.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...energy.flow import Flow
+from ...grid.grid import Array
+from ...linear.lines import lines_of
+from ...linear.mixing import Anderson
+from ...linear.threads import share
+from .limiter import EPS, KIND_CODES, energy_rows
+from .schemes import Cost, make_scheme, split_step
+
+MAX_OUTER = 40
+OUTER_TOLERANCE = 1e-13
+
+
+class StepFailure(Exception):
+    """A step of this size cannot be solved; a shorter one may."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A solved step: the density (ny, nx), read-only, its cost, convolutions, remarks, and d(W∗ρ)/dt along it."""
+
+    rho: Array
+    cost: Cost
+    outer: int = 0
+    notes: tuple[str, ...] = ()
+    rate: Array | None = None
+
+
+class OneStep:
+    """Solves single steps.  What it remembers of a density only saves work; results depend on the arguments alone.
+
+    order : 1 or 2.   Preserves mass, ρ ≥ 0, E never up, the Gibbs state, for every dt it solves.
+    """
+
+    def __init__(self, flow: Flow, order: int, threads: int) -> None:
+        grid = flow.grid
+        self.flow = flow
+        self.order = order
+        self.threads = threads
+        self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
+        self._axes = lines_of(flow.grid)
+        self._scheme = make_scheme(flow, self._axes, threads)
+        self._kind = KIND_CODES[flow.internal.kind]
+        self._widths_x = np.ascontiguousarray(grid.x.widths)
+        self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
+        base = np.zeros(grid.shape) if flow.potential is None else flow.potential
+        self._potential = np.ascontiguousarray(base).reshape(self.rows)
+        self._prepared = False
+        self._known_energy: tuple[Array, tuple[float, float]] | None = None
+        self._known_drive: tuple[Array, Array] | None = None
+
+    def solve(self, rho: Array, dt: float, rate: Array | None) -> Attempt:
+        """One step of the wanted order that keeps the energy law.  rate : d(W∗ρ)/dt of the last step, or None.
+
+        Raises StepFailure.
+        """
+        modes = [(1, False, "")]
+        if self.order == 2:
+            modes = [
+                (2, False, ""),
+                (2, True, "energy law enforced line by line"),
+                (1, False, "step taken at first order to keep the energy law"),
+            ]
+        for order, guard, note in modes:
+            attempt = self._advance(rho, dt, order, guard, rate)
+            if self._dissipates(rho, attempt.rho):
+                return replace(attempt, notes=(note,)) if note else attempt
+        raise StepFailure("the energy rose")
+
+    def _advance(self, rho: Array, dt: float, order: int, guard: bool, rate: Array | None) -> Attempt:
+        """One step in the converged potential V + W∗½(ρ + ρ')."""
+        if self.flow.interaction is None:
+            if not self._prepared:
+                self._phi = self._potential
+                self._scheme.prepare(self._phi)
+                self._prepared = True
+            return Attempt(*self._split(rho, dt, order, guard))
+        before = self._drive(rho)
+        drive = before if rate is None else before + dt * rate
+        mixer = Anderson()
+        smallest, iterations = math.inf, 0
+        for outer in range(1, MAX_OUTER + 1):
+            self._phi = self._potential + 0.5 * (before + drive)
+            self._scheme.prepare(self._phi)
+            out, cost = self._split(rho, dt, order, guard)
+            iterations += cost.iterations
+            after = self._interact(out)
+            scale = float(np.max(np.abs(after))) + float(np.max(np.abs(before)))
+            change = float(np.max(np.abs(after - drive)))
+            if not math.isfinite(change):
+                raise StepFailure("the density became infinite or undefined")
+            if change <= OUTER_TOLERANCE * scale:
+                self._known_drive = (out, after)
+                return Attempt(out, replace(cost, iterations=iterations), outer, rate=(after - before) / dt)
+            if outer > 6 and change > 1e3 * smallest:
+                break
+            smallest = min(smallest, change)
+            drive = mixer.mix(drive, after)
+        raise StepFailure(
+            f"the iteration on W∗ρ did not converge (change {change / scale:.1e} after {outer} convolutions)"
+        )
+
+    def _split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
+        out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
+        if cost.failed:
+            raise StepFailure("the implicit solve did not converge")
+        out.flags.writeable = False  # a step is a record; what is remembered of it stays true
+        return out, cost
+
+    def _drive(self, rho: Array) -> Array:
+        """W∗ρ, remembered from the step that made ρ."""
+        if self._known_drive is not None and _same(self._known_drive[0], rho):
+            return self._known_drive[1]
+        drive = self._interact(rho)
+        if not rho.flags.writeable:
+            self._known_drive = (rho, drive)
+        return drive
+
+    def _interact(self, rho: Array) -> Array:
+        assert self.flow.interaction is not None
+        return self.flow.interaction.apply(rho.reshape(self.flow.grid.shape)).reshape(self.rows)
+
+    def _dissipates(self, old: Array, new: Array) -> bool:
+        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums; raises StepFailure if it is infinite."""
+        if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
+            before = self._known_energy[1]
+        else:
+            before = self._energy(old)
+        after = self._energy(new)
+        if not math.isfinite(after[0]):
+            raise StepFailure("the density became infinite or undefined")
+        self._known_energy = (new, after)
+        return after[0] - before[0] <= 16 * EPS * (after[1] + before[1])
+
+    def _energy(self, rho: Array) -> tuple[float, float]:
+        """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""
+        rows = rho.shape[0]
+        energy, scale = np.empty(rows), np.empty(rows)
+        internal = self.flow.internal
+        share(
+            energy_rows, rows, rho.size, self.threads,
+            rho, self._phi, self._widths_x, self._widths_y, self._kind, internal.kappa, internal.m, energy, scale,
+        )  # fmt: skip
+        return float(energy.sum()), float(scale.sum())
+
+
+def _same(a: Array, b: Array) -> bool:
+    """Whether two read-only arrays are the same memory."""
+    return a.ctypes.data == b.ctypes.data and not b.flags.writeable

@@ -1,0 +1,276 @@
+"""Backward Euler for power-law energies on a few grid lines at once, by Newton's method.
+
+    R_i(ρ) = h_i (ρ_i − ρ^n_i) + dt (F_{i+½}(ρ) − F_{i−½}(ρ)) = 0,      F from module `power_flux`
+
+1ᵀR' = hᵀ for every ρ, so the Newton matrix has the known column sums h and is factorised without subtraction.
+m ≥ 2 iterates on ρ, projected on 0 ≤ ρ_i ≤ mass/h_i; m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each
+lane keeps its own, non-monotone line search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁
+is at the level of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never
+a half-solved step.  The fluxes enter each solve apart from the mass (`solve_balance`), which they exceed by far.
+
+What is left of ‖R‖₁ would be lost mass.  So the last move is not Newton's: the flux at the solution is written with
+rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, and ΔU' where M is the donor's, to both cells), and
+h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
+rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
+
+Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), periodic), `law` = (κ (lanes,), m).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes
+from ...linear.tridiagonal import factor, solve_balance
+from .limiter import EPS
+
+MAX_NEWTON = 80
+SETTLED = 1e-8
+"""Rounding may dominate the residual only once the residual, or the last move, is below this fraction of the mass."""
+FAINT = 1e-100
+"""Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
+
+RUNNING, DONE, FAILED = 0, 1, 2
+SCRATCH = 11
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm):
+    """R (res), its fluxes and their derivatives (left, −right), ‖R‖₁ per lane (norm), and q = ρ^(m−1)."""
+    h, inverse_d, periodic = geometry
+    kappa, m = law
+    n = new.shape[0]
+    faces = n if periodic else n - 1
+    if m == 2.0:
+        for i in range(n):
+            for k in range(count):
+                q[i, k] = new[i, k]
+        for i in range(faces):
+            j = i + 1 if i < n - 1 else 0
+            square_fluxes(new, phi, i, j, kappa, inverse_d[i], count, flux, left, right, gate)
+    else:
+        _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate)
+    for k in range(count):
+        norm[k] = 0.0
+        if not periodic:
+            flux[n - 1, k] = 0.0
+    for i in range(n):
+        back = i - 1 if i > 0 else n - 1
+        for k in range(count):
+            balance = h[i] * (new[i, k] - old[i, k]) + dt * (flux[i, k] - flux[back, k])
+            res[i, k] = balance
+            norm[k] += abs(balance)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate):
+    """The face by face part of `residual` for m ≠ 2: q, and per face the flux, its derivatives, the two-way share."""
+    n = new.shape[0]
+    for i in range(n):
+        for k in range(count):
+            q[i, k] = power(new[i, k], m)
+    for i in range(faces):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            dphi = phi[j, k] - phi[i, k]
+            if m >= 2.0:
+                value, a, b, two_way = slow_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
+            else:
+                value, a, b, two_way = fast_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
+            flux[i, k] = value * inverse_d[i]
+            left[i, k] = a * inverse_d[i]
+            right[i, k] = b * inverse_d[i]
+            gate[i, k] = two_way
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
+    """floor (lanes,) = ε times the sum of the absolute terms of R, and of their sensitivity to the rounding of ρ."""
+    h, inverse_d, periodic = geometry
+    kappa, m = law
+    n = new.shape[0]
+    power_terms = 1.0 + m / abs(m - 1.0)
+    for k in range(count):
+        floor[k] = 0.0
+    for i in range(n):
+        for k in range(count):
+            floor[k] += h[i] * (new[i, k] + old[i, k])
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            a, b = new[i, k], new[j, k]
+            terms = kappa[k] * power_terms * max(a, b) * max(q[i, k], q[j, k])
+            terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
+            if m < 2.0:
+                a, b = 1.0, 1.0
+            floor[k] += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
+    for k in range(count):
+        floor[k] *= EPS
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over, stuck):
+    """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
+
+    work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
+    left_over : (lanes,) out, ‖R‖₁ before the last move.   stuck : (lanes,) out, whether a lane failed.
+    Returns the number of iterations.
+    """
+    h, _, periodic = geometry
+    _, m = law
+    n, lanes = new.shape
+    q, left, right, gate, res, base, step, sums = (
+        work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7],
+    )  # fmt: skip
+    e, f, g = work[8], work[9], work[10]
+    norm, accepted, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
+    mass, moved = np.zeros(lanes), np.full(lanes, np.inf)
+    floor, status = np.zeros(lanes), np.zeros(lanes, np.int64)
+    fresh = np.zeros(lanes, np.bool_)
+    for i in range(n):
+        for k in range(count):
+            mass[k] += h[i] * old[i, k]
+    iterations = 0
+    for iteration in range(MAX_NEWTON + 1):
+        residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm)
+        running = 0
+        near = False
+        for k in range(count):
+            near = near or (status[k] == RUNNING and (norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]))
+        if near:
+            rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor)
+        for k in range(count):
+            fresh[k] = False
+            if status[k] != RUNNING:
+                continue
+            noise = False
+            if norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]:
+                noise = norm[k] <= 64.0 * floor[k]
+                if norm[k] <= floor[k] or (noise and norm[k] >= 0.5 * accepted[k]):
+                    status[k] = DONE
+                    continue
+            if iteration == MAX_NEWTON:
+                status[k] = FAILED
+                continue
+            running += 1
+            if not noise and not (norm[k] <= 4.0 * accepted[k]) and damp[k] > 0.1:
+                damp[k] *= 0.5
+            else:
+                accepted[k] = norm[k]
+                damp[k] = 1.0
+                fresh[k] = True
+        last = running == 0
+        if last:
+            _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res)
+        for i in range(n):
+            for k in range(lanes):
+                sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
+        factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
+        if last:
+            solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, 0.0, res)
+            break
+        for i in range(n):
+            for k in range(count):
+                res[i, k] = h[i] * (old[i, k] - new[i, k])
+        solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, dt, res)
+        iterations += 1
+        _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
+    for i in range(n):
+        for k in range(count):
+            new[i, k] = res[i, k]
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
+    for k in range(count):
+        stuck[k] = status[k] != DONE
+        left_over[k] = norm[k]
+    return iterations
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
+    """Newton's move on the lanes that run: a fresh step, or the last one shortened.
+
+    No cell of a solution holds more than the mass of its line, and none of an iterate does.
+    """
+    n = new.shape[0]
+    for k in range(count):
+        moved[k] = 0.0
+    if m >= 2.0:  # selections in place of branches, so that lanes go side by side
+        for i in range(n):
+            for k in range(count):
+                here = new[i, k]
+                start = here if fresh[k] else base[i, k]
+                direction = res[i, k] if fresh[k] else step[i, k]
+                end = min(max(start + damp[k] * direction, 0.0), mass[k] / h[i])
+                end = end if status[k] == RUNNING else here
+                base[i, k], step[i, k], new[i, k] = start, direction, end
+                moved[k] += h[i] * abs(end - start)
+        return
+    for i in range(n):
+        for k in range(count):
+            if fresh[k]:
+                base[i, k] = new[i, k]
+                step[i, k] = res[i, k]
+            if status[k] == RUNNING:
+                move = damp[k] * step[i, k]
+                if move < 0.0:
+                    new[i, k] = base[i, k] * math.exp(max(move, -2.0))
+                else:
+                    new[i, k] = min(base[i, k] * (1.0 + move), mass[k] / h[i])
+                moved[k] += h[i] * abs(new[i, k] - base[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res):
+    """The fluxes at the solution as rates left, right ≥ 0, and the mass of the old state as right-hand side.
+
+    A flux that cancels, as at a steady state, must do so between two rates: one of its rounding's size, one way, would
+    move the state by dt/h² times that rounding.  So the rate back holds the share of −Δp, and of −M ΔU' where M is the
+    donor's (2ρ for m ≥ 2, ωρ for m < 2), of the cell the flux goes to; for m < 1, where U' < 0, of the one it leaves.
+    """
+    h, inverse_d, periodic = geometry
+    kappa, m = law
+    n = new.shape[0]
+    upwind = 2.0 if m >= 2.0 else 1.0
+    slope = m / abs(m - 1.0)
+    for i in range(n if periodic else n - 1):
+        j = i + 1 if i < n - 1 else 0
+        for k in range(count):
+            a, b, value = new[i, k], new[j, k], flux[i, k]
+            share = gate[i, k] * kappa[k] * inverse_d[i]
+            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * inverse_d[i]
+            if value >= 0.0:
+                back = q[j, k] if m > 1.0 else q[i, k]
+                right[i, k] = share * q[j, k] if b > 0.0 else 0.0
+                if b > FAINT * a:
+                    right[i, k] += donor * back * (a / b)
+                left[i, k] = (value + right[i, k] * b) / a if a > 0.0 else 0.0
+            else:
+                back = q[i, k] if m > 1.0 else q[j, k]
+                left[i, k] = share * q[i, k] if a > 0.0 else 0.0
+                if a > FAINT * b:
+                    left[i, k] += donor * back * (b / a)
+                right[i, k] = (left[i, k] * a - value) / b if b > 0.0 else 0.0
+    for i in range(n):
+        for k in range(count):
+            res[i, k] = h[i] * old[i, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lift(guess, old, m, count):
+    """For m < 2 lift a first guess off vacuum, where ln ρ does not live; Newton brings it down again."""
+    if m >= 2.0:
+        return
+    n = guess.shape[0]
+    for k in range(count):
+        top = 0.0
+        for i in range(n):
+            top = max(top, old[i, k])
+        floor = top * (1e-30 if m > 1.0 else 1e-10)
+        for i in range(n):
+            guess[i, k] = max(guess[i, k], floor)

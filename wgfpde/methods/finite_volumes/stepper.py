@@ -1,0 +1,169 @@
+"""Time stepping of the finite-volume scheme: fixed and adaptive steps that land on output times.
+
+A step that cannot be solved is shortened, also at fixed dt, and the report says so; the promises hold for what is
+taken.  What the next step needs to know (its size, the rate of W∗ρ) travels in the snapshot, so that a march continued
+from a snapshot is the same march, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ...energy.energy import Energy
+from ...energy.flow import Flow, Report, Snapshot
+from ...energy.fluxes import dissipation
+from ...errors import CaseError, SolverError
+from ...grid.grid import Array, Grid
+from ...linear.threads import default_threads
+from .one_step import Attempt, OneStep, StepFailure
+from .schemes import Cost
+
+SHRINK = 0.3
+GROW = 2.5
+MIN_STEP = 1e-30
+"""Smallest step tried, relative to the step asked for, which may be far from the time scale of the problem."""
+
+
+class FiniteVolumes:
+    """The finite-volume stepper.
+
+    flow : energy on a grid.   order : 1 or 2, in time.   dt : fixed step > 0, or "adaptive".
+    tolerance : adaptive steps keep ‖ρ_{dt/2,dt/2} − ρ_dt‖₁ ≤ tolerance · mass, and keep the better of the two.
+    first_dt : first adaptive step.   threads : default all cores.
+
+    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state.  Order: 2 in space, `order` in time.
+    Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        order: int = 2,
+        dt: float | str = 0.01,
+        tolerance: float = 1e-4,
+        first_dt: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if order not in (1, 2):
+            raise CaseError(f"order must be 1 or 2; found {order}.")
+        if isinstance(dt, str) and dt != "adaptive":
+            raise CaseError(f'dt must be a positive number or "adaptive"; found {dt!r}.')
+        if not isinstance(dt, str) and not (math.isfinite(dt) and dt > 0):
+            raise CaseError(f"dt must be positive; found {dt}.")
+        if not tolerance > 0:
+            raise CaseError(f"tolerance must be positive; found {tolerance}.")
+        self.flow = flow
+        self.order = order
+        self.adaptive = isinstance(dt, str)
+        self.dt = 0.0 if isinstance(dt, str) else float(dt)
+        self.tolerance = tolerance
+        self.first_dt = first_dt
+        self.threads = threads or default_threads()
+        self._one = OneStep(flow, order, self.threads)
+
+    def warm_up(self) -> None:
+        """Compile, or load, every kernel that `step` and the diagnostics call: one step on four cells per axis.
+
+        A kernel is compiled for the types of its arguments, and these are the same as in a march: the law is this
+        flow's own, and V and W reach the kernels as arrays that are always there.
+        """
+        grid = self.flow.grid
+        cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
+        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal))
+        start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
+        dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
+        FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)
+
+    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
+        """One accepted step from `snapshot`, never past t_next and landing on it exactly.
+
+        Raises SolverError when no step could be solved; the snapshot given is then the last good state.
+        """
+        rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
+        rate = snapshot.fields.get("drive_rate")
+        rate = rate if rate is None else rate.reshape(self._one.rows)
+        asked, lands = self._propose(snapshot, t_next)
+        dt, rejected, reason = asked, 0, ""
+        while True:
+            try:
+                attempt, dt_next = self._try(rho, dt, rate)
+                failed = "the error of the step was too large"
+            except StepFailure as failure:
+                failed = reason = str(failure)
+                attempt, dt_next = None, SHRINK * dt
+            if attempt is not None:
+                break
+            rejected += 1
+            dt, lands = dt_next, False
+            if dt < MIN_STEP * asked or snapshot.t + dt == snapshot.t:
+                raise SolverError(
+                    f"no step could be solved at t = {snapshot.t:.10g}: {failed}; "
+                    f"tried {rejected} steps from {asked:.3g} down to {dt:.3g}."
+                )
+        notes = list(attempt.notes)
+        if reason:
+            notes.append(f"step shortened from {asked:.3g} to {dt:.3g}: {reason}")
+        report = Report(
+            iterations=attempt.cost.iterations,
+            residual=attempt.cost.residual,
+            outer=attempt.outer,
+            repaired=attempt.cost.repaired,
+            rejected=rejected,
+            note="; ".join(notes),
+        )
+        wish = dt_next if self.adaptive else GROW * dt
+        if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
+            wish = 0.0
+        elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
+            wish = max(wish, snapshot.dt_next)
+        fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
+        return Snapshot(
+            t=t_next if lands else snapshot.t + dt,
+            step=snapshot.step + 1,
+            fields=snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()},
+            dt=dt,
+            dt_next=wish,
+            report=report,
+        )
+
+    def _propose(self, snapshot: Snapshot, t_next: float) -> tuple[float, bool]:
+        """The step to try first and whether it lands on t_next; equal steps fill the way to t_next."""
+        remaining = t_next - snapshot.t
+        if not remaining > 0:
+            raise SolverError(f"the next time {t_next} must lie after the present one {snapshot.t}.")
+        if self.adaptive:
+            wish = snapshot.dt_next or self.first_dt or remaining / 100
+        else:
+            wish = min(self.dt, snapshot.dt_next) if snapshot.dt_next > 0 else self.dt
+        if not math.isfinite(remaining / wish):
+            return wish, False
+        count = math.ceil(remaining / wish * (1 - 1e-9))
+        if self.adaptive and count > 2:
+            return wish, False
+        return remaining / max(count, 1), count <= 1
+
+    def _try(self, rho: Array, dt: float, rate: Array | None) -> tuple[Attempt | None, float]:
+        """One step and the size of the next; None and a shorter size where an adaptive step errs too much."""
+        if not self.adaptive:
+            return self._one.solve(rho, dt, rate), 0.0
+        whole = self._one.solve(rho, dt, rate)
+        first = self._one.solve(rho, 0.5 * dt, rate)
+        second = self._one.solve(first.rho, 0.5 * dt, first.rate)
+        mass = self._integral(rho)
+        error = self._integral(np.abs(second.rho - whole.rho)) / mass if mass > 0 else 0.0
+        factor = 0.8 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
+        dt_next = dt * min(GROW, max(0.2, factor))
+        if error > self.tolerance:
+            return None, min(dt_next, 0.9 * dt)
+        cost = Cost()
+        for part in (whole, first, second):
+            cost.iterations += part.cost.iterations
+            cost.residual = max(cost.residual, part.cost.residual)
+            cost.repaired += part.cost.repaired
+        outer = whole.outer + first.outer + second.outer
+        return Attempt(second.rho, cost, outer, first.notes + second.notes, second.rate), dt_next
+
+    def _integral(self, values: Array) -> float:
+        return self.flow.integral(values.reshape(self.flow.grid.shape))

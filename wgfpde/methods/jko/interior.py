@@ -1,0 +1,142 @@
+"""The primal–dual interior point of a step with vacuum: (ρ, φ, s) move together to ρs = μ → 0.
+
+    δρ = −D(r₁ + s − μ/ρ + G δφ),    δs = −s + μ/ρ − (s/ρ) δρ,    (GᵀDG + L) δφ = r₂ − GᵀD(r₁ + s − μ/ρ)
+
+All three take the same fraction of the step, 0.995 of the way to where a density or a slack would vanish.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ...grid.grid import Array
+from .attempt import Attempt, Solution
+
+BOUNDARY = 0.995
+REDUCTION = 0.1
+FORCING = 0.03
+BEHIND = 1.0
+"""μ waits while the continuity residual exceeds this times the square root of the complementarity."""
+BLOCKED = 0.05
+"""Steps shorter than this are blocked by the boundary; BLOCKS of them in a row send the iteration back."""
+BLOCKS = 3
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def condense(first, last, r1, rho, slack, mu, volume, c, q):
+    """q = c (r₁ + s − μ/ρ), c = vol D."""
+    nx = rho.shape[1]
+    for j in range(first, last):
+        for i in range(nx):
+            barrier = slack[j, i] - mu / rho[j, i] if mu > 0.0 else 0.0
+            q[j, i] = c[j, i] * (r1[j, i] + barrier)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def subtract_transposed(first, last, q, bx, by, rhs):
+    """rhs ← rhs − Gᵀq."""
+    ny, nx = q.shape
+    for j in range(first, last):
+        below, above = (j - 1) % ny, (j + 1) % ny
+        for i in range(nx):
+            left = i - 1 if i > 0 else nx - 1
+            right = i + 1 if i < nx - 1 else 0
+            here = q[j, i]
+            value = here + bx[j, i] * (here + q[j, right]) - bx[j, left] * (here + q[j, left])
+            rhs[j, i] -= value + by[j, i] * (here + q[above, i]) - by[below, i] * (here + q[below, i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def expand(first, last, move, rho, slack, mu, volume, c, bx, by, q, move_rho, move_slack, rows):
+    """δρ = −(q + cGδφ)/vol, δs = −s + μ/ρ − (s/ρ)δρ; rows (ny,) the largest of −δρ/ρ and −δs/s."""
+    ny, nx = rho.shape
+    for j in range(first, last):
+        below, above = (j - 1) % ny, (j + 1) % ny
+        worst = 0.0
+        for i in range(nx):
+            left = i - 1 if i > 0 else nx - 1
+            right = i + 1 if i < nx - 1 else 0
+            p = move[j, i]
+            value = p - bx[j, i] * (move[j, right] - p) - bx[j, left] * (p - move[j, left])
+            value -= by[j, i] * (move[above, i] - p) + by[below, i] * (p - move[below, i])
+            r, s = rho[j, i], slack[j, i]
+            step = -(q[j, i] + c[j, i] * value) / volume[j, i]
+            other = -s + (mu - s * step) / r if s > 0.0 else 0.0
+            move_rho[j, i] = step
+            move_slack[j, i] = other
+            if r > 0.0:
+                worst = max(worst, -step / r)
+            if s > 0.0:
+                worst = max(worst, -other / s)
+        rows[j] = worst
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move_cells(first, last, rho, move_rho, slack, move_slack, phi, move, size):
+    """(ρ, s, φ) ← (ρ, s, φ) + size · (δρ, δs, δφ)."""
+    nx = rho.shape[1]
+    for j in range(first, last):
+        for i in range(nx):
+            rho[j, i] += size * move_rho[j, i]
+            slack[j, i] += size * move_slack[j, i]
+            phi[j, i] += size * move[j, i]
+
+
+class Interior:
+    """The interior point from a centred (φ, ρ, s); `solve` is the solution under way, whose buffers are shared."""
+
+    def __init__(self, solve: Attempt, phi: Array, rho: Array, slack: Array) -> None:
+        self.solve, self.step = solve, solve.step
+        self.phi, self.rho, self.slack = phi, rho.copy(), slack.copy()
+        self.r1, self.q, self.move_rho, self.move_slack = (np.zeros(rho.shape) for _ in range(4))
+        self.rows = np.zeros(rho.shape[0])
+        self.barrier = 0.0
+        self.forcing, self.reduction = FORCING, REDUCTION
+        self.scale = solve.unit * self.step.stagger.total
+
+    def run(self) -> Solution | None:
+        """Iterate until the certificate closes; None where the boundary blocks or the residuals grow."""
+        blocked, best = 0, math.inf
+        while True:
+            continuity, equation, complementarity = self._residuals()
+            if not math.isfinite(continuity + equation):
+                return None
+            behind = continuity > BEHIND * complementarity**0.5
+            self.reduction = 1.0 if behind else REDUCTION
+            self.forcing = max(0.1 * self.forcing, 1e-8) if behind else FORCING
+            estimate = complementarity + equation + continuity**2
+            if estimate <= 1e3 * self.solve.solver.tolerance:
+                found = self.solve.finish(self.phi, self.rho, self.slack, continuity, equation, complementarity)
+                if found.certificate.gap <= self.solve.solver.tolerance:
+                    return found
+            if blocked >= BLOCKS or continuity > 100.0 * max(best, 1e-3):
+                return None
+            best = min(best, continuity)
+            blocked = blocked + 1 if self._move() < BLOCKED else 0
+
+    def _residuals(self) -> tuple[float, float, float]:
+        """Residuals at the present point, and the coefficients for the next step: continuity, HJ, complementarity."""
+        step, out = self.step, self.solve.solver.coefficients
+        equation, product = step.slack_residual(self.phi, self.rho, self.slack, self.r1)
+        step.coefficients(self.phi, self.rho, self.slack, out)
+        continuity = step.residual(self.phi, self.rho, out[1], out[2], self.solve.rhs)
+        self.barrier = product / step.stagger.total
+        return continuity, equation / self.scale, product / self.scale
+
+    def _move(self) -> float:
+        """One Newton step towards a tenth of the present barrier; returns the fraction of it that was taken."""
+        c, _, _, bx, by = self.solve.solver.coefficients
+        mu, stagger, rhs = self.reduction * self.barrier, self.step.stagger, self.solve.rhs
+        stagger.share(condense, self.r1, self.rho, self.slack, mu, stagger.volume, c, self.q)
+        stagger.share(subtract_transposed, self.q, bx, by, rhs)
+        move = self.solve.solve_linear(rhs, self.forcing)
+        changes = self.move_rho, self.move_slack
+        stagger.share(expand, move, self.rho, self.slack, mu, stagger.volume, c, bx, by, self.q, *changes, self.rows)
+        worst = float(np.max(self.rows))
+        size = min(1.0, BOUNDARY / worst) if worst > 0 else 1.0
+        self.phi = self.phi.copy()
+        stagger.share(move_cells, self.rho, changes[0], self.slack, changes[1], self.phi, move, size)
+        return size

@@ -1,0 +1,192 @@
+"""One JKO step of a flow by either algorithm, with the interaction converged and the energy law checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from ...energy.flow import Flow, Report
+from ...errors import CaseError, SolverError
+from ...grid.grid import Array
+from ...linear.multigrid.solver import Multigrid
+from ...transport.benamou_brenier.operators import Staggering
+from .convex import ConvexStep, level_of
+from .drive import Driven, solve_driven
+from .newton import MAX_ITERATIONS, NewtonSolver, Solution
+from .secant import restrain
+
+T = TypeVar("T")
+MAX_PDHG_ITERATIONS = 20_000
+ENERGY_NOISE = 1e-13
+"""Relative rounding of the energies that a violation of the energy law must exceed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A solved step: fields for the snapshot, all (ny, nx), and the numbers of its report.
+
+    flux_x, flux_y : (ny, nx) integrated momentum through the faces.
+    """
+
+    fields: dict[str, Array]
+    flux_x: Array
+    flux_y: Array
+    numbers: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def rho(self) -> Array:
+        return self.fields["rho"]
+
+    def report(self, rejected: int, note: str) -> Report:
+        numbers = dict(self.numbers)
+        counts = {name: int(numbers.pop(name)) for name in ("iterations", "linear", "outer", "repaired")}
+        return Report(**counts, **numbers, rejected=rejected, note=note)  # type: ignore[arg-type]
+
+
+class Minimiser:
+    """Solves ρ^{n+1} = argmin ½W₂²(ρ^n, ρ) + τE(ρ) for one flow; see `Jko` for the options.
+
+    shape : (ny, nx) of the arrays.   divisible : whether shorter steps may help.   remedy : what to tell the user.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        algorithm: str,
+        inner_steps: int,
+        tolerance: float,
+        max_iterations: int | None,
+        congestion: float | None,
+        threads: int,
+    ) -> None:
+        if algorithm not in ("newton", "pdhg"):
+            raise CaseError(f'algorithm must be "newton" or "pdhg"; found {algorithm!r}.')
+        if algorithm == "newton" and (inner_steps != 1 or congestion is not None):
+            raise CaseError('algorithm = "newton" takes one inner step and no congestion; "pdhg" takes both.')
+        if not tolerance > 0:
+            raise CaseError(f"tolerance must be positive; found {tolerance}.")
+        self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
+        self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
+        self.threads = threads
+        self.stagger = Staggering(flow.grid, threads)
+        self.shape = self.stagger.shape
+        self.divisible = algorithm == "newton"
+        self.remedy = (
+            'Take a smaller tau, a larger tolerance, or algorithm = "pdhg".'
+            if algorithm == "newton"
+            else "Take a larger tolerance or max_iterations, or a smaller tau."
+        )
+        if algorithm == "newton":
+            limit = max_iterations or MAX_ITERATIONS
+            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
+
+    def compile_rare(self, rho: Array) -> None:
+        """Call the kernels that only hard steps need, on a density of the flow's grid."""
+        if self.algorithm != "newton":
+            return
+        rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
+        step = ConvexStep(self.stagger, self.flow.internal, rho0, self.stagger.zeros(), 1e-3)
+        step.relax(bad, self.stagger.zeros())
+        self.stagger.share(restrain, bad, self.stagger.zeros())
+
+    def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+        """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
+
+        Raises SolverError where the step is not solved to the tolerance, or the energy law does not hold.
+        """
+        solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg
+        step = solve(rho0, tau, warm)
+        self._check_energy(rho0, tau, step)
+        return step
+
+    def _by_newton(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+        spent = [0, 0]
+
+        def convex(potential: Array, last: Solution | None, tolerance: float) -> Solution:
+            self._newton.tolerance = tolerance
+            level = level_of(potential)
+            step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
+            before = warm.get("phi") if last is None else last.phi
+            solution = self._newton.solve(step, None if before is None else before + tau * level)
+            spent[0] += solution.iterations
+            spent[1] += solution.linear
+            return solution.lifted(tau * level, step.mass) if level else solution
+
+        driven = self._driven(rho0, tau, warm, convex, lambda s: (s.certificate.rho, s.certificate.scale))
+        solution, proof = driven.solution, driven.solution.certificate
+        numbers = {
+            "iterations": spent[0], "linear": spent[1], "outer": driven.evaluations, "repaired": proof.limited,
+            "residual": solution.continuity, "gap": proof.gap, "continuity": solution.continuity,
+            "hamilton_jacobi": solution.hamilton_jacobi, "complementarity": solution.complementarity,
+            "primal": proof.primal, "dual": proof.dual, "transport": proof.transport,
+            "drive_residual": driven.residual,
+        }  # fmt: skip
+        return Step({"rho": proof.rho, "phi": solution.phi} | driven.fields, proof.flux_x, proof.flux_y, numbers)
+
+    def _by_pdhg(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+        from ...transport.benamou_brenier.pdhg import PdhgResult, solve_step
+
+        spent = [0]
+        limit = self.max_iterations or MAX_PDHG_ITERATIONS
+
+        def convex(potential: Array, last: PdhgResult | None, tolerance: float) -> PdhgResult:
+            result = solve_step(
+                self.flow.grid, rho0, self.flow.internal, potential, tau, self.inner_steps, tolerance, limit,
+                self.congestion, last, self.threads,
+            )  # fmt: skip
+            spent[0] += result.iterations
+            return result
+
+        def end(result: PdhgResult) -> tuple[Array, float]:
+            return result.rho, max((result.primal - result.dual) / result.gap, 0.0) if result.gap else 0.0
+
+        driven = self._driven(rho0, tau, warm, convex, end)
+        result = driven.solution
+        numbers = {
+            "iterations": spent[0], "linear": 0, "outer": driven.evaluations, "repaired": 0,
+            "residual": result.continuity, "gap": result.gap, "continuity": result.continuity,
+            "hamilton_jacobi": result.hamilton_jacobi, "complementarity": np.nan,
+            "primal": result.primal, "dual": result.dual, "transport": result.transport,
+            "drive_residual": driven.residual,
+        }  # fmt: skip
+        hx, hy = self.stagger.hx[None, :], self.stagger.hy[:, None]
+        flux_x, flux_y = hy * result.momentum_x.mean(axis=0), hx * result.momentum_y.mean(axis=0)
+        return Step({"rho": result.rho} | driven.fields, flux_x, flux_y, numbers)
+
+    def _driven(
+        self,
+        rho0: Array,
+        tau: float,
+        warm: dict[str, Array],
+        convex: Callable[[Array, T | None, float], T],
+        end: Callable[[T], tuple[Array, float]],
+    ) -> Driven[T]:
+        """The convex step, or the outer iteration of convex steps where there is an interaction."""
+        if self.flow.interaction is None:
+            potential = np.zeros(self.shape) if self.flow.potential is None else self.flow.potential.reshape(self.shape)
+            return Driven(convex(potential, None, self.tolerance), np.nan, 0, {})
+        before = self.flow.interaction.apply(rho0.reshape(self.flow.grid.shape)).reshape(self.shape)
+        rate = warm.get("drive_rate")
+        return solve_driven(self.flow, tau, before, rate, self.tolerance, convex, end)
+
+    def _check_energy(self, rho0: Array, tau: float, step: Step) -> None:
+        """E(ρ) + ½W₂²/τ ≤ E(ρ⁰) up to the gap: no step is accepted that raises its own objective.
+
+        A start above the bound on ρ is no competitor, and its first step may raise the energy.
+        """
+        if self.congestion is not None and float(rho0.max()) > self.congestion * (1.0 + 1e-9):
+            return
+        shape = self.flow.grid.shape
+        before, after = self.flow.parts(rho0.reshape(shape)), self.flow.parts(step.rho.reshape(shape))
+        transport = step.numbers["transport"]
+        scale = transport / tau + sum(abs(part) for part in (*before, *after))
+        slack = max(step.numbers["gap"], 0.0) + np.nan_to_num(step.numbers["drive_residual"]) + ENERGY_NOISE
+        if sum(after) + transport / tau > sum(before) + slack * scale:
+            raise SolverError(
+                f"the step of tau = {tau:.3g} raises its own objective: E + transport/tau goes from {sum(before):.10g} "
+                f"to {sum(after) + transport / tau:.10g} (W may not be convex at this step size)"
+            )

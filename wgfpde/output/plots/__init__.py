@@ -1,0 +1,21 @@
+"""Figures and films of a run.  The only package that imports Matplotlib.
+
+1D: ρ at the stored times, coloured by time.   2D: ρ at the first, middle and last stored time, one colour
+scale.   Below, how the energy falls: (E − E_∞)/κ = KL(ρ | ρ_∞) on a logarithmic axis where a Gibbs state is
+known, else E − E_end likewise where that spans decades, else E itself.
+
+It knows what a file holds and no scheme: an exact solution or a steady state comes in from the caller.
+"""
+
+from .animation import movie
+from .branch_diagram import branches
+from .claim_figures import draw_order, panels
+from .eigenmodes import draw_spectrum
+from .error_slopes import convergence
+from .options import GROUPS, Options, References
+from .run_figure import draw, plot
+
+__all__ = [
+    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_order", "draw_spectrum", "movie",
+    "panels", "plot",
+]  # fmt: skip

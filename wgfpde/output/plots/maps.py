@@ -1,0 +1,156 @@
+"""Densities in 2D: one map per time on one colour scale, the error below where it is asked for.
+
+A section through the last peak holds the densities against each other, and against an exact solution and a steady
+state where these are known: on a map two densities that differ by a few per cent look alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import ScalarFormatter
+
+from ...grid.grid import Array
+from ...store import Run
+from . import style
+from .options import Options, References
+from .series import draw_fall
+
+PANEL = 3.1
+"""Width of a map, in inches."""
+COLUMNS = 4
+"""Most maps in a row."""
+NAMED = 3
+"""Up to so many times have room in the legend of the section."""
+
+
+def figure_2d(run: Run, options: Options, known: References) -> Figure:
+    """Maps of the density (and of its error); below, a section through the last peak and how the energy falls."""
+    picks = options.picks(run)
+    rows = -(-len(picks) // COLUMNS)
+    columns = -(-len(picks) // rows)
+    kinds = 2 if options.error else 1
+    aspect = float(np.ptp(run.edges[1]) / np.ptp(run.edges[0]))
+    height = PANEL * min(max(aspect, 0.25), 2.0) + 0.35
+    figure = style.new_figure((max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.4 + 2.7))
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.3, 2.4])[:, 0]
+    axes = upper.subplots(kinds * rows, columns, sharex=True, sharey=True, squeeze=False)
+    maps = _in_use(axes[:rows], len(picks))
+    _draw_densities(maps, columns, run, picks, options.log)
+    if options.error:
+        _draw_errors(_in_use(axes[rows:], len(picks)), columns, run, picks, known)
+    section, fall = lower.subplots(1, 2)
+    place = _draw_section(section, run, picks, known, options.log)
+    maps[-1].axhline(place, color="white", lw=0.7, ls=(0, (6, 4)), alpha=0.8)
+    draw_fall(fall, run)
+    style.set_title(figure, run)
+    return figure
+
+
+def _in_use(table: np.ndarray, count: int) -> list[Axes]:
+    """The first `count` of a table of axes, labelled along the outer sides; those left over are removed."""
+    axes: list[Axes] = list(table.flat)
+    for empty in axes[count:]:
+        empty.remove()
+    columns = table.shape[1]
+    for k, one in enumerate(axes[:count]):
+        lowest = k + columns >= count  # of its column, also where the last row is cut short
+        one.tick_params(labelbottom=lowest)
+        one.set_xlabel("$x$" if lowest else "")
+        one.set_ylabel("$y$" if k % columns == 0 else "")
+    return axes[:count]
+
+
+def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], log: bool) -> None:
+    fields = [run.rho[k] for k in picks]
+    peaks = [float(rho.max()) for rho in fields]
+    norm = style.density_norm(peaks, style.smallest_positive(fields), log, room=1.0)
+    above = max(peaks) > float(norm.vmax or 0.0)
+    below = log and any(bool(np.any((rho > 0) & (rho < norm.vmin))) for rho in fields)
+    for axes, k, rho in zip(maps, picks, fields, strict=True):
+        shown = np.ma.masked_equal(rho, 0.0) if log else rho
+        image = _draw_map(axes, run, shown, norm)
+        axes.set_title(f"$t = {style.number(float(run.t[k]))}$")
+    extend = style.extend_of(above, below)
+    _draw_bars(maps, columns, image, label=style.density_label(norm, below), extend=extend)
+    if log and any(bool(np.any(rho == 0)) for rho in fields):
+        maps[0].legend(handles=[Patch(color=style.EMPTY, label=r"$\rho = 0$")], loc="upper left", frameon=True)
+
+
+def _draw_map(axes: Axes, run: Run, values: Array, norm: Normalize, colours: str | None = None) -> QuadMesh:
+    """Cells as they are, stretched ones too; an image inside a vector file."""
+    cmap = style.density_colours() if colours is None else colours
+    image = axes.pcolormesh(*run.edges, values, cmap=cmap, norm=norm, rasterized=True)
+    axes.set_aspect("equal")
+    style.map_axes(axes)
+    return image
+
+
+def _draw_bars(maps: list[Axes], columns: int, image: QuadMesh, **words: Any) -> None:
+    """A colour bar at the right end of each full row, exactly as high as its maps."""
+    for last in maps[columns - 1 :: columns]:
+        last.figure.colorbar(image, cax=last.inset_axes((1.05, 0.0, 0.06, 1.0)), **words)
+
+
+def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], known: References) -> None:
+    """ρ − exact, on one scale that is symmetric about 0."""
+    errors = []
+    for k in picks:
+        exact = known.at(float(run.t[k]))
+        assert exact is not None  # Options.check saw to it
+        errors.append(run.rho[k] - exact)
+    high = max(float(np.abs(error).max()) for error in errors) or 1.0
+    for axes, error in zip(maps, errors, strict=True):
+        image = _draw_map(axes, run, error, Normalize(-high, high), style.ERROR_MAP)
+    powers = ScalarFormatter(useMathText=True)
+    powers.set_powerlimits((-2, 4))
+    _draw_bars(maps, columns, image, label=r"$\rho - \rho_\mathrm{exact}$", format=powers)
+
+
+def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log: bool) -> float:
+    """ρ along x through the peak of the last density, with what it is held against; returns that y."""
+    fields = [run.rho[k] for k in picks]
+    row = _peak_row(fields[-1])
+    x, y = run.centers[0], float(run.centers[1][row])
+    named = []
+    for k, rho, colour in zip(picks, fields, style.line_colours(run, picks, len(picks) <= NAMED), strict=True):
+        t = float(run.t[k])
+        named += axes.plot(x, _visible(rho[row], log), color=colour, label=f"$t = {style.number(t)}$")
+        exact = known.at(t)
+        if exact is not None:
+            axes.plot(x, _visible(exact[row], log), **style.EXACT)
+    named = named if len(picks) <= NAMED else []
+    named += [Line2D([], [], **style.EXACT, label="exact")] if known.exact is not None else []
+    if known.steady is not None:
+        axes.plot(x, _visible(known.steady[row], log), **style.STEADY)
+        named.append(Line2D([], [], **style.STEADY, label="Gibbs state"))
+    norm = style.density_norm([float(rho[row].max()) for rho in fields], style.smallest_positive(fields), log)
+    if isinstance(norm, LogNorm):
+        style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
+        axes.set_ylim(float(norm.vmin or 0.0) / 1.5, 2.0 * float(norm.vmax or 1.0))
+    else:
+        axes.set_ylim(0.0, 1.08 * float(norm.vmax or 1.0))
+    axes.set_xlim(run.edges[0][0], run.edges[0][-1])
+    axes.set_xlabel("$x$")
+    axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}})$")
+    style.legend_above(axes, named, [str(line.get_label()) for line in named])
+    return y
+
+
+def _peak_row(rho: Array) -> int:
+    """The row that holds the peak; of rows that share it up to rounding, the one nearest to the middle."""
+    tops = rho.max(axis=1)
+    rows = np.flatnonzero(tops >= (1 - 1e-6) * tops.max())
+    return int(rows[np.argmin(np.abs(rows - 0.5 * (len(tops) - 1)))])
+
+
+def _visible(values: Array, log: bool) -> Array:
+    """NaN where a logarithmic scale has nothing to show."""
+    return np.where(values > 0, values, np.nan) if log else values

@@ -1,0 +1,217 @@
+"""Frames of a film, as arrays of palette numbers.
+
+Laying out a figure takes a second, so it is done once: a frame restores that picture, draws the few artists that move,
+and looks its colours up.  Maps do not pass through the renderer at all: their pixels are levels of the colour map, and
+levels are palette numbers.  One palette for all frames, and no dithering: what does not move does not flicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from ...grid.grid import Array
+from ...store import Run
+from . import style
+
+Pixels = NDArray[np.uint8]
+FRAME_DPI = 100
+LEVELS = 160
+"""Colours of a density map; the rest of a palette of 255 is for text and lines."""
+SHADES = 22
+"""Steps from a colour to the white of the page, for smooth edges of text and lines."""
+LONGEST = 4.8
+"""Longer side of a map, in inches."""
+
+
+class Palette:
+    """At most 255 colours, (n, 3) bytes, and which of them is nearest to any other.
+
+    The 256th is left to the GIF: it marks the pixels that stay as they were.
+    """
+
+    def __init__(self, colours: Sequence[Sequence[float]]) -> None:
+        self.colours: Pixels = np.round(255 * np.asarray(colours)).astype(np.uint8)
+        assert len(self.colours) <= 255
+        self._known = np.full(1 << 24, -1, dtype=np.int16)
+
+    def nearest(self, rgb: Pixels) -> Pixels:
+        """Palette numbers of an (h, w, 3) picture; a colour is searched for once, then remembered."""
+        wide = rgb.astype(np.int32)
+        keys = (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+        numbers = self._known[keys]
+        new = np.unique(keys[numbers < 0])
+        if new.size:
+            found = np.stack([new >> 16, (new >> 8) & 255, new & 255], axis=1)[:, None, :]
+            distance = ((found - self.colours.astype(np.int32)[None]) ** 2).sum(axis=2)
+            self._known[new] = distance.argmin(axis=1)
+            numbers = self._known[keys]
+        return numbers.astype(np.uint8)
+
+
+class Frames:
+    """frames(k) : the (h, w) picture of snapshot k, in numbers of frames.palette; h and w are even, as video wants."""
+
+    palette: Palette
+
+    def __init__(self, run: Run, size: tuple[float, float]) -> None:
+        self.run = run
+        even = [2 * round(side * FRAME_DPI / 2) / FRAME_DPI for side in size]
+        self.figure = Figure(figsize=(even[0], even[1]), dpi=FRAME_DPI, layout="constrained")
+        self.canvas = FigureCanvasAgg(self.figure)
+        self.moving: list[Artist] = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.canvas.get_width_height()
+
+    def __call__(self, k: int) -> Pixels:
+        rho = self.run.rho[k]
+        self.clock.set_text(f"$t = {style.number(float(self.run.t[k]))}$")
+        self.move(rho)
+        self.canvas.restore_region(self._still)
+        for artist in self.moving:
+            self.figure.draw_artist(artist)
+        numbers = self.palette.nearest(np.asarray(self.canvas.buffer_rgba())[..., :3])
+        self.paint(numbers, rho)
+        return numbers
+
+    def move(self, rho: Array) -> None:
+        """Bring the moving artists to this density."""
+
+    def paint(self, numbers: Pixels, rho: Array) -> None:
+        """Put into the picture what does not pass through the renderer."""
+
+    def _freeze(self, axes: Axes) -> None:
+        """Lay the figure out, keep what stands still, and put the clock over the upper left corner of the axes."""
+        widest = max((style.number(float(t)) for t in self.run.t), key=len)
+        self.clock: Text = axes.set_title(f"$t = {widest}$", loc="left", fontsize=13)
+        style.set_title(self.figure, self.run)
+        self.canvas.draw()
+        self.figure.set_layout_engine("none")
+        self.moving.append(self.clock)
+        for artist in self.moving:
+            artist.set_animated(True)
+        self.canvas.draw()
+        self._still = self.canvas.copy_from_bbox(self.figure.bbox)
+
+
+class MapFrames(Frames):
+    """Maps of a density in 2D on one colour scale."""
+
+    def __init__(self, run: Run, picks: Sequence[int], log: bool) -> None:
+        spans = [float(np.ptp(edges)) for edges in run.edges]
+        wide, high = (LONGEST * max(span / max(spans), 0.25) for span in spans)
+        size = max(wide + 2.2, 0.09 * len(run.title) + 0.4), high + 1.2
+        super().__init__(run, size)
+        self.figure.set_layout_engine("none")  # placed by hand: the bar is as high as a map of a fixed shape
+        self.norm, cut, below, empty = _scale(run, picks, log, room=1.0)
+        colours = style.density_colours()
+        levels = colours((np.arange(LEVELS) + 0.5) / LEVELS)[:, :3]
+        self.palette = Palette([*levels, to_rgb(style.EMPTY), *_shades("black")])
+        axes = self.figure.add_axes((0.75 / size[0], 0.6 / size[1], wide / size[0], high / size[1]))
+        axes.set(xlim=run.edges[0][[0, -1]], ylim=run.edges[1][[0, -1]], xlabel="$x$", ylabel="$y$")
+        style.map_axes(axes)
+        extend = style.extend_of(cut, below)
+        place = self.figure.add_axes(((wide + 0.9) / size[0], 0.6 / size[1], 0.2 / size[0], high / size[1]))
+        bar = self.figure.colorbar(ScalarMappable(self.norm, colours), cax=place, extend=extend)
+        bar.set_label(style.density_label(self.norm, below))
+        if log and empty:
+            handles = [Patch(color=style.EMPTY)]
+            style.legend_above(axes, handles, [r"$\rho = 0$"])
+        self._freeze(axes)
+        self._find_cells(axes)
+
+    def _find_cells(self, axes: Axes) -> None:
+        """Which cell lies under each pixel inside the frame of the axes."""
+        box, (_, height) = axes.get_window_extent(), self.size
+        columns = np.arange(round(box.x0) + 1, round(box.x1))  # the frame itself lies on the rounded pixels
+        rows = np.arange(round(height - box.y1) + 1, round(height - box.y0))
+        self._box = np.ix_(rows, columns)
+        self._cells = np.ix_(
+            _cell_under((height - rows - 0.5 - box.y0) / box.height, self.run.edges[1]),
+            _cell_under((columns + 0.5 - box.x0) / box.width, self.run.edges[0]),
+        )
+
+    def paint(self, numbers: Pixels, rho: Array) -> None:
+        with np.errstate(divide="ignore"):
+            share = np.ma.filled(self.norm(np.where(rho > 0, rho, float(self.norm.vmin or 0.0))), 0.0)
+        levels = np.clip(share * LEVELS, 0, LEVELS - 1).astype(np.uint8)
+        if isinstance(self.norm, LogNorm):
+            levels[rho == 0] = LEVELS  # EMPTY
+        numbers[self._box] = levels[self._cells]
+
+
+class ProfileFrames(Frames):
+    """The profile of a density in 1D, over the first one and the steady state."""
+
+    def __init__(self, run: Run, picks: Sequence[int], log: bool, steady: Array | None = None) -> None:
+        super().__init__(run, (7.0, 4.3))
+        self.norm, _, below, _ = _scale(run, picks, log, room=2.0)
+        self.log = log
+        tones = ["black", style.INK, style.GRAPHITE, style.STEADY["color"], style.EMPTY]
+        self.palette = Palette([shade for tone in tones for shade in _shades(tone)])
+        axes = self.figure.subplots()
+        x, first = run.centers[0], run.rho[picks[0]]
+        faint = f"$t = {style.number(float(run.t[picks[0]]))}$"
+        named = axes.plot(x, self._visible(first), color=style.EMPTY, lw=1.4, label=faint)
+        (self.line,) = axes.plot(x, self._visible(first), color=style.INK, lw=1.8)
+        self.moving.append(self.line)
+        if steady is not None:  # it does not move, but is drawn over what does
+            self.moving += axes.plot(x, self._visible(steady), **style.STEADY, label="Gibbs state")
+            named.append(axes.lines[-1])
+        self._scale_axes(axes, run, below)
+        style.legend_above(axes, named, [str(line.get_label()) for line in named])
+        self._freeze(axes)
+
+    def _scale_axes(self, axes: Axes, run: Run, below: bool) -> None:
+        low, high = float(self.norm.vmin or 0.0), float(self.norm.vmax or 1.0)
+        style.value_axis(axes, np.array([low, high]), self.log)
+        axes.set(xlim=run.edges[0][[0, -1]], ylim=(low / 1.5, 2.0 * high) if self.log else (0.0, 1.05 * high))
+        axes.set(xlabel="$x$", ylabel=style.density_label(self.norm, below))
+
+    def move(self, rho: Array) -> None:
+        self.line.set_ydata(self._visible(rho))
+
+    def _visible(self, rho: Array) -> Array:
+        return np.where(rho > 0, rho, np.nan) if self.log else rho
+
+
+def _scale(run: Run, picks: Sequence[int], log: bool, room: float) -> tuple[Normalize, bool, bool, bool]:
+    """(scale, cut, below, empty): one scale for all frames; whether densities lie above it or below it, or are 0.
+
+    The first quarter counts as one picture: a peak that soon falls is cut there, or the rest of the film would be dark.
+    """
+    peaks, least, smallest = [], [], []
+    for k in picks:  # one density in memory at a time
+        rho = run.rho[k]
+        peaks.append(float(rho.max()))
+        least.append(float(rho.min()))
+        smallest.append(style.smallest_positive([rho]))
+    early = max(1, len(peaks) // 4)
+    norm = style.density_norm([max(peaks[:early]), *peaks[early:]], min(smallest), log, room)
+    return norm, max(peaks) > float(norm.vmax or 0.0), log and min(smallest) < float(norm.vmin or 0.0), min(least) == 0
+
+
+def _shades(colour: str) -> list[Any]:
+    """From a colour to white."""
+    share = np.linspace(0.0, 1.0, SHADES)[:, None]
+    return list((1 - share) * np.array(to_rgb(colour)) + share)
+
+
+def _cell_under(share: Array, edges: Array) -> NDArray[np.intp]:
+    """The cells at places from 0 to 1 along an axis."""
+    place = edges[0] + share * (edges[-1] - edges[0])
+    return np.clip(np.searchsorted(edges, place, side="right") - 1, 0, len(edges) - 2)

@@ -1,0 +1,81 @@
+"""The functional inequalities along a run: a chain of curves that may touch and not cross, and the room between them.
+
+    (λ/2) W₂² ≤ κH ≤ (κ²/2λ) I          Talagrand, logarithmic Sobolev;     κH(0) e^{−2λt} for comparison
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...grid.grid import Array
+from ...store import Run
+from . import style
+
+ROUNDING = 1e-8
+"""Shares below zero by less are rounding."""
+SLACKS = {"slack_lsi": "log-Sobolev", "slack_talagrand": "Talagrand", "slack_hwi": "HWI"}
+
+
+def has_certificates(run: Run) -> bool:
+    """Whether a run has recorded them."""
+    return "kl_gibbs" in run.diagnostics and "fisher_gibbs" in run.diagnostics
+
+
+def figure_certificates(run: Run) -> Figure:
+    """The chain above, and each slack as a share of the larger side of its inequality."""
+    figure = style.new_figure((7.0, 5.6))
+    chain, shares = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1.0])
+    kappa, lam = (float(run.attributes.get(name, np.nan)) for name in ("kappa", "sobolev"))
+    d = run.diagnostics
+    entropy = kappa * d.get("entropy_gibbs", d["kl_gibbs"])
+    curves = [(kappa**2 * d["fisher_gibbs"] / (2 * lam), r"$\frac{\kappa^2}{2\lambda}\,I$")] if lam > 0 else []
+    curves.append((entropy, r"$\kappa H$"))
+    if lam > 0 and "w2_gibbs" in d:
+        curves.append((0.5 * lam * d["w2_gibbs"] ** 2, r"$\frac{\lambda}{2}\,W_2^2$"))
+    for place, (values, label) in enumerate(curves):
+        _line(chain, run.t, values, place, label)
+    if lam > 0:
+        decay = entropy[0] * np.exp(-2 * lam * (run.t - run.t[0]))
+        chain.plot(run.t, decay, **style.EXACT, label=rf"$\kappa H(0)\,e^{{-2\lambda t}}$, $\lambda = {lam:.4g}$")
+    seen = np.concatenate([values for values, _ in curves])
+    seen = seen[np.isfinite(seen) & (seen > 0)]
+    style.value_axis(chain, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())
+    chain.set_ylabel("energy")
+    style.legend_above(chain)
+    style.time_axis(chain, run.t, "")
+    _draw_shares(shares, run, entropy, kappa)
+    style.time_axis(shares, run.t)
+    style.set_title(figure, run)
+    return figure
+
+
+def _draw_shares(axes: Axes, run: Run, entropy: Array, kappa: float) -> None:
+    """Slack over the larger side: 0 where an inequality is an equality.  One that fails is marked by crosses."""
+    d, found, labels = run.diagnostics, [], []
+    smaller = {"slack_lsi": entropy / kappa, "slack_hwi": entropy}
+    if "w2_gibbs" in d:
+        smaller["slack_talagrand"] = d["w2_gibbs"] ** 2
+    for place, (name, label) in enumerate(SLACKS.items()):
+        if name not in d or name not in smaller:
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = d[name] / np.maximum(smaller[name], np.abs(smaller[name] + d[name]))
+        found.append(np.abs(share[np.isfinite(share) & (share != 0)]))
+        labels.append(label)
+        _line(axes, run.t, share, place, label)
+        fails = share < -ROUNDING
+        if np.any(fails):
+            words = f"{label} VIOLATED"
+            axes.plot(run.t[fails], -share[fails], "x", color=style.LINES[place], markersize=6, label=words)
+    values = np.concatenate(found) if found else np.empty(0)
+    style.value_axis(axes, values, log=bool(values.size) and values.max() > 10 * values.min())
+    axes.set_ylabel("slack / larger side")
+    if labels:
+        axes.legend(loc="best")
+
+
+def _line(axes: Axes, t: Array, values: Array, place: int, label: str) -> None:
+    shown = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    axes.plot(t, shown, color=style.LINES[place], ls=style.DASHES[place], label=label)

@@ -1,0 +1,251 @@
+"""What all figures share: fonts, colours, scales, words, and how a figure is made and saved.
+
+Colour maps are perceptually uniform and readable in grey; lines differ in dash as well as in colour.  Figures live
+outside pyplot and inside a style context: a caller's own figures, back end and style are left alone.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from ...errors import CaseError, StoreError
+from ...grid.grid import Array
+from ...store import Label, Run
+
+STYLE: dict[Any, Any] = {
+    "font.family": "serif", "font.serif": ["STIXGeneral", "DejaVu Serif"], "mathtext.fontset": "cm",
+    "font.size": 11, "axes.labelsize": 12, "axes.titlesize": 11, "axes.titlepad": 6.0, "axes.linewidth": 0.7,
+    "axes.spines.top": False, "axes.spines.right": False, "xtick.major.width": 0.7, "ytick.major.width": 0.7,
+    "xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.4, "legend.frameon": False,
+    "legend.fontsize": 10, "legend.handlelength": 2.4, "pdf.fonttype": 42, "svg.hashsalt": "wgfpde",
+}  # fmt: skip
+"""Fonts go into a PDF as TrueType, which journals ask for; the salt keeps the names inside an SVG."""
+INK = "#1f3b63"
+GRAPHITE = "#5b6773"
+LINES = ("#1f3b63", "#d55e00", "#009e73", "#cc79a7")
+"""Told apart with any colour vision (Okabe and Ito 2008), the first one darkened."""
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+EXACT: dict[str, Any] = {"color": "black", "ls": (0, (4, 2.5)), "lw": 0.9}
+STEADY: dict[str, Any] = {"color": "#d55e00", "ls": (0, (1, 1.3)), "lw": 1.6}
+EMPTY = "#c9ced4"
+"""Cells without any mass on a logarithmic scale, which has no colour for 0."""
+DENSITY_MAP, ERROR_MAP, TIME_MAP = "magma", "RdBu_r", "viridis"
+DPI = 150
+VECTOR_DPI = 300
+"""Of the maps inside a PDF or SVG."""
+FORMATS = ("png", "pdf", "svg")
+OTHER_FORMATS = ("jpg", "jpeg", "gif", "eps", "ps", "tif", "tiff", "bmp", "webp", "mp4")
+DECADES = 10
+"""What a logarithmic density scale spans at most."""
+
+
+def time_colours() -> Colormap:
+    """The colours of times, without the pale end that is lost on white paper."""
+    return ListedColormap(matplotlib.colormaps[TIME_MAP](np.linspace(0.0, 0.93, 256)))
+
+
+def time_scale(run: Run) -> Normalize:
+    """From the first time of a run to its last."""
+    first, last = float(run.t[0]), float(run.t[-1])
+    return Normalize(first, last if last > first else first + 1.0)
+
+
+def line_colours(run: Run, picks: Sequence[int], named: bool) -> list[Any]:
+    """One colour for each snapshot: by its time; or evenly, where a legend names the times."""
+    if named:
+        return list(time_colours()(np.linspace(0.0, 1.0, len(picks)) if len(picks) > 1 else [0.5]))
+    return list(time_colours()(time_scale(run)(run.t[list(picks)])))
+
+
+def density_colours() -> Colormap:
+    """The colours of densities; what a logarithmic scale cannot show is in EMPTY."""
+    return matplotlib.colormaps[DENSITY_MAP].with_extremes(bad=EMPTY)
+
+
+def density_norm(peaks: Sequence[float], smallest: float, log: bool, room: float = 2.0) -> Normalize:
+    """The scale of densities.
+
+    peaks : the largest density of each picture, in order of time.   smallest : the smallest one above zero; a
+    logarithmic scale, which needs no cut at its top, begins there or DECADES below.   room : see `top`.
+    """
+    high = top(peaks, np.inf if log else room)
+    if not log:
+        return Normalize(0.0, high)
+    low = max(smallest, high * 10.0**-DECADES)
+    return LogNorm(low if low < high else 0.1 * high, high)
+
+
+def top(peaks: Sequence[float], room: float = 2.0) -> float:
+    """The upper end of a density scale: the largest peak; a first one more than twice the later ones is cut.
+
+    room : what then remains of it, relative to the largest later peak.
+    """
+    high, later = max(peaks), max(peaks[1:], default=0.0)
+    if later > 0 and high > 2 * later:
+        high = min(high, room * later)
+    return high if high > 0 else 1.0
+
+
+def smallest_positive(fields: Sequence[Array]) -> float:
+    """The smallest density above zero; inf where there is none."""
+    return min((float(rho[rho > 0].min()) for rho in fields if np.any(rho > 0)), default=np.inf)
+
+
+def density_label(norm: Normalize, cut: bool) -> str:
+    """The label of a density scale.   cut : whether there is mass below its floor, which is then named."""
+    return rf"$\rho$, shown from ${number(float(norm.vmin or 0.0), 2)}$" if cut else r"$\rho$"
+
+
+def extend_of(above: bool, below: bool) -> str:
+    """Which ends of a colour bar are pointed: those beyond which there are densities."""
+    return {(False, False): "neither", (True, False): "max", (False, True): "min", (True, True): "both"}[above, below]
+
+
+def map_axes(axes: Axes) -> None:
+    """A frame all round, and few ticks."""
+    for side in axes.spines.values():
+        side.set_visible(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def label_of(run: Run, name: str) -> str:
+    """A diagnostic in words, with its units unless it has none."""
+    label = run.labels.get(name, Label(name, "1", name, ""))
+    words = label.long_name[:1].upper() + label.long_name[1:]
+    return words if label.units in ("", "1") else f"{words} ({label.units})"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number as mathematics, to be put between dollar signs."""
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa} \times {power}"
+
+
+def set_title(figure: Figure, run: Run) -> None:
+    note = "" if run.status == "finished" else f"  ({run.status})"
+    figure.suptitle(f"{run.title}{note}".replace("$", r"\$"), fontsize=13)
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None) -> None:
+    """A legend in one line above the panel, where no curve can lie under it.   handles : default all with a label."""
+    if handles is None:
+        found, labels = axes.get_legend_handles_labels()
+        handles = [handle for handle in found if isinstance(handle, Artist)]
+    if handles:
+        axes.legend(
+            handles, labels or [], loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(len(handles), 6),
+            borderpad=0.1, borderaxespad=0.2, columnspacing=1.2, handlelength=1.8, handletextpad=0.5,
+        )  # fmt: skip
+
+
+def time_axis(axes: Axes, t: Array, label: str = "$t$") -> None:
+    """Time from left to right, with a light grid."""
+    axes.set_xlabel(label)
+    if len(t) and t[-1] > t[0]:
+        room = 0.01 * (t[-1] - t[0])  # for the markers at both ends
+        axes.set_xlim(t[0] - room, t[-1] + room)
+    axes.grid(alpha=0.25, lw=0.5)
+
+
+def value_axis(axes: Axes, values: Array, log: bool) -> None:
+    """Ticks that can be read: whole decades where there are many, plain numbers where few digits tell them apart."""
+    finite = values[np.isfinite(values)]
+    if log:
+        few = finite.size > 0 and finite.max() < 100 * finite.min()
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=6))
+        if few:
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${number(value)}$"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        if finite.size and finite.max() > 1e3 * finite.min():
+            axes.yaxis.set_minor_locator(NullLocator())
+        return
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    if finite.size and readable(finite):
+        axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+
+
+def readable(values: Array) -> bool:
+    """Whether plain tick labels tell the values apart in few digits."""
+    size, spread = float(np.max(np.abs(values))), float(np.ptp(values))
+    return 1e-3 < size < 1e5 and spread > 1e-3 * size
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """The style, for what is drawn and saved inside; a title in letters that no font has is drawn without a word."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows without any set-up."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=0.5 * DPI)
+        return buffer.getvalue()
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """A figure of its own, outside pyplot: nothing to close, no window.   size : in inches."""
+    figure = NotebookFigure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure in the format that the path ends in.  Raises StoreError where it cannot be written."""
+    # without dates a figure drawn again is the same file, but for rounding in the layout of an SVG
+    dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    fonts = logging.getLogger("fontTools")  # warns of the dates inside Matplotlib's own fonts
+    level = fonts.level
+    fonts.setLevel(logging.ERROR)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=DPI if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
+    finally:
+        fonts.setLevel(level)
+    return path
+
+
+def picture_path(out: Path | None, folder: Path, stem: str, kind: str | None) -> Path:
+    """Where a picture goes: the file that `out` names, else `stem` in the folder `out`, or in `folder`.
+
+    kind : "png", "pdf", "svg", or None for what `out` ends in, else "png".
+    Raises CaseError for a format that pictures are not written in, and where `out` and `kind` contradict each other.
+    """
+    if kind is not None and kind not in FORMATS:
+        raise CaseError(f'expected a format among {", ".join(FORMATS)}, found "{kind}".')
+    place = folder if out is None else out
+    ending = place.suffix.removeprefix(".").lower()
+    if out is None or place.is_dir() or ending not in FORMATS + OTHER_FORMATS:
+        return place / f"{stem}.{kind or FORMATS[0]}"
+    if ending not in FORMATS:
+        raise CaseError(f"{out}: pictures are written as {', '.join(FORMATS)}; give the file one of these endings.")
+    if kind is not None and kind != ending:
+        raise CaseError(f"{out} ends in .{ending} and the format asked for is {kind}; leave one of the two out.")
+    return place

@@ -1,0 +1,58 @@
+"""What a stored run can be held against: its exact solution and its Gibbs state, rebuilt from the case in its file.
+
+No solver is built and no kernel compiled, so this costs milliseconds.  What is rebuilt must give the numbers that the
+run recorded, else it is left out: a run made in Python has formulas that no text holds, and a picture without a dashed
+line is better than one with a wrong line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..cases.building import build_exact, build_flow, build_grid, loads
+from ..cases.schema import Case, GeodesicTable, JkoTable
+from ..errors import CaseError
+from ..grid.grid import Array, Grid
+from ..store import Run
+
+AGREES = 1e-6
+"""How far, relatively, a number may lie from the one recorded; densities may be stored in single precision."""
+
+
+def references(run: Run) -> tuple[Callable[[float], Array] | None, Array | None]:
+    """(exact, gibbs) of a run: t ↦ the exact density, and the Gibbs state of the run's mass; None where unknown.
+
+    Both have the shape of a snapshot and are sampled like the run's initial data.
+    """
+    try:
+        case = loads(run.resolved_toml, run.path)
+        grid = build_grid(case)
+        if len(run) == 0 or grid.shape != run.rho.shape[1:]:
+            return None, None
+        return _exact_of(case, grid, run), _gibbs_of(case, grid, run)
+    except CaseError:
+        return None, None
+
+
+def _exact_of(case: Case, grid: Grid, run: Run) -> Callable[[float], Array] | None:
+    exact = build_exact(case, grid)
+    if exact is None or "error_linf" not in run.diagnostics:
+        return None
+    error = float(np.abs(run.rho[-1] - exact(float(run.t[-1]))).max())
+    return exact if abs(error - run.diagnostics["error_linf"][-1]) <= AGREES * (error + run.rho[-1].max()) else None
+
+
+def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
+    """None also where the run does not tend to the Gibbs state: along a geodesic, and under a bound on ρ."""
+    bounded = isinstance(case.solver, JkoTable) and case.solver.congestion is not None
+    if bounded or isinstance(case.solver, GeodesicTable):
+        return None
+    if case.energy.internal.kind != "entropy" or case.energy.interaction is not None:
+        return None  # before W is sampled, which takes long
+    flow = build_flow(case, grid, 1)
+    energy, recorded = flow.value(run.rho[-1]), run.diagnostics.get("energy", np.full(len(run), np.nan))[-1]
+    if not abs(energy - recorded) <= AGREES * (1.0 + abs(energy)):
+        return None
+    return flow.gibbs(flow.mass(run.rho[-1]))

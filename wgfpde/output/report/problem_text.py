@@ -1,0 +1,84 @@
+"""What a run solved, in words and formulas, from the case that its file keeps.
+
+    ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ)),   with the case's own U, V, W
+
+A run that was put together in Python has functions for these, which no file holds: then the words say less.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from ...base.toml import flat
+from ...energy.equations import EQUATIONS, GEODESIC
+from ...store import Run
+
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def question(run: Run) -> dict[str, Any]:
+    """{name, formula, description, reference, energy, params, initial, target, exact}; "" or {} where it is silent.
+
+    energy : {"U": …, "V": …, "W": …}, those that the case has, as readable text.
+    """
+    case = tomllib.loads(run.resolved_toml)
+    name = str(run.attributes.get("equation", ""))
+    known = {GEODESIC.name: GEODESIC, **EQUATIONS}.get(name)
+    energy = case.get("energy", {})
+    terms = {"U": internal(energy.get("internal", {})), "V": energy.get("potential"), "W": energy.get("interaction")}
+    return {
+        "name": name,
+        "formula": known.formula if known else "",
+        "description": known.description if known else "",
+        "reference": known.reference if known else "",
+        "energy": {key: readable(text) for key, text in terms.items() if text},
+        "params": case.get("params", {}),
+        "initial": _density(case.get("initial", {})),
+        "target": _density(case.get("target", {})),
+        "exact": readable(case.get("exact", {}).get("density", "")),
+    }
+
+
+def _density(table: Mapping[str, Any]) -> str:
+    """The one source that a density has."""
+    if table.get("density"):
+        return readable(table["density"])
+    return next((f"{key} {table[key]}" for key in ("file", "samples") if table.get(key)), "")
+
+
+def internal(table: Mapping[str, Any]) -> str:
+    """U(ρ) of an [energy] internal table, as a formula; "" for none."""
+    kappa = table.get("kappa", 1.0)
+    factor = "" if kappa == 1 else f"{kappa:g}*"
+    if table.get("kind") == "entropy":
+        return f"{factor}(ρ ln ρ - ρ)" if factor else "ρ ln ρ - ρ"
+    if table.get("kind") == "power":
+        m = table["m"]
+        share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
+        return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
+    return ""
+
+
+def readable(formula: str) -> str:
+    """A formula as one writes it: x⁴/4 − theta·x for x**4/4 - theta*x."""
+    text = re.sub(r"\bpi\b", "π", formula).replace(" - ", " − ").replace("(-", "(−")
+    text = re.sub(r"\*\*(\d+)(?![\d.])", lambda match: match[1].translate(SUPERSCRIPT), text)
+    return re.sub(r"\s*\*\s*", "·", text.replace("**", "^"))
+
+
+def parameters(run: Run) -> list[dict[str, str]]:
+    """Every value that the run was given or took by default: {key, value, source}; source "" where it is unknown."""
+    from ...base.toml import to_value
+
+    values = flat(tomllib.loads(run.resolved_toml))
+    return [{"key": key, "value": to_value(value), "source": _source(key, run.sources)} for key, value in values]
+
+
+def _source(key: str, sources: Mapping[str, str]) -> str:
+    """Where a value comes from: its own entry, or that of the table it was given in."""
+    while key and key not in sources:
+        key = key.rpartition(".")[0]
+    return str(sources.get(key, ""))

@@ -1,0 +1,131 @@
+"""A stored run as plain values, everything that one asks of it: what `inspect` shows and a report is made of.
+
+Reads no density, imports no kernel and no drawing library: it is there at once, however large the file.
+
+Of each diagnostic there is a **worst** value, by the rule that its meaning asks for:
+
+    mass                largest |M(t) − M(0)|
+    energy, kl_gibbs    largest rise from one snapshot to the next (negative where it always falls)
+    min, slack_*        smallest
+    max, error_*        largest
+    energy_balance, de_bruijn   largest modulus
+
+and none where no value is worse than another (means, variances, …).  NaN is worst of all.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from typing import Any
+
+import numpy as np
+
+from ...grid.grid import AXIS_NAMES, Array
+from ...store import Run
+from ..promises import record_of
+from .problem_text import parameters, question
+
+SECONDS = ("wall_seconds", "cpu_seconds", "compile_seconds")
+PROVENANCE = (
+    "wgfpde_version", "git", "created", "command", "made_in", "seed", "threads", "platform", "python", "libraries",
+    *SECONDS, "resumed",
+)  # fmt: skip
+"""Attributes that say how a run came about, in the order shown; a file holds those that its version knew."""
+COUNTED = ("iterations", "outer", "repaired", "rejected", "linear")
+"""Columns of /steps that count work."""
+RESIDUALS = ("residual", "gap", "continuity", "hamilton_jacobi", "complementarity", "drive_residual")
+"""Columns of /steps of which the largest is the worst."""
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Everything but the densities: `promises.record_of` and more, with the same keys for every run.
+
+    Numbers may be NaN (in JSON: null).  No snapshot, no step, and a case that the file does not hold leave empty
+    tables, not errors.
+    """
+    case = tomllib.loads(run.resolved_toml)
+    record = record_of(run)
+    facts = {n: facts | worst(n, run.diagnostics[n], run.t) for n, facts in record["diagnostics"].items()}
+    for name, label in run.labels.items():
+        if name in facts:
+            facts[name] |= {"units": label.units, "long_name": label.long_name, "description": label.description}
+    return record | {
+        "advice": advice(run),
+        "times": run.t.tolist(),
+        "question": question(run),
+        "axes": axes(run),
+        "solver": case.get("solver", {}),
+        "diagnostics": facts,
+        "step_sizes": step_sizes(run),
+        "step_statistics": step_statistics(run),
+        "parameters": parameters(run),
+        "provenance": {name: run.attributes[name] for name in PROVENANCE if name in run.attributes},
+        "bytes": run.path.stat().st_size if run.path.is_file() else None,
+    }
+
+
+def advice(run: Run) -> str:
+    """What to do about a run that has not come to its end, or ""."""
+    resume = f"go on with: wgfpde resume {shlex.quote(str(run.folder))}"
+    if run.status == "running":
+        return f"the run is going on, or was killed: {resume}"
+    return resume if run.status == "interrupted" else ""
+
+
+def axes(run: Run) -> list[dict[str, Any]]:
+    """Per axis, x first: {name, cells, lower, upper, boundary, stretched, smallest_cell, largest_cell}."""
+    found = []
+    for name, edges, periodic in zip(AXIS_NAMES, run.edges, run.periodic, strict=False):
+        widths = np.diff(edges)
+        rounding = 1e-9 * float(np.max(np.abs(edges)))
+        found.append({
+            "name": name, "cells": len(widths), "lower": float(edges[0]), "upper": float(edges[-1]),
+            "boundary": "periodic" if periodic else "no-flux", "stretched": bool(np.ptp(widths) > rounding),
+            "smallest_cell": float(widths.min()), "largest_cell": float(widths.max()),
+        })  # fmt: skip
+    return found
+
+
+def worst(name: str, values: Array, t: Array) -> dict[str, Any]:
+    """{worst, worst_t, rule} of a diagnostic, at least one value long; rule "" and None where there is none."""
+    if name == "mass":
+        rule, badness = "largest drift", np.abs(values - values[0])
+    elif name.startswith("slack_"):
+        rule, badness = "smallest", -values
+    elif name in ("energy_balance", "de_bruijn"):
+        rule, badness = "largest", np.abs(values)
+    elif name in ("energy", "kl_gibbs"):
+        rule, badness, t = "largest rise", np.diff(values), t[1:]
+    elif name == "min":
+        rule, badness = "smallest", -values
+    elif name == "max" or name.startswith("error_"):
+        rule, badness = "largest", values
+    else:
+        rule, badness = "", values[:0]
+    if not len(badness):
+        return {"worst": None, "worst_t": None, "rule": rule}
+    k = int(np.argmax(np.where(np.isnan(badness), np.inf, badness)))
+    return {"worst": float(values[k] if rule == "smallest" else badness[k]), "worst_t": float(t[k]), "rule": rule}
+
+
+def step_sizes(run: Run) -> dict[str, float]:
+    """{first, last, min, max} of dt; empty before the first step."""
+    dt = run.steps["dt"]
+    if not len(dt):
+        return {}
+    return {"first": float(dt[0]), "last": float(dt[-1]), "min": float(dt.min()), "max": float(dt.max())}
+
+
+def step_statistics(run: Run) -> dict[str, dict[str, float]]:
+    """Work of the steps {total, mean, max}, and residuals {worst, worst_t}; columns that hold nothing are left out."""
+    steps, found = run.steps, {}
+    for name in COUNTED:
+        if len(values := steps.get(name, np.empty(0))):
+            found[name] = {"total": int(values.sum()), "mean": float(values.mean()), "max": int(values.max())}
+    for name in RESIDUALS:
+        values = steps.get(name, np.empty(0))
+        if np.any(shown := ~np.isnan(values)):
+            k = int(np.argmax(np.where(shown, values, -np.inf)))
+            found[name] = {"worst": float(values[k]), "worst_t": float(steps["t"][k])}
+    return found

@@ -1,0 +1,113 @@
+"""Where a run comes from: what somebody else needs to know to repeat it.
+
+    @source @wgfpde_version @libraries @python   the code          @git @git_case   its state and that of the case
+    @platform @processors @threads               the machine       @command         what was typed
+    @data_files                                  checksums of what was read        @seed   nothing is drawn
+
+Wall and processor times are written at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import CaseError
+from ..linear.threads import default_threads
+
+PACKAGES = ("numpy", "scipy", "numba", "h5py", "ducc0")
+GIT_PATIENCE = 2.0
+"""Seconds after which the state of a repository counts as unknown."""
+
+
+def provenance(
+    case_folder: Path, files: Sequence[Path], known: Mapping[str, str] | None = None, in_code: bool = False
+) -> dict[str, Any]:
+    """The attributes of an output file that say where the run comes from.
+
+    case_folder : of the case file.   files : the data files it names.   known : checksums of those that are gone.
+    in_code : put together in Python.
+    """
+    sums = {str(path): checksum(path) or (known or {}).get(str(path), "") for path in files}
+    return {
+        "source": f"wgfpde {__version__}",
+        "made_in": "python" if in_code else "case",
+        "git": git_state(Path(__file__).resolve().parent),
+        "git_case": git_state(case_folder),
+        "command": command(sys.argv),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count() or 1,
+        "threads": default_threads(),
+        "seed": "none: nothing in a run is random",
+        "data_files": json.dumps(sums),
+        "resumed": 0,
+        "wall_seconds": np.nan,
+        "cpu_seconds": np.nan,
+        "compile_seconds": np.nan,
+    }
+
+
+def continued(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a run that goes on: what was true when it began, and after it what has changed since."""
+    kept = {name: before[name] for name in ("git_case", "data_files") if name in before}
+    for name in ("command", "source", "git", "libraries", "python", "platform"):
+        parts = [str(before[name])] if name in before else []
+        if name == "command" or not parts or parts[0].split("; ")[-1] != str(now[name]):
+            parts.append(str(now[name]))
+        kept[name] = "; ".join(parts)
+    return kept | {"resumed": int(before.get("resumed", 0)) + 1}
+
+
+def command(argv: Sequence[str]) -> str:
+    """The command line, without the folders of the program."""
+    return shlex.join([Path(argv[0]).name, *argv[1:]]) if argv and argv[0] else "python"
+
+
+def git_state(folder: Path) -> str:
+    """The commit of the repository that tracks a folder, with "-dirty" where files have changed; "" where none does."""
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=GIT_PATIENCE, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        return ask("describe", "--always", "--dirty", "--abbrev=12") if ask("ls-files", ".") else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file; of a run folder, of its HDF5 file; "" where it is gone."""
+    from ..store import FILE_NAME
+
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.is_file():
+        return ""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def check_unchanged(attributes: Mapping[str, Any], run: Path) -> None:
+    """Raises CaseError where a data file of a stored run has changed since: the run would not be the same."""
+    for name, known in json.loads(str(attributes.get("data_files") or "{}")).items():
+        if known and (now := checksum(Path(name))) and now != known:
+            raise CaseError(
+                f"{run} read {name}, which has changed since (SHA-256 {known[:12]}…, now {now[:12]}…); restore that "
+                "file, or run the case file itself to solve it with the new data"
+            )

@@ -1,0 +1,268 @@
+"""The only time loop: from the start, or from a checkpoint, through all output times.
+
+    for t_out in times:  while t < t_out:  step → check → table of steps → checkpoint, if it is time
+                         snapshot, with its diagnostics, into the file
+
+A march depends on the state it starts from and on nothing else, so that one continued from a checkpoint gives the same
+file as one never stopped, bit for bit.  Checkpoints are taken before a state that is no planned snapshot is written:
+such a row goes when the run goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from .. import diagnostics
+from ..cases.building import Problem
+from ..diagnostics.certificates import slacks as certificates
+from ..energy import fluxes
+from ..energy.flow import Flow, Snapshot
+from ..errors import SolverError, StoreError
+from ..grid.grid import Array
+from ..store import Writer
+from ..store.checkpoint import Checkpoint, save
+from .interrupts import Interrupts
+
+PEAK = "peak"
+"""Field of a snapshot with what its watch over a blow-up said of it."""
+PROGRESS_INTERVAL = 0.1
+PATIENCE = 2.0
+"""Seconds that kernels may compile before the user is told."""
+STEP_PATIENCE = 5.0
+"""Seconds that a single step may take before the user is told; then again at each double of it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    t, start, end : times.   step, dt : the last step.   wall : seconds since the first step began.
+    note : what keeps it from stepping, or "".   warning : whether the note is one that the user must not miss.
+    """
+
+    t: float
+    start: float
+    end: float
+    step: int
+    dt: float
+    wall: float
+    note: str = ""
+    warning: bool = False
+
+
+class March:
+    """The time loop over one file.  `snapshot` is the last good state at every moment.
+
+    verdict : what ended it before the last time, "stationary" or "blow-up", else "".
+    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        writer: Writer,
+        folder: Path,
+        digest: str,
+        log: Callable[[str], None],
+        progress: Callable[[Progress], None] | None,
+        interrupts: Interrupts,
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.problem, self.writer, self.log, self.progress = problem, writer, log, progress
+        self.folder, self.digest, self.interrupts = folder, digest, interrupts
+        self.snapshot: Snapshot = problem.initial if start is None else start.snapshot
+        self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
+        self.compile_seconds = np.nan
+        self.verdict = ""
+        self._balanced = certificates.keeps_ledger([d.name for d in problem.diagnostics])
+        self._previous: Array | None = None if start is None else start.previous
+        self._written_t = -np.inf if start is None or start.previous is None else start.previous_t
+        self._saved: tuple[int, int] | None = None if start is None else (start.snapshot.step, start.rows)
+        self._saved_at = self.clock.wall
+        self._reported = -np.inf
+
+    def go(self) -> str:
+        """March to the last time; returns a sentence on why it stopped."""
+        times = self.problem.times
+        self._warm_up()
+        self._open_ledger()
+        if self._previous is None:
+            self.write()
+        found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
+        with self._watched():
+            for t_out in times[times > self._written_t]:
+                while self.snapshot.t < t_out and not found:
+                    self._step(float(t_out))
+                    found = self._ended()
+                if found:
+                    break
+                self.write()
+        self._checkpoint_in_passing()
+        self.write()
+        return found or f"reached t = {self.snapshot.t:.6g}."
+
+    def _step(self, t_out: float) -> None:
+        previous = self.snapshot
+        with self.interrupts.abandonable():
+            snapshot = self.problem.stepper.step(self.snapshot, t_out)
+            check_step(self.problem.flow, snapshot, previous)
+            if self._balanced:
+                ledger = previous.fields[certificates.LEDGER]
+                snapshot = certificates.enter_step(self.problem.flow, snapshot, ledger)
+            if self.problem.watch is not None:
+                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
+                snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
+        self.snapshot = snapshot
+        self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        if snapshot.report.note:
+            self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
+        self._tell()
+        if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
+            self._checkpoint_in_passing()
+
+    def _ended(self) -> str:
+        """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
+        watch, snapshot = self.problem.watch, self.snapshot
+        if watch is not None and PEAK in snapshot.fields and snapshot.fields[PEAK][-1]:
+            self.verdict = "blow-up"
+            return watch.sentence(snapshot.t, snapshot.fields[PEAK])
+        limit = self.problem.stationary
+        if limit is not None and fluxes.max_flux(self.problem.flow, snapshot.rho) < limit:
+            self.verdict = "stationary"
+            return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
+        return ""
+
+    def checkpoint(self) -> None:
+        """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
+        now = (self.snapshot.step, self.writer.count)
+        if self._saved == now:
+            return
+        self.writer.flush_steps()
+        state = Checkpoint(
+            self.snapshot, self._previous, self._written_t, self.writer.count, self.writer.step_count, self.digest,
+            self.clock.wall, self.clock.cpu,
+        )  # fmt: skip
+        save(self.folder, state)
+        self._saved = now
+
+    def _checkpoint_in_passing(self) -> None:
+        """A checkpoint that cannot be written does not stop a run that can go on: the last one is still there."""
+        self._saved_at = self.clock.wall
+        try:
+            self.checkpoint()
+        except StoreError as error:
+            self.log(str(error))
+            self._tell(now=True, note=f"warning: {error} The run goes on without it.", warning=True)
+
+    def write(self) -> None:
+        """Record the state, unless it is in the file already."""
+        if self.snapshot.t <= self._written_t:
+            return
+        self._open_ledger()
+        problem = self.problem
+        numbers = diagnostics.compute(
+            problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
+        )
+        self.writer.append(self.snapshot, numbers)
+        self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
+        if self._balanced:
+            self.snapshot = certificates.enter_snapshot(self.snapshot, numbers["energy"])
+        summary = ", ".join(f"{name} = {numbers[name]:.15g}" for name in ("mass", "energy"))
+        self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
+        self._tell(now=True)
+
+    def _open_ledger(self) -> None:
+        """Begin to sum the dissipation of the steps, where a number needs it."""
+        if self._balanced and certificates.LEDGER not in self.snapshot.fields:
+            self.snapshot = certificates.open_ledger(self.problem.flow, self.snapshot)
+
+    def _warm_up(self) -> None:
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
+        note = "compiling the kernels of this kind of energy, once …"
+        timer = threading.Timer(PATIENCE, self._tell, kwargs={"now": True, "note": note})
+        timer.daemon = True
+        timer.start()
+        clock = Clock()
+        try:
+            diagnostics.warm_up(self.problem.flow)  # to its end: a compiler that was interrupted may not work again
+            with self.interrupts.abandonable():
+                self.problem.stepper.warm_up()
+        finally:
+            timer.cancel()
+            timer.join()  # no call from that thread once the march has begun
+            self.compile_seconds = clock.wall
+            self.clock.restart()
+            self._saved_at = self.clock.wall
+        if self.compile_seconds > PATIENCE:
+            self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell, from another thread, of a step that takes long."""
+        done = threading.Event()
+
+        def watch() -> None:
+            step, since, limit = self.snapshot.step, self.clock.wall, STEP_PATIENCE
+            while not done.wait(STEP_PATIENCE / 10):
+                wall = self.clock.wall
+                if self.snapshot.step != step:
+                    step, since, limit = self.snapshot.step, wall, STEP_PATIENCE
+                elif wall - since >= limit:
+                    limit *= 2
+                    self._tell(now=True, note=f"step {step + 1}: {wall - since:.0f} s so far …")
+
+        thread = threading.Thread(target=watch, name="wgfpde-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _tell(self, now: bool = False, note: str = "", warning: bool = False) -> None:
+        wall = self.clock.wall
+        if self.progress is None or not (now or wall - self._reported >= PROGRESS_INTERVAL):
+            return
+        self._reported = wall
+        start, end = float(self.problem.times[0]), float(self.problem.times[-1])
+        self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
+
+
+def check_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> None:
+    """Refuse a state that is not finite, and a step that did not move: raises SolverError."""
+    rho = snapshot.rho
+    if not np.isfinite(np.sum(rho)):
+        bad = np.argwhere(~np.isfinite(rho))
+        where = flow.grid.describe(tuple(int(k) for k in bad[0])) if len(bad) else "every cell, summed up"
+        raise SolverError(f"rho is not finite at {where}. Use a smaller step; check potential and initial data.")
+    if not snapshot.t > previous.t:
+        raise SolverError(
+            f"the step from t = {previous.t!r} made no progress: its size has fallen to rounding. "
+            "Start closer to t = 0, or take larger steps."
+        )
+
+
+class Clock:
+    """Wall and processor seconds since it was started, on top of what was spent before."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._before = wall, cpu
+        self.restart()
+
+    def restart(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    @property
+    def wall(self) -> float:
+        return self._before[0] + time.perf_counter() - self._wall
+
+    @property
+    def cpu(self) -> float:
+        return self._before[1] + time.process_time() - self._cpu

@@ -1,0 +1,82 @@
+"""A run as one flat netCDF-4 file, for tools that know no groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...grid.grid import AXIS_NAMES, Axis
+from ..layout import NO_VARIABLE, Label, Quantity, create_axis, create_vertices, describe
+from ..opening import opened
+from ..reader import Run
+from ..replacing import LIBVER
+from .targets import Tell, check, written
+
+NOT_COPIED = {"NX_class", "default", "format"}
+"""Attributes that speak of the groups and the layout of the run's own file."""
+
+
+def netcdf(
+    run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+) -> list[Path]:
+    """Write one netCDF-4 file: rho(t, y, x), x_bnds, y_bnds, each diagnostic along t, each column of the steps along
+    step as step_NAME, the case texts, the attributes.
+
+    snapshots : None for all.   Densities keep the type and the compression they are stored with.
+    Raises StoreError where the file exists already or cannot be written, or the run holds no snapshot.
+    """
+    run.find()
+    chosen = list(range(len(run))) if snapshots is None else [run.find(index=k) for k in snapshots]
+    check(run, [target], overwrite)
+    with written(target) as part, h5py.File(part, "w", libver=LIBVER) as file:
+        for name, value in run.attributes.items():
+            if name not in NOT_COPIED:
+                file.attrs[name] = value
+        _add_tables(run, file, chosen)
+        with opened(run.path) as source:
+            _add_density(run, source["rho"], file, chosen, tell)
+    return [target]
+
+
+def _add_tables(run: Run, file: h5py.File, chosen: Sequence[int]) -> None:
+    time = _variable(file, Label("t", "1", "time", "Time of each snapshot."), run.t[chosen])
+    time.attrs["axis"] = "T"
+    time.make_scale("t")
+    vertices = create_vertices(file)
+    for name, edges, periodic in zip(AXIS_NAMES, run.edges, run.periodic, strict=False):
+        create_axis(file, Axis(name, edges, periodic, uniform=False), vertices)
+    for label in run.labels.values():
+        _variable(file, label, run.diagnostics[label.name][chosen]).dims[0].attach_scale(time)
+    count = len(run.steps["t"])
+    step = file.create_dataset("step", (count,), "f4")
+    step.make_scale(f"{NO_VARIABLE}{count:10d}")
+    for name, values in run.steps.items():
+        label = run.step_labels[name]
+        renamed = Label(f"step_{name}", label.units, f"{label.long_name} of each step", label.description)
+        _variable(file, renamed, values).dims[0].attach_scale(step)
+    for name, text in (("case_toml", run.case_toml), ("resolved_toml", run.resolved_toml)):
+        _variable(file, Label(name, "", name, "TOML text of the case."), text, h5py.string_dtype("utf-8"))
+
+
+def _add_density(run: Run, source: h5py.Dataset, file: h5py.File, chosen: Sequence[int], tell: Tell | None) -> None:
+    shape = source.shape[1:]
+    packing = {"compression": source.compression, "shuffle": source.shuffle}
+    rho = file.create_dataset("rho", (len(chosen), *shape), source.dtype, chunks=(1, *shape), **packing)
+    describe(rho, Label("rho", "1", "density", "Cell averages of the density."))
+    rho.attrs["cell_methods"] = "area: mean"
+    for k, name in enumerate(("t", *reversed(AXIS_NAMES[: run.dim]))):
+        rho.dims[k].attach_scale(file[name])
+    for done, k in enumerate(chosen):
+        rho[done] = source[k]
+        if tell is not None:
+            tell(done + 1, len(chosen))
+
+
+def _variable(file: h5py.File, label: Quantity, values: Any, dtype: np.dtype | None = None) -> h5py.Dataset:
+    dataset = file.create_dataset(label.name, data=values, dtype=dtype)
+    describe(dataset, label)
+    return dataset

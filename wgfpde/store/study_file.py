@@ -1,0 +1,171 @@
+"""Results that are no run — spectra, orders, branches — as one HDF5 file of labelled arrays, readable as netCDF.
+
+A variable whose only dimension bears its own name is a coordinate, and its dataset that dimension's scale; xarray opens
+the file as a Dataset.  Texts are scalar strings.  A file is put in place when it is whole, over an older one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import StoreError
+from ..grid.grid import Array
+from .export.targets import written
+from .layout import NO_VARIABLE, Label, describe, in_words
+from .replacing import LIBVER
+
+KIND = "wgfpde study"
+"""The attribute `kind` of such files begins with this."""
+ENDINGS = (".h5", ".hdf5", ".nc")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A labelled array.
+
+    dims : the names of its dimensions, one for each axis of `values`.   values : numbers, truth values or texts.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    values: Any
+    units: str = "1"
+    long_name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What such a file holds.   kind : what was studied, such as "spectrum".   variables : by name."""
+
+    path: Path
+    kind: str
+    variables: Mapping[str, Variable]
+    attributes: Mapping[str, Any]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Array:
+        """The values of a variable."""
+        return np.asarray(self.variables[name].values)
+
+
+def check_place(path: Path, *kinds: str) -> None:
+    """Raise StoreError where a study may not be written: by its ending, or for another file than an older one there.
+
+    kinds : those of the older studies that a new one replaces, such as "spectrum".
+    """
+    if path.suffix not in ENDINGS:
+        raise StoreError(f"--out {path}: expected a file ending in {', '.join(ENDINGS)}.")
+    if not path.exists():
+        return
+    try:
+        if path.is_file() and read_study(path).kind in kinds:
+            return
+    except StoreError:
+        pass  # no study
+    raise StoreError(f"{path} exists and holds no {' or '.join(kinds)}; it is kept. Choose another place with --out.")
+
+
+def check_figure(figure: Path, path: Path) -> None:
+    """Raise StoreError where a figure stands that does not belong to an older study at `path`, beside which it goes."""
+    if figure.exists() and not path.exists():
+        raise StoreError(f"{figure} exists and is kept; name another figure with --plot FILE, or add --no-plot.")
+
+
+def write_study(
+    path: Path,
+    kind: str,
+    variables: Sequence[Variable],
+    attributes: Mapping[str, Any],
+    texts: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a study; returns its path.  What stands there is replaced: see `check_place`.
+
+    kind : what was studied, in a word.   attributes : numbers and texts about the whole.   texts : such as case_toml.
+    Raises StoreError where it cannot be written.
+    """
+    with written(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
+        file.attrs["kind"] = f"{KIND}: {kind}"
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        for name, text in (texts or {}).items():
+            file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
+        _create_scales(file, variables)
+        for variable in variables:
+            if variable.dims != (variable.name,):
+                _create(file, variable)
+    return path
+
+
+def _create_scales(file: h5py.File, variables: Sequence[Variable]) -> None:
+    """The dimensions: coordinates as given, others as numbers without a variable."""
+    sizes: dict[str, int] = {}
+    for variable in variables:
+        shape = np.shape(variable.values)
+        if len(shape) != len(variable.dims):
+            raise ValueError(f"{variable.name} has {len(shape)} axes and the dimensions {variable.dims}")
+        for name, size in zip(variable.dims, shape, strict=True):
+            if sizes.setdefault(name, size) != size:
+                raise ValueError(f"{variable.name}: dimension {name} has {sizes[name]} entries, found {size}")
+    coordinates = {variable.name: variable for variable in variables if variable.dims == (variable.name,)}
+    for name, size in sizes.items():
+        if name in coordinates:
+            _create(file, coordinates[name]).make_scale(name)
+        else:
+            file.create_dataset(name, data=np.zeros(size, "f4")).make_scale(f"{NO_VARIABLE}{size:10d}")
+
+
+def _create(file: h5py.File, variable: Variable) -> h5py.Dataset:
+    values = np.asarray(variable.values)
+    if values.dtype.kind == "b":
+        values = values.astype("i1")
+    texts = values.dtype.kind in "UO"
+    dtype = h5py.string_dtype("utf-8") if texts else values.dtype
+    dataset = file.create_dataset(variable.name, data=values.astype(object) if texts else values, dtype=dtype)
+    describe(dataset, Label(variable.name, variable.units, variable.long_name, variable.description))
+    if variable.dims != (variable.name,):
+        for k, name in enumerate(variable.dims):
+            dataset.dims[k].attach_scale(file[name])
+    return dataset
+
+
+def read_study(path: Path | str) -> Study:
+    """Read a study whole.  Raises StoreError where there is none that can be read."""
+    place = Path(path)
+    try:
+        with h5py.File(place, "r", locking=False) as file:
+            kind = str(file.attrs.get("kind", ""))
+            if not kind.startswith(KIND):
+                raise StoreError(f"{place}: expected a study of wgfpde, found another HDF5 file.")
+            scales = {name for name, item in file.items() if item.is_scale}
+            bare = {name for name in scales if _text(file[name].attrs.get("NAME", "")).startswith(NO_VARIABLE)}
+            texts = {name: item.asstr()[()] for name, item in file.items() if item.shape == () and _is_text(item)}
+            variables = {name: _read(file, name, scales) for name in file if name not in bare and name not in texts}
+            known = {name: value for name, value in file.attrs.items() if name != "kind"}
+            return Study(place, kind.removeprefix(f"{KIND}: "), variables, known, texts)
+    except FileNotFoundError:
+        raise StoreError(f"{place}: no such file.") from None
+    except OSError as error:
+        raise StoreError(f"{place} cannot be read: {in_words(error)}") from error
+
+
+def _read(file: h5py.File, name: str, scales: set[str]) -> Variable:
+    item = file[name]
+    dims = (name,) if name in scales else tuple(Path(item.dims[k][0].name).name for k in range(item.ndim))
+    values = item.asstr()[()] if _is_text(item) else item[()]
+    about = {key: str(item.attrs.get(key, "")) for key in ("units", "long_name", "description")}
+    return Variable(name, dims, values, **about)
+
+
+def _is_text(item: h5py.Dataset) -> bool:
+    return h5py.check_string_dtype(item.dtype) is not None
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

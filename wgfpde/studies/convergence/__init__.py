@@ -1,0 +1,12 @@
+"""Orders of convergence from runs on finer and finer grids and steps.
+
+`orders` is the mathematics, `errors` what a run is held against, `runs` how a study goes on where it was stopped,
+`study` puts them together into what is `found`, with `notes` in words; `record` keeps it.
+"""
+
+from .convergence_file import place_of, record, write
+from .orders import Limit, fitted_order
+from .refinement import converge
+from .result import SLACK, Convergence
+
+__all__ = ["SLACK", "Convergence", "Limit", "converge", "fitted_order", "place_of", "record", "write"]

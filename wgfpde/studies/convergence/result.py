@@ -1,0 +1,87 @@
+"""What a study of convergence found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...cases.schema import Case
+from ...cases.varying import Vary
+from ...grid.grid import Array
+from ...store import Run
+from .orders import Limit
+from .solved_runs import Solved
+
+SLACK = 0.1
+"""Part of an expected order that a fitted one may lack: coarse runs are not yet in the asymptotic range."""
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """What `converge` found; arrays have one entry for each of the n runs, from the coarsest to the finest.
+
+    varied : the keys, in that order too.   against : "exact" or "finest".   t : the time compared, or NaN where the
+    runs end at different times.   size_key : the key that gives `sizes`.   h : mean cell width of the first axis.
+    folder : of the runs, None where they are not kept.   solved : the runs, failed ones included.
+    values : diagnostic → (n,).   limits : diagnostic → its extrapolated limit, or None.
+    errors : norm or diagnostic → (n,), NaN where there is none.   orders : the same, between a run and that before it.
+    fitted, fitted_last : the order over all runs, and over the last three errors.   notes : sentences.
+    """
+
+    case: Case
+    folder: Path | None
+    varied: tuple[Vary, ...]
+    against: str
+    t: float
+    sizes: Array
+    h: Array
+    solved: tuple[Solved, ...]
+    values: dict[str, Array]
+    limits: dict[str, Limit | None]
+    errors: dict[str, Array]
+    orders: dict[str, Array]
+    fitted: dict[str, float]
+    fitted_last: dict[str, float]
+    notes: tuple[str, ...]
+
+    @property
+    def size_key(self) -> str:
+        return self.varied[0].key
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that finished; none where they are not kept."""
+        return [] if self.folder is None else [s.run for s in self.solved if s.finished and s.run is not None]
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Number of a run, from 0 → why it did not finish."""
+        return {k: s.failure for k, s in enumerate(self.solved) if not s.finished}
+
+    @property
+    def steps(self) -> Array:
+        return np.array([s.steps for s in self.solved])
+
+    @property
+    def seconds(self) -> Array:
+        """Of the march, as each run recorded it."""
+        return np.array([s.seconds for s in self.solved])
+
+    def without_folder(self) -> Convergence:
+        """The same study once its folder is about to go: what is read late of the runs is read now."""
+        assert len(self.steps) == len(self.solved)
+        return replace(self, folder=None)
+
+    def label(self, k: int) -> str:
+        """What run k is: "grid.shape = 64, solver.dt = 0.01"."""
+        return ", ".join(f"{v.key} = {v.text(k)}" for v in self.varied)
+
+    def met(self, order: float) -> dict[str, bool]:
+        """Whether each fitted order is at least `order` less a tenth of it, over all runs and over the last three.
+
+        NaN never is.  The last three count by themselves, since a study may begin well and then collapse.
+        """
+        least = (1 - SLACK) * order
+        return {name: self.fitted[name] >= least and self.fitted_last[name] >= least for name in self.fitted}

@@ -1,0 +1,153 @@
+"""The runs of a study, each in a folder of its own; what was solved before is not solved again.
+
+    DIR/01-64  02-128  03-256        the runs, from the coarsest to the finest
+
+A run anywhere in DIR is taken as it is where it is finished, of the same resolved case, by the same version, and its
+data files are unchanged; one that was stopped goes on from its checkpoint.  So a study that was interrupted goes on,
+and one with further values solves only those.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ... import __version__, store
+from ...base.toml import flat, show
+from ...cases.building import Case
+from ...errors import CaseError, SolverError, StoreError
+from ...runs.interrupts import Interrupted
+from ...runs.provenance import check_unchanged
+from ...runs.runner import Progress, resume
+from ...runs.runner import run as run_case
+from ...store import FILE_NAME, Run
+
+Listener = Callable[[Progress], None] | None
+NAME_LENGTH = 40
+"""Letters of a value in the name of a folder."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One run of a study.
+
+    run : what is in its folder, None where it left no file.   failure : why it did not finish, or "".
+    reused : whether it was finished before.
+    """
+
+    folder: Path
+    run: Run | None
+    failure: str = ""
+    reused: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.run is not None and not self.failure
+
+    @property
+    def steps(self) -> int:
+        return 0 if self.run is None else len(self.run.steps["t"])
+
+    @property
+    def seconds(self) -> float:
+        return float("nan") if self.run is None else float(self.run.attributes.get("wall_seconds", float("nan")))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run goes.   known : the run of the same case that is there already."""
+
+    folder: Path
+    case: Case
+    known: Run | None
+
+
+def folder_of(case: Case, out: Path | str | None) -> Path:
+    """Where the runs of a study go.   out : where they were asked to go, if anywhere."""
+    return Path("runs") / f"{case.name}-converge" if out is None else Path(out)
+
+
+def places(folder: Path, cases: Sequence[Case], names: Sequence[str], overwrite: bool) -> list[Place]:
+    """The folder of each run, before anything is solved.
+
+    names : the values, in a few letters.   Raises CaseError where a folder holds a run of another case.
+    """
+    stored = [] if overwrite else _stored(folder)
+    found = []
+    for k, (case, name) in enumerate(zip(cases, names, strict=True), 1):
+        known = next((run for run in stored if not _difference(run, case)), None)
+        own = folder / f"{k:02d}-{re.sub(r'[^A-Za-z0-9._+]+', '-', name).strip('-')[:NAME_LENGTH]}"
+        if known is None and not overwrite and (own / FILE_NAME).exists():
+            why = next((_difference(run, case) for run in stored if run.folder == own), "it cannot be read")
+            raise CaseError(
+                f"{own} holds a run of another case: {why}. Choose another folder with --out, or replace it with "
+                "--overwrite"
+            )
+        found.append(Place(own if known is None else known.folder, case, known))
+    return found
+
+
+def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
+    """Run a case where it was not run before.
+
+    Raises Interrupted on Ctrl-C and on signals, after a checkpoint, and CaseError for a case that makes no problem.
+    """
+    known = place.known
+    if known is not None and known.status == "finished":
+        return Solved(place.folder, known, _blown_up(known), reused=True)
+    code = place.case if place.case._code is not None else None
+    try:
+        if known is not None and known.status != "failed":
+            result = resume(place.folder, progress=progress, case=code)
+        else:
+            result = run_case(place.case, place.folder, overwrite or known is not None, progress)
+    except SolverError as error:  # before the first step
+        return Solved(place.folder, None, str(error))
+    if result.status == "interrupted":
+        raise Interrupted(result.message, result.exit_code)
+    run = store.read(place.folder)
+    return Solved(place.folder, run, _blown_up(run) if result.status == "finished" else result.message)
+
+
+def _blown_up(run: Run) -> str:
+    """That a run ended in a blow-up, and so not where the others did; else ""."""
+    return run.message.partition(":")[0] if run.attributes.get("verdict") == "blow-up" else ""
+
+
+def _stored(folder: Path) -> list[Run]:
+    """The runs in a folder of runs, those that are finished first."""
+    found = []
+    for file in sorted(folder.glob(f"*/{FILE_NAME}")):
+        try:
+            found.append(store.read(file))
+        except StoreError:
+            continue  # damaged: solved again, or named when it is in the way
+    return sorted(found, key=lambda run: run.status != "finished")
+
+
+def _difference(run: Run, case: Case) -> str:
+    """Why a stored run is not one of this case by this version, or "".
+
+    It may record more diagnostics than the case asks for.  Functions given in Python cannot be compared.
+    """
+    version = str(run.attributes.get("source", "")).split("; ")[-1]
+    if version != f"wgfpde {__version__}":
+        return f"it is by {version or 'an unknown version'}"
+    if case._code is not None:
+        return "functions given in Python cannot be compared"
+    before, now = (dict(flat(tomllib.loads(text))) for text in (run.resolved_toml, case.resolved_toml()))
+    recorded = set(before.pop("output.diagnostics", [])) | set(run.diagnostics)
+    if missing := set(now.pop("output.diagnostics", [])) - recorded:
+        return f"it does not record {', '.join(sorted(missing))}"
+    for key in {**before, **now}:
+        if before.get(key) != now.get(key):
+            was, wanted = (show(v) if v is not None else "absent" for v in (before.get(key), now.get(key)))
+            return f"its {key} is {was}, not {wanted}"
+    try:
+        check_unchanged(run.attributes, run.path)
+    except CaseError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,236 @@
+"""Studies from Python: spectra, stationary states and orders of convergence; what `door` offers beside runs.
+
+wgf.spectrum("double_well_1d").gap
+wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
+wgf.stationary("desai_zwanzig_1d", vary="energy.internal.kappa=0.3:0.6:31").critical
+wgf.converge("heat_1d", {"grid.shape": [64, 128, 256]}).fitted["l1"]
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ..cases import loading as casefile
+from ..cases.building import Case, build, build_flow, build_grid
+from ..cases.varying import Given, varied_by
+from ..errors import CaseError
+from ..runs.progress import NoteLine
+from . import spectrum as spectra
+from .stationary import branches, check_case, continuation, starts
+from .stationary.search import LIMIT
+
+if TYPE_CHECKING:
+    from .convergence import Convergence
+    from .stationary import Diagram, Steady
+
+Source = Case | str | os.PathLike[str]
+"""What names a case: itself, a file, a packaged case, an output file."""
+EXAMPLE = 'for example vary="energy.internal.kappa=0.3:0.6:31"'
+
+
+def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
+    """A case, also from its name or its file, with tables laid over it."""
+    if not isinstance(case, Case):
+        return casefile.load(Path(case), tables)
+    return casefile.override(case, tables) if tables else case
+
+
+@contextmanager
+def _told(progress: bool, at_once: bool = False) -> Iterator[Callable[[str], None] | None]:
+    """Called with what is being done, it tells that on stderr, in a line that is gone in the end."""
+    line = NoteLine(sys.stderr, at_once) if progress else None
+    try:
+        yield line
+    finally:
+        if line is not None:
+            line.clear()
+
+
+def spectrum(
+    case: Source, modes: int = spectra.MODES, *, progress: bool = True, **tables: Mapping[str, Any]
+) -> spectra.Spectrum:
+    """Spectral gap and modes of the discrete Fokker–Planck operator of a case.
+
+    Parameters
+    ----------
+    case, **tables
+        As for `run`; the entropy and no interaction.
+    modes
+        How many, beside the steady state.
+    progress
+        Tell on stderr what is being done, where it lasts.
+
+    Returns
+    -------
+    Spectrum
+        ``gap``, ``eigenvalues`` (k+1,), ``modes`` of shape ``(k+1, *shape)``, ``pi``, ``residuals``.
+
+    Raises
+    ------
+    CaseError
+        For another energy, or more modes than cells.
+    """
+    known = case_of(case, tables)
+    spectra.check_case(known, modes)
+    with _told(progress, known.cells > spectra.SLOW_CELLS) as tell:
+        return spectra.spectrum(build_flow(known, build_grid(known)), modes, tell)
+
+
+@overload
+def stationary(
+    case: Source,
+    vary: None = None,
+    *,
+    measure: str = "",
+    limit: int = LIMIT,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> list[Steady]: ...
+
+
+@overload
+def stationary(
+    case: Source,
+    vary: Given,
+    *,
+    measure: str = "",
+    limit: int = LIMIT,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> Diagram: ...
+
+
+def stationary(
+    case: Source,
+    vary: Given | None = None,
+    *,
+    measure: str = "",
+    limit: int = LIMIT,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> list[Steady] | Diagram:
+    """Stationary states without marching, their energies and their stability; or branches of them.
+
+    Parameters
+    ----------
+    case, **tables
+        As for `run`; with an internal energy.
+    vary
+        Follow the states over a key: ``"params.theta=0.5:2:31"``, from, to, how many; or ``{"params.theta": values}``.
+    measure
+        The order parameter of a diagram, the name of a diagnostic.
+    limit
+        Most states at one value.
+    progress
+        Tell on stderr what is being done, where it lasts.
+
+    Returns
+    -------
+    list of Steady, or Diagram
+        States by energy, the lowest first: ``rho``, ``energy``, ``eigenvalue`` (the largest growth rate), ``verdict``.
+        A diagram has ``branches`` and the ``critical`` values, where stability changes.
+
+    Raises
+    ------
+    CaseError
+        Without internal energy, for a key that cannot be followed, or a measure without one.
+    SolverError
+        Where no state is found.
+    """
+    known = case_of(case, tables)
+    check_case(known)
+    _check_limit(limit)
+    if vary is None and measure:
+        raise CaseError(f'measure = "{measure}" is the order parameter of a diagram; say what varies, too: {EXAMPLE}')
+    with _told(progress) as tell:
+        if vary is not None:
+            keys = varied_by(vary, known)
+            if len(keys) > 1:
+                raise CaseError(f"a diagram has one parameter, found {', '.join(v.key for v in keys)}; {EXAMPLE}")
+            return continuation(known, keys[0], measure=measure, limit=limit, tell=tell)
+        problem = build(known)
+        flow, rho = problem.flow, problem.initial.rho
+        mass = flow.mass(rho)
+        return branches(flow, mass, starts(flow, mass, rho), limit=limit, tell=tell)
+
+
+def _check_limit(limit: int) -> None:
+    try:
+        right = operator.index(limit) >= 1
+    except TypeError:
+        right = False
+    if not right:
+        raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}")
+
+
+def converge(
+    case: Source,
+    vary: Given,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    against: Literal["exact", "finest"] | None = None,
+    norms: Sequence[str] = (),
+    measures: Sequence[str] = (),
+    errors: Mapping[str, Callable[[Any], float]] | None = None,
+    at: float | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> Convergence:
+    """Run a case on finer and finer grids or steps, and find the orders of its errors.
+
+    Parameters
+    ----------
+    case, **tables
+        As for `run`.
+    vary
+        Values by key, ``{"grid.shape": [64, 128, 256], "solver.dt": [0.02, 0.01, 0.005]}``, or the same as a text,
+        ``"grid.shape=64,128,256"``, or as a list of texts; several change together.
+    out
+        A folder that keeps the runs, and goes on with those it holds.  By default none is kept: ``runs`` is empty then.
+    against
+        "exact", the default where the case has an exact solution, or "finest".
+    norms, measures
+        Of the errors: "l1", "l2", "linf", "w2" (1D).  Diagnostics whose convergence is followed.
+    errors
+        Further errors by name, functions of a run.
+    at
+        A stored time; the last by default.
+    overwrite
+        Solve all anew.
+    progress
+        Tell on stderr which run is done.
+
+    Returns
+    -------
+    Convergence
+        ``sizes``, ``errors``, ``orders``, ``fitted`` by norm, and the ``runs`` where a folder keeps them.
+
+    Raises
+    ------
+    CaseError
+        For a study that makes no sense, before it begins.
+    KeyboardInterrupt
+        On Ctrl-C; the same call with the same folder then goes on.
+    """
+    from .convergence import converge as study
+
+    def tell(line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    options: dict[str, Any] = {
+        "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
+        "overwrite": overwrite, "tell": tell if progress else None,
+    }  # fmt: skip
+    known = case_of(case, tables)
+    if out is not None:
+        return study(known, vary, Path(out), **options)
+    with tempfile.TemporaryDirectory(prefix="wgfpde-converge-") as scratch:
+        return study(known, vary, Path(scratch) / "runs", **options).without_folder()

@@ -1,0 +1,149 @@
+"""The generator of the discrete Fokker–Planck equation, as a network of rates between cells.
+
+    vol_i dρ_i/dt = Σ_faces b ρ_j − a ρ_i,     a = (κ area/d) B(ΔV/κ),   b = (κ area/d) B(−ΔV/κ),   B(s) = s/(e^s − 1)
+
+on every face from cell i to cell j, ΔV = V_j − V_i.  With the Gibbs state π_i ∝ e^{−V_i/κ} it is in detailed balance,
+a π_i = b π_j =: w, so that ρ = π f turns it into the backward equation of the observable f = ρ/π,
+
+    vol_i π_i df_i/dt = Σ w (f_j − f_i),      w = (κ area/d) √(π_i π_j) (s/2)/sinh(s/2),   s = ΔV/κ
+
+and u = √(vol π) f into du/dt = −S u with the symmetric, positive semi-definite matrix
+
+    S_ij = −(κ area/d) (s/2)/sinh(s/2)/√(vol_i vol_j),      S_ii = Σ outgoing rates/vol_i,      S √(vol π) = 0.
+
+Preserves: mass (columns of the forward generator sum to zero), constants (rows of the backward one), symmetry.  All
+three come from one a and one b for each face.  e^{±V/κ} is never formed; π enters by its logarithm.
+Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+from numba import njit
+
+from ...energy.flow import Flow
+from ...energy.rates import bernoulli
+from ...errors import CaseError
+from ...grid.grid import Array
+
+EPS = float(np.finfo(float).eps)
+
+
+class Generator:
+    """The network of a flow: its faces, rates and Gibbs state.
+
+    lower, upper : (faces,) cells i and j of every face, by their place in the flattened grid.
+    a, b : (faces,) volume/time, times ρ_i and ρ_j the mass that crosses.   mean : (faces,) (κ area/d)(s/2)/sinh(s/2).
+    volume : (cells,).   log_pi : (cells,) ln π of mass 1, finite also where π underflows.
+
+    Raises CaseError where there is no such generator: another internal energy than the entropy, or an interaction.
+    """
+
+    def __init__(self, flow: Flow) -> None:
+        check_linear(flow)
+        self.grid, self.kappa = flow.grid, flow.internal.kappa
+        self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()
+        self.log_pi = flow.unit_gibbs[1].ravel()
+        self.lower, self.upper, scale = _faces(flow)
+        phi = np.zeros(flow.grid.size) if flow.potential is None else flow.potential.ravel()
+        self.a, self.b, self.mean = (np.empty(len(scale)) for _ in range(3))
+        _rates((phi[self.upper] - phi[self.lower]) / self.kappa, scale * self.kappa, self.a, self.b, self.mean)
+
+    @property
+    def cells(self) -> int:
+        return len(self.volume)
+
+    @cached_property
+    def root(self) -> Array:
+        """√(vol π), (cells,): the unit null vector of S."""
+        root: Array = np.sqrt(self.volume) * np.exp(0.5 * self.log_pi)
+        return root / np.linalg.norm(root)
+
+    @cached_property
+    def root_weight(self) -> Array:
+        """√w, (faces,)."""
+        log_pair = self.log_pi[self.lower] + self.log_pi[self.upper]
+        return np.asarray(np.sqrt(self.mean) * np.exp(0.25 * log_pair))
+
+    def differences(self, f: Array) -> Array:
+        """f_i − f_j on every face.   f : (cells, …)."""
+        return np.asarray(f[self.lower] - f[self.upper])
+
+    def backward(self, f: Array) -> Array:
+        """(−L f)_i = Σ (rate from i to j)(f_i − f_j), 1/time: by differences, so exactly 0 for constants."""
+        return np.asarray(self._outflow @ self.differences(f))
+
+    @cached_property
+    def _outflow(self):
+        from scipy.sparse import csr_array
+
+        faces = np.arange(len(self.a))
+        values = np.concatenate([self.a / self.volume[self.lower], -self.b / self.volume[self.upper]])
+        places = np.concatenate([self.lower, self.upper]), np.concatenate([faces, faces])
+        return csr_array((values, places), shape=(self.cells, len(self.a)))
+
+    @cached_property
+    def outgoing(self) -> Array:
+        """Σ of the rates out of each cell, (cells,), 1/time."""
+        total = np.bincount(self.lower, self.a, self.cells) + np.bincount(self.upper, self.b, self.cells)
+        return np.asarray(total / self.volume)
+
+    def symmetric(self):
+        """S as a sparse matrix in CSC form, (cells, cells), 1/time."""
+        couple = -self.mean / np.sqrt(self.volume[self.lower] * self.volume[self.upper])
+        return self._matrix(couple, couple)
+
+    def rows(self):
+        """−L of the backward equation as a sparse matrix in CSC form: rows sum to zero."""
+        return self._matrix(-self.a / self.volume[self.lower], -self.b / self.volume[self.upper])
+
+    def _matrix(self, forth: Array, back: Array):
+        from scipy.sparse import coo_array
+
+        every = np.arange(self.cells)
+        i = np.concatenate([self.lower, self.upper, every])
+        j = np.concatenate([self.upper, self.lower, every])
+        values = np.concatenate([forth, back, self.outgoing])
+        return coo_array((values, (i, j)), shape=(self.cells, self.cells)).tocsc()
+
+
+def check_linear(flow: Flow) -> None:
+    """Raise CaseError where the flow is no Fokker–Planck equation."""
+    found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
+    if not flow.has_gibbs:
+        raise CaseError(
+            f'a spectrum needs a linear equation: internal energy "entropy" and no interaction; found {found}. '
+            "How fast such a flow tends to a steady state is an eigenvalue there: wgfpde stationary CASE"
+        )
+
+
+def _faces(flow: Flow) -> tuple[Array, Array, Array]:
+    """(i, j, area/d) of all faces, axis by axis, the periodic ones included."""
+    grid = flow.grid
+    index = np.arange(grid.size, dtype=np.int32).reshape(grid.shape)
+    lower, upper, scale = [], [], []
+    for axis in grid.axes:
+        along = index if axis.name == grid.axes[-1].name and grid.dim == 2 else index.T
+        after = np.roll(along, -1, axis=0)
+        count = axis.size if axis.periodic else axis.size - 1
+        other = np.ones(1) if grid.dim == 1 else grid.axes[1 if axis is grid.x else 0].widths
+        across = np.broadcast_to(1.0 / axis.distances[:count], along[:count].T.shape).T
+        lower.append(along[:count].ravel())
+        upper.append(after[:count].ravel())
+        scale.append((across * other if grid.dim == 2 else across).ravel())
+    return np.concatenate(lower), np.concatenate(upper), np.concatenate(scale)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rates(s, scale, a, b, mean):
+    """a = scale B(s), b = scale B(−s) and their geometric mean, scale (s/2)/sinh(s/2), without its rounding."""
+    for k in range(len(s)):
+        low = bernoulli(abs(s[k]))
+        high = low + abs(s[k])
+        a[k] = scale[k] * (low if s[k] > 0.0 else high)
+        b[k] = scale[k] * (high if s[k] > 0.0 else low)
+        half = 0.5 * abs(s[k])
+        mean[k] = scale[k] * (half / math.sinh(half) if 0.0 < half < 700.0 else 1.0 if half == 0.0 else 0.0)

@@ -1,0 +1,156 @@
+"""A case in which one key varies: its states, its branches of states, and what a diagram of them holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ... import diagnostics
+from ...cases.building import build
+from ...cases.loading import override
+from ...cases.schema import Case, GeodesicTable
+from ...cases.varying import nested
+from ...energy.flow import Flow, Snapshot
+from ...errors import CaseError, SolverError
+from ...grid.grid import Array, Grid
+from .mean_field import Steady, corrected
+from .search import apart
+
+JUMP = 0.5
+"""Largest distance of a state from its guess, of a step along a branch."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A state on a branch.   parameter : where.   measure : the order parameter."""
+
+    parameter: float
+    state: Steady
+    measure: float
+
+
+@dataclass
+class Branch:
+    """States that continue each other.   points : by the number of the value, from 0; where it ends, fractions too."""
+
+    number: int
+    points: dict[float, Point] = field(default_factory=dict)
+
+    @property
+    def line(self) -> list[Point]:
+        """The points in the order of the values."""
+        return [self.points[k] for k in sorted(self.points)]
+
+
+@dataclass(frozen=True)
+class Critical:
+    """Where the leading growth rate of a branch is 0.
+
+    eigenvalue : what is left of it there.   measure, energy : of the state there.
+    """
+
+    parameter: float
+    branch: int
+    eigenvalue: float
+    measure: float
+    energy: float
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a branch ends between two values of the parameter.
+
+    parameter : near which.   side : 1 where it ends as the parameter rises, −1 where it begins.   kind : "fold", where
+    its rate tends to 0 and nothing goes on; "joins" another branch that does; or "end", for a reason unknown.
+    meets : the branch it joins, or that ends in the same fold; −1 for none known.
+    measure, energy : of the last state; of a fold of two branches the means.
+    """
+
+    parameter: float
+    branch: int
+    side: int
+    kind: str
+    meets: int
+    measure: float
+    energy: float
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Branches over a parameter.   key : its name.   values : (n,) rising.   measure : its name."""
+
+    key: str
+    values: Array
+    measure: str
+    grid: Grid
+    branches: list[Branch]
+    critical: list[Critical]
+    ends: list[End] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A case at one value of the parameter."""
+
+    flow: Flow
+    mass: float
+    initial: Array
+
+
+def check_case(case: Case) -> None:
+    """Raise CaseError where the case is no gradient flow of its energy: a geodesic, or a bound on the density."""
+    if isinstance(case.solver, GeodesicTable):
+        raise CaseError(f"{case.path}: solver.method: a geodesic has no stationary states; choose fv or jko")
+    if getattr(case.solver, "congestion", None) is not None:
+        raise CaseError(
+            f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "
+            "march to one instead: wgfpde run CASE --set solver.stationary=1e-8"
+        )
+
+
+OF_A_RUN = frozenset({"energy_balance", "de_bruijn", "slack_evi", "w2_previous"})
+"""Diagnostics that look at the steps of a run, or at its snapshot before."""
+
+
+class Family:
+    """A case with one key that varies, and the order parameter of its states."""
+
+    def __init__(self, case: Case, key: str, measure: str) -> None:
+        self.case, self.key = case, key
+        check_case(case)
+        problem = build(case)
+        self.measure = measure or default_measures(problem.flow)[0]
+        measured(problem.flow, problem.initial.rho, self.measure)  # a mistake is told before the work
+
+    def setting(self, value: Any) -> Setting:
+        problem = build(override(self.case, nested({self.key: value}), "--vary"), threads=1)
+        rho = problem.initial.rho
+        return Setting(problem.flow, problem.flow.mass(rho), rho)
+
+    def point(self, parameter: float, setting: Setting, state: Steady) -> Point:
+        return Point(float(parameter), state, measured(setting.flow, state.rho, self.measure))
+
+
+def default_measures(flow: Flow) -> list[str]:
+    """The usual order parameters, one for each axis: order_x on a circle, else mean_x."""
+    return [f"order_{axis.name}" if axis.periodic else f"mean_{axis.name}" for axis in flow.grid.axes]
+
+
+def measured(flow: Flow, rho: Array, name: str) -> float:
+    """A diagnostic of a density.  Raises CaseError where there is none of that name, or it needs a run."""
+    wanted = next(d for d in diagnostics.chosen(diagnostics.Setting(flow), [name]) if d.name == name)
+    if name in OF_A_RUN:
+        raise CaseError(
+            f'"{name}" ({wanted.long_name}) compares moments of a run and has no meaning for one state; choose another '
+            f"measure, such as {default_measures(flow)[0]} or energy."
+        )
+    return float(wanted.value(diagnostics.State(flow, Snapshot(0.0, 0, {"rho": rho}))))
+
+
+def near(setting: Setting, guess: Array, *, analyse: bool = True) -> Steady | None:
+    """The state that Newton's method finds near a guess; None where there is none."""
+    try:
+        state = corrected(setting.flow, setting.mass, guess, analyse=analyse)
+    except SolverError:
+        return None
+    return state if apart(setting.flow, state.rho, guess) <= JUMP else None

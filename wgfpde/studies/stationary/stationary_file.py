@@ -1,0 +1,183 @@
+"""Stationary states and diagrams as plain values, for JSON, and as HDF5 files that xarray opens.
+
+kind "stationary states"     one row per state, the lowest energy first
+    state x (y)  energy measure eigenvalue rates stable unstable counted constant residual parts  rho mode
+kind "bifurcation diagram"   one row per point, branch after branch, each in the order of the parameter
+    point x (y)  parameter branch energy measure eigenvalue stable rho
+    critical     critical_value critical_branch critical_measure critical_energy critical_eigenvalue
+    end          end_value end_branch end_side end_kind end_meets end_measure end_energy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from ...cases.schema import Case
+from ...diagnostics import REGISTRY
+from ...energy.flow import Flow
+from ...grid.grid import Grid
+from ...store import Variable, check_place, write_study
+from .family import Branch, Diagram, measured
+from .mean_field import Steady
+
+STATES, DIAGRAM = "stationary states", "bifurcation diagram"
+KINDS = (STATES, DIAGRAM)
+
+
+def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str, Any]:
+    """One state as plain values, without its density."""
+    found = state.stability
+    return {
+        "energy": state.energy,
+        "measures": {name: measured(flow, state.rho, name) for name in measures},
+        "eigenvalue": state.eigenvalue,
+        "verdict": state.verdict,
+        "rates": [] if found is None else found.rates.tolist(),
+        "unstable_directions": 0 if found is None else found.unstable,
+        "unstable_directions_counted": found is not None and found.counted,
+        "translations": [] if found is None else list(found.translations),
+        "constant": state.constant,
+        "residual": state.residual,
+        "iterations": state.iterations,
+        "support_parts": state.parts,
+        "notes": list(state.notes),
+    }
+
+
+def states_record(case: Case, flow: Flow, mass: float, states: Sequence[Steady], measures: Sequence[str]) -> Any:
+    """What a search found, without the densities; the lowest found comes first."""
+    rows = [state_record(flow, state, measures) for state in states]
+    return {"title": case.title, "mass": mass, "cells": list(case.grid.shape), "states": rows}
+
+
+def diagram_record(case: Case, diagram: Diagram) -> Any:
+    """A diagram as plain values, without the densities."""
+    return {
+        "title": case.title,
+        "key": diagram.key,
+        "measure": diagram.measure,
+        "branches": [_branch_record(branch) for branch in diagram.branches],
+        "critical": [vars(one) for one in diagram.critical],
+        "ends": [vars(one) for one in diagram.ends],
+    }
+
+
+def _branch_record(branch: Branch) -> dict[str, Any]:
+    line = branch.line
+    return {
+        "branch": branch.number,
+        "parameter": [point.parameter for point in line],
+        "energy": [point.state.energy for point in line],
+        "measure": [point.measure for point in line],
+        "eigenvalue": [point.state.eigenvalue for point in line],
+        "verdict": [point.state.verdict for point in line],
+    }
+
+
+def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], measure: str) -> Path:
+    """Write the file of a search; returns its path.  Raises StoreError, also for a file of another kind there."""
+    count = max(len(state.stability.rates) if state.stability is not None else 0 for state in states)
+    rates = np.full((len(states), count), np.nan)
+    for k, state in enumerate(states):
+        if state.stability is not None:
+            rates[k, : len(state.stability.rates)] = state.stability.rates
+    modes = np.array([np.zeros(flow.grid.shape) if state.mode is None else state.mode for state in states])
+    row = ("state",)
+    variables = [
+        Variable("state", row, np.arange(len(states)), "1", "state", "By energy, the lowest found first."),
+        *_coordinates(flow.grid),
+        *_common(row, states, [measured(flow, state.rho, measure) for state in states], measure),
+        Variable("rates", ("state", "rate"), rates, "1", "largest growth rates", "Translations left out; NaN: none."),
+        Variable("unstable", row, [0 if s.stability is None else s.stability.unstable for s in states], "1",
+                 "unstable directions", "Negative eigenvalues of the second variation of E."),
+        Variable("counted", row, [s.stability is not None and s.stability.counted for s in states], "1",
+                 "all counted", "Whether `unstable` counts all of them; otherwise there are at least so many."),
+        Variable("constant", row, [state.constant for state in states], "1", "constant of xi", "xi on the support."),
+        Variable("residual", row, [state.residual for state in states], "1", "residual", "L1 norm of rho - T(rho)."),
+        Variable("parts", row, [state.parts for state in states], "1", "parts of the support", "Connected parts."),
+        Variable("rho", (*row, *_space(flow.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
+        Variable("mode", (*row, *_space(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
+    ]  # fmt: skip
+    notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.notes]
+    return _write(path, STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
+
+
+def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
+    """Write the file of a diagram; returns its path.  Raises StoreError, also for a file of another kind there."""
+    points = [(branch.number, point) for branch in diagram.branches for point in branch.line]
+    states = [point.state for _, point in points]
+    row = ("point",)
+    variables = [
+        Variable("point", row, np.arange(len(points)), "1", "point", "Branch after branch."),
+        *_coordinates(diagram.grid),
+        Variable("parameter", row, [point.parameter for _, point in points], "1", diagram.key, "What is varied."),
+        Variable("branch", row, [number for number, _ in points], "1", "branch", "States that continue each other."),
+        *_common(row, states, [point.measure for _, point in points], diagram.measure),
+        Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
+    ]
+    variables += [*_criticals(diagram), *_ends(diagram)]
+    return _write(path, DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
+
+
+def _criticals(diagram: Diagram) -> list[Variable]:
+    row, ends = ("critical",), diagram.critical
+    if not ends:
+        return []
+    return [
+        Variable("critical", row, np.arange(len(ends)), "1", "critical value", "Number of the critical value."),
+        Variable("critical_value", row, [one.parameter for one in ends], "1", diagram.key, "Where a rate is 0."),
+        Variable("critical_branch", row, [one.branch for one in ends], "1", "branch", "Whose rate it is."),
+        Variable("critical_measure", row, [one.measure for one in ends], "1", diagram.measure, "There."),
+        Variable("critical_energy", row, [one.energy for one in ends], "1", "energy", "There."),
+        Variable("critical_eigenvalue", row, [one.eigenvalue for one in ends], "1", "rate", "What is left of it."),
+    ]
+
+
+def _ends(diagram: Diagram) -> list[Variable]:
+    row, ends = ("end",), diagram.ends
+    if not ends:
+        return []
+    return [
+        Variable("end", row, np.arange(len(ends)), "1", "end", "Ends of branches between two values."),
+        Variable("end_value", row, [one.parameter for one in ends], "1", diagram.key, "Near which a branch ends."),
+        Variable("end_branch", row, [one.branch for one in ends], "1", "branch", "Which ends."),
+        Variable("end_side", row, [one.side for one in ends], "1", "side", "1: ends as the value rises; -1: begins."),
+        Variable("end_kind", row, [one.kind for one in ends], "1", "kind", "fold, joins (another branch) or end."),
+        Variable("end_meets", row, [one.meets for one in ends], "1", "branch", "Joined, or in one fold; -1: none."),
+        Variable("end_measure", row, [one.measure for one in ends], "1", diagram.measure, "Of the last state."),
+        Variable("end_energy", row, [one.energy for one in ends], "1", "energy", "Of the last state."),
+    ]
+
+
+def _common(row: tuple[str, ...], states: Sequence[Steady], measures: Sequence[float], name: str) -> list[Variable]:
+    """What states of both kinds of files have."""
+    stable = np.array([bool(state.stable) for state in states])
+    known = REGISTRY[name]
+    return [
+        Variable("energy", row, [state.energy for state in states], "1", "energy", "E of the state."),
+        Variable("measure", row, list(measures), known.units, known.long_name, f"{name}: {known.description}"),
+        Variable("eigenvalue", row, [state.eigenvalue for state in states], "1", "leading growth rate",
+                 "Of small perturbations under the finite-volume flow, translations left out."),
+        Variable("stable", row, stable, "1", "stable", "Whether every growth rate is negative."),
+    ]  # fmt: skip
+
+
+def _coordinates(grid: Grid) -> list[Variable]:
+    return [Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, "Cell centres.") for axis in grid.axes]
+
+
+def _space(grid: Grid) -> tuple[str, ...]:
+    """Dimensions of a density: ("x",) or ("y", "x")."""
+    return tuple(axis.name for axis in reversed(grid.axes))
+
+
+def _write(path: Path, kind: str, case: Case, variables: list[Variable], more: dict[str, Any]) -> Path:
+    check_place(path, *KINDS)
+    attributes = {"title": case.title, "source": f"wgfpde {__version__}", **more}
+    texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
+    return write_study(path, kind, variables, attributes, texts)

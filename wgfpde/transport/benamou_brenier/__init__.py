@@ -1,0 +1,1 @@
+"""benamou_brenier"""
