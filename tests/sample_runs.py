@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 
 from wgfpde.energy.flow import Report, Snapshot
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer
 
 GRID_1D = Grid([0.0], [1.0], [16], mapping=[lambda s: s**1.5])

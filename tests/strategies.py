@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 LOWER, LENGTH = (-1.0, 0.5), (2.0, 3.0)
 POWERS = (2.0, 3.0, 4.0, 2.5, 1.5, 0.6, 0.75)

@@ -7,7 +7,7 @@ of W∗ρ, and the ends of a block are jumps.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 CELLS = (125, 250, 500)

@@ -17,7 +17,7 @@ import math
 import numpy as np
 from scipy.integrate import quad, solve_ivp
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import (
     barenblatt,

@@ -7,7 +7,7 @@ solution lives for ever.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 CELLS = (48, 64, 96, 128)

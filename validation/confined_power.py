@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
 

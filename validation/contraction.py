@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main, validate_script
 
 LAM, KAPPA = 1.3, 0.7

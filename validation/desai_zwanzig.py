@@ -7,7 +7,7 @@ settles on another mean.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import desai_zwanzig_critical_noise, desai_zwanzig_mean
 

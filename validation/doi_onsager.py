@@ -7,7 +7,7 @@ state grows out of it continuously, and solves a self-consistency equation.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 # |sin 2πx| = 2/π − (4/π) Σ_k cos(4πkx)/(4k² − 1), so that a mode cos(4πkx) of the uniform state grows at the rate

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 # ρ = e^{−αt + gx/2}(π cos πx + (g/2) sin πx) + πe^{g(x − ½)},  α = π² + g²/4,  with κ = g = 1 unless said; T = 1/4

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from scipy.integrate import quad
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
 

@@ -7,7 +7,7 @@ than everything that happens, or the wells are deep.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import double_well_partition
 

@@ -7,7 +7,7 @@ against the exact flow on the same cells, by cosine transform.  The variance mus
 import numpy as np
 from scipy.fft import dct, idct
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 S0, END, LENGTH = 0.25, 1.0, 24.0

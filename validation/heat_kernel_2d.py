@@ -7,7 +7,7 @@ fast a variance grows.
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 S0, END, LENGTH = 0.25, 0.5, 16.0

@@ -8,7 +8,7 @@ left to hide behind: a wrong coefficient of a scheme, of its splitting or of its
 import numpy as np
 from scipy.fft import dct, dctn, rfft
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 KAPPA, STEP, STEPS, CELLS = 0.7, 0.02, 10, 48

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import heat_kernel_box, wrapped_gaussian
 

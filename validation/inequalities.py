@@ -7,7 +7,7 @@ for which all three are equalities shows that nothing is hidden by slack either.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 SHIFT = 2.0

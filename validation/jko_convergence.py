@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 STEPS = (0.1, 0.05, 0.025)

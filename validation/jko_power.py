@@ -15,7 +15,7 @@ Source: Otto (2001), DOI 10.1081/PDE-100002243; Jordan, Kinderlehrer, Otto (1998
 import numpy as np
 from scipy.optimize import brentq
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar
 

@@ -6,7 +6,7 @@ tells errors of the minimiser from the error of order τ that the scheme itself 
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 # The minimiser of ½W₂²(ρⁿ, ·) + τE among densities of one family, whose width R measures W₂, is

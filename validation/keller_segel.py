@@ -7,7 +7,7 @@ the core.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 END = 0.1

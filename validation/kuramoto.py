@@ -8,7 +8,7 @@ the interaction on a periodic axis.
 import numpy as np
 from scipy.special import iv
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import kuramoto_energy, kuramoto_order
 

@@ -7,7 +7,7 @@ W₂²(ρⁿ, ρⁿ⁺¹), which tells errors of the minimiser and of its transp
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 
 # Optimality of a JKO step: x − T(x) = −τ∇ξ(x), T from ρⁿ⁺¹ to ρⁿ; and 2x·(x − T) = |x|² − |T|² + |x − T|².

@@ -6,7 +6,7 @@ An interaction that is not symmetric to rounding would push the mean.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import mckean_vlasov_quadratic
 

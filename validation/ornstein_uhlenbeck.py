@@ -7,7 +7,7 @@ only of low order.  In the plane the axes of the drift, of the noise and of the 
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import gaussian, ornstein_uhlenbeck, ornstein_uhlenbeck_2d
 

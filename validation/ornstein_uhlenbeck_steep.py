@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import expm
 from scipy.special import erf
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import gaussian, ornstein_uhlenbeck
 

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main, validate_script
 
 TILT, CROSS = 0.2, 0.3

@@ -7,7 +7,7 @@ has nothing else to be held against.  `wgfpde validate --regenerate` makes the r
 
 import math
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.claims.regression import RTOL, changes, names, overrides, reference
 from wgfpde.cli import validate_script
 from wgfpde.errors import StoreError

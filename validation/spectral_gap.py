@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main, validate_script
 
 GAPS = {

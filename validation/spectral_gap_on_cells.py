@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from scipy.integrate import quad
 
-from wgfpde.claims.checking import Validation, fitted_order
+from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import main, validate_script
 from wgfpde.energy.equations import double_well_partition
 

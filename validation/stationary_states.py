@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from scipy.special import i0, i1
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main, validate_script
 from wgfpde.energy.equations import desai_zwanzig_critical_noise, desai_zwanzig_mean
 

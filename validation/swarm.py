@@ -7,7 +7,7 @@ e^{−2t}.  The JKO steps follow a recursion of their own.
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import disc_radius, profile_second_moment, self_similar_radius
 

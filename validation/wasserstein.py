@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main, validate_script
 from wgfpde.energy.equations import profile_second_moment
 

@@ -70,12 +70,12 @@ class Run(store.Run):
             Shown by a notebook; ``figure.savefig("run.pdf")`` writes it.
         """
         from .output.plots import Options, draw
-        from .output.references import references
+        from .output.references import exact_and_gibbs
 
         for name in ("times", "index"):
             if options.get(name) is not None:
                 options[name] = tuple(np.atleast_1d(options[name]).tolist())
-        exact, gibbs = references(self)
+        exact, gibbs = exact_and_gibbs(self)
         return draw(self, Options(**options), exact=exact, gibbs=gibbs)
 
     def to_xarray(self) -> xarray.Dataset:
@@ -113,7 +113,7 @@ class Run(store.Run):
     def _repr_html_(self) -> str:
         rows = [("status", f"{self.status}: {self.message}"), ("grid", grid_text(self.edges))]
         rows += [("snapshots", f"{len(self)}, t = {self.t[0]:g} to {self.t[-1]:g}")] if len(self) else []
-        found = promises.promises(self) if len(self) else []
+        found = promises.promises_of(self) if len(self) else []
         rows += [(p["name"], f"{p['measured']:.3g} ({'kept' if p['kept'] else 'BROKEN'})") for p in found]
         return f"<b>{html.text(self.title)}</b>{html.table([], [*rows, ('file', self.path)])}"
 

@@ -12,7 +12,7 @@ import pytest
 from wgfpde.energy import equations
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 
 FOLDER = Path(__file__).parents[2] / "validation" / "benchmarks" / "peers"

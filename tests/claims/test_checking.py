@@ -26,7 +26,7 @@ FOLDER = Path(cli.__file__).resolve().parents[2] / "validation"
 TINY = """
 "Heat in a box: mass, and one cosine mode."
 
-from wgfpde.claims.checking import mass_drift
+from wgfpde.claims import mass_drift
 
 def check(v):
     run = v.run("heat_1d", "grid.shape=[16]", "time.end=0.02", "output.every=0.01")

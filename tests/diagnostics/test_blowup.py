@@ -11,7 +11,7 @@ from wgfpde.diagnostics.blowup import LEAST_SHARPNESS, make_watch, peak, reason_
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.runs import runner
 
 LINE = Grid([-4.0], [4.0], [64])

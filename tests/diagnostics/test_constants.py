@@ -9,7 +9,7 @@ from wgfpde.diagnostics.certificates.constants import convexity, holley_stroock
 from wgfpde.diagnostics.certificates.curvature import smallest_curvature
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 LINE = Grid([-2.6], [2.6], [200])
 PLANE = Grid([-3.0, -4.0], [3.0, 4.0], [60, 64])

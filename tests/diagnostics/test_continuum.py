@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wgfpde.diagnostics.certificates.constants import convexity
-from wgfpde.diagnostics.certificates.continuum import continuum, line_distance
+from wgfpde.diagnostics.certificates.continuum import continuum_of, line_distance
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 
 def flow(grid, potential=None, kappa=1.0):
@@ -19,7 +19,7 @@ def flow(grid, potential=None, kappa=1.0):
 def slacks(f, rho):
     """(LSI, Talagrand, HWI), each relative to the larger side."""
     mass, kappa, found = f.mass(rho), f.internal.kappa, convexity(f)
-    r, w2 = continuum(f).read(rho, mass), continuum(f).w2(rho, mass)
+    r, w2 = continuum_of(f).read(rho, mass), continuum_of(f).w2(rho, mass)
     pairs = (
         (kappa * r.fisher / (2 * found.sobolev), r.entropy),
         (2 * kappa * r.entropy / found.sobolev, w2**2),
@@ -34,10 +34,10 @@ def test_a_shifted_gaussian_is_seen_exactly(mass):
     lam, kappa, m = 1.3, 0.7, 0.8
     f = flow(Grid([-7.0], [7.0], [400]), lambda x: lam * x**2 / 2, kappa)
     rho = f.grid.sample(lambda x: mass * np.exp(-lam * (x - m) ** 2 / (2 * kappa)) / np.sqrt(2 * np.pi * kappa / lam))
-    r = continuum(f).read(rho, f.mass(rho))
+    r = continuum_of(f).read(rho, f.mass(rho))
     assert r.entropy == pytest.approx(mass * lam * m**2 / (2 * kappa), rel=1e-12)
     assert r.fisher == pytest.approx(mass * (lam * m / kappa) ** 2, rel=1e-12)
-    assert continuum(f).w2(rho, f.mass(rho)) == pytest.approx(np.sqrt(mass) * m, rel=1e-9)
+    assert continuum_of(f).w2(rho, f.mass(rho)) == pytest.approx(np.sqrt(mass) * m, rel=1e-9)
     assert np.all(np.array(slacks(f, rho)) > 0) and np.max(slacks(f, rho)) < 3e-9  # K is known to rounding, from below
     averaged = f.grid.average(lambda x: np.exp(-lam * (x - m) ** 2 / (2 * kappa)))
     assert np.max(np.abs(slacks(f, averaged))) < 1e-6
@@ -88,7 +88,7 @@ def test_the_distance_of_two_exponentials(shift, slope):
 def test_coarse_cells_in_the_plane_keep_the_log_sobolev_inequality(cells):
     f = flow(Grid([-7.0, -7.0], [7.0, 7.0], [cells, cells]), lambda x, y: 0.65 * (x**2 + y**2), 0.7)
     rho = f.grid.sample(lambda x, y: np.exp(-1.3 * ((x - 1) ** 2 + y**2) / 1.4))
-    r = continuum(f).read(rho / f.mass(rho), 1.0)
+    r = continuum_of(f).read(rho / f.mass(rho), 1.0)
     assert 0.7 * r.fisher / (2 * convexity(f).sobolev) == pytest.approx(r.entropy, rel=1e-8)
 
 
@@ -101,7 +101,7 @@ def test_a_shifted_gaussian_in_the_plane():
     f = flow(Grid([-4.0, -5.0], [4.0, 5.0], [128, 128]), form, kappa)
     rho = f.grid.sample(lambda x, y: np.exp(-form(x - shift[0], y - shift[1]) / kappa))
     rho /= f.mass(rho)
-    r = continuum(f).read(rho, 1.0)
+    r = continuum_of(f).read(rho, 1.0)
     assert r.entropy == pytest.approx(shift @ matrix @ shift / (2 * kappa), rel=1e-6)
     assert r.fisher == pytest.approx(shift @ matrix @ matrix @ shift / kappa**2, rel=1e-6)
 
@@ -113,7 +113,7 @@ def test_nothing_at_the_gibbs_state(dim):
     for size in (0.0, 1e-9, 1e-3):
         wave = size * np.sin(np.broadcast_to(grid.coordinates()["x"], grid.shape))
         rho = f.gibbs(2.0) * (1 + wave)
-        r = continuum(f).read(rho, f.mass(rho))
+        r = continuum_of(f).read(rho, f.mass(rho))
         # H = ½∫π w² and I = ∫π w'² to leading order, w = size·sin x
         centred = wave - f.integral(f.gibbs() * wave)
         expected = 2.0 * 0.5 * f.integral(f.gibbs() * centred**2)
@@ -125,9 +125,9 @@ def test_nothing_at_the_gibbs_state(dim):
 def test_a_kink_between_steep_cells_does_not_overflow():
     """π falls by e^{-35000} from x = 3.3 to the next centres: w, linear between them, peaks at e^{35000}/π."""
     f = flow(Grid([-50.0], [50.0], [64]), lambda x: 50 * np.abs(x - 3.3), 1e-3)
-    r = continuum(f).read(np.ones(64), 100.0)
+    r = continuum_of(f).read(np.ones(64), 100.0)
     assert np.isfinite([r.entropy, r.fisher, r.log_mass]).all() and r.entropy >= 0
-    assert continuum(f).w2(np.ones(64), 100.0) >= 0
+    assert continuum_of(f).w2(np.ones(64), 100.0) >= 0
 
 
 def test_a_point_mass_is_a_density_too():
@@ -135,7 +135,7 @@ def test_a_point_mass_is_a_density_too():
     for grid in (Grid([0.0], [4.0], [16]), Grid([0.0, 0.0], [4.0, 4.0], [16, 16])):
         f, rho = flow(grid), np.zeros(grid.shape)
         rho[(5,) * grid.dim] = 1.0
-        r = continuum(f).read(rho, f.mass(rho))
+        r = continuum_of(f).read(rho, f.mass(rho))
         assert r.entropy == pytest.approx(f.mass(rho) * np.log(16**grid.dim), rel=1e-12)
         assert r.fisher == np.inf
 
@@ -145,7 +145,7 @@ def test_a_block_on_a_circle():
     f = flow(Grid([0.0], [4.0], [64], periodic=True))
     rho = np.where((f.grid.x.centers > 1) & (f.grid.x.centers < 3), 0.5, 0.0)
     # T(x) = 2x about the middle: ∫_{−1}^{1} x²/2 dx = 1/3
-    assert continuum(f).w2(rho, 1.0) == pytest.approx(np.sqrt(1 / 3), rel=1e-3)
+    assert continuum_of(f).w2(rho, 1.0) == pytest.approx(np.sqrt(1 / 3), rel=1e-3)
 
 
 @st.composite
@@ -181,7 +181,7 @@ def test_log_sobolev_holds_in_the_plane(lam, mix, kappa, data):
     grid = Grid([-3.0, -2.0], [3.0, 2.0], [24, 20])
     f = flow(grid, lambda x, y: lam * (x * x + 2 * mix * x * y + y * y) / 2 + 0.1 * x**4, kappa)
     rho = f.gibbs() * np.exp(data.draw(logarithms(480)).reshape(grid.shape))
-    r = continuum(f).read(rho, f.mass(rho))
+    r = continuum_of(f).read(rho, f.mass(rho))
     assert kappa * r.fisher / (2 * convexity(f).sobolev) >= r.entropy * (1 - 1e-8)
 
 
@@ -201,10 +201,10 @@ def test_the_same_array_is_not_transported_twice(monkeypatch):
     real = module.line_distance
     monkeypatch.setattr(module, "line_distance", lambda *args: calls.append(1) or real(*args))
     rho = f.gibbs() * 2
-    assert continuum(f).w2(rho, 2.0) == continuum(f).w2(rho, 2.0)
+    assert continuum_of(f).w2(rho, 2.0) == continuum_of(f).w2(rho, 2.0)
     other = rho * (1 + 0.1 * f.grid.x.centers)
-    assert continuum(f).w2(other, f.mass(other)) > 0
-    assert continuum(f).w2(rho, 2.0) > 0 and continuum(f).w2(other, f.mass(other)) > 0  # now and before, in turn
+    assert continuum_of(f).w2(other, f.mass(other)) > 0
+    assert continuum_of(f).w2(rho, 2.0) > 0 and continuum_of(f).w2(other, f.mass(other)) > 0  # now and before, in turn
     assert len(calls) == 2
 
 
@@ -216,7 +216,7 @@ def test_it_is_normalised_where_it_under_or_overflows(dim, kappa):
     for well in (lambda x: 10 * np.abs(x), lambda x: 20 * x**2):
         f = flow(grid, well if dim == 1 else lambda x, y, well=well: well(x) + well(y), kappa)
         rho = grid.sample(lambda x, y=1.0: np.exp(-((x - 2) ** 2 + (y - 1) ** 2) / 0.02) + 1e-200)
-        r = continuum(f).read(rho, f.mass(rho))
+        r = continuum_of(f).read(rho, f.mass(rho))
         assert np.isfinite(r.entropy) and r.entropy > 0 and np.isfinite(r.fisher) and np.isfinite(r.log_mass)
 
 
@@ -225,4 +225,4 @@ def test_what_the_cells_do_not_tell_is_said():
     rho = grid.sample(lambda x: np.exp(-((x - 2) ** 2) / 0.02))
     for kappa, told in ((1.0, True), (0.001, False)):
         f = flow(grid, lambda x: 10 * np.abs(x), kappa)
-        assert continuum(f).read(rho, f.mass(rho)).resolved is told
+        assert continuum_of(f).read(rho, f.mass(rho)).resolved is told

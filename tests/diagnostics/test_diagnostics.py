@@ -8,7 +8,7 @@ from wgfpde.diagnostics import REGISTRY, Setting, chosen, compute, relative_entr
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 
 def snap(rho, t=0.0):

@@ -6,7 +6,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 GRIDS = {
     "1d": Grid([-1.0], [1.0], [9]),

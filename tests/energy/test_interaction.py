@@ -16,7 +16,7 @@ from wgfpde.energy.interaction import (
 )
 from wgfpde.energy.kernel_averages import cell_average, lag_averages, lag_zero
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 KERNELS = {
     "smooth": lambda x, y=0.0: np.exp(-0.1 * x**2 - 0.05 * y**2),

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from wgfpde.errors import CaseError
 from wgfpde.formulas.compile import compile_expression
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.grid.initial import from_array, from_expression, from_npy, from_samples, normalise, remap
 
 LINE = Grid([-1.0], [1.0], [8])

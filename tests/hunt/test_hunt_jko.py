@@ -16,14 +16,14 @@ from strategies import logarithmic
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.studies.spectrum import spectrum
 from wgfpde.studies.stationary import branches
-from wgfpde.transport.distances import geodesic, w2
+from wgfpde.transport import geodesic, w2
 from wgfpde.transport.line import Coupling
 
 pytestmark = pytest.mark.nightly

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
 
 SHAPES = [(2, 2), (3, 2), (2, 40), (40, 3), (17, 19), (33, 31), (48, 20)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear.transforms import Cosine
 
 GRIDS = [

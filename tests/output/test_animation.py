@@ -10,7 +10,7 @@ from PIL import Image
 from wgfpde.cli import main
 from wgfpde.energy.flow import Snapshot
 from wgfpde.errors import CaseError, StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.output.plots import movie
 from wgfpde.output.plots.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
 from wgfpde.runs.progress import NoteLine

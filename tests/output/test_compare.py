@@ -13,7 +13,7 @@ from wgfpde.cli import main
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.output.compare import comparison as module
 from wgfpde.output.compare.comparison import compare
-from wgfpde.transport.distances import distance
+from wgfpde.transport import distance
 
 EVEN = ["double_well_1d", "--set", "grid.shape=[16]", "--set", "time.end=0.2", "--set", "solver.dt=0.05",
         "--set", "output.every=0.1"]  # fmt: skip

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from wgfpde.cli import main
 from wgfpde.energy.flow import Column, Snapshot
 from wgfpde.errors import CaseError, StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, draw, plot, style
 from wgfpde.store import Label, Writer, read
 

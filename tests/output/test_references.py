@@ -5,7 +5,7 @@ import pytest
 
 from wgfpde.cases.building import build_exact, build_flow, build_grid, from_mapping
 from wgfpde.energy.flow import Snapshot
-from wgfpde.output.references import references
+from wgfpde.output.references import exact_and_gibbs
 from wgfpde.store import Label, Writer, read
 
 OU = {
@@ -37,7 +37,7 @@ def stored(folder, data, text=None, energy=None):
 
 def test_both_are_those_of_the_case(tmp_path):
     run, flow, exact = stored(tmp_path, OU)
-    found, gibbs = references(run)
+    found, gibbs = exact_and_gibbs(run)
     assert np.array_equal(found(0.25), exact(0.25))
     x = run.centers[0]
     expected = np.exp(-1.5 * x**2 / (2 * 0.5))
@@ -49,7 +49,7 @@ def test_in_2d_on_stretched_cells(tmp_path):
     grid = {"shape": [8, 6], "lower": [0.0, 0.0], "upper": [1.0, 2.0], "mapping": ["s**2", "s"]}
     data = OU | {"grid": grid, "energy": {"internal": {"kind": "entropy"}, "potential": "x + y"}}
     run, flow, exact = stored(tmp_path, data)
-    found, gibbs = references(run)
+    found, gibbs = exact_and_gibbs(run)
     assert found(0.0).shape == gibbs.shape == (6, 8) and np.array_equal(found(0.0), exact(0.0))
     assert flow.mass(gibbs) == pytest.approx(flow.mass(run.rho[-1]), rel=1e-14)
 
@@ -69,25 +69,25 @@ JKO = {"method": "jko", "tau": 0.5, "algorithm": "pdhg", "congestion": 1.0}
 )
 def test_no_gibbs_state_where_the_run_does_not_tend_to_one(tmp_path, change):
     run, _, _ = stored(tmp_path, OU | change)
-    assert references(run)[1] is None and references(run)[0] is not None
+    assert exact_and_gibbs(run)[1] is None and exact_and_gibbs(run)[0] is not None
 
 
 def test_no_exact_solution_where_the_case_has_none(tmp_path):
     run, _, _ = stored(tmp_path, {key: table for key, table in OU.items() if key != "exact"})
-    exact, gibbs = references(run)
+    exact, gibbs = exact_and_gibbs(run)
     assert exact is None and gibbs is not None
 
 
 @pytest.mark.parametrize("text", ["", "made in Python", "schema = 1\n[grid]\nshape = [3]\n"])
 def test_text_that_is_no_case(tmp_path, text):
-    assert references(stored(tmp_path, OU, text)[0]) == (None, None)
+    assert exact_and_gibbs(stored(tmp_path, OU, text)[0]) == (None, None)
 
 
 def test_numbers_that_are_not_those_of_the_text(tmp_path):
     other = OU | {"params": {"a": 3.0}, "exact": {"density": "2*exp(-(x - t)**2)"}}
     run, _, _ = stored(tmp_path, OU, from_mapping(other).resolved_toml())
-    assert references(run) == (None, None)
+    assert exact_and_gibbs(run) == (None, None)
     finer = OU | {"grid": OU["grid"] | {"shape": [41]}}
     (tmp_path / "b").mkdir()
     run, _, _ = stored(tmp_path / "b", OU, from_mapping(finer).resolved_toml())
-    assert references(run) == (None, None)
+    assert exact_and_gibbs(run) == (None, None)

@@ -16,7 +16,7 @@ from wgfpde import __version__
 from wgfpde.cases.building import load
 from wgfpde.cli import main
 from wgfpde.errors import CaseError
-from wgfpde.runs.provenance import checksum, command, git_state, provenance
+from wgfpde.runs.provenance import checksum, command, git_state, provenance_of
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import read
 
@@ -98,7 +98,7 @@ def test_the_state_of_the_repository(tmp_path):
     assert git_state(tmp_path) == f"{commit[:12]}-dirty"
     (tmp_path / "untracked").mkdir()
     assert git_state(tmp_path / "untracked") == ""
-    assert provenance(tmp_path, [])["git_case"] == f"{commit[:12]}-dirty"
+    assert provenance_of(tmp_path, [])["git_case"] == f"{commit[:12]}-dirty"
 
 
 def test_without_git(tmp_path, monkeypatch):

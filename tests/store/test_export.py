@@ -14,7 +14,7 @@ from vtkmodules.vtkIOXML import vtkXMLImageDataReader, vtkXMLRectilinearGridRead
 
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
 from wgfpde.store.export import to_csv as export
 

@@ -20,7 +20,7 @@ WRITE_FOR_EVER = """
     import itertools, sys
     import numpy as np
     from wgfpde.energy.flow import Column, Report, Snapshot
-    from wgfpde.grid.grid import Grid
+    from wgfpde.grid import Grid
     from wgfpde.store import Label, Writer
 
     grid = Grid([0, 0], [1, 1], [40, 40])

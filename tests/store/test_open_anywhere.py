@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 from vtkmodules.vtkIOHDF import vtkHDFReader
 from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
 
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
 
 LINE = Grid([-2.0], [3.0], [10])

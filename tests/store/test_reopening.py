@@ -13,7 +13,7 @@ from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill, lengt
 
 from wgfpde.energy.flow import Column, Report
 from wgfpde.errors import StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
 
 
@@ -159,7 +159,7 @@ def test_a_file_larger_than_the_disk_is_refused_at_once(tmp_path, monkeypatch):
 LIMITED = """
     import resource, sys
     from wgfpde.errors import StoreError
-    from wgfpde.grid.grid import Grid
+    from wgfpde.grid import Grid
     from wgfpde.store import Writer
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, resource.RLIM_INFINITY))

@@ -14,7 +14,7 @@ from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill, lengt
 from wgfpde import __version__, store
 from wgfpde.energy.flow import Column, Report
 from wgfpde.errors import StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.store import Writer, read, read_last
 
 

@@ -11,11 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from wgfpde.cases.building import load
-from wgfpde.claims.checking import Validation
+from wgfpde.claims import Validation
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.errors import CaseError, StoreError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.runs import provenance
 from wgfpde.runs.interrupts import Interrupted
 from wgfpde.store import FILE_NAME, read, read_study

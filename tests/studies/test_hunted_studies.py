@@ -6,7 +6,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.errors import SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.studies.spectrum import spectrum
 from wgfpde.studies.stationary import stationary
 

@@ -16,7 +16,7 @@ from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError, SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 from wgfpde.runs.runner import run as run_case
 from wgfpde.store import read, read_study

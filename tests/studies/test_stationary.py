@@ -20,7 +20,7 @@ from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.energy.fluxes import max_flux
 from wgfpde.energy.steady_density import equilibrium
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 from wgfpde.store import read_study
 from wgfpde.studies.stationary import (

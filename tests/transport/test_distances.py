@@ -7,7 +7,7 @@ from scipy.special import erf
 from wgfpde.cases.building import build, loads
 from wgfpde.energy.equations import gaussian, profile_second_moment, self_similar
 from wgfpde.errors import CaseError, SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.runs.runner import run
 from wgfpde.store import read
 from wgfpde.transport.distances import Path, distance, geodesic, w2

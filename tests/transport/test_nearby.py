@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wgfpde.energy.equations import gaussian
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.transport.benamou_brenier.characteristics import Characteristics
 from wgfpde.transport.benamou_brenier.elliptic import Elliptic, means, rises
 from wgfpde.transport.benamou_brenier.nearby import solve_nearby

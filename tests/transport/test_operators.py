@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wgfpde.energy.energy import Internal
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.transport.benamou_brenier.operators import Staggering

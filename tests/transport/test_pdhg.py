@@ -8,7 +8,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError, SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.transport.benamou_brenier.operators import Staggering
 from wgfpde.transport.benamou_brenier.projection import Continuity
 

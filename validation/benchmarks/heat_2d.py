@@ -12,7 +12,7 @@ from timing import march, median_seconds, table
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 
 HALF = 4.0
 

@@ -19,7 +19,7 @@ from timing import table
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
-from wgfpde.grid.grid import Array, Grid
+from wgfpde.grid import Array, Grid
 from wgfpde.methods.jko import Jko
 
 R0, C = 0.250082, 0.5

@@ -41,7 +41,7 @@ from timing import table
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Report, Snapshot, Stepper
-from wgfpde.grid.grid import Array, Grid
+from wgfpde.grid import Array, Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 from wgfpde.methods.jko import Jko
 from wgfpde.runs.provenance import PACKAGES, git_state, version

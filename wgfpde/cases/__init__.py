@@ -1,1 +1,1 @@
-"""cases"""
+"""A TOML text → a validated case → a problem that is ready to march."""

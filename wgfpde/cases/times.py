@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array
+from ..grid import Array
 from .schema import Case
 
 MAX_OUTPUTS = 100_000

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..energy.equations import EQUATIONS, GEODESIC
-from ..output.promises import LEAST
-from ..output.promises import promises as promises_of
+from ..output.promises import LEAST, promises_of
 from ..store import Run
 
 __all__ = ["PROMISES", "Claim", "Subject", "Table", "promises_kept", "subject_of"]

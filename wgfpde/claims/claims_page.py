@@ -13,7 +13,7 @@ from ..base.amounts import duration
 from ..base.html import Markup, page, picture, text
 from ..base.html import table as html_table
 from ..errors import StoreError
-from ..runs.provenance import provenance
+from ..runs.provenance import provenance_of
 from .claim import Claim, Table, heading
 
 TITLE = "wgfpde: the claims and what this machine measured"
@@ -128,7 +128,7 @@ def _verdict(good: bool, words: str) -> Markup:
 
 def _machine() -> str:
     """Where and with what this was measured."""
-    found = provenance(Path.cwd(), [])
+    found = provenance_of(Path.cwd(), [])
     names = {
         "source": "Code", "git": "Commit", "python": "Python", "libraries": "Libraries", "platform": "System",
         "processors": "Processors", "threads": "Threads",

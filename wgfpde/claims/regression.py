@@ -25,7 +25,7 @@ from .. import __version__
 from ..base.packaged import PACKAGE, packaged_folder
 from ..cases.building import load, presets
 from ..errors import CaseError, SolverError, StoreError
-from ..grid.grid import Array
+from ..grid import Array
 from ..output.compare.metrics import Metric, worst
 from ..output.compare.run_records import diagnostic_metrics, scales_of_differences
 from ..runs.runner import run as run_case

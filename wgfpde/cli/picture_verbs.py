@@ -49,11 +49,11 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _movie(args: argparse.Namespace) -> int:
     from ..output.plots import movie
-    from ..output.references import references
+    from ..output.references import exact_and_gibbs
     from ..store import read
 
     run = read(args.path)
-    gibbs = references(run)[1] if run.dim == 1 else None
+    gibbs = exact_and_gibbs(run)[1] if run.dim == 1 else None
     line = NoteLine(sys.stderr)
     try:
         film = movie(
@@ -72,11 +72,11 @@ def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path
     given : fields of plots.Options.
     """
     from ..output.plots import Options, plot
-    from ..output.references import references
+    from ..output.references import exact_and_gibbs
     from ..store import read
 
     run, options = read(path), Options(**given)
-    exact, gibbs = references(run) if options.field == "rho" else (None, None)
+    exact, gibbs = exact_and_gibbs(run) if options.field == "rho" else (None, None)
     return plot(run, out, options=options, exact=exact, gibbs=gibbs)
 
 

@@ -15,7 +15,7 @@ from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
     from ..cases.building import Case
-    from ..grid.grid import Array
+    from ..grid import Array
     from ..store import Run
     from ..studies.spectrum import Observed, Spectrum
 

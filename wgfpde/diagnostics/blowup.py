@@ -37,7 +37,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..energy.flow import Flow
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 
 LEAST_SHARE, LEAST_SHARPNESS = 0.1, 0.75
 NEAR = ((1e-5, 1e-6), (1e-4, 1e-5), (1e-3, 1e-4))

@@ -13,9 +13,9 @@ from ..energy import fluxes
 from ..energy.energy import Energy
 from ..energy.flow import Flow, Snapshot
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from .certificates.constants import Convexity, convexity
-from .certificates.continuum import Reading, continuum
+from .certificates.continuum import Reading, continuum_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class State:
     @cached_property
     def reading(self) -> Reading:
         """H and I relative to the Gibbs state, of the continuous density through the cell values."""
-        return continuum(self.flow).read(self.rho, self.mass)
+        return continuum_of(self.flow).read(self.rho, self.mass)
 
     @property
     def convexity(self) -> Convexity:
@@ -208,4 +208,4 @@ def warm_up(flow: Flow) -> None:
     small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(flow.internal))
     fluxes.dissipation(small, np.ones(small.grid.shape))
     if small.has_gibbs:
-        continuum(small).read(np.ones(small.grid.shape), 1.0)
+        continuum_of(small).read(np.ones(small.grid.shape), 1.0)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from .energy import Energy
 from .interaction import Interaction, make_interaction
 

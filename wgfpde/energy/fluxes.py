@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ..grid.grid import Array
+from ..grid import Array
 from ..linear.lines import Lines, lines_of
 from ..linear.threads import default_threads, share
 from .flow import Flow, once_per_flow

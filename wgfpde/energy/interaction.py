@@ -22,7 +22,7 @@ import ducc0
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array, Axis, Grid
+from ..grid import Array, Axis, Grid
 from .kernel_averages import cell_average, lag_averages, lag_zero, pair_averages
 
 DENSE_LIMIT = 4096

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array
+from ..grid import Array
 
 Kernel = Callable[..., Array]
 Rule = tuple[Array, Array]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grid.grid import Array
+from ..grid import Array
 from .energy import Internal
 from .flow import Flow
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array
+from ..grid import Array
 from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
 from .program import Program
 from .syntax import Formula

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from .tridiagonal import LANES
 
 X, Y = 1, 0

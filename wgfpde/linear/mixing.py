@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..grid.grid import Array
+from ..grid import Array
 
 DEPTH = 3
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..grid.grid import Array
+from ..grid import Array
 
 
 class Network:

@@ -16,7 +16,7 @@ import ducc0
 import numpy as np
 
 from ..errors import CaseError
-from ..grid.grid import Array, Axis, Grid
+from ..grid import Array, Axis, Grid
 
 
 class Cosine:

@@ -1,1 +1,1 @@
-"""methods"""
+"""How a density is evolved: a folder for each family of methods."""

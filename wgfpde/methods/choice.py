@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..cases.schema import Case, FvTable, GeodesicTable, JkoTable
 from ..energy.flow import Column, Flow, Stepper
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 
 
 def make_stepper(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..grid.grid import Array
+from ..grid import Array
 from ..store import Run
 
 LEAST_ENTROPY = 1e-10

@@ -64,13 +64,13 @@ def record_of(run: Run) -> dict[str, Any]:
         "wall_seconds": run.attributes.get("wall_seconds"),
         "compile_seconds": run.attributes.get("compile_seconds"),
         "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items()},
-        "promises": promises(run) if len(run) else [],
+        "promises": promises_of(run) if len(run) else [],
         "certificates": certificates(run),
         "balance": balance(run),
     }
 
 
-def promises(run: Run) -> list[dict[str, Any]]:
+def promises_of(run: Run) -> list[dict[str, Any]]:
     """What the snapshots (at least one) and the steps show of each promise, and the bound on it.
 
     A list of {name, meaning, measured, sign, bound, kept}: measured ≤ bound, or ≥ where the sign says so.

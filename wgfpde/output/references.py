@@ -14,14 +14,14 @@ import numpy as np
 from ..cases.building import build_exact, build_flow, build_grid, loads
 from ..cases.schema import Case, GeodesicTable, JkoTable
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from ..store import Run
 
 AGREES = 1e-6
 """How far, relatively, a number may lie from the one recorded; densities may be stored in single precision."""
 
 
-def references(run: Run) -> tuple[Callable[[float], Array] | None, Array | None]:
+def exact_and_gibbs(run: Run) -> tuple[Callable[[float], Array] | None, Array | None]:
     """(exact, gibbs) of a run: t ↦ the exact density, and the Gibbs state of the run's mass; None where unknown.
 
     Both have the shape of a snapshot and are sampled like the run's initial data.

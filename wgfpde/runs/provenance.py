@@ -32,7 +32,7 @@ GIT_PATIENCE = 2.0
 """Seconds after which the state of a repository counts as unknown."""
 
 
-def provenance(
+def provenance_of(
     case_folder: Path, files: Sequence[Path], known: Mapping[str, str] | None = None, in_code: bool = False
 ) -> dict[str, Any]:
     """The attributes of an output file that say where the run comes from.

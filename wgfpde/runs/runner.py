@@ -28,7 +28,7 @@ from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
 from . import folder
 from .interrupts import Interrupted, Interrupts
-from .provenance import check_unchanged, continued, provenance
+from .provenance import check_unchanged, continued, provenance_of
 from .time_loop import March, Progress, check_step
 
 __all__ = ["Progress", "Result", "march", "resume", "run"]
@@ -266,7 +266,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "verdict": "",
         **_constants(problem),
-        **provenance(case.path.resolve().parent, record.files, known, record.in_code),
+        **provenance_of(case.path.resolve().parent, record.files, known, record.in_code),
     }
 
 

@@ -25,7 +25,7 @@ from ..diagnostics.certificates import slacks as certificates
 from ..energy import fluxes
 from ..energy.flow import Flow, Snapshot
 from ..errors import SolverError, StoreError
-from ..grid.grid import Array
+from ..grid import Array
 from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
 from .interrupts import Interrupts

@@ -27,7 +27,7 @@ import numpy as np
 from .. import __version__
 from ..energy.flow import Report, Snapshot
 from ..errors import StoreError
-from ..grid.grid import Array
+from ..grid import Array
 from .layout import FILE_NAME, in_words
 
 FOLDER = "checkpoint"

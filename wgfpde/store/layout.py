@@ -13,7 +13,7 @@ import numpy as np
 
 from ..energy.flow import Column
 from ..errors import StoreError
-from ..grid.grid import Axis, Grid
+from ..grid import Axis, Grid
 from . import links
 
 FORMAT = 1

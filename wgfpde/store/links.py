@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from ..grid.grid import Grid
+from ..grid import Grid
 
 VERSION = (2, 0)
 """The version of VTKHDF that has time."""

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from ..errors import StoreError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, find, opened, python_value, written
 

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from ..errors import StoreError
-from ..grid.grid import Array
+from ..grid import Array
 from .export.targets import written
 from .layout import NO_VARIABLE, Label, describe, in_words
 from .replacing import LIBVER

@@ -13,7 +13,7 @@ from typing import Any
 from .. import __version__
 from ..energy.flow import Column, Report, Snapshot
 from ..errors import StoreError
-from ..grid.grid import Grid
+from ..grid import Grid
 from . import reopening
 from .book import Book
 from .layout import FORMAT, Layout, Quantity

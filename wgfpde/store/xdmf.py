@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..grid.grid import Grid
+from ..grid import Grid
 
 HEAD = """<?xml version="1.0" encoding="utf-8"?>
 <Xdmf Version="2.0">

@@ -41,7 +41,7 @@ import numpy as np
 
 from ..energy.flow import Column, Report, Snapshot
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid import Array, Grid
 from ..linear.threads import default_threads
 from .line import Coupling
 

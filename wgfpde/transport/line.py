@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from ..grid.grid import Array
+from ..grid import Array
 
 STRETCH = 500.0
 """Largest change of a log-density over a cell that is told from a point mass at its end."""

@@ -11,7 +11,7 @@ from strategies import logarithmic
 
 from wgfpde.energy.energy import Internal
 from wgfpde.energy.laws.conjugate import density_slow, has_barrier, law_of, spread
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.transport.benamou_brenier.operators import Staggering
 

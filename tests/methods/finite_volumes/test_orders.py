@@ -7,7 +7,7 @@ import pytest
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 
 GAMMA = 1 - math.sqrt(0.5)

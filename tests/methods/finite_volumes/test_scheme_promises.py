@@ -21,7 +21,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.energy.fluxes import dissipation
 from wgfpde.errors import SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 
 EPS = np.finfo(float).eps

@@ -14,7 +14,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.energy.fluxes import dissipation, max_flux
 from wgfpde.errors import CaseError, SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.finite_volumes import FiniteVolumes
 

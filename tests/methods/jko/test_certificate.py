@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import logarithmic
 
 from wgfpde.energy.energy import Internal
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.newton import NewtonSolver

@@ -8,7 +8,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.jko.drive import solve_driven
 from wgfpde.methods.jko.stepper import Jko
 

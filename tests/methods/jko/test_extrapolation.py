@@ -9,7 +9,7 @@ from strategies import Problem, logarithmic
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.jko.extrapolation import extrapolate
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko

@@ -5,7 +5,7 @@ import pytest
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.jko.convex import level_of
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko

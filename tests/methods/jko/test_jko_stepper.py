@@ -18,7 +18,7 @@ from strategies import LENGTH, LOWER, Problem, logarithmic
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.errors import CaseError, SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 

@@ -7,7 +7,7 @@ import pytest
 
 from wgfpde.energy.energy import Internal
 from wgfpde.errors import SolverError
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.newton import NewtonSolver

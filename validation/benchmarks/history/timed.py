@@ -81,7 +81,7 @@ def _flow(cells: int, dim: int = 2, m: float = 1.0, potential: Any = None, inter
     """An energy on [−3, 3]^dim."""
     from wgfpde.energy.energy import Energy, Internal
     from wgfpde.energy.flow import Flow
-    from wgfpde.grid.grid import Grid
+    from wgfpde.grid import Grid
 
     internal = Internal("entropy", 1.0) if m == 1 else Internal("power", 1.0, m)
     return Flow(Grid([-3.0] * dim, [3.0] * dim, [cells] * dim), Energy(internal, potential, interaction))
@@ -179,7 +179,7 @@ def jko_pdhg_2d() -> Call:
 
 @timed
 def transport_w2_2d() -> Call:
-    from wgfpde.transport.distances import w2
+    from wgfpde.transport import w2
 
     flow = _flow(48)
     a, b = _hill(flow, x0=-0.2, width=0.6), _hill(flow, x0=0.2, width=0.6)
@@ -207,7 +207,7 @@ def spectrum_1d() -> Call:
 def stationary_1d() -> Call:
     from wgfpde.energy.energy import Energy, Internal
     from wgfpde.energy.flow import Flow
-    from wgfpde.grid.grid import Grid
+    from wgfpde.grid import Grid
     from wgfpde.studies.stationary import branches
 
     energy = Energy(Internal("entropy", 0.3), lambda x: x**4 / 4 - x**2 / 2, lambda x: x**2 / 2)

@@ -12,10 +12,10 @@ import numpy as np
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.formulas.compile import compile_expression
-from wgfpde.grid.grid import Grid
+from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes
 from wgfpde.methods.jko import Jko
-from wgfpde.transport.distances import distance
+from wgfpde.transport import distance
 
 Array = np.ndarray
 

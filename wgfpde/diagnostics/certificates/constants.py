@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.flow import Flow, once_per_flow
-from ...grid.grid import Array, Axis, Grid
+from ...grid import Array, Axis, Grid
 from .curvature import smallest_curvature
 
 LEAST_VALUES, MOST_VALUES = (1025, 257), (4097, 1025)

@@ -33,7 +33,7 @@ import numpy as np
 from numba import njit
 
 from ...energy.flow import Flow, once_per_flow
-from ...grid.grid import Array, Axis
+from ...grid import Array, Axis
 from ...linear.threads import default_threads, share
 from ...transport.line import Coupling, composite_gauss, line_distance
 
@@ -76,7 +76,7 @@ class _Nodes:
 
 
 @once_per_flow
-def continuum(flow: Flow) -> Continuum:
+def continuum_of(flow: Flow) -> Continuum:
     """The continuous Gibbs state of a flow, made once."""
     return Continuum(flow)
 

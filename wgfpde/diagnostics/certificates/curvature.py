@@ -18,7 +18,7 @@ from itertools import product
 
 import numpy as np
 
-from ...grid.grid import Array, Axis, Grid
+from ...grid import Array, Axis, Grid
 
 STEP = 1e-3, 2e-3
 """Of the differences, relative to the box, in 1D and in 2D."""

@@ -38,11 +38,11 @@ import numpy as np
 from ...energy import fluxes
 from ...energy.flow import Flow, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from ...transport import distances as transport
 from ..registry import W2_OPTIONS, WITH_GIBBS, Condition, Setting, State, diagnostic
 from .constants import convexity
-from .continuum import continuum
+from .continuum import continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
@@ -149,7 +149,7 @@ def _w2_gibbs(s: State, rho: Array, mass: float) -> float:
     if not s.reading.resolved:
         return math.nan
     if s.flow.grid.dim == 1:
-        return continuum(s.flow).w2(rho, mass)
+        return continuum_of(s.flow).w2(rho, mass)
     try:
         return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass), **W2_OPTIONS)
     except (CaseError, SolverError):  # no mass, or no convergence: the run goes on

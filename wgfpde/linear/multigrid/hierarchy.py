@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 from numba import njit
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 
 LARGEST = 1.7e308
 """Bound of 1/D where D is a denormal number."""

@@ -21,7 +21,7 @@ from math import inf, nan, sqrt
 
 import numpy as np
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ..network import Network
 from .condensed import apply_rows, sum_of_moduli
 from .hierarchy import build_levels, fill_levels

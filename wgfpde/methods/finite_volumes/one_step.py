@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...energy.flow import Flow
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.lines import lines_of
 from ...linear.mixing import Anderson
 from ...linear.threads import share

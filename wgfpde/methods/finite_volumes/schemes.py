@@ -19,7 +19,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.rates import drift_rates, sg_rates
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
 from .limiter import KIND_CODES

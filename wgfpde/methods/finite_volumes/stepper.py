@@ -15,7 +15,7 @@ from ...energy.energy import Energy
 from ...energy.flow import Flow, Report, Snapshot
 from ...energy.fluxes import dissipation
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.threads import default_threads
 from .one_step import Attempt, OneStep, StepFailure
 from .schemes import Cost

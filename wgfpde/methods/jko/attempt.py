@@ -11,7 +11,7 @@ import numpy as np
 
 from ...energy.laws.conjugate import ENTROPY
 from ...errors import SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
 from .certificate import Certificate
 from .convex import ConvexStep, Point

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
-from ...grid.grid import Array
+from ...grid import Array
 
 MARGIN = 1.0 - 4.0 * np.finfo(float).eps
 PASSES = 12

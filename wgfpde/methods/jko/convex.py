@@ -15,7 +15,7 @@ import numpy as np
 
 from ...energy.energy import Internal
 from ...energy.laws.conjugate import NONE, SLOW, energies, has_barrier, law_of
-from ...grid.grid import Array
+from ...grid import Array
 from ...transport.benamou_brenier.operators import (
     Staggering,
     continuity,

@@ -20,7 +20,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...errors import SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.mixing import Anderson
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from .certificate import MARGIN, advance, limit
 from .minimise import ENERGY_NOISE, Minimiser, Step
 

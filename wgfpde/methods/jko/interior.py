@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-from ...grid.grid import Array
+from ...grid import Array
 from .attempt import Attempt, Solution
 
 BOUNDARY = 0.995

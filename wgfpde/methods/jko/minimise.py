@@ -10,7 +10,7 @@ import numpy as np
 
 from ...energy.flow import Flow, Report
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
 from ...transport.benamou_brenier.operators import Staggering
 from .convex import ConvexStep, level_of

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from .attempt import ASCENT_STEPS, GROWTH, Attempt, Solution, Workspace
 from .convex import ConvexStep, Point
 from .interior import Interior

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from ...energy.laws.conjugate import first_derivative, stiffness
-from ...grid.grid import Array
+from ...grid import Array
 from .attempt import Attempt, Solution
 from .convex import Point
 from .interior import expand

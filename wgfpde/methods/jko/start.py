@@ -12,7 +12,7 @@ import numpy as np
 
 from ...energy.laws.conjugate import ENTROPY, FAST, NONE, spread
 from ...errors import SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from .convex import ConvexStep, Point
 
 CENTRED = 0.1

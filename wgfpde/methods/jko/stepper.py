@@ -16,7 +16,7 @@ import numpy as np
 from ...energy.energy import Energy
 from ...energy.flow import Flow, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.threads import default_threads
 from .extrapolation import extrapolate
 from .minimise import Minimiser, Step

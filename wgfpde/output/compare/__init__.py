@@ -1,1 +1,1 @@
-"""compare"""
+"""Two stored runs side by side."""

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .densities import W2_OPTIONS, Fields, Moment, field_metrics
 from .metrics import Metric, same_bits, same_time

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 
 SAME_TIME = 1e-9
 """Times are the same up to this part of the span."""

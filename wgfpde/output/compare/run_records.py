@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base.toml import flat
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .metrics import W2_ROUNDING, Metric, same_time, worst
 

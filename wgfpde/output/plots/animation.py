@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from ...errors import CaseError, StoreError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run, read
 from . import style
 from .movie_frames import Frames, MapFrames, Palette, Pixels, ProfileFrames

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Study
 from . import style
 

@@ -15,7 +15,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Study
 from . import style
 

@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from . import style
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .slack_chain import has_certificates
 

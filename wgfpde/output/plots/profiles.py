@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from . import style
 from .options import Options, References

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from ...errors import StoreError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run, read
 from . import series, style
 from .maps import figure_2d

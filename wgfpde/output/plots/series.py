@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from . import style
 from .options import errors_of

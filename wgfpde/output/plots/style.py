@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from ...errors import CaseError, StoreError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Label, Run
 
 STYLE: dict[Any, Any] = {

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...base.html import Markup, picture, text
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .grey_frames import BUDGET, DECADES, MAGMA, averaged, frames, scale_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...base.html import Markup, picture
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 
 CAPTIONS = {

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 
 BUDGET = 4 * 2**20

@@ -41,13 +41,13 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
 
 def html_of(run: Run) -> str:
     """The page of a run as text, also of one that is going on, failed, or has no snapshot yet."""
-    from ..references import references
+    from ..references import exact_and_gibbs
 
     record = summary(run)
     body = [sections.question(record), sections.verdict(record)]
     script = ""
     if len(run):
-        exact, gibbs = references(run)
+        exact, gibbs = exact_and_gibbs(run)
         shown = film(run, exact, gibbs)
         body += [_film(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
         body.append(sections.figures(figures(run, exact, gibbs)))

@@ -1,1 +1,1 @@
-"""export"""
+"""A run in the files that others expect."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...cases.schema import Case, FvTable, JkoTable
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .orders import collapsed
 from .result import Convergence

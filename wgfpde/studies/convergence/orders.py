@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 
 LARGEST = 20.0
 """Orders are sought between its negative and it."""

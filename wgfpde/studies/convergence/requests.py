@@ -11,7 +11,7 @@ from ...cases.building import output_times, override
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 from .run_errors import NORMS
 
 COUNTS = ("solver.inner_steps",)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...cases.schema import Case
 from ...cases.varying import Vary
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .orders import Limit
 from .solved_runs import Solved

@@ -20,7 +20,7 @@ import numpy as np
 from ...cases.building import build_exact, build_grid
 from ...cases.schema import Case
 from ...errors import CaseError, StoreError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...grid.initial import remap
 from ...output.compare.densities import Fields
 from ...output.compare.metrics import W2_ROUNDING

@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 from .generator import Generator
 
 SMALLEST = 1e-290

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...base.amounts import size_text
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array
+from ...grid import Array
 
 ENTRY_BYTES = 26
 """For each entry of a factor: 12 bytes hold one, and two factors are there while eigenvalues are counted."""

@@ -23,7 +23,7 @@ import numpy as np
 from ...cases.schema import Case, GeodesicTable
 from ...energy.flow import Flow
 from ...errors import CaseError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator

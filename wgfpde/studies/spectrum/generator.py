@@ -27,7 +27,7 @@ from numba import njit
 from ...energy.flow import Flow
 from ...energy.rates import bernoulli
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 
 EPS = float(np.finfo(float).eps)
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CaseError
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Run
 from .gap_and_modes import Spectrum
 

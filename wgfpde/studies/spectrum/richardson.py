@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...energy.flow import Flow
-from ...grid.grid import Array
+from ...grid import Array
 from .gap_and_modes import Spectrum, spectrum
 from .shift_invert import Tell
 

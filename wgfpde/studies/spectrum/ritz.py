@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from .factor import Factor
 from .generator import EPS, Generator
 

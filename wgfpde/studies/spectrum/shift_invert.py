@@ -27,7 +27,7 @@ from contextlib import suppress
 import numpy as np
 
 from ...errors import SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from .factor import Factor, check_memory
 from .generator import EPS, Generator
 from .ritz import observables, rayleigh_ritz

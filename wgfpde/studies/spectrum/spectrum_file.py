@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...grid.grid import Array
+from ...grid import Array
 from ...store import Variable, check_place, write_study
 from .gap_and_modes import Spectrum
 from .observed_decay import Observed

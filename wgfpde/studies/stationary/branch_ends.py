@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from .family import Branch, End, Family, Point, Setting, near
 from .mean_field import Steady
 from .search import apart, same

@@ -20,7 +20,7 @@ from ...energy.flow import Flow
 from ...energy.laws.power_flux import blend, power, stolarsky
 from ...energy.rates import bernoulli
 from ...energy.steady_density import Equilibrium
-from ...grid.grid import Array
+from ...grid import Array
 
 
 def faces(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, Array, Array]:

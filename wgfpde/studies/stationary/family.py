@@ -12,7 +12,7 @@ from ...cases.schema import Case, GeodesicTable
 from ...cases.varying import nested
 from ...energy.flow import Flow, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from .mean_field import Steady, corrected
 from .search import apart
 

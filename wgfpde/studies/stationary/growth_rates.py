@@ -31,7 +31,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.steady_density import EPS, Equilibrium
-from ...grid.grid import Array
+from ...grid import Array
 from .pencil import Linearised
 from .shifts import overlaps, translations
 

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from ...energy.flow import Flow
-from ...grid.grid import Array
+from ...grid import Array
 from .mean_field import Steady
 from .shifts import free_axes
 

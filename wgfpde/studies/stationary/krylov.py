@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 
 MAX_VECTORS = 80
 

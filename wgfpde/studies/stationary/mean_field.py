@@ -23,7 +23,7 @@ import numpy as np
 from ...energy.flow import Flow
 from ...energy.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from .growth_rates import Stability, components, stability
 from .krylov import gmres
 from .shifts import free_axes

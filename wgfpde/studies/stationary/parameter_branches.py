@@ -15,7 +15,7 @@ import numpy as np
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array
+from ...grid import Array
 from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
 from .family import Branch, Diagram, Family, Setting, near

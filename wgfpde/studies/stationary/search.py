@@ -21,7 +21,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array, Axis
+from ...grid import Array, Axis
 from .guesses import between, missing
 from .mean_field import MeanField, Steady, corrected, stationary
 from .shifts import free_axes

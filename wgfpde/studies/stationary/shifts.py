@@ -10,7 +10,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.steady_density import Equilibrium
-from ...grid.grid import Array
+from ...grid import Array
 from .pencil import Linearised
 
 WALLS = 1e-9

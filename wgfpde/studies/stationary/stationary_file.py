@@ -20,7 +20,7 @@ from ... import __version__
 from ...cases.schema import Case
 from ...diagnostics import REGISTRY
 from ...energy.flow import Flow
-from ...grid.grid import Grid
+from ...grid import Grid
 from ...store import Variable, check_place, write_study
 from .family import Branch, Diagram, measured
 from .mean_field import Steady

@@ -1,1 +1,1 @@
-"""benamou_brenier"""
+"""The Benamou–Brenier problem on a staggered grid: what distances and JKO steps share."""

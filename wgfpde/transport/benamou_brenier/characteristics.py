@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid.grid import Array
+from ...grid import Array
 from .operators import Staggering, hamilton_jacobi
 
 SWEEPS, ROUNDING = 30, 4e-16

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.multigrid.solver import Multigrid
 from .operators import Staggering
 

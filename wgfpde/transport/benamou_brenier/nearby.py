@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from .characteristics import Characteristics, Lower
 from .elliptic import Elliptic, means, rises
 from .operators import Staggering

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from ...energy.laws.conjugate import density_slow, first_derivative, stiffness
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.threads import share
 
 

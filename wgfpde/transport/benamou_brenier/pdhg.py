@@ -44,7 +44,7 @@ import numpy as np
 from ...energy.energy import Internal
 from ...energy.laws.conjugate import ENTROPY, FAST, NONE, SLOW
 from ...errors import CaseError, SolverError
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.threads import share
 from .operators import Staggering
 from .pdhg_cascade import Guess, Problem, at_rest, carried

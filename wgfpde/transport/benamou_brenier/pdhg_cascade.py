@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from .operators import Staggering
 from .pdhg_end import End
 from .proximal import FIXED

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from ...grid.grid import Array
+from ...grid import Array
 from ...linear.transforms import Cosine
 from .operators import Staggering
 from .pdhg_end import End

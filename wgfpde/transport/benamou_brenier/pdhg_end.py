@@ -20,7 +20,7 @@ from numba import njit
 
 from ...energy.energy import Internal
 from ...energy.laws.conjugate import ENTROPY, NONE, law_of
-from ...grid.grid import Array
+from ...grid import Array
 from .proximal import FIXED
 
 SEARCH = 200

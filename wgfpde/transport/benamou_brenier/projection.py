@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ...grid.grid import Array, Grid
+from ...grid import Array, Grid
 from ...linear.threads import share
 from ...linear.transforms import Cosine
 from .operators import Staggering
