@@ -9,5 +9,6 @@ from .checking import Validation, check_script, energy_rise, find_scripts, fitte
 from .claim import Claim, Table
 
 __all__ = [
-    "Claim", "Table", "Validation", "check_script", "energy_rise", "find_scripts", "fitted_order", "mass_drift", "scripts",
+    "Claim", "Table", "Validation", "check_script", "energy_rise", "find_scripts", "fitted_order", "mass_drift",
+    "scripts",
 ]  # fmt: skip
