@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 
-from wgfpde.energy.flow import Report, Snapshot
+from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wgfpde.energy.flow import Report, Snapshot
+from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Run, Writer, read
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Array, Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 EXPONENTS = (0.3, 0.5, 0.75, 0.95, 0.999, 1.001, 1.05, 1.3, 1.4, 1.5, 1.9, 2.0, 2.5, 3.0, 4.0, 6.0)
 KINDS: tuple[str | float, ...] = ("entropy", "none", *EXPONENTS)

@@ -29,10 +29,12 @@ from .base import html
 from .cases import loading as casefile
 from .cases.building import Case, Code, build
 from .energy.energy import Energy, Internal
-from .energy.flow import Flow, Snapshot
+from .energy.flow import Flow
+from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
 from .grid import initial
 from .grid.grid import Array, Grid, grid_text
+from .methods import METHODS
 from .output import promises
 from .runs import runner
 from .runs.progress import ProgressLine
@@ -84,7 +86,7 @@ class Run(store.Run):
         Returns
         -------
         xarray.Dataset
-            ``rho`` over (t, x) or (t, y, x), and each diagnostic over t.
+            ``rho`` over (t, x) or (t, y, x), other stored fields, and each diagnostic over t.
 
         Raises
         ------
@@ -99,6 +101,10 @@ class Run(store.Run):
         data: dict[str, Any] = {
             "rho": (("t", *reversed(axes)), np.asarray(self.rho), {"units": "1", "long_name": "density"})
         }
+        for name, stored in self.fields.items():
+            label = self.field_labels[name]
+            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
+            data[name] = (self.field_dims[name], np.asarray(stored), about)
         for name, values in self.diagnostics.items():
             label = self.labels[name]
             about = {"units": label.units, "long_name": label.long_name, "description": label.description}
@@ -201,7 +207,7 @@ def problem(
         "grid": _grid_table(grid),
         "energy": {"internal": internal} | {key: _name(f) for key, f in formulas.items() if f is not None} | bound,
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
-        "solver": {"method": "fv"} | dict(solver or {}),
+        "solver": {"method": next(iter(METHODS))} | dict(solver or {}),
         "time": {"start": float(start), "end": float(end)},
         "output": ({} if every is None else {"every": float(every)})
         | ({} if times is None else {"times": [float(t) for t in times]}),

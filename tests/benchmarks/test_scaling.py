@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wgfpde.energy.flow import Report
+from wgfpde.energy.snapshot import Report
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation" / "benchmarks"
 

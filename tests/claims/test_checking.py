@@ -199,7 +199,8 @@ def test_scripts_enter_by_the_public_door(path):
     assert "wgfpde" not in {alias.name.split(".")[0] for alias in imports if alias.name != "wgfpde"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module and module.startswith("wgfpde")}
-    assert ours <= {f"wgfpde.{name}" for name in ("cli", "validate", "equations", "errors", "plots", "regression")}
+    doors = ("claims", "claims.regression", "cli", "energy.equations", "errors", "output.plots")
+    assert ours <= {f"wgfpde.{name}" for name in doors}
 
 
 def test_script_without_check(tiny):
@@ -361,8 +362,8 @@ def test_installed_layout(tmp_path):
     """Without the source tree around it, the package finds cases and scripts inside itself, as in a wheel."""
     package = tmp_path / "site" / "wgfpde"
     shutil.copytree(FOLDER.parent / "wgfpde", package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(FOLDER.parent / "cases", package / "cases")
-    shutil.copytree(FOLDER, package / "validation", ignore=shutil.ignore_patterns("benchmarks", "figures"))
+    shutil.copytree(FOLDER.parent / "cases", package / "_cases")
+    shutil.copytree(FOLDER, package / "_validation", ignore=shutil.ignore_patterns("benchmarks", "figures"))
     program = (
         "import wgfpde; from wgfpde.claims.checking import report_path, scripts\n"
         "print(report_path()); print(wgfpde.__file__); print(*scripts().values(), sep='\\n')"

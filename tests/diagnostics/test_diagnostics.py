@@ -6,7 +6,8 @@ import pytest
 from wgfpde import diagnostics
 from wgfpde.diagnostics import REGISTRY, Setting, chosen, compute, relative_entropy_density
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 

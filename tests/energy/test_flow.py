@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 

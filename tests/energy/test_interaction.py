@@ -485,3 +485,13 @@ def test_stretched_grid_too_large():
 def test_what_is_smooth_at_the_origin(kernel, smooth):
     """A kernel that is flat at the origin is smooth: its values are kept on all lags."""
     assert lag_zero(kernel, (0.05,))[1] is smooth
+
+
+@pytest.mark.parametrize("shape", [(300, 260), (256, 256)])
+def test_threads_change_no_bit(shape):
+    """A library's own threads do: where a range of lines ends decides how it is rounded."""
+    grid = Grid([-3.0, -3.0], [3.0, 3.0], shape)
+    rho = np.random.default_rng(3).random(grid.shape)
+    one, *others = (make_interaction(lambda x, y: (x**2 + y**2) / 2, grid, n).apply(rho) for n in (1, 2, 3))
+    for other in others:
+        np.testing.assert_array_equal(one, other)

@@ -18,8 +18,9 @@ from wild import KINDS, Wild, at_centres, embed, steady_power, stepper_of, wild
 import wgfpde as wgf
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation, max_flux
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import SolverError
 from wgfpde.linear import threads
 

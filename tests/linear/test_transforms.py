@@ -56,3 +56,14 @@ def test_solve(grid):
 def test_stretched_axes_are_refused():
     with pytest.raises(CaseError, match="axis x is stretched"):
         Cosine(Grid([0.0], [1.0], [8], mapping=[lambda s: s**2]))
+
+
+@pytest.mark.parametrize("boundary", [False, True])
+@pytest.mark.parametrize("shape", [(300, 260), (256, 256)])
+def test_threads_change_no_bit(shape, boundary):
+    """A library's own threads do: where a range of lines ends decides how it is rounded."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], shape, boundary)
+    a = np.random.default_rng(3).normal(size=(2, *grid.shape))
+    one, *others = (Cosine(grid, threads).forward(a.copy()) for threads in (1, 2, 3))
+    for other in others:
+        np.testing.assert_array_equal(one, other)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wgfpde.cli import main
-from wgfpde.energy.flow import Snapshot
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import movie

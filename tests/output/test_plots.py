@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import LogNorm
 
 from wgfpde.cli import main
-from wgfpde.energy.flow import Column, Snapshot
+from wgfpde.energy.snapshot import Column, Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, draw, plot, style

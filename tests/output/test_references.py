@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wgfpde.cases.building import build_exact, build_flow, build_grid, from_mapping
-from wgfpde.energy.flow import Snapshot
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.output.references import exact_and_gibbs
 from wgfpde.store import Label, Writer, read
 

@@ -15,9 +15,9 @@ import pytest
 import wgfpde.runs.runner as runner
 import wgfpde.runs.time_loop as timeloop
 from wgfpde.cases.building import build, loads
-from wgfpde.energy.flow import Report
+from wgfpde.energy.snapshot import Report
 from wgfpde.errors import CaseError, SolverError, StoreError
-from wgfpde.methods.jko import STEP_COLUMNS
+from wgfpde.methods.jko.method import STEP_COLUMNS
 from wgfpde.output.promises import record_of
 from wgfpde.runs.runner import run
 from wgfpde.store import Writer, read

@@ -18,7 +18,7 @@ import wgfpde.runs.provenance as provenance
 import wgfpde.runs.time_loop as timeloop
 import wgfpde.store.book as book
 import wgfpde.store.checkpoint as checkpoint
-from wgfpde.energy.flow import Report, Snapshot
+from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.errors import StoreError
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read

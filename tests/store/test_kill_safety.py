@@ -19,7 +19,7 @@ from wgfpde.store import Writer, read
 WRITE_FOR_EVER = """
     import itertools, sys
     import numpy as np
-    from wgfpde.energy.flow import Column, Report, Snapshot
+    from wgfpde.energy.snapshot import Column, Report, Snapshot
     from wgfpde.grid import Grid
     from wgfpde.store import Label, Writer
 

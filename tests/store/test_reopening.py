@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill, lengths, make, state
 
-from wgfpde.energy.flow import Column, Report
+from wgfpde.energy.snapshot import Column, Report
 from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read

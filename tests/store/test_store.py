@@ -12,7 +12,7 @@ import xarray
 from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill, lengths, make, state
 
 from wgfpde import __version__, store
-from wgfpde.energy.flow import Column, Report
+from wgfpde.energy.snapshot import Column, Report
 from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read, read_last

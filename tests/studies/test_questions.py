@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wgfpde as wgf
+from wgfpde.cases.loading import override
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
 from wgfpde.runs import progress
@@ -59,7 +60,7 @@ def test_stationary_refuses_what_it_does_not_use():
         with pytest.raises(wgf.CaseError, match="at least 1"):
             wgf.stationary("ou_1d", limit=limit, grid=grid)
     with pytest.raises(wgf.CaseError, match=r"one parameter, found params\.a, params\.b"):
-        case = wgf.case.override(wgf.load("ou_1d"), {"params": {"a": 1.0, "b": 1.0}, "grid": grid})
+        case = override(wgf.load("ou_1d"), {"params": {"a": 1.0, "b": 1.0}, "grid": grid})
         wgf.stationary(case, vary=["params.a=1:2:3", "params.b=1:2:3"])
 
 

@@ -14,10 +14,11 @@ from scipy.sparse import csc_array
 from wgfpde.cases.building import build_flow, build_grid, load, override
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.runs.runner import run as run_case
 from wgfpde.store import read, read_study
 from wgfpde.studies.spectrum import (

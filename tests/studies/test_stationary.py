@@ -16,12 +16,13 @@ from wgfpde.cases.varying import vary
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.equations import self_similar
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import max_flux
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.energy.steady_density import equilibrium
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.store import read_study
 from wgfpde.studies.stationary import (
     branches,

@@ -18,9 +18,10 @@ import numpy as np
 from timing import table
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Array, Grid
-from wgfpde.methods.jko import Jko
+from wgfpde.methods.jko.stepper import Jko
 
 R0, C = 0.250082, 0.5
 LARGEST = 256 if "--quick" in sys.argv else 1024

@@ -40,10 +40,11 @@ import triad
 from timing import table
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Report, Snapshot, Stepper
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Report, Snapshot, Stepper
 from wgfpde.grid import Array, Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
-from wgfpde.methods.jko import Jko
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+from wgfpde.methods.jko.stepper import Jko
 from wgfpde.runs.provenance import PACKAGES, git_state, version
 
 SIDES = (64, 128, 256, 512, 1024, 2048, 4096)

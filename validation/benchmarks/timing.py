@@ -15,8 +15,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from wgfpde.energy.flow import Flow, Snapshot
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 Array = np.ndarray
 

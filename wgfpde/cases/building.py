@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base.amounts import size_text
 from ..base.toml import to_toml
 from ..diagnostics.blowup import Watch, make_watch
 from ..energy.energy import Energy, Internal
-from ..energy.equations import GEODESIC, name_equation
-from ..energy.flow import Column, Flow, Snapshot, Stepper
+from ..energy.flow import Flow
+from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..linear.threads import SERIAL_CELLS, default_threads
-from ..methods.choice import make_stepper
+from ..methods import Asked
 from .loading import find_case, from_mapping, load, loads, located, override, presets
-from .schema import Case, DensityTable, EnergyTable, Entropy, FvTable, GeodesicTable, JkoTable, Power, json_schema
+from .schema import Case, json_schema
+from .tables import DensityTable
 from .times import output_times
 
 if TYPE_CHECKING:
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Case",
     "Code",
-    "Entropy",
-    "Power",
     "Problem",
     "Record",
     "build",
@@ -46,7 +47,6 @@ __all__ = [
     "build_flow",
     "build_grid",
     "check_memory",
-    "equation_name",
     "find_case",
     "from_mapping",
     "json_schema",
@@ -59,10 +59,8 @@ __all__ = [
     "to_toml",
 ]
 
-WORK_ARRAYS = {"fv": 20, "newton": 50, "pdhg": 15}
-"""Arrays of the grid's size that a run holds at once, for the estimate of its memory."""
-PATH_ARRAYS = 25
-"""What pdhg holds for each inner step."""
+MOST_FIELDS = 2 * 2**30
+"""Bytes of stored fields that a run may have unasked."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,7 @@ class Problem:
     stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
+    traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
     """
 
     flow: Flow
@@ -123,6 +122,8 @@ class Problem:
     columns: tuple[Column, ...] = ()
     record: Record = field(default_factory=Record)
     watch: Watch | None = None
+    traits: Traits = field(default_factory=Traits)
+    fields: tuple[Field, ...] = ()
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -138,43 +139,53 @@ def build(case: Case, threads: int | None = None) -> Problem:
     flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
     rho = _start(case, grid)
     target = None if case.target is None else _density(case, grid, case.target, "target", flow.mass(rho))
-    stepper, columns = make_stepper(case, flow, rho, target, threads)
+    with located(case.path, "solver"):
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
+        built = case.method.build(case.solver, asked)
+    times, traits = output_times(case), case.traits
+    with located(case.path, "output.fields"):
+        stored = _stored(case, built.fields, len(times))
     with located(case.path, "output.diagnostics"):
-        setting = Setting(flow, case.exact is not None, descends(case.solver), _is_balanced(case))
-        recorded = chosen(setting, case.output.diagnostics)
-    descent = None if isinstance(case.solver, GeodesicTable) else case.solver
+        balanced = case.dim == 1 or traits.step is not None
+        setting = Setting(flow, case.exact is not None, traits, frozenset(f.name for f in built.fields), balanced)
+        recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
     return Problem(
         flow=flow,
-        stepper=stepper,
-        initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho}),
-        times=output_times(case),
+        stepper=built.stepper,
+        initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho, **built.initial}),
+        times=times,
         exact=build_exact(case, grid),
-        sampling=case.initial.sampling,
-        equation=equation_name(case.energy) if descent is not None else GEODESIC.name,
-        stationary=None if descent is None else descent.stationary,
+        sampling=case.sampling,
+        equation=case.equation,
+        stationary=case.method.stationary(case.solver),
         diagnostics=recorded,
-        columns=columns,
+        columns=built.columns,
         record=_record(case),
-        watch=_watch(case, flow, rho),
+        watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
+        traits=traits,
+        fields=stored,
     )
 
 
-def descends(solver: FvTable | JkoTable | GeodesicTable) -> bool:
-    """Whether the march is the gradient flow of its energy: a geodesic is none, nor is a crowd of bounded density."""
-    return isinstance(solver, FvTable) or (isinstance(solver, JkoTable) and solver.congestion is None)
-
-
-def _is_balanced(case: Case) -> bool:
-    """A step in the plane by finite volumes costs less than the dissipation that it would be held against."""
-    return isinstance(case.solver, JkoTable) or case.dim == 1
-
-
-def _watch(case: Case, flow: Flow, rho: Array) -> Watch | None:
-    """What ends a run that blows up; a crowd of bounded density cannot."""
-    solver = case.solver
-    if isinstance(solver, GeodesicTable) or solver.blow_up == "ignore" or not descends(solver):
-        return None
-    return make_watch(flow, flow.mass(rho))
+def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field, ...]:
+    """The fields that the file will hold: those that [output] names, else those that the method stores unasked."""
+    names = case.output.fields
+    known = {field.name: field for field in offered}
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known)}" if known else ""
+            raise CaseError(f'method = "{case.solver.method}" has no field "{name}"{hint}')
+    if names is not None:
+        return tuple(known[name] for name in dict.fromkeys(names))
+    chosen = tuple(field for field in offered if field.stored)
+    size = 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else case.cells for field in chosen)
+    if size > MOST_FIELDS:
+        raise CaseError(
+            f"{', '.join(field.name for field in chosen)} would take {size_text(size)} in {snapshots} snapshots; "
+            "name what to store, as in [output] fields = [], or write fewer snapshots"
+        )
+    return chosen
 
 
 def _record(case: Case) -> Record:
@@ -198,14 +209,7 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
-    solver = case.solver
-    if isinstance(solver, FvTable):
-        arrays = WORK_ARRAYS["fv"]
-    elif isinstance(solver, GeodesicTable) or solver.algorithm == "pdhg":
-        arrays = WORK_ARRAYS["pdhg"] + PATH_ARRAYS * solver.inner_steps
-    else:
-        arrays = WORK_ARRAYS["newton"]
-    return arrays * 8 * case.cells
+    return case.method.arrays(case.solver, case.dim) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
@@ -230,11 +234,6 @@ def build_grid(case: Case) -> Grid:
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
         return Grid(table.lower, table.upper, table.shape, periodic, mapping)
-
-
-def equation_name(energy: EnergyTable) -> str:
-    """The usual short name of the equation that an energy gives."""
-    return name_equation(energy).name
 
 
 def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
@@ -300,7 +299,7 @@ def _density(case: Case, grid: Grid, table: DensityTable, place: str, mass: floa
     if table.density is not None:
         with located(case.path, f"{place}.density"):
             expression = _function(case, table.density, _space(case), f"{place}.density")
-            rho = initial.from_expression(expression, grid, case.initial.sampling)
+            rho = initial.from_expression(expression, grid, case.sampling)
             return initial.normalise(rho, grid, mass)
     key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
     assert name is not None
@@ -338,7 +337,7 @@ def build_exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
         expression = case._code.exact
     else:
         expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
-    sample = grid.average if case.initial.sampling == "average" else grid.sample
+    sample = grid.average if case.sampling == "average" else grid.sample
 
     def exact(t: float) -> Array:
         with located(case.path, "exact.density"):

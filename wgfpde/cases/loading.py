@@ -5,9 +5,9 @@ completed with every default: `Case.resolved_toml()` is the whole truth about a 
 
     title         the file's stem
     boundary      "no-flux" on every axis
-    solver        fv, order 2;  solver.dt = (end − start)/200
-    tolerance     of JKO steps, by algorithm
-    output.every  (end − start)/10, where `times` is absent; with JKO steps the next multiple of tau
+    solver        fv, order 2; what depends on the span as the method says, as solver.dt = (end − start)/200
+    sampling      what the method asks for, "average" for most
+    output.every  (end − start)/10, where `times` is absent; with steps of one size the next multiple of it
 
 Where each value came from is kept: `Case.sources` says "default", "file" (or which included file), "command line".
 
@@ -35,7 +35,8 @@ from ..base.packaged import packaged_folder
 from ..base.toml import flat, show, to_toml
 from ..errors import CaseError
 from .messages import sentences
-from .schema import INITIAL_SOURCES, TOLERANCES, Case, FvTable, JkoTable
+from .schema import Case, validated
+from .tables import INITIAL_SOURCES
 from .times import asked_spans, check_multiples, output_times
 
 
@@ -290,7 +291,7 @@ def _validate(draft: Draft) -> Case:
     source = draft.path
     data = {"title": source.stem} | draft.data
     try:
-        case = Case.model_validate(data)
+        case = validated(data)
     except ValidationError as error:
         raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
     _check_steps(case, source)
@@ -304,28 +305,24 @@ def _validate(draft: Draft) -> Case:
 
 
 def _check_steps(case: Case, source: Path) -> None:
-    """Every time that the case names is a whole number of JKO steps after its start."""
-    if not isinstance(case.solver, JkoTable):
+    """Where a method has steps of one size, every time of the case is a whole number of them after its start."""
+    size = case.traits.step
+    if size is None:
         return
     spans = asked_spans(case)
     for key, values in spans.items():
         start = 0.0 if key == "output.every" else case.time.start
         with located(source, key):
-            check_multiples(values, case.solver.tau, start, [s for group in spans.values() for s in group])
+            check_multiples(values, size, start, [s for group in spans.values() for s in group])
 
 
 def _complete(case: Case) -> Case:
     """Fill in the defaults that depend on other tables."""
-    span, solver = case.time.end - case.time.start, case.solver
-    update: dict[str, Any] = {}
-    every = span / 10
-    if isinstance(solver, FvTable) and solver.dt is None:
-        update["solver"] = solver.model_copy(update={"dt": span / 200})
-    if isinstance(solver, JkoTable):
-        every = math.ceil(round(span / solver.tau) / 10) * solver.tau
-        if solver.tolerance is None:
-            update["solver"] = solver.model_copy(update={"tolerance": TOLERANCES[solver.algorithm]})
+    span, step = case.time.end - case.time.start, case.traits.step
+    update: dict[str, Any] = {"solver": case.method.complete(case.solver, span)}
+    update["initial"] = case.initial.model_copy(update={"sampling": case.sampling})
     if case.output.every is None and case.output.times is None:
+        every = span / 10 if step is None else math.ceil(round(span / step) / 10) * step
         update["output"] = case.output.model_copy(update={"every": every})
     return case.model_copy(update=update)
 
@@ -336,7 +333,6 @@ def located(source: Path, key: str) -> Iterator[None]:
     try:
         yield
     except CaseError as error:
-        message = str(error)
-        for prefix in (f"{source}: ", f"{key}: "):
-            message = message.removeprefix(prefix)
-        raise CaseError(f"{source}: {key}: {message}") from error
+        message = str(error).removeprefix(f"{source}: ").removeprefix(f"{key}: ")
+        deeper = message.startswith(f"{key}.")  # it names the key already
+        raise CaseError(f"{source}: {message}" if deeper else f"{source}: {key}: {message}") from error

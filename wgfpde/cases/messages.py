@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..base.case_table import Table
 from ..base.toml import show, to_value
-from .schema import TABLES, UNIONS, Table
+from .schema import UNIONS, tables_by_place
 
 _EXPECTED = {
     "int_type": "an integer",
@@ -44,7 +45,7 @@ def _sentence(item: dict[str, Any]) -> str:
     if kind.startswith("union_tag"):
         name = context["discriminator"].strip("'")
         if kind == "union_tag_not_found":
-            tags = [where[-1] for where in TABLES if where[:-1] == loc]
+            tags = [where[-1] for where in tables_by_place() if where[:-1] == loc]
             return f"{key}.{name}: missing; expected {_listed(tags)}"
         return f"{key}.{name}: {_not_among(context['tag'], context['expected_tags'])}"
     if loc == ("schema",):
@@ -95,13 +96,14 @@ def _keys(table: type[Table]) -> list[str]:
 
 def _nearest_key(loc: tuple) -> str:
     name, parent = str(loc[-1]), tuple(loc[:-1])
-    keys = _keys(TABLES[parent]) if parent in TABLES else []
+    tables = tables_by_place()
+    keys = _keys(tables[parent]) if parent in tables else []
     if parent == ():
         keys.append("include")
     valid = f"Valid keys: {', '.join(keys)}"
     if near := difflib.get_close_matches(name, keys, n=1):
         return f'did you mean "{near[0]}"? {valid}'
-    elsewhere = [where for where, table in TABLES.items() if name in _keys(table)]
+    elsewhere = [where for where, table in tables.items() if name in _keys(table)]
     if not elsewhere:
         return valid
     other = _key_path((*elsewhere[0], name))
@@ -112,7 +114,7 @@ def _nearest_key(loc: tuple) -> str:
 
 def _description(loc: tuple) -> str:
     """What a field expects, from its own description; "" for parts of a list."""
-    table = TABLES.get(tuple(loc[:-1]))
+    table = tables_by_place().get(tuple(loc[:-1]))
     for name, info in table.model_fields.items() if table else ():
         if (info.alias or name) == loc[-1]:
             return info.description or ""

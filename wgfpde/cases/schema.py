@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from ..base import html
+from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.toml import to_toml
 from ..energy.equations import name_equation
+from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params
-from .solver_tables import TOLERANCES, FvTable, GeodesicTable, JkoTable
+from ..methods import METHODS, Method, method_of
 from .tables import (
-    INITIAL_SOURCES,
-    DensityTable,
     EnergyTable,
     Entropy,
     ExactTable,
@@ -25,17 +25,13 @@ from .tables import (
     NoInternal,
     OutputTable,
     Power,
-    Table,
     TargetTable,
     TimeTable,
-    fail,
 )
 
-__all__ = [
-    "INITIAL_SOURCES", "TABLES", "TOLERANCES", "UNIONS", "Case", "DensityTable", "EnergyTable", "Entropy", "ExactTable",
-    "FvTable", "GeodesicTable", "GridTable", "InitialTable", "JkoTable", "NoInternal", "OutputTable", "Power", "Table",
-    "TargetTable", "TimeTable", "json_schema",
-]  # fmt: skip
+DEFAULT = next(iter(METHODS.values()))
+"""The method of a case without [solver]."""
+SolverTable = Annotated[Any, OneOf("method", lambda: [method.table for method in METHODS.values()])]
 
 
 class Case(Table):
@@ -53,8 +49,9 @@ class Case(Table):
     initial: InitialTable = Field(description="a table with one of density, file, samples")
     exact: ExactTable | None = Field(default=None, description="a table with density")
     target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
-    solver: Annotated[FvTable | JkoTable | GeodesicTable, Field(discriminator="method")] = Field(
-        default=FvTable(method="fv"), description='a table with method = "fv", "jko" or "geodesic"'
+    solver: SolverTable = Field(
+        default=DEFAULT.table.model_validate({"method": DEFAULT.name}),
+        description=tags_in_words("method", METHODS),
     )
     time: TimeTable = Field(description="a table with end (and start)")
     output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
@@ -75,13 +72,26 @@ class Case(Table):
         return params
 
     @model_validator(mode="after")
-    def _target_of_a_geodesic(self) -> Case:
+    def _tables_that_the_method_needs(self) -> Case:
         method = self.solver.method
-        if method == "geodesic" and self.target is None:
-            raise fail('target: missing: method = "geodesic" needs a table with one of density, file, samples')
-        if method != "geodesic" and self.target is not None:
-            raise fail(f'target: only method = "geodesic" has one, found method = "{method}"; remove the table')
+        for name, given in (("target", self.target),):
+            needs = [other.name for other in METHODS.values() if name in other.needs]
+            if method in needs and given is None:
+                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
+            if method not in needs and given is not None:
+                those = " or ".join(f'"{other}"' for other in needs)
+                raise fail(f'{name}: only method = {those} has one, found method = "{method}"; remove the table')
         return self
+
+    @property
+    def method(self) -> Method:
+        """The record of the method that [solver] names."""
+        return method_of(self.solver)
+
+    @property
+    def traits(self) -> Traits:
+        """What is true of its march."""
+        return self.method.traits(self.solver)
 
     @property
     def path(self) -> Path:
@@ -113,6 +123,16 @@ class Case(Table):
         return to_toml(self.model_dump(by_alias=True, exclude_none=True))
 
     @property
+    def sampling(self) -> Literal["average", "centre"]:
+        """How the start, the target and the exact solution are sampled."""
+        return self.initial.sampling or self.method.sampling
+
+    @property
+    def equation(self) -> str:
+        """The usual short name of what is solved."""
+        return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name
+
+    @property
     def facts(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, self.grid.boundary, strict=True)
@@ -120,7 +140,7 @@ class Case(Table):
         energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
         energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
         return {
-            "equation": name_equation(self.energy).name,
+            "equation": self.equation,
             "energy": ", ".join(energy),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
@@ -141,24 +161,35 @@ class Case(Table):
     __hash__ = None  # type: ignore[assignment]
 
 
-TABLES: dict[tuple[str, ...], type[Table]] = {
-    (): Case,
-    ("grid",): GridTable,
-    ("energy",): EnergyTable,
-    ("energy", "internal", "entropy"): Entropy,
-    ("energy", "internal", "power"): Power,
-    ("energy", "internal", "none"): NoInternal,
-    ("initial",): InitialTable,
-    ("target",): TargetTable,
-    ("exact",): ExactTable,
-    ("solver", "fv"): FvTable,
-    ("solver", "jko"): JkoTable,
-    ("solver", "geodesic"): GeodesicTable,
-    ("time",): TimeTable,
-    ("output",): OutputTable,
-}
-"""Every table by its place; the last part of a union's places is the tag of the member."""
+def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
+    """Every table by its place; the last part of a union's places is the tag of the member."""
+    return {
+        (): Case,
+        ("grid",): GridTable,
+        ("energy",): EnergyTable,
+        ("energy", "internal", "entropy"): Entropy,
+        ("energy", "internal", "power"): Power,
+        ("energy", "internal", "none"): NoInternal,
+        ("initial",): InitialTable,
+        ("target",): TargetTable,
+        ("exact",): ExactTable,
+        **{("solver", name): method.table for name, method in METHODS.items()},
+        ("time",): TimeTable,
+        ("output",): OutputTable,
+    }
+
+
 UNIONS = (("solver",), ("energy", "internal"))
+_members: list[type[Table]] = [method.table for method in METHODS.values()]
+
+
+def validated(data: dict[str, Any]) -> Case:
+    """A case of the methods that are registered now.  Raises pydantic's ValidationError."""
+    now = [method.table for method in METHODS.values()]
+    if now != _members:
+        _members[:] = now
+        Case.model_rebuild(force=True)
+    return Case.model_validate(data)
 
 
 def json_schema() -> dict[str, Any]:

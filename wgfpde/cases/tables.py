@@ -9,22 +9,13 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
+from ..base.case_table import Positive, Table, fail
+
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
-
-
-def fail(message: str) -> PydanticCustomError:
-    """A mistake whose text is complete: it is shown after the key path as it stands."""
-    return PydanticCustomError("sentence", "{text}", {"text": message})
-
-
-class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class GridTable(Table):
@@ -138,8 +129,9 @@ class InitialTable(DensityTable):
     """The density at the start."""
 
     mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
-    sampling: Literal["average", "centre"] = Field(
-        default="average", description='"average" (cell averages, default) or "centre"; also for [exact] and [target]'
+    sampling: Literal["average", "centre"] | None = Field(
+        default=None,
+        description='"average" (cell averages, default of most methods) or "centre"; also for [exact] and [target]',
     )
 
 
@@ -175,6 +167,9 @@ class OutputTable(Table):
     times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
+    )
+    fields: list[str] | None = Field(
+        default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'
     )
     precision: Literal["float64", "float32"] = Field(
         default="float64", description='of the densities in the file, "float64" (default) or "float32"'

@@ -39,8 +39,6 @@ NOISE = 1e-12
 KIND = "reference"
 SNAPSHOTS, STEPS = 4, 16
 """After the start; and in all, where the steps are fixed."""
-GAPS = {"newton": 1e-11, "pdhg": 1e-4}
-"""A minimisation ends at an iterate, not at the minimum: the iterate is what is compared."""
 UNSETTLED = {
     "sharpness": "depends on which of several equal cells is taken for the peak",
     "min": "of a minimiser with vacuum it is any number below the rounding of the largest density",
@@ -90,12 +88,7 @@ def coarse(name: str) -> list[str]:
         span /= 4
     cells = [64] if case.dim == 1 else [24, 24]
     shorter = [f"grid.shape={cells}", f"time.end={start + span!r}", f"output.every={span / SNAPSHOTS!r}"]
-    solver = case.solver
-    if solver.method == "geodesic":
-        return [*shorter, "solver={inner_steps=8, tolerance=1e-3}"]
-    if solver.method == "jko":
-        return [*shorter, f"solver={{tau={span / STEPS!r}, tolerance={GAPS[solver.algorithm]}}}"]
-    return [*shorter, "solver.tolerance=1e-3" if solver.dt == "adaptive" else f"solver.dt={span / STEPS!r}"]
+    return [*shorter, *case.method.coarse(case.solver, span, STEPS)]
 
 
 def reference(name: str, place: Path | None = None) -> Study:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from ..energy import fluxes
 from ..energy.energy import Energy
-from ..energy.flow import Flow, Snapshot
+from ..energy.flow import Flow
+from ..energy.snapshot import Snapshot, Traits
 from ..errors import CaseError
 from ..grid import Array, Grid
 from .certificates.constants import Convexity, convexity
@@ -102,13 +103,14 @@ class State:
 class Setting:
     """What decides which numbers a run records.
 
-    descends : whether the march is the gradient flow of its energy: no geodesic, no bound on the density.
+    traits : what is true of the march.   fields : the names of what its snapshots hold beside the density.
     balanced : whether the dissipation of every step is summed unasked: where that costs little beside the step.
     """
 
     flow: Flow
     has_exact: bool = False
-    descends: bool = True
+    traits: Traits = field(default_factory=Traits)
+    fields: frozenset[str] = frozenset()
     balanced: bool = False
 
 
@@ -127,6 +129,11 @@ IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
 UNIFORM_2D = Condition("2D, equal cells", lambda s: s.flow.grid.dim == 2 and s.flow.grid.uniform)
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
 WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
+
+
+def with_field(name: str) -> Condition:
+    """Where snapshots hold a field of that name."""
+    return Condition(f"with the field `{name}`", lambda s: name in s.fields)
 
 
 def periodic(i: int) -> Condition:

@@ -1,4 +1,4 @@
-"""A flow is an energy bound to a grid; a snapshot is its state at one time.
+"""A flow is an energy bound to a grid.
 
 `Flow.value` is the discrete energy E and `Flow.variation` its first variation ξ, in the cell-volume pairing
 ⟨a, b⟩ = Σ h a b, so that ⟨ξ, δ⟩ = dE(ρ)[δ].  Every scheme and every diagnostic uses these.
@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,93 +19,6 @@ from .energy import Energy
 from .interaction import Interaction, make_interaction
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one accepted step cost and how well it was solved.
-
-    iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
-    residual : largest ‖residual‖₁ over mass that a solve left, before the mass was restored to rounding.
-    outer : evaluations of W∗ρ.
-    repaired : cells touched by the flux correction that keeps the step non-negative.
-    rejected : attempts thrown away before this step was accepted.
-    gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
-    note : a sentence when something unusual happened.
-
-    JKO only, NaN or 0 elsewhere:
-    linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
-    optimality conditions.   primal, dual : values of the step's two problems; primal = transport + τE.
-    transport : ½W₂² of the step.   drive_residual : residual of the outer iteration on V + W∗ρ.
-    """
-
-    iterations: int = 0
-    residual: float = 0.0
-    outer: int = 0
-    repaired: int = 0
-    rejected: int = 0
-    gap: float = np.nan
-    note: str = ""
-    linear: int = 0
-    continuity: float = np.nan
-    hamilton_jacobi: float = np.nan
-    complementarity: float = np.nan
-    primal: float = np.nan
-    dual: float = np.nan
-    transport: float = np.nan
-    drive_residual: float = np.nan
-
-
-@dataclass(frozen=True)
-class Column:
-    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
-
-    name: str
-    units: str
-    long_name: str
-    description: str
-    integer: bool = False
-
-
-@dataclass(frozen=True, repr=False)
-class Snapshot:
-    """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
-
-    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape} and what else the
-    scheme wants to find again, such as "drive_rate", d(W∗ρ)/dt of the last step.
-    dt : size of the step that led here (0 at the start).   dt_next : what the step-size controller would like next
-    (0: no wish).   report : how the last step went.
-    """
-
-    t: float
-    step: int
-    fields: dict[str, Array]
-    dt: float = 0.0
-    dt_next: float = 0.0
-    report: Report = field(default_factory=Report)
-
-    @property
-    def rho(self) -> Array:
-        return self.fields["rho"]
-
-    def __repr__(self) -> str:
-        others = [name for name in self.fields if name != "rho"]
-        also = f", also {', '.join(others)}" if others else ""
-        return f"Snapshot(t={self.t:g}, step={self.step}, dt={self.dt:g}, rho of shape {self.rho.shape}{also})"
-
-
-class Stepper(Protocol):
-    """A scheme bound to a flow.
-
-    warm_up : compile, or load, what the steps and their diagnostics will call, so that the first step costs no more
-    than the others.
-    step : one accepted step, never past t_next, landing on t_next exactly when it gets there; raises SolverError when
-    no step however small can be solved.
-    """
-
-    def warm_up(self) -> None: ...
-
-    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
 
 
 class Flow:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..linear.threads import share_lines
 from .kernel_averages import cell_average, lag_averages, lag_zero, pair_averages
 
 DENSE_LIMIT = 4096
@@ -62,7 +63,7 @@ class FourierInteraction:
         else:
             wrapped[np.ix_(indices[0] % padded[0], indices[1] % padded[1])] = values
         axes = tuple(range(grid.dim))
-        transform = ducc0.fft.r2c(wrapped, axes=axes, nthreads=threads)
+        transform = ducc0.fft.r2c(wrapped, axes=axes)
         self._multiplier = transform.real * (grid.volume / grid.size / np.prod(padded))
         self._padded = padded
         spectrum = transform.shape
@@ -75,17 +76,28 @@ class FourierInteraction:
         row[..., :n] = rho
         row[..., n:] = 0.0
         if len(self._shape) == 1:
-            ducc0.fft.r2c(row, axes=(0,), out=buffer, nthreads=self._threads)
+            ducc0.fft.r2c(row, axes=(0,), out=buffer)
             buffer *= self._multiplier
-            result = ducc0.fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False, nthreads=self._threads)
+            result = ducc0.fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False)
             return result[:n].copy()
-        ny = self._shape[0]
+        ny, width = row.shape
         buffer[ny:] = 0.0
-        ducc0.fft.r2c(row, axes=(1,), out=buffer[:ny], nthreads=self._threads)
-        ducc0.fft.c2c(buffer, axes=(0,), out=buffer, nthreads=self._threads)
-        np.multiply(buffer, self._multiplier, out=buffer)
-        ducc0.fft.c2c(buffer, axes=(0,), forward=False, out=buffer, nthreads=self._threads)
-        ducc0.fft.c2r(buffer[:ny], axes=(1,), lastsize=row.shape[1], forward=False, out=row, nthreads=self._threads)
+
+        def to_modes(rows: slice) -> None:
+            ducc0.fft.r2c(row[rows], axes=(1,), out=buffer[rows])
+
+        def across(columns: slice) -> None:
+            part = buffer[:, columns]
+            ducc0.fft.c2c(part, axes=(0,), out=part)
+            part *= self._multiplier[:, columns]
+            ducc0.fft.c2c(part, axes=(0,), forward=False, out=part)
+
+        def from_modes(rows: slice) -> None:
+            ducc0.fft.c2r(buffer[rows], axes=(1,), lastsize=width, forward=False, out=row[rows])
+
+        share_lines(to_modes, ny, rho.size, self._threads)
+        share_lines(across, buffer.shape[1], rho.size, self._threads)
+        share_lines(from_modes, ny, rho.size, self._threads)
         return row[:, :n].copy()
 
 

@@ -18,6 +18,10 @@ SERIAL_CELLS = 65536
 at 128² most steps by two threads take longer than by one, for JKO more than twice as long."""
 
 
+LINES = 64
+"""Lines of a grid that a library's transform is given at once: a multiple of what fits a vector register."""
+
+
 def default_threads() -> int:
     """Threads used by kernels: WGFPDE_NUM_THREADS, else the cores this process may use.
 
@@ -42,6 +46,20 @@ def share(kernel: Callable[..., None], blocks: int, cells: int, threads: int, *a
     kernel(bounds[0], bounds[1], *args)
     for future in futures:
         future.result()
+
+
+def share_lines(transform: Callable[[slice], object], lines: int, cells: int, threads: int) -> None:
+    """Call transform(slice) on LINES neighbouring lines at a time.
+
+    A library's transform treats lines in groups as wide as a vector register, and what is left of them otherwise, so
+    that its rounding depends on where a range begins and ends: these ranges do not depend on the number of threads.
+    """
+    share(_line_blocks, -(-lines // LINES), cells, threads, transform, lines)
+
+
+def _line_blocks(first: int, last: int, transform: Callable[[slice], object], lines: int) -> None:
+    for block in range(first, last):
+        transform(slice(block * LINES, min((block + 1) * LINES, lines)))
 
 
 @cache

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from .threads import share_lines
 
 
 class Cosine:
@@ -57,14 +58,19 @@ class Cosine:
         return self.backward(self.forward(np.array(f, dtype=float)) * inverse)
 
     def _transform(self, a: Array, kind: int) -> Array:
-        walls = [axis - len(self._periodic) for axis, wraps in enumerate(self._periodic) if not wraps]
-        circles = [axis - len(self._periodic) for axis, wraps in enumerate(self._periodic) if wraps]
-        if walls:
-            axes = [a.ndim + axis for axis in walls]
-            ducc0.fft.dct(a, type=kind, axes=axes, inorm=1, out=a, nthreads=self.threads)
-        if circles:
-            axes = [a.ndim + axis for axis in circles]
-            ducc0.fft.separable_fht(a, axes=axes, inorm=1, out=a, nthreads=self.threads)
+        """Slab by slab and axis by axis, a block of lines at a time."""
+        for place in np.ndindex(a.shape[:-2]):
+            for axis, wraps in enumerate(self._periodic, start=2 - len(self._periodic)):
+                lines_first = a[place] if axis == 1 else a[place].T
+
+                def along(lines: slice, slab: Array = lines_first, wraps: bool = wraps) -> None:
+                    block = slab[lines]
+                    if wraps:
+                        ducc0.fft.separable_fht(block, axes=(1,), inorm=1, out=block)
+                    else:
+                        ducc0.fft.dct(block, type=kind, axes=(1,), inorm=1, out=block)
+
+                share_lines(along, len(lines_first), a.size, self.threads)
         return a
 
 

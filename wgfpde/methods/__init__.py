@@ -1,1 +1,44 @@
-"""How a density is evolved: a folder for each family of methods."""
+"""How a density is evolved: a folder for each family of methods, and the list of all methods.
+
+    METHODS["jko"].traits(table).step          what a case with that table can rely on
+    register(Method("mine", MyTable, …))       a method from elsewhere, for cases that are read from then on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from .method import Asked, Built, Method
+
+__all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "table_of"]
+
+FAMILIES = ("finite_volumes", "jko", "paths")
+METHODS: dict[str, Method] = {
+    method.name: method
+    for family in FAMILIES
+    for method in import_module(f".{family}.method", __name__).METHODS
+}
+"""By the word in `solver.method`; the first is that of a case without [solver]."""
+
+
+def register(method: Method) -> None:
+    """Add a method, or replace the one of that name; cases read from then on may name it."""
+    METHODS[method.name] = method
+
+
+def method_of(table: Any) -> Method:
+    """The method that a table [solver] names."""
+    return METHODS[table.method]
+
+
+def table_of(solver: Mapping[str, Any]) -> Any:
+    """The table of a stored run, from its plain values; None where no method here reads them."""
+    method = METHODS.get(str(solver.get("method")))
+    try:
+        return None if method is None else method.table.model_validate(dict(solver))
+    except ValidationError:
+        return None

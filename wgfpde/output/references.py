@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..cases.building import build_exact, build_flow, build_grid, loads
-from ..cases.schema import Case, GeodesicTable, JkoTable
+from ..cases.schema import Case
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..store import Run
@@ -46,8 +46,7 @@ def _exact_of(case: Case, grid: Grid, run: Run) -> Callable[[float], Array] | No
 
 def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
     """None also where the run does not tend to the Gibbs state: along a geodesic, and under a bound on ρ."""
-    bounded = isinstance(case.solver, JkoTable) and case.solver.congestion is not None
-    if bounded or isinstance(case.solver, GeodesicTable):
+    if not case.traits.tends_to_gibbs:
         return None
     if case.energy.internal.kind != "entropy" or case.energy.interaction is not None:
         return None  # before W is sampled, which takes long

@@ -2,7 +2,7 @@
 
     @source @wgfpde_version @libraries @python   the code          @git @git_case   its state and that of the case
     @platform @processors @threads               the machine       @command         what was typed
-    @data_files                                  checksums of what was read        @seed   nothing is drawn
+    @data_files                                  checksums of what was read        @seed   of what is drawn
 
 Wall and processor times are written at the end.
 """
@@ -33,12 +33,16 @@ GIT_PATIENCE = 2.0
 
 
 def provenance_of(
-    case_folder: Path, files: Sequence[Path], known: Mapping[str, str] | None = None, in_code: bool = False
+    case_folder: Path,
+    files: Sequence[Path],
+    known: Mapping[str, str] | None = None,
+    in_code: bool = False,
+    seed: str = "",
 ) -> dict[str, Any]:
     """The attributes of an output file that say where the run comes from.
 
     case_folder : of the case file.   files : the data files it names.   known : checksums of those that are gone.
-    in_code : put together in Python.
+    in_code : put together in Python.   seed : what the random numbers start from, in words.
     """
     sums = {str(path): checksum(path) or (known or {}).get(str(path), "") for path in files}
     return {
@@ -52,7 +56,7 @@ def provenance_of(
         "platform": platform.platform(),
         "processors": os.cpu_count() or 1,
         "threads": default_threads(),
-        "seed": "none: nothing in a run is random",
+        "seed": seed,
         "data_files": json.dumps(sums),
         "resumed": 0,
         "wall_seconds": np.nan,

@@ -22,7 +22,7 @@ from .. import __version__, store
 from ..cases.building import Case, Problem, build, override
 from ..cases.loading import kept, stored
 from ..diagnostics.certificates.constants import convexity
-from ..energy.flow import Snapshot
+from ..energy.snapshot import Snapshot
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
@@ -170,7 +170,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     record = problem.record
     layout: dict[str, Any] = {
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
-        "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns,
+        "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
         "precision": record.precision, "compression": record.compression,
     }  # fmt: skip
     if start is not None:
@@ -225,8 +225,8 @@ def _stored_case(place: Path, known: store.Run | None) -> Case:
 
 
 def _extended(case: Case, until: float) -> Case:
-    if case.solver.method == "geodesic":
-        raise CaseError("a geodesic ends at its target: there is nothing after its end to go on to.")
+    if case.traits.path:
+        raise CaseError(f"a {case.solver.method} ends at its target: there is nothing after its end to go on to.")
     if not until > case.time.end:
         raise CaseError(f"--until {until:g} must lie after the end of the run, t = {case.time.end:g}.")
     known = case.model_dump(mode="json", exclude_none=True)  # defaults that follow from the end stay as they were
@@ -266,8 +266,13 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "verdict": "",
         **_constants(problem),
-        **provenance_of(case.path.resolve().parent, record.files, known, record.in_code),
+        **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
     }
+
+
+def _seed(case: Case) -> str:
+    """What the random numbers of a run start from."""
+    return str(getattr(case.solver, "seed", "not kept")) if case.traits.random else "none: this method draws nothing"
 
 
 def _constants(problem: Problem) -> dict[str, Any]:
@@ -289,7 +294,7 @@ def _texts(problem: Problem) -> dict[str, str]:
 
 def _digest(case: Case, problem: Problem) -> str:
     """What a checkpoint is of: the case without what changes no step before its end, and functions by their values."""
-    late = {"end"} if case.solver.method != "geodesic" else set()
+    late = set() if case.traits.path else {"end"}
     known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     if problem.record.in_code:

@@ -23,7 +23,8 @@ from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import slacks as certificates
 from ..energy import fluxes
-from ..energy.flow import Flow, Snapshot
+from ..energy.flow import Flow
+from ..energy.snapshot import Snapshot
 from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer

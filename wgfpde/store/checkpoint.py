@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..energy.flow import Report, Snapshot
+from ..energy.snapshot import Report, Snapshot
 from ..errors import StoreError
 from ..grid import Array
 from .layout import FILE_NAME, in_words

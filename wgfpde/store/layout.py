@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as with_default
 from typing import Any, Protocol
 
 import h5py
 import numpy as np
 
-from ..energy.flow import Column
+from ..energy.snapshot import Column, Field
 from ..errors import StoreError
 from ..grid import Axis, Grid
 from . import links
@@ -26,6 +28,8 @@ PRECISIONS = ("float64", "float32")
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """Name, with the length in ten places, of a dimension scale that netCDF shows as a dimension only."""
 COMPRESSIONS = ("none", "gzip")
+TAKEN = {"t", "x", "y", "x_bnds", "y_bnds", "vertices", "rho", "diagnostics", "steps", "step", "entry", "VTKHDF"}
+"""Names at the root of the file that no field can have."""
 
 
 class Quantity(Protocol):
@@ -68,29 +72,39 @@ STEP_COLUMNS = (
 class Layout:
     """What a file holds, whatever its length: the grid, the columns of its tables, the texts, the type of /rho.
 
-    columns : those that the scheme adds to /steps.   packed : whether the finished file is compressed.
+    columns : those that the scheme adds to /steps.   fields : arrays beside /rho, one dataset each.
+    compression : of the finished file.
     Raises StoreError for an unknown precision or compression.
     """
 
     grid: Grid
     diagnostics: Sequence[Quantity]
     columns: Sequence[Column] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = with_default(default_factory=dict)
     precision: str = "float64"
     compression: str = "none"
+    fields: Sequence[Field] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("precision", PRECISIONS), ("compression", COMPRESSIONS)):
             if getattr(self, name) not in known:
                 raise StoreError(f"{name} is one of {', '.join(known)}; found {getattr(self, name)!r}.")
+        names = [name for field in self.fields for name in (field.name, *(name for name, _ in field.dims))]
+        if taken := sorted(set(names) & TAKEN):
+            raise StoreError(f"a field or its dimension cannot have the name {', '.join(taken)}: the file uses it.")
 
     @property
     def step_columns(self) -> tuple[Column, ...]:
         return (*STEP_COLUMNS, *self.columns)
 
+    def shape_of(self, field: Field) -> tuple[int, ...]:
+        """The shape of a field in one snapshot."""
+        return tuple(size for _, size in field.dims) if field.dims else self.grid.shape
+
     def bytes_of(self, snapshots: int, steps: int) -> int:
         """What so many rows take, uncompressed."""
-        row = self.grid.size * np.dtype(self.precision).itemsize + 8 * (1 + len(self.diagnostics))
+        values = self.grid.size + sum(math.prod(self.shape_of(field)) for field in self.fields)
+        row = values * np.dtype(self.precision).itemsize + 8 * (1 + len(self.diagnostics))
         return snapshots * row + steps * 8 * len(self.step_columns)
 
 
@@ -118,13 +132,40 @@ def create(
     for quantity in layout.diagnostics:
         _grow_along(group, quantity, (snapshots,), packed=packed).dims[0].attach_scale(time)
     _create_steps(file.create_group("steps"), layout.step_columns, steps, packed)
+    file.attrs["fields"] = " ".join(field.name for field in layout.fields)
+    for field in layout.fields:
+        _create_field(file, layout, field, snapshots, packed)
     density = Label("rho", "1", "density", "Cell averages of the density.")
     rho = _grow_along(file, density, (snapshots, *grid.shape), layout.precision, packed)
     rho.attrs["cell_methods"] = "area: mean"
-    rho.dims[0].attach_scale(time)
-    for k, axis in enumerate(reversed(grid.axes)):
-        rho.dims[k + 1].attach_scale(file[axis.name])
+    attach_scales(rho, file, ["t", *(axis.name for axis in reversed(grid.axes))])
     links.add(file, grid, snapshots)
+
+
+def attach_scales(dataset: h5py.Dataset, file: h5py.File, names: Sequence[str]) -> None:
+    """Say along which dimensions of the file a dataset runs."""
+    for k, name in enumerate(names):
+        dataset.dims[k].attach_scale(file[name])
+
+
+def _create_field(file: h5py.File, layout: Layout, field: Field, snapshots: int, packed: bool) -> None:
+    """A field along t and the cells, or along dimensions of its own, which hold no values."""
+    create_dimensions(file, field.dims)
+    dataset = _grow_along(file, field, (snapshots, *layout.shape_of(field)), layout.precision, packed)
+    names = [name for name, _ in field.dims] or [axis.name for axis in reversed(layout.grid.axes)]
+    attach_scales(dataset, file, ["t", *names])
+
+
+def create_dimensions(file: h5py.File, dims: Sequence[tuple[str, int]]) -> None:
+    """Dimensions that netCDF shows without values, those that are not there yet.  Raises StoreError for two sizes."""
+    for name, size in dims:
+        if name not in file:
+            scale = file.create_dataset(name, (size,), "f4")
+            scale.make_scale(f"{NO_VARIABLE}{size:10d}")
+            describe(scale, Label(name, "", name, "A dimension of fields; it holds no values."))
+        elif file[name].shape != (size,):
+            held = file[name].shape[0]
+            raise StoreError(f"the dimension {name} has {held} places for one field and {size} for another.")
 
 
 def _create_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:

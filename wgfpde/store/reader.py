@@ -72,9 +72,28 @@ class Run:
         return str(self.attributes.get("title", self.path.stem))
 
     @property
-    def rho(self) -> Densities:
+    def rho(self) -> Stored:
         """The densities: run.rho[k] reads snapshot k, an array (nx,) or (ny, nx), from disk."""
-        return Densities(self)
+        return Stored(self, "rho")
+
+    @cached_property
+    def fields(self) -> dict[str, Stored]:
+        """What is stored beside the density: run.fields["phi"][k] reads that of snapshot k."""
+        names = str(self.attributes.get("fields", "")).split()
+        with opened(self.path) as file:
+            return {name: Stored(self, name, file[name].shape[1:]) for name in names if name in file}
+
+    @cached_property
+    def field_labels(self) -> dict[str, Label]:
+        """What the fields are."""
+        with opened(self.path) as file:
+            return {name: _label(file[name]) for name in self.fields}
+
+    @cached_property
+    def field_dims(self) -> dict[str, tuple[str, ...]]:
+        """The dimensions of the fields, "t" first, as in the file."""
+        with opened(self.path) as file:
+            return {name: tuple(_dimension(dim) for dim in file[name].dims) for name in self.fields}
 
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
@@ -125,19 +144,20 @@ class Run:
             return file[name].asstr()[()] if name in file else ""
 
 
-class Densities:
-    """The densities of a run, oldest first; each is read from disk when asked for, as float64.
+class Stored:
+    """The densities of a run, or another of its fields, oldest first; each is read when asked for, as float64.
 
-    densities[k] : snapshot k (negative from the end), array (nx,) or (ny, nx).   densities[a:b] : stacked.
-    shape : (n, nx) or (n, ny, nx).   np.asarray(densities) reads them all.
+    stored[k] : of snapshot k (negative from the end), an array of the shape of one.   stored[a:b] : stacked.
+    shape : (n, …), of densities (n, nx) or (n, ny, nx).   np.asarray(stored) reads them all.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, name: str, each: tuple[int, ...] | None = None) -> None:
+        self._run, self._name = run, name
+        self._each = tuple(len(e) - 1 for e in reversed(run.edges)) if each is None else each
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (len(self._run), *(len(e) - 1 for e in reversed(self._run.edges)))
+        return (len(self._run), *self._each)
 
     def __len__(self) -> int:
         return len(self._run)
@@ -146,7 +166,7 @@ class Densities:
         """Raises StoreError where there is no such snapshot."""
         place = slice(*k.indices(len(self))) if isinstance(k, slice) else self._run.find(index=int(k))
         with opened(self._run.path) as file:
-            return np.asarray(file["rho"][place], dtype=float)
+            return np.asarray(file[self._name][place], dtype=float)
 
     def __iter__(self) -> Iterator[Array]:
         return (self[k] for k in range(len(self)))
@@ -155,7 +175,8 @@ class Densities:
         return np.asarray(self[:], dtype=dtype)
 
     def __repr__(self) -> str:
-        return f"densities of {len(self)} snapshots, each of shape {self.shape[1:]}"
+        what = "densities" if self._name == "rho" else self._name
+        return f"{what} of {len(self)} snapshots, each of shape {self.shape[1:]}"
 
 
 def read(path: str | os.PathLike[str]) -> Run:
@@ -200,6 +221,11 @@ def _mapping(edges: Array) -> Callable[[Array], Array]:
     """The map of s = k/n to edge k, both scaled to [0, 1]."""
     s = np.arange(len(edges)) / (len(edges) - 1)
     return lambda places: np.interp(places, s, (edges - edges[0]) / (edges[-1] - edges[0]))
+
+
+def _dimension(dim: Any) -> str:
+    """The name of the scale that a dimension has."""
+    return str(dim[0].name).rsplit("/", 1)[-1] if len(dim) else ""
 
 
 def _label(dataset: h5py.Dataset) -> Label:

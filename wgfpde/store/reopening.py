@@ -34,8 +34,14 @@ def check(path: Path, file: h5py.File, layout: Layout, rows: int, steps: int) ->
                 f"{path} cannot be continued: /{group} holds {' '.join(found)}; expected {' '.join(expected)}. "
                 "Run the case anew."
             )
+    found, expected = str(file.attrs.get("fields", "")).split(), [field.name for field in layout.fields]
+    if found != expected:
+        raise StoreError(
+            f"{path} cannot be continued: beside rho it holds {' '.join(found) or 'nothing'}; expected "
+            f"{' '.join(expected) or 'nothing'}. Run the case anew."
+        )
     held = {"snapshots": _rows(file, "diagnostics", file["t"]), "steps": _rows(file, "steps", file["steps/t"])}
-    held["snapshots"] = min(held["snapshots"], file["rho"].shape[0])
+    held["snapshots"] = min(held["snapshots"], *(file[name].shape[0] for name in ("rho", *expected)))
     for what, asked in (("snapshots", rows), ("steps", steps)):
         if held[what] < asked:
             raise StoreError(

@@ -19,18 +19,19 @@ def put(dataset: h5py.Dataset, begin: int, values: Any) -> None:
 
 
 def tables_of(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """All that grows by rows, under the names "t", "rho", "diagnostics/NAME", "steps/NAME"."""
-    names = ["t", "rho"]
+    """All that grows by rows, under the names "t", "rho", "diagnostics/NAME", "steps/NAME" and those of the fields."""
+    names = ["t", "rho", *str(file.attrs.get("fields", "")).split()]
     for group in ("diagnostics", "steps"):
         names += [f"{group}/{name}" for name in str(file[group].attrs["order"]).split()]
     return {name: file[name] for name in names}
 
 
 def copy(old: dict[str, h5py.Dataset], new: dict[str, h5py.Dataset], snapshots: int, steps: int) -> None:
-    """Copy the first rows of every table; of the densities one at a time."""
+    """Copy the first rows of every table; of densities and fields one at a time."""
     for name, table in new.items():
         count = steps if name.startswith("steps/") else snapshots
-        if name != "rho":
+        if table.ndim == 1:
             put(table, 0, old[name][:count])
-    for k in range(snapshots):
-        put(new["rho"], k, old["rho"][k : k + 1])
+            continue
+        for k in range(count):
+            put(table, k, old[name][k : k + 1])

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
-from ..energy.flow import Column, Report, Snapshot
+from ..energy.snapshot import Column, Field, Report, Snapshot
 from ..errors import StoreError
 from ..grid import Grid
 from . import reopening
@@ -32,6 +34,7 @@ class Writer:
     steps : planned number of steps, a hint (the table grows).
     texts : {"case_toml": …, "resolved_toml": …}.   columns : what the scheme adds to /steps, fields of its Report.
     precision : of the stored densities, "float64" or "float32"; all else is float64.
+    fields : arrays of every snapshot beside rho; NaN where a snapshot lacks one.
     compression : "none", or "gzip": the finished file is rewritten, compressed; until then it is not, to be safe.
 
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
@@ -49,8 +52,9 @@ class Writer:
         columns: Sequence[Column] = (),
         precision: str = "float64",
         compression: str = "none",
+        fields: Sequence[Field] = (),
     ) -> None:
-        self._prepare(path, Layout(grid, diagnostics, columns, texts or {}, precision, compression), attributes)
+        self._prepare(path, Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields), attributes)
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
         with self._book.failing_as_store_error():
@@ -70,6 +74,7 @@ class Writer:
         columns: Sequence[Column] = (),
         precision: str = "float64",
         compression: str = "none",
+        fields: Sequence[Field] = (),
     ) -> Writer:
         """Continue a file, killed or finished, after its first `rows` snapshots and `step_rows` steps.
 
@@ -80,7 +85,7 @@ class Writer:
         Raises StoreError where the file is no run, holds fewer rows, or holds other numbers on another grid.
         """
         writer = cls.__new__(cls)
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression)
+        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields)
         writer._prepare(find(path), layout, attributes)
         writer._count, writer._step_count = rows, step_rows
         book = writer._book
@@ -133,6 +138,10 @@ class Writer:
             if k >= book.room("t"):
                 self._rewrite(2 * k, book.room("steps/t"))
             book.put("rho", k, snapshot.rho[None])
+            for field in book.layout.fields:
+                shape = book.layout.shape_of(field)
+                values = snapshot.fields.get(field.name)
+                book.put(field.name, k, np.full((1, *shape), np.nan) if values is None else values.reshape(1, *shape))
             for quantity in book.layout.diagnostics:
                 book.put(f"diagnostics/{quantity.name}", k, [diagnostics[quantity.name]])
             book.file.flush()

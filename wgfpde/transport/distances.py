@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..energy.flow import Column, Report, Snapshot
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..linear.threads import default_threads
@@ -105,7 +104,7 @@ def distance(
         return Distance(_coupling(grid, a, b_grid, b).w2)
     if np.array_equal(a, b):
         return Distance(0.0)
-    return _found(_solve(grid, a, b, inner_steps, tolerance, max_iterations, threads))
+    return _found(solve(grid, a, b, inner_steps, tolerance, max_iterations, threads))
 
 
 def geodesic(
@@ -172,52 +171,7 @@ class Path:
 
     @cached_property
     def _result(self) -> PdhgResult:
-        return _solve(self.grid, self.a, self.b, *self._options)
-
-
-STEP_COLUMNS = (Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),)
-"""What a march along a geodesic adds to the table of steps."""
-
-
-class Geodesic:
-    """A march along a geodesic, as a stepper: from `start` at time t0 to `target` at t1, one step per output time.
-
-    Preserves mass and ρ ≥ 0; the energy of the flow, recorded on the way, is convex in t wherever it is displacement
-    convex (McCann 1997).  Arguments otherwise as `geodesic`.   The report of each step holds ½W₂² of its ends.
-    """
-
-    def __init__(
-        self,
-        grid: Grid,
-        start: Array,
-        target: Array,
-        t0: float,
-        t1: float,
-        inner_steps: int = INNER_STEPS,
-        tolerance: float = TOLERANCE,
-        max_iterations: int | None = None,
-        threads: int | None = None,
-    ) -> None:
-        self._path = Path(grid, start, target, inner_steps, tolerance, max_iterations, threads)
-        self._t0, self._t1 = t0, t1
-
-    def warm_up(self) -> None:
-        """Compile, or load, the kernels of both methods in 2D: one short path on a few cells, far enough for both."""
-        if self._path.grid.dim == 2:
-            small = Grid([0.0, 0.0], [1.0, 1.0], [24, 24], [axis.periodic for axis in self._path.grid.axes])
-            start = 1.0 + np.where(np.arange(24) < 8, 9.0, 0.0)[:, None] + small.x.centers
-            _solve(small, start, start[::-1].copy(), 2, 1e-2, None, 1)
-
-    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
-        """The density of the path at t_next."""
-        first = snapshot.step == 0
-        rho = self._path((t_next - self._t0) / (self._t1 - self._t0))
-        found = self._path.distance
-        share = (t_next - snapshot.t) / (self._t1 - self._t0)
-        report = Report(
-            iterations=found.iterations if first else 0, gap=found.gap, transport=0.5 * (share * found.w2) ** 2
-        )
-        return Snapshot(t_next, snapshot.step + 1, snapshot.fields | {"rho": rho}, t_next - snapshot.t, report=report)
+        return solve(self.grid, self.a, self.b, *self._options)
 
 
 def _comparable(a_grid: Grid, a: Array, b_grid: Grid, b: Array) -> tuple[Array, Array]:
@@ -271,7 +225,7 @@ def _found(result: PdhgResult) -> Distance:
     return Distance(math.sqrt(2 * max(result.primal, 0.0)), result.gap, result.continuity, result.iterations)
 
 
-def _solve(
+def solve(
     grid: Grid, a: Array, b: Array, inner_steps: int, tolerance: float, max_iterations: int | None, threads: int | None
 ) -> PdhgResult:
     from .benamou_brenier.nearby import solve_nearby

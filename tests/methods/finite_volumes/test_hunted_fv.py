@@ -7,8 +7,9 @@ import pytest
 from wild import Wild, at_centres, steady_power, stepper_of
 
 from wgfpde.energy.energy import Energy
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation, max_flux
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.linear.tridiagonal import LANES, factor, solve, solve_balance
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 GAMMA = 1 - math.sqrt(0.5)
 

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from strategies import KINDS, POWERS, Problem, problems, random_problem
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import SolverError
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 EPS = np.finfo(float).eps
 MASS = 1e-13

@@ -11,12 +11,13 @@ import pytest
 from strategies import Problem
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation, max_flux
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 
 def start(rho, t=0.0):
@@ -300,9 +301,9 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from strategies import Problem
-from wgfpde.energy.flow import Snapshot
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.energy.fluxes import dissipation
-from wgfpde.methods.finite_volumes import FiniteVolumes
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 for kind in ("entropy", "none", 2.0, 2.5, 1.5, 0.6):
     for dim in (1, 2):
         for interaction in ("none", "repulsive"):

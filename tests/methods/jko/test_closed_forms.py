@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.stepper import Jko
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from strategies import Problem, logarithmic
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.extrapolation import extrapolate

@@ -97,8 +97,8 @@ def _hill(flow: Any, compact: bool = False, x0: float = 0.0, width: float = 0.5)
 
 def _fv(flow: Any, rho: Any, dt: float) -> Call:
     """One second-order step."""
-    from wgfpde.energy.flow import Snapshot
-    from wgfpde.methods.finite_volumes import FiniteVolumes
+    from wgfpde.energy.snapshot import Snapshot
+    from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
     stepper, start = FiniteVolumes(flow, dt=dt), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, 1e6)
@@ -106,8 +106,8 @@ def _fv(flow: Any, rho: Any, dt: float) -> Call:
 
 def _jko(flow: Any, rho: Any, tau: float, *options: Any) -> Call:
     """One JKO step from rest."""
-    from wgfpde.energy.flow import Snapshot
-    from wgfpde.methods.jko import Jko
+    from wgfpde.energy.snapshot import Snapshot
+    from wgfpde.methods.jko.stepper import Jko
 
     stepper, start = Jko(flow, tau, *options), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, tau)
@@ -145,8 +145,8 @@ def fv_mckean_vlasov_2d() -> Call:
 
 @timed
 def fv_adaptive_2d() -> Call:
-    from wgfpde.energy.flow import Snapshot
-    from wgfpde.methods.finite_volumes import FiniteVolumes
+    from wgfpde.energy.snapshot import Snapshot
+    from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
     flow = _flow(64, potential=double_well)
     start = Snapshot(0.0, 0, {"rho": _hill(flow, width=0.25)})

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow, Snapshot
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes import FiniteVolumes
-from wgfpde.methods.jko import Jko
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport import distance
 
 Array = np.ndarray

@@ -36,7 +36,8 @@ from dataclasses import replace
 import numpy as np
 
 from ...energy import fluxes
-from ...energy.flow import Flow, Snapshot
+from ...energy.flow import Flow
+from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...transport import distances as transport
@@ -62,14 +63,14 @@ SOBOLEV_LINE = Condition("the same in 1D", lambda s: _on_line(s) and _has_sobole
 SOBOLEV_PLANE = Condition("2D, equal cells", lambda s: _in_plane(s) and _has_sobolev(s))
 GIBBS_LINE = Condition("entropy without interaction in 1D", _on_line)
 GIBBS_PLANE = Condition("2D, equal cells", _in_plane)
-DESCENT_LINE = Condition("entropy without interaction in 1D", lambda s: s.descends and _on_line(s))
-DESCENT_PLANE = Condition("2D, equal cells", lambda s: s.descends and _in_plane(s))
-BALANCED = Condition("1D; JKO steps", lambda s: s.descends and s.balanced)
-DESCENT = Condition("any gradient flow", lambda s: s.descends)
+DESCENT_LINE = Condition("entropy without interaction in 1D", lambda s: s.traits.wasserstein and _on_line(s))
+DESCENT_PLANE = Condition("2D, equal cells", lambda s: s.traits.wasserstein and _in_plane(s))
+BALANCED = Condition("1D; JKO steps", lambda s: s.traits.wasserstein and s.balanced)
+DESCENT = Condition("any gradient flow", lambda s: s.traits.wasserstein)
 BALANCED_GIBBS = Condition(
-    "entropy without interaction: 1D; JKO steps", lambda s: s.descends and s.balanced and s.flow.has_gibbs
+    "entropy without interaction: 1D; JKO steps", lambda s: s.traits.wasserstein and s.balanced and s.flow.has_gibbs
 )
-DESCENT_GIBBS = Condition("2D", lambda s: s.descends and s.flow.has_gibbs)
+DESCENT_GIBBS = Condition("2D", lambda s: s.traits.wasserstein and s.flow.has_gibbs)
 
 
 @diagnostic("relative entropy to the Gibbs state", applies=WITH_GIBBS)

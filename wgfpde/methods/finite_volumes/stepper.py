@@ -12,8 +12,9 @@ import math
 import numpy as np
 
 from ...energy.energy import Energy
-from ...energy.flow import Flow, Report, Snapshot
+from ...energy.flow import Flow
 from ...energy.fluxes import dissipation
+from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...linear.threads import default_threads

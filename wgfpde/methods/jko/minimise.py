@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...energy.flow import Flow, Report
+from ...energy.flow import Flow
+from ...energy.snapshot import Report
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
@@ -155,7 +156,7 @@ class Minimiser:
         }  # fmt: skip
         hx, hy = self.stagger.hx[None, :], self.stagger.hy[:, None]
         flux_x, flux_y = hy * result.momentum_x.mean(axis=0), hx * result.momentum_y.mean(axis=0)
-        return Step({"rho": result.rho} | driven.fields, flux_x, flux_y, numbers)
+        return Step({"rho": result.rho, "phi": result.phi[-1]} | driven.fields, flux_x, flux_y, numbers)
 
     def _driven(
         self,

@@ -14,7 +14,8 @@ from contextlib import suppress
 import numpy as np
 
 from ...energy.energy import Energy
-from ...energy.flow import Flow, Snapshot
+from ...energy.flow import Flow
+from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...linear.threads import default_threads

@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 
 from ...grid import Array
 from ...store import Run
+from ..promises import traits_of
 from . import style
 from .options import errors_of
 
 MARKED = 60
 """Series of up to so many values have markers."""
 PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy_interaction": "interaction"}
-GEODESIC = "geodesic"
-"""The method of runs along which the energy need not fall."""
 
 
 def draw_fall(axes: Axes, run: Run) -> None:
@@ -38,7 +37,8 @@ def draw_fall(axes: Axes, run: Run) -> None:
 
 def excess_of(run: Run, energy: Array) -> tuple[Array, str]:
     """The energy above its limit, and how to call it: relative to the Gibbs state where the run tends to one."""
-    if run.attributes.get("method") == GEODESIC:
+    traits = traits_of(run)
+    if traits is not None and not traits.lowers_energy:
         return np.full(len(run), np.nan), ""
     if "kl_gibbs" in run.diagnostics:
         return run.diagnostics["kl_gibbs"], r"$(E - E_\infty)/\kappa$"

@@ -10,7 +10,16 @@ import h5py
 import numpy as np
 
 from ...grid.grid import AXIS_NAMES, Axis
-from ..layout import NO_VARIABLE, Label, Quantity, create_axis, create_vertices, describe
+from ..layout import (
+    NO_VARIABLE,
+    Label,
+    Quantity,
+    attach_scales,
+    create_axis,
+    create_dimensions,
+    create_vertices,
+    describe,
+)  # fmt: skip
 from ..opening import opened
 from ..reader import Run
 from ..replacing import LIBVER
@@ -23,8 +32,8 @@ NOT_COPIED = {"NX_class", "default", "format"}
 def netcdf(
     run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
 ) -> list[Path]:
-    """Write one netCDF-4 file: rho(t, y, x), x_bnds, y_bnds, each diagnostic along t, each column of the steps along
-    step as step_NAME, the case texts, the attributes.
+    """Write one netCDF-4 file: rho(t, y, x), x_bnds, y_bnds, what is stored beside rho, each diagnostic along t, each
+    column of the steps along step as step_NAME, the case texts, the attributes.
 
     snapshots : None for all.   Densities keep the type and the compression they are stored with.
     Raises StoreError where the file exists already or cannot be written, or the run holds no snapshot.
@@ -38,7 +47,7 @@ def netcdf(
                 file.attrs[name] = value
         _add_tables(run, file, chosen)
         with opened(run.path) as source:
-            _add_density(run, source["rho"], file, chosen, tell)
+            _add_fields(run, source, file, chosen, tell)
     return [target]
 
 
@@ -62,16 +71,22 @@ def _add_tables(run: Run, file: h5py.File, chosen: Sequence[int]) -> None:
         _variable(file, Label(name, "", name, "TOML text of the case."), text, h5py.string_dtype("utf-8"))
 
 
-def _add_density(run: Run, source: h5py.Dataset, file: h5py.File, chosen: Sequence[int], tell: Tell | None) -> None:
-    shape = source.shape[1:]
-    packing = {"compression": source.compression, "shuffle": source.shuffle}
-    rho = file.create_dataset("rho", (len(chosen), *shape), source.dtype, chunks=(1, *shape), **packing)
-    describe(rho, Label("rho", "1", "density", "Cell averages of the density."))
-    rho.attrs["cell_methods"] = "area: mean"
-    for k, name in enumerate(("t", *reversed(AXIS_NAMES[: run.dim]))):
-        rho.dims[k].attach_scale(file[name])
+def _add_fields(run: Run, source: h5py.File, file: h5py.File, chosen: Sequence[int], tell: Tell | None) -> None:
+    """The density and what is stored beside it, a snapshot at a time."""
+    dims = {**run.field_dims, "rho": ("t", *reversed(AXIS_NAMES[: run.dim]))}
+    labels = {**run.field_labels, "rho": Label("rho", "1", "density", "Cell averages of the density.")}
+    new = {}
+    for name, label in labels.items():
+        old, shape = source[name], source[name].shape[1:]
+        packing = {"compression": old.compression, "shuffle": old.shuffle}
+        create_dimensions(file, [pair for pair in zip(dims[name][1:], shape, strict=True) if pair[0] not in AXIS_NAMES])
+        new[name] = file.create_dataset(name, (len(chosen), *shape), old.dtype, chunks=(1, *shape), **packing)
+        describe(new[name], label)
+        attach_scales(new[name], file, dims[name])
+    new["rho"].attrs["cell_methods"] = "area: mean"
     for done, k in enumerate(chosen):
-        rho[done] = source[k]
+        for name, dataset in new.items():
+            dataset[done] = source[name][k]
         if tell is not None:
             tell(done + 1, len(chosen))
 

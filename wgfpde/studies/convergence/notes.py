@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...cases.schema import Case, FvTable, JkoTable
 from ...grid import Array
 from ...store import Run
 from .orders import collapsed
@@ -56,7 +55,7 @@ def on_orders(found: Convergence, orders: Mapping[str, Array]) -> str:
     steps = any(key.startswith("solver.") for key in keys)
     if found.against != "exact" or steps == ("grid.shape" in keys):
         return ""
-    declared = _order_in_time(found.case) if steps else 2.0
+    declared = found.case.traits.order if steps else 2.0
     columns = [orders[name] for name in NORMS if name in orders]
     what, finer = ("cells", "a finer grid") if steps else ("steps", "smaller steps")
     remedy = f"Compare with the finest run (--against finest), or take {finer}"
@@ -66,10 +65,3 @@ def on_orders(found: Convergence, orders: Mapping[str, Array]) -> str:
     if steps and any(column[-1] > RISEN * declared for column in columns):
         return f"the orders rise above {declared:g}: the errors of cells and steps cancel. {remedy}"
     return ""
-
-
-def _order_in_time(case: Case) -> float:
-    """What the scheme declares."""
-    if isinstance(case.solver, FvTable):
-        return float(case.solver.order)
-    return 2.0 if isinstance(case.solver, JkoTable) and case.solver.scheme == "extrapolated" else 1.0

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...cases.schema import Case, GeodesicTable
+from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...errors import CaseError
 from ...grid import Array, Grid
@@ -98,8 +98,8 @@ def check_case(case: Case, k: int) -> None:
         found = f'internal energy "{table.internal.kind}"'
     if table.interaction is not None:
         found = f"interaction = {table.interaction!r}"
-    if isinstance(case.solver, GeodesicTable):
-        found = "a geodesic"
+    if case.traits.path:
+        found = f"a {case.solver.method}"
     if found:
         raise CaseError(
             f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '

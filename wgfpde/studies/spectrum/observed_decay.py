@@ -7,10 +7,7 @@ eigenvalues that it belongs to) decays last.  Since −d ln χ/dt = Σ λ_j a_j�
 that exceeds λ_m by less than IMPURE λ_m, back from the last snapshot above rounding.  Where a run ends before that, the
 line is that of ln |a_m|.  Where symmetry kills a_1, m is a later mode, and the run decays faster than the gap.
 
-Steps of a finite size decay at a rate of their own, −ln R(λ dt)/dt with R the amplification of the scheme,
-
-    order 1: R = 1/(1 + z),     order 2 (SDIRK2): R = (1 − (1 − 2γ) z)/(1 + γz)²,     z = λ dt,  γ = 1 − 1/√2,
-
+Steps of a finite size decay at a rate of their own, −ln R(λ dt)/dt with R the amplification that the method declares,
 which explains what the observed rate lacks of λ_m; `Observed.stepped` is that rate for the steps of the run.
 """
 
@@ -25,6 +22,8 @@ import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array
+from ...methods import METHODS
+from ...output.promises import traits_of
 from ...store import Run
 from .gap_and_modes import Spectrum
 
@@ -37,7 +36,6 @@ EQUAL = 1e-6
 """Eigenvalues this near, relatively, count as one."""
 FEWEST = 3
 MORE = "write them more often: --set output.every=…"
-GAMMA = 1.0 - np.sqrt(0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,7 @@ def observed_rate(run: Run, spectrum: Spectrum) -> Observed:
     rounding = ROUNDING.get(tables.get("output", {}).get("precision", "float64"), ROUNDING["float32"])
     chi, amplitudes, sizes, mass = _measure(run, spectrum)
     found = Observed(np.asarray(run.t, dtype=float), chi, amplitudes)
-    if solver.get("congestion") is not None or solver.get("method") == "geodesic":
+    if (traits := traits_of(run)) is None or not traits.tends_to_gibbs:
         return replace(found, reason="the run does not tend to the Gibbs state")
     if len(run) < FEWEST:
         return replace(found, reason=f"a rate needs {FEWEST} snapshots and the run holds {len(run)} ({MORE})")
@@ -160,15 +158,14 @@ def _last_stretch(good: Array) -> Array:
 
 
 def _stepped(run: Run, value: float, window: tuple[float, float], solver: Mapping[str, Any]) -> float:
-    """The rate that the steps of the run between two times give a mode; NaN but for finite volumes in 1D."""
-    if solver.get("method") != "fv" or run.dim != 1:
+    """The rate that the steps of the run between two times give a mode; NaN where the method does not know it.
+
+    In 2D steps are split by direction, and it is not known either.
+    """
+    method = METHODS.get(str(solver.get("method")))
+    if method is None or method.amplification is None or run.dim != 1:
         return np.nan
     chosen = (run.steps["t"] > window[0] + 1e-12) & (run.steps["t"] <= window[1] * (1 + 1e-12))
-    z, powers = value * run.steps["dt"][chosen], 1.0
-    if solver.get("dt") == "adaptive":
-        z, powers = 0.5 * z, 2.0  # the solution kept is that of two half steps
-    first = solver.get("order") == 1
-    factor = 1.0 / (1.0 + z) if first else np.abs(1.0 - (1.0 - 2.0 * GAMMA) * z) / (1.0 + GAMMA * z) ** 2
     with np.errstate(divide="ignore"):
-        total = powers * float(np.log(factor).sum())
+        total = float(np.log(method.amplification(solver, value * run.steps["dt"][chosen])).sum())
     return -total / (window[1] - window[0])

@@ -8,9 +8,10 @@ from typing import Any
 from ... import diagnostics
 from ...cases.building import build
 from ...cases.loading import override
-from ...cases.schema import Case, GeodesicTable
+from ...cases.schema import Case
 from ...cases.varying import nested
-from ...energy.flow import Flow, Snapshot
+from ...energy.flow import Flow
+from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from .mean_field import Steady, corrected
@@ -99,8 +100,9 @@ class Setting:
 
 def check_case(case: Case) -> None:
     """Raise CaseError where the case is no gradient flow of its energy: a geodesic, or a bound on the density."""
-    if isinstance(case.solver, GeodesicTable):
-        raise CaseError(f"{case.path}: solver.method: a geodesic has no stationary states; choose fv or jko")
+    if case.traits.path:
+        name = case.solver.method
+        raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose fv or jko")
     if getattr(case.solver, "congestion", None) is not None:
         raise CaseError(
             f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "

@@ -1,0 +1,237 @@
+"""A method is one folder and one word: records, the union they make, and a toy that enters by them alone."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+from pydantic import Field as Key
+
+import wgfpde as wgf
+from wgfpde.base.case_table import Positive, Table
+from wgfpde.cases.loading import loads
+from wgfpde.cases.schema import json_schema
+from wgfpde.cli import main
+from wgfpde.diagnostics import REGISTRY
+from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
+from wgfpde.energy.snapshot import Column, Field, Report, Snapshot, Traits
+from wgfpde.errors import CaseError
+from wgfpde.methods import METHODS, Built, Method, register
+
+PACKAGE = Path(wgf.__file__).parent
+CASE = """
+title = "Relaxation to the mean, with walkers beside it"
+grid = { shape = [12, 8], lower = [0.0, 0.0], upper = [3.0, 2.0] }
+energy = { internal = { kind = "entropy" } }
+initial = { density = "1 + x + y**2", mass = 2.0 }
+solver = { method = "mixing", dt = 0.1 }
+time = { end = 1.0 }
+output = { every = 0.5 }
+"""
+
+
+class MixingTable(Table):
+    """ρ ← (1 − dt) ρ + dt ⟨ρ⟩."""
+
+    method: Literal["mixing"]
+    dt: Positive = Key(description="step, below 1")
+    walkers: int = Key(default=5, description="points that wander beside the density")
+    seed: int = Key(default=7, description="of the walkers")
+
+
+class Mixing:
+    """Keeps mass and sign for dt ≤ 1; every convex energy falls.  Walkers are drawn anew from their step's number."""
+
+    def __init__(self, table, flow):
+        self.table, self.flow = table, flow
+
+    def warm_up(self):
+        pass
+
+    def step(self, snapshot, t_next):
+        dt = min(self.table.dt, t_next - snapshot.t)
+        mean = self.flow.mass(snapshot.rho) / self.flow.grid.volume
+        lands = t_next - snapshot.t <= self.table.dt * (1 + 1e-9)
+        walk = np.random.default_rng([self.table.seed, snapshot.step]).normal(size=snapshot.fields["position"].shape)
+        fields = {"rho": (1 - dt) * snapshot.rho + dt * mean, "position": snapshot.fields["position"] + 0.01 * walk}
+        t = t_next if lands else snapshot.t + dt
+        return Snapshot(t, snapshot.step + 1, snapshot.fields | fields, dt, report=Report(transport=dt))
+
+
+def _build(table, asked):
+    if table.dt > 1:
+        raise CaseError(f"{asked.path}: solver.dt: expected at most 1, found {table.dt:g}")
+    dims = (("walker", table.walkers), ("axis", asked.flow.grid.dim))
+    fields = (
+        Field("position", "1", "positions", "Where the walkers are.", dims),
+        Field("excess", "1", "excess", "Density above the mean.", stored=False),
+    )
+    return Built(Mixing(table, asked.flow), COLUMNS, fields, {"position": np.full([n for _, n in dims], 0.5)})
+
+
+COLUMNS = (Column("transport", "1", "share mixed", "How much of the density went to the mean."),)
+MIXING = Method(
+    name="mixing",
+    table=MixingTable,
+    build=_build,
+    traits=lambda table: Traits(wasserstein=False, tends_to_gibbs=False, random=True, step=table.dt),
+    equation=lambda energy, table: "mixing",
+    sampling="centre",
+    diagnostics=("spread_of_walkers",),
+    columns=COLUMNS,
+)
+
+
+@pytest.fixture
+def mixing():
+    @diagnostic("spread of the walkers", applies=NEVER, on_request=with_field("position"))
+    def spread_of_walkers(s):
+        """Standard deviation of the positions of the walkers."""
+        return float(np.std(s.snapshot.fields["position"]))
+
+    register(MIXING)
+    yield MIXING
+    del METHODS["mixing"], REGISTRY["spread_of_walkers"]
+
+
+def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):
+    (tmp_path / "case.toml").write_text(CASE)
+    out = tmp_path / "out"
+    assert main(["check", str(tmp_path / "case.toml")]) == 0
+    assert "about 10 steps" in capsys.readouterr().out
+    assert main(["run", str(tmp_path / "case.toml"), "--out", str(out), "--plot"]) == 0
+    text = capsys.readouterr().out
+    assert "mixing" in text and "mass drift" in text and "energy rise" in text and "BROKEN" not in text
+    assert (out / "plots").is_dir() and main(["inspect", str(out)]) == 0 and main(["report", str(out)]) == 0
+    run = wgf.read(out)
+    assert run.fields["position"].shape == (3, 5, 2) and run.field_dims["position"] == ("t", "walker", "axis")
+    np.testing.assert_array_equal(run.fields["position"][0], 0.5)
+    assert run.diagnostics["spread_of_walkers"][-1] == pytest.approx(np.std(run.fields["position"][-1]), rel=1e-14)
+    assert run.attributes["seed"] == "7" and run.attributes["sampling"] == "centre"
+    assert run.attributes["equation"] == "mixing" and "excess" not in run.fields
+    np.testing.assert_allclose(run.steps["transport"], 0.1)
+    expected = 1 + (run.rho[0] - 1 / 3) * 0.9**10 - 1 + 1 / 3
+    np.testing.assert_allclose(run.rho[-1], expected, rtol=1e-13)
+    assert not {"slack_evi", "energy_balance", "de_bruijn"} & set(run.diagnostics)  # of gradient flows in W2 only
+
+
+def test_a_run_that_was_stopped_goes_on_with_its_fields(mixing, tmp_path):
+    whole = wgf.run(loads(CASE), tmp_path / "whole", progress=False)
+    half = wgf.run(loads(CASE), tmp_path / "half", progress=False, time={"end": 0.5})
+    half = wgf.resume(half, until=1.0, progress=False)
+    for name in ("rho", "position"):
+        with h5py.File(whole.path) as a, h5py.File(half.path) as b:
+            np.testing.assert_array_equal(a[name][...], b[name][...])
+
+
+def test_only_what_is_named_is_stored(mixing, tmp_path):
+    named = wgf.run(loads(CASE), tmp_path / "a", progress=False, output={"fields": ["excess"]})
+    assert list(named.fields) == ["excess"] and named.fields["excess"].shape == (3, 8, 12)
+    assert np.all(np.isnan(named.fields["excess"]))  # this method offers it and never makes it
+    none = wgf.run(loads(CASE), tmp_path / "b", progress=False, output={"fields": []})
+    assert none.fields == {} and none.attributes["fields"] == ""
+    with pytest.raises(CaseError, match=r'output\.fields: method = "mixing" has no field "postion"; did you mean "pos'):
+        wgf.run(loads(CASE), tmp_path / "c", output={"fields": ["postion"]})
+    with pytest.raises(CaseError, match='method = "fv" has no field "phi"'):
+        wgf.run("heat_1d", tmp_path / "d", output={"fields": ["phi"]})
+
+
+def test_fields_too_large_to_be_stored_unasked_are_refused(mixing, tmp_path):
+    with pytest.raises(CaseError, match=r"position would take 2\.\d+ GiB in 3 snapshots; .*fields = \[\]"):
+        wgf.run(loads(CASE), tmp_path / "a", solver={"walkers": 60_000_000})
+    assert not (tmp_path / "a").exists()
+
+
+def test_mistakes_name_the_new_method(mixing):
+    with pytest.raises(CaseError, match='expected "fv", "jko", "geodesic" or "mixing", found "mixng"; did you mean "m'):
+        loads(CASE.replace('"mixing"', '"mixng"'))
+    with pytest.raises(CaseError, match='unknown key; did you mean "walkers"'):
+        loads(CASE.replace("dt = 0.1", "dt = 0.1, walker = 3"))
+    with pytest.raises(CaseError, match=r"^case: solver\.dt: expected at most 1, found 2$"):
+        wgf.run(loads(CASE), solver={"dt": 2.0}, time={"end": 2.0}, output={"every": 2.0})
+    with pytest.raises(CaseError, match=r"is not a multiple of tau = 0.1"):
+        loads(CASE.replace("every = 0.5", "every = 0.25"))
+
+
+def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
+    run = wgf.run(loads(CASE), tmp_path / "out", progress=False)
+    del METHODS["mixing"]
+    try:
+        with pytest.raises(CaseError, match='expected "fv", "jko" or "geodesic", found "mixing"'):
+            loads(CASE)
+        assert [p for p in run._repr_html_().split("<") if "energy rise" in p] == []  # nobody knows whether it falls
+        assert main(["inspect", str(run.folder)]) == 0 and main(["plot", str(run.folder)]) == 0
+    finally:
+        METHODS["mixing"] = mixing
+
+
+def test_no_method_is_named_outside_its_family():
+    """The word in `solver.method` and the class of its table decide nothing elsewhere."""
+    families = {PACKAGE / "methods" / name for name in ("finite_volumes", "jko", "paths")}
+    named = re.compile(
+        r"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "(fv|jko|geodesic)"|\b(Fv|Jko|Geodesic)Table\b"""
+    )
+    for path in PACKAGE.rglob("*.py"):
+        if not families & set(path.parents):
+            found = named.search(path.read_text(encoding="utf-8"))
+            assert found is None, f"{path.relative_to(PACKAGE)}: {found[0]}"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_records(name):
+    """What a record says of all that its builder may give is what it gives; its table is in the schema."""
+    method = METHODS[name]
+    assert method.table.__doc__ and method.name == name
+    definitions = json_schema()["$defs"]
+    assert definitions[method.table.__name__]["properties"]["method"]["const"] == name
+    case = wgf.load({"fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d"}[name])
+    problem = wgf.cases.building.build(case)
+    assert set(problem.columns) <= set(method.columns) and set(problem.fields) <= set(method.fields)
+    assert problem.traits == method.traits(case.solver) and method.arrays(case.solver, 2) > 0
+    span = case.time.end - case.time.start
+    coarse = [f"output.every={span / 4!r}", *method.coarse(case.solver, span, 16)]
+    assert wgf.load(case.name, coarse).solver.method == name
+
+
+def test_needs():
+    with pytest.raises(CaseError, match='target: only method = "geodesic" has one, found method = "fv"'):
+        wgf.load("heat_1d", ['target={density="1"}'])
+    with pytest.raises(CaseError, match='target: missing: method = "geodesic" needs a table with one of density'):
+        wgf.load("heat_1d", ['solver={method="geodesic"}'])
+
+
+# ---- the dual potential of JKO steps ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("solver", "bound"), [({}, 1e-7), ({"algorithm": "pdhg", "inner_steps": 4, "tolerance": 1e-6}, 5e-3)]
+)
+def test_phi_of_jko_steps_is_stored_on_request(tmp_path, solver, bound):
+    """τ δE/δρ + φ − |∇φ|²/4N is constant where there is mass; the mean moves by the mean of ∇φ, to order τ²."""
+    tau, steps = 0.05, solver.get("inner_steps", 1)
+    asked = {"grid": {"shape": [128]}, "solver": {"method": "jko", "scheme": "jko", "tau": tau, **solver}}
+    asked |= {"time": {"end": 2 * tau}, "output": {"fields": ["phi"], "every": tau}}
+    run = wgf.run("jko_gaussian_1d", tmp_path / "out", progress=False, **asked)
+    assert run.fields["phi"].shape == (3, 128) and np.all(np.isnan(run.fields["phi"][0]))
+    phi, rho, x = run.fields["phi"][2], run.rho[2], run.centers[0]
+    flow = wgf.cases.building.build(wgf.load("jko_gaussian_1d", grid={"shape": [128]})).flow
+    slope = np.diff(phi) / np.diff(x)
+    square = 0.5 * (np.append(0, slope**2) + np.append(slope**2, 0))
+    inside = rho > 1e-3 * rho.max()
+    level = (tau * flow.variation(rho) + phi - square / (4 * steps))[inside]
+    size = np.ptp(phi[inside])
+    assert np.ptp(level) < bound * size
+    moved = flow.integral(0.5 * (run.rho[1] + rho) * np.gradient(phi, x))
+    mean = [flow.integral(run.rho[k] * x) for k in (1, 2)]
+    assert moved == pytest.approx(mean[1] - mean[0], rel=1e-4 if steps == 1 else 0.05)
+    with xarray.open_dataset(run.path, engine="h5netcdf") as data:
+        assert data["phi"].dims == ("t", "x") and data["phi"].attrs["long_name"] == "dual potential"
+    assert run.to_xarray()["phi"].shape == (3, 128)
+
+
+def test_a_jko_run_stores_no_field_unasked(tmp_path):
+    run = wgf.run("jko_gaussian_1d", tmp_path / "out", progress=False, time={"end": 0.1}, output={"every": 0.1})
+    assert run.fields == {}

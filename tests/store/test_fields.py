@@ -1,0 +1,111 @@
+"""Fields beside the density: one dataset each, with dimensions, in files that grow, go on, shrink and are exported."""
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray
+
+from wgfpde.energy.snapshot import Field, Report, Snapshot
+from wgfpde.errors import StoreError
+from wgfpde.grid import Grid
+from wgfpde.store import Label, Writer, read
+from wgfpde.store.export.to_netcdf import netcdf
+
+GRID = Grid([0.0, -1.0], [3.0, 1.0], [6, 4])
+PHI = Field("phi", "m^2", "potential", "One value a cell.")
+POSITION = Field("position", "m", "positions", "One row a particle.", (("particle", 5), ("axis", 2)))
+FIELDS = (PHI, POSITION)
+LABELS = [Label("mass", "1", "mass", "Total mass.")]
+ABOUT = {"title": "with fields", "equation": "heat", "method": "fv"}
+
+
+def state(k, lacking=()):
+    fields = {"rho": np.full(GRID.shape, 1.0 + k), "phi": np.arange(24.0).reshape(4, 6) + 100 * k}
+    fields["position"] = np.arange(10.0).reshape(5, 2) - k
+    return Snapshot(0.5 * k, k, {name: v for name, v in fields.items() if name not in lacking})
+
+
+def fill(writer, first, last):
+    for k in range(first, last):
+        writer.append_step(0.5 * k, 0.5, Report())
+        writer.append(state(k, ("phi",) if k == 0 else ()), {"mass": 1.0 + k})
+
+
+def make(path, count, planned=3, **options):
+    with Writer(path, GRID, ABOUT, LABELS, planned, fields=FIELDS, **options) as writer:
+        fill(writer, 0, count)
+        writer.finish("finished")
+    return read(path)
+
+
+def check(run, count):
+    assert list(run.fields) == ["phi", "position"] and len(run.fields["phi"]) == count
+    assert run.fields["phi"].shape == (count, 4, 6) and run.fields["position"].shape == (count, 5, 2)
+    assert np.all(np.isnan(run.fields["phi"][0]))  # that snapshot lacked it
+    for k in range(1, count):
+        np.testing.assert_array_equal(run.fields["phi"][k], state(k).fields["phi"])
+    np.testing.assert_array_equal(run.fields["position"][:], [state(k).fields["position"] for k in range(count)])
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}, {"precision": "float32"}], ids=str)
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_what_goes_in_comes_out(tmp_path, count, options):
+    """Also where the file must grow, is cut to its rows, or is packed."""
+    run = make(tmp_path / "run.h5", count, **options)
+    check(run, count)
+    assert run.attributes["fields"] == "phi position" and run.attributes["format"] == 1
+    assert run.field_dims == {"phi": ("t", "y", "x"), "position": ("t", "particle", "axis")}
+    assert run.field_labels["position"] == Label("position", "m", "positions", "One row a particle.")
+
+
+@pytest.mark.parametrize("planned", [3, 12], ids=["by a copy", "in place"])
+def test_a_file_goes_on_with_its_fields(tmp_path, planned):
+    path = tmp_path / "run.h5"
+    with Writer(path, GRID, ABOUT, LABELS, planned, fields=FIELDS) as writer:
+        fill(writer, 0, 3)
+    with Writer.reopen(path, GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=FIELDS) as writer:
+        fill(writer, 2, 6)
+        writer.finish("finished")
+    check(read(path), 6)
+
+
+def test_a_file_with_other_fields_does_not_go_on(tmp_path):
+    make(tmp_path / "run.h5", 3)
+    with pytest.raises(StoreError, match="beside rho it holds phi position; expected phi"):
+        Writer.reopen(tmp_path / "run.h5", GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=(PHI,))
+
+
+def test_opened_elsewhere(tmp_path):
+    run = make(tmp_path / "run.h5", 3)
+    for engine in ("h5netcdf", "netcdf4"):
+        with xarray.open_dataset(run.path, engine=engine) as data:
+            assert data["position"].dims == ("t", "particle", "axis") and data["phi"].dims == ("t", "y", "x")
+            assert data["phi"].attrs["units"] == "m^2"
+    with netCDF4.Dataset(run.path) as data:
+        assert data.variables["position"].dimensions == ("t", "particle", "axis")
+
+
+def test_exported(tmp_path):
+    run = make(tmp_path / "run.h5", 4, planned=4)
+    (path,) = netcdf(run, tmp_path / "run.nc", [1, 3])
+    with netCDF4.Dataset(path) as data:
+        assert data.variables["position"].dimensions == ("t", "particle", "axis")
+        np.testing.assert_array_equal(data["phi"][:], [state(k).fields["phi"] for k in (1, 3)])
+        np.testing.assert_array_equal(data["position"][:], [state(k).fields["position"] for k in (1, 3)])
+
+
+def test_names_that_the_file_uses_and_dimensions_of_two_sizes(tmp_path):
+    for field in (Field("rho", "", "", ""), Field("a", "", "", "", (("x", 3),))):
+        with pytest.raises(StoreError, match="cannot have the name"):
+            Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=(field,))
+    two = (POSITION, Field("other", "", "", "", (("particle", 6),)))
+    with pytest.raises(StoreError, match="particle has 5 places for one field and 6 for another"):
+        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=two)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_fields_is_as_before(tmp_path):
+    with Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 2) as writer:
+        writer.append(state(0), {"mass": 1.0})
+        writer.finish("finished")
+    assert read(tmp_path / "run.h5").fields == {}

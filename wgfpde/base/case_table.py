@@ -1,0 +1,51 @@
+"""What every table of a case file is made of: strict validation, whole sentences for mistakes, and open unions.
+
+No unknown key, no text for a number, nothing infinite.  A union of tables is told apart by one of their keys, its tag
+(`method` of a solver, `kind` of an internal energy); its members are those registered when the case is read, so that a
+method or a law may be added without a line here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+def fail(message: str) -> PydanticCustomError:
+    """A mistake whose text is complete: it is shown after the key path as it stands."""
+    return PydanticCustomError("sentence", "{text}", {"text": message})
+
+
+class Table(BaseModel):
+    """A table of a case file; its docstring and the descriptions of its keys are what the reference shows."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class OneOf:
+    """The annotation of a key that holds one of several tables, told apart by the key `tag`.
+
+    members : gives the tables, asked whenever the schema of the case is built.
+    """
+
+    def __init__(self, tag: str, members: Callable[[], Iterable[type[Table]]]) -> None:
+        self.tag, self.members = tag, members
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        tables = list(self.members())
+        union: Any = reduce(operator.or_, tables)
+        tagged = Annotated[union, Field(discriminator=self.tag)] if len(tables) > 1 else union
+        return handler.generate_schema(tagged)
+
+
+def tags_in_words(tag: str, names: Iterable[str]) -> str:
+    """'a table with method = "fv", "jko" or "geodesic"'."""
+    *some, last = (f'"{name}"' for name in names)
+    return f"a table with {tag} = {', '.join(some)}{' or ' if some else ''}{last}"

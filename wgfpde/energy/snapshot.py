@@ -1,0 +1,137 @@
+"""A snapshot is the state of a march at one time; with it, what a step reports and what is true of a march.
+
+What a step takes and gives, what a file holds, what a checkpoint keeps and what a diagnostic reads are one thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from ..grid import Array
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one accepted step cost and how well it was solved.
+
+    iterations : Newton iterations (0 where the step is linear), summed over all solves of the step.
+    residual : largest ‖residual‖₁ over mass that a solve left, before the mass was restored to rounding.
+    outer : evaluations of W∗ρ.
+    repaired : cells touched by the flux correction that keeps the step non-negative.
+    rejected : attempts thrown away before this step was accepted.
+    gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
+    note : a sentence when something unusual happened.
+
+    JKO only, NaN or 0 elsewhere:
+    linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
+    optimality conditions.   primal, dual : values of the step's two problems; primal = transport + τE.
+    transport : ½W₂² of the step.   drive_residual : residual of the outer iteration on V + W∗ρ.
+    """
+
+    iterations: int = 0
+    residual: float = 0.0
+    outer: int = 0
+    repaired: int = 0
+    rejected: int = 0
+    gap: float = np.nan
+    note: str = ""
+    linear: int = 0
+    continuity: float = np.nan
+    hamilton_jacobi: float = np.nan
+    complementarity: float = np.nan
+    primal: float = np.nan
+    dual: float = np.nan
+    transport: float = np.nan
+    drive_residual: float = np.nan
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """An array of every snapshot beside the density, described for the file; NaN where a snapshot lacks it.
+
+    dims : () for one value a cell; else (name, size) of each dimension, as (("particle", 1000), ("axis", 2)).
+    stored : whether it is stored unasked; else only where [output] fields names it.
+    """
+
+    name: str
+    units: str
+    long_name: str
+    description: str
+    dims: tuple[tuple[str, int], ...] = ()
+    stored: bool = True
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is true of a march, and with it which numbers and promises have a meaning.
+
+    lowers_energy : E never rises.   wasserstein : the march is the gradient flow of E in W₂: its energy balance, de
+    Bruijn's identity, the evolution variational inequality and rates of decay apply.   keeps_mass : ∫ρ is constant.
+    tends_to_gibbs : towards the Gibbs state, where the energy has one.   random : something is drawn.
+    path : solved as a whole from start to end, so that there is no going on after the end.
+    step : the size of which all times are multiples, or None.   order : in time, as the method declares it.
+    """
+
+    lowers_energy: bool = True
+    wasserstein: bool = True
+    keeps_mass: bool = True
+    tends_to_gibbs: bool = True
+    random: bool = False
+    path: bool = False
+    step: float | None = None
+    order: float = 1.0
+
+
+@dataclass(frozen=True, repr=False)
+class Snapshot:
+    """State at one time: what a step takes and gives, what a file holds, what a diagnostic reads.
+
+    t : time.   step : number of accepted steps so far.   fields : {"rho": array of the grid's shape} and what else the
+    scheme wants to find again, such as "drive_rate", d(W∗ρ)/dt of the last step.
+    dt : size of the step that led here (0 at the start).   dt_next : what the step-size controller would like next
+    (0: no wish).   report : how the last step went.
+    """
+
+    t: float
+    step: int
+    fields: dict[str, Array]
+    dt: float = 0.0
+    dt_next: float = 0.0
+    report: Report = field(default_factory=Report)
+
+    @property
+    def rho(self) -> Array:
+        return self.fields["rho"]
+
+    def __repr__(self) -> str:
+        others = [name for name in self.fields if name != "rho"]
+        also = f", also {', '.join(others)}" if others else ""
+        return f"Snapshot(t={self.t:g}, step={self.step}, dt={self.dt:g}, rho of shape {self.rho.shape}{also})"
+
+
+class Stepper(Protocol):
+    """A scheme bound to a flow.
+
+    warm_up : compile, or load, what the steps and their diagnostics will call, so that the first step costs no more
+    than the others.
+    step : one accepted step, never past t_next, landing on t_next exactly when it gets there; raises SolverError when
+    no step however small can be solved.
+    """
+
+    def warm_up(self) -> None: ...
+
+    def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...

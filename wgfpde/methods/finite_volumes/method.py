@@ -1,0 +1,87 @@
+"""method = "fv": structure-preserving finite volumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from ...base.case_table import Positive, Table, fail
+from ...base.toml import show
+from ...energy.snapshot import Traits
+from ...grid import Array
+from ..method import Asked, Built, Method
+from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, BlowUp
+
+GAMMA = 1.0 - math.sqrt(0.5)
+"""Of SDIRK2."""
+
+
+def _step_size(value: object) -> object:
+    """Accept a positive number or "adaptive", with one message for both (a union would give two)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or value == "adaptive" or (number and 0 < value < math.inf):  # type: ignore[operator]
+        return value
+    raise fail(f'expected a positive number or "adaptive", found {show(value)}')
+
+
+StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_size)]
+
+
+class FvTable(Table):
+    """Structure-preserving finite volumes."""
+
+    method: Literal["fv"]
+    order: Literal[1, 2] = Field(default=2, description="order in time, 1 or 2")
+    dt: StepSize = Field(default=None, description='step size, a number > 0 or "adaptive"; default span/200')
+    tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
+    first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
+    stationary: Positive | None = Field(default=None, description=AT_REST)
+    blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
+
+    @model_validator(mode="after")
+    def _first_dt_is_adaptive(self) -> FvTable:
+        if self.first_dt is not None and self.dt != "adaptive":
+            raise fail('first_dt belongs to adaptive stepping; write dt = "adaptive" or remove it')
+        return self
+
+
+def _build(table: FvTable, asked: Asked) -> Built:
+    from .stepper import FiniteVolumes
+
+    assert table.dt is not None  # `_complete` gave it a value
+    return Built(FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads))
+
+
+def _complete(table: FvTable, span: float) -> FvTable:
+    return table if table.dt is not None else table.model_copy(update={"dt": span / 200})
+
+
+def _coarse(table: FvTable, span: float, steps: int) -> list[str]:
+    return ["solver.tolerance=1e-3" if table.dt == "adaptive" else f"solver.dt={span / steps!r}"]
+
+
+def _amplification(solver: Mapping[str, Any], z: Array) -> Array:
+    """|R(z)| of backward Euler, or of SDIRK2; an adaptive step keeps the solution of two half steps."""
+    halves = solver.get("dt") == "adaptive"
+    z = 0.5 * z if halves else z
+    factor = 1.0 / (1.0 + z)
+    if solver.get("order") != 1:
+        factor = np.abs(1.0 - (1.0 - 2.0 * GAMMA) * z) / (1.0 + GAMMA * z) ** 2
+    return factor**2 if halves else factor
+
+
+METHODS = (
+    Method(
+        name="fv",
+        table=FvTable,
+        build=_build,
+        traits=lambda table: Traits(order=float(table.order)),
+        complete=_complete,
+        coarse=_coarse,
+        amplification=_amplification,
+    ),
+)

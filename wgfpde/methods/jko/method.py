@@ -1,0 +1,202 @@
+"""method = "jko": the JKO scheme by Benamou–Brenier, each step a minimisation with a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from ...base.case_table import Positive, Table, fail
+from ...energy.snapshot import Column, Traits
+from ...energy.snapshot import Field as StoredField
+from ...errors import CaseError
+from ..bounds_on_runs import between_snapshots, bounded, duality_gap, energy_rise, largest_rise
+from ..method import Asked, Built, Method
+from ..table_keys import (
+    AT_REST,
+    MOST_ITERATIONS,
+    WHERE_IT_BLOWS_UP,
+    BlowUp,
+    InnerSteps,
+    Iterations,
+    reachable_gap,
+)
+
+if TYPE_CHECKING:
+    from ...store import Run
+
+TOLERANCES = {"newton": 1e-8, "pdhg": 1e-4}
+"""Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
+COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-4}
+"""A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
+CONGESTION_MARGIN = 1e-9
+"""How far, relative, a density may exceed the bound of `congestion`."""
+WORK_ARRAYS, PATH_ARRAYS = {"newton": 50, "pdhg": 15}, 25
+"""Arrays of the grid's size held at once, and what pdhg holds for each inner step."""
+
+
+class JkoTable(Table):
+    """The JKO scheme by Benamou–Brenier: ρ ↦ argmin ½W₂²(ρ, ·) + τE."""
+
+    method: Literal["jko"]
+    tau: Positive = Field(description="JKO step, a positive number")
+    scheme: Literal["jko", "extrapolated"] = Field(
+        default="jko", description='"jko" (order 1 in tau, default) or "extrapolated" (order 2)'
+    )
+    algorithm: Literal["newton", "pdhg"] = Field(default="newton", description='"newton" or "pdhg"')
+    inner_steps: InnerSteps = Field(default=1, description="inner steps of the transport, an integer ≥ 1 (pdhg only)")
+    tolerance: Positive | None = Field(
+        default=None, description="largest relative primal–dual gap; default 1e-8 (newton), 1e-4 (pdhg)"
+    )
+    max_iterations: Iterations = Field(default=None, description=MOST_ITERATIONS)
+    congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
+    stationary: Positive | None = Field(default=None, description=AT_REST)
+    blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
+
+    @field_validator("tolerance")
+    @classmethod
+    def _reachable(cls, tolerance: float | None, info: ValidationInfo) -> float | None:
+        return reachable_gap(tolerance, info.data.get("algorithm", "newton"))
+
+    @model_validator(mode="after")
+    def _newton_takes_plain_steps(self) -> JkoTable:
+        if self.algorithm == "newton" and self.inner_steps > 1:
+            raise fail(f'algorithm = "newton" takes inner_steps = 1, found {self.inner_steps}; "pdhg" takes more')
+        if self.algorithm == "newton" and self.congestion is not None:
+            raise fail('algorithm = "newton" takes no congestion; write algorithm = "pdhg", or remove congestion')
+        if self.scheme == "extrapolated" and self.congestion is not None:
+            raise fail(
+                'scheme = "extrapolated" takes no congestion: the combination of its steps would exceed the bound; '
+                'write scheme = "jko", or remove congestion'
+            )
+        return self
+
+
+STEP_COLUMNS = (
+    Column("linear", "1", "linear iterations", "Conjugate-gradient iterations, summed over the step.", integer=True),
+    Column("continuity", "1", "continuity residual", "Residual of rho - rho0 + div m = 0, relative to the mass."),
+    Column("hamilton_jacobi", "1", "Hamilton-Jacobi residual", "Residual of tau E'(rho) + phi - k(phi) - s = 0."),
+    Column("complementarity", "1", "complementarity", "Residual of rho s = 0, with the slack s of rho >= 0."),
+    Column("primal", "1", "primal value", "1/2 W2^2 + tau E at the density accepted; V + W*rho frozen as converged."),
+    Column("dual", "1", "dual value", "A lower bound of the primal value, from the potential phi."),
+    Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),
+    Column("drive_residual", "1", "interaction residual", "Residual of the outer iteration on V + W*rho."),
+)
+PHI = StoredField(
+    "phi", "1", "dual potential",
+    "Dual potential phi of the last JKO step, in the middle of its last of N inner steps: mass moves by grad phi, and "
+    "tau dE/drho + phi - |grad phi|^2/(4N) is constant where there is mass; NaN before the first step.",
+    stored=False,
+)  # fmt: skip
+
+
+def _build(table: JkoTable, asked: Asked) -> Built:
+    assert table.tolerance is not None  # `_complete` gave it a value
+    if table.algorithm == "pdhg":
+        asked.check_uniform("solver.algorithm", 'algorithm = "newton" takes stretched ones')
+    if table.congestion is not None:
+        _check_congestion(table.congestion, asked)
+    from .stepper import Jko
+
+    span = asked.end - asked.start
+    tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
+    stepper = Jko(
+        asked.flow, tau, table.algorithm, table.inner_steps, table.tolerance, table.max_iterations,
+        table.congestion, table.scheme, asked.threads,
+    )  # fmt: skip
+    return Built(stepper, STEP_COLUMNS, (PHI,))
+
+
+def _check_congestion(congestion: float, asked: Asked) -> None:
+    """Refuse a bound below which the mass does not fit."""
+    mass, volume = asked.flow.mass(asked.rho), asked.flow.grid.volume
+    if congestion < mass / volume:
+        raise CaseError(
+            f"{asked.path}: solver.congestion: {congestion:g} lies below the mean density {mass / volume:.6g} "
+            f"(mass {mass:g} on a grid of volume {volume:g}); enlarge it, or the grid, or lower initial.mass"
+        )
+
+
+def _complete(table: JkoTable, span: float) -> JkoTable:
+    return table if table.tolerance is not None else table.model_copy(update={"tolerance": TOLERANCES[table.algorithm]})
+
+
+def _traits(table: JkoTable) -> Traits:
+    """A crowd of bounded density is no gradient flow of its energy alone, and does not tend to its Gibbs state."""
+    free = table.congestion is None
+    order = 2.0 if table.scheme == "extrapolated" else 1.0
+    return Traits(wasserstein=free, tends_to_gibbs=free, step=table.tau, order=order)
+
+
+def _coarse(table: JkoTable, span: float, steps: int) -> list[str]:
+    return [f"solver={{tau={span / steps!r}, tolerance={COARSE_GAPS[table.algorithm]}}}"]
+
+
+def _arrays(table: JkoTable, dim: int) -> int:
+    path = PATH_ARRAYS * table.inner_steps if table.algorithm == "pdhg" else 0
+    return WORK_ARRAYS[table.algorithm] + path
+
+
+# ---- what runs promise -------------------------------------------------------------------------------------
+
+
+def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """E(tₖ₊₁) + Σ ½W₂²/τ ≤ E(tₖ) + ε' + Σ (primal − dual)/τ, gap ≤ tolerance, W-residual ≤ tolerance.
+
+    The sums are over the steps between two snapshots: staying at ρⁿ has the value τE(ρⁿ), and what is a minimiser up to
+    primal − dual cannot lie higher by more.  An extrapolated step is no minimiser: only its energy is judged, without
+    slack.  Where `congestion` bounds the density, the energy of a denser state is infinite: a start above the bound is
+    left out, and the density of all others is judged.
+    """
+    bound = solver.get("congestion")
+    first = 0 if bound is None else int(run.diagnostics["max"][0] > bound * (1 + CONGESTION_MARGIN))
+    minimisers = solver.get("scheme", "jko") == "jko"
+    slack = _slack(run) if minimisers else 0.0
+    found = [energy_rise(run, first, slack)]
+    if minimisers:
+        spent = between_snapshots(run, run.steps["transport"] / run.steps["dt"])
+        meaning = "the same with the cost ½W₂²/τ of the steps added: each step minimises the sum of both"
+        rises = np.diff(run.diagnostics["energy"]) + spent
+        found.append(largest_rise("E+T/τ rise", meaning, rises, slack, run, first))
+    if bound is not None and first < len(run):
+        meaning = "the largest cell average, where the case bounds it"
+        largest, allowed = np.max(run.diagnostics["max"][first:]), bound * (1 + CONGESTION_MARGIN)
+        found.append(bounded("max density", meaning, largest, allowed))
+    if (tolerance := solver.get("tolerance")) is None:
+        return found
+    if len(gap := run.steps["gap"]):
+        found.append(duality_gap(np.max(gap), tolerance))
+    if np.any(np.isfinite(drive := run.steps.get("drive_residual", np.empty(0)))):
+        meaning = "the largest relative residual of a step in the potential W∗ρ"
+        found.append(bounded("W residual", meaning, np.max(drive), tolerance))
+    return found
+
+
+def _slack(run: Run) -> Any:
+    """What the steps between two snapshots may have missed of their minima, as energy.
+
+    The potential W∗ρ of a step is frozen up to the relative residual of its outer iteration, which changes values by
+    that part of their size.
+    """
+    steps = run.steps
+    parts = [np.max(np.abs(run.diagnostics[f"energy_{name}"])) for name in ("internal", "potential", "interaction")]
+    frozen = np.nan_to_num(steps["drive_residual"]) * (sum(parts) + steps["transport"] / steps["dt"])
+    return between_snapshots(run, np.maximum(steps["primal"] - steps["dual"], 0.0) / steps["dt"] + frozen)
+
+
+METHODS = (
+    Method(
+        name="jko",
+        table=JkoTable,
+        build=_build,
+        traits=_traits,
+        complete=_complete,
+        promises=_promises,
+        arrays=_arrays,
+        coarse=_coarse,
+        columns=STEP_COLUMNS,
+        fields=(PHI,),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Paths that are solved as a whole, from a start to a target."""
