@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "validation" / "benchmarks" / "history"))
 
 import past
+import timed
 from ratios import Ratio, ratio, verdict
 
 
@@ -57,3 +59,9 @@ def test_ratios_are_chained_over_commits():
     lines = [line("a", "b", 9.0), line("a", "b", 2.0), line("c", "b", 0.5)]  # the later line counts
     assert past.chained(lines, "step", ["a", "b", "c", "d"]) == {"a": 1.0, "b": 2.0, "c": 4.0}
     assert past.chained(lines, "other", ["a", "b"]) == {}
+
+
+@pytest.mark.parametrize("name", timed.PLACES)
+def test_every_name_stands_where_this_commit_has_it(name):
+    found = timed.the(name)
+    assert found is getattr(importlib.import_module(timed.PLACES[name][0]), name)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
-from .threads import share_lines
+from .threads import SERIAL_CELLS, share
 
 
 class Cosine:
@@ -58,19 +58,24 @@ class Cosine:
         return self.backward(self.forward(np.array(f, dtype=float)) * inverse)
 
     def _transform(self, a: Array, kind: int) -> Array:
-        """Slab by slab and axis by axis, a block of lines at a time."""
-        for place in np.ndindex(a.shape[:-2]):
-            for axis, wraps in enumerate(self._periodic, start=2 - len(self._periodic)):
-                lines_first = a[place] if axis == 1 else a[place].T
+        """A slab at a time, where there are many cells, each by one thread.
 
-                def along(lines: slice, slab: Array = lines_first, wraps: bool = wraps) -> None:
-                    block = slab[lines]
-                    if wraps:
-                        ducc0.fft.separable_fht(block, axes=(1,), inorm=1, out=block)
-                    else:
-                        ducc0.fft.dct(block, type=kind, axes=(1,), inorm=1, out=block)
+        The library's own threads would change bits: where its ranges of lines end decides how they are rounded.
+        """
+        dim = len(self._periodic)
+        slabs = [a] if a.size < SERIAL_CELLS else [a[place] for place in np.ndindex(a.shape[: a.ndim - dim])]
+        first = slabs[0].ndim - dim
+        walls = [first + axis for axis, wraps in enumerate(self._periodic) if not wraps]
+        circles = [first + axis for axis, wraps in enumerate(self._periodic) if wraps]
 
-                share_lines(along, len(lines_first), a.size, self.threads)
+        def transform(begin: int, end: int) -> None:
+            for slab in slabs[begin:end]:
+                if walls:
+                    ducc0.fft.dct(slab, type=kind, axes=walls, inorm=1, out=slab)
+                if circles:
+                    ducc0.fft.separable_fht(slab, axes=circles, inorm=1, out=slab)
+
+        share(transform, len(slabs), a.size, self.threads)
         return a
 
 

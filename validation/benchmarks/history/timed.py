@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,40 @@ end = 1.0
 """
 
 
+PLACES = {
+    "Energy": ("wgfpde.energy.energy", "wgfpde.energy"),
+    "FiniteVolumes": ("wgfpde.methods.finite_volumes.stepper", "wgfpde.fv"),
+    "Flow": ("wgfpde.energy.flow", "wgfpde.flow"),
+    "Grid": ("wgfpde.grid",),
+    "Internal": ("wgfpde.energy.energy", "wgfpde.energy"),
+    "Jko": ("wgfpde.methods.jko.stepper", "wgfpde.jko"),
+    "Snapshot": ("wgfpde.energy.snapshot", "wgfpde.flow"),
+    "branches": ("wgfpde.studies.stationary", "wgfpde.steady"),
+    "build": ("wgfpde.cases.building", "wgfpde.case"),
+    "compile_expression": ("wgfpde.formulas.compile", "wgfpde.expressions"),
+    "loads": ("wgfpde.cases.loading", "wgfpde.casefile"),
+    "make_interaction": ("wgfpde.energy.interaction", "wgfpde.convolution"),
+    "runner": ("wgfpde.runs", "wgfpde"),
+    "spectrum": ("wgfpde.studies.spectrum", "wgfpde.spectra"),
+    "w2": ("wgfpde.transport",),
+}
+"""Where names stand, in this commit and in those before the rooms."""
+
+
+def the(name: str) -> Any:
+    """What a name stands for, in a commit of any layout.  Raises ImportError where no place has it."""
+    for place in PLACES[name]:
+        try:
+            module = import_module(place)
+        except ImportError:
+            continue
+        try:
+            return getattr(module, name) if hasattr(module, name) else import_module(f"{place}.{name}")
+        except ImportError:
+            continue
+    raise ImportError(f"{name} is in none of {', '.join(PLACES[name])}")
+
+
 def timed(prepare: Prepare) -> Prepare:
     """Enter a benchmark under its name."""
     TIMED[prepare.__name__] = prepare
@@ -79,9 +114,9 @@ def double_well(x: Any, y: Any = 0.0) -> Any:
 
 def _flow(cells: int, dim: int = 2, m: float = 1.0, potential: Any = None, interaction: Any = None) -> Any:
     """An energy on [−3, 3]^dim."""
-    from wgfpde.energy.energy import Energy, Internal
-    from wgfpde.energy.flow import Flow
-    from wgfpde.grid import Grid
+    Energy, Internal = the("Energy"), the("Internal")
+    Flow = the("Flow")
+    Grid = the("Grid")
 
     internal = Internal("entropy", 1.0) if m == 1 else Internal("power", 1.0, m)
     return Flow(Grid([-3.0] * dim, [3.0] * dim, [cells] * dim), Energy(internal, potential, interaction))
@@ -97,8 +132,8 @@ def _hill(flow: Any, compact: bool = False, x0: float = 0.0, width: float = 0.5)
 
 def _fv(flow: Any, rho: Any, dt: float) -> Call:
     """One second-order step."""
-    from wgfpde.energy.snapshot import Snapshot
-    from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+    Snapshot = the("Snapshot")
+    FiniteVolumes = the("FiniteVolumes")
 
     stepper, start = FiniteVolumes(flow, dt=dt), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, 1e6)
@@ -106,8 +141,8 @@ def _fv(flow: Any, rho: Any, dt: float) -> Call:
 
 def _jko(flow: Any, rho: Any, tau: float, *options: Any) -> Call:
     """One JKO step from rest."""
-    from wgfpde.energy.snapshot import Snapshot
-    from wgfpde.methods.jko.stepper import Jko
+    Snapshot = the("Snapshot")
+    Jko = the("Jko")
 
     stepper, start = Jko(flow, tau, *options), Snapshot(0.0, 0, {"rho": rho})
     return lambda: stepper.step(start, tau)
@@ -145,8 +180,8 @@ def fv_mckean_vlasov_2d() -> Call:
 
 @timed
 def fv_adaptive_2d() -> Call:
-    from wgfpde.energy.snapshot import Snapshot
-    from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+    Snapshot = the("Snapshot")
+    FiniteVolumes = the("FiniteVolumes")
 
     flow = _flow(64, potential=double_well)
     start = Snapshot(0.0, 0, {"rho": _hill(flow, width=0.25)})
@@ -179,7 +214,7 @@ def jko_pdhg_2d() -> Call:
 
 @timed
 def transport_w2_2d() -> Call:
-    from wgfpde.transport import w2
+    w2 = the("w2")
 
     flow = _flow(48)
     a, b = _hill(flow, x0=-0.2, width=0.6), _hill(flow, x0=0.2, width=0.6)
@@ -188,7 +223,7 @@ def transport_w2_2d() -> Call:
 
 @timed
 def convolution_2d() -> Call:
-    from wgfpde.energy.interaction import make_interaction
+    make_interaction = the("make_interaction")
 
     flow = _flow(256)
     operator, rho = make_interaction(lambda x, y: (x**2 + y**2) / 2, flow.grid), _hill(flow)
@@ -197,7 +232,7 @@ def convolution_2d() -> Call:
 
 @timed
 def spectrum_1d() -> Call:
-    from wgfpde.studies.spectrum import spectrum
+    spectrum = the("spectrum")
 
     flow = _flow(1600, 1, potential=double_well)
     return lambda: spectrum(flow)
@@ -205,10 +240,10 @@ def spectrum_1d() -> Call:
 
 @timed
 def stationary_1d() -> Call:
-    from wgfpde.energy.energy import Energy, Internal
-    from wgfpde.energy.flow import Flow
-    from wgfpde.grid import Grid
-    from wgfpde.studies.stationary import branches
+    Energy, Internal = the("Energy"), the("Internal")
+    Flow = the("Flow")
+    Grid = the("Grid")
+    branches = the("branches")
 
     energy = Energy(Internal("entropy", 0.3), lambda x: x**4 / 4 - x**2 / 2, lambda x: x**2 / 2)
     flow = Flow(Grid([-3.0], [3.0], [100]), energy)
@@ -218,8 +253,8 @@ def stationary_1d() -> Call:
 @timed
 def run_heat_1d() -> Call:
     """The whole of a run, from its text to its file."""
-    from wgfpde.cases.building import loads
-    from wgfpde.runs import runner
+    loads = the("loads")
+    runner = the("runner")
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -231,7 +266,7 @@ def run_heat_1d() -> Call:
 
 @timed
 def expressions_compile() -> Call:
-    from wgfpde.formulas.compile import compile_expression
+    compile_expression = the("compile_expression")
 
     text = "theta*exp(-((x - 0.3)**2 + y**2)/(2*0.2)) + (x**2 - 1)**2*cos(pi*y) + sqrt(1 + x**2 + y**2)"
     return lambda: compile_expression(text, ("x", "y", "r"), {"theta": 1.5})
@@ -240,7 +275,7 @@ def expressions_compile() -> Call:
 @timed
 def case_build() -> Call:
     """From text to a problem: reading, checking, sampling of V, W and the initial density."""
-    from wgfpde.cases.building import build, loads
+    build, loads = the("build"), the("loads")
 
     return lambda: build(loads(CROWD), 1)
 
