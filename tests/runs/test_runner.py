@@ -330,7 +330,7 @@ WARM_UP = """
     problem = build(load(sys.argv[1], sys.argv[2:]))
     stepper, flow, state = problem.stepper, problem.flow, problem.initial
     assert not compiled()
-    diagnostics.warm_up(flow)
+    diagnostics.warm_up(flow, [d.name for d in problem.diagnostics])
     stepper.warm_up()
     warm = compiled()
     assert warm

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..grid.grid import grid_text
 from ..store import Run
-from .inequalities import balance, certificates, sentences
+from .inequalities import balance, inequalities_of, sentences
 
 LEAST = "min density"
 MEANING = {
@@ -65,7 +65,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "compile_seconds": run.attributes.get("compile_seconds"),
         "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items()},
         "promises": promises_of(run) if len(run) else [],
-        "certificates": certificates(run),
+        "certificates": inequalities_of(run),
         "balance": balance(run),
     }
 
