@@ -65,7 +65,8 @@ def de_bruijn(v: Validation) -> None:
     for cells in (160, 320):
         run = v.run("ou_1d", f"grid.shape=[{cells}]", "grid.lower=[-6]", "grid.upper=[6]", "params.kappa=0.7",
                     "params.lam=1.3", "params.s0=0.4", "params.m0=0", "energy.internal.kappa=0.7", "solver.dt=5e-4",
-                    "time.end=1e-3", "output.every=5e-4", 'output.diagnostics=["entropy_gibbs", "fisher_gibbs"]')  # fmt: skip
+                    "time.end=1e-3", "output.every=5e-4",
+                    'output.diagnostics=["entropy_gibbs", "fisher_gibbs"]')  # fmt: skip
         h = run.diagnostics["entropy_gibbs"]
         sides.append(((4 * h[1] - 3 * h[0] - h[2]) / 1e-3, -0.7 * run.diagnostics["fisher_gibbs"][0]))
     for name, coarse, fine in zip(("dH/dt", "−κI"), *sides, strict=True):

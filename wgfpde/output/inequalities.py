@@ -52,7 +52,7 @@ def inequalities_of(run: Run) -> list[dict[str, Any]]:
     """The inequalities that a run recorded.
 
     A list of {name, meaning, slack, t, share, constant, source, holds, verdict, reason}: the smallest slack, when, its
-    share of the larger side (EVI: of ½W₂² before), λ or K, where that comes from.   reason : why it says nothing, or "".
+    share of the larger side (EVI: of ½W₂² before), λ or K, where that comes from.   reason : why it says nothing.
     verdict : "holds", "VIOLATED", "says nothing here" or "not judged"; holds is None for the last two.
     """
     d = run.diagnostics
