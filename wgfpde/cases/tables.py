@@ -174,7 +174,7 @@ class OutputTable(Table):
     every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
     times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
     diagnostics: list[str] = Field(
-        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
+        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
     )
     precision: Literal["float64", "float32"] = Field(
         default="float64", description='of the densities in the file, "float64" (default) or "float32"'
