@@ -98,3 +98,16 @@ def _at_the_top(path: Path) -> set[tuple[str, ...]]:
             base = (*here[: len(here) - node.level + 1], *(node.module.split(".") if node.module else ()))
             found |= {(*base, alias.name) for alias in node.names}
     return found
+
+
+def test_certificates_are_known_by_their_face():
+    """Nothing outside that folder imports a module of it; and what tells of stored runs needs no diagnostics at all."""
+    inside = PACKAGE / "diagnostics" / "certificates"
+    modules = {path.stem for path in inside.glob("*.py")}
+    for path in SOURCES:
+        names = [name for name in IMPORTS[path] if name[0] == "diagnostics"]
+        if room_of(path) == "output":
+            assert not names, f"{path.relative_to(PACKAGE)} reads stored runs: it must not import diagnostics"
+        if path.parent != inside:
+            for name in names:
+                assert not (name[1:2] == ("certificates",) and name[2:] and name[2] in modules), path

@@ -129,7 +129,8 @@ def solve(v: Validation, f: Family, n: int):
                  *(f"grid.{key}=[{value}]" for key, value in sides.items()), f"energy.internal.m={f.m}",
                  f"initial.density={rho.replace('TIME', f'({first!r})')}", f"exact.density={rho.replace('TIME', 't')}",
                  f"time.start={first!r}", f"time.end={last!r}", f"output.every={(last - first) / 10!r}",
-                 f"solver.dt={(last - first) / n!r}")  # fmt: skip
+                 f"solver.dt={(last - first) / n!r}",
+                 f"output.diagnostics={['w2_previous'] if f.d == 1 else []}")  # fmt: skip
 
 
 def scale(f: Family, t):

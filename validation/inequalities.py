@@ -46,7 +46,8 @@ def check(v: Validation) -> None:
         v.at_most(f"{text}: largest H/(H₀ e^{{−2λt}}) at t > 0", np.max(fall), 1.0, "convex V: Bakry–Émery")
     de_bruijn(v)
     balance(v)
-    double = v.run("double_well_1d", "energy.internal.kappa=0.5", "grid.shape=[200]", "solver.dt=0.05")
+    double = v.run("double_well_1d", "energy.internal.kappa=0.5", "grid.shape=[200]", "solver.dt=0.05",
+                   'output.diagnostics=["fisher_gibbs", "w2_gibbs"]')  # fmt: skip
     v.at_most("double well: λ by Holley–Stroock", float(double.attributes["sobolev"]), DOUBLE_WELL_GAP, "below the gap")
     v.about("Fokker-Planck", "translate_1d", "1D fv")
     # the dissipation is summed by the trapezoidal rule; what is lost in all is 1.96
@@ -64,7 +65,8 @@ def de_bruijn(v: Validation) -> None:
     for cells in (160, 320):
         run = v.run("ou_1d", f"grid.shape=[{cells}]", "grid.lower=[-6]", "grid.upper=[6]", "params.kappa=0.7",
                     "params.lam=1.3", "params.s0=0.4", "params.m0=0", "energy.internal.kappa=0.7", "solver.dt=5e-4",
-                    "time.end=1e-3", "output.every=5e-4")  # fmt: skip
+                    "time.end=1e-3", "output.every=5e-4",
+                    'output.diagnostics=["entropy_gibbs", "fisher_gibbs"]')  # fmt: skip
         h = run.diagnostics["entropy_gibbs"]
         sides.append(((4 * h[1] - 3 * h[0] - h[2]) / 1e-3, -0.7 * run.diagnostics["fisher_gibbs"][0]))
     for name, coarse, fine in zip(("dH/dt", "−κI"), *sides, strict=True):
@@ -76,7 +78,7 @@ def balance(v: Validation) -> None:
     """E(0) − E(t) = ∫∫ρ|∇ξ|²: what a scheme loses otherwise is of its order in the step, whatever h."""
     steps = [0.02, 0.01, 0.005, 0.0025]
     defect = {"defect": lambda run: abs(float(run.diagnostics["energy_balance"][-1]))}
-    settings = "grid.shape=[160]", "output.every=2"
+    settings = "grid.shape=[160]", "output.every=2", 'output.diagnostics=["energy_balance"]'
     for order in (1, 2):
         found = v.converge("ou_1d", {"solver.dt": steps}, *settings, f"solver.order={order}", errors=defect)
         v.equal(f"order {order}: that of E(t) + ∫D − E(0) in dt, last three", found.fitted_last["defect"], order, 0.15,

@@ -20,7 +20,10 @@ C2 = 0.531923040535
 """∫|y|²F of Barenblatt's profile in 2D, m = 2: dilations R₁ to R₂ have W₂² = c₂(R₁ − R₂)²."""
 UNIFORM = 13 / 12
 """From U[0, 1] to U[½, 2½]: (Δ mid)² + (Δ length)²/12."""
-LINE = ("double_well_1d", 'solver={method="geodesic"}', "time.end=1", "output.every=0.25")
+LINE = (
+    "double_well_1d", 'solver={method="geodesic"}', "time.end=1", "output.every=0.25",
+    'output.diagnostics=["w2_previous"]',
+)  # fmt: skip
 PLANE = ("double_well_2d", 'solver={method="geodesic"}', "time.end=1", "output.every=0.5")
 
 

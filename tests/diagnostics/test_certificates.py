@@ -1,5 +1,6 @@
 """Inequalities along actual runs, the balance of their energy, and what is told of them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 
 from wgfpde import cli, store
 from wgfpde.cases import building as case
-from wgfpde.diagnostics.certificates.constants import convexity
+from wgfpde.diagnostics import REGISTRY
+from wgfpde.diagnostics.certificates import convexity
 from wgfpde.errors import CaseError
-from wgfpde.output.inequalities import balance, certificates, sentences
+from wgfpde.output.inequalities import balance, inequalities_of, sentences
 from wgfpde.runs import runner
 
 TRANSLATE = """
@@ -31,6 +33,7 @@ dt = 0.005
 end = 1.0
 [output]
 every = 0.1
+diagnostics = ["entropy_gibbs", "slack_hwi", "slack_evi", "energy_balance", "de_bruijn", "slack_lsi"]
 """
 LAM, KAPPA, SHIFT, MASS = 1.3, 0.7, 1.0, 2.0
 
@@ -67,7 +70,7 @@ def test_entropy_of_a_translate_decays_at_twice_lambda(tmp_path):
 
 
 def test_all_is_said_to_hold(translate):
-    found = certificates(translate)
+    found = inequalities_of(translate)
     assert [c["name"] for c in found] == ["log-Sobolev", "Talagrand", "HWI", "EVI"]
     assert all(c["holds"] for c in found)
     assert all(c["constant"] == pytest.approx(LAM, rel=1e-8) and c["source"] == "Hess V" for c in found)
@@ -77,7 +80,7 @@ def test_all_is_said_to_hold(translate):
 def test_nothing_is_violated_as_it_comes_to_rest(cells, tmp_path):
     """H falls to 1e-8: the distance is far below a cell, and Talagrand's inequality is an equality there."""
     run = run_of(tmp_path, "time.end=7", "solver.dt=0.02", "output.every=0.02", f"grid.shape=[{cells}]")
-    *of_states, evi = certificates(run)
+    *of_states, evi = inequalities_of(run)
     assert all(c["holds"] for c in of_states), of_states
     assert evi["holds"] is (None if cells == 16 else True)  # 16 cells are too coarse to say anything of the flow
     assert np.all(run.diagnostics["slack_talagrand"] >= -1e-9 * run.diagnostics["w2_gibbs"] ** 2)
@@ -87,7 +90,7 @@ def test_nothing_is_violated_as_it_comes_to_rest(cells, tmp_path):
 def test_a_constant_that_is_too_large_is_found_out(tmp_path, lam):
     """Where 1.3 is true the part 1 − 1.3/λ of the larger side, H, is missing."""
     run = run_of(tmp_path, f"energy.lambda={lam}")
-    found = {c["name"]: c for c in certificates(run)}
+    found = {c["name"]: c for c in inequalities_of(run)}
     assert [found[name]["holds"] for name in ("log-Sobolev", "Talagrand", "HWI")] == [False, False, True]
     assert found["log-Sobolev"]["share"] == pytest.approx(LAM / lam - 1, rel=1e-2)
     assert (found["Talagrand"]["source"], found["HWI"]["source"]) == ("the case", "Hess V")
@@ -98,7 +101,7 @@ def test_a_violation_far_below_zero_is_one(translate):
     """Also where the side that should be larger is negative itself, as that of HWI with a large K."""
     run = replace(translate, diagnostics=dict(translate.diagnostics))
     run.diagnostics["slack_hwi"] = -3 * KAPPA * run.diagnostics["entropy_gibbs"]
-    found = {c["name"]: c for c in certificates(run)}["HWI"]
+    found = {c["name"]: c for c in inequalities_of(run)}["HWI"]
     assert found["holds"] is False and found["share"] == pytest.approx(-1.5)
 
 
@@ -164,7 +167,7 @@ def test_evi_of_large_steps(tmp_path, order):
     """Implicit steps contract by 1/(1 + K dt) at least, which is what EVI is taken with: no step size breaks it."""
     for dt in (0.1, 0.5):
         run = run_of(tmp_path, f"solver.order={order}", f"solver.dt={dt}", "output.every=0.5", "time.end=2")
-        assert certificates(run)[-1]["holds"], dt
+        assert inequalities_of(run)[-1]["holds"], dt
 
 
 def test_steep_potentials_over_long_times_do_not_overflow(tmp_path):
@@ -176,14 +179,18 @@ def test_steep_potentials_over_long_times_do_not_overflow(tmp_path):
     start = ("initial.density=exp(-(x-2)**2/0.02)", "grid.shape=[64]", "time.end=0.1")
     run = run_of(tmp_path, *kink, *start)
     assert np.isnan(run.diagnostics["slack_lsi"][0])
-    assert not any(c["holds"] is False for c in certificates(run))
+    assert not any(c["holds"] is False for c in inequalities_of(run))
 
 
 def test_evi_of_a_double_well_is_known_for_any_step(tmp_path):
-    """K = −1 and steps of 2: 1 + K dt is negative, and G = e^{K dt} serves."""
+    """K = −1 and steps of 2: 1 + K dt is negative, and G = e^{K dt} serves; with snapshots 4 apart, between which ½W₂²
+    falls to a hundredth, it says nothing of the run."""
     well = ("energy.potential=x**4/4 - x**2/2", "grid.lower=[-3]", "grid.upper=[3]", "grid.shape=[100]")
     run = run_of(tmp_path, *well, "solver.dt=2", "time.end=20", "output.every=4")
-    assert np.all(run.diagnostics["slack_evi"][1:] > 0) and certificates(run)[-1]["holds"]
+    assert np.all(run.diagnostics["slack_evi"][1:] > 0)
+    assert verdicts_of(run)["EVI"] == "says nothing here"
+    run = run_of(tmp_path, *well, "solver.dt=2", "time.end=20", "output.every=2")
+    assert verdicts_of(run)["EVI"] == "holds"
 
 
 def test_what_is_not_known_is_no_violation(translate):
@@ -191,9 +198,9 @@ def test_what_is_not_known_is_no_violation(translate):
     for value, expected in ((np.nan, None), (np.inf, None), (-np.inf, False)):
         run = replace(translate, diagnostics=dict(translate.diagnostics))
         run.diagnostics["slack_talagrand"] = np.full(len(run), value)
-        found = {c["name"]: c for c in certificates(run)}
+        found = {c["name"]: c for c in inequalities_of(run)}
         assert found["Talagrand"]["holds"] is expected and found["log-Sobolev"]["holds"]
-        assert "nan" not in " ".join(sentences(certificates(run)))
+        assert "nan" not in " ".join(sentences(inequalities_of(run)))
 
 
 @pytest.mark.parametrize("floor", [0.0, 1e-200, 1e-30, 1e-8])
@@ -205,6 +212,90 @@ def test_the_balance_does_not_depend_on_what_is_next_to_nothing(tmp_path, floor)
     assert abs(run.diagnostics["energy_balance"][-1]) < 0.05 * lost
 
 
+# ---- bounds that say nothing ------------------------------------------------------------------------------
+
+WELL = ("energy.potential=x**4/4 - x**2/2", "energy.internal.kappa=0.02", "grid.lower=[-3]", "grid.upper=[3]")
+WELL = (*WELL, "initial.density=exp(-x**2/0.02)", "solver.dt=0.05", "time.end=10", "output.every=0.5")
+
+
+def verdicts_of(run):
+    return {c["name"]: c["verdict"] for c in inequalities_of(run)}
+
+
+@pytest.mark.parametrize("start", ["exp(-x**2/0.02)", "exp(-(x - 1.5)**2/0.05)"], ids=["ridge", "flank"])
+def test_a_double_well_with_little_noise_says_nothing(tmp_path, start):
+    """λ by Holley–Stroock is e^{−(barrier)/κ}, and the run falls into the wells at a rate of order 1; K = −1 does say
+    something, of a density far from equilibrium."""
+    run = run_of(tmp_path, *WELL, f"initial.density={start}", 'output.diagnostics=["slack_lsi", "slack_talagrand"]')
+    assert run.attributes["sobolev"] < 1e-4
+    found = inequalities_of(run)
+    assert [c["verdict"] for c in found] == ["says nothing here"] * 2 and all(c["holds"] is None for c in found)
+    assert sentences(found)[0].startswith("vacuous     log-Sobolev, Talagrand (λ = ")
+    assert sentences(found)[0].endswith("from Holley-Stroock): says nothing here")
+
+
+def test_all_four_of_a_convex_potential_hold(translate):
+    assert set(verdicts_of(translate).values()) == {"holds"}
+
+
+def test_a_violation_is_not_called_vacuous(tmp_path):
+    """A constant that is too large is broken, however far the other bounds are from what they bound."""
+    run = run_of(tmp_path, *WELL, "energy.lambda=2", 'output.diagnostics=["slack_hwi"]')
+    assert verdicts_of(run) == {"log-Sobolev": "VIOLATED", "Talagrand": "VIOLATED", "HWI": "holds"}
+
+
+@pytest.mark.parametrize(("name", "column"), [("log-Sobolev", "slack_lsi"), ("Talagrand", "slack_talagrand")])
+def test_the_two_limits(translate, name, column):
+    """100 times what is bounded, at every snapshot judged; λ of 1e-3 of the rate, here 1.3, at which H decays."""
+    size = translate.diagnostics["entropy_gibbs"] if name == "log-Sobolev" else translate.diagnostics["w2_gibbs"] ** 2
+    for factor, verdict in ((99.0, "holds"), (101.0, "says nothing here")):
+        run = replace(translate, diagnostics=translate.diagnostics | {column: factor * size})
+        assert verdicts_of(run)[name] == verdict
+    slack = 101 * size
+    slack[3] = 99 * size[3]
+    assert verdicts_of(replace(translate, diagnostics=translate.diagnostics | {column: slack}))[name] == "holds"
+    for part, verdict in ((1.1e-3, "holds"), (0.9e-3, "says nothing here")):
+        run = replace(translate, attributes=translate.attributes | {"sobolev": part * LAM})
+        assert verdicts_of(run)[name] == verdict
+
+
+@pytest.mark.parametrize(("name", "column", "factor"), [("HWI", "slack_hwi", KAPPA), ("EVI", "slack_evi", None)])
+def test_those_of_K_say_nothing_where_the_bound_is_far(translate, name, column, factor):
+    """With K = 0 they lose a term and no more; EVI bounds ½W₂² + κH s, from one snapshot to the next."""
+    d = translate.diagnostics
+    size = KAPPA * d["entropy_gibbs"] if factor else 0.5 * d["w2_gibbs"] ** 2 + KAPPA * d["entropy_gibbs"] * 0.1
+    for k, slack, verdict in (
+        (0.0, 98 * size, "holds"),
+        (0.0, 102 * size, "says nothing here"),
+        (0.0, 0 * size, "holds"),
+    ):
+        run = replace(translate, diagnostics=d | {column: slack}, attributes=translate.attributes | {"convexity": k})
+        assert verdicts_of(run)[name] == verdict
+
+
+def test_a_path_shows_no_rate(tmp_path):
+    """Along a geodesic to the Gibbs state H falls in one unit of time, which is none of the flow."""
+    path = ("solver={method='geodesic'}", "target.density='exp(-1.3*x**2/1.4)'", "output.diagnostics=[]")
+    run = run_of(tmp_path, *path)
+    slow = replace(run, attributes=run.attributes | {"sobolev": 1e-4 * LAM})
+    assert verdicts_of(slow) == {"log-Sobolev": "holds", "Talagrand": "holds"}
+
+
+def test_the_slacks_alone_are_judged_as_with_all_columns(translate):
+    """H of the cells and W₂² from its slack: the same verdicts, and shares to O(h²)."""
+    usual = [name for name in translate.diagnostics if name in (*USUAL, "slack_lsi", "slack_talagrand")]
+    few = replace(translate, diagnostics={name: translate.diagnostics[name] for name in usual})
+    for some, every in zip(inequalities_of(few), inequalities_of(translate)[:2], strict=True):
+        assert some == pytest.approx(every | {"share": some["share"]}, nan_ok=True)
+        assert some["share"] == pytest.approx(every["share"], rel=1e-2, abs=1e-12)
+    for lam, verdict in ((1.31, "VIOLATED"), (1.29, "holds")):
+        wrong = replace(few, diagnostics=dict(few.diagnostics), attributes=few.attributes | {"sobolev": lam})
+        entropy, square = translate.diagnostics["entropy_gibbs"], translate.diagnostics["w2_gibbs"] ** 2
+        wrong.diagnostics["slack_lsi"] = KAPPA * translate.diagnostics["fisher_gibbs"] / (2 * lam) - entropy
+        wrong.diagnostics["slack_talagrand"] = 2 * KAPPA * entropy / lam - square
+        assert set(verdicts_of(wrong).values()) == {verdict}
+
+
 # ---- where they are recorded ------------------------------------------------------------------------------
 
 
@@ -212,20 +303,54 @@ def names_of(name, *overrides):
     return [d.name for d in case.build(case.load(name, overrides)).diagnostics]
 
 
-def test_where_they_are_recorded():
-    line = names_of("ou_1d")
-    assert {"fisher_gibbs", "w2_gibbs", "slack_lsi", "slack_hwi", "slack_evi"} <= set(line)
-    assert {"energy_balance", "de_bruijn"} <= set(line)
-    plane = names_of("double_well_2d", "grid.shape=[16,16]")
-    assert "slack_lsi" in plane and not {"w2_gibbs", "slack_hwi", "energy_balance"} & set(plane)
-    asked = names_of("double_well_2d", "grid.shape=[16,16]", 'output.diagnostics=["slack_hwi", "energy_balance"]')
-    assert {"slack_hwi", "energy_balance"} <= set(asked)
+USUAL = [
+    "mass", "energy", "energy_internal", "energy_potential", "energy_interaction", "dissipation", "min", "max",
+    "mean_x", "variance_x", "second_moment", "entropy", "kl_gibbs",
+]  # fmt: skip
+ON_REQUEST = [
+    "w2_previous", "entropy_gibbs", "fisher_gibbs", "w2_gibbs", "slack_hwi", "slack_evi", "energy_balance", "de_bruijn",
+]  # fmt: skip
+
+
+def test_what_is_recorded_unasked():
+    """The usual numbers; the log-Sobolev and Talagrand slacks where λ comes from Hess V > 0, or from the case."""
+    assert names_of("double_well_1d") == USUAL
+    slacks = ["slack_lsi", "slack_talagrand"]
+    assert [name for name in names_of("ou_1d") if not name.startswith("error_")] == USUAL + slacks
+    assert names_of("double_well_1d", "energy.lambda=0.1") == USUAL + slacks
+    assert names_of("double_well_1d", "energy.potential=x**2", "solver={method='jko', tau=0.1}") == USUAL + slacks
+    assert names_of("double_well_1d", "energy.potential=x", "initial.density='1'") == USUAL  # K = 0
+    plane = names_of("ou_2d_correlated", "grid.shape=[16,16]")
+    assert "slack_lsi" in plane and not {"slack_talagrand", *ON_REQUEST} & set(plane)
+    assert "slack_lsi" not in names_of("double_well_2d", "grid.shape=[16,16]")
     porous = names_of("barenblatt_1d_m2")
-    assert "energy_balance" in porous and "fisher_gibbs" not in porous and "de_bruijn" not in porous
-    path = names_of("geodesic_2d", "grid.shape=[16,16]")
-    assert not {"slack_evi", "energy_balance", "de_bruijn"} & set(path)
-    with pytest.raises(CaseError, match="no meaning for this case"):
-        names_of("geodesic_2d", "grid.shape=[16,16]", 'output.diagnostics=["energy_balance"]')
+    assert porous[:12] == USUAL[:12] and all(name.startswith("error_") for name in porous[12:])
+
+
+@pytest.mark.parametrize("name", ["double_well_1d", "double_well_2d"])
+def test_all_else_is_there_for_the_asking(name):
+    small = "grid.shape=[16]" if name == "double_well_1d" else "grid.shape=[16,16]"
+    asked = [*ON_REQUEST, "slack_lsi", "slack_talagrand"]
+    found = names_of(name, small, f"output.diagnostics={asked}")
+    assert found[len(names_of(name, small)) :] == [known for known in REGISTRY if known in asked]
+    stretched = names_of("ou_stretched_1d", f"output.diagnostics={asked}")
+    assert set(asked) <= set(stretched)
+
+
+def test_evi_brings_what_it_is_judged_by():
+    assert {"slack_evi", "fisher_gibbs", "w2_gibbs"} <= set(names_of("ou_1d", 'output.diagnostics=["slack_evi"]'))
+
+
+def test_where_they_have_no_meaning():
+    assert "energy_balance" in names_of("barenblatt_1d_m2", 'output.diagnostics=["energy_balance"]')
+    for name, asked in (
+        ("barenblatt_1d_m2", "fisher_gibbs"),
+        ("barenblatt_1d_m2", "de_bruijn"),
+        ("geodesic_2d", "energy_balance"),
+        ("geodesic_2d", "slack_evi"),
+    ):
+        with pytest.raises(CaseError, match="no meaning for this case"):
+            names_of(name, f'output.diagnostics=["{asked}"]')
 
 
 def test_lambda_belongs_to_a_gibbs_state():
@@ -246,7 +371,7 @@ def test_in_the_plane_on_request(tmp_path):
     overrides = ["grid.shape=[32,32]", f"output.diagnostics={names}", "time.end=0.4", "output.every=0.2"]
     runner.run(case.load("ou_2d_correlated", overrides), tmp_path / "run")
     run = store.read(tmp_path / "run")
-    found = certificates(run)
+    found = inequalities_of(run)
     assert [c["name"] for c in found] == ["log-Sobolev", "Talagrand", "HWI", "EVI"]
     assert all(c["holds"] for c in found), found
     kept = balance(run)
@@ -255,7 +380,7 @@ def test_in_the_plane_on_request(tmp_path):
 
 def test_a_run_at_rest_is_not_judged(tmp_path):
     run = run_of(tmp_path, "initial.density=exp(-1.3*x**2/1.4)", 'initial.sampling="centre"')
-    assert all(c["holds"] is None for c in certificates(run))
+    assert all(c["holds"] is None for c in inequalities_of(run))
 
 
 # ---- what a user sees ---------------------------------------------------------------------------------------
@@ -275,6 +400,31 @@ def test_a_violation_is_not_hidden(capsys, tmp_path):
     run = run_of(tmp_path, "energy.lambda=1.4", "grid.shape=[100]")
     assert cli.main(["inspect", str(run.path)]) == 0
     assert "VIOLATED    log-Sobolev: H ≤ κI/2λ, by" in capsys.readouterr().out
+
+
+def test_says_nothing_is_what_a_user_reads(capsys, tmp_path):
+    run = run_of(tmp_path, *WELL, 'output.diagnostics=["slack_lsi"]')
+    assert cli.main(["inspect", str(run.path)]) == 0
+    text = capsys.readouterr().out
+    assert "says nothing here: λ = " in text and "and the run shows a rate of" in text and "holds" not in text
+    assert cli.main(["inspect", str(run.path), "--json"]) == 0
+    [told] = json.loads(capsys.readouterr().out)["certificates"]
+    assert (told["verdict"], told["holds"]) == ("says nothing here", None)
+    assert cli.main(["report", str(run.path), "--out", str(tmp_path / "page.html")]) == 0
+    assert "<td>says nothing here</td>" in (tmp_path / "page.html").read_text()
+
+
+def test_a_run_that_goes_on_records_what_its_file_holds(tmp_path):
+    """Begun by a version that recorded more: nothing is lost, and the ledger goes on."""
+    small = ["grid.shape=[100]", "time.end=0.5"]
+    whole = run_of(tmp_path, "grid.shape=[100]")
+    runner.run(case.override(case.loads(TRANSLATE), small), tmp_path / "parts")
+    without = case.override(case.loads(TRANSLATE), [*small, "output.diagnostics=[]"])
+    runner.resume(tmp_path / "parts", until=1.0, case=without)
+    parts = store.read(tmp_path / "parts")
+    assert list(parts.diagnostics) == list(whole.diagnostics)
+    for name, values in whole.diagnostics.items():
+        assert np.array_equal(values, parts.diagnostics[name]), name
 
 
 def test_a_resumed_run_has_the_same_balance(tmp_path):

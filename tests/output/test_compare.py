@@ -17,7 +17,8 @@ from wgfpde.transport import distance
 
 EVEN = ["double_well_1d", "--set", "grid.shape=[16]", "--set", "time.end=0.2", "--set", "solver.dt=0.05",
         "--set", "output.every=0.1"]  # fmt: skip
-HEAT = ["heat_1d", "--set", "grid.shape=[16]", "--set", "time.end=0.02", "--set", "output.every=0.01"]
+HEAT = ["heat_1d", "--set", "grid.shape=[16]", "--set", "time.end=0.02", "--set", "output.every=0.01",
+        "--set", "output.diagnostics=['w2_previous']"]  # fmt: skip
 PLANE = ["heat_2d", "--set", "time.end=0.02", "--set", "output.every=0.02", "--set", "solver.dt=0.01"]
 
 

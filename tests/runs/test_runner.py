@@ -125,6 +125,7 @@ def test_a_jko_run(tmp_path, boundary, scheme):
     """Every step has its certificate in the file, lands on the output times, and the promises are judged."""
     overrides = {"boundary": f'shape = [20]\nboundary = ["{boundary}"]', "scheme": f'tau = 0.05\nscheme = "{scheme}"'}
     text = JKO.replace("shape = [20]", overrides["boundary"]).replace("tau = 0.05", overrides["scheme"])
+    text = text.replace("[output]", '[output]\ndiagnostics = ["w2_previous"]')
     result = run(loads(text, "relax.toml"), tmp_path / "out")
     assert (result.status, result.steps) == ("finished", 20)
     record = read(result.folder)
@@ -330,7 +331,7 @@ WARM_UP = """
     problem = build(load(sys.argv[1], sys.argv[2:]))
     stepper, flow, state = problem.stepper, problem.flow, problem.initial
     assert not compiled()
-    diagnostics.warm_up(flow)
+    diagnostics.warm_up(flow, [d.name for d in problem.diagnostics])
     stepper.warm_up()
     warm = compiled()
     assert warm

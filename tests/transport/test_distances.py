@@ -287,6 +287,7 @@ start = 1
 end = 3
 [output]
 times = [1.5, 2]
+diagnostics = ["w2_previous"]
 """
 
 

@@ -146,8 +146,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))
     with located(case.path, "output.diagnostics"):
-        balanced = case.dim == 1 or traits.step is not None
-        setting = Setting(flow, case.exact is not None, traits, frozenset(f.name for f in built.fields), balanced)
+        setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
     return Problem(
         flow=flow,

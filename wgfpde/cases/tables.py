@@ -166,7 +166,7 @@ class OutputTable(Table):
     every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
     times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
     diagnostics: list[str] = Field(
-        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous" in 2D'
+        default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
     )
     fields: list[str] | None = Field(
         default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'

@@ -118,7 +118,7 @@ def write(path: Path, run: Run, name: str, texts: Sequence[str]) -> Path:
         *(Variable(_dataset(key), ("t",), values) for key, values in run.diagnostics.items()),
     ]
     about = {"case": name, "made_with": f"wgfpde {__version__}"}
-    about |= {key: run.attributes[key] for key in ("equation", "method", "kappa") if key in run.attributes}
+    about |= {key: run.attributes[key] for key in ("equation", "method", "kappa", "sobolev") if key in run.attributes}
     return write_study(path, KIND, variables, about, {"overrides": json.dumps(list(texts))})
 
 

@@ -92,10 +92,11 @@ def _print_certificates(record: Mapping[str, Any]) -> None:
     for c in record["certificates"]:
         constant = f"{'λ' if c['name'] in ('log-Sobolev', 'Talagrand') else 'K'} = {c['constant']:.6g}"
         origin = f" ({c['source']})" if c["source"] else ""
-        verdict = "not judged: at rest, or not known"
+        reason = c["reason"] or "at rest, or not known"
         if c["holds"] is not None:
-            verdict = f"{'holds' if c['holds'] else 'VIOLATED'}: smallest slack {c['slack']:.3g} at t = {c['t']:.4g}"
-        _line(c["name"], f"{c['meaning']:<26}{verdict}, {constant}{origin}", WIDE)
+            reason = f"smallest slack {c['slack']:.3g} at t = {c['t']:.4g}"
+        reason += origin if c["reason"] else f", {constant}{origin}"
+        _line(c["name"], f"{c['meaning']:<26}{c['verdict']}: {reason}", WIDE)
     if (found := record["balance"]) is not None:
         text = f"|E(t) + ∫D − E(0)| ≤ {found['defect']:.3g}, with {found['lost']:.4g} lost by t = {found['t']:.4g}"
         _line("balance", text, WIDE)

@@ -1,17 +1,22 @@
-"""Numbers that every run records: one per snapshot and name.
+"""Numbers that a run records: one per snapshot and name.
 
 A diagnostic is a function of a `State` (flow, snapshot, exact solution) that returns a float.  The decorator
-names its units and says where it applies; the order of the modules below is the order in the file.  What several
-diagnostics share — mass, the energies with their one W∗ρ, moments — is computed once per State.
+names its units and says where it is recorded unasked, and where on request; the order of the modules below is the order
+in the file.  What several diagnostics share — mass, the energies with their one W∗ρ, moments — is computed once per
+State.
 
 Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the discrete energy.
 """
 
 # isort: off
-from . import usual, order_parameters  # noqa: F401  (in the order of the file)
-from .certificates import slacks  # noqa: F401
-# isort: on
-from .certificates.relative_entropy import relative_entropy_density
-from .registry import REGISTRY, Diagnostic, Setting, State, chosen, compute, warm_up
+from . import usual, order_parameters, certificates  # noqa: F401  (in the order of the file)
 
-__all__ = ["REGISTRY", "Diagnostic", "Setting", "State", "chosen", "compute", "relative_entropy_density", "warm_up"]
+# isort: on
+from .kernels import warm_up
+from .registry import REGISTRY, Diagnostic, Setting, State, as_before, chosen, compute
+from .relative_entropy import relative_entropy_density
+
+__all__ = [
+    "REGISTRY", "Diagnostic", "Setting", "State", "as_before", "chosen", "compute", "relative_entropy_density",
+    "warm_up",
+]  # fmt: skip

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..energy import fluxes
-from ..energy.energy import Energy
 from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, Traits
 from ..errors import CaseError
-from ..grid import Array, Grid
-from .certificates.constants import Convexity, convexity
-from .certificates.continuum import Reading, continuum_of
+from ..grid import Array
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class State:
     """What a diagnostic may look at.
 
     exact : cell values of the exact solution at this time, or None.   previous, previous_t : the density and the time
-    of the snapshot before; None and −inf for the first.
+    of the snapshot before; None and −inf for the first.   shared : what `once_per_state` remembers.
     """
 
     flow: Flow
@@ -32,6 +31,7 @@ class State:
     exact: Array | None = None
     previous: Array | None = None
     previous_t: float = -np.inf
+    shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def rho(self) -> Array:
@@ -53,16 +53,6 @@ class State:
     def log_rho(self) -> Array:
         """ln ρ, 0 where ρ = 0."""
         return np.log(np.where(self.rho > 0, self.rho, 1.0))
-
-    @cached_property
-    def reading(self) -> Reading:
-        """H and I relative to the Gibbs state, of the continuous density through the cell values."""
-        return continuum_of(self.flow).read(self.rho, self.mass)
-
-    @property
-    def convexity(self) -> Convexity:
-        """Of the potential."""
-        return convexity(self.flow)
 
     @cached_property
     def marginals(self) -> tuple[Array, ...]:
@@ -99,19 +89,30 @@ class State:
         return float(np.hypot(self.mean(i, np.cos(angle)), self.mean(i, np.sin(angle))))
 
 
+def once_per_state(function: Callable[[State], Result]) -> Callable[[State], Result]:
+    """Remember what a function makes of a State, for the other numbers of that State."""
+
+    @wraps(function)
+    def remembered(s: State) -> Result:
+        if function not in s.shared:
+            s.shared[function] = function(s)
+        found: Result = s.shared[function]
+        return found
+
+    return remembered
+
+
 @dataclass(frozen=True)
 class Setting:
     """What decides which numbers a run records.
 
     traits : what is true of the march.   fields : the names of what its snapshots hold beside the density.
-    balanced : whether the dissipation of every step is summed unasked: where that costs little beside the step.
     """
 
     flow: Flow
     has_exact: bool = False
     traits: Traits = field(default_factory=Traits)
     fields: frozenset[str] = frozenset()
-    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,8 @@ class Condition:
 
 ALWAYS = Condition("always", lambda s: True)
 NEVER = Condition("", lambda s: False)
-ON_A_LINE = Condition("1D", lambda s: s.flow.grid.dim == 1)
 IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
-UNIFORM_2D = Condition("2D, equal cells", lambda s: s.flow.grid.dim == 2 and s.flow.grid.uniform)
+EQUAL_CELLS_2D = Condition("1D; 2D, equal cells", lambda s: s.flow.grid.dim == 1 or s.flow.grid.uniform)
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
 WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
 
@@ -142,7 +142,10 @@ def periodic(i: int) -> Condition:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A named number.   applies : where it is recorded.   on_request : where else it may be asked for."""
+    """A named number.   applies : where it is recorded.   on_request : where else it may be asked for.
+
+    brings : names of those that come with it where it is asked for, since it is judged by them.
+    """
 
     name: str
     units: str
@@ -151,6 +154,7 @@ class Diagnostic:
     value: Callable[[State], float]
     applies: Condition
     on_request: Condition
+    brings: tuple[str, ...] = ()
 
 
 W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
@@ -163,20 +167,21 @@ def diagnostic(
     units: str = "1",
     applies: Condition = ALWAYS,
     on_request: Condition = NEVER,
+    brings: tuple[str, ...] = (),
 ) -> Callable[[Callable[[State], float]], Callable[[State], float]]:
     """Register a function of a State under its name (less a trailing _); its docstring is the description."""
 
     def register(function: Callable[[State], float]) -> Callable[[State], float]:
         name = function.__name__.rstrip("_")
         text = " ".join((function.__doc__ or "").split())
-        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies, on_request)
+        REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies, on_request, brings)
         return function
 
     return register
 
 
 def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """The diagnostics of a run, in the order of the file: all that apply, and those asked for.
+    """The diagnostics of a run, in the order of the file: all that apply, those asked for, and what these bring.
 
     Raises CaseError for a name that is unknown or makes no sense here.
     """
@@ -188,7 +193,14 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
         known = REGISTRY[name]
         if not (known.applies.holds(setting) or known.on_request.holds(setting)):
             raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')
-    return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in requested)
+    wanted = {*requested, *(other for name in requested for other in REGISTRY[name].brings)}
+    return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in wanted)
+
+
+def as_before(which: Sequence[Diagnostic], held: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a run that goes on: also those that its file holds, begun by a version that records more."""
+    names = {d.name for d in which} | set(held)
+    return tuple(d for d in REGISTRY.values() if d.name in names)
 
 
 def compute(
@@ -206,13 +218,3 @@ def compute(
     state = State(flow, snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
     which = chosen(Setting(flow, exact is not None)) if which is None else which
     return {d.name: float(d.value(state)) for d in which}
-
-
-def warm_up(flow: Flow) -> None:
-    """Compile, or load, the kernels that diagnostics of this kind of flow call: once, on four cells per axis."""
-    grid = flow.grid
-    cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-    small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(flow.internal))
-    fluxes.dissipation(small, np.ones(small.grid.shape))
-    if small.has_gibbs:
-        continuum_of(small).read(np.ones(small.grid.shape), 1.0)

@@ -7,8 +7,8 @@ import numpy as np
 from ..energy import fluxes
 from ..errors import CaseError, SolverError
 from ..transport import distances as transport
-from .certificates.relative_entropy import relative_entropy_density
-from .registry import IN_THE_PLANE, ON_A_LINE, UNIFORM_2D, W2_OPTIONS, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, W2_OPTIONS, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .relative_entropy import relative_entropy_density
 
 
 @diagnostic("mass")
@@ -128,7 +128,7 @@ def error_linf(s: State) -> float:
     return float(s.error.max())
 
 
-@diagnostic("Wasserstein distance to the previous snapshot", applies=ON_A_LINE, on_request=UNIFORM_2D)
+@diagnostic("Wasserstein distance to the previous snapshot", applies=NEVER, on_request=EQUAL_CELLS_2D)
 def w2_previous(s: State) -> float:
     """Wasserstein distance W2 between this snapshot and the one before, 0 at the start; NaN where it was not found."""
     if s.previous is None:

@@ -18,7 +18,7 @@ from ..grid.grid import grid_text
 from ..methods import METHODS, method_of, table_of
 from ..methods.bounds_on_runs import bounded, energy_rise
 from ..store import Run
-from .inequalities import balance, certificates, sentences
+from .inequalities import balance, inequalities_of, sentences
 
 LEAST = "min density"
 MASS_BOUND = 1e-12
@@ -50,7 +50,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "compile_seconds": run.attributes.get("compile_seconds"),
         "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items()},
         "promises": promises_of(run) if len(run) else [],
-        "certificates": certificates(run),
+        "certificates": inequalities_of(run),
         "balance": balance(run),
     }
 

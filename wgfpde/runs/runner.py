@@ -12,7 +12,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import numpy as np
 from .. import __version__, store
 from ..cases.building import Case, Problem, build, override
 from ..cases.loading import kept, stored
-from ..diagnostics.certificates.constants import convexity
+from ..diagnostics import as_before
+from ..diagnostics.certificates import convexity
 from ..energy.snapshot import Snapshot
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
@@ -112,6 +113,8 @@ def resume(
         case = case if until is None else _extended(case, until)
         _check_data(case)
         problem = build(case)
+        if known is not None:
+            problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = _digest(case, problem)
         start = _latest(place, known, digest)
         folder.write_texts(place, _texts(problem))

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import diagnostics
 from ..cases.building import Problem
-from ..diagnostics.certificates import slacks as certificates
+from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
 from ..energy import fluxes
 from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot
@@ -82,7 +82,7 @@ class March:
         self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
         self.compile_seconds = np.nan
         self.verdict = ""
-        self._balanced = certificates.keeps_ledger([d.name for d in problem.diagnostics])
+        self._keeps_ledger = keeps_ledger([d.name for d in problem.diagnostics])
         self._previous: Array | None = None if start is None else start.previous
         self._written_t = -np.inf if start is None or start.previous is None else start.previous_t
         self._saved: tuple[int, int] | None = None if start is None else (start.snapshot.step, start.rows)
@@ -114,9 +114,8 @@ class March:
         with self.interrupts.abandonable():
             snapshot = self.problem.stepper.step(self.snapshot, t_out)
             check_step(self.problem.flow, snapshot, previous)
-            if self._balanced:
-                ledger = previous.fields[certificates.LEDGER]
-                snapshot = certificates.enter_step(self.problem.flow, snapshot, ledger)
+            if self._keeps_ledger:
+                snapshot = enter_step(self.problem.flow, snapshot, previous)
             if self.problem.watch is not None:
                 judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
@@ -173,16 +172,16 @@ class March:
         )
         self.writer.append(self.snapshot, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
-        if self._balanced:
-            self.snapshot = certificates.enter_snapshot(self.snapshot, numbers["energy"])
+        if self._keeps_ledger:
+            self.snapshot = enter_snapshot(self.snapshot, numbers["energy"])
         summary = ", ".join(f"{name} = {numbers[name]:.15g}" for name in ("mass", "energy"))
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
         self._tell(now=True)
 
     def _open_ledger(self) -> None:
         """Begin to sum the dissipation of the steps, where a number needs it."""
-        if self._balanced and certificates.LEDGER not in self.snapshot.fields:
-            self.snapshot = certificates.open_ledger(self.problem.flow, self.snapshot)
+        if self._keeps_ledger:
+            self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
         """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
@@ -192,7 +191,8 @@ class March:
         timer.start()
         clock = Clock()
         try:
-            diagnostics.warm_up(self.problem.flow)  # to its end: a compiler that was interrupted may not work again
+            names = [d.name for d in self.problem.diagnostics]
+            diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
             with self.interrupts.abandonable():
                 self.problem.stepper.warm_up()
         finally:

@@ -54,7 +54,10 @@ class Options:
                 f"{run.path} records no errors: its case names no exact solution. Add [exact] and run again."
             )
         if self.field == "certificates" and not has_certificates(run):
-            raise CaseError(f"{run.path} records no inequalities: they need the entropy and no interaction.")
+            raise CaseError(
+                f"{run.path} records no inequalities: they need the entropy, no interaction, and "
+                'a convex potential or [output] diagnostics, such as ["slack_lsi", "slack_talagrand"].'
+            )
         if self.field != "rho" and (self.error or self.chosen):
             raise CaseError(f'times and the error choose densities; "{self.field}" shows all times. Leave them out.')
         if self.error and known.exact is None:

@@ -1,6 +1,8 @@
 """The functional inequalities along a run: a chain of curves that may touch and not cross, and the room between them.
 
     (λ/2) W₂² ≤ κH ≤ (κ²/2λ) I          Talagrand, logarithmic Sobolev;     κH(0) e^{−2λt} for comparison
+
+Both ends are recorded on request; where only the slacks are, they follow from these (`inequalities.sides`).
 """
 
 from __future__ import annotations
@@ -11,16 +13,18 @@ from matplotlib.figure import Figure
 
 from ...grid import Array
 from ...store import Run
+from ..inequalities import NAMES, sides
 from . import style
 
 ROUNDING = 1e-8
 """Shares below zero by less are rounding."""
-SLACKS = {"slack_lsi": "log-Sobolev", "slack_talagrand": "Talagrand", "slack_hwi": "HWI"}
+SHOWN = ("log-Sobolev", "Talagrand", "HWI")
 
 
 def has_certificates(run: Run) -> bool:
     """Whether a run has recorded them."""
-    return "kl_gibbs" in run.diagnostics and "fisher_gibbs" in run.diagnostics
+    d = run.diagnostics
+    return "kl_gibbs" in d and ("fisher_gibbs" in d or any(NAMES[name] in d for name in SHOWN))
 
 
 def figure_certificates(run: Run) -> Figure:
@@ -28,12 +32,15 @@ def figure_certificates(run: Run) -> Figure:
     figure = style.new_figure((7.0, 5.6))
     chain, shares = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1.0])
     kappa, lam = (float(run.attributes.get(name, np.nan)) for name in ("kappa", "sobolev"))
-    d = run.diagnostics
-    entropy = kappa * d.get("entropy_gibbs", d["kl_gibbs"])
-    curves = [(kappa**2 * d["fisher_gibbs"] / (2 * lam), r"$\frac{\kappa^2}{2\lambda}\,I$")] if lam > 0 else []
+    d, known = run.diagnostics, sides(run)
+    entropy, curves = kappa * d.get("entropy_gibbs", d["kl_gibbs"]), []
+    if lam > 0 and ("fisher_gibbs" in d or "log-Sobolev" in known):
+        above = kappa * d["fisher_gibbs"] / (2 * lam) if "fisher_gibbs" in d else known["log-Sobolev"][1]
+        curves.append((kappa * above, r"$\frac{\kappa^2}{2\lambda}\,I$"))
     curves.append((entropy, r"$\kappa H$"))
-    if lam > 0 and "w2_gibbs" in d:
-        curves.append((0.5 * lam * d["w2_gibbs"] ** 2, r"$\frac{\lambda}{2}\,W_2^2$"))
+    if lam > 0 and ("w2_gibbs" in d or "Talagrand" in known):
+        below = d["w2_gibbs"] ** 2 if "w2_gibbs" in d else known["Talagrand"][0]
+        curves.append((0.5 * lam * below, r"$\frac{\lambda}{2}\,W_2^2$"))
     for place, (values, label) in enumerate(curves):
         _line(chain, run.t, values, place, label)
     if lam > 0:
@@ -45,23 +52,21 @@ def figure_certificates(run: Run) -> Figure:
     chain.set_ylabel("energy")
     style.legend_above(chain)
     style.time_axis(chain, run.t, "")
-    _draw_shares(shares, run, entropy, kappa)
+    _draw_shares(shares, run)
     style.time_axis(shares, run.t)
     style.set_title(figure, run)
     return figure
 
 
-def _draw_shares(axes: Axes, run: Run, entropy: Array, kappa: float) -> None:
+def _draw_shares(axes: Axes, run: Run) -> None:
     """Slack over the larger side: 0 where an inequality is an equality.  One that fails is marked by crosses."""
-    d, found, labels = run.diagnostics, [], []
-    smaller = {"slack_lsi": entropy / kappa, "slack_hwi": entropy}
-    if "w2_gibbs" in d:
-        smaller["slack_talagrand"] = d["w2_gibbs"] ** 2
-    for place, (name, label) in enumerate(SLACKS.items()):
-        if name not in d or name not in smaller:
+    known, found, labels = sides(run), [], []
+    for place, label in enumerate(SHOWN):
+        if label not in known:
             continue
+        bounded, larger = known[label]
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = d[name] / np.maximum(smaller[name], np.abs(smaller[name] + d[name]))
+            share = run.diagnostics[NAMES[label]] / np.maximum(bounded, np.abs(larger))
         found.append(np.abs(share[np.isfinite(share) & (share != 0)]))
         labels.append(label)
         _line(axes, run.t, share, place, label)

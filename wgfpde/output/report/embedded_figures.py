@@ -26,11 +26,12 @@ def figures(
 ) -> list[tuple[Markup, str]]:
     """(picture, caption) of each figure that this run has something to show in; at least one snapshot is needed."""
     from ..plots import Options, plot
+    from ..plots.slack_chain import has_certificates
 
     names = ["rho"]
     if len(run) > 1:
         names += ["energy"] if np.ptp(run.diagnostics.get("energy", np.zeros(1))) > 0 else []
-        names += ["certificates"] if "fisher_gibbs" in run.diagnostics else []
+        names += ["certificates"] if has_certificates(run) else []
         names += ["error"] if any(name.startswith("error_") for name in run.diagnostics) else []
     names += ["gap"] if len(run.steps["t"]) > 1 else []
     found = []

@@ -98,7 +98,7 @@ def certificates(record: Mapping[str, Any]) -> Markup:
     rows = [
         (
             c["name"], c["meaning"], number(c["constant"], 4), c["source"], number(c["slack"], 3),
-            f"{number(100 * c['share'], 2)} %", number(c["t"], 4), _held(c["holds"]),
+            f"{number(100 * c['share'], 2)} %", number(c["t"], 4), _held(c),
         )
         for c in record["certificates"]
     ]  # fmt: skip
@@ -115,10 +115,10 @@ def certificates(record: Mapping[str, Any]) -> Markup:
     return Markup("\n".join(["<h2>Certificates</h2>", *shown, *lines]))
 
 
-def _held(holds: bool | None) -> Markup:
-    if holds is None:
-        return Markup("not judged")
-    return Markup('<span class="good">yes</span>' if holds else '<span class="bad">VIOLATED</span>')
+def _held(certificate: Mapping[str, Any]) -> Markup:
+    if certificate["holds"] is None:
+        return Markup(text(certificate["verdict"]))
+    return Markup('<span class="good">yes</span>' if certificate["holds"] else '<span class="bad">VIOLATED</span>')
 
 
 def _kept(kept: bool) -> Markup:

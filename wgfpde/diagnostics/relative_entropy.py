@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...grid import Array
+from ..grid import Array
 
 SERIES = [1 / (k * (k - 1)) for k in range(2, 10)]
 
