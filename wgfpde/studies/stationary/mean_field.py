@@ -25,7 +25,6 @@ from ...energy.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from .growth_rates import Stability, components, stability
-from .krylov import gmres
 from .shifts import free_axes
 
 TOLERANCE = 1e-13
@@ -33,6 +32,8 @@ TOLERANCE = 1e-13
 PINNED = 1e-10
 """Likewise of states that may be shifted: what holds them between two cells is too weak to place them."""
 NEWTON_STEPS = 30
+VECTORS = 80
+"""Of GMRES, at most: a few dozen suffice, and a singular Jacobian is no error."""
 RELAXATIONS = ((40, 1e-4), (160, 1e-5), (640, 1e-7), (2560, 1e-10))
 """Before each try of Newton's method: damped iterations at most, and the residual that makes more of them needless."""
 CROWDED = 0.2
@@ -244,7 +245,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
     for step in range(NEWTON_STEPS):
         if residual <= 4 * EPS:
             return image, residual, step
-        move = gmres(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
+        move = solved(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
         length = 1.0
         while True:
             trial = drive + length * move
@@ -283,3 +284,16 @@ def _jacobian(field: MeanField, state: Equilibrium) -> Callable[[Array], Array]:
         return change + field.drive(state.response * (change - mean))
 
     return apply
+
+
+def solved(operator: Callable[[Array], Array], load: Array, rtol: float) -> Array:
+    """x with ‖operator(x) − load‖₂ ≤ rtol ‖load‖₂, or the best of VECTORS Krylov vectors; arrays of load's shape.
+
+    A product with the operator more than there are vectors: the last one measures the residual.
+    Reference: Saad, Schultz (1986), DOI 10.1137/0907058.
+    """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    size, shape = load.size, load.shape
+    flat = LinearOperator((size, size), matvec=lambda x: operator(x.reshape(shape)).ravel(), dtype=float)
+    return np.asarray(gmres(flat, load.ravel(), rtol=rtol, restart=VECTORS, maxiter=1)[0]).reshape(shape)
