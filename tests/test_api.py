@@ -118,7 +118,7 @@ def test_functions_give_what_formulas_give(case, coded):
     """V and W as callables: the same density as from the file, to the last bit but those of the formula's own order."""
     a, b = wgf.run(case, progress=False), wgf.run(coded, progress=False)
     np.testing.assert_allclose(b.rho[-1], a.rho[-1], rtol=1e-12)
-    assert b.attributes["made_in"] == "python" and "python: well at test_door.py" in b.resolved_toml
+    assert b.attributes["made_in"] == "python" and "python: well at test_api.py" in b.resolved_toml
     assert b.diagnostics["energy"] == pytest.approx(a.diagnostics["energy"], rel=1e-12)
 
 
@@ -215,7 +215,7 @@ def test_plot_returns_a_figure(case, tmp_path):
 
 def test_notebook_words(case, coded):
     assert "McKean-Vlasov" in repr(case) and "x**4/4" in case._repr_html_()
-    assert "well at test_door.py" in repr(coded)
+    assert "well at test_api.py" in repr(coded)
     run = wgf.run(case, progress=False)
     assert "In a file" in repr(run) and "3 snapshots" in repr(run)
     assert "kept" in run._repr_html_() and "BROKEN" not in run._repr_html_()

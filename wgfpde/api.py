@@ -14,7 +14,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +34,7 @@ from .grid import initial
 from .grid.grid import Array, Grid, grid_text
 from .output import promises
 from .runs import runner
-from .runs.progress import ProgressLine
+from .runs.progress import status_line
 from .studies.questions import case_of, converge, spectrum, stationary
 from .transport.distances import distance, geodesic, w2
 
@@ -249,18 +248,15 @@ def run(
         On Ctrl-C, after the last state and a checkpoint were written.
     """
     case = case_of(case, tables)
-    line = ProgressLine(sys.stderr) if progress else None
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
-        result = runner.run(case, place, overwrite, line, wall_limit)
-        found = _finished(result, keep=out is not None)
+        with status_line(progress) as line:
+            result = runner.run(case, place, overwrite, line, wall_limit)
+            found = _finished(result, keep=out is not None)
     except BaseException:
         if out is None:
             shutil.rmtree(place, ignore_errors=True)
         raise
-    finally:
-        if line is not None:
-            line.clear()
     if out is None:
         weakref.finalize(found, shutil.rmtree, place, ignore_errors=True)
     return found
@@ -303,13 +299,9 @@ def resume(
     progress, wall_limit
         As for `run`, which also says what is raised.
     """
-    line = ProgressLine(sys.stderr) if progress else None
     folder = folder.folder if isinstance(folder, store.Run) else folder
-    try:
+    with status_line(progress) as line:
         return _finished(runner.resume(folder, until, line, wall_limit, case), keep=True)
-    finally:
-        if line is not None:
-            line.clear()
 
 
 def read(path: str | os.PathLike[str]) -> Run:

@@ -291,7 +291,7 @@ def test_finished_runs_are_used_again(tmp_path, space):
     shutil.copytree(space.folder, folder)
     told = []
     case = load("heat_1d", SPACE)
-    found = converge(case, {"grid.shape": [8, 32, 64]}, folder, tell=told.append)
+    found = converge(case, {"grid.shape": [8, 32, 64]}, folder, after_run=told.append)
     assert [s.reused for s in found.solved] == [True, True, False]
     assert [s.folder.name for s in found.solved] == ["01-8", "03-32", "03-64"]
     assert told[1] == f"2 of 3  grid.shape = 32: taken from {folder / '03-32'}" and told[2].startswith("3 of 3")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import wgfpde as wgf
+from wgfpde.cases.building import override
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
-from wgfpde.runs import progress
+from wgfpde.runs.progress import StatusLine
 from wgfpde.store import read_study
 from wgfpde.studies.convergence import record, write
 from wgfpde.studies.spectrum import MODES
@@ -59,7 +60,7 @@ def test_stationary_refuses_what_it_does_not_use():
         with pytest.raises(wgf.CaseError, match="at least 1"):
             wgf.stationary("ou_1d", limit=limit, grid=grid)
     with pytest.raises(wgf.CaseError, match=r"one parameter, found params\.a, params\.b"):
-        case = wgf.case.override(wgf.load("ou_1d"), {"params": {"a": 1.0, "b": 1.0}, "grid": grid})
+        case = override(wgf.load("ou_1d"), {"params": {"a": 1.0, "b": 1.0}, "grid": grid})
         wgf.stationary(case, vary=["params.a=1:2:3", "params.b=1:2:3"])
 
 
@@ -73,9 +74,7 @@ def test_all_forms_of_vary_in_a_diagram(vary):
 
 def test_what_lasts_is_told_on_stderr(capsys, monkeypatch):
     """At once here; nothing with progress=False."""
-    monkeypatch.setattr(
-        "wgfpde.studies.questions.NoteLine", lambda stream, at_once=False: progress.NoteLine(stream, True)
-    )
+    monkeypatch.setattr("wgfpde.runs.progress.StatusLine", lambda stream, at_once: StatusLine(stream, True))
     for tell in (True, False):
         wgf.spectrum("double_well_2d", 2, grid={"shape": [20, 20]}, progress=tell)
         spoken = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Values as TOML text: whole tables for files, single values for messages."""
+"""Values as TOML: text of whole tables for files, of single values for messages; tables with dotted keys and back."""
 
 from __future__ import annotations
 
@@ -41,6 +41,27 @@ def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
             yield from flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of dotted keys: {"a.b": 1} as {"a": {"b": 1}}."""
+    tables: dict[str, Any] = {}
+    for key, value in values.items():
+        *above, last = key.split(".")
+        table = tables
+        for name in above:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return tables
+
+
+def plain(value: Any) -> Any:
+    """Tables and lists of Python's own numbers, from what a script may hold: tuples, arrays, NumPy's numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def show(value: object) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base.amounts import memory_lacking
 from ..base.toml import to_toml
 from ..diagnostics.blowup import Watch, make_watch
 from ..energy.energy import Energy, Internal
@@ -210,16 +211,8 @@ def memory_needed(case: Case) -> int:
 
 def check_memory(case: Case) -> None:
     """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    try:
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return
-    needed = memory_needed(case)
-    if needed > available:
-        raise CaseError(
-            f"{case.path}: grid.shape: {case.cells} cells need about {needed / 2**30:.1f} GiB of memory "
-            f"and this machine has {available / 2**30:.1f} GiB; use fewer cells"
-        )
+    if lacking := memory_lacking(memory_needed(case)):
+        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 
 def build_grid(case: Case) -> Grid:

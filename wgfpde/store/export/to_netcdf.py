@@ -14,14 +14,14 @@ from ..layout import NO_VARIABLE, Label, Quantity, create_axis, create_vertices,
 from ..opening import opened
 from ..reader import Run
 from ..replacing import LIBVER
-from .targets import Tell, check, written
+from .targets import Counted, check, written
 
 NOT_COPIED = {"NX_class", "default", "format"}
 """Attributes that speak of the groups and the layout of the run's own file."""
 
 
 def netcdf(
-    run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+    run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, progress: Counted = None
 ) -> list[Path]:
     """Write one netCDF-4 file: rho(t, y, x), x_bnds, y_bnds, each diagnostic along t, each column of the steps along
     step as step_NAME, the case texts, the attributes.
@@ -38,7 +38,7 @@ def netcdf(
                 file.attrs[name] = value
         _add_tables(run, file, chosen)
         with opened(run.path) as source:
-            _add_density(run, source["rho"], file, chosen, tell)
+            _add_density(run, source["rho"], file, chosen, progress)
     return [target]
 
 
@@ -62,7 +62,7 @@ def _add_tables(run: Run, file: h5py.File, chosen: Sequence[int]) -> None:
         _variable(file, Label(name, "", name, "TOML text of the case."), text, h5py.string_dtype("utf-8"))
 
 
-def _add_density(run: Run, source: h5py.Dataset, file: h5py.File, chosen: Sequence[int], tell: Tell | None) -> None:
+def _add_density(run: Run, source: h5py.Dataset, file: h5py.File, chosen: Sequence[int], progress: Counted) -> None:
     shape = source.shape[1:]
     packing = {"compression": source.compression, "shuffle": source.shuffle}
     rho = file.create_dataset("rho", (len(chosen), *shape), source.dtype, chunks=(1, *shape), **packing)
@@ -72,8 +72,8 @@ def _add_density(run: Run, source: h5py.Dataset, file: h5py.File, chosen: Sequen
         rho.dims[k].attach_scale(file[name])
     for done, k in enumerate(chosen):
         rho[done] = source[k]
-        if tell is not None:
-            tell(done + 1, len(chosen))
+        if progress is not None:
+            progress(done + 1, len(chosen))
 
 
 def _variable(file: h5py.File, label: Quantity, values: Any, dtype: np.dtype | None = None) -> h5py.Dataset:

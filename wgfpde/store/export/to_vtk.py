@@ -9,7 +9,7 @@ import numpy as np
 
 from ..opening import opened
 from ..reader import Run
-from .targets import Tell, check, written
+from .targets import Counted, check, written
 
 FILE = """<?xml version="1.0"?>
 <VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" header_type="UInt64">
@@ -41,7 +41,7 @@ COLLECTION = """<?xml version="1.0"?>
 
 
 def vtk(
-    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, progress: Counted = None
 ) -> list[Path]:
     """Write rho.pvd and, for each snapshot, rho_NUMBER.vti (equal cells) or .vtr (stretched); the .pvd comes first.
 
@@ -59,8 +59,8 @@ def vtk(
         for done, (k, path) in enumerate(zip(chosen, files, strict=True), start=1):
             with written(path) as part:
                 part.write_bytes(_document(run, source["rho"][k], float(run.t[k])))
-            if tell is not None:
-                tell(done, len(chosen))
+            if progress is not None:
+                progress(done, len(chosen))
     lines = (
         f'    <DataSet timestep="{float(run.t[k])!r}" part="0" file="{path.name}"/>'
         for k, path in zip(chosen, files, strict=True)

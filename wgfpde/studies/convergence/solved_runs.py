@@ -10,15 +10,15 @@ and one with further values solves only those.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ... import __version__, store
-from ...base.toml import flat, show
+from ...base.toml import show
 from ...cases.building import Case
 from ...errors import CaseError, SolverError, StoreError
+from ...output.compare.run_records import case_changes
 from ...runs.interrupts import Interrupted
 from ...runs.provenance import check_unchanged
 from ...runs.runner import Progress, resume
@@ -138,14 +138,13 @@ def _difference(run: Run, case: Case) -> str:
         return f"it is by {version or 'an unknown version'}"
     if case._code is not None:
         return "functions given in Python cannot be compared"
-    before, now = (dict(flat(tomllib.loads(text))) for text in (run.resolved_toml, case.resolved_toml()))
-    recorded = set(before.pop("output.diagnostics", [])) | set(run.diagnostics)
-    if missing := set(now.pop("output.diagnostics", [])) - recorded:
+    changes = case_changes(run.resolved_toml, case.resolved_toml())
+    before, now = changes.pop("output.diagnostics", (None, None))
+    if missing := set(now or ()) - set(before or ()) - set(run.diagnostics):
         return f"it does not record {', '.join(sorted(missing))}"
-    for key in {**before, **now}:
-        if before.get(key) != now.get(key):
-            was, wanted = (show(v) if v is not None else "absent" for v in (before.get(key), now.get(key)))
-            return f"its {key} is {was}, not {wanted}"
+    for key, values in changes.items():
+        was, wanted = (show(v) if v is not None else "absent" for v in values)
+        return f"its {key} is {was}, not {wanted}"
     try:
         check_unchanged(run.attributes, run.path)
     except CaseError as error:

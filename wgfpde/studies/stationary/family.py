@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ... import diagnostics
+from ...base.toml import nested
 from ...cases.building import build
 from ...cases.loading import override
 from ...cases.schema import Case, GeodesicTable
-from ...cases.varying import nested
 from ...energy.flow import Flow, Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
