@@ -105,10 +105,6 @@ class Run(store.Run):
         places = dict(zip(axes, self.centers, strict=True))
         return xarray.Dataset(data, {"t": self.t, **places}, {"title": self.title, "status": self.status})
 
-    def __repr__(self) -> str:
-        span = f"t = {self.t[0]:g} to {self.t[-1]:g}" if len(self) else "no snapshot yet"
-        return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {grid_text(self.edges)})"
-
     def _repr_html_(self) -> str:
         rows = [("status", f"{self.status}: {self.message}"), ("grid", grid_text(self.edges))]
         rows += [("snapshots", f"{len(self)}, t = {self.t[0]:g} to {self.t[-1]:g}")] if len(self) else []

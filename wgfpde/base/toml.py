@@ -71,9 +71,13 @@ def show(value: object) -> str:
     if isinstance(value, list):
         return to_value(value) if len(value) <= 6 else f"a list of {len(value)} entries"
     if isinstance(value, bool | int | float | str):
-        text = to_value(value)
-        return text if len(text) <= 80 else text[:77] + "…"
+        return shortened(to_value(value))
     return f"a {type(value).__name__}"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text of at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _toml_key(key: str) -> str:

@@ -75,8 +75,8 @@ class Code:
     """
 
     grid: Grid
-    energy: Energy
-    initial: Array
+    energy: Energy = field(repr=False)
+    initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
 
 
@@ -92,7 +92,7 @@ class Record:
     name: str = "run"
     title: str = ""
     method: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     precision: str = "float64"
     compression: str = "none"
@@ -100,7 +100,7 @@ class Record:
     in_code: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """Everything the time loop needs; no choice is left to make.
 
@@ -124,6 +124,10 @@ class Problem:
     columns: tuple[Column, ...] = ()
     record: Record = field(default_factory=Record)
     watch: Watch | None = None
+
+    def __repr__(self) -> str:
+        method, span = type(self.stepper).__name__, f"t = {self.times[0]:g} to {self.times[-1]:g}"
+        return f"Problem({self.record.title!r}: {self.equation or 'no name'} by {method}, {span}, {self.flow.grid})"
 
 
 def build(case: Case, threads: int | None = None) -> Problem:

@@ -47,10 +47,10 @@ class Draft:
     it.   text : as the user wrote it.   run : the run that it was read from, or None.
     """
 
-    data: dict[str, Any]
-    sources: Mapping[str, str]
+    data: dict[str, Any] = dataclasses.field(repr=False)
+    sources: Mapping[str, str] = dataclasses.field(repr=False)
     path: Path
-    text: str
+    text: str = dataclasses.field(repr=False)
     run: store.Run | None = None
 
 

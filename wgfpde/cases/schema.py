@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from ..base import html
-from ..base.toml import to_toml
+from ..base.toml import shortened, to_toml
 from ..energy.equations import name_equation
 from ..errors import CaseError
 from ..formulas.compile import check_params
@@ -113,7 +113,7 @@ class Case(Table):
         return to_toml(self.model_dump(by_alias=True, exclude_none=True))
 
     @property
-    def facts(self) -> dict[str, str]:
+    def summary(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, self.grid.boundary, strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
@@ -128,12 +128,13 @@ class Case(Table):
         }
 
     def __repr__(self) -> str:
-        return f"Case({self.title!r}: " + "; ".join(f"{key}: {value}" for key, value in self.facts.items()) + ")"
+        parts = "; ".join(f"{key}: {shortened(value)}" for key, value in self.summary.items())
+        return f"Case({shortened(self.title)!r}: {parts})"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.text(self.title)}</b>{html.table([], self.facts.items())}"
+        return f"<b>{html.text(self.title)}</b>{html.table([], self.summary.items())}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Case) and self.model_dump() == other.model_dump()

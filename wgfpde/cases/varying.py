@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.toml import flat, nested, plain, to_value
+from ..base.toml import flat, nested, plain, shortened, to_value
 from ..errors import CaseError
 from .loading import override, parse_value
 from .schema import Case
@@ -29,7 +29,7 @@ Given = str | Sequence[str] | Mapping[str, Any]
 """A text as on the command line, several of them, or values by key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Vary:
     """A key and the values that it takes, in the order given."""
 
@@ -38,6 +38,9 @@ class Vary:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"Vary({self.key}: {shortened(', '.join(map(self.text, range(len(self)))))})"
 
     def override(self, k: int) -> dict[str, Any]:
         """The k-th value as nested tables, for `casefile.override`."""

@@ -146,7 +146,7 @@ def _print(
     from ..grid.grid import grid_text
 
     print(case.title)
-    print(f"  {case.facts['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
+    print(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
     more = "" if limit is None else f"{'at h = 0':>18}{'+-':>10}"
     print(f"{'mode':>6}{'eigenvalue':>18}{'1/eigenvalue':>16}{'residual':>11}{more}")
     for k, value in enumerate(found.eigenvalues):

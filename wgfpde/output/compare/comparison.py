@@ -34,7 +34,7 @@ __all__ = ["ATOL", "RTOL", "W2_OPTIONS", "Comparison", "Metric", "Moment", "Step
 RTOL, ATOL = 1e-9, 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found.
 
@@ -53,6 +53,11 @@ class Comparison:
     case_changes: dict[str, tuple[Any, Any]]
     notes: list[str]
     identical: bool
+
+    def __repr__(self) -> str:
+        passed = sum(metric.passed for metric in self.metrics)
+        same = ", identical" if self.identical else ""
+        return f"Comparison({passed} of {len(self.metrics)} metrics passed at {len(self.moments)} times{same})"
 
     @property
     def passed(self) -> bool:
