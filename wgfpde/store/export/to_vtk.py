@@ -77,10 +77,10 @@ def _document(run: Run, rho: np.ndarray, time: float) -> bytes:
     whole, coordinates = f'WholeExtent="{extent}"', ""
     if run.grid.uniform:
         spacing = [axis.length / axis.size for axis in run.grid.axes] + [1.0] * (3 - run.dim)
-        whole += f' Origin="{_words([e[0] for e in edges])}" Spacing="{_words(spacing)}"'
+        whole += f' Origin="{_listed([e[0] for e in edges])}" Spacing="{_listed(spacing)}"'
     else:
         named = zip("xyz", edges, strict=True)
-        arrays = "".join(ARRAY.format(name=name, values=_words(values)) for name, values in named)
+        arrays = "".join(ARRAY.format(name=name, values=_listed(values)) for name, values in named)
         coordinates = COORDINATES.format(arrays=arrays)
     data = np.ascontiguousarray(rho, dtype=rho.dtype.newbyteorder("<"))
     head = FILE.format(
@@ -94,5 +94,5 @@ def _document(run: Run, rho: np.ndarray, time: float) -> bytes:
     return head.encode() + np.array([data.nbytes], dtype="<u8").tobytes() + data.tobytes() + END.encode()
 
 
-def _words(values: Sequence[float] | np.ndarray) -> str:
+def _listed(values: Sequence[float] | np.ndarray) -> str:
     return " ".join(repr(float(value)) for value in values)

@@ -58,11 +58,11 @@ class Solved:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run goes.   known : the run of the same case that is there already."""
+    """Where a run goes.   earlier : the run of the same case that is there already."""
 
     folder: Path
     case: Case
-    known: Run | None
+    earlier: Run | None
 
 
 def folder_of(case: Case, out: Path | str | None) -> Path:
@@ -95,15 +95,15 @@ def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
 
     Raises Interrupted on Ctrl-C and on signals, after a checkpoint, and CaseError for a case that makes no problem.
     """
-    known = place.known
-    if known is not None and known.status == "finished":
-        return Solved(place.folder, known, _blown_up(known), reused=True)
+    earlier = place.earlier
+    if earlier is not None and earlier.status == "finished":
+        return Solved(place.folder, earlier, _blown_up(earlier), reused=True)
     code = place.case if place.case._code is not None else None
     try:
-        if known is not None and known.status != "failed":
+        if earlier is not None and earlier.status != "failed":
             result = resume(place.folder, progress=progress, case=code)
         else:
-            result = run_case(place.case, place.folder, overwrite or known is not None, progress)
+            result = run_case(place.case, place.folder, overwrite or earlier is not None, progress)
     except SolverError as error:  # before the first step
         return Solved(place.folder, None, str(error))
     if result.status == "interrupted":

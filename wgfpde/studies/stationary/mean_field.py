@@ -143,7 +143,7 @@ def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) ->
     field = MeanField(flow, mass)
     near = np.asarray(guess, dtype=float)
     if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):
-        raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_told(near)}.")
+        raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_faults(near)}.")
     found = _newton(field, field.drive(near))
     if found is None:
         raise SolverError("Newton's method found no stationary state near the guess; start nearer to one.")
@@ -176,7 +176,7 @@ def _scaled(field: MeanField, start: Array) -> Array:
     return rho * (field.mass / total)
 
 
-def _told(values: Array) -> str:
+def _faults(values: Array) -> str:
     """ "the shape (7,)" or "3 that are not"."""
     bad = int(np.sum(~np.isfinite(values)))
     return f"the shape {values.shape}" + (f", {bad} of them NaN or infinite" if bad else "")
@@ -241,7 +241,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
 
     Returns (equilibrium, residual, steps).
     """
-    state, image, residual, back = _look(field, drive)
+    state, image, residual, back = _evaluated(field, drive)
     for step in range(NEWTON_STEPS):
         if residual <= 4 * EPS:
             return image, residual, step
@@ -249,7 +249,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
         length = 1.0
         while True:
             trial = drive + length * move
-            found = _look(field, trial)
+            found = _evaluated(field, trial)
             if found[2] < (1 - 1e-3 * length) * residual:
                 break
             length *= 0.5
@@ -259,7 +259,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
     return (image, residual, NEWTON_STEPS) if residual <= _attainable(field, image) else None
 
 
-def _look(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
+def _evaluated(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
     """ρ = the equilibrium of a drive, T(ρ), their distance, and W∗ρ."""
     state = field.image(drive)
     back = field.drive(state.rho)
