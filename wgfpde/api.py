@@ -1,9 +1,9 @@
-"""The Python door: what `import wgfpde as wgf` offers.
+"""The Python interface: what `import wgfpde as wgf` offers.
 
     case = wgf.load("case.toml")                        # or a packaged case, or an output file
     run = wgf.run(case, solver={"dt": 0.02})            # a Run: rho, t, diagnostics, steps, plot(), to_xarray()
     for snapshot in wgf.march(case): ...                # step by step, nothing on disk
-    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `studies`
+    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `questions`
     case = wgf.problem(grid, energy, initial, end=5.0)  # put together in Python, with functions for V and W
 
 Everything else of the package can be imported from its modules; what is here stays.

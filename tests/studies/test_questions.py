@@ -1,4 +1,4 @@
-"""Studies by the Python door: the same numbers as from the command line, and mistakes as sentences."""
+"""Studies by the Python interface: the same numbers as from the command line, and mistakes as sentences."""
 
 import inspect
 

@@ -1,6 +1,6 @@
 """`Case` → `build` → `Problem`: the only place where a problem is put together.
 
-Reading a case is in `casefile`, its tables in `schema`; their public names are exported here too.
+Reading a case is in `loading`, its tables in `schema`; their public names are exported here too.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ class Case(Table):
     output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
 
     _draft: Any = PrivateAttr(default=None)
-    """What it was made from, a `casefile.Draft`."""
+    """What it was made from, a `loading.Draft`."""
     _code: Any = PrivateAttr(default=None)
-    """Functions and arrays that stand for its formulas, a `case.Code`, where it was put together in Python."""
+    """Functions and arrays that stand for its formulas, a `building.Code`, where it was put together in Python."""
     _sources: dict[str, str] = PrivateAttr(default={})
 
     @field_validator("params")

@@ -43,7 +43,7 @@ class Vary:
         return f"Vary({self.key}: {shortened(', '.join(map(self.text, range(len(self)))))})"
 
     def override(self, k: int) -> dict[str, Any]:
-        """The k-th value as nested tables, for `casefile.override`."""
+        """The k-th value as nested tables, for `loading.override`."""
         return nested({self.key: self.values[k]})
 
     @property

@@ -1,4 +1,4 @@
-"""Studies from Python: spectra, stationary states and orders of convergence; what `door` offers beside runs.
+"""Studies from Python: spectra, stationary states and orders of convergence; what `api` offers beside runs.
 
 wgf.spectrum("double_well_1d").gap
 wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found

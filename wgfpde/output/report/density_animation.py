@@ -1,7 +1,7 @@
 """The density over time, as data for the scripts of a page (density.js, slider.js), with what is said beside it.
 
 1D: numbers, as 32-bit floats, drawn as lines; with the start, and where known the exact and the steady state.
-2D: pictures (`frames`), coloured by the browser.
+2D: pictures (`grey_frames`), coloured by the browser.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ observables φ_k (φ_0 = 1) are orthonormal in L²(π).  λ_1 is the gap: every 
 e^{−λ_1 t}, and KL(ρ|π) like e^{−2λ_1 t}, or faster.
 
 No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), all else by shift-invert Lanczos
-(module `lanczos`); both give also exponentially small eigenvalues to about 12 digits, and count them.
+(module `shift_invert`); both give also exponentially small eigenvalues to about 12 digits, and count them.
 The error in h is of second order, which `extrapolate` removes.
 Measured: λ_1 of a double well at κ = 0.1, extrapolated from 100, 200 and 400 cells, is right to 9 digits.
 Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/978-3-642-61544-3.

@@ -3,7 +3,7 @@
 At each value of the parameter every branch is continued by Newton's method from a secant predictor, then new states are
 searched for (module `search`), each the first of a branch that is continued back to where it began.  A branch ends
 where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork (module
-`ends`).  Its critical values are the zeros of its leading growth rate (module `critical`).
+`branch_ends`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """

@@ -4,7 +4,7 @@
               or in the middle of the grid where there is no V
     onwards   from each unstable state ρ along its unstable modes, ρ e^{±a η/ρ}: the damped iteration lowers the energy
               and leads elsewhere
-    between   from combinations of two stable states, by Newton's method (module `between`): passes that no symmetry and
+    between   from combinations of two stable states, by Newton's method (module `guesses`): passes that no symmetry and
               no descent leads to
 
 States are the same where ‖ρ − ρ'‖₁ ≤ SAME·M.  Where V does not vary along a periodic axis, every state comes with all
