@@ -1,4 +1,5 @@
-# make run | test | lint | docs | validate | bench | bench-peers | bench-history | clean: each installs what it needs into .venv first.
+# make run | test | lint | docs | validate | bench | bench-peers | bench-history: each installs what it needs into .venv
+# first; tidy | clean.
 # uv is used where it is present, else python3's own venv and pip.
 
 VENV   := .venv
@@ -7,7 +8,7 @@ BIN    := $(VENV)/bin
 CASE   ?= cases/double_well_2d.toml
 OUT    ?= runs/$(basename $(notdir $(CASE)))
 
-.PHONY: help install run test lint docs validate bench bench-peers bench-history clean
+.PHONY: help tidy install run test lint docs validate bench bench-peers bench-history clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +20,7 @@ help:
 	@echo "make bench      time the solvers"
 	@echo "make bench-peers     time other packages beside it, each in an environment of its own (15 minutes)"
 	@echo "make bench-history   is it slower?  the working tree against the last commit   (COMMITS='v1 HEAD' for others)"
+	@echo "make tidy       remove folders of wgfpde/ that hold nothing but caches (install, test and docs do it too)"
 	@echo "make clean      remove $(VENV) and caches; runs/ stays"
 
 $(VENV)/bin/python:
@@ -38,19 +40,24 @@ $(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
 	else $(BIN)/python -m pip install -q --disable-pip-version-check -e "$$target"; fi
 	@touch $@
 
-install: $(VENV)/.installed-plain
+# a folder of which a move left nothing but caches would still import, as a namespace package
+tidy:
+	@find wgfpde -depth -type d ! -name __pycache__ | while read -r folder; do \
+	  [ -n "$$(find "$$folder" -type f ! -path '*/__pycache__/*' | head -n 1)" ] || rm -rf "$$folder"; done
+
+install: tidy $(VENV)/.installed-plain
 
 run: install
 	@$(BIN)/wgfpde run $(CASE) --out $(OUT) --overwrite --plot
 
-test: $(VENV)/.installed-test
+test: tidy $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-docs: $(VENV)/.installed-docs
+docs: tidy $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

@@ -1,7 +1,9 @@
-"""Hypothesis profiles: the default run is repeatable, the nightly one explores.  And signals as a terminal has them."""
+"""Hypothesis profiles: the default run is repeatable, the nightly one explores.  Signals as a terminal has them.  And
+what tests of runs share."""
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 CALM = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
@@ -11,3 +13,21 @@ settings.load_profile("default")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a suite started in the background; runs respect that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def without_git():
+    """Runs are not asked for the state of their repository, which takes longer than they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wgfpde.runs.provenance.git_state", lambda folder: "")
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(request, tmp_path_factory, without_git):
+    """The folder of the run of a module's CASE, never stopped.  All kernels are loaded then, which children inherit."""
+    from wgfpde.runs.runner import run
+
+    place = tmp_path_factory.mktemp("whole") / "run"
+    run(request.module.CASE, place)
+    return place

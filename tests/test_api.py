@@ -1,4 +1,4 @@
-"""The Python door: what `import wgfpde as wgf` offers, used as in a notebook."""
+"""The Python interface: what `import wgfpde as wgf` offers, used as in a notebook."""
 
 import gc
 import subprocess

@@ -1,9 +1,9 @@
-"""The Python door: what `import wgfpde as wgf` offers.
+"""The Python interface: what `import wgfpde as wgf` offers.
 
     case = wgf.load("case.toml")                        # or a packaged case, or an output file
     run = wgf.run(case, solver={"dt": 0.02})            # a Run: rho, t, diagnostics, steps, plot(), to_xarray()
     for snapshot in wgf.march(case): ...                # step by step, nothing on disk
-    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `studies`
+    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `questions`
     case = wgf.problem(grid, energy, initial, end=5.0)  # put together in Python, with functions for V and W
 
 Everything else of the package can be imported from its modules; what is here stays.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ from .grid.grid import Array, Grid, grid_text
 from .methods import METHODS
 from .output import promises
 from .runs import runner
-from .runs.progress import ProgressLine
+from .runs.progress import status_line
 from .studies.questions import case_of, converge, spectrum, stationary
 from .transport.distances import distance, geodesic, w2
 
@@ -111,10 +110,6 @@ class Run(store.Run):
             data[name] = ("t", values, about)
         places = dict(zip(axes, self.centers, strict=True))
         return xarray.Dataset(data, {"t": self.t, **places}, {"title": self.title, "status": self.status})
-
-    def __repr__(self) -> str:
-        span = f"t = {self.t[0]:g} to {self.t[-1]:g}" if len(self) else "no snapshot yet"
-        return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {grid_text(self.edges)})"
 
     def _repr_html_(self) -> str:
         rows = [("status", f"{self.status}: {self.message}"), ("grid", grid_text(self.edges))]
@@ -255,18 +250,15 @@ def run(
         On Ctrl-C, after the last state and a checkpoint were written.
     """
     case = case_of(case, tables)
-    line = ProgressLine(sys.stderr) if progress else None
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
-        result = runner.run(case, place, overwrite, line, wall_limit)
-        found = _finished(result, keep=out is not None)
+        with status_line(progress) as line:
+            result = runner.run(case, place, overwrite, line, wall_limit)
+            found = _finished(result, keep=out is not None)
     except BaseException:
         if out is None:
             shutil.rmtree(place, ignore_errors=True)
         raise
-    finally:
-        if line is not None:
-            line.clear()
     if out is None:
         weakref.finalize(found, shutil.rmtree, place, ignore_errors=True)
     return found
@@ -309,13 +301,9 @@ def resume(
     progress, wall_limit
         As for `run`, which also says what is raised.
     """
-    line = ProgressLine(sys.stderr) if progress else None
     folder = folder.folder if isinstance(folder, store.Run) else folder
-    try:
+    with status_line(progress) as line:
         return _finished(runner.resume(folder, until, line, wall_limit, case), keep=True)
-    finally:
-        if line is not None:
-            line.clear()
 
 
 def read(path: str | os.PathLike[str]) -> Run:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wgfpde.base import amounts
 from wgfpde.cases import building as case_module
 from wgfpde.cases.building import Case, build, from_mapping, json_schema, load, loads, presets, to_toml
 from wgfpde.cases.times import better_step, check_multiples
@@ -550,7 +551,7 @@ def test_mistakes_in_the_text(write, old, new, expected):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["grid.shape=[65536, 65536]"], "grid.shape: 4294967296 cells need about 640.0 GiB of memory"),
+        (["grid.shape=[65536, 65536]"], "grid.shape: 4294967296 cells need about 640 GiB of memory"),
         (["grid.shape=[100000, 100000]"], "grid.shape: 10000000000 cells"),
         (["grid.shape=[8]"], "grid.lower: expected 1 entry"),
         (["grid.shape=[8, 1]"], "grid.shape[1]: expected at least 2 cells, found 1"),
@@ -563,7 +564,7 @@ def test_mistakes_in_the_text(write, old, new, expected):
 )
 def test_mistakes_2d(write, monkeypatch, overrides, expected):
     monkeypatch.setattr(
-        case_module.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__
+        amounts.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__
     )
     assert expected in message(write(BASE_2D), overrides)
 

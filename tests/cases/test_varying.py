@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wgfpde.cases.building import load
-from wgfpde.cases.varying import Vary, nested, together, varied_by, vary, vary_values
+from wgfpde.cases.varying import Vary, together, varied_by, vary, vary_values
 from wgfpde.errors import CaseError
 
 LINE, PLANE = load("heat_1d"), load("heat_2d")
@@ -129,10 +129,6 @@ def test_all_forms_mean_the_same():
 def test_what_is_no_form_is_refused(given, words):
     with pytest.raises(CaseError, match=words):
         varied_by(given, LINE)
-
-
-def test_nested():
-    assert nested({"a.b.c": 1, "a.d": 2, "e": 3}) == {"a": {"b": {"c": 1}, "d": 2}, "e": 3}
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=6, unique=True))

@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 
 from wgfpde import __version__, cli
-from wgfpde.base.amounts import duration
 from wgfpde.cases.building import load, presets
 from wgfpde.claims.checking import scripts
 from wgfpde.cli import main
 from wgfpde.errors import SolverError
-from wgfpde.runs.progress import ProgressLine
-from wgfpde.runs.runner import Progress
 
 COMPILING = "compiling the kernels of this kind of energy, once …\n"
 """What a first run may tell."""
@@ -225,61 +222,6 @@ def test_closed_pipe_is_silent():
     assert done.stderr == "" and len(done.stdout) == 10
 
 
-# ---- progress ---------------------------------------------
-
-
-class Screen(list):
-    """A stream that remembers what was written."""
-
-    def __init__(self, terminal: bool):
-        self.terminal = terminal
-
-    def isatty(self):
-        return self.terminal
-
-    def write(self, text):
-        self.append(text)
-
-    def flush(self):
-        pass
-
-
-@pytest.mark.parametrize(("terminal", "expected"), [(True, 9), (False, 2)])
-def test_progress_is_rare(terminal, expected):
-    """One call each second for 10 s: a terminal waits 2 s, a log has a line every 5 s (first at 5 s)."""
-    screen = Screen(terminal)
-    line = ProgressLine(screen)
-    for k in range(1, 11):
-        line(Progress(t=k / 10, start=0.0, end=1.0, step=k, dt=0.1, wall=float(k)))
-    assert len(screen) == expected
-    assert ("\r" in screen[0]) is terminal
-    line.clear()
-    assert ("\r\x1b[K" in screen[expected:]) is terminal
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_a_note_is_shown_at_once_and_goes_with_the_first_step(terminal):
-    screen = Screen(terminal)
-    line = ProgressLine(screen)
-    line(Progress(0.0, 0.0, 1.0, 0, 0.0, wall=2.0, note="compiling"))
-    line(Progress(0.0, 0.0, 1.0, 0, 0.0, wall=0.0))
-    line(Progress(0.1, 0.0, 1.0, 1, 0.1, wall=0.1))
-    assert screen == (["\r\x1b[Kcompiling", "\r\x1b[K"] if terminal else ["compiling\n"])
-
-
-def test_progress_text():
-    p = Progress(t=1.5, start=1.0, end=3.0, step=50, dt=0.01, wall=10.0)
-    text = ProgressLine(Screen(True)).text(p)
-    for part in ("25.0 %", "t = 1.5 of 3", "step 50", "dt = 0.01", "5 steps/s", "30 s left"):
-        assert part in text
-    assert "? s left" in ProgressLine(Screen(True)).text(Progress(1.0, 1.0, 3.0, 0, 0.0, 0.0))
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.5, "0.5 s"), (125, "2 min 05 s"), (7260, "2 h 01 min")])
-def test_duration(seconds, text):
-    assert duration(seconds) == text
-
-
 # ---- check, inspect, plot, schema, new, validate ---------------------------------------------
 
 
@@ -435,17 +377,3 @@ def test_wheel_ships_the_presets(tmp_path):
     assert {f"wgfpde/_cases/{name}.toml" for name in presets()} <= names
     assert {f"wgfpde/_validation/{name}.py" for name in scripts()} <= names
     assert not any("benchmarks" in name for name in names)
-
-
-def test_a_reader_that_is_gone_does_not_stop_a_run():
-    class Gone:
-        def isatty(self):
-            return False
-
-        def write(self, text):
-            raise BrokenPipeError
-
-    line = ProgressLine(Gone())
-    line(Progress(0.5, 0.0, 1.0, 1, 0.5, 100.0))
-    line(Progress(0.5, 0.0, 1.0, 1, 0.5, 100.0, "compiling"))
-    line.clear()

@@ -2,7 +2,8 @@
 
     WGFPDE_HUNT_EXAMPLES=5000 pytest -m nightly tests/hunt/test_hunt_fv.py
 
-A failure prints its problem as plain numbers; what was found so far is mended and kept in tests/fv/test_hunted_fv.py.
+A failure prints its problem as plain numbers; what was found so far is mended and kept in
+tests/methods/finite_volumes/test_hunted_fv.py.
 No step may be found where the rates exceed what a double holds, but only with a sentence.
 """
 

@@ -13,7 +13,7 @@ from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import movie
 from wgfpde.output.plots.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
-from wgfpde.runs.progress import NoteLine
+from wgfpde.runs.progress import StatusLine
 from wgfpde.store import Label, Writer, read
 
 LINE = Grid([0.0], [1.0], [20])
@@ -179,9 +179,9 @@ def test_the_verb_films_and_says_where(tmp_path, capsys):
 
 
 def test_a_long_film_shows_how_far_it_is(capsys, monkeypatch):
-    clock = iter([0.0, 1.0, 6.0, 6.0, 7.0])
+    clock = iter([0.0, 1.0, 6.0, 7.0])
     monkeypatch.setattr("wgfpde.runs.progress.time.monotonic", lambda: next(clock))
-    line = NoteLine(sys.stderr)
+    line = StatusLine(sys.stderr)
     for done in (1, 2, 3):
         line(f"frame {done} of 9")
     line.clear()

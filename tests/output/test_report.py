@@ -17,10 +17,9 @@ from wgfpde.base.html import Markup
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
 from wgfpde.output import report
-from wgfpde.output.report import density_film as film_module
+from wgfpde.output.report import density_animation, page, sections
 from wgfpde.output.report import grey_frames as frames_module
-from wgfpde.output.report import page, sections
-from wgfpde.output.report.density_film import film
+from wgfpde.output.report.density_animation import animated
 from wgfpde.output.report.grey_frames import Scale, averaged, colours, frames, pixels, scale_of
 
 
@@ -39,7 +38,7 @@ def with_figures(no_figures, monkeypatch):
 
 def data_of(html: str) -> dict:
     """What the page gives its script."""
-    return json.loads(re.search(r'<script type="application/json" id="film">(.*?)</script>', html, re.S)[1])
+    return json.loads(re.search(r'<script type="application/json" id="animation">(.*?)</script>', html, re.S)[1])
 
 
 def floats(text: str) -> np.ndarray:
@@ -185,7 +184,7 @@ def test_where_it_cannot_be_written(tmp_path):
 def test_lines_hold_the_densities(tmp_path):
     run = write_run(tmp_path, ramp())
     gibbs = np.linspace(1.0, 2.0, 8)
-    data = film(run, exact=lambda t: np.full(8, 1.0 + t), gibbs=gibbs).data
+    data = animated(run, exact=lambda t: np.full(8, 1.0 + t), gibbs=gibbs).data
     assert data["t"] == run.t.tolist() and data["x"] == [0.0, 2.0]
     assert np.array_equal(floats(data["centers"]), run.centers[0].astype("f4"))
     assert np.array_equal(floats(data["rho"]).reshape(3, 8), np.asarray(run.rho).astype("f4"))
@@ -196,20 +195,20 @@ def test_lines_hold_the_densities(tmp_path):
 
 def test_legend_names_what_is_drawn(tmp_path):
     run = write_run(tmp_path, ramp())
-    assert "exact" not in film(run).legend and "steady" not in film(run).legend
-    assert "exact" in film(run, exact=lambda t: np.ones(8)).legend
-    assert "steady state" in film(run, gibbs=np.ones(8)).legend
+    assert "exact" not in animated(run).legend and "steady" not in animated(run).legend
+    assert "exact" in animated(run, exact=lambda t: np.ones(8)).legend
+    assert "steady state" in animated(run, gibbs=np.ones(8)).legend
 
 
 def test_a_tail_below_single_precision_stays_positive(tmp_path):
     rho = np.array([0.0, 1e-300, 1e-30, 1.0])
-    values = floats(film(write_run(tmp_path, [rho])).data["rho"])
+    values = floats(animated(write_run(tmp_path, [rho])).data["rho"])
     assert values[0] == 0 and np.all(values[1:] > 0) and values[2] == np.float32(1e-30)
 
 
 def test_long_lines_are_averaged_and_the_page_says_so(tmp_path):
     run = write_run(tmp_path, ramp(4, cells=512))
-    shown = film(run, budget=4096)
+    shown = animated(run, budget=4096)
     values = floats(shown.data["rho"]).reshape(4, -1)
     assert 8 <= values.shape[1] < 512 and sum(len(shown.data[k]) for k in ("rho", "centers")) <= 4096
     assert np.allclose(values.mean(axis=1), [rho.mean() for rho in ramp(4, cells=512)])
@@ -217,9 +216,9 @@ def test_long_lines_are_averaged_and_the_page_says_so(tmp_path):
 
 
 def test_many_snapshots_are_thinned(tmp_path, monkeypatch):
-    monkeypatch.setattr(film_module, "MOST", 8)
+    monkeypatch.setattr(density_animation, "MOST", 8)
     run = write_run(tmp_path, ramp(25))
-    shown = film(run)
+    shown = animated(run)
     assert len(shown.data["t"]) == 8
     assert (shown.data["t"][0], shown.data["t"][-1]) == (run.t[0], run.t[-1])
     gaps = np.diff(shown.data["t"])
@@ -266,7 +265,7 @@ def test_scale_of_what_has_no_range(rho):
 def test_pictures_hold_both_scales_with_y_up(tmp_path):
     run = write_run(tmp_path, hills())
     scale = scale_of(iter(run.rho))
-    data = film(run).data
+    data = animated(run).data
     assert (data["width"], data["height"]) == (12, 6) and (data["x"], data["y"]) == ([0.0, 2.0], [-1.0, 1.0])
     for k, png in enumerate(data["frames"]):
         picture = levels(png)
@@ -288,7 +287,7 @@ def test_pictures_keep_to_their_budget(tmp_path):
 
 def test_large_grids_are_drawn_smaller_and_the_page_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(frames_module, "MOST_PIXELS", 8)
-    shown = film(write_run(tmp_path, hills(nx=16, ny=6)))
+    shown = animated(write_run(tmp_path, hills(nx=16, ny=6)))
     assert (shown.data["width"], shown.data["height"]) == (8, 6)
     assert "Drawn on 8 × 6 equal pixels for 16 × 6 cells: each pixel is the average over what it covers." in shown.notes
 
@@ -299,7 +298,7 @@ def test_stretched_cells_are_drawn_where_they_lie(tmp_path):
     rho[:, :4] = 1.0
     run = write_run(tmp_path, [rho], mapping=[lambda s: s**2, None])
     assert run.edges[0][4] == pytest.approx(0.5)
-    data = film(run).data
+    data = animated(run).data
     lit = levels(data["frames"][0])[: data["height"]] == 255
     assert (data["width"], data["height"]) == (16, 4)
     assert lit.mean() == 0.25 and lit[:, :4].all()
@@ -332,7 +331,7 @@ def test_colours_are_magma():
 
 def test_the_still_picture_is_the_last_density(tmp_path):
     run = write_run(tmp_path, hills())
-    data = base64.b64decode(re.search(r"base64,([^\"]+)", film(run).still)[1])
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", animated(run).still)[1])
     picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
     y, x = np.unravel_index(np.argmax(picture.sum(axis=2)), picture.shape[:2])
     rho = run.rho[-1][::-1]

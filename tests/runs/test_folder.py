@@ -13,26 +13,13 @@ import pytest
 from same_runs import assert_same, case_of, fork, in_child, stop_at, wait_until, with_events
 
 import wgfpde.runs.folder as folder
-import wgfpde.runs.provenance as provenance
 from wgfpde.cli import main
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import read
 
+pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Git is not asked at every run."""
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    place = tmp_path_factory.mktemp("whole") / "run"
-    run(CASE, place)
-    return place
 
 
 @pytest.fixture

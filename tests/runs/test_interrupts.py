@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, assert_same, case_of, fork, wait_until, with_events
 
-import wgfpde.runs.provenance as provenance
 import wgfpde.runs.runner as runner
 import wgfpde.runs.time_loop as timeloop
 from wgfpde.cli import main
@@ -19,20 +18,8 @@ from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 from wgfpde.store.checkpoint import checkpoints
 
+pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of(solver={"method": "fv", "dt": 0.02}, **ATTRACT)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Git is not asked at every run."""
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    place = tmp_path_factory.mktemp("whole") / "run"
-    run(CASE, place)
-    return place
 
 
 def send(number):
@@ -240,7 +227,6 @@ def test_a_signal_between_steps_waits(inside, whole, tmp_path, monkeypatch):
         monkeypatch.setattr(Writer, inside, signalled(getattr(Writer, inside)))
     result = run(case, tmp_path / "run")
     monkeypatch.undo()
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
     if inside == "flush_steps":  # called but at the checkpoint at the end: there was nothing left to stop
         assert result.status == "finished"
     else:

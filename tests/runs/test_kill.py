@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, JKO, assert_same, case_of, fork, in_child
 
-import wgfpde.runs.provenance as provenance
 from wgfpde.cli import main
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 
+pytestmark = pytest.mark.usefixtures("without_git")
 ADAPTIVE = {"method": "fv", "dt": "adaptive"}
 CASES = {
     "fv": case_of(solver=ADAPTIVE, output={"every": 0.05, "checkpoint": 0.01}, **ATTRACT),
@@ -28,9 +28,8 @@ BUT = ["sources_json"]
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Git is not asked at every run, and no pool of threads is there when the process is forked."""
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
+def one_thread(monkeypatch):
+    """No pool of threads is there when the process is forked."""
     monkeypatch.setenv("WGFPDE_NUM_THREADS", "1")
 
 

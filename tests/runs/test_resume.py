@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, JKO, assert_same, case_of, contents, stop_at, with_events
 
-import wgfpde.runs.provenance as provenance
 import wgfpde.runs.time_loop as timeloop
 from wgfpde.cases.building import from_mapping, load
 from wgfpde.errors import CaseError, SolverError, StoreError
@@ -19,6 +18,7 @@ SQUARE = {
     "grid": {"shape": [8, 6], "lower": [-1.0, -1.0], "upper": [1.0, 1.0], "boundary": ["periodic", "no-flux"]},
     "energy": {"potential": "y**2", "interaction": "cos(pi*x)"},
 }
+pytestmark = pytest.mark.usefixtures("without_git")
 CASES = {
     "fv entropy": case_of(),
     "fv entropy, adaptive with W": case_of(solver=ADAPTIVE, **ATTRACT),
@@ -36,12 +36,6 @@ CASES = {
     "jko pdhg 2d, congested": case_of(solver=PDHG | {"tau": 0.1, "congestion": 4.0}, **SQUARE),
     "geodesic": case_of(solver={"method": "geodesic"}, target={"density": "exp(-4*(x + 0.4)**2)"}),
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Git is not asked at every run."""
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
 
 
 def stopped(monkeypatch, case, place, *moments):

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, assert_same, case_of, in_child, stop_at, with_events
 
-import wgfpde.runs.provenance as provenance
 import wgfpde.runs.time_loop as timeloop
 import wgfpde.store.book as book
 import wgfpde.store.checkpoint as checkpoint
@@ -24,6 +23,7 @@ from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 from wgfpde.store.checkpoint import Checkpoint, checkpoints, save
 
+pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of(solver={"method": "fv", "dt": "adaptive", "tolerance": 1e-5}, **ATTRACT)
 OFTEN = case_of(solver=CASE.solver.model_dump(exclude_none=True), output={"every": 0.1, "checkpoint": 1e-9}, **ATTRACT)
 """With a checkpoint after every step."""
@@ -61,20 +61,6 @@ def plain(report):
 
 def same_array(a, b):
     return (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Git is not asked at every run."""
-    monkeypatch.setattr(provenance, "git_state", lambda folder: "")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The run never stopped.  All kernels are loaded then, which children inherit."""
-    place = tmp_path_factory.mktemp("whole") / "run"
-    run(CASE, place)
-    return place
 
 
 def names(folder):

@@ -16,7 +16,6 @@ from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
-from wgfpde.runs import provenance
 from wgfpde.runs.interrupts import Interrupted
 from wgfpde.store import FILE_NAME, read, read_study
 from wgfpde.studies.convergence import (
@@ -32,6 +31,7 @@ from wgfpde.studies.convergence import (
 from wgfpde.studies.convergence.orders import collapsed, extrapolate, fit, fitted_order, pairwise
 from wgfpde.studies.convergence.run_errors import differences
 
+pytestmark = pytest.mark.usefixtures("without_git")
 SHORT = ("time.end=0.1", "output.every=0.1")
 HEAT = (*SHORT, "grid.shape=[32]", "solver.dt=2e-3")
 SPACE = ("time.end=0.1", "output.every=0.05", "solver.dt=1e-3")
@@ -126,14 +126,6 @@ def test_differences_leave_rounding_out():
     assert np.array_equal(differences(np.array([3.0, math.nan, 2.0, 1.0])), [2, math.nan, 1, math.nan], equal_nan=True)
     assert np.isnan(differences(np.array([1.0, 1.0 + 1e-15, 1.0]))).all()
     assert np.isnan(differences(np.full(2, math.nan))).all()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_git():
-    """Runs that are asked for the state of no repository, which takes longer than they do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "git_state", lambda folder: "")
-        yield
 
 
 # ---- studies ------------------------------------------
@@ -291,7 +283,7 @@ def test_finished_runs_are_used_again(tmp_path, space):
     shutil.copytree(space.folder, folder)
     told = []
     case = load("heat_1d", SPACE)
-    found = converge(case, {"grid.shape": [8, 32, 64]}, folder, tell=told.append)
+    found = converge(case, {"grid.shape": [8, 32, 64]}, folder, after_run=told.append)
     assert [s.reused for s in found.solved] == [True, True, False]
     assert [s.folder.name for s in found.solved] == ["01-8", "03-32", "03-64"]
     assert told[1] == f"2 of 3  grid.shape = 32: taken from {folder / '03-32'}" and told[2].startswith("3 of 3")

@@ -1,4 +1,4 @@
-"""Studies by the Python door: the same numbers as from the command line, and mistakes as sentences."""
+"""Studies by the Python interface: the same numbers as from the command line, and mistakes as sentences."""
 
 import inspect
 
@@ -9,7 +9,7 @@ import wgfpde as wgf
 from wgfpde.cases.loading import override
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
-from wgfpde.runs import progress
+from wgfpde.runs.progress import StatusLine
 from wgfpde.store import read_study
 from wgfpde.studies.convergence import record, write
 from wgfpde.studies.spectrum import MODES
@@ -74,9 +74,7 @@ def test_all_forms_of_vary_in_a_diagram(vary):
 
 def test_what_lasts_is_told_on_stderr(capsys, monkeypatch):
     """At once here; nothing with progress=False."""
-    monkeypatch.setattr(
-        "wgfpde.studies.questions.NoteLine", lambda stream, at_once=False: progress.NoteLine(stream, True)
-    )
+    monkeypatch.setattr("wgfpde.runs.progress.StatusLine", lambda stream, at_once: StatusLine(stream, True))
     for tell in (True, False):
         wgf.spectrum("double_well_2d", 2, grid={"shape": [20, 20]}, progress=tell)
         spoken = capsys.readouterr()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 from scipy.sparse import csc_array
 
 from wgfpde.cases.building import build_flow, build_grid, load, override
@@ -318,6 +319,24 @@ def test_graded_matrix():
     assert values.prod() == pytest.approx(np.linalg.det(core) * 1e-32, rel=1e-13)
     assert values[0] == pytest.approx(1e-24 * np.linalg.det(core) / np.linalg.det(core[1:, 1:]), rel=1e-13)
     assert vectors.T @ vectors == pytest.approx(np.eye(3), abs=1e-14)
+    assert matrix @ vectors == pytest.approx(vectors * values, abs=1e-15)
+    assert graded_eigh(np.array([[2.0]]))[0] == pytest.approx([2.0], rel=1e-15)
+
+
+@given(st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_graded_matrices_keep_every_eigenvalue(n, seed):
+    """A = D Q diag(λ) Qᵀ D with blocks of one scale each: the eigenvalues of each block, relatively."""
+    rng = np.random.default_rng(seed)
+    parts, exact = [], []
+    for scale in 10.0 ** rng.uniform(-24.0, 2.0, n):
+        angle, (low, high) = rng.uniform(0, np.pi), np.sort(rng.uniform(1.0, 9.0, 2))
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.array([[c, -s], [s, c]])
+        parts.append(scale * turn @ np.diag([low, high]) @ turn.T)
+        exact += [scale * low, scale * high]
+    matrix = block_diag(*parts)
+    values, _ = graded_eigh(0.5 * (matrix + matrix.T))
+    assert values == pytest.approx(np.sort(exact), rel=2e-14)
 
 
 # ---- what the generator must be ----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from wgfpde.studies.stationary import (
 from wgfpde.studies.stationary import (
     growth_rates as rates,
 )
-from wgfpde.studies.stationary.krylov import gmres
+from wgfpde.studies.stationary.mean_field import solved
 from wgfpde.studies.stationary.search import analysed
 
 ORDERED = 0.705495273209
@@ -390,14 +390,36 @@ def test_equilibria_have_their_mass_and_their_constant(m, decades, seed):
     assert np.all(phi[~inside] >= found.constant - 1e-12 * size)
 
 
-def test_gmres_solves_also_what_is_singular():
+def test_newton_moves_are_solved_for_also_where_the_jacobian_is_singular():
     rng = np.random.default_rng(3)
     matrix = np.eye(30) + 0.3 * rng.standard_normal((30, 30)) / 6
-    load = rng.standard_normal(30)
-    assert gmres(lambda v: matrix @ v, load, 1e-13) == pytest.approx(np.linalg.solve(matrix, load), abs=1e-11)
-    flat = np.eye(30) - np.ones((30, 30)) / 30
-    assert flat @ gmres(lambda v: flat @ v, flat @ load, 1e-13) == pytest.approx(flat @ load, abs=1e-12)
-    assert np.all(gmres(lambda v: v, np.zeros(3), 1e-13) == 0)
+    load = rng.standard_normal((5, 6))
+    exact = np.linalg.solve(matrix, load.ravel()).reshape(5, 6)
+    assert solved(_product(matrix), load, 1e-13) == pytest.approx(exact, abs=1e-11)
+    flat = _product(np.eye(30) - np.ones((30, 30)) / 30)
+    assert flat(solved(flat, flat(load), 1e-13)) == pytest.approx(flat(load), abs=1e-12)
+    assert np.all(solved(lambda v: v, np.zeros(3), 1e-13) == 0)
+
+
+def test_a_newton_move_takes_a_handful_of_convolutions():
+    """The Jacobian is the identity plus something smooth: as many on any grid."""
+    counts = []
+    for n in (100, 400):
+        calls = []
+        x = np.linspace(-1.0, 1.0, n)
+
+        def apply(v, x=x, calls=calls):
+            calls.append(v)
+            return v + x * float(x @ v) / len(x) + x**2 * float(x**2 @ v) / len(x)
+
+        move = solved(apply, np.cos(3 * x), 1e-12)
+        assert apply(move) == pytest.approx(np.cos(3 * x), abs=1e-11)
+        counts.append(len(calls))
+    assert max(counts) <= 6
+
+
+def _product(matrix):
+    return lambda v: (matrix @ v.ravel()).reshape(v.shape)
 
 
 # ---- what is refused -------------------------------------------------------------------------------------

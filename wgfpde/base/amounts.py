@@ -1,6 +1,8 @@
-"""Seconds and bytes in words."""
+"""Seconds and bytes in words, and the memory that this machine has."""
 
 from __future__ import annotations
+
+import os
 
 
 def duration(seconds: float) -> str:
@@ -15,8 +17,24 @@ def duration(seconds: float) -> str:
 
 def size_text(count: float) -> str:
     """Bytes: "1.5 MiB"."""
-    for unit in ("KiB", "MiB"):
+    for unit in ("KiB", "MiB", "GiB"):
         count /= 1024
-        if count < 1024:
+        if count < 1000:
             return f"{count:.3g} {unit}"
-    return f"{count / 1024:.3g} GiB"
+    return f"{count / 1024:.3g} TiB"
+
+
+def machine_memory() -> int | None:
+    """Bytes of main memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def memory_lacking(needed: float) -> str:
+    """Why so many bytes are refused: "about 3 TiB of memory and this machine has 16 GiB"; "" where they suffice."""
+    available = machine_memory()
+    if available is None or needed <= available:
+        return ""
+    return f"about {size_text(needed)} of memory and this machine has {size_text(available)}"

@@ -1,4 +1,4 @@
-"""Values as TOML text: whole tables for files, single values for messages."""
+"""Values as TOML: text of whole tables for files, of single values for messages; tables with dotted keys and back."""
 
 from __future__ import annotations
 
@@ -43,6 +43,27 @@ def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
             yield f"{above}{key}", value
 
 
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of dotted keys: {"a.b": 1} as {"a": {"b": 1}}."""
+    tables: dict[str, Any] = {}
+    for key, value in values.items():
+        *above, last = key.split(".")
+        table = tables
+        for name in above:
+            table = table.setdefault(name, {})
+        table[last] = value
+    return tables
+
+
+def plain(value: Any) -> Any:
+    """Tables and lists of Python's own numbers, from what a script may hold: tuples, arrays, NumPy's numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def show(value: object) -> str:
     """A value as it stands in TOML, with its type where that is the point."""
     if isinstance(value, dict):
@@ -50,9 +71,13 @@ def show(value: object) -> str:
     if isinstance(value, list):
         return to_value(value) if len(value) <= 6 else f"a list of {len(value)} entries"
     if isinstance(value, bool | int | float | str):
-        text = to_value(value)
-        return text if len(text) <= 80 else text[:77] + "…"
+        return shortened(to_value(value))
     return f"a {type(value).__name__}"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text of at most so many letters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _toml_key(key: str) -> str:

@@ -1,6 +1,6 @@
 """`Case` → `build` → `Problem`: the only place where a problem is put together.
 
-Reading a case is in `casefile`, its tables in `schema`; their public names are exported here too.
+Reading a case is in `loading`, its tables in `schema`; their public names are exported here too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.amounts import size_text
+from ..base.amounts import memory_lacking, size_text
 from ..base.toml import to_toml
 from ..diagnostics.blowup import Watch, make_watch
 from ..energy.energy import Energy, Internal
@@ -72,8 +72,8 @@ class Code:
     """
 
     grid: Grid
-    energy: Energy
-    initial: Array
+    energy: Energy = field(repr=False)
+    initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
 
 
@@ -89,7 +89,7 @@ class Record:
     name: str = "run"
     title: str = ""
     method: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     precision: str = "float64"
     compression: str = "none"
@@ -97,7 +97,7 @@ class Record:
     in_code: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Problem:
     """Everything the time loop needs; no choice is left to make.
 
@@ -124,6 +124,10 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+
+    def __repr__(self) -> str:
+        method, span = type(self.stepper).__name__, f"t = {self.times[0]:g} to {self.times[-1]:g}"
+        return f"Problem({self.record.title!r}: {self.equation or 'no name'} by {method}, {span}, {self.flow.grid})"
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -213,16 +217,8 @@ def memory_needed(case: Case) -> int:
 
 def check_memory(case: Case) -> None:
     """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    try:
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return
-    needed = memory_needed(case)
-    if needed > available:
-        raise CaseError(
-            f"{case.path}: grid.shape: {case.cells} cells need about {needed / 2**30:.1f} GiB of memory "
-            f"and this machine has {available / 2**30:.1f} GiB; use fewer cells"
-        )
+    if lacking := memory_lacking(memory_needed(case)):
+        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 
 def build_grid(case: Case) -> Grid:

@@ -32,7 +32,7 @@ from pydantic import ValidationError
 
 from .. import store
 from ..base.packaged import packaged_folder
-from ..base.toml import flat, show, to_toml
+from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
 from .messages import sentences
 from .schema import Case, validated
@@ -48,10 +48,10 @@ class Draft:
     it.   text : as the user wrote it.   run : the run that it was read from, or None.
     """
 
-    data: dict[str, Any]
-    sources: Mapping[str, str]
+    data: dict[str, Any] = dataclasses.field(repr=False)
+    sources: Mapping[str, str] = dataclasses.field(repr=False)
     path: Path
-    text: str
+    text: str = dataclasses.field(repr=False)
     run: store.Run | None = None
 
 
@@ -86,7 +86,7 @@ def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> C
 
 def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from nested dictionaries, for scripts."""
-    draft = loads(to_toml(_plain(data)), source, folder)._draft
+    draft = loads(to_toml(plain(data)), source, folder)._draft
     return _validate(dataclasses.replace(draft, sources=dict.fromkeys(draft.sources, "Python")))
 
 
@@ -118,7 +118,7 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     """
     draft = case._draft if isinstance(case, Case) else case
     if isinstance(overrides, Mapping):
-        top, source = _plain(overrides), source or "Python"
+        top, source = plain(overrides), source or "Python"
         _absolute_paths(top, Path())
     else:
         top, source = _overrides(overrides), source or "command line"
@@ -214,15 +214,6 @@ def _include_list(data: dict[str, Any], source: Path) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CaseError(f'{source}: include: expected a list such as ["base.toml"], found {show(names)}')
     return names
-
-
-def _plain(value: Any) -> Any:
-    """Tables and lists of Python's own numbers, from what a script may hold: tuples, arrays, NumPy's numbers."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _absolute_paths(data: dict[str, Any], folder: Path) -> None:

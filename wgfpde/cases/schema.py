@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
-from ..base.toml import to_toml
+from ..base.toml import shortened, to_toml
 from ..energy.equations import name_equation
 from ..energy.snapshot import Traits
 from ..errors import CaseError
@@ -57,9 +57,9 @@ class Case(Table):
     output: OutputTable = Field(default=OutputTable(), description="a table with every or times")
 
     _draft: Any = PrivateAttr(default=None)
-    """What it was made from, a `casefile.Draft`."""
+    """What it was made from, a `loading.Draft`."""
     _code: Any = PrivateAttr(default=None)
-    """Functions and arrays that stand for its formulas, a `case.Code`, where it was put together in Python."""
+    """Functions and arrays that stand for its formulas, a `building.Code`, where it was put together in Python."""
     _sources: dict[str, str] = PrivateAttr(default={})
 
     @field_validator("params")
@@ -133,7 +133,7 @@ class Case(Table):
         return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name
 
     @property
-    def facts(self) -> dict[str, str]:
+    def summary(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, self.grid.boundary, strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
@@ -148,12 +148,13 @@ class Case(Table):
         }
 
     def __repr__(self) -> str:
-        return f"Case({self.title!r}: " + "; ".join(f"{key}: {value}" for key, value in self.facts.items()) + ")"
+        parts = "; ".join(f"{key}: {shortened(value)}" for key, value in self.summary.items())
+        return f"Case({shortened(self.title)!r}: {parts})"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return f"<b>{html.text(self.title)}</b>{html.table([], self.facts.items())}"
+        return f"<b>{html.text(self.title)}</b>{html.table([], self.summary.items())}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Case) and self.model_dump() == other.model_dump()

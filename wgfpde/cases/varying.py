@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.toml import flat, to_value
+from ..base.toml import flat, nested, plain, shortened, to_value
 from ..errors import CaseError
 from .loading import override, parse_value
 from .schema import Case
@@ -29,7 +29,7 @@ Given = str | Sequence[str] | Mapping[str, Any]
 """A text as on the command line, several of them, or values by key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Vary:
     """A key and the values that it takes, in the order given."""
 
@@ -39,8 +39,11 @@ class Vary:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        return f"Vary({self.key}: {shortened(', '.join(map(self.text, range(len(self)))))})"
+
     def override(self, k: int) -> dict[str, Any]:
-        """The k-th value as nested tables, for `casefile.override`."""
+        """The k-th value as nested tables, for `loading.override`."""
         return nested({self.key: self.values[k]})
 
     @property
@@ -108,10 +111,10 @@ def vary_values(given: Mapping[str, Any], case: Case) -> list[Vary]:
             found += vary([f"{key}={values}"], case)
             continue
         try:
-            plain = [_plain(value) for value in values]
+            numbers = [plain(value) for value in values]
         except TypeError:
             raise CaseError(f'"{key}": expected a list of values, found {values!r}; {EXAMPLE}') from None
-        found.append(_made(f'"{key}"', str(key), plain, case))
+        found.append(_made(f'"{key}"', str(key), numbers, case))
     return _distinct(found)
 
 
@@ -134,12 +137,6 @@ def _distinct(varied: list[Vary]) -> list[Vary]:
     return varied
 
 
-def _plain(value: Any) -> Any:
-    """A value as TOML knows it."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def together(case: Case, varied: Sequence[Vary]) -> list[Case]:
     """The cases where all keys take their k-th values at once.  Raises CaseError where their counts differ."""
     counts = {len(v) for v in varied}
@@ -153,18 +150,6 @@ def together(case: Case, varied: Sequence[Vary]) -> list[Case]:
             changed = override(changed, v.override(k), "--vary")
         cases.append(changed)
     return cases
-
-
-def nested(flat_keys: dict[str, Any]) -> dict[str, Any]:
-    """{"a.b": 1} as {"a": {"b": 1}}."""
-    tables: dict[str, Any] = {}
-    for key, value in flat_keys.items():
-        *above, last = key.split(".")
-        table = tables
-        for name in above:
-            table = table.setdefault(name, {})
-        table[last] = value
-    return tables
 
 
 def _check_key(where: str, key: str, case: Case) -> None:

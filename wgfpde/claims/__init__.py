@@ -1,4 +1,4 @@
-"""What is claimed of the solvers, checked by running cases: the door for scripts of claims.
+"""What is claimed of the solvers, checked by running cases: what scripts of claims import.
 
     from wgfpde.claims import Validation
 

@@ -1,6 +1,6 @@
 """Claims about the solver, each checked by running cases: one script per subject in `validation/`.
 
-A script has a title (the first line of its docstring) and a function that enters by the public door only:
+A script has a title (the first line of its docstring) and a function that uses the public interface only:
 
     def check(v: Validation) -> None:
         run = v.run("kuramoto_1d", "grid.shape=[128]")           # a case with overrides → its HDF5 file, read

@@ -73,7 +73,7 @@ class Claim:
         return self.measured <= self.expected if self.relation == "≤" else self.measured >= self.expected
 
     @property
-    def words(self) -> tuple[str, str, str, str]:
+    def columns(self) -> tuple[str, str, str, str]:
         """(measured, relation and expected, tolerance, off by); the last two are empty for a bound."""
         if self.relation != "=":
             digits = 4 if self.holds else 10  # enough to see why it does not
@@ -139,7 +139,7 @@ class Table:
                 seconds = f"  ({self.seconds[script]:.1f} s)" if script in self.seconds else ""
                 lines.append(f" {script}: {self.titles.get(script, '')}{seconds}")
                 for claim in claims:
-                    measured, expected, tolerance, off = claim.words
+                    measured, expected, tolerance, off = claim.columns
                     numbers = f"{measured:>15}   {expected:<16}{tolerance:>9}{off:>9}"
                     verdict = "holds" if claim.holds else "FAILS"
                     lines.append(f"  {claim.claim:<{width}}  {claim.solver:<{solvers}}  {numbers}  {verdict}")

@@ -114,7 +114,7 @@ def _section(table: Table, script: str, claims: Sequence[Claim], figures: Path |
 
 def _row(claim: Claim) -> tuple[object, ...]:
     verdict = _verdict(claim.holds, "holds" if claim.holds else "FAILS")
-    return (_maths(claim.claim), claim.solver, claim.case, *claim.words, _maths(claim.source), verdict)
+    return (_maths(claim.claim), claim.solver, claim.case, *claim.columns, _maths(claim.source), verdict)
 
 
 def _maths(words: str) -> Markup:

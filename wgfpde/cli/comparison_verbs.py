@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
+from ..runs.progress import status_line
 from .arguments import Verbs, json_of
 from .printing import print_json
 
@@ -96,12 +96,12 @@ def _compare(args: argparse.Namespace) -> int:
     a, b = read(args.path_a), read(args.path_b)
     slow = args.w2 and a.dim == 2
 
-    def done(k: int, count: int) -> None:
-        print(f"W2 {k} of {count}", file=sys.stderr, flush=True)
-
     rtol, atol = RTOL if args.rtol is None else args.rtol, ATOL if args.atol is None else args.atol
     times = args.times if args.time is None else [args.time]
-    found = compare(a, b, rtol, atol, times, w2=True if args.w2 else None, done=done if slow else None)
+    with status_line(slow, at_once=True) as line:
+        found = compare(
+            a, b, rtol, atol, times, w2=True if args.w2 else None, progress=lambda k, count: line(f"W2 {k} of {count}")
+        )
     if args.json:
         print_json({"a": str(a.path), "b": str(b.path)} | found.record)
     else:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import ProgressLine
+from ..runs.progress import StatusLine
 from .arguments import Verbs, case_of, json_of
 from .printing import print_json
 from .study_figure import figure_of, figure_options
@@ -76,7 +76,7 @@ def _converge(args: argparse.Namespace) -> int:
     try:
         found = converge(
             case, varied, args.out, against=args.against, norms=args.norms, measures=args.measures, time=args.time,
-            overwrite=args.overwrite, progress=lines, tell=None if lines is None else lines.tell,
+            overwrite=args.overwrite, progress=lines, after_run=None if lines is None else lines.after_run,
         )  # fmt: skip
     finally:
         if lines is not None:
@@ -105,32 +105,24 @@ def _converge(args: argparse.Namespace) -> int:
     return 0 if verdict is None or all(verdict.values()) else 3
 
 
-class _Line(ProgressLine):
-    """Progress of a run, after which of how many it is."""
-
-    def __init__(self, number: int, count: int) -> None:
-        super().__init__(sys.stderr)
-        self._head = f"run {number} of {count}   "
-
-    def text(self, p: Progress) -> str:
-        return self._head + super().text(p)
-
-
 class _Lines:
     """A line that stays for each run that is done, and one of its own for that which is going on."""
 
     def __init__(self, count: int) -> None:
-        self._count, self._done = count, 0
-        self._line = _Line(1, count)
+        self._count = count
+        self._begin(1)
+
+    def _begin(self, number: int) -> None:
+        self._number = number
+        self._line = StatusLine(sys.stderr, head=f"run {number} of {self._count}   ")
 
     def __call__(self, progress: Progress) -> None:
         self._line(progress)
 
-    def tell(self, text: str) -> None:
+    def after_run(self, text: str) -> None:
         self.clear()
         print(text, file=sys.stderr, flush=True)
-        self._done += 1
-        self._line = _Line(self._done + 1, self._count)
+        self._begin(self._number + 1)
 
     def clear(self) -> None:
         self._line.clear()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import CaseError
+from ..runs.progress import status_line
 from .arguments import Verbs, run_of
 from .printing import print_json
 
@@ -53,18 +53,15 @@ def _export(args: argparse.Namespace) -> int:
     if args.to == "nc" and (args.out is None or args.out.is_dir()):
         target = target / f"{run.path.stem}.nc"
     writer = {"nc": export.netcdf, "vtk": export.vtk, "csv": export.csv}[args.to]
-    paths = writer(run, target, chosen, args.overwrite, _tell if sys.stderr.isatty() else None)
+    with status_line() as line:
+        paths = writer(
+            run, target, chosen, args.overwrite, lambda done, count: line(f"snapshot {done} of {count}")
+        )
     for path in paths[:SHOWN_PATHS]:
         print(path)
     if len(paths) > SHOWN_PATHS:
         print(f"and {len(paths) - SHOWN_PATHS} more in {target}")
     return 0
-
-
-def _tell(done: int, count: int) -> None:
-    """One line on the terminal, gone at the end."""
-    text = f"snapshot {done} of {count}" if done < count else ""
-    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _schema(args: argparse.Namespace) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from ..runs.progress import NoteLine
+from ..runs.progress import status_line
 from .arguments import Verbs, run_of
 
 FIELDS = (
@@ -54,15 +53,12 @@ def _movie(args: argparse.Namespace) -> int:
 
     run = read(args.path)
     gibbs = exact_and_gibbs(run)[1] if run.dim == 1 else None
-    line = NoteLine(sys.stderr)
-    try:
-        film = movie(
+    with status_line() as line:
+        file = movie(
             run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
             gibbs=gibbs, progress=lambda done, total: line(f"frame {done} of {total}"),
         )  # fmt: skip
-    finally:
-        line.clear()
-    print(film)
+    print(file)
     return 0
 
 

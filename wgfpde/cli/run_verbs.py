@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.amounts import size_text
-from ..runs.progress import ProgressLine
+from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
 from .picture_verbs import plot_figures
 from .printing import print_json, print_record
@@ -63,24 +63,20 @@ def _run(args: argparse.Namespace) -> int:
     from ..runs.runner import run
 
     case = load(args.case, args.overrides)
-    return _told(args, lambda told: run(case, args.out, args.overwrite, told, args.wall_limit))
+    return _marched(args, lambda line: run(case, args.out, args.overwrite, line, args.wall_limit))
 
 
 def _resume(args: argparse.Namespace) -> int:
     from ..runs.runner import resume
 
     folder = args.path.parent if args.path.is_file() else args.path
-    return _told(args, lambda told: resume(folder, args.until, told, args.wall_limit))
+    return _marched(args, lambda line: resume(folder, args.until, line, args.wall_limit))
 
 
-def _told(args: argparse.Namespace, march: Callable[[ProgressLine | None], Result]) -> int:
+def _marched(args: argparse.Namespace, march: Callable[[StatusLine], Result]) -> int:
     """March with progress, then say what came of it."""
-    line = ProgressLine(sys.stderr) if not args.quiet else None
-    try:
+    with status_line(not args.quiet) as line:
         result = march(line)
-    finally:
-        if line is not None:
-            line.clear()
     figures = plot_figures(result.folder) if args.plot else []
     summary = _summary(result) | ({"figures": [str(f) for f in figures]} if args.plot else {})
     if args.json:

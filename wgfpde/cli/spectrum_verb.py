@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import NoteLine, ProgressLine
+from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
 from .printing import print_json
 from .study_figure import figure_of, figure_options
@@ -59,9 +58,8 @@ def _spectrum(args: argparse.Namespace) -> int:
     out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
     check_place(out, KIND)
     figure = figure_of(args, out)
-    line = NoteLine(sys.stderr, at_once=case.cells > SLOW_CELLS)
     limit = None
-    try:
+    with status_line(at_once=case.cells > SLOW_CELLS) as line:
         flow = build_flow(case, build_grid(case))
         if args.richardson:
             limit, found = _richardson(case, modes, line)
@@ -71,8 +69,6 @@ def _spectrum(args: argparse.Namespace) -> int:
         if args.run:
             line("the run")
             observed = _solve(case, found)
-    finally:
-        line.clear()
     texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
     write_spectrum(out, flow, found, {"title": case.title}, texts, limit, observed)
     if figure is not None:
@@ -99,7 +95,7 @@ def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     return case, None if args.overrides or args.run else run
 
 
-def _richardson(case: Case, k: int, line: NoteLine) -> tuple[tuple[Array, Array], Spectrum]:
+def _richardson(case: Case, k: int, line: StatusLine) -> tuple[tuple[Array, Array], Spectrum]:
     """Extrapolated eigenvalues with their errors, and the spectrum on the grid of the case."""
     from ..cases.building import build_flow, build_grid, override
     from ..studies.spectrum import extrapolated
@@ -123,12 +119,9 @@ def _solve(case: Case, found: Spectrum) -> Observed:
     from ..store import read
     from ..studies.spectrum import observed_rate
 
-    progress = ProgressLine(sys.stderr)
     with tempfile.TemporaryDirectory(prefix="wgfpde-spectrum-") as scratch:
-        try:
-            result = run(case, Path(scratch) / "run", progress=progress)
-        finally:
-            progress.clear()
+        with status_line() as line:
+            result = run(case, Path(scratch) / "run", progress=line)
         if result.status == "interrupted":
             raise Interrupted("interrupted", result.exit_code)
         if result.status != "finished":
@@ -153,7 +146,7 @@ def _print(
     from ..grid.grid import grid_text
 
     print(case.title)
-    print(f"  {case.facts['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
+    print(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
     more = "" if limit is None else f"{'at h = 0':>18}{'+-':>10}"
     print(f"{'mode':>6}{'eigenvalue':>18}{'1/eigenvalue':>16}{'residual':>11}{more}")
     for k, value in enumerate(found.eigenvalues):

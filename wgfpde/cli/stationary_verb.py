@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
-from ..runs.progress import NoteLine
+from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
 from .printing import print_json
 from .study_figure import figure_of, figure_options
@@ -57,11 +56,8 @@ def _stationary(args: argparse.Namespace) -> int:
     file = args.out or Path(f"{case.name}-stationary.h5")
     check_place(file, *KINDS)
     picture = figure_of(args, file)
-    line = NoteLine(sys.stderr)
-    try:
+    with status_line() as line:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
-    finally:
-        line.clear()
     if picture is not None:
         from ..output.plots import branches
         from ..store import read_study
@@ -78,7 +74,7 @@ def _stationary(args: argparse.Namespace) -> int:
     return 0
 
 
-def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
+def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """All states of one case."""
     from ..cases.building import build
     from ..studies.stationary import branches, default_measures, measured, starts, states_record, write_states
@@ -89,7 +85,7 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) ->
     for name in measures:
         measured(flow, rho, name)  # a mistake is told before the work
     mass = flow.mass(rho)
-    states = branches(flow, mass, starts(flow, mass, rho), limit=args.branches, tell=line)
+    states = branches(flow, mass, starts(flow, mass, rho), limit=args.branches, progress=line)
     line.clear()
     write_states(file, case, flow, states, measures[0])
     record: dict[str, Any] = states_record(case, flow, mass, states, measures)
@@ -99,7 +95,7 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) ->
     return record
 
 
-def _vary(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> dict[str, Any]:
+def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """Branches over a parameter."""
     from ..cases.varying import vary
     from ..studies.stationary import continuation, diagram_record, write_diagram
@@ -107,7 +103,7 @@ def _vary(args: argparse.Namespace, case: Case, file: Path, line: NoteLine) -> d
     varied = vary(args.vary, case)
     if len(varied) > 1:
         raise CaseError("--vary is given once here: a diagram has one parameter.")
-    diagram = continuation(case, varied[0], measure=args.measure, limit=args.branches, tell=line)
+    diagram = continuation(case, varied[0], measure=args.measure, limit=args.branches, progress=line)
     line.clear()
     write_diagram(file, case, diagram)
     if not args.json:

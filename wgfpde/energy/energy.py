@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.toml import shortened
 from ..errors import CaseError
 
 Array = np.ndarray
@@ -70,7 +71,7 @@ class Internal:
             return self.kappa * np.log(rho)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Energy:
     """U + V + W.  `potential(x=…[, y=…])` and `interaction(x=…[, y=…])` are vectorised functions or None.
 
@@ -85,3 +86,12 @@ class Energy:
     potential_text: str = ""
     interaction_text: str = ""
     sobolev: float | None = None
+
+    def __repr__(self) -> str:
+        terms = [repr(self.internal)]
+        texts = {"V": (self.potential, self.potential_text), "W": (self.interaction, self.interaction_text)}
+        for name, (function, text) in texts.items():
+            if function is not None:
+                text = text or getattr(function, "text", "") or getattr(function, "__name__", "a function")
+                terms.append(f"{name} = {shortened(text)}")
+        return f"Energy({', '.join(terms)})"

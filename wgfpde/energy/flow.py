@@ -41,6 +41,9 @@ class Flow:
             make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
         )
 
+    def __repr__(self) -> str:
+        return f"Flow({self.energy} on {self.grid})"
+
     def integral(self, values: Array) -> float:
         """Σ h v, summed row by row and then serially: independent of threads."""
         if self.grid.uniform:

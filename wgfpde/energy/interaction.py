@@ -6,7 +6,7 @@ The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadrat
 ½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.
 
 W_ij is the value W(x_i − x_j) where W is smooth at the origin.  Where it is singular or kinked there, every W_ij is the
-average of W over a cell around x_i − x_j (see `averages`), on stretched grids the mean of the averages over both cells,
+average of W over a cell around x_i − x_j (`kernel_averages`), on stretched grids the mean of those over both cells,
 so that W∗ρ is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r.
 
 FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows

@@ -9,11 +9,12 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
 from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
@@ -21,7 +22,7 @@ from .program import Program
 from .syntax import Formula
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Expression:
     """A compiled formula: a function of keyword arrays, made by `compile_expression`.
 
@@ -30,7 +31,10 @@ class Expression:
 
     text: str
     variables: frozenset[str]
-    _program: Program = field(repr=False)
+    _program: Program
+
+    def __repr__(self) -> str:
+        return f"Expression({shortened(self.text)!r} of {', '.join(sorted(self.variables)) or 'nothing'})"
 
     def __call__(self, **arrays: Any) -> Array:
         """The formula at x=…[, y=…, t=…, s=…], as a new float array of the arguments' common broadcast shape.

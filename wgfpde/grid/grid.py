@@ -20,7 +20,7 @@ Array = np.ndarray
 AXIS_NAMES = ("x", "y")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Axis:
     """One axis of a grid.
 
@@ -49,6 +49,10 @@ class Axis:
     @property
     def length(self) -> float:
         return self.upper - self.lower
+
+    def __repr__(self) -> str:
+        more = f"{', periodic' if self.periodic else ''}{'' if self.uniform else ', stretched'}"
+        return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
     @cached_property
     def widths(self) -> Array:

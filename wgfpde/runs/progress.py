@@ -1,11 +1,13 @@
-"""Progress as one line of text: of a run, where a warning stays on the screen, and of anything else in words."""
+"""How far something is, in one line: of a run, where a warning stays on the screen, and of anything else in words."""
 
 from __future__ import annotations
 
 import shutil
+import sys
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..base.amounts import duration
 
@@ -13,94 +15,173 @@ if TYPE_CHECKING:
     from .time_loop import Progress
 
 QUIET_SECONDS = 2.0
-"""A run shorter than this shows no progress."""
+"""What takes no longer shows no progress."""
+ProgressText = Callable[[str], None] | None
+"""What a study calls with what is being done, in words, now and then; a StatusLine is one."""
 
 
-class ProgressLine:
-    """Shows progress: one line rewritten in place on a terminal, a log line every 5 s elsewhere.
+class StatusLine:
+    """Called with the Progress of a run, or with words; shows them now and then, and from a while on.
 
-    stream : where to.   Times are those of the run, `progress.wall`; a note is shown at once.
+    One line rewritten in place on a terminal; in a notebook a bar of tqdm, where that is installed; lines of a log
+    elsewhere.  Times are those of a run, `progress.wall`, or since the line was made; a note of a run is shown at once.
+
+    stream : where to; None: nowhere.   at_once : from the first call on, and none is passed over.
+    head : before each text.
     """
+
+    def __init__(self, stream: TextIO | None, at_once: bool = False, head: str = "") -> None:
+        self._screen = _screen(stream)
+        self._head = head
+        self._begun = time.monotonic()
+        self._pause, self._next = (0.0, 0.0) if at_once else (self._screen.pause, self._screen.quiet)
+        self._noted = False
+
+    def __call__(self, what: Progress | str) -> None:
+        """Cheap unless it is time to show something."""
+        if isinstance(what, str):
+            if self._due(time.monotonic() - self._begun):
+                self._screen.show(self._head + what)
+        elif what.note:
+            self._screen.show(what.note, _share(what))
+            self._noted = True
+            if what.warning:
+                self._screen.keep()
+        else:
+            if self._noted:
+                self._noted = False
+                self.clear()
+            if self._due(what.wall):
+                self._screen.show(self._head + progress_text(what), _share(what))
+
+    def _due(self, seconds: float) -> bool:
+        if seconds < self._next:
+            return False
+        self._next = seconds + self._pause
+        return True
+
+    def clear(self) -> None:
+        self._screen.clear()
+
+
+@contextmanager
+def status_line(shown: bool = True, at_once: bool = False) -> Iterator[StatusLine]:
+    """A StatusLine on stderr that is gone in the end.   shown : whether it shows anything."""
+    line = StatusLine(sys.stderr if shown else None, at_once)
+    try:
+        yield line
+    finally:
+        line.clear()
+
+
+def progress_text(p: Progress) -> str:
+    """ "25.0 %   t = 1.5 of 3   step 50   dt = 0.01   5 steps/s   30 s left"."""
+    done = _share(p)
+    rate = p.step / p.wall if p.wall > 0 else 0.0
+    left = p.wall * (1 - done) / done if done > 0 else float("inf")
+    return (
+        f"{100 * done:5.1f} %   t = {p.t:.5g} of {p.end:g}   step {p.step}   dt = {p.dt:.3g}   "
+        f"{rate:.3g} steps/s   {duration(left)} left"
+    )
+
+
+def _share(p: Progress) -> float:
+    return (p.t - p.start) / (p.end - p.start)
+
+
+# ---- where it is shown -------------------------------------------------------------------------------------
+
+
+class _Nowhere:
+    """Shows nothing.   quiet : seconds before the first text.   pause : from one to the next."""
+
+    quiet, pause = float("inf"), float("inf")
+
+    def show(self, text: str, share: float | None = None) -> None:
+        """share : of the work, that is done."""
+
+    def keep(self) -> None:
+        """What is shown stays when this is cleared."""
+
+    def clear(self) -> None:
+        """Nothing stays but what was kept."""
+
+
+class _Log(_Nowhere):
+    """A line each time."""
+
+    quiet, pause = 5.0, 5.0
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
-        self._next = QUIET_SECONDS if self._terminal else 5.0
-        self._shown = False
-        self._noted = False
 
-    def __call__(self, progress: Progress) -> None:
-        """Called after steps; cheap unless it is time to show something."""
-        if progress.note:
-            self._show(progress.note)
-            self._noted = True
-            if progress.warning and self._terminal:
-                self._write("\n")  # it stays
-            return
-        if self._noted:
-            self._noted = False
-            self.clear()
-        if progress.wall < self._next:
-            return
-        self._next = progress.wall + (0.2 if self._terminal else 5.0)
-        self._show(self.text(progress))
-
-    def _show(self, text: str) -> None:
-        self._write(f"\r\x1b[K{text[: self._width]}" if self._terminal else f"{text}\n")
-        self._shown = True
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # whoever read it is gone: the run goes on
-            self._stream.write(text)
-            self._stream.flush()
-
-    @property
-    def _width(self) -> int:
-        """What fits on one line: a longer text would not be rewritten in place."""
-        return max(shutil.get_terminal_size().columns - 1, 20)
-
-    def text(self, p: Progress) -> str:
-        done = (p.t - p.start) / (p.end - p.start)
-        rate = p.step / p.wall if p.wall > 0 else 0.0
-        left = p.wall * (1 - done) / done if done > 0 else float("inf")
-        return (
-            f"{100 * done:5.1f} %   t = {p.t:.5g} of {p.end:g}   step {p.step}   dt = {p.dt:.3g}   "
-            f"{rate:.3g} steps/s   {duration(left)} left"
-        )
-
-    def clear(self) -> None:
-        if self._terminal and self._shown:
-            self._write("\r\x1b[K")
-            self._shown = False
-
-
-class NoteLine:
-    """What is being done, in words: one line rewritten in place on a terminal, a line now and then elsewhere.
-
-    stream : where to.   at_once : from the first call on, not from two seconds on; then no call is passed over.
-    """
-
-    def __init__(self, stream: TextIO, at_once: bool = False) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._pause = 0.0 if at_once else 0.2 if self._terminal else 5.0
-        self._next = time.monotonic() + (0.0 if at_once else QUIET_SECONDS if self._terminal else self._pause)
-        self._shown = False
-
-    def __call__(self, text: str) -> None:
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._pause
-        width = max(shutil.get_terminal_size().columns - 1, 20)
-        self._write(f"\r\x1b[K{text[:width]}" if self._terminal else f"{text}\n")
-        self._shown = self._terminal
+    def show(self, text: str, share: float | None = None) -> None:
+        self._write(f"{text}\n")
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # whoever read it is gone: the work goes on
             self._stream.write(text)
             self._stream.flush()
 
+
+class _Terminal(_Log):
+    """One line, rewritten in place: a text that is longer than it is cut."""
+
+    quiet, pause = QUIET_SECONDS, 0.2
+    _shown = False
+
+    def show(self, text: str, share: float | None = None) -> None:
+        width = max(shutil.get_terminal_size().columns - 1, 20)
+        self._write(f"\r\x1b[K{text[:width]}")
+        self._shown = True
+
+    def keep(self) -> None:
+        self._write("\n")
+
     def clear(self) -> None:
         if self._shown:
             self._write("\r\x1b[K")
         self._shown = False
+
+
+class _Bar(_Log):
+    """A bar of tqdm in a notebook; words alone where it is not known how much is done."""
+
+    quiet, pause = QUIET_SECONDS, 0.2
+
+    def __init__(self, stream: TextIO, tqdm: Any) -> None:
+        super().__init__(stream)
+        self._tqdm = tqdm
+        self._bar: Any = None
+
+    def show(self, text: str, share: float | None = None) -> None:
+        if self._bar is None:
+            form = "{desc}" if share is None else "{desc}{bar}"
+            total = None if share is None else 1.0
+            self._bar = self._tqdm(total=total, bar_format=form, leave=False, file=self._stream)
+        self._bar.n = share or 0.0
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.refresh()
+        self._text = text
+
+    def keep(self) -> None:
+        self._write(f"{self._text}\n")
+
+    def clear(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+def _screen(stream: TextIO | None) -> _Nowhere:
+    if stream is None:
+        return _Nowhere()
+    if stream.isatty():
+        return _Terminal(stream)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and "IPKernelApp" in shell.config:  # the shell of a notebook
+        with suppress(ImportError):
+            from tqdm.auto import tqdm
+
+            return _Bar(stream, tqdm)
+    return _Log(stream)

@@ -123,7 +123,7 @@ class March:
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
-        self._tell()
+        self._show_progress()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
 
@@ -159,7 +159,7 @@ class March:
             self.checkpoint()
         except StoreError as error:
             self.log(str(error))
-            self._tell(now=True, note=f"warning: {error} The run goes on without it.", warning=True)
+            self._show_progress(now=True, note=f"warning: {error} The run goes on without it.", warning=True)
 
     def write(self) -> None:
         """Record the state, unless it is in the file already."""
@@ -176,7 +176,7 @@ class March:
             self.snapshot = enter_snapshot(self.snapshot, numbers["energy"])
         summary = ", ".join(f"{name} = {numbers[name]:.15g}" for name in ("mass", "energy"))
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
-        self._tell(now=True)
+        self._show_progress(now=True)
 
     def _open_ledger(self) -> None:
         """Begin to sum the dissipation of the steps, where a number needs it."""
@@ -186,7 +186,7 @@ class March:
     def _warm_up(self) -> None:
         """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
         note = "compiling the kernels of this kind of energy, once …"
-        timer = threading.Timer(PATIENCE, self._tell, kwargs={"now": True, "note": note})
+        timer = threading.Timer(PATIENCE, self._show_progress, kwargs={"now": True, "note": note})
         timer.daemon = True
         timer.start()
         clock = Clock()
@@ -217,7 +217,7 @@ class March:
                     step, since, limit = self.snapshot.step, wall, STEP_PATIENCE
                 elif wall - since >= limit:
                     limit *= 2
-                    self._tell(now=True, note=f"step {step + 1}: {wall - since:.0f} s so far …")
+                    self._show_progress(now=True, note=f"step {step + 1}: {wall - since:.0f} s so far …")
 
         thread = threading.Thread(target=watch, name="wgfpde-watch", daemon=True)
         thread.start()
@@ -227,7 +227,7 @@ class March:
             done.set()
             thread.join()
 
-    def _tell(self, now: bool = False, note: str = "", warning: bool = False) -> None:
+    def _show_progress(self, now: bool = False, note: str = "", warning: bool = False) -> None:
         wall = self.clock.wall
         if self.progress is None or not (now or wall - self._reported >= PROGRESS_INTERVAL):
             return

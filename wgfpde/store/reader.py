@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ import numpy as np
 
 from ..errors import StoreError
 from ..grid import Array, Grid
+from ..grid.grid import grid_text
 from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, find, opened, python_value, written
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A run on disk, also one that is running or was killed.  Snapshots are read when asked for.
 
@@ -34,10 +35,14 @@ class Run:
     edges: tuple[Array, ...]
     periodic: tuple[bool, ...]
     diagnostics: dict[str, Array]
-    labels: dict[str, Label] = field(repr=False)
+    labels: dict[str, Label]
 
     def __len__(self) -> int:
         return len(self.t)
+
+    def __repr__(self) -> str:
+        span = f"t = {self.t[0]:g} to {self.t[-1]:g}" if len(self) else "no snapshot yet"
+        return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {grid_text(self.edges)})"
 
     @property
     def folder(self) -> Path:

@@ -34,13 +34,13 @@ class Variable:
 
     name: str
     dims: tuple[str, ...]
-    values: Any
+    values: Any = field(repr=False)
     units: str = "1"
     long_name: str = ""
     description: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """What such a file holds.   kind : what was studied, such as "spectrum".   variables : by name."""
 
@@ -53,6 +53,9 @@ class Study:
     def __getitem__(self, name: str) -> Array:
         """The values of a variable."""
         return np.asarray(self.variables[name].values)
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r}: {self.kind}, {len(self.variables)} variables)"
 
 
 def check_place(path: Path, *kinds: str) -> None:

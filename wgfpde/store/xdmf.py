@@ -80,16 +80,16 @@ def _grid(file: Path, grid: Grid, k: int, time: float, rows: int, precision: str
     slab = [k] + [0] * grid.dim + [1] * rank + [1, *shape]
     return GRID.format(
         time=repr(time),
-        shape=_words(shape if grid.dim == 2 else [1, *shape]),
+        shape=_listed(shape if grid.dim == 2 else [1, *shape]),
         rank=rank,
-        slab=_words(slab),
+        slab=_listed(slab),
         precision=np.dtype(precision).itemsize,
-        whole=_words([rows, *shape]),
+        whole=_listed([rows, *shape]),
         source=f"{_escaped(file.name)}:/rho",
     )
 
 
-def _words(numbers: Sequence[int]) -> str:
+def _listed(numbers: Sequence[int]) -> str:
     return " ".join(str(n) for n in numbers)
 
 

@@ -1,4 +1,4 @@
-"""Studies from Python: spectra, stationary states and orders of convergence; what `door` offers beside runs.
+"""Studies from Python: spectra, stationary states and orders of convergence; what `api` offers beside runs.
 
 wgf.spectrum("double_well_1d").gap
 wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
@@ -12,8 +12,7 @@ import operator
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -21,7 +20,7 @@ from ..cases import loading as casefile
 from ..cases.building import Case, build, build_flow, build_grid
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
-from ..runs.progress import NoteLine
+from ..runs.progress import status_line
 from . import spectrum as spectra
 from .stationary import branches, check_case, continuation, starts
 from .stationary.search import LIMIT
@@ -40,17 +39,6 @@ def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
     if not isinstance(case, Case):
         return casefile.load(Path(case), tables)
     return casefile.override(case, tables) if tables else case
-
-
-@contextmanager
-def _told(progress: bool, at_once: bool = False) -> Iterator[Callable[[str], None] | None]:
-    """Called with what is being done, it tells that on stderr, in a line that is gone in the end."""
-    line = NoteLine(sys.stderr, at_once) if progress else None
-    try:
-        yield line
-    finally:
-        if line is not None:
-            line.clear()
 
 
 def spectrum(
@@ -79,8 +67,8 @@ def spectrum(
     """
     known = case_of(case, tables)
     spectra.check_case(known, modes)
-    with _told(progress, known.cells > spectra.SLOW_CELLS) as tell:
-        return spectra.spectrum(build_flow(known, build_grid(known)), modes, tell)
+    with status_line(progress, known.cells > spectra.SLOW_CELLS) as line:
+        return spectra.spectrum(build_flow(known, build_grid(known)), modes, line)
 
 
 @overload
@@ -149,16 +137,16 @@ def stationary(
     _check_limit(limit)
     if vary is None and measure:
         raise CaseError(f'measure = "{measure}" is the order parameter of a diagram; say what varies, too: {EXAMPLE}')
-    with _told(progress) as tell:
+    with status_line(progress) as line:
         if vary is not None:
             keys = varied_by(vary, known)
             if len(keys) > 1:
                 raise CaseError(f"a diagram has one parameter, found {', '.join(v.key for v in keys)}; {EXAMPLE}")
-            return continuation(known, keys[0], measure=measure, limit=limit, tell=tell)
+            return continuation(known, keys[0], measure=measure, limit=limit, progress=line)
         problem = build(known)
         flow, rho = problem.flow, problem.initial.rho
         mass = flow.mass(rho)
-        return branches(flow, mass, starts(flow, mass, rho), limit=limit, tell=tell)
+        return branches(flow, mass, starts(flow, mass, rho), limit=limit, progress=line)
 
 
 def _check_limit(limit: int) -> None:
@@ -222,12 +210,12 @@ def converge(
     """
     from .convergence import converge as study
 
-    def tell(line: str) -> None:
-        sys.stderr.write(line + "\n")
+    def after_run(text: str) -> None:
+        sys.stderr.write(text + "\n")
 
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
-        "overwrite": overwrite, "tell": tell if progress else None,
+        "overwrite": overwrite, "after_run": after_run if progress else None,
     }  # fmt: skip
     known = case_of(case, tables)
     if out is not None:

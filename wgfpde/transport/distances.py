@@ -8,14 +8,14 @@ In 1D the densities are constant on cells, their distribution functions F, G pie
 
 is integrated exactly between the merged breakpoints, on any two grids.  On a circle of length L the quantiles go on as
 F⁻¹(u + 1) = F⁻¹(u) + L, and W₂² is the minimum over the shift α of the convex ∫₀¹ |F⁻¹(u) − G⁻¹(u + α)|² du (module
-`quantiles`).
+`line`).
 
 In 2D the Benamou–Brenier problem is solved with `inner_steps` steps in s, between an upper and a lower bound,
 
     Σ_k Σ_σ w m_k²/(2θ(ρ)) /N  ≥  ½W₂²  ≥  ⟨b, φ(1)⟩ − ⟨a, φ(0)⟩,     N(ρ_k − ρ_{k−1}) + ∇·m_k = 0,  ∂s φ + ½|∇φ|² ≤ 0:
 
-first by shooting (module `jko.nearby`), which needs densities near each other and knows their distance down to
-rounding; where its gap does not close, by a first-order method that starts from what it found (module `jko.pdhg`).
+first by shooting (module `nearby`), which needs densities near each other and knows their distance down to
+rounding; where its gap does not close, by a first-order method that starts from what it found (module `pdhg`).
 
 Measured with the defaults, Gaussians of width σ in a box of 12.5 σ on 64², 128², 256² cells and two cores:
 

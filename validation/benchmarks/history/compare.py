@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 import past
 from ratios import Ratio, ratio, verdict
 
-from wgfpde.runs.progress import NoteLine
+from wgfpde.runs.progress import StatusLine
 
 FIRST_PAIRS = 9
 """Pairs before the first look; each later look is at 1.6 times as many."""
@@ -120,7 +120,7 @@ def measure(name: str, sides: list[Side], limit: float, most: int, clock: str) -
 
 
 def rounds(
-    commits: list[str], names: list[str], options: argparse.Namespace, note: NoteLine, title: str
+    commits: list[str], names: list[str], options: argparse.Namespace, note: StatusLine, title: str
 ) -> dict[str, Samples]:
     """All benchmarks in one set of processes."""
     sides = [Side(commit, options.threads) for commit in commits]
@@ -135,7 +135,7 @@ def rounds(
     return found
 
 
-def warm_up(commits: list[str], names: list[str], threads: int, note: NoteLine) -> None:
+def warm_up(commits: list[str], names: list[str], threads: int, note: StatusLine) -> None:
     """Compile the kernels of each commit in a process that is not measured."""
     for commit in dict.fromkeys(commits):
         side = Side(commit, threads)
@@ -149,7 +149,7 @@ def warm_up(commits: list[str], names: list[str], threads: int, note: NoteLine) 
 
 def judge(commits: list[str], names: list[str], options: argparse.Namespace) -> tuple[list[list[str]], list[dict]]:
     """Rows of the table, and lines of the history with their verdicts."""
-    note = NoteLine(sys.stderr)
+    note = StatusLine(sys.stderr)
     warm_up(commits, names, options.threads, note)
     found = rounds(commits, names, options, note, "timing")
     suspects = [name for name in names if any(_moved(found[name], k, options.limit) for k in range(1, len(commits)))]

@@ -34,7 +34,7 @@ __all__ = ["ATOL", "RTOL", "W2_OPTIONS", "Comparison", "Metric", "Moment", "Step
 RTOL, ATOL = 1e-9, 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found.
 
@@ -53,6 +53,11 @@ class Comparison:
     case_changes: dict[str, tuple[Any, Any]]
     notes: list[str]
     identical: bool
+
+    def __repr__(self) -> str:
+        passed = sum(metric.passed for metric in self.metrics)
+        same = ", identical" if self.identical else ""
+        return f"Comparison({passed} of {len(self.metrics)} metrics passed at {len(self.moments)} times{same})"
 
     @property
     def passed(self) -> bool:
@@ -78,12 +83,12 @@ def compare(
     atol: float = ATOL,
     times: Sequence[float] | None = None,
     w2: bool | None = None,
-    done: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare run A with the reference B.
 
     times : those to compare, which both must hold (default: all common ones).   w2 : whether to find W₂ at each
-    (default: in 1D, where it is exact and cheap).   done : called with (snapshots compared, all) after each.
+    (default: in 1D, where it is exact and cheap).   progress : called with (snapshots compared, all) after each.
     Raises CaseError for runs or tolerances that cannot be compared, StoreError for a file or time that is not there.
     """
     _check(a, b, rtol, atol)
@@ -97,8 +102,8 @@ def compare(
     moments = []
     for pair in pairs:
         moments.append(fields.moment(*pair))
-        if done is not None:
-            done(len(moments), len(pairs))
+        if progress is not None:
+            progress(len(moments), len(pairs))
     at_a, at_b = (np.array(side, dtype=int) for side in zip(*pairs, strict=True))
     only_a, only_b = (np.delete(run.t, at).tolist() for run, at in ((a, at_a), (b, at_b)))
     shared = [name for name in a.diagnostics if name in b.diagnostics]

@@ -113,6 +113,7 @@ def compare_steps(a: Mapping[str, Array], b: Mapping[str, Array]) -> Steps:
 
 
 def case_changes(a: str, b: str) -> dict[str, tuple[Any, Any]]:
+    """Dotted key → its values in two resolved cases, None where absent, of the keys that differ."""
     p, q = (dict(flat(tomllib.loads(text))) for text in (a, b))
     return {key: (p.get(key), q.get(key)) for key in {**p, **q} if p.get(key) != q.get(key)}
 

@@ -50,7 +50,7 @@ def _lines(study: Study) -> Figure:
     axes = figure.subplots()
     x, rho = study["x"], study["rho"]
     for k in reversed(range(len(rho))):  # the lowest in front
-        axes.plot(x, rho[k], color=style.LINES[k % len(style.LINES)], ls=_dash(study, k), label=_words(study, k))
+        axes.plot(x, rho[k], color=style.LINES[k % len(style.LINES)], ls=_dash(study, k), label=_end_text(study, k))
     half = 0.5 * (x[1] - x[0]), 0.5 * (x[-1] - x[-2])
     axes.set_xlim(x[0] - half[0], x[-1] + half[1])
     axes.set_ylim(0.0, 1.05 * float(rho.max()))
@@ -80,7 +80,7 @@ def _maps(study: Study) -> Figure:
         image = axes.pcolormesh(x, y, rho[k], cmap=style.density_colours(), norm=norm, rasterized=True)
         axes.set_aspect("equal")
         style.map_axes(axes)
-        axes.set_title(_words(study, k).replace(": ", "\n"), fontsize=9)
+        axes.set_title(_end_text(study, k).replace(": ", "\n"), fontsize=9)
         axes.set_xlabel("$x$" if k + columns >= count else "")
         axes.set_ylabel("$y$" if k % columns == 0 else "")
     for empty in list(table.flat)[count:]:
@@ -93,7 +93,7 @@ def _dash(study: Study, k: int) -> object:
     return "-" if study["stable"][k] else style.DASHES[1]
 
 
-def _words(study: Study, k: int) -> str:
+def _end_text(study: Study, k: int) -> str:
     """ "stable: E = −0.5177, μ = −0.395"."""
     rate = float(study["eigenvalue"][k])
     kind = "stable" if study["stable"][k] else "unstable" if rate > 0 else "marginal"

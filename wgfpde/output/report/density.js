@@ -1,8 +1,8 @@
 // Draws the density at one time on the canvas: a line with its axes in 1D, a picture with its colour bar in 2D.
-// What is drawn comes from the JSON element #film; film.py and frames.py say how it is encoded.
+// What is drawn comes from the JSON element #animation; density_animation.py and grey_frames.py say how it is encoded.
 "use strict";
 
-const film = JSON.parse(document.getElementById("film").textContent);
+const animation = JSON.parse(document.getElementById("animation").textContent);
 const canvas = document.getElementById("density");
 const log = document.getElementById("log");
 const pen = canvas.getContext("2d");
@@ -39,9 +39,9 @@ function label(value) {
 
 // The density scale in force: share(rho) is 0 at its lower end and 1 at its upper.
 function densityScale() {
-  if (!log.checked) return { ticks: niceTicks(0, film.top, 5), share: (rho) => rho / film.top };
-  const span = Math.log(film.high / film.low);
-  return { ticks: decades(film.low, film.high), share: (rho) => Math.log(rho / film.low) / span };
+  if (!log.checked) return { ticks: niceTicks(0, animation.top, 5), share: (rho) => rho / animation.top };
+  const span = Math.log(animation.high / animation.low);
+  return { ticks: decades(animation.low, animation.high), share: (rho) => Math.log(rho / animation.low) / span };
 }
 
 function text(words, x, y, align, baseline, colour) {
@@ -62,8 +62,8 @@ function line(x0, y0, x1, y1, colour) {
 }
 
 function xAxis(box) {
-  for (const x of niceTicks(film.x[0], film.x[1], Math.max(2, Math.min(6, box.width / 70)))) {
-    const place = box.left + box.width * (x - film.x[0]) / (film.x[1] - film.x[0]);
+  for (const x of niceTicks(animation.x[0], animation.x[1], Math.max(2, Math.min(6, box.width / 70)))) {
+    const place = box.left + box.width * (x - animation.x[0]) / (animation.x[1] - animation.x[0]);
     line(place, box.top + box.height, place, box.top + box.height + 5, SOFT);
     text(label(x), place, box.top + box.height + 8, "center", "top");
   }
@@ -98,13 +98,13 @@ function floats(base64) {
 }
 
 function lineDrawer() {
-  const x = floats(film.centers), rho = floats(film.rho), n = x.length;
-  const exact = film.exact ? floats(film.exact) : null, gibbs = film.gibbs ? floats(film.gibbs) : null;
+  const x = floats(animation.centers), rho = floats(animation.rho), n = x.length;
+  const exact = animation.exact ? floats(animation.exact) : null, gibbs = animation.gibbs ? floats(animation.gibbs) : null;
   const box = { left: 70, top: 12, width: 660, height: 360 };
   const width = box.left + box.width + 16, height = box.top + box.height + 48;
   const DASHES = { solid: [], dashed: [7, 5], dotted: [2, 4] };
 
-  const across = (k) => box.left + box.width * (x[k] - film.x[0]) / (film.x[1] - film.x[0]);
+  const across = (k) => box.left + box.width * (x[k] - animation.x[0]) / (animation.x[1] - animation.x[0]);
 
   function curve(values, style, thickness, scale) {
     pen.strokeStyle = style.colour;
@@ -144,10 +144,10 @@ function lineDrawer() {
     pen.beginPath();
     pen.rect(box.left, box.top - 6, box.width, box.height + 8);
     pen.clip();
-    curve(rho.subarray(0, n), film.style.start, 1.4, scale);
-    curve(rho.subarray(k * n, (k + 1) * n), film.style.rho, 2.2, scale);
-    if (gibbs) curve(gibbs, film.style.gibbs, 1.6, scale);
-    if (exact) curve(exact.subarray(k * n, (k + 1) * n), film.style.exact, 1.3, scale);
+    curve(rho.subarray(0, n), animation.style.start, 1.4, scale);
+    curve(rho.subarray(k * n, (k + 1) * n), animation.style.rho, 2.2, scale);
+    if (gibbs) curve(gibbs, animation.style.gibbs, 1.6, scale);
+    if (exact) curve(exact.subarray(k * n, (k + 1) * n), animation.style.exact, 1.3, scale);
     if (log.checked) empty(rho.subarray(k * n, (k + 1) * n));
     pen.restore();
     line(box.left, box.top, box.left, box.top + box.height, SOFT);
@@ -162,7 +162,7 @@ function lineDrawer() {
 
 // Colours of the levels 0 … 255, red green blue; level 0 is empty, which only a logarithmic scale tells from faint.
 function colourTable() {
-  const nodes = film.colours.match(/../g).map((byte) => parseInt(byte, 16)), last = nodes.length / 3 - 1;
+  const nodes = animation.colours.match(/../g).map((byte) => parseInt(byte, 16)), last = nodes.length / 3 - 1;
   const table = new Uint8ClampedArray(3 * 256);
   for (let level = 0; level < 256; level++) {
     const place = last * level / 255, k = Math.min(last - 1, Math.floor(place)), part = place - k;
@@ -174,8 +174,8 @@ function colourTable() {
 }
 
 function pictureDrawer() {
-  const { width: nx, height: ny } = film, table = colourTable();
-  const aspect = (film.y[1] - film.y[0]) / (film.x[1] - film.x[0]);
+  const { width: nx, height: ny } = animation, table = colourTable();
+  const aspect = (animation.y[1] - animation.y[0]) / (animation.x[1] - animation.x[0]);
   const size = Math.min(600, 520 / aspect);
   const box = { left: 62, top: 12, width: size, height: Math.max(90, size * aspect) };
   const width = box.left + box.width + 110, height = box.top + box.height + 48;
@@ -189,7 +189,7 @@ function pictureDrawer() {
   async function levels(k) {       // 2·nx·ny bytes: the linear half, then the logarithmic one
     if (!read.has(k)) {
       const image = new Image();
-      image.src = `data:image/png;base64,${film.frames[k]}`;
+      image.src = `data:image/png;base64,${animation.frames[k]}`;
       await image.decode();
       sheetPen.drawImage(image, 0, 0);
       const pixels = sheetPen.getImageData(0, 0, nx, 2 * ny).data, bytes = new Uint8Array(2 * nx * ny);
@@ -217,7 +217,7 @@ function pictureDrawer() {
 
   function bar() {
     const scale = densityScale(), left = box.left + box.width + 20, thick = 16;
-    const empty = log.checked && film.zero, length = box.height - (empty ? 26 : 0);
+    const empty = log.checked && animation.zero, length = box.height - (empty ? 26 : 0);
     for (let level = 1; level < 256; level++) {
       pen.fillStyle = `rgb(${table[3 * level]}, ${table[3 * level + 1]}, ${table[3 * level + 2]})`;
       pen.fillRect(left, box.top + length * (255 - level) / 255, thick, length / 255 + 0.6);
@@ -244,8 +244,8 @@ function pictureDrawer() {
     paint(bytes);
     bar();
     xAxis(box);
-    const span = film.y[1] - film.y[0];
-    yAxis(box, niceTicks(film.y[0], film.y[1], 5), (y) => (y - film.y[0]) / span, "y");
+    const span = animation.y[1] - animation.y[0];
+    yAxis(box, niceTicks(animation.y[0], animation.y[1], 5), (y) => (y - animation.y[0]) / span, "y");
     return true;
   };
 }

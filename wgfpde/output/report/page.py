@@ -12,7 +12,7 @@ from ...base.html import Markup, page
 from ...errors import CaseError, StoreError
 from ...store import Run
 from . import sections
-from .density_film import Film, film
+from .density_animation import Animation, animated
 from .embedded_figures import figures
 from .run_summary import summary
 
@@ -48,8 +48,8 @@ def html_of(run: Run) -> str:
     script = ""
     if len(run):
         exact, gibbs = exact_and_gibbs(run)
-        shown = film(run, exact, gibbs)
-        body += [_film(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
+        shown = animated(run, exact, gibbs)
+        body += [_figure_of(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
         body.append(sections.figures(figures(run, exact, gibbs)))
         script = _resource("density.js") + _resource("slider.js")
     body += [sections.work(record), sections.parameters(record), sections.diagnostics(record)]
@@ -57,11 +57,11 @@ def html_of(run: Run) -> str:
     return page(record["title"], "\n".join(filter(None, body)), script, _resource("page.css"))
 
 
-def _film(shown: Film, t_end: float) -> Markup:
+def _figure_of(shown: Animation, t_end: float) -> Markup:
     """The density with its controls, the data they show, and a picture for where no script runs."""
     notes = "".join(f'<p class="note">{note}</p>\n' for note in shown.notes)
     return Markup(f"""<h2>Density</h2>
-<figure class="film">
+<figure class="animation">
 <canvas id="density" role="img" aria-label="The density at the time chosen"></canvas>
 {shown.legend}
 <div class="controls">
@@ -73,7 +73,7 @@ def _film(shown: Film, t_end: float) -> Markup:
 </figure>
 {notes}<noscript><figure class="still">{shown.still}<figcaption class="note">The density at the
 last time, t = {t_end:g}.  With JavaScript a slider here shows all times.</figcaption></figure></noscript>
-<script type="application/json" id="film">{_embedded(shown.data)}</script>""")
+<script type="application/json" id="animation">{_embedded(shown.data)}</script>""")
 
 
 def _embedded(data: dict[str, Any]) -> str:

@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...base.amounts import size_text
 from ...base.html import Markup, table, text
 from ...energy.equations import GEODESIC
-
-SIZES = ("KiB", "MiB", "GiB")
 
 
 def question(record: Mapping[str, Any]) -> Markup:
@@ -193,7 +192,7 @@ def provenance(record: Mapping[str, Any]) -> Markup:
     rows = [(name, number(value) if isinstance(value, float) else value) for name, value in facts]
     rows.append(("file", record["file"]))
     if record["bytes"] is not None:
-        rows.append(("size", size(record["bytes"])))
+        rows.append(("size", size_text(record["bytes"])))
     repeat = "<p>This run was put together in Python: to repeat it, run that script again.</p>\n"
     if record["provenance"].get("made_in") != "python" and record["parameters"]:
         name = re.split(r"[\\/]", record["file"])[-1]
@@ -215,9 +214,3 @@ def number(value: float, digits: int = 6) -> str:
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     return f"{value:.{digits}g}".replace("-", "−")
-
-
-def size(n: float) -> str:
-    """Bytes in words."""
-    power = min(3, max(1, int(math.log(max(n, 1), 1024))))
-    return f"{n / 1024**power:.3g} {SIZES[power - 1]}"

@@ -1,20 +1,20 @@
-// The controls of the film: a slider, a button, a switch between linear and logarithmic scales, and keys.
-// `film`, `canvas`, `log` and the two drawers come from density.js.
+// The controls of the animation: a slider, a button, a switch between linear and logarithmic scales, and keys.
+// `animation`, `canvas`, `log` and the two drawers come from density.js.
 
 const slider = document.getElementById("slider");
 const clock = document.getElementById("time");
 const button = document.getElementById("play");
 const FILM_SECONDS = 8;              // one showing takes about this long
 
-const draw = film.kind === "lines" ? lineDrawer() : pictureDrawer();
-const count = film.t.length;
+const draw = animation.kind === "lines" ? lineDrawer() : pictureDrawer();
+const count = animation.t.length;
 const wait = Math.min(700, Math.max(40, 1000 * FILM_SECONDS / count));
 let playing = false;
 let turn = 0;                        // of playing or pausing; a showing ends when its turn is over
 
 async function show(k) {
   slider.value = k;
-  const words = `t = ${label(film.t[k])}`;
+  const words = `t = ${label(animation.t[k])}`;
   clock.textContent = words;
   slider.setAttribute("aria-valuetext", words);
   if (await draw(k)) canvas.dataset.shown = `${k} ${log.checked ? "log" : "linear"}`;

@@ -10,7 +10,7 @@ from ...errors import StoreError
 from ..layout import in_words
 from ..reader import Run
 
-Tell = Callable[[int, int], None]
+Counted = Callable[[int, int], None] | None
 """Called with (snapshots done, of how many)."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..reader import Run
-from .targets import Tell, check, written
+from .targets import Counted, check, written
 from .to_netcdf import netcdf
 from .to_vtk import vtk
 
@@ -24,7 +24,7 @@ __all__ = ["csv", "netcdf", "vtk"]
 
 
 def csv(
-    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, progress: Counted = None
 ) -> list[Path]:
     """Write diagnostics.csv and steps.csv, whole, and density.csv: x, y, rho of one snapshot, by default the last.
 
@@ -39,18 +39,18 @@ def csv(
             _save(part, list(table), [np.column_stack(list(table.values()))])
     with written(targets[-1]) as part:
         names = ["t"] * (len(chosen) > 1) + ["x", "y"][: run.dim] + ["rho"]
-        _save(part, names, _densities(run, chosen, tell))
+        _save(part, names, _densities(run, chosen, progress))
     return targets
 
 
-def _densities(run: Run, chosen: Sequence[int], tell: Tell | None) -> Iterator[np.ndarray]:
+def _densities(run: Run, chosen: Sequence[int], progress: Counted) -> Iterator[np.ndarray]:
     """For each snapshot the table of its cells, x fastest."""
     places = [axis.ravel() for axis in np.meshgrid(*run.centers)]
     for done, k in enumerate(chosen, start=1):
         time = [np.full(places[0].size, run.t[k])] * (len(chosen) > 1)
         yield np.column_stack([*time, *places, run.rho[k].ravel()])
-        if tell is not None:
-            tell(done, len(chosen))
+        if progress is not None:
+            progress(done, len(chosen))
 
 
 def _save(path: Path, names: Sequence[str], tables: Sequence[np.ndarray] | Iterator[np.ndarray]) -> None:

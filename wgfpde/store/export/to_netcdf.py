@@ -23,14 +23,14 @@ from ..layout import (
 from ..opening import opened
 from ..reader import Run
 from ..replacing import LIBVER
-from .targets import Tell, check, written
+from .targets import Counted, check, written
 
 NOT_COPIED = {"NX_class", "default", "format"}
 """Attributes that speak of the groups and the layout of the run's own file."""
 
 
 def netcdf(
-    run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+    run: Run, target: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, progress: Counted = None
 ) -> list[Path]:
     """Write one netCDF-4 file: rho(t, y, x), x_bnds, y_bnds, what is stored beside rho, each diagnostic along t, each
     column of the steps along step as step_NAME, the case texts, the attributes.
@@ -47,7 +47,7 @@ def netcdf(
                 file.attrs[name] = value
         _add_tables(run, file, chosen)
         with opened(run.path) as source:
-            _add_fields(run, source, file, chosen, tell)
+            _add_fields(run, source, file, chosen, progress)
     return [target]
 
 
@@ -71,7 +71,7 @@ def _add_tables(run: Run, file: h5py.File, chosen: Sequence[int]) -> None:
         _variable(file, Label(name, "", name, "TOML text of the case."), text, h5py.string_dtype("utf-8"))
 
 
-def _add_fields(run: Run, source: h5py.File, file: h5py.File, chosen: Sequence[int], tell: Tell | None) -> None:
+def _add_fields(run: Run, source: h5py.File, file: h5py.File, chosen: Sequence[int], progress: Counted) -> None:
     """The density and what is stored beside it, a snapshot at a time."""
     dims = {**run.field_dims, "rho": ("t", *reversed(AXIS_NAMES[: run.dim]))}
     labels = {**run.field_labels, "rho": Label("rho", "1", "density", "Cell averages of the density.")}
@@ -87,8 +87,8 @@ def _add_fields(run: Run, source: h5py.File, file: h5py.File, chosen: Sequence[i
     for done, k in enumerate(chosen):
         for name, dataset in new.items():
             dataset[done] = source[name][k]
-        if tell is not None:
-            tell(done + 1, len(chosen))
+        if progress is not None:
+            progress(done + 1, len(chosen))
 
 
 def _variable(file: h5py.File, label: Quantity, values: Any, dtype: np.dtype | None = None) -> h5py.Dataset:

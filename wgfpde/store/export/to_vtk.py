@@ -9,7 +9,7 @@ import numpy as np
 
 from ..opening import opened
 from ..reader import Run
-from .targets import Tell, check, written
+from .targets import Counted, check, written
 
 FILE = """<?xml version="1.0"?>
 <VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" header_type="UInt64">
@@ -41,7 +41,7 @@ COLLECTION = """<?xml version="1.0"?>
 
 
 def vtk(
-    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, tell: Tell | None = None
+    run: Run, folder: Path, snapshots: Sequence[int] | None = None, overwrite: bool = False, progress: Counted = None
 ) -> list[Path]:
     """Write rho.pvd and, for each snapshot, rho_NUMBER.vti (equal cells) or .vtr (stretched); the .pvd comes first.
 
@@ -59,8 +59,8 @@ def vtk(
         for done, (k, path) in enumerate(zip(chosen, files, strict=True), start=1):
             with written(path) as part:
                 part.write_bytes(_document(run, source["rho"][k], float(run.t[k])))
-            if tell is not None:
-                tell(done, len(chosen))
+            if progress is not None:
+                progress(done, len(chosen))
     lines = (
         f'    <DataSet timestep="{float(run.t[k])!r}" part="0" file="{path.name}"/>'
         for k, path in zip(chosen, files, strict=True)
@@ -77,10 +77,10 @@ def _document(run: Run, rho: np.ndarray, time: float) -> bytes:
     whole, coordinates = f'WholeExtent="{extent}"', ""
     if run.grid.uniform:
         spacing = [axis.length / axis.size for axis in run.grid.axes] + [1.0] * (3 - run.dim)
-        whole += f' Origin="{_words([e[0] for e in edges])}" Spacing="{_words(spacing)}"'
+        whole += f' Origin="{_listed([e[0] for e in edges])}" Spacing="{_listed(spacing)}"'
     else:
         named = zip("xyz", edges, strict=True)
-        arrays = "".join(ARRAY.format(name=name, values=_words(values)) for name, values in named)
+        arrays = "".join(ARRAY.format(name=name, values=_listed(values)) for name, values in named)
         coordinates = COORDINATES.format(arrays=arrays)
     data = np.ascontiguousarray(rho, dtype=rho.dtype.newbyteorder("<"))
     head = FILE.format(
@@ -94,5 +94,5 @@ def _document(run: Run, rho: np.ndarray, time: float) -> bytes:
     return head.encode() + np.array([data.nbytes], dtype="<u8").tobytes() + data.tobytes() + END.encode()
 
 
-def _words(values: Sequence[float] | np.ndarray) -> str:
+def _listed(values: Sequence[float] | np.ndarray) -> str:
     return " ".join(repr(float(value)) for value in values)

@@ -1,7 +1,7 @@
 """Orders of convergence from runs on finer and finer grids and steps.
 
-`orders` is the mathematics, `errors` what a run is held against, `runs` how a study goes on where it was stopped,
-`study` puts them together into what is `found`, with `notes` in words; `record` keeps it.
+`orders` is the mathematics, `run_errors` what a run is held against, `solved_runs` how a study goes on where it was
+stopped, `refinement` puts them together into a `result`, with `notes` in words; `convergence_file` keeps it.
 """
 
 from .convergence_file import place_of, record, write

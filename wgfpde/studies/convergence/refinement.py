@@ -25,6 +25,7 @@ import numpy as np
 from ...cases.schema import Case
 from ...cases.varying import Given, Vary, together, varied_by
 from ...runs.interrupts import Interrupted
+from ...runs.progress import ProgressText
 from ...store import Run
 from .notes import on_orders, on_runs
 from .orders import extrapolate, fit, pairwise
@@ -32,8 +33,6 @@ from .requests import check_time, from_coarse_to_fine, norms_of, recording, refe
 from .result import Convergence
 from .run_errors import NORMS, against_exact, against_run, differences, snapshot
 from .solved_runs import Listener, Solved, folder_of, places, solve
-
-Tell = Callable[[str], None] | None
 
 
 def converge(
@@ -48,7 +47,7 @@ def converge(
     time: float | None = None,
     overwrite: bool = False,
     progress: Listener = None,
-    tell: Tell = None,
+    after_run: ProgressText = None,
 ) -> Convergence:
     """Run a case for each value of the keys that are varied, and find the orders of its errors.
 
@@ -58,7 +57,7 @@ def converge(
     default all, or none where there are measures or errors.   measures : diagnostics whose convergence is
     followed, by their differences to the finest run.   errors : further errors by name, functions of a run.
     time : a stored time (default: the last).   overwrite : solve all anew.   progress : as for `runner.run`.
-    tell : called with a line for each run.
+    after_run : called with a line for each run.
 
     A run that fails is a row without errors.  Raises CaseError for a study that makes no sense, before it begins, and
     KeyboardInterrupt on Ctrl-C; the same call then goes on.
@@ -72,7 +71,7 @@ def converge(
         check_time(one, time)
     folder = folder_of(case, out)
     names = ["-".join(v.text(k) for v in keys) for k in range(len(cases))]
-    solved = _solve(folder, cases, keys, names, overwrite, progress, tell)
+    solved = _solve(folder, cases, keys, names, overwrite, progress, after_run)
     found = Convergence(
         case=case, folder=folder, varied=tuple(keys), against=reference, t=math.nan, sizes=sizes,
         h=np.array([width_of(one) for one in cases]), solved=tuple(solved),
@@ -82,7 +81,8 @@ def converge(
 
 
 def _solve(
-    folder: Path, cases: list[Case], keys: list[Vary], names: list[str], overwrite: bool, progress: Listener, tell: Tell
+    folder: Path, cases: list[Case], keys: list[Vary], names: list[str], overwrite: bool, progress: Listener,
+    after_run: ProgressText,
 ) -> list[Solved]:
     solved: list[Solved] = []
     for k, place in enumerate(places(folder, cases, names, overwrite)):
@@ -93,10 +93,10 @@ def _solve(
             text = f"run {head}: {error.cause}\nThe same command, without --overwrite, goes on with the study."
             raise Interrupted(text, error.exit_code) from error
         solved.append(found)
-        if tell is not None:
+        if after_run is not None:
             how = "failed" if found.failure else f"{found.seconds:.3g} s"
             how = f"taken from {found.folder}" if found.reused else how
-            tell(f"{head}: {how}")
+            after_run(f"{head}: {how}")
     return solved
 
 

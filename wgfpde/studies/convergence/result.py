@@ -18,7 +18,7 @@ SLACK = 0.1
 """Part of an expected order that a fitted one may lack: coarse runs are not yet in the asymptotic range."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Convergence:
     """What `converge` found; arrays have one entry for each of the n runs, from the coarsest to the finest.
 
@@ -68,6 +68,10 @@ class Convergence:
     def seconds(self) -> Array:
         """Of the march, as each run recorded it."""
         return np.array([s.seconds for s in self.solved])
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} {order:.2f}" for name, order in self.fitted.items())
+        return f"Convergence({len(self.solved)} runs over {self.size_key}; fitted orders: {found or 'none'})"
 
     def without_folder(self) -> Convergence:
         """The same study once its folder is about to go: what is read late of the runs is read now."""

@@ -10,15 +10,15 @@ and one with further values solves only those.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ... import __version__, store
-from ...base.toml import flat, show
+from ...base.toml import show
 from ...cases.building import Case
 from ...errors import CaseError, SolverError, StoreError
+from ...output.compare.run_records import case_changes
 from ...runs.interrupts import Interrupted
 from ...runs.provenance import check_unchanged
 from ...runs.runner import Progress, resume
@@ -58,11 +58,11 @@ class Solved:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run goes.   known : the run of the same case that is there already."""
+    """Where a run goes.   earlier : the run of the same case that is there already."""
 
     folder: Path
     case: Case
-    known: Run | None
+    earlier: Run | None
 
 
 def folder_of(case: Case, out: Path | str | None) -> Path:
@@ -95,15 +95,15 @@ def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
 
     Raises Interrupted on Ctrl-C and on signals, after a checkpoint, and CaseError for a case that makes no problem.
     """
-    known = place.known
-    if known is not None and known.status == "finished":
-        return Solved(place.folder, known, _blown_up(known), reused=True)
+    earlier = place.earlier
+    if earlier is not None and earlier.status == "finished":
+        return Solved(place.folder, earlier, _blown_up(earlier), reused=True)
     code = place.case if place.case._code is not None else None
     try:
-        if known is not None and known.status != "failed":
+        if earlier is not None and earlier.status != "failed":
             result = resume(place.folder, progress=progress, case=code)
         else:
-            result = run_case(place.case, place.folder, overwrite or known is not None, progress)
+            result = run_case(place.case, place.folder, overwrite or earlier is not None, progress)
     except SolverError as error:  # before the first step
         return Solved(place.folder, None, str(error))
     if result.status == "interrupted":
@@ -138,14 +138,13 @@ def _difference(run: Run, case: Case) -> str:
         return f"it is by {version or 'an unknown version'}"
     if case._code is not None:
         return "functions given in Python cannot be compared"
-    before, now = (dict(flat(tomllib.loads(text))) for text in (run.resolved_toml, case.resolved_toml()))
-    recorded = set(before.pop("output.diagnostics", [])) | set(run.diagnostics)
-    if missing := set(now.pop("output.diagnostics", [])) - recorded:
+    changes = case_changes(run.resolved_toml, case.resolved_toml())
+    before, now = changes.pop("output.diagnostics", (None, None))
+    if missing := set(now or ()) - set(before or ()) - set(run.diagnostics):
         return f"it does not record {', '.join(sorted(missing))}"
-    for key in {**before, **now}:
-        if before.get(key) != now.get(key):
-            was, wanted = (show(v) if v is not None else "absent" for v in (before.get(key), now.get(key)))
-            return f"its {key} is {was}, not {wanted}"
+    for key, values in changes.items():
+        was, wanted = (show(v) if v is not None else "absent" for v in values)
+        return f"its {key} is {was}, not {wanted}"
     try:
         check_unchanged(run.attributes, run.path)
     except CaseError as error:

@@ -15,11 +15,9 @@ that threads gain nothing.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
-from ...base.amounts import size_text
+from ...base.amounts import memory_lacking
 from ...errors import CaseError, SolverError
 from ...grid import Array
 
@@ -60,13 +58,8 @@ def memory_needed(cells: int, dim: int, vectors: int) -> int:
 
 def check_memory(cells: int, dim: int, vectors: int) -> None:
     """Raise CaseError where the memory of this machine does not suffice."""
-    try:
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return
-    needed = memory_needed(cells, dim, vectors)
-    if needed > available:
+    if lacking := memory_lacking(memory_needed(cells, dim, vectors)):
         raise CaseError(
-            f"the spectrum of {cells} cells needs about {size_text(needed)} of memory and this machine has "
-            f"{size_text(available)}; use fewer cells (--set grid.shape=…) or fewer modes (--modes)"
+            f"the spectrum of {cells} cells needs {lacking}; "
+            "use fewer cells (--set grid.shape=…) or fewer modes (--modes)"
         )

@@ -7,7 +7,7 @@ observables φ_k (φ_0 = 1) are orthonormal in L²(π).  λ_1 is the gap: every 
 e^{−λ_1 t}, and KL(ρ|π) like e^{−2λ_1 t}, or faster.
 
 No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), all else by shift-invert Lanczos
-(module `lanczos`); both give also exponentially small eigenvalues to about 12 digits, and count them.
+(module `shift_invert`); both give also exponentially small eigenvalues to about 12 digits, and count them.
 The error in h is of second order, which `extrapolate` removes.
 Measured: λ_1 of a double well at κ = 0.1, extrapolated from 100, 200 and 400 cells, is right to 9 digits.
 Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/978-3-642-61544-3.
@@ -24,11 +24,12 @@ from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...errors import CaseError
 from ...grid import Array, Grid
+from ...runs.progress import ProgressText
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator
 from .ritz import observables, rayleigh_ritz
-from .shift_invert import Tell, lanczos
+from .shift_invert import lanczos
 
 MODES = 8
 """Modes beside the steady state, where none are asked for."""
@@ -71,10 +72,10 @@ class Spectrum:
         return f"Spectrum(gap={self.gap:.10g}, {len(self.eigenvalues)} eigenvalues on {self.grid})"
 
 
-def spectrum(flow: Flow, k: int = MODES, tell: Tell | None = None) -> Spectrum:
+def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spectrum:
     """λ_0 = 0 … λ_k and their modes.
 
-    k : eigenvalues beside λ_0, 1 ≤ k < cells.   tell : called with what is being done, in words.
+    k : eigenvalues beside λ_0, 1 ≤ k < cells.   progress : called with what is being done, in words.
     Signs: of the entries of |φ|√(vol π) that are largest, the last one is positive.
 
     Raises CaseError where the internal energy is not the entropy or there is an interaction, for a k out of range,
@@ -86,7 +87,7 @@ def spectrum(flow: Flow, k: int = MODES, tell: Tell | None = None) -> Spectrum:
         values, f = _chain(generator, k)
         method = "bisection, none missed by their count"
     else:
-        values, f = lanczos(generator, k, tell or (lambda words: None))
+        values, f = lanczos(generator, k, progress or (lambda words: None))
         method = "shift-invert Lanczos, none missed by their count"
     return _assemble(flow, generator, values, f, method)
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...grid import Array
+from ...runs.progress import ProgressText
 from .gap_and_modes import Spectrum, spectrum
-from .shift_invert import Tell
 
 FEWEST = 16
 """Cells along an axis of the coarsest grid, at least."""
@@ -38,12 +38,12 @@ def extrapolate(coarse: Array, middle: Array, fine: Array) -> tuple[Array, Array
 
 
 def extrapolated(
-    make: Callable[[list[int]], Flow], shape: Sequence[int], k: int, tell: Tell | None = None
+    make: Callable[[list[int]], Flow], shape: Sequence[int], k: int, progress: ProgressText = None
 ) -> tuple[Array, Array, list[Spectrum]]:
     """(values, estimated errors, the three spectra, coarsest first).
 
     make : shape, x first, ↦ the flow on that many cells.   shape : that of the case.   Raises as `spectrum`.
     """
-    found = [spectrum(make(cells), k, tell) for cells in refinements(shape)]
+    found = [spectrum(make(cells), k, progress) for cells in refinements(shape)]
     values, errors = extrapolate(*(one.eigenvalues for one in found))
     return values, errors, found

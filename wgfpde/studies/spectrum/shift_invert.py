@@ -41,10 +41,9 @@ LOSS = 1e-13
 DENSE = 300
 """Up to this many cells all eigenvectors are computed; on more where the space of Lanczos would be nearly all."""
 
-Tell = Callable[[str], None]
 
 
-def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
+def lanczos(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
     """(values, f) of λ_1 … λ_k: (k,) ascending and (cells, k), orthonormal in L²(π).
 
     Raises CaseError where memory does not suffice, SolverError where Lanczos does not converge or misses some.
@@ -54,7 +53,7 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     floor = DIGITS * EPS**2 * 2.0 * float(generator.outgoing.max())
     values, f = np.zeros(k), np.empty((cells, 0))
     with suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):  # of modes that rounding makes equal, or infinite
-        values, f = _modes(generator, k, tell)
+        values, f = _modes(generator, k, progress)
     if not values[0] >= floor:
         raise SolverError(
             f"the gap lies below {floor:.2g}, what rounding leaves on this grid. Raise kappa, or lower the barrier, so "
@@ -63,14 +62,14 @@ def lanczos(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
     return values, f
 
 
-def _modes(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
+def _modes(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
     """(values, f) of λ_1 … λ_k, whatever rounding has left of them."""
     cells = generator.cells
     if cells <= DENSE or _basis(k + GUARDS) >= cells:
         values, u = np.linalg.eigh(generator.symmetric().toarray())
         values, f = _observables(generator, _off_null(generator, u[:, 1:]), values[1:], k)
     else:
-        values, f = _counted(generator, k, tell)
+        values, f = _counted(generator, k, progress)
     return values, f
 
 
@@ -98,24 +97,24 @@ def _observables(generator: Generator, u: Array, values: Array, k: int) -> tuple
     return found[:k], f[:, :k]
 
 
-def _counted(generator: Generator, k: int, tell: Tell) -> tuple[Array, Array]:
+def _counted(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
     """(values, f) of λ_1 … λ_k, with none missed below them."""
     matrix = generator.symmetric()
     shift = generator.kappa * np.pi**2 / sum(axis.length**2 for axis in generator.grid.axes)
-    tell(f"factors of {generator.cells} cells")
+    progress(f"factors of {generator.cells} cells")
     factor = Factor(_shifted(matrix, shift))
     wanted = k + GUARDS
     basis = _basis(wanted)
     for _ in range(3):
-        tell(f"Lanczos iteration for {wanted} modes")
+        progress(f"Lanczos iteration for {wanted} modes")
         values, u = _iterate(generator, factor, shift, wanted, basis)
         place = k - 1 + int(np.argmax(np.diff(values[k - 1 :]) / values[k:]))
         bound = 0.5 * (values[place] + values[place + 1])
-        tell("count of the eigenvalues")
+        progress("count of the eigenvalues")
         below = Factor(_shifted(matrix, -bound)).negative_pivots() - 1
         if below == place + 1:
             del factor  # its memory is needed
-            tell("modes where the Gibbs state is small")
+            progress("modes where the Gibbs state is small")
             return _observables(generator, u, values, k)
         wanted, basis = min(wanted + max(below - place, 2), generator.cells - 2), 2 * basis
     raise SolverError(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ... import diagnostics
+from ...base.toml import nested
 from ...cases.building import build
 from ...cases.loading import override
 from ...cases.schema import Case
-from ...cases.varying import nested
 from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
@@ -30,7 +30,7 @@ class Point:
     measure: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Branch:
     """States that continue each other.   points : by the number of the value, from 0; where it ends, fractions too."""
 
@@ -41,6 +41,11 @@ class Branch:
     def line(self) -> list[Point]:
         """The points in the order of the values."""
         return [self.points[k] for k in sorted(self.points)]
+
+    def __repr__(self) -> str:
+        reach = [point.parameter for point in self.line]
+        span = f", from {reach[0]:g} to {reach[-1]:g}" if reach else ""
+        return f"Branch({self.number}: {len(reach)} states{span})"
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class End:
     energy: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagram:
     """Branches over a parameter.   key : its name.   values : (n,) rising.   measure : its name."""
 
@@ -87,6 +92,10 @@ class Diagram:
     branches: list[Branch]
     critical: list[Critical]
     ends: list[End] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        span = f"{len(self.values)} values of {self.key} from {self.values[0]:g} to {self.values[-1]:g}"
+        return f"Diagram({span}: {len(self.branches)} branches, {len(self.critical)} critical values, {self.grid})"
 
 
 @dataclass(frozen=True)

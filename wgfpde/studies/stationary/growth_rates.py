@@ -24,7 +24,7 @@ DOI 10.1007/s00205-019-01430-4 (stability and phase transitions).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ OVERLAP = 0.5
 """Squared cosine between a mode and ∂x ρ from which on it is a translation."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stability:
     """The largest growth rates of small perturbations.
 
@@ -55,11 +55,15 @@ class Stability:
     """
 
     rates: Array
-    modes: Array = field(repr=False)
+    modes: Array
     translations: tuple[str, ...]
     noise: float
     unstable: int = 0
     counted: bool = True
+
+    def __repr__(self) -> str:
+        shifts = f", shifts along {', '.join(self.translations)}" if self.translations else ""
+        return f"Stability({self.verdict}, {len(self.rates)} rates, leading={self.leading:.6g}{shifts})"
 
     @property
     def leading(self) -> float:

@@ -1,6 +1,6 @@
 """Stationary states without marching: damped fixed-point iteration, then Newton's method.
 
-    ξ = U'(ρ) + V + W∗ρ = C on the support   ⇔   ρ = T(ρ),   T(ρ) = the equilibrium of Φ = V + W∗ρ   (module `law`)
+    ξ = U'(ρ) + V + W∗ρ = C on the support   ⇔   ρ = T(ρ),   T(ρ) = the equilibrium of Φ = V + W∗ρ   (`steady_density`)
 
 Near: ρ ← ρ + α(T(ρ) − ρ).  ⟨ξ, T(ρ) − ρ⟩ = ⟨U'(ρ) − U'(T), T − ρ⟩ ≤ 0 for convex U, so that small α lowers the free
 energy: α is halved until it does, and what is found lies no higher than the start.  W∗ along the segment is linear, so
@@ -25,7 +25,6 @@ from ...energy.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from .growth_rates import Stability, components, stability
-from .krylov import gmres
 from .shifts import free_axes
 
 TOLERANCE = 1e-13
@@ -33,6 +32,8 @@ TOLERANCE = 1e-13
 PINNED = 1e-10
 """Likewise of states that may be shifted: what holds them between two cells is too weak to place them."""
 NEWTON_STEPS = 30
+VECTORS = 80
+"""Of GMRES, at most: a few dozen suffice, and a singular Jacobian is no error."""
 RELAXATIONS = ((40, 1e-4), (160, 1e-5), (640, 1e-7), (2560, 1e-10))
 """Before each try of Newton's method: damped iterations at most, and the residual that makes more of them needless."""
 CROWDED = 0.2
@@ -142,7 +143,7 @@ def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) ->
     field = MeanField(flow, mass)
     near = np.asarray(guess, dtype=float)
     if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):
-        raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_told(near)}.")
+        raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_faults(near)}.")
     found = _newton(field, field.drive(near))
     if found is None:
         raise SolverError("Newton's method found no stationary state near the guess; start nearer to one.")
@@ -175,7 +176,7 @@ def _scaled(field: MeanField, start: Array) -> Array:
     return rho * (field.mass / total)
 
 
-def _told(values: Array) -> str:
+def _faults(values: Array) -> str:
     """ "the shape (7,)" or "3 that are not"."""
     bad = int(np.sum(~np.isfinite(values)))
     return f"the shape {values.shape}" + (f", {bad} of them NaN or infinite" if bad else "")
@@ -240,15 +241,15 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
 
     Returns (equilibrium, residual, steps).
     """
-    state, image, residual, back = _look(field, drive)
+    state, image, residual, back = _evaluated(field, drive)
     for step in range(NEWTON_STEPS):
         if residual <= 4 * EPS:
             return image, residual, step
-        move = gmres(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
+        move = solved(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
         length = 1.0
         while True:
             trial = drive + length * move
-            found = _look(field, trial)
+            found = _evaluated(field, trial)
             if found[2] < (1 - 1e-3 * length) * residual:
                 break
             length *= 0.5
@@ -258,7 +259,7 @@ def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | 
     return (image, residual, NEWTON_STEPS) if residual <= _attainable(field, image) else None
 
 
-def _look(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
+def _evaluated(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
     """ρ = the equilibrium of a drive, T(ρ), their distance, and W∗ρ."""
     state = field.image(drive)
     back = field.drive(state.rho)
@@ -283,3 +284,16 @@ def _jacobian(field: MeanField, state: Equilibrium) -> Callable[[Array], Array]:
         return change + field.drive(state.response * (change - mean))
 
     return apply
+
+
+def solved(operator: Callable[[Array], Array], load: Array, rtol: float) -> Array:
+    """x with ‖operator(x) − load‖₂ ≤ rtol ‖load‖₂, or the best of VECTORS Krylov vectors; arrays of load's shape.
+
+    A product with the operator more than there are vectors: the last one measures the residual.
+    Reference: Saad, Schultz (1986), DOI 10.1137/0907058.
+    """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    size, shape = load.size, load.shape
+    flat = LinearOperator((size, size), matvec=lambda x: operator(x.reshape(shape)).ravel(), dtype=float)
+    return np.asarray(gmres(flat, load.ravel(), rtol=rtol, restart=VECTORS, maxiter=1)[0]).reshape(shape)

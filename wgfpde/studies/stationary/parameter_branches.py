@@ -3,7 +3,7 @@
 At each value of the parameter every branch is continued by Newton's method from a secant predictor, then new states are
 searched for (module `search`), each the first of a branch that is continued back to where it began.  A branch ends
 where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork (module
-`ends`).  Its critical values are the zeros of its leading growth rate (module `critical`).
+`branch_ends`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """
@@ -16,23 +16,24 @@ from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from ...runs.progress import ProgressText
 from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
 from .family import Branch, Diagram, Family, Setting, near
 from .mean_field import Steady
-from .search import LIMIT, Tell, apart, check_limit, explore, starts
+from .search import LIMIT, apart, check_limit, explore, starts
 
 WALK = 8
 """Parts of a step along a branch that is taken again before the branch counts as ended."""
 
 
 def continuation(
-    case: Case, varied: Vary, *, measure: str = "", limit: int = LIMIT, tell: Tell | None = None
+    case: Case, varied: Vary, *, measure: str = "", limit: int = LIMIT, progress: ProgressText = None
 ) -> Diagram:
     """Branches of stationary states over the values of a key.
 
     measure : the order parameter, the name of a diagnostic (default order_x on a circle, else mean_x).
-    limit : branches at one value, at most.   tell : called with a few words now and then.
+    limit : branches at one value, at most.   progress : called with a few words now and then.
 
     Raises CaseError for a key that is no number or changes the grid, a measure that makes no sense, a limit below 1, no
     internal energy.
@@ -50,8 +51,8 @@ def continuation(
     settings = [at.setting(varied.values[k]) for k in order]
     found: list[Branch] = []
     for k in range(len(values)):
-        if tell is not None:
-            tell(f"{varied.key} = {values[k]:g}, {k + 1} of {len(values)}: {len(found)} branches")
+        if progress is not None:
+            progress(f"{varied.key} = {values[k]:g}, {k + 1} of {len(values)}: {len(found)} branches")
         _step(at, settings, values, found, k, -1)
         _begin(at, settings, values, found, k, limit)
     if not found:
@@ -59,8 +60,8 @@ def continuation(
     ends = []
     for branch in found:
         for side in (-1, 1):
-            if tell is not None:
-                tell(f"{varied.key}: where branch {branch.number} of {len(found)} begins and ends")
+            if progress is not None:
+                progress(f"{varied.key}: where branch {branch.number} of {len(found)} begins and ends")
             ends.append(find_end(at, values, found, branch, side))
     widths = 0.5**HALVINGS * float(np.max(np.diff(values), initial=0.0))
     critical = [one for branch in found for one in criticals(at, branch)]

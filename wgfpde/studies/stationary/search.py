@@ -4,7 +4,7 @@
               or in the middle of the grid where there is no V
     onwards   from each unstable state ρ along its unstable modes, ρ e^{±a η/ρ}: the damped iteration lowers the energy
               and leads elsewhere
-    between   from combinations of two stable states, by Newton's method (module `between`): passes that no symmetry and
+    between   from combinations of two stable states, by Newton's method (module `guesses`): passes that no symmetry and
               no descent leads to
 
 States are the same where ‖ρ − ρ'‖₁ ≤ SAME·M.  Where V does not vary along a periodic axis, every state comes with all
@@ -14,7 +14,7 @@ are compared).  A search proves nothing about states that it does not find: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,7 @@ import numpy as np
 from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
+from ...runs.progress import ProgressText
 from .guesses import between, missing
 from .mean_field import MeanField, Steady, corrected, stationary
 from .shifts import free_axes
@@ -40,7 +41,6 @@ AMPLITUDE = 0.3
 MOST_MODES = 3
 """Unstable modes of one state that are followed."""
 
-Tell = Callable[[str], None]
 
 
 def starts(flow: Flow, mass: float, initial: Array | None = None) -> list[Array]:
@@ -54,14 +54,14 @@ def starts(flow: Flow, mass: float, initial: Array | None = None) -> list[Array]
 
 
 def branches(
-    flow: Flow, mass: float, begin: Sequence[Array] | None = None, *, limit: int = LIMIT, tell: Tell | None = None
+    flow: Flow, mass: float, begin: Sequence[Array] | None = None, *, limit: int = LIMIT, progress: ProgressText = None
 ) -> list[Steady]:
     """The stationary states found from the given starts (default `starts`), by energy, the lowest first.
 
-    limit : how many at most.   tell : called with a few words before each start.
+    limit : how many at most.   progress : called with a few words before each start.
     Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
-    found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, tell=tell)
+    found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, progress=progress)
     if not found:
         raise SolverError(
             "no stationary state was found from any start: the interaction may be too strong for the internal energy. "
@@ -77,7 +77,7 @@ def explore(
     known: Sequence[Steady] = (),
     *,
     limit: int = LIMIT,
-    tell: Tell | None = None,
+    progress: ProgressText = None,
 ) -> list[Steady]:
     """States that are not among those known: from the given starts, on from what is unstable, the known included, and
     between what is stable.
@@ -88,8 +88,8 @@ def explore(
     found: list[Steady] = []
     queue = [*begin, *(start for state in known for start in onwards(flow, state))]
     while len(known) + len(found) < limit:
-        if tell is not None:
-            tell(f"{len(known) + len(found)} states found, {len(queue)} starts left")
+        if progress is not None:
+            progress(f"{len(known) + len(found)} states found, {len(queue)} starts left")
         if queue:
             state = _descended(flow, mass, queue.pop(0), [*known, *found])
         else:

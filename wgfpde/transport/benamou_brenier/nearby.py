@@ -19,7 +19,7 @@ In a vacuum θ = 0 and ψ is free, but s_k must not be negative there: potential
 which costs D as much as that share of the mass would; momenta are not.  A closed path that is negative somewhere is
 marched again without its thin parts, then mixed with the straight one, which never is.  What this costs is in the gap.
 
-Measured: see `transport`.  It ends at fronts, and at distances of more than one or two widths: on 64², parabolas on a
+Measured: see `distances`.  It ends at fronts, and at distances of more than one or two widths: on 64², parabolas on a
 disc of radius 2 moved by 0.01, 0.1, 0.3 leave gaps of 2e-5, 2e-3, 2e-2.  From there `pdhg` takes 5 to 40 iterations,
 where from rest it takes 25 to 200 or, with less than a tenth of the mass to move, more than 2000.
 

@@ -65,7 +65,7 @@ USUAL = 1e-4
 """Tolerance for which the dual steps are chosen; a smaller one looks further into the tails."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PdhgResult:
     """The end of a step or transport, with its path and its certificate.
 
@@ -89,6 +89,10 @@ class PdhgResult:
     transport: float
     gap: float
     cascade: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        numbers = f"transport={self.transport:.6g}, gap={self.gap:.3g}, iterations={self.iterations}"
+        return f"PdhgResult({numbers}, path of shape {self.path.shape})"
 
 
 def solve_step(

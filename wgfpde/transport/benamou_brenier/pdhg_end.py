@@ -31,7 +31,7 @@ SEARCH = 200
 class End:
     """The terminal term F, integrated with one cell volume.
 
-    kind : of `law`, or FIXED.   c : τκ.   m : exponent.   v : (ny, nx) τV, or ρ₁ for FIXED.   cap : largest density
+    kind : of a law, or FIXED.   c : τκ.   m : exponent.   v : (ny, nx) τV, or ρ₁ for FIXED.   cap : largest density
     (inf where there is none).   volume : of a cell."""
 
     kind: int

@@ -1,7 +1,7 @@
 """The density over time, as data for the scripts of a page (density.js, slider.js), with what is said beside it.
 
 1D: numbers, as 32-bit floats, drawn as lines; with the start, and where known the exact and the steady state.
-2D: pictures (`frames`), coloured by the browser.
+2D: pictures (`grey_frames`), coloured by the browser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...store import Run
 from .grey_frames import BUDGET, DECADES, MAGMA, averaged, frames, scale_of
 
 MOST = 200
-"""Snapshots in a film; of more, as many at equal distances."""
+"""Snapshots in an animation; of more, as many at equal distances."""
 TINY = float(np.finfo(np.float32).tiny)
 Exact = Callable[[float], Array]
 INK, FAINT, DASHED, DOTTED = "#1f3b63", "#b4bcc6", "#1f2933", "#d55e00"
@@ -31,10 +31,10 @@ LEGEND = {
 
 
 @dataclass(frozen=True)
-class Film:
+class Animation:
     """data : for the script, plain values.   still : the last snapshot, where no script runs.   legend : of the lines.
 
-    notes : sentences on what the film leaves out.
+    notes : sentences on what the animation leaves out.
     """
 
     data: dict[str, Any]
@@ -43,8 +43,8 @@ class Film:
     notes: list[str]
 
 
-def film(run: Run, exact: Exact | None = None, gibbs: Array | None = None, budget: int = BUDGET) -> Film:
-    """The film of a run with at least one snapshot.
+def animated(run: Run, exact: Exact | None = None, gibbs: Array | None = None, budget: int = BUDGET) -> Animation:
+    """The animation of a run with at least one snapshot.
 
     exact : t ↦ cell values, array of the grid's shape.   gibbs : the steady state, likewise; both drawn in 1D only.
     budget : bytes that its densities may take in the page.
@@ -69,7 +69,7 @@ def film(run: Run, exact: Exact | None = None, gibbs: Array | None = None, budge
 def _lines(
     run: Run, picks: Sequence[int], data: dict[str, Any], notes: list[str], exact: Exact | None, gibbs: Array | None,
     budget: int,
-) -> Film:  # fmt: skip
+) -> Animation:  # fmt: skip
     cells = len(run.centers[0])
     room = int(budget / (16 / 3) / (len(picks) * (1 if exact is None else 2) + 2))
     size = min(cells, max(8, room))
@@ -90,10 +90,12 @@ def _lines(
     data["style"] = {name: {"colour": colour, "dash": style} for name, (_, colour, style) in LEGEND.items()}
     shown = [entry for name, entry in LEGEND.items() if name in lines or name == "start"]
     legend = "".join(f'<span><i style="border-top: 2px {s} {c}"></i>{text(n)}</span>' for n, c, s in shown)
-    return Film(data, _still_line(centers, lines["rho"][-1]), Markup(f'<p class="legend">{legend}</p>'), notes)
+    return Animation(data, _still_line(centers, lines["rho"][-1]), Markup(f'<p class="legend">{legend}</p>'), notes)
 
 
-def _images(run: Run, picks: Sequence[int], data: dict[str, Any], notes: list[str], scale: Any, budget: int) -> Film:
+def _images(
+    run: Run, picks: Sequence[int], data: dict[str, Any], notes: list[str], scale: Any, budget: int
+) -> Animation:
     found = frames(run, picks, scale, budget)
     cells = tuple(len(e) - 1 for e in run.edges)
     if (found.width, found.height) != cells:
@@ -104,7 +106,7 @@ def _images(run: Run, picks: Sequence[int], data: dict[str, Any], notes: list[st
         "height": found.height, "frames": found.pngs, "colours": MAGMA,
     }  # fmt: skip
     still = picture(found.still, f"The density at t = {run.t[picks[-1]]:g}")
-    return Film(data, still, Markup(""), notes)
+    return Animation(data, still, Markup(""), notes)
 
 
 def _floats(values: Array) -> str:
