@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ..base.kernel_cache import njit
 from ..grid import Array
 from ..linear.lines import Lines, lines_of
 from ..linear.threads import default_threads, share

@@ -17,8 +17,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ..base.kernel_cache import njit
 from ..linear.lines import gather
 
 SMALL = 0.5

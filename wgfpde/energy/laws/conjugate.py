@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from ...base.kernel_cache import njit
 from ..energy import Internal
 
 ENTROPY, SLOW, FAST, NONE = 0, 1, 2, 3

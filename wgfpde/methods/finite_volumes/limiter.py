@@ -18,7 +18,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from ...base.kernel_cache import njit
 
 EPS = 2.220446049250313e-16
 TINY = 1e-290

@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...linear.lines import gather, scatter
 from ...linear.tridiagonal import factor, solve
 from .limiter import correct_fluxes, dissipate, restore_mass

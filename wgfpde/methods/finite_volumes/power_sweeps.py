@@ -20,8 +20,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...linear.lines import gather
 from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.laws.conjugate import stiffness
 
 ITERATIONS = 60

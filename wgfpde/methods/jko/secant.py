@@ -14,8 +14,8 @@ Newton's.  Cells that are all but empty could rocket and shorten everybody's ste
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.laws.conjugate import first_derivative, stiffness
 from ...grid import Array
 from .attempt import Attempt, Solution

@@ -22,8 +22,8 @@ import math
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow
 from ...energy.rates import bernoulli
 from ...errors import CaseError

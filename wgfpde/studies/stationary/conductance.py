@@ -14,8 +14,8 @@ where they differ much, rates depend on this choice, their signs do not.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow
 from ...energy.laws.power_flux import blend, power, stolarsky
 from ...energy.rates import bernoulli

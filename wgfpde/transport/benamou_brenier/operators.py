@@ -18,8 +18,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.laws.conjugate import density_slow, first_derivative, stiffness
 from ...grid import Array, Grid
 from ...linear.threads import share

@@ -16,8 +16,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.energy import Internal
 from ...energy.laws.conjugate import ENTROPY, NONE, law_of
 from ...grid import Array

@@ -28,7 +28,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from ...base.kernel_cache import njit
 
 ENTROPY, SLOW, FAST, NONE, FIXED = 0, 1, 2, 3, 4
 """Kinds of terminal energy: m = 1, m > 1, m < 1, U = 0 (as in `law`), and a prescribed density."""
