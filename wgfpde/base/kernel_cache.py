@@ -24,7 +24,7 @@ from numba.core import caching
 from numba.core.dispatcher import Dispatcher
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-ROOMS = ("energy", "linear", "methods", "studies", "transport")
+ROOMS = ("diagnostics", "energy", "linear", "methods", "studies", "transport")
 """Rooms that hold kernels; the others are not searched for them, which takes time at every start."""
 MARK = b"njit"
 """What a file holds whose changes make kernels old: kernels, or the constants that they compile in."""
@@ -48,7 +48,7 @@ def njit(*functions: Callable[..., Any], cache: bool = False, **options: Any) ->
     def decorate(function: Callable[..., Any]) -> Any:
         kernel = numba.njit(**options)(function)
         if cache and isinstance(kernel, Dispatcher):  # else compilation is switched off
-            kernel._cache = KernelCache(function)
+            setattr(kernel, "_cache", KernelCache(function))  # noqa: B010  Numba has no door for it
         return kernel
 
     return decorate(*functions) if functions else decorate

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wgfpde.energy.donor import donor_weight
 from wgfpde.energy.laws.power_flux import blend, fast_flux, power, slow_flux, stolarsky
-from wgfpde.energy.rates import bernoulli, donor_weight, sg_rates
+from wgfpde.energy.rates import sg_rates
+from wgfpde.energy.scharfetter_gummel import bernoulli
 from wgfpde.methods.finite_volumes.limiter import ENTROPY, NONE, POWER, correct_fluxes, dissipate, energy_change
 
 EPS = np.finfo(float).eps

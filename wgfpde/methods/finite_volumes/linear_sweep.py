@@ -1,4 +1,4 @@
-"""Implicit sweeps with fluxes linear in the density (rates from module `linear_rates`).
+"""Implicit sweeps with fluxes linear in the density (module `rates`).
 
 On each grid line, with rates a, b ≥ 0 given by the potential Φ,
 
