@@ -18,7 +18,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.equations import self_similar
 from wgfpde.energy.flow import Flow, Snapshot
 from wgfpde.energy.fluxes import max_flux
-from wgfpde.energy.steady_density import equilibrium
+from wgfpde.energy.laws.steady_density import equilibrium
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import FiniteVolumes

@@ -264,7 +264,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         potential = _function(case, table.potential, _space(case), "energy.potential")
     if table.interaction is not None:
         interaction = _function(case, table.interaction, _space(case), "energy.interaction")
-    internal = Internal(**table.internal.model_dump())
+    internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m"):
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")

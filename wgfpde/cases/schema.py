@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import ChainMap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,7 @@ from ..formulas.compile import check_params
 from .solver_tables import TOLERANCES, FvTable, GeodesicTable, JkoTable
 from .tables import (
     INITIAL_SOURCES,
+    INTERNAL_TABLES,
     DensityTable,
     EnergyTable,
     Entropy,
@@ -141,13 +144,11 @@ class Case(Table):
     __hash__ = None  # type: ignore[assignment]
 
 
-TABLES: dict[tuple[str, ...], type[Table]] = {
+TABLES: Mapping[tuple[str, ...], type[Table]] = ChainMap(INTERNAL_TABLES, {
     (): Case,
     ("grid",): GridTable,
     ("energy",): EnergyTable,
-    ("energy", "internal", "entropy"): Entropy,
-    ("energy", "internal", "power"): Power,
-    ("energy", "internal", "none"): NoInternal,
+    **INTERNAL_TABLES,
     ("initial",): InitialTable,
     ("target",): TargetTable,
     ("exact",): ExactTable,
@@ -156,7 +157,7 @@ TABLES: dict[tuple[str, ...], type[Table]] = {
     ("solver", "geodesic"): GeodesicTable,
     ("time",): TimeTable,
     ("output",): OutputTable,
-}
+})  # fmt: skip
 """Every table by its place; the last part of a union's places is the tag of the member."""
 UNIONS = (("solver",), ("energy", "internal"))
 

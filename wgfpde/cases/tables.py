@@ -7,24 +7,29 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Iterator, MutableMapping
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
-Positive = Annotated[float, Field(gt=0)]
+from ..base.table import Positive, Table, fail
+from ..energy.laws import LAWS, law_named
+from ..energy.laws.entropy import Entropy
+from ..energy.laws.none import NoInternal
+from ..energy.laws.power import Power
+
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
-
-
-def fail(message: str) -> PydanticCustomError:
-    """A mistake whose text is complete: it is shown after the key path as it stands."""
-    return PydanticCustomError("sentence", "{text}", {"text": message})
-
-
-class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class GridTable(Table):
@@ -65,40 +70,49 @@ class GridTable(Table):
         return values
 
 
-class Entropy(Table):
-    """U = κ(ρ ln ρ − ρ)."""
-
-    kind: Literal["entropy"]
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
-
-
-class Power(Table):
-    """U = κ ρ^m/(m − 1)."""
-
-    kind: Literal["power"]
-    m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
-
-    @field_validator("m")
-    @classmethod
-    def _not_one(cls, m: float) -> float:
-        if m == 1:
-            raise fail('m = 1 is the entropy; write { kind = "entropy" } instead')
-        return m
+def _by_kind(value: Any, builtin: ValidatorFunctionWrapHandler) -> Any:
+    """The table of the law that `kind` names: one that comes with the package, or one that was registered since."""
+    if set(LAWS) == BUILTIN:
+        return builtin(value)
+    if isinstance(value, Table):
+        return value
+    tables: Any = tuple(law.table for law in LAWS.values())
+    return TypeAdapter(Annotated[Union[tables], Field(discriminator="kind")]).validate_python(value)  # noqa: UP007
 
 
-class NoInternal(Table):
-    """U = 0."""
+InternalTable = Annotated[
+    Entropy | Power | NoInternal, Field(discriminator="kind"), WrapValidator(_by_kind), SerializeAsAny()
+]
+BUILTIN = set(LAWS)
 
-    kind: Literal["none"]
+
+class _InternalTables(MutableMapping[tuple[str, ...], type[Table]]):
+    """The table of every law by its place in a case, those included that are registered later."""
+
+    def __getitem__(self, place: tuple[str, ...]) -> type[Table]:
+        if place[:2] != ("energy", "internal") or len(place) != 3 or place[2] not in LAWS:
+            raise KeyError(place)
+        return LAWS[place[2]].table
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (("energy", "internal", kind) for kind in LAWS)
+
+    def __len__(self) -> int:
+        return len(LAWS)
+
+    def __setitem__(self, place: tuple[str, ...], table: type[Table]) -> None:
+        raise TypeError("a law is entered by energy.laws.register")
+
+    __delitem__ = None  # type: ignore[assignment]
+
+
+INTERNAL_TABLES = _InternalTables()
 
 
 class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
-    internal: Annotated[Entropy | Power | NoInternal, Field(discriminator="kind")] = Field(
-        description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'
-    )
+    internal: InternalTable = Field(description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }')
     potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
@@ -111,9 +125,10 @@ class EnergyTable(Table):
 
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
-        if self.internal.kind == "none" and self.potential is None and self.interaction is None:
+        law = law_named(self.internal.kind)
+        if law.vanishes and self.potential is None and self.interaction is None:
             raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.sobolev is not None and (self.internal.kind != "entropy" or self.interaction is not None):
+        if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
 

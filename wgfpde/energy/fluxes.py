@@ -14,6 +14,7 @@ at its rate r (module `rates`),
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from ..base.kernel_cache import njit
 from ..grid import Array
 from ..linear.lines import Lines, gather, lines_of
 from ..linear.threads import default_threads, share
+from .energy import Internal
 from .flow import Flow, once_per_flow
+from .laws.array_law import ArrayLaw, two_point
 from .laws.power_flux import fast_flux, mobility, power, slow_flux
 from .rates import block_donors, block_rates
 
@@ -51,13 +54,15 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         work, peak = np.empty(lines.count), np.empty(lines.count)
         shared = lines.blocks, grid.size, threads, state, phi
         line = lines.direction, lines.n, lines.lanes, lines.distances, lines.periodic
-        if internal.kind == "power":
-            share(_power_totals, *shared, *line, internal.kappa, internal.m, work, peak)
-        elif internal.kind == "none":
-            share(_drift_totals, *shared, *line, lines.widths, work, peak)
-        else:
+        if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
                 share(_entropy_totals, *shared, *line, np.log(state), internal.kappa, work, peak)
+        elif internal.law.vanishes:
+            share(_drift_totals, *shared, *line, lines.widths, work, peak)
+        elif internal.code is None:
+            work, peak = _array_totals(internal, state, phi, lines)
+        else:
+            share(_power_totals, *shared, *line, internal.kappa, internal.m, work, peak)
         total += float((work * area).sum())
         largest = max(largest, float(peak.max()))
     return total, largest
@@ -69,6 +74,18 @@ _axes = once_per_flow(lambda flow: lines_of(flow.grid))
 
 def _other(axes: list[Lines], lines: Lines) -> Lines:
     return axes[1] if lines is axes[0] else axes[0]
+
+
+def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> tuple[Array, Array]:
+    """As `_entropy_totals`, for laws without kernels."""
+    along = lines.direction
+    count = lines.n if lines.periodic else lines.n - 1
+    (a, b), (low, high) = (
+        (np.moveaxis(f, along, 0)[:count], np.roll(np.moveaxis(f, along, 0), -1, axis=0)[:count]) for f in (rho, phi)
+    )
+    face = two_point(cast(ArrayLaw, internal.law), internal, a, b, high - low)
+    d = lines.distances[:count, None]
+    return np.sum(face.work / d, axis=0), np.max(np.abs(face.flux) / d, axis=0, initial=0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

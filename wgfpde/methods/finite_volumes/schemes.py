@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 
 from ...energy.flow import Flow
+from ...energy.laws.law import ENTROPY, NONE
 from ...energy.rates import Rates
 from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
-from .limiter import KIND_CODES
+from .array_sweep import array_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
 
@@ -89,7 +90,7 @@ class EntropyScheme:
         share(
             sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.periodic, dt, order, guard,
-            KIND_CODES["entropy"], self._kappa, rho, stats,
+            ENTROPY, self._kappa, rho, stats,
         )  # fmt: skip
         cost.add(stats)
 
@@ -124,7 +125,7 @@ class DriftScheme:
         share(
             sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.periodic, dt, order, guard,
-            KIND_CODES["none"], 1.0, out, stats,
+            NONE, 1.0, out, stats,
         )  # fmt: skip
         cost.add(stats)
 
@@ -150,10 +151,24 @@ class PowerScheme:
         cost.add(stats)
 
 
+class ArrayScheme:
+    """Newton sweeps over all lines at once (laws without kernels)."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._internal = flow.internal
+
+    def prepare(self, phi: Array) -> None:
+        self._phi = phi
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard))
+
+
 def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     """The scheme for the flow's internal energy."""
-    if flow.internal.kind == "entropy":
+    law = flow.internal.law
+    if law.linear_diffusion:
         return EntropyScheme(flow, axes, threads)
-    if flow.internal.kind == "none":
+    if law.vanishes:
         return DriftScheme(flow, axes, threads)
-    return PowerScheme(flow, threads)
+    return ArrayScheme(flow) if law.code is None else PowerScheme(flow, threads)

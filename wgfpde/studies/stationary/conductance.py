@@ -18,8 +18,8 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...energy.flow import Flow
 from ...energy.laws.power_flux import blend, power, stolarsky
+from ...energy.laws.steady_density import Equilibrium
 from ...energy.rates import faces_of, sg_network
-from ...energy.steady_density import Equilibrium
 from ...grid import Array
 
 

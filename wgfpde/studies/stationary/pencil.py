@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.steady_density import Equilibrium
+from ...energy.laws.steady_density import Equilibrium
 from ...grid import Array
 from .conductance import conductances
 
