@@ -265,7 +265,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     if table.interaction is not None:
         interaction = _function(case, table.interaction, _space(case), "energy.interaction")
     internal = Internal.of(table.internal)
-    with located(case.path, "energy.internal.m"):
+    with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key

@@ -120,13 +120,18 @@ class _Newton:
         return parts
 
     def _finish(self, new: Array, old: Array, face: TwoPoint, flux: Array, dt: float) -> tuple[Array, Array]:
-        """The M-matrix solve with the rates of the fluxes; diffusion goes both ways where the limiter sleeps."""
+        """The M-matrix solve with the rates of the fluxes.
+
+        A flux that cancels must do so between two rates (module `power_newton`): the rate back holds p' where the
+        limiter sleeps, and where it does not, what ΔU' and ΔΦ have in common.
+        """
         a, b = new, np.roll(new, -1, axis=0)
-        both = self._rows(np.where(face.gate, face.bend, 0.0) / self.d[: self.faces])
         forth = flux >= 0.0
         donor, other = np.where(forth, a, b), np.where(forth, b, a)
-        back = np.where((other > FAINT * donor) & (donor > FAINT * other), both, 0.0)
+        common = self._rows(np.minimum(face.rise, np.abs(self.dphi)))
         with np.errstate(divide="ignore", invalid="ignore"):
+            both = np.where(self._rows(face.gate) > 0, self._rows(face.bend), 2.0 * common * (donor / other))
+            back = np.where((other > FAINT * donor) & (donor > FAINT * other), both / self.d, 0.0)
             out = np.where(donor > 0.0, (np.abs(flux) + back * other) / donor, 0.0)
         left, right = np.where(forth, out, back), np.where(forth, back, out)
         sums = np.array(np.broadcast_to(self.h, new.shape))
