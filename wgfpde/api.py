@@ -192,9 +192,7 @@ def problem(
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
-    internal: dict[str, Any] = {"kind": energy.internal.kind}
-    internal |= {} if energy.internal.kind == "none" else {"kappa": float(energy.internal.kappa)}
-    internal |= {"m": float(energy.internal.m)} if energy.internal.kind == "power" else {}
+    internal: dict[str, Any] = {"kind": energy.internal.kind, **energy.internal.parameters}
     bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
     formulas = {"potential": energy.potential, "interaction": energy.interaction}
     data: dict[str, Any] = {

@@ -18,8 +18,8 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.equations import self_similar
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import max_flux
+from wgfpde.energy.laws.steady_density import equilibrium
 from wgfpde.energy.snapshot import Snapshot
-from wgfpde.energy.steady_density import equilibrium
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes

@@ -7,14 +7,14 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 
 from wgfpde.energy.energy import Internal
-from wgfpde.energy.laws.conjugate import law_of
+from wgfpde.energy.laws.by_code import prox_cell
+from wgfpde.energy.laws.entropy_cell import wright
+from wgfpde.energy.laws.law import ENTROPY, NONE
 from wgfpde.transport.benamou_brenier.proximal import (
     FIXED,
     kinetic_update,
     paraboloid,
-    prox_cell,
     terminal_update,
-    wright,
 )
 
 INTERNALS = [
@@ -112,15 +112,15 @@ def test_wright_function():
 @pytest.mark.parametrize("internal", INTERNALS, ids=lambda u: f"{u.kind}-{u.m:g}")
 def test_energy_prox_solves_its_equation(internal):
     """c U'(r) + s r = target, or r = 0 where the left side already exceeds it there."""
-    kind, m = law_of(internal)
+    code, m = internal.code, internal.m
     rng = np.random.default_rng(3)
     for _ in range(300):
         c, s = internal.kappa * 10.0 ** rng.uniform(-6, 6), 10.0 ** rng.uniform(-6, 6)
         target = rng.normal() * 10.0 ** rng.uniform(-6, 6)
-        r = prox_cell(target, kind, c, m, s)
-        slope = c / internal.kappa * float(internal.derivative(np.array(r))) if r > 0 and kind != 3 else 0.0
+        r = prox_cell(target, code, c, m, s)
+        slope = c / internal.kappa * float(internal.derivative(np.array(r))) if r > 0 and code != NONE else 0.0
         if r == 0.0:
-            assert (kind in (1, 3) and target <= 0) or (kind == 0 and target / c + math.log(s / c) < -700)
+            assert (internal.empties and target <= 0) or (code == ENTROPY and target / c + math.log(s / c) < -700)
         else:
             assert abs(slope + s * r - target) <= 1e-12 * (abs(slope) + s * r + abs(target)) + 1e-14 * c * (
                 1 + abs(target / c)
@@ -130,12 +130,12 @@ def test_energy_prox_solves_its_equation(internal):
 @pytest.mark.parametrize("internal", INTERNALS, ids=lambda u: f"{u.kind}-{u.m:g}")
 @pytest.mark.parametrize("cap", [math.inf, 0.8])
 def test_terminal_update_against_a_scalar_minimiser(internal, cap):
-    kind, m = law_of(internal)
+    code, m = internal.code, internal.m
     rng = np.random.default_rng(4)
     rho, z, v = rng.normal(size=(3, 3, 4))
     s, tau = 1.7, 0.6
     old = z.copy()
-    terminal_update(0, 3, rho, kind, tau * internal.kappa, m, v, cap, s, 1.0, z)
+    terminal_update(0, 3, rho, code, tau * internal.kappa, m, v, cap, s, 1.0, z)
     r = rho + (old - z) / s  # Moreau: the proximal point of f
     assert np.all(r >= -1e-15) and np.all(r <= cap * (1 + 1e-14))
     for index in np.ndindex(r.shape):

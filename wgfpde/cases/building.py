@@ -258,8 +258,8 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         potential = _function(case, table.potential, _space(case), "energy.potential")
     if table.interaction is not None:
         interaction = _function(case, table.interaction, _space(case), "energy.interaction")
-    internal = Internal(**table.internal.model_dump())
-    with located(case.path, "energy.internal.m"):
+    internal = Internal.of(table.internal)
+    with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key

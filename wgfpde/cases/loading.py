@@ -33,6 +33,7 @@ from pydantic import ValidationError
 from .. import store
 from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
+from ..energy.laws import LAWS
 from ..errors import CaseError
 from .messages import sentences
 from .schema import Case, validated
@@ -262,7 +263,8 @@ def _merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] =
     if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
         base.clear()
     if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
-        kept = {"kappa"} if top["kind"] != "none" else set()
+        law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
+        kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
         for key in set(base) - kept:
             del base[key]
     exclusive = _EXCLUSIVE.get(path, ())

@@ -12,19 +12,17 @@ from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.toml import shortened, to_toml
 from ..energy.equations import name_equation
+from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..methods import METHODS, Method, method_of
 from .tables import (
     EnergyTable,
-    Entropy,
     ExactTable,
     GridTable,
     InitialTable,
-    NoInternal,
     OutputTable,
-    Power,
     TargetTable,
     TimeTable,
 )
@@ -168,9 +166,7 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         (): Case,
         ("grid",): GridTable,
         ("energy",): EnergyTable,
-        ("energy", "internal", "entropy"): Entropy,
-        ("energy", "internal", "power"): Power,
-        ("energy", "internal", "none"): NoInternal,
+        **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
         ("initial",): InitialTable,
         ("target",): TargetTable,
         ("exact",): ExactTable,
@@ -181,14 +177,22 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
 
 
 UNIONS = (("solver",), ("energy", "internal"))
-_members: list[type[Table]] = [method.table for method in METHODS.values()]
+
+
+def _registered() -> list[type[Table]]:
+    """The tables of all laws and methods."""
+    return [law.table for law in LAWS.values()] + [method.table for method in METHODS.values()]
+
+
+_members = _registered()
 
 
 def validated(data: dict[str, Any]) -> Case:
-    """A case of the methods that are registered now.  Raises pydantic's ValidationError."""
-    now = [method.table for method in METHODS.values()]
+    """A case of the laws and the methods that are registered now.  Raises pydantic's ValidationError."""
+    now = _registered()
     if now != _members:
         _members[:] = now
+        EnergyTable.model_rebuild(force=True)
         Case.model_rebuild(force=True)
     return Case.model_validate(data)
 

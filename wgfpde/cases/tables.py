@@ -7,11 +7,12 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..base.case_table import Positive, Table, fail
+from ..base.case_table import OneOf, Positive, Table, fail
+from ..energy.laws import LAWS, law_named
 
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples")
@@ -56,40 +57,13 @@ class GridTable(Table):
         return values
 
 
-class Entropy(Table):
-    """U = κ(ρ ln ρ − ρ)."""
-
-    kind: Literal["entropy"]
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
-
-
-class Power(Table):
-    """U = κ ρ^m/(m − 1)."""
-
-    kind: Literal["power"]
-    m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
-
-    @field_validator("m")
-    @classmethod
-    def _not_one(cls, m: float) -> float:
-        if m == 1:
-            raise fail('m = 1 is the entropy; write { kind = "entropy" } instead')
-        return m
-
-
-class NoInternal(Table):
-    """U = 0."""
-
-    kind: Literal["none"]
+InternalTable = Annotated[Any, OneOf("kind", lambda: [law.table for law in LAWS.values()])]
 
 
 class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
-    internal: Annotated[Entropy | Power | NoInternal, Field(discriminator="kind")] = Field(
-        description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'
-    )
+    internal: InternalTable = Field(description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }')
     potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
@@ -102,9 +76,10 @@ class EnergyTable(Table):
 
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
-        if self.internal.kind == "none" and self.potential is None and self.interaction is None:
+        law = law_named(self.internal.kind)
+        if law.vanishes and self.potential is None and self.interaction is None:
             raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.sobolev is not None and (self.internal.kind != "entropy" or self.interaction is not None):
+        if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
 

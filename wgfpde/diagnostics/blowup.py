@@ -158,12 +158,15 @@ def reason_to_blow_up(flow: Flow, mass: float) -> str:
     dim, internal = flow.grid.dim, flow.internal
     logarithmic, singular = abs(exponent) <= EQUAL, exponent < -EQUAL
     words = f"W ~ r^{exponent:.2g}" if not logarithmic else "W ~ ln r"
-    if internal.kind == "none":
+    growth = internal.law.growth(internal)
+    if growth is None:
+        return ""
+    if growth == 0:
         return f"{words} draws a crowd together in finite time" if exponent < 2 - EQUAL else ""
-    if internal.kind == "power" and internal.m > 1:
-        wins = singular and -exponent >= dim * (internal.m - 1) - EQUAL
-        return f"{words} outweighs diffusion with m = {internal.m:g} at small distances" if wins else ""
-    if internal.kind == "power":
+    if growth > 1:
+        wins = singular and -exponent >= dim * (growth - 1) - EQUAL
+        return f"{words} outweighs diffusion with m = {growth:g} at small distances" if wins else ""
+    if growth < 1:
         return f"{words} outweighs fast diffusion at small distances" if singular or logarithmic else ""
     critical = 2 * dim * internal.kappa / (strength / math.log(2))
     if singular or (logarithmic and mass > critical):

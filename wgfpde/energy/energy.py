@@ -9,66 +9,79 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from ..base.case_table import Table
 from ..base.toml import shortened
-from ..errors import CaseError
+from .laws import Law, law_named
 
 Array = np.ndarray
-Kind = Literal["entropy", "power", "none"]
 
 
 @dataclass(frozen=True)
 class Internal:
-    """The internal energy density U.
+    """The internal energy density U: a law (module `laws`) and its parameters.
 
-    kind : "entropy" U = κ(ρ ln ρ − ρ);  "power" U = κ ρ^m/(m−1);  "none" U = 0.
-    kappa : diffusivity κ > 0, energy units.   m : exponent, m > 0, m ≠ 1 (power only).
+    kind : "entropy" U = κ(ρ ln ρ − ρ);  "power" U = κ ρ^m/(m−1);  "none" U = 0;  or a law that was registered.
+    kappa : diffusivity κ > 0, energy units.   m : exponent, m > 0, m ≠ 1 (power; 1 where the law has none).
+    more : further parameters of a registered law, as pairs.
 
-    Raises CaseError for κ ≤ 0, m ≤ 0 or m = 1.
+    Raises CaseError for κ ≤ 0, m ≤ 0 or m = 1, and for a kind that is not known.
     """
 
-    kind: Kind = "entropy"
+    kind: str = "entropy"
     kappa: float = 1.0
     m: float = 1.0
+    more: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("entropy", "power", "none"):
-            raise CaseError(f'internal energy must be "entropy", "power" or "none"; found {self.kind!r}.')
-        if self.kind != "none" and not (np.isfinite(self.kappa) and self.kappa > 0):
-            raise CaseError(f"kappa must be a positive number; found {self.kappa}.")
-        if self.kind == "power" and not (np.isfinite(self.m) and self.m > 0):
-            raise CaseError(f"the exponent m must be positive; found {self.m}.")
-        if self.kind == "power" and self.m == 1:
-            raise CaseError('m = 1 is the entropy: write kind = "entropy".')
+        self.law.check(self)
+        if "m" not in self.law.table.model_fields:
+            object.__setattr__(self, "m", 1.0)
+
+    @classmethod
+    def of(cls, table: Table) -> Internal:
+        """The internal energy of an [energy] internal table."""
+        values = table.model_dump()
+        known = {name: values.pop(name) for name in ("kind", "kappa", "m") if name in values}
+        return cls(**known, more=tuple(values.items()))
+
+    @property
+    def law(self) -> Law:
+        """The record of its law."""
+        return law_named(self.kind)
+
+    @property
+    def code(self) -> int | None:
+        """By which kernels know the law; None where it has no kernels."""
+        return self.law.code
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters in its table, by name."""
+        values = {"kappa": self.kappa, "m": self.m, **dict(self.more)}
+        return {name: float(values[name]) for name in self.law.table.model_fields if name in values}
+
+    @property
+    def empties(self) -> bool:
+        """Whether U'(0) is finite, so that cells may be empty where ξ is high."""
+        return self.law.empties(self)
 
     def check_dimension(self, dim: int) -> None:
-        """Refuse m < 1 − 1/d, where E is not displacement convex.
+        """Refuse parameters with which E is not displacement convex in this dimension.
 
         Reference: McCann (1997), DOI 10.1006/aima.1997.1634.
         """
-        if self.kind == "power" and self.m < 1 - 1 / dim:
-            raise CaseError(f"m must be at least 1 − 1/d = {1 - 1 / dim:g} in {dim}D; found {self.m}.")
+        self.law.check_dimension(self, dim)
 
     def density(self, rho: Array) -> Array:
         """U(ρ), elementwise; U(0) = 0."""
-        if self.kind == "none":
-            return np.zeros_like(rho)
-        if self.kind == "power":
-            return self.kappa / (self.m - 1) * rho**self.m
-        with np.errstate(divide="ignore"):
-            return self.kappa * (rho * np.log(np.where(rho > 0, rho, 1.0)) - rho)
+        return self.law.density(rho, self)
 
     def derivative(self, rho: Array) -> Array:
         """U'(ρ), elementwise; −inf at ρ = 0 for the entropy and for m < 1."""
-        if self.kind == "none":
-            return np.zeros_like(rho)
-        with np.errstate(divide="ignore"):
-            if self.kind == "power":
-                return self.kappa * self.m / (self.m - 1) * rho ** (self.m - 1)
-            return self.kappa * np.log(rho)
+        return self.law.derivative(rho, self)
 
 
 @dataclass(frozen=True, repr=False)

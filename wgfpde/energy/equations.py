@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .laws import law_named
+
 Array = np.ndarray
 Numbers = float | Array
 
@@ -60,6 +62,11 @@ EQUATIONS: dict[str, Equation] = {
             "Carrillo, Craig, Yao (2019), DOI 10.1007/978-3-030-20297-2_3",
         ),
         Equation("aggregation", "∇·(ρ∇(V + W∗ρ))", "interaction without diffusion", _CMV),
+        Equation("nonlinear diffusion", "∇·(ρ∇U'(ρ))", "diffusion by an internal energy of its own", _CMV),
+        Equation(
+            "nonlinear diffusion with drift", "∇·(ρ∇(U'(ρ) + V))",
+            "diffusion by an internal energy of its own in a potential", _CMV,
+        ),
     )
 }
 
@@ -84,17 +91,8 @@ class Parts(Protocol):
 
 def name_equation(energy: Parts) -> Equation:
     """The equation that an energy gives."""
-    kind = energy.internal.kind
-    if energy.interaction is not None:
-        names = {"entropy": "McKean-Vlasov", "power": "aggregation-diffusion", "none": "aggregation"}
-        return EQUATIONS[names[kind]]
-    drift = energy.potential is not None
-    if kind == "power":
-        name = "porous medium" if energy.internal.m > 1 else "fast diffusion"
-        return EQUATIONS[f"{name} with drift" if drift else name]
-    if kind == "none":
-        return EQUATIONS["drift"]
-    return EQUATIONS["Fokker-Planck" if drift else "heat"]
+    p = energy.internal
+    return EQUATIONS[law_named(p.kind).equation(p, energy.potential is not None, energy.interaction is not None)]
 
 
 # ---- Gaussians: ∂t ρ = κΔρ + ∇·(ρ∇(xᵀAx/2)) ------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Flow:
     @cached_property
     def has_gibbs(self) -> bool:
         """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.kind == "entropy" and self.interaction is None
+        return self.internal.law.linear_diffusion and self.interaction is None
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:

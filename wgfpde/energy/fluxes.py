@@ -6,7 +6,7 @@ Infinite where the entropy (or m < 1) meets vacuum.  Zero exactly at the discret
 
 Near a steady state F is a difference of large terms, and F Δξ has either sign.  The work of a face is therefore formed
 without F: M (Δξ)² with the mobility M ≥ 0 itself, and for the entropy, with z = Δξ/κ and the donor (higher ξ) leaving
-at the rate r of `sg_rates`,
+at its rate r (module `rates`),
 
     −F Δξ = κ r ρ_donor |z| (1 − e^{−|z|}) ≥ 0,      as  F = ±r ρ_donor (1 − e^{−|z|}).
 """
@@ -14,16 +14,19 @@ at the rate r of `sg_rates`,
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
-from numba import njit
 
+from ..base.kernel_cache import njit
 from ..grid import Array
-from ..linear.lines import Lines, lines_of
+from ..linear.lines import Lines, gather, lines_of
 from ..linear.threads import default_threads, share
+from .energy import Internal
 from .flow import Flow, once_per_flow
+from .laws.array_law import ArrayLaw, two_point
 from .laws.power_flux import fast_flux, mobility, power, slow_flux
-from .rates import bernoulli, line_weight
+from .rates import block_donors, block_rates
 
 
 def dissipation(flow: Flow, rho: Array) -> float:
@@ -37,31 +40,29 @@ def max_flux(flow: Flow, rho: Array) -> float:
 
 
 def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
-    grid = flow.grid
+    grid, internal = flow.grid, flow.internal
     rows = (1, grid.size) if grid.dim == 1 else grid.shape
     phi = np.zeros(grid.shape) if flow.potential is None else flow.potential
     if flow.interaction is not None:
         phi = phi + flow.interaction.apply(rho)
     state = np.array(rho, dtype=float, order="C").reshape(rows)  # a copy: for read-only arrays Numba compiles anew
     phi = np.ascontiguousarray(phi).reshape(rows)
-    internal = flow.internal
     axes, threads = _axes(flow), default_threads()
     total, largest = 0.0, 0.0
     for lines in axes:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
         work, peak = np.empty(lines.count), np.empty(lines.count)
-        transpose = lines.direction == 0
-        rho_lines = np.ascontiguousarray(state.T) if transpose else state
-        phi_lines = np.ascontiguousarray(phi.T) if transpose else phi
-        d, periodic, kappa = lines.distances, lines.periodic, internal.kappa
-        shared = lines.count, grid.size, threads, rho_lines, phi_lines
-        if internal.kind == "power":
-            share(_power_totals, *shared, d, periodic, kappa, internal.m, work, peak)
-        elif internal.kind == "none":
-            share(_drift_totals, *shared, lines.widths, d, periodic, work, peak)
-        else:
+        shared = lines.blocks, grid.size, threads, state, phi
+        line = lines.direction, lines.n, lines.lanes, lines.distances, lines.periodic
+        if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
-                share(_entropy_totals, *shared, np.log(rho_lines), d, periodic, kappa, work, peak)
+                share(_entropy_totals, *shared, *line, np.log(state), internal.kappa, work, peak)
+        elif internal.law.vanishes:
+            share(_drift_totals, *shared, *line, lines.widths, work, peak)
+        elif internal.code is None:
+            work, peak = _array_totals(internal, state, phi, lines)
+        else:
+            share(_power_totals, *shared, *line, internal.kappa, internal.m, work, peak)
         total += float((work * area).sum())
         largest = max(largest, float(peak.max()))
     return total, largest
@@ -73,6 +74,18 @@ _axes = once_per_flow(lambda flow: lines_of(flow.grid))
 
 def _other(axes: list[Lines], lines: Lines) -> Lines:
     return axes[1] if lines is axes[0] else axes[0]
+
+
+def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> tuple[Array, Array]:
+    """As `_entropy_totals`, for laws without kernels."""
+    along = lines.direction
+    count = lines.n if lines.periodic else lines.n - 1
+    (a, b), (low, high) = (
+        (np.moveaxis(f, along, 0)[:count], np.roll(np.moveaxis(f, along, 0), -1, axis=0)[:count]) for f in (rho, phi)
+    )
+    face = two_point(cast(ArrayLaw, internal.law), internal, a, b, high - low)
+    d = lines.distances[:count, None]
+    return np.sum(face.work / d, axis=0), np.max(np.abs(face.flux) / d, axis=0, initial=0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -92,57 +105,61 @@ def _power_face(a, b, dphi, kappa, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _entropy_totals(first, last, rho, phi, log, d, periodic, kappa, work, peak):
-    """Per line of first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|.  rho, phi, log = ln ρ : (lines, n)."""
-    n = rho.shape[1]
-    for k in range(first, last):
-        work[k] = 0.0
-        peak[k] = 0.0
-        for i in range(n if periodic else n - 1):
-            j = i + 1 if i < n - 1 else 0
-            a, b, dphi = rho[k, i], rho[k, j], phi[k, j] - phi[k, i]
-            s = dphi / kappa
-            low = bernoulli(abs(s))
-            high = low + abs(s)
-            ra, rb = (low if s > 0.0 else high) * a, (high if s > 0.0 else low) * b
-            flux = kappa / d[i] * (ra - rb)
-            if a > 0.0 and b > 0.0:
-                z = log[k, j] - log[k, i] + s
-                work[k] -= kappa * kappa / d[i] * (rb if z > 0.0 else ra) * abs(z) * math.expm1(-abs(z))
-            elif a > 0.0 or b > 0.0:
-                work[k] = math.inf
-            peak[k] = max(peak[k], abs(flux))
+def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, periodic, log, kappa, work, peak):
+    """Of the lines of blocks first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|, (lines,).
+
+    rho, phi, log = ln ρ : (ny, nx).   n, lanes : shape of a block.
+    """
+    room = np.zeros((5, n, lanes))
+    a, b, state, potential, logs = room[0], room[1], room[2], room[3], room[4]
+    for q in range(first, last):
+        count = block_rates(q, phi, direction, d, kappa, periodic, potential, a, b)
+        gather(rho, direction, q * lanes, count, state)
+        gather(log, direction, q * lanes, count, logs)
+        for k in range(count):
+            lost = largest = 0.0
+            for i in range(n if periodic else n - 1):
+                j = i + 1 if i < n - 1 else 0
+                forth, back = a[i, k] * state[i, k], b[i, k] * state[j, k]
+                if state[i, k] > 0.0 and state[j, k] > 0.0:
+                    z = logs[j, k] - logs[i, k] + (potential[j, k] - potential[i, k]) / kappa
+                    lost -= kappa * (back if z > 0.0 else forth) * abs(z) * math.expm1(-abs(z))
+                elif state[i, k] > 0.0 or state[j, k] > 0.0:
+                    lost = math.inf
+                largest = max(largest, abs(forth - back))
+            work[q * lanes + k], peak[q * lanes + k] = lost, largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drift_totals(first, last, rho, phi, h, d, periodic, work, peak):
+def _drift_totals(first, last, rho, phi, direction, n, lanes, d, periodic, h, work, peak):
     """As `_entropy_totals`, without internal energy.   h : (n,) widths."""
-    n = rho.shape[1]
-    state = np.empty((n, 1))
-    for k in range(first, last):
-        for i in range(n):
-            state[i, 0] = rho[k, i]
-        work[k] = 0.0
-        peak[k] = 0.0
-        for i in range(n if periodic else n - 1):
-            j = i + 1 if i < n - 1 else 0
-            dphi = phi[k, j] - phi[k, i]
-            velocity = -dphi / d[i]
-            weight = line_weight(state, 0, i, velocity, h, d, periodic)
-            flux = weight * (state[i, 0] if velocity >= 0.0 else state[j, 0]) * velocity
-            work[k] -= flux * dphi
-            peak[k] = max(peak[k], abs(flux))
+    a, b, state, potential = np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes))
+    for q in range(first, last):
+        count = block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a, b)
+        for k in range(count):
+            lost = largest = 0.0
+            for i in range(n if periodic else n - 1):
+                j = i + 1 if i < n - 1 else 0
+                flux = a[i, k] * state[i, k] - b[i, k] * state[j, k]
+                lost -= flux * (potential[j, k] - potential[i, k])
+                largest = max(largest, abs(flux))
+            work[q * lanes + k], peak[q * lanes + k] = lost, largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_totals(first, last, rho, phi, d, periodic, kappa, m, work, peak):
+def _power_totals(first, last, rho, phi, direction, n, lanes, d, periodic, kappa, m, work, peak):
     """As `_entropy_totals`, for power laws."""
-    n = rho.shape[1]
-    for k in range(first, last):
-        work[k] = 0.0
-        peak[k] = 0.0
-        for i in range(n if periodic else n - 1):
-            j = i + 1 if i < n - 1 else 0
-            flux, lost = _power_face(rho[k, i], rho[k, j], phi[k, j] - phi[k, i], kappa, m)
-            work[k] += lost / d[i]
-            peak[k] = max(peak[k], abs(flux) / d[i])
+    state, potential = np.zeros((n, lanes)), np.zeros((n, lanes))
+    lines = phi.shape[0] if direction == 1 else phi.shape[1]
+    for q in range(first, last):
+        count = min(lanes, lines - q * lanes)
+        gather(phi, direction, q * lanes, count, potential)
+        gather(rho, direction, q * lanes, count, state)
+        for k in range(count):
+            lost = largest = 0.0
+            for i in range(n if periodic else n - 1):
+                j = i + 1 if i < n - 1 else 0
+                flux, paid = _power_face(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
+                lost += paid / d[i]
+                largest = max(largest, abs(flux) / d[i])
+            work[q * lanes + k], peak[q * lanes + k] = lost, largest

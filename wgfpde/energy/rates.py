@@ -1,135 +1,149 @@
-"""Rates a, b ≥ 0 of fluxes linear in the density, F_{i+½} = a_i ρ_i − b_i ρ_{i+1}, for a given potential Φ.
+"""The rates of a flow as a network, assembled here and nowhere else.
 
-Scharfetter–Gummel (entropy), order 2:
+    h_i dρ_i/dt + Σ_faces F = 0,     F = a ρ_i − b ρ_j on the face from cell i to cell j,     a, b ≥ 0
 
-    a = (κ/d) B(ΔΦ/κ),   b = (κ/d) B(−ΔΦ/κ),   B(s) = s/(e^s − 1),      a π_i = b π_{i+1} for π = e^{−Φ/κ}
+by Scharfetter and Gummel (entropy) or by limited donors (no internal energy), a and b per face of every axis.  What
+else a face or a cell may be given, a mobility that multiplies both rates or a loss, belongs into `block_rates`,
+`block_donors` and beside them, and reaches the sweeps, the dissipation, the spectrum and the conductances at once.
 
-Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
-
-Limited donor flux (no internal energy): velocity −ΔΦ/d times the donor value plus half its minmod slope, written as
-w ρ_donor with w ∈ [0, 2] taken from a reference state.  F stays linear in ρ, and M = w ρ_donor ≥ 0 vanishes with the
-donor, so mass, sign and energy law hold for any reference state; order 2 where ρ is smooth.
-Reference: van Leer (1979), DOI 10.1016/0021-9991(79)90145-1.
+Two layouts: blocks of lines (blocks, n, LANES) for the sweeps (module `lines`), and one entry a face, times its area,
+for what takes the network as a whole; `faces_of` gives the order of the second.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from ..linear.lines import gather
+from ..base.kernel_cache import njit
+from ..grid import Array, Grid
+from ..grid.grid import Axis
+from ..linear.lines import Lines, X, gather, lines_of
+from ..linear.threads import share
+from .donor import line_donors
+from .scharfetter_gummel import line_rates
 
-SMALL = 0.5
-"""Up to here B is summed as a series."""
+
+class Rates:
+    """a and b of every face of a grid, axis by axis, in blocks of lines.
+
+    axes : the sweeps of the grid.   threads : that share the work.
+    """
+
+    def __init__(self, grid: Grid, axes: list[Lines], threads: int = 1) -> None:
+        self.grid, self.axes, self.threads = grid, axes, threads
+        self._held = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
+
+    def along(self, lines: Lines) -> tuple[Array, Array]:
+        """a, b (blocks, n, LANES), per area, of the faces along one axis."""
+        return self._held[lines.direction]
+
+    def scharfetter_gummel(self, phi: Array, kappa: float) -> None:
+        """Fill all with the rates of the entropy in the potential phi, (ny, nx)."""
+        for lines in self.axes:
+            share(
+                sg_rates, lines.blocks, self.grid.size, self.threads,
+                phi, lines.direction, lines.distances, kappa, lines.periodic, *self.along(lines),
+            )  # fmt: skip
+
+    def donors(self, phi: Array, reference: Array, lines: Lines) -> None:
+        """Fill those of one axis with limited donor rates; reference (ny, nx) gives the weights."""
+        share(
+            drift_rates, lines.blocks, self.grid.size, self.threads,
+            phi, reference, lines.direction, lines.widths, lines.distances, lines.periodic, *self.along(lines),
+        )  # fmt: skip
+
+    def network(self) -> tuple[Array, Array]:
+        """a, b (faces,), volume/time: times ρ_i and ρ_j the mass that crosses, in the order of `faces_of`."""
+        each: tuple[list[Array], list[Array]] = ([], [])
+        for lines in self.axes:
+            for rates, found in zip(self.along(lines), each, strict=True):
+                whole = np.moveaxis(rates, 1, 2).reshape(-1, lines.n)[: lines.count, : _faces(lines)]
+                area = 1.0 if self.grid.dim == 1 else _across(self.grid, lines).widths[:, None]
+                found.append((whole * area if lines.direction == X else (whole * area).T).ravel())
+        return np.concatenate(each[0]), np.concatenate(each[1])
+
+
+@dataclass(frozen=True)
+class Faces:
+    """All faces of a grid between two cells, axis by axis, the periodic ones included.
+
+    lower, upper : (faces,) cells i and j, by their place in the flattened grid.   conductance : (faces,) area/d.
+    """
+
+    lower: Array
+    upper: Array
+    conductance: Array
+
+
+def faces_of(grid: Grid) -> Faces:
+    """The faces of a grid in the order in which a network lists them."""
+    index = np.arange(grid.size, dtype=np.int32).reshape((1, grid.size) if grid.dim == 1 else grid.shape)
+    parts: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
+    for lines in lines_of(grid):
+        along, count = (1 if lines.direction == X else 0), _faces(lines)
+        distance, area = lines.distances, np.ones(1) if grid.dim == 1 else _across(grid, lines).widths
+        ratio = area[:, None] / distance if lines.direction == X else area / distance[:, None]
+        cells = (index, np.roll(index, -1, along), ratio)
+        for found, values in zip(parts, cells, strict=True):
+            found.append((values[:, :count] if lines.direction == X else values[:count]).ravel())
+    return Faces(*(np.concatenate(part) for part in parts))
+
+
+def sg_network(grid: Grid, phi: Array, kappa: float) -> tuple[Array, Array]:
+    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time."""
+    rates = Rates(grid, lines_of(grid))
+    rates.scharfetter_gummel(np.array(phi, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape), kappa)
+    return rates.network()
+
+
+def _faces(lines: Lines) -> int:
+    return lines.n if lines.periodic else lines.n - 1
+
+
+def _across(grid: Grid, lines: Lines) -> Axis:
+    """The other axis of the plane."""
+    return grid.y if lines.direction == X else grid.x
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bernoulli(s):
-    """B(s) = s/(e^s − 1) for s ≥ 0, to full relative accuracy.  For s < 0 use B(−s) = s + B(s).
+def block_rates(q, phi, direction, d, kappa, periodic, potential, a, b):
+    """Scharfetter–Gummel rates of block q of lines of phi (ny, nx) into a, b (n, LANES).  Returns the number of lines.
 
-    Up to ½, where most faces of a fine grid are, by the series 1 − s/2 + Σ B_{2k} s^{2k}/(2k)!, without an exponential;
-    the first term left out is below 6e-18.  Above 700 it is 0: B(700) < 1e-301.
+    potential : (n, LANES) out, Φ along the lines.
     """
-    if s < SMALL:
-        return _series(s)
-    if s > 700.0:
-        return 0.0
-    return s / math.expm1(s)
+    n, lanes = a.shape
+    lines = phi.shape[0] if direction == 1 else phi.shape[1]
+    count = min(lanes, lines - q * lanes)
+    gather(phi, direction, q * lanes, count, potential)
+    line_rates(potential, d, kappa, n if periodic else n - 1, count, a, b)
+    return count
 
 
-@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
-def _series(s):
-    """The series of `bernoulli`; without meaning for s ≥ ½."""
-    t = s * s
-    tail = t * (-691.0 / 1307674368000.0 + t * (1.0 / 74724249600.0))
-    tail = t * (-1.0 / 1209600.0 + t * (1.0 / 47900160.0 + tail))
-    return 1.0 - 0.5 * s + t * (1.0 / 12.0 + t * (-1.0 / 720.0 + t * (1.0 / 30240.0 + tail)))
+@njit(cache=True, nogil=True, error_model="numpy")
+def block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a, b):
+    """Limited donor rates of block q, as `block_rates`; state : (n, LANES) out, the reference rho along the lines."""
+    lanes = a.shape[1]
+    lines = phi.shape[0] if direction == 1 else phi.shape[1]
+    count = min(lanes, lines - q * lanes)
+    gather(phi, direction, q * lanes, count, potential)
+    gather(rho, direction, q * lanes, count, state)
+    line_donors(potential, state, h, d, periodic, count, a, b)
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sg_rates(first, last, phi, direction, d, kappa, periodic, a, b):
     """Scharfetter–Gummel rates of all faces of blocks first … last into a, b (blocks, n, LANES)."""
-    n, lanes = a.shape[1:]
-    lines = phi.shape[0] if direction == 1 else phi.shape[1]
-    block = np.zeros((n, lanes))
+    potential = np.zeros(a.shape[1:])
     for q in range(first, last):
-        count = min(lanes, lines - q * lanes)
-        gather(phi, direction, q * lanes, count, block)
-        _line_rates(block, d, kappa, n if periodic else n - 1, count, a[q], b[q])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _line_rates(phi, d, kappa, faces, count, a, b):
-    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s."""
-    n = phi.shape[0]
-    for i in range(faces):
-        j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
-        for k in range(count):
-            s = (phi[j, k] - phi[i, k]) / kappa
-            low = _series(abs(s))
-            high = low + abs(s)
-            down = s > 0.0
-            forth = low if down else high
-            back = high if down else low
-            a[i, k] = scale * forth
-            b[i, k] = scale * back
-    for i in range(faces):
-        j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
-        for k in range(count):
-            s = (phi[j, k] - phi[i, k]) / kappa
-            if not abs(s) < SMALL:
-                low = bernoulli(abs(s))
-                high = low + abs(s)
-                a[i, k] = scale * (low if s > 0.0 else high)
-                b[i, k] = scale * (high if s > 0.0 else low)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def donor_weight(upup, up, down, h_up, d_back, d_front):
-    """w ∈ [0, 2] with w ρ_up = ρ_up + ½ h_up minmod(backward slope, forward slope)."""
-    back = (up - upup) / d_back
-    front = (down - up) / d_front
-    if back * front <= 0.0 or up <= 0.0:
-        return 1.0
-    slope = back if abs(back) < abs(front) else front
-    return min(2.0, max(0.0, 1.0 + 0.5 * h_up * slope / up))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def line_weight(rho, k, i, velocity, h, d, periodic):
-    """Donor weight of face i+½ on lane k of the state rho (n, LANES), for a velocity of known sign."""
-    n = rho.shape[0]
-    j = i + 1 if i < n - 1 else 0
-    if velocity >= 0.0:
-        if i == 0 and not periodic:
-            return 1.0
-        p = i - 1 if i > 0 else n - 1
-        return donor_weight(rho[p, k], rho[i, k], rho[j, k], h[i], d[p], d[i])
-    if j == n - 1 and not periodic:
-        return 1.0
-    p = j + 1 if j < n - 1 else 0
-    return donor_weight(rho[p, k], rho[j, k], rho[i, k], h[j], d[j], d[i])
+        block_rates(q, phi, direction, d, kappa, periodic, potential, a[q], b[q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def drift_rates(first, last, phi, rho, direction, h, d, periodic, a, b):
     """Limited donor rates of blocks first … last; `rho` is the reference state of the weights."""
-    n, lanes = a.shape[1:]
-    lines = phi.shape[0] if direction == 1 else phi.shape[1]
-    potential = np.zeros((n, lanes))
-    state = np.zeros((n, lanes))
+    potential, state = np.zeros(a.shape[1:]), np.zeros(a.shape[1:])
     for q in range(first, last):
-        count = min(lanes, lines - q * lanes)
-        gather(phi, direction, q * lanes, count, potential)
-        gather(rho, direction, q * lanes, count, state)
-        for i in range(n if periodic else n - 1):
-            j = i + 1 if i < n - 1 else 0
-            for k in range(count):
-                velocity = (potential[i, k] - potential[j, k]) / d[i]
-                weight = line_weight(state, k, i, velocity, h, d, periodic)
-                a[q, i, k] = weight * max(velocity, 0.0)
-                b[q, i, k] = weight * max(-velocity, 0.0)
+        block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a[q], b[q])

@@ -10,8 +10,8 @@ Blocks are independent, so that threads may share them.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..base.kernel_cache import njit
 from ..grid import Array, Grid
 from .tridiagonal import LANES
 

@@ -17,8 +17,8 @@ Reference: Grassmann, Taksar, Heyman (1985), DOI 10.1287/opre.33.5.1107.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..base.kernel_cache import njit
 from ..grid import Array
 
 

@@ -24,7 +24,8 @@ Unused lanes need s > 0 only; what they hold is never read.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ..base.kernel_cache import njit
 
 LANES = 8
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..cases.building import build_exact, build_flow, build_grid, loads
 from ..cases.schema import Case
+from ..energy.laws import law_named
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..store import Run
@@ -48,7 +49,7 @@ def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
     """None also where the run does not tend to the Gibbs state: along a geodesic, and under a bound on ρ."""
     if not case.traits.tends_to_gibbs:
         return None
-    if case.energy.internal.kind != "entropy" or case.energy.interaction is not None:
+    if not law_named(case.energy.internal.kind).linear_diffusion or case.energy.interaction is not None:
         return None  # before W is sampled, which takes long
     flow = build_flow(case, grid, 1)
     energy, recorded = flow.value(run.rho[-1]), run.diagnostics.get("energy", np.full(len(run), np.nan))[-1]

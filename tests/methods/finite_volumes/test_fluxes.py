@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wgfpde.energy.donor import donor_weight
+from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.laws.power_flux import blend, fast_flux, power, slow_flux, stolarsky
-from wgfpde.energy.rates import bernoulli, donor_weight, sg_rates
-from wgfpde.methods.finite_volumes.limiter import ENTROPY, NONE, POWER, correct_fluxes, dissipate, energy_change
+from wgfpde.energy.rates import sg_rates
+from wgfpde.energy.scharfetter_gummel import bernoulli
+from wgfpde.methods.finite_volumes.limiter import correct_fluxes, dissipate, energy_change
 
 EPS = np.finfo(float).eps
 SLOW, FAST = (2.0, 2.5, 3.0, 4.0, 7.5), (1.9, 1.5, 1.05, 0.75, 0.6, 0.3)

@@ -30,8 +30,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
 from ...grid import Array, Axis
 from ...linear.threads import default_threads, share

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from ...base.kernel_cache import njit
 
 SMOOTH_BELOW = 1.4
 """Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""

@@ -8,7 +8,7 @@ F_σ = g_σ δp_σ − b_σ (y_lower + y_upper), and A p = y − F_upper + F_low
 
 from __future__ import annotations
 
-from numba import njit
+from ...base.kernel_cache import njit
 
 FLUX = 6
 """First of the rows of work that hold fluxes: along x, then two rows of fluxes along y."""

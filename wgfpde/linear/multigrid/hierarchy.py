@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...grid import Array, Grid
 
 LARGEST = 1.7e308

@@ -17,7 +17,7 @@ Arrays of one level, see `hierarchy.Level`: f, u, w = 1/D (ny, nx); gx (ny, nx+1
 
 from __future__ import annotations
 
-from numba import njit
+from ...base.kernel_cache import njit
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy", fastmath={"contract"})

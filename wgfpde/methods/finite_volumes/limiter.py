@@ -15,31 +15,14 @@ Reference: Boris, Book (1973), DOI 10.1016/0021-9991(73)90147-2; Zalesak (1979),
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
+
+from ...base.kernel_cache import njit
+from ...energy.laws.by_code import internal_energy
 
 EPS = 2.220446049250313e-16
 TINY = 1e-290
 """Cells with less mass than this give nothing away: below, relative rounding bounds do not hold."""
-
-NONE, ENTROPY, POWER = 0, 1, 2
-KIND_CODES = {"none": NONE, "entropy": ENTROPY, "power": POWER}
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def internal_density(rho, kind, kappa, m):
-    """U(ρ) of one cell."""
-    if kind == 0 or rho == 0.0:
-        return 0.0
-    if kind == 1:
-        return kappa * (rho * math.log(rho) - rho)
-    if m == 2.0:
-        return kappa * rho * rho
-    if m == 3.0:
-        return 0.5 * kappa * rho * rho * rho
-    return kappa / (m - 1.0) * rho**m
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -75,14 +58,14 @@ def correct_fluxes(low, anti, h, periodic, k, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def energy_change(new, old, phi, h, kind, kappa, m, k):
+def energy_change(new, old, phi, h, code, kappa, m, k):
     """Σ h [U(new) − U(old) + Φ(new − old)] on lane k, and the rounding scale of that sum."""
     n = new.shape[0]
     total = 0.0
     scale = 0.0
     for i in range(n):
-        a = internal_density(new[i, k], kind, kappa, m)
-        b = internal_density(old[i, k], kind, kappa, m)
+        a = internal_energy(new[i, k], code, kappa, m)
+        b = internal_energy(old[i, k], code, kappa, m)
         work = phi[i, k] * (new[i, k] - old[i, k])
         total += h[i] * (a - b + work)
         scale += h[i] * (abs(a) + abs(b) + abs(phi[i, k]) * (new[i, k] + old[i, k]))
@@ -90,10 +73,10 @@ def energy_change(new, old, phi, h, kind, kappa, m, k):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def dissipate(new, low, old, phi, h, kind, kappa, m, k):
+def dissipate(new, low, old, phi, h, code, kappa, m, k):
     """Pull lane k of `new` toward `low` until its energy does not exceed that of `old`.  Returns whether it had to."""
     n = new.shape[0]
-    change, scale = energy_change(new, old, phi, h, kind, kappa, m, k)
+    change, scale = energy_change(new, old, phi, h, code, kappa, m, k)
     if change <= 2.0 * EPS * scale:
         return False
     trial = new.copy()
@@ -102,7 +85,7 @@ def dissipate(new, low, old, phi, h, kind, kappa, m, k):
         theta = 0.5 * (good + bad)
         for i in range(n):
             trial[i, k] = (1.0 - theta) * low[i, k] + theta * new[i, k]
-        change, scale = energy_change(trial, old, phi, h, kind, kappa, m, k)
+        change, scale = energy_change(trial, old, phi, h, code, kappa, m, k)
         if change <= 0.0:
             good = theta
         else:
@@ -142,14 +125,14 @@ def restore_mass(new, old, h, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def energy_rows(first, last, rho, phi, wx, wy, kind, kappa, m, energy, scale):
+def energy_rows(first, last, rho, phi, wx, wy, code, kappa, m, energy, scale):
     """Per row j: energy[j] = Σ_x h (U + Φρ) and scale[j] = Σ_x h (|U| + |Φρ|).  The caller sums rows serially."""
     for j in range(first, last):
         total = 0.0
         size = 0.0
         for i in range(rho.shape[1]):
             r = rho[j, i]
-            u = internal_density(r, kind, kappa, m)
+            u = internal_energy(r, code, kappa, m)
             work = phi[j, i] * r
             total += wx[i] * (u + work)
             size += wx[i] * (abs(u) + abs(work))

@@ -1,4 +1,4 @@
-"""Implicit sweeps with fluxes linear in the density (rates from module `linear_rates`).
+"""Implicit sweeps with fluxes linear in the density (module `rates`).
 
 On each grid line, with rates a, b ≥ 0 given by the potential Φ,
 
@@ -17,8 +17,8 @@ Reference: Alexander (1977), DOI 10.1137/0714068.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...linear.lines import gather, scatter
 from ...linear.tridiagonal import factor, solve
 from .limiter import correct_fluxes, dissipate, restore_mass
@@ -28,7 +28,7 @@ SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard, kind, kappa, out, stats):
+def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard, code, kappa, out, stats):
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
@@ -59,7 +59,7 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
             if guard:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], h, periodic, dt, guard, kind, kappa, count
+                old, stage, new, half, low, potential, a[q], b[q], h, periodic, dt, guard, code, kappa, count
             )
         kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
         stats[q, 3] = 0.0 if kept else 1.0
@@ -98,7 +98,7 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard, kind, kappa, count):
+def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard, code, kappa, count):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
@@ -119,6 +119,6 @@ def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard,
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
             touched += correct_fluxes(low, anti, h, periodic, k, new)
-        if guard and dissipate(new, low, old, potential, h, kind, kappa, 1.0, k):
+        if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n
     return touched

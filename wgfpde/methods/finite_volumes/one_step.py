@@ -25,7 +25,7 @@ from ...grid import Array
 from ...linear.lines import lines_of
 from ...linear.mixing import Anderson
 from ...linear.threads import share
-from .limiter import EPS, KIND_CODES, energy_rows
+from .limiter import EPS, energy_rows
 from .schemes import Cost, make_scheme, split_step
 
 MAX_OUTER = 40
@@ -61,7 +61,6 @@ class OneStep:
         self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
         self._axes = lines_of(flow.grid)
         self._scheme = make_scheme(flow, self._axes, threads)
-        self._kind = KIND_CODES[flow.internal.kind]
         self._widths_x = np.ascontiguousarray(grid.x.widths)
         self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
         base = np.zeros(grid.shape) if flow.potential is None else flow.potential
@@ -158,9 +157,14 @@ class OneStep:
         rows = rho.shape[0]
         energy, scale = np.empty(rows), np.empty(rows)
         internal = self.flow.internal
+        if internal.code is None:
+            inner, outer = internal.density(rho), self._phi * rho
+            volume = self._widths_y[:, None] * self._widths_x
+            energy, scale = np.sum(volume * (inner + outer), 1), np.sum(volume * (np.abs(inner) + np.abs(outer)), 1)
+            return float(energy.sum()), float(scale.sum())
         share(
             energy_rows, rows, rho.size, self.threads,
-            rho, self._phi, self._widths_x, self._widths_y, self._kind, internal.kappa, internal.m, energy, scale,
+            rho, self._phi, self._widths_x, self._widths_y, internal.code, internal.kappa, internal.m, energy, scale,
         )  # fmt: skip
         return float(energy.sum()), float(scale.sum())
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes
 from ...linear.tridiagonal import factor, solve_balance
 from .limiter import EPS

@@ -20,10 +20,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
+from ...energy.laws.law import POWER
 from ...linear.lines import gather
-from .limiter import POWER, TINY, correct_fluxes, dissipate, restore_mass
+from .limiter import TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA
 from .power_newton import SCRATCH, euler, lift
 

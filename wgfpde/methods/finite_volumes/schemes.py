@@ -18,11 +18,12 @@ from typing import Protocol
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.rates import drift_rates, sg_rates
+from ...energy.laws.law import ENTROPY, NONE
+from ...energy.rates import Rates
 from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
-from .limiter import KIND_CODES
+from .array_sweep import array_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
 
@@ -78,26 +79,18 @@ class EntropyScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._kappa = flow.internal.kappa
         self._threads = threads
-        self._cells = flow.grid.size
-        self._rates = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
-        self._axes = axes
+        self._rates = Rates(flow.grid, axes, threads)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
-        for lines in self._axes:
-            a, b = self._rates[lines.direction]
-            share(
-                sg_rates, lines.blocks, self._cells, self._threads,
-                phi, lines.direction, lines.distances, self._kappa, lines.periodic, a, b,
-            )  # fmt: skip
+        self._rates.scharfetter_gummel(phi, self._kappa)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        a, b = self._rates[lines.direction]
         stats = np.zeros((lines.blocks, 5))
         share(
-            sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, a, b, lines.widths, lines.periodic, dt, order, guard,
-            KIND_CODES["entropy"], self._kappa, rho, stats,
+            sweep, lines.blocks, rho.size, self._threads,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.periodic, dt, order, guard,
+            ENTROPY, self._kappa, rho, stats,
         )  # fmt: skip
         cost.add(stats)
 
@@ -111,8 +104,7 @@ class DriftScheme:
 
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._threads = threads
-        self._cells = flow.grid.size
-        self._rates = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
+        self._rates = Rates(flow.grid, axes, threads)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
@@ -128,16 +120,12 @@ class DriftScheme:
     def _pass(
         self, rho: Array, reference: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost
     ) -> None:
-        a, b = self._rates[lines.direction]
-        share(
-            drift_rates, lines.blocks, self._cells, self._threads,
-            self._phi, reference, lines.direction, lines.widths, lines.distances, lines.periodic, a, b,
-        )  # fmt: skip
+        self._rates.donors(self._phi, reference, lines)
         stats = np.zeros((lines.blocks, 5))
         share(
-            sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, a, b, lines.widths, lines.periodic, dt, order, guard,
-            KIND_CODES["none"], 1.0, out, stats,
+            sweep, lines.blocks, rho.size, self._threads,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.periodic, dt, order, guard,
+            NONE, 1.0, out, stats,
         )  # fmt: skip
         cost.add(stats)
 
@@ -163,10 +151,24 @@ class PowerScheme:
         cost.add(stats)
 
 
+class ArrayScheme:
+    """Newton sweeps over all lines at once (laws without kernels)."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._internal = flow.internal
+
+    def prepare(self, phi: Array) -> None:
+        self._phi = phi
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard))
+
+
 def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     """The scheme for the flow's internal energy."""
-    if flow.internal.kind == "entropy":
+    law = flow.internal.law
+    if law.linear_diffusion:
         return EntropyScheme(flow, axes, threads)
-    if flow.internal.kind == "none":
+    if law.vanishes:
         return DriftScheme(flow, axes, threads)
-    return PowerScheme(flow, threads)
+    return ArrayScheme(flow) if law.code is None else PowerScheme(flow, threads)

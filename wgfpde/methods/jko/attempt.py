@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...energy.laws.conjugate import ENTROPY
 from ...errors import SolverError
 from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
@@ -149,7 +148,7 @@ class Attempt:
         The entropy: ρ/ρ̄ keeps its y = c ln(ρ/ρ̄), ρ̄ the mean, so that the unit of mass does not matter.
         """
         step, cold = self.step, self.step.c
-        log_mean = float(np.log(step.mass / step.stagger.total)) if step.kind == ENTROPY else 0.0
+        log_mean = float(np.log(step.mass / step.stagger.total)) if step.internal.law.linear_diffusion else 0.0
         try:
             while True:
                 step.c *= GROWTH

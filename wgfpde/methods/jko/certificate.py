@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...grid import Array
 
 MARGIN = 1.0 - 4.0 * np.finfo(float).eps

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.energy import Internal
-from ...energy.laws.conjugate import NONE, SLOW, energies, has_barrier, law_of
+from ...energy.laws.law import POWER
 from ...grid import Array
 from ...transport.benamou_brenier.operators import (
     Staggering,
     continuity,
     eliminate,
+    energies,
     faces,
     hamilton_jacobi,
     slack_equation,
@@ -61,7 +62,7 @@ class ConvexStep:
 
     def __init__(self, stagger: Staggering, internal: Internal, rho0: Array, potential: Array, tau: float) -> None:
         self.stagger, self.internal, self.rho0, self.tau = stagger, internal, rho0, tau
-        self.kind, self.m = law_of(internal)
+        self.code, self.m = internal.code, internal.m
         self.c = tau * internal.kappa
         self.tau_v = tau * potential
         self.mass = self.integral(rho0)
@@ -70,7 +71,7 @@ class ConvexStep:
 
     @property
     def barrier(self) -> bool:
-        return has_barrier(self.kind)
+        return self.internal.empties
 
     def integral(self, values: Array) -> float:
         return float(np.sum(np.sum(self.stagger.volume * values, axis=-1)))
@@ -86,7 +87,7 @@ class ConvexStep:
         """ρ and the value that belong to φ; the value is −inf outside the dual's domain."""
         s = self.stagger
         rho = s.zeros() if guess is None else guess.copy()
-        law = self.kind, self.c, self.m, mu
+        law = self.code, self.c, self.m, mu
         s.share(eliminate, phi, self.tau_v, self.rho0, *law, s.volume, s.ax, s.ay, rho, self._rows)
         value = float(np.sum(self._rows))
         return Point(phi, rho, value if math.isfinite(value) else -math.inf)
@@ -100,7 +101,7 @@ class ConvexStep:
 
     def dual(self, phi: Array) -> float:
         """D(φ) without barrier; for U = none φ is first shifted by the constant that makes it feasible."""
-        if self.kind != NONE:
+        if not self.internal.law.vanishes:
             return self.point(phi, 0.0).value
         depth = self.depth(phi)
         return -self.integral(self.rho0 * (depth + 2.0 * phi + self.tau_v)) - float(np.max(depth)) * self.mass
@@ -108,15 +109,15 @@ class ConvexStep:
     def relax(self, bad: Array, phi: Array) -> None:
         """Maximise the dual without barrier over φ in the cells with bad > 0, one after another, in place."""
         s = self.stagger
-        reach = 100.0 * self.c * (1.0 if self.kind != SLOW else max(float(self.rho0.max()), 1e-300) ** (self.m - 1.0))
-        relax(bad, phi, self.tau_v, self.rho0, s.volume, self.kind, self.c, self.m, reach, s.ax, s.ay)
+        reach = 100.0 * self.c * self.internal.law.dual_scale(float(self.rho0.max()), self.m)
+        relax(bad, phi, self.tau_v, self.rho0, s.volume, self.code, self.c, self.m, reach, s.ax, s.ay)
 
     def best_dual(self, phi: Array, expected: Array) -> tuple[Array, float]:
         """D(φ), after relaxation of the cells whose ρ(φ) lies far above `expected`; the φ that has it, and D.
 
         In vacuum the equation for φ has next to no weight, and a stray φ would cost the bound.
         """
-        if self.kind == NONE:
+        if self.internal.law.vanishes:
             return self._best_dual_without_energy(phi)
         least = 1e-14 * self.mass / self.stagger.total
         point = self.point(phi, 0.0)
@@ -142,7 +143,7 @@ class ConvexStep:
             if not bad.any() or not c > 0.0:
                 break
             mended = best[0].copy()
-            relax(bad, mended, self.tau_v, self.rho0, s.volume, SLOW, c, 2.0, span, s.ax, s.ay)
+            relax(bad, mended, self.tau_v, self.rho0, s.volume, POWER, c, 2.0, span, s.ax, s.ay)
             value = self.dual(mended)
             if not value > best[1]:
                 break
@@ -152,7 +153,7 @@ class ConvexStep:
     def coefficients(self, phi: Array, rho: Array, slack: Array, out: list[Array]) -> None:
         """out = [c, gx, gy, bx, by] of the condensed operator at (φ, ρ, s)."""
         s = self.stagger
-        law = self.kind, self.c, self.m
+        law = self.code, self.c, self.m
         s.share(faces, phi, self.rho0, rho, slack, *law, s.hx, s.hy, s.ax, s.ay, *out)
 
     def residual(self, phi: Array, rho: Array, gx: Array, gy: Array, out: Array) -> float:
@@ -164,7 +165,7 @@ class ConvexStep:
     def slack_residual(self, phi: Array, rho: Array, slack: Array, out: Array) -> tuple[float, float]:
         """out = r₁ = τE'(ρ) + φ − k(φ) − s; returns ∫ρ|r₁| and ∫ρs."""
         s = self.stagger
-        law = self.kind, self.c, self.m
+        law = self.code, self.c, self.m
         s.share(slack_equation, phi, rho, slack, self.tau_v, *law, s.volume, s.ax, s.ay, out, self._rows, self._rows2)
         return float(np.sum(self._rows)), float(np.sum(self._rows2))
 
@@ -194,5 +195,5 @@ class ConvexStep:
 
     def _energies(self, rho: Array) -> tuple[float, float]:
         s = self.stagger
-        s.share(energies, rho, self.tau_v, self.kind, self.c, self.m, s.volume, self._rows, self._rows2)
+        s.share(energies, rho, self.tau_v, self.code, self.c, self.m, s.volume, self._rows, self._rows2)
         return float(np.sum(self._rows)), float(np.sum(self._rows2))

@@ -57,7 +57,7 @@ def solve_driven(
     shape = before.shape
     potential = np.zeros(shape) if flow.potential is None else flow.potential.reshape(shape)
     anderson, drive = Anderson(), before if rate is None else before + tau * rate
-    strict = flow.internal.kind != "none"
+    strict = not flow.internal.law.vanishes
     solution, residual, best, last = None, np.inf, np.inf, None
     for k in range(1, MAX_OUTER + 1):
         inner = min(1e-4, max(tolerance, 1e-2 * min(residual, 1.0) ** 2)) if k > 1 else max(tolerance, 1e-4)

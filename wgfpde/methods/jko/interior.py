@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...grid import Array
 from .attempt import Attempt, Solution
 

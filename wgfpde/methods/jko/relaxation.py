@@ -11,25 +11,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from ...energy.laws.conjugate import stiffness
+from ...base.kernel_cache import njit
+from ...energy.laws.by_code import free_density, stiffness
 
 ITERATIONS = 60
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def density_free(y, kind, c, m):
-    """ρ(y) without barrier; inf outside the domain."""
-    if kind == 0:
-        return math.exp(min(y / c, 709.0))
-    if kind == 1:
-        return (y * (m - 1.0) / (c * m)) ** (1.0 / (m - 1.0)) if y > 0.0 else 0.0
-    return (-y * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0)) if y < 0.0 else math.inf
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def relax(bad, phi, tau_v, rho0, volume, kind, c, m, reach, ax, ay):
+def relax(bad, phi, tau_v, rho0, volume, code, c, m, reach, ax, ay):
     """φ ← the maximiser of D in its own cell, for the cells with bad > 0, one after another; D never falls.
 
     All arrays (ny, nx).   reach : longest step of Newton, and 1e-5 of it the accuracy.
@@ -72,14 +62,14 @@ def relax(bad, phi, tau_v, rho0, volume, kind, c, m, reach, ax, ay):
                         turn = 0.25 * a[q] * delta
                         sum_k += turn
                         sum_a += 0.25 * a[q] * a[q]
-                        r = density_free(base[q] + 0.125 * delta * delta, kind, c, m)
+                        r, _ = free_density(base[q] + 0.125 * delta * delta, code, c, m)
                         slope -= volume[n, o] * (r + rho0[n, o]) * turn
                         bend += volume[n, o] * (
-                            stiffness(r, 0.0, kind, c, m) * turn * turn + (r + rho0[n, o]) * 0.25 * a[q] * a[q]
+                            stiffness(r, 0.0, code, c, m) * turn * turn + (r + rho0[n, o]) * 0.25 * a[q] * a[q]
                         )
-                r = density_free(k - x - tau_v[j, i], kind, c, m)
+                r, _ = free_density(k - x - tau_v[j, i], code, c, m)
                 slope += volume[j, i] * (r * (1.0 - sum_k) - rho0[j, i] * (1.0 + sum_k))
-                bend += volume[j, i] * (stiffness(r, 0.0, kind, c, m) * (sum_k - 1.0) ** 2 + (r + rho0[j, i]) * sum_a)
+                bend += volume[j, i] * (stiffness(r, 0.0, code, c, m) * (sum_k - 1.0) ** 2 + (r + rho0[j, i]) * sum_a)
                 if slope > 0.0:
                     low = max(low, x)
                 elif slope < 0.0:

@@ -14,9 +14,9 @@ Newton's.  Cells that are all but empty could rocket and shorten everybody's ste
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from ...energy.laws.conjugate import first_derivative, stiffness
+from ...base.kernel_cache import njit
+from ...energy.laws.by_code import slope, stiffness
 from ...grid import Array
 from .attempt import Attempt, Solution
 from .convex import Point
@@ -32,7 +32,7 @@ allowed; halvings and relaxations at most."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def secants(first, last, rho, predicted, kind, energy_c, m, volume, c):
+def secants(first, last, rho, predicted, code, energy_c, m, volume, c):
     """c = vol D̂; the tangent where ρ̂ is within 1 % of ρ."""
     nx = rho.shape[1]
     for j in range(first, last):
@@ -41,9 +41,9 @@ def secants(first, last, rho, predicted, kind, energy_c, m, volume, c):
             if r <= 0.0:
                 value = 0.0
             elif abs(p - r) <= 0.01 * r:
-                value = stiffness(0.5 * (r + p), 0.0, kind, energy_c, m)
+                value = stiffness(0.5 * (r + p), 0.0, code, energy_c, m)
             else:
-                rise = first_derivative(r, kind, energy_c, m) - first_derivative(p, kind, energy_c, m)
+                rise = slope(r, code, energy_c, m) - slope(p, code, energy_c, m)
                 value = (r - p) / rise
             c[j, i] = volume[j, i] * value
 
@@ -134,7 +134,7 @@ class SecantAscent:
         step, attempt, stagger = self.step, self.attempt, self.step.stagger
         c, _, _, bx, by = attempt.solver.coefficients
         rho, none = self.point.rho, self.none
-        stagger.share(secants, rho, self.predicted, step.kind, step.c, step.m, stagger.volume, c)
+        stagger.share(secants, rho, self.predicted, step.code, step.c, step.m, stagger.volume, c)
         move = attempt.solve_linear(attempt.rhs, self.sharpness * attempt.forcing(residual), self.sharpness == 1.0)
         stagger.share(expand, move, rho, none, 0.0, stagger.volume, c, bx, by, none, self.change, self.idle, self.rows)
         stagger.share(predict, rho, self.change, self.predicted)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...energy.laws.conjugate import ENTROPY, FAST, NONE, spread
+from ...base.kernel_cache import njit
 from ...errors import SolverError
 from ...grid import Array
 from .convex import ConvexStep, Point
@@ -79,8 +79,10 @@ def _slope(step: ConvexStep) -> Array:
 
 def _candidate(step: ConvexStep, phi: Array, mu: float) -> Point:
     """φ, shifted by the constant that gives its density the right mass where the dual has a domain."""
-    if step.kind in (NONE, FAST, ENTROPY):
-        phi = phi + _shift(step, step.depth(phi), mu)
+    law, y = step.internal.law, step.depth(phi)
+    shift = law.dual_shift(y, step.stagger.volume, step.mass, step.c, step.m, mu)
+    if shift is not None:
+        phi = phi + shift
     return step.point(phi, mu)
 
 
@@ -92,27 +94,21 @@ def _residual(step: ConvexStep, point: Point, work: list[Array]) -> float:
     return step.residual(point.phi, point.rho, work[1], work[2], work[0])
 
 
-def _shift(step: ConvexStep, y: Array, mu: float) -> float:
-    """The constant δ with Σ vol ρ(y − δ) = mass: by formula for the entropy, else by bisection inside the domain."""
-    top = float(y.max())
-    volume, mass = step.stagger.volume, step.mass
-    if step.kind == ENTROPY:
-        total = float(np.sum(volume * np.exp((y - top) / step.c)))
-        return top + step.c * float(np.log(total / mass))
-
-    def surplus(delta: float) -> float:
-        depth = top - y + delta
-        if step.kind == NONE:
-            return float(np.sum(volume * (mu / depth))) - mass
-        return float(np.sum(volume * (depth * (1 - step.m) / (step.c * step.m)) ** (1 / (step.m - 1)))) - mass
-
-    low, high = 1e-300, 1.0
-    with np.errstate(over="ignore", divide="ignore"):
-        while surplus(high) > 0 and high < 1e300:
-            low, high = high, 4.0 * high
-        for _ in range(200):
-            middle = (low * high) ** 0.5
-            low, high = (middle, high) if surplus(middle) > 0 else (low, middle)
-            if high <= low * (1 + 1e-6):
-                break
-    return top + high
+@njit(cache=True, nogil=True, error_model="numpy")
+def spread(rho, ratio, least, out):
+    """out = the smallest field ≥ max(ρ, least) that falls by no more than `ratio` from a cell to its neighbours."""
+    ny, nx = rho.shape
+    for j in range(ny):
+        for i in range(nx):
+            out[j, i] = max(rho[j, i], least)
+    for j in range(ny):
+        for i in range(1, nx):
+            out[j, i] = max(out[j, i], ratio * out[j, i - 1])
+        for i in range(nx - 2, -1, -1):
+            out[j, i] = max(out[j, i], ratio * out[j, i + 1])
+    for j in range(1, ny):
+        for i in range(nx):
+            out[j, i] = max(out[j, i], ratio * out[j - 1, i])
+    for j in range(ny - 2, -1, -1):
+        for i in range(nx):
+            out[j, i] = max(out[j, i], ratio * out[j + 1, i])

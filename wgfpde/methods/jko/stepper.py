@@ -53,6 +53,11 @@ class Jko:
     ) -> None:
         if not (math.isfinite(tau) and tau > 0):
             raise CaseError(f"tau must be positive; found {tau}.")
+        if flow.internal.code is None:
+            raise CaseError(
+                f'solver.method: "jko" cannot step the internal energy "{flow.internal.kind}", which is given by '
+                'functions of arrays; take method = "fv".'
+            )
         if scheme not in ("jko", "extrapolated"):
             raise CaseError(f'scheme must be "jko" or "extrapolated"; found {scheme!r}.')
         if scheme == "extrapolated" and congestion is not None:
@@ -69,7 +74,7 @@ class Jko:
         cube = [0.0] * grid.dim, [1.0] * grid.dim, [32] * grid.dim
         small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal, _hill))
         cells = np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
-        bump = 1.0 + cells if self.flow.internal.kind == "entropy" else np.maximum(cells - 0.4, 0.0)
+        bump = 1.0 + cells if self.flow.internal.law.linear_diffusion else np.maximum(cells - 0.4, 0.0)
         algorithm, inner_steps, _, _, congestion = self.options
         bound = None if congestion is None else 4.0
         tolerance = 1e-8 if algorithm == "newton" else 1e-2

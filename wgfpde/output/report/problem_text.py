@@ -14,6 +14,7 @@ from typing import Any
 
 from ...base.toml import flat
 from ...energy.equations import EQUATIONS, GEODESIC
+from ...energy.laws import LAWS
 from ...store import Run
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -51,15 +52,7 @@ def _density(table: Mapping[str, Any]) -> str:
 
 def internal(table: Mapping[str, Any]) -> str:
     """U(ρ) of an [energy] internal table, as a formula; "" for none."""
-    kappa = table.get("kappa", 1.0)
-    factor = "" if kappa == 1 else f"{kappa:g}*"
-    if table.get("kind") == "entropy":
-        return f"{factor}(ρ ln ρ - ρ)" if factor else "ρ ln ρ - ρ"
-    if table.get("kind") == "power":
-        m = table["m"]
-        share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
-        return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
-    return ""
+    return LAWS[table["kind"]].formula(table) if table.get("kind") in LAWS else ""
 
 
 def readable(formula: str) -> str:

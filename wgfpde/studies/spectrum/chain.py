@@ -23,8 +23,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...errors import CaseError
 from ...grid import Array
 from .generator import Generator

@@ -22,6 +22,7 @@ import numpy as np
 
 from ...cases.schema import Case
 from ...energy.flow import Flow
+from ...energy.laws import law_named
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
@@ -95,7 +96,7 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
 def check_case(case: Case, k: int) -> None:
     """Raise CaseError where a case has no spectrum of k modes, before anything is built: W takes long to sample."""
     table, found = case.energy, ""
-    if table.internal.kind != "entropy":
+    if not law_named(table.internal.kind).linear_diffusion:
         found = f'internal energy "{table.internal.kind}"'
     if table.interaction is not None:
         found = f"interaction = {table.interaction!r}"

@@ -18,14 +18,12 @@ Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
 from ...energy.flow import Flow
-from ...energy.rates import bernoulli
+from ...energy.rates import faces_of, sg_network
 from ...errors import CaseError
 from ...grid import Array
 
@@ -47,10 +45,11 @@ class Generator:
         self.grid, self.kappa = flow.grid, flow.internal.kappa
         self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()
         self.log_pi = flow.unit_gibbs[1].ravel()
-        self.lower, self.upper, scale = _faces(flow)
-        phi = np.zeros(flow.grid.size) if flow.potential is None else flow.potential.ravel()
-        self.a, self.b, self.mean = (np.empty(len(scale)) for _ in range(3))
-        _rates((phi[self.upper] - phi[self.lower]) / self.kappa, scale * self.kappa, self.a, self.b, self.mean)
+        faces = faces_of(flow.grid)
+        self.lower, self.upper = faces.lower, faces.upper
+        phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
+        self.a, self.b = sg_network(flow.grid, phi, self.kappa)
+        self.mean = _geometric_mean(self.a, self.b, phi.ravel()[self.lower] - phi.ravel()[self.upper], self.kappa)
 
     @property
     def cells(self) -> int:
@@ -120,30 +119,6 @@ def check_linear(flow: Flow) -> None:
         )
 
 
-def _faces(flow: Flow) -> tuple[Array, Array, Array]:
-    """(i, j, area/d) of all faces, axis by axis, the periodic ones included."""
-    grid = flow.grid
-    index = np.arange(grid.size, dtype=np.int32).reshape(grid.shape)
-    lower, upper, scale = [], [], []
-    for axis in grid.axes:
-        along = index if axis.name == grid.axes[-1].name and grid.dim == 2 else index.T
-        after = np.roll(along, -1, axis=0)
-        count = axis.size if axis.periodic else axis.size - 1
-        other = np.ones(1) if grid.dim == 1 else grid.axes[1 if axis is grid.x else 0].widths
-        across = np.broadcast_to(1.0 / axis.distances[:count], along[:count].T.shape).T
-        lower.append(along[:count].ravel())
-        upper.append(after[:count].ravel())
-        scale.append((across * other if grid.dim == 2 else across).ravel())
-    return np.concatenate(lower), np.concatenate(upper), np.concatenate(scale)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _rates(s, scale, a, b, mean):
-    """a = scale B(s), b = scale B(−s) and their geometric mean, scale (s/2)/sinh(s/2), without its rounding."""
-    for k in range(len(s)):
-        low = bernoulli(abs(s[k]))
-        high = low + abs(s[k])
-        a[k] = scale[k] * (low if s[k] > 0.0 else high)
-        b[k] = scale[k] * (high if s[k] > 0.0 else low)
-        half = 0.5 * abs(s[k])
-        mean[k] = scale[k] * (half / math.sinh(half) if 0.0 < half < 700.0 else 1.0 if half == 0.0 else 0.0)
+def _geometric_mean(a: Array, b: Array, fall: Array, kappa: float) -> Array:
+    """√(ab), by the rate that cannot vanish, the one downhill: max(a, b) e^{−|s|/2}, s = ΔV/κ."""
+    return np.asarray(np.maximum(a, b) * np.exp(-0.5 * np.abs(fall) / kappa))

@@ -14,69 +14,33 @@ where they differ much, rates depend on this choice, their signs do not.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow
 from ...energy.laws.power_flux import blend, power, stolarsky
-from ...energy.rates import bernoulli
-from ...energy.steady_density import Equilibrium
+from ...energy.laws.steady_density import Equilibrium
+from ...energy.rates import faces_of, sg_network
 from ...grid import Array
 
 
-def faces(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, Array, Array]:
-    """Per face: its two cells (flat indices), and what it adds to −A' between them and to A' at each of them."""
-    grid = flow.grid
-    index = np.arange(grid.size).reshape(grid.shape)
-    volume = np.ravel(grid.cell_volume)
-    found = []
-    for k, axis in enumerate(grid.axes):
-        along = grid.dim - 1 - k
-        first, second = index, np.roll(index, -1, along)
-        distance = np.broadcast_to(_placed(axis.distances, along, grid.dim), grid.shape)
-        area = np.ones(grid.shape)
-        if grid.dim == 2:
-            area = area * _placed(grid.axes[1 - k].widths, 1 - along, 2)
-        if not axis.periodic:
-            inner = np.arange(axis.size - 1)
-            first, second, distance, area = (np.take(a, inner, along) for a in (first, second, distance, area))
-        i, j = first.ravel(), second.ravel()
-        rate = flow.internal.kappa * (area / distance).ravel()
-        found.append((i, j, *_weights(flow, state, i, j, rate, volume)))
-    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+def conductances(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, Array, Array]:
+    """Per face: its two cells (flat indices), and what it adds to −A' between them and to A' at each of them.
 
-
-def _placed(line: Array, along: int, dim: int) -> Array:
-    """Numbers of one axis, to be broadcast over the grid."""
-    shape = [1] * dim
-    shape[along] = len(line)
-    return line.reshape(shape)
-
-
-def _weights(
-    flow: Flow, state: Equilibrium, i: Array, j: Array, rate: Array, volume: Array
-) -> tuple[Array, Array, Array]:
-    """c/(S_i S_j), c/S_i², c/S_j² of faces with c = area M/d.   rate : κ area/d."""
+    The entropy has the rates of the potential −κ ln ρ, in which the state is at rest.
+    """
+    grid, faces = flow.grid, faces_of(flow.grid)
+    i, j, volume = faces.lower, faces.upper, np.ravel(grid.cell_volume)
     if state.log_rho is not None:
-        log = state.log_rho.ravel()
-        low, high = np.empty(len(i)), np.empty(len(i))
-        _bernoulli_pairs(log[i] - log[j], low, high)  # M/ρ_i and M/ρ_j
-        to_first, to_second = rate * low / volume[i], rate * high / volume[j]
-        return np.sqrt(to_first * to_second), to_first, to_second
+        kappa = flow.internal.kappa
+        a, b = sg_network(grid, -kappa * state.log_rho, kappa)  # κc/ρ_i and κc/ρ_j
+        to_first, to_second = a / volume[i], b / volume[j]
+        return i, j, np.sqrt(to_first * to_second), to_first, to_second
     rho, squared = state.rho.ravel(), volume * state.response.ravel()
     mobility = np.empty(len(i))
     _power_mobility(rho[i], rho[j], flow.internal.m, mobility)
-    conductance = rate / flow.internal.kappa * mobility
+    c = faces.conductance * mobility
     with np.errstate(divide="ignore", invalid="ignore"):  # vacuum, which the caller leaves out
-        return conductance / np.sqrt(squared[i] * squared[j]), conductance / squared[i], conductance / squared[j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bernoulli_pairs(s, low, high):
-    """B(s) and B(−s) of each s."""
-    for k in range(s.shape[0]):
-        small = bernoulli(abs(s[k]))
-        low[k] = small if s[k] > 0.0 else small + abs(s[k])
-        high[k] = small + abs(s[k]) if s[k] > 0.0 else small
+        return i, j, c / np.sqrt(squared[i] * squared[j]), c / squared[i], c / squared[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

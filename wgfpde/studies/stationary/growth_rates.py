@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.steady_density import EPS, Equilibrium
+from ...energy.laws.steady_density import EPS, Equilibrium
 from ...grid import Array
 from .pencil import Linearised
 from .shifts import overlaps, translations
@@ -126,7 +126,7 @@ def _inertia(pair: Linearised, shifts: list[Array]) -> int:
 
 def components(flow: Flow, state: Equilibrium) -> int:
     """Connected parts of the support; 1 where there is no vacuum."""
-    if flow.internal.kind == "entropy" or bool(np.all(state.rho > 0)):
+    if state.log_rho is not None or bool(np.all(state.rho > 0)):
         return 1
     return Linearised(flow, state).parts
 

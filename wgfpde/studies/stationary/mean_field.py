@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.steady_density import EPS, Equilibrium, equilibrium
+from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from .growth_rates import Stability, components, stability
@@ -91,9 +91,10 @@ class MeanField:
     """
 
     def __init__(self, flow: Flow, mass: float) -> None:
-        if flow.internal.kind == "none":
+        if not flow.internal.law.steady:
             raise CaseError(
-                'energy.internal: stationary states are found for an entropy or a power, found kind = "none"; '
+                "energy.internal: stationary states are found for an entropy or a power, "
+                f'found kind = "{flow.internal.kind}"; '
                 "march to one instead: wgfpde run CASE --set solver.stationary=1e-10"
             )
         if not (np.isfinite(mass) and mass > 0):

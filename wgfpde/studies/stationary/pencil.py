@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.steady_density import Equilibrium
+from ...energy.laws.steady_density import Equilibrium
 from ...grid import Array
-from .conductance import faces
+from .conductance import conductances
 
 
 class Linearised:
@@ -38,7 +38,7 @@ class Linearised:
         self.scale = np.sqrt(self.volume * response[self.inside])
         place = np.full(filled.size, -1)
         place[self.inside] = np.arange(self.cells)
-        first, second, off, to_first, to_second = faces(flow, state)
+        first, second, off, to_first, to_second = conductances(flow, state)
         both = filled[first] & filled[second]
         i, j = place[first[both]], place[second[both]]
         size = (self.cells, self.cells)

@@ -156,7 +156,8 @@ def same(flow: Flow, a: Steady, b: Steady) -> bool:
     """Whether two states are equal, up to translation and reflection where these cost nothing."""
     bound = SAME_MARGINAL if _marginal(a) or _marginal(b) else SAME
     if free_axes(flow, a.rho):
-        bound = SAME_PINNED if flow.internal.kind == "power" and np.any(a.rho == 0) else SAME_SHIFTED
+        pinned = flow.internal.empties and bool(np.any(a.rho == 0))
+        bound = SAME_PINNED if pinned else SAME_SHIFTED
     return apart(flow, a.rho, b.rho) <= bound
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.steady_density import Equilibrium
+from ...energy.laws.steady_density import Equilibrium
 from ...grid import Array
 from .pencil import Linearised
 
@@ -33,7 +33,7 @@ def free_axes(flow: Flow, rho: Array) -> tuple[str, ...]:
 def translations(flow: Flow, pair: Linearised, state: Equilibrium) -> dict[str, Array]:
     """h ∂ρ/S along each axis on which the state may be shifted; none along axes on which it is uniform."""
     found = {}
-    entropy = flow.internal.kind == "entropy"
+    entropy = state.log_rho is not None
     shaped = np.sqrt(state.rho) if entropy else state.rho  # ∂ρ/√ρ = 2∂√ρ does not underflow
     for name in free_axes(flow, state.rho):
         axis = flow.grid.dim - 1 - "xy".index(name)

@@ -14,13 +14,12 @@ A kernel writes the rows first … last only, so that threads may share it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
-from ...energy.laws.conjugate import density_slow, first_derivative, stiffness
+from ...base.kernel_cache import njit
+from ...energy.laws.by_code import dual_density, internal_energy, slope, stiffness
 from ...grid import Array, Grid
 from ...linear.threads import share
 
@@ -66,7 +65,7 @@ def half_square(phi, j, i, below, above, ax, ay):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def eliminate(first, last, phi, tau_v, rho0, kind, c, m, mu, volume, ax, ay, rho, rows):
+def eliminate(first, last, phi, tau_v, rho0, code, c, m, mu, volume, ax, ay, rho, rows):
     """rho = ρ(y), y = k(φ) − φ − τV, from the rho given as a guess (m > 1); rows = Σ vol (B(y) − ρ⁰(φ + k)).
 
     All arrays (ny, nx), rows (ny,); rows first … last are written.   rows is −inf outside the domain of the dual.
@@ -79,24 +78,25 @@ def eliminate(first, last, phi, tau_v, rho0, kind, c, m, mu, volume, ax, ay, rho
             p = phi[j, i]
             k = half_square(phi, j, i, below, above, ax, ay)
             y = k - p - tau_v[j, i]
-            if kind == 0:
-                r = math.exp(min(y / c, 710.0))
-                value = -c * r if y / c <= 700.0 else -math.inf
-            elif kind == 1:
-                r = density_slow(y, c, m, mu, rho[j, i])
-                power = r * r if m == 2.0 else r**m
-                value = c / (m - 1.0) * power - mu * math.log(r) - y * r if mu > 0.0 else -c * power
-            elif y >= 0.0:
-                r, value = math.inf, -math.inf
-            elif kind == 2:
-                r = (-y * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0))
-                value = -c * r**m
-            else:
-                r = mu / (-y)
-                value = mu - mu * math.log(r)
+            r, value = dual_density(y, code, c, m, mu, rho[j, i])
             rho[j, i] = r
             total += volume[j, i] * (value - rho0[j, i] * (p + k))
         rows[j] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def energies(first, last, rho, tau_v, code, c, m, volume, internal, potential):
+    """Row sums (ny,): Σ vol c U(ρ) into `internal`, Σ vol τV ρ into `potential`.  U(0) = 0."""
+    nx = rho.shape[1]
+    for j in range(first, last):
+        inner = outer = 0.0
+        for i in range(nx):
+            r = rho[j, i]
+            outer += volume[j, i] * tau_v[j, i] * r
+            if r > 0.0:
+                inner += internal_energy(r, code, volume[j, i] * c, m)
+        internal[j] = inner
+        potential[j] = outer
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -110,7 +110,7 @@ def hamilton_jacobi(first, last, phi, ax, ay, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def slack_equation(first, last, phi, rho, slack, tau_v, kind, energy_c, m, volume, ax, ay, out, rows, products):
+def slack_equation(first, last, phi, rho, slack, tau_v, code, energy_c, m, volume, ax, ay, out, rows, products):
     """out = r₁ = τE'(ρ) + φ − k(φ) − s; rows (ny,) = Σ vol ρ|r₁|, products (ny,) = Σ vol ρs."""
     ny, nx = phi.shape
     for j in range(first, last):
@@ -120,7 +120,7 @@ def slack_equation(first, last, phi, rho, slack, tau_v, kind, energy_c, m, volum
             p = phi[j, i]
             k = half_square(phi, j, i, below, above, ax, ay)
             r = rho[j, i]
-            value = first_derivative(r, kind, energy_c, m) + tau_v[j, i] + p - k - slack[j, i]
+            value = slope(r, code, energy_c, m) + tau_v[j, i] + p - k - slack[j, i]
             out[j, i] = value
             total += volume[j, i] * r * abs(value)
             product += volume[j, i] * r * slack[j, i]
@@ -129,7 +129,7 @@ def slack_equation(first, last, phi, rho, slack, tau_v, kind, energy_c, m, volum
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def faces(first, last, phi, rho0, rho, slack, kind, energy_c, m, hx, hy, ax, ay, c, gx, gy, bx, by):
+def faces(first, last, phi, rho0, rho, slack, code, energy_c, m, hx, hy, ax, ay, c, gx, gy, bx, by):
     """Coefficients of the condensed operator GᵀCG + L at (φ, ρ, s).
 
     c = vol D, D = 1/(τU'' + s/ρ).   g = conductances of θ(½(ρ⁰+ρ)).   b = ¼ ∇φ/d.
@@ -142,7 +142,7 @@ def faces(first, last, phi, rho0, rho, slack, kind, energy_c, m, hx, hy, ax, ay,
             right = i + 1 if i < nx - 1 else 0
             p = phi[j, i]
             here = 0.25 * hx[i] * (rho0[j, i] + rho[j, i])
-            c[j, i] = hx[i] * hy[j] * stiffness(rho[j, i], slack[j, i], kind, energy_c, m)
+            c[j, i] = hx[i] * hy[j] * stiffness(rho[j, i], slack[j, i], code, energy_c, m)
             ax2 = ax[i] * ax[i]
             gx[j, i] = ax2 * hy[j] * (here + 0.25 * hx[right] * (rho0[j, right] + rho[j, right]))
             bx[j, i] = 0.25 * ax2 * (phi[j, right] - p)

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.energy import Internal
-from ...energy.laws.conjugate import ENTROPY, FAST, NONE, SLOW
+from ...energy.laws.law import NONE
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...linear.threads import share
@@ -197,7 +197,7 @@ class Iteration:
     def __init__(self, problem: Problem, guess: Guess, speed: float, tolerance: float, threads: int) -> None:
         self.problem, self.threads, self.speed, self.count = problem, threads, speed, 0
         self.tolerance, self.reach = tolerance, 1.0
-        if problem.end.kind in (ENTROPY, SLOW, FAST):
+        if problem.end.diffuses:
             self.reach = max(USUAL / tolerance, 1.0) ** (1 / 3)
         self.continuity = Continuity(problem.grid, problem.steps, threads)
         self.faces = Staggering(problem.grid)
@@ -236,14 +236,14 @@ class Iteration:
         self.continuity.advance(RELAXATION, self.x, self.bar)
         share(kinetic_update, rows, cells, self.threads, self.bar, self.problem.rho0, wraps[0], wraps[1], self.s_theta,
               self.s_m, self.s_rho, RELAXATION, self.y)  # fmt: skip
-        share(terminal_update, rows, cells, self.threads, self.bar[0, -1], end.kind, end.c * self.problem.steps, end.m,
+        share(terminal_update, rows, cells, self.threads, self.bar[0, -1], end.code, end.c * self.problem.steps, end.m,
               self._terminal, end.cap, self.s_end, RELAXATION, self.y[4, -1])  # fmt: skip
 
     def _scale(self) -> None:
         """Step sizes from the sizes of density and velocity (see the module), and the metric of the projection."""
         end, steps, dim = self.problem.end, self.problem.steps, self.problem.grid.dim
-        self._terminal = end.v if end.kind == FIXED else steps * end.v
-        stiff = end.kind in (ENTROPY, SLOW, FAST)
+        self._terminal = end.v if end.code == FIXED else steps * end.v
+        stiff = end.diffuses
         self.s_m = self.reach * (MOMENTUM if stiff else FREE) / self.density
         self.s_theta = MASS * self.speed * self.s_m
         self.s_rho = dim * self.s_theta
@@ -266,7 +266,7 @@ class Iteration:
 
     def _persist(self, check: int) -> None:
         """A crowd without internal energy: reach further into thin densities, step by step, when it takes long."""
-        if self.problem.end.kind == NONE and self.problem.end.cap < math.inf:
+        if self.problem.end.code == NONE and self.problem.end.cap < math.inf:
             late = sum(self.count < stage <= check for stage in STAGES)
             if late:
                 self.reach *= 4.0**late
@@ -287,7 +287,7 @@ class Iteration:
 def _first_speed(problem: Problem) -> float:
     """A guess of v²: for a step, 2(F(ρ_0) − min F)/M bounds it; for transport, means and widths give a lower bound."""
     end, mass = problem.end, problem.mass
-    if end.kind != FIXED:
+    if end.code != FIXED:
         start = np.minimum(problem.rho0, end.cap)
         found = 2.0 * (sum(end.value(start)) - end.bound(np.zeros_like(start), mass)[0]) / mass
     else:
@@ -315,7 +315,7 @@ def _enough(proof: Proof, tolerance: float, problem: Problem) -> bool:
 
 def _refusal(proof: Proof, tolerance: float, max_iterations: int, problem: Problem) -> str:
     end, asked = "", f"{tolerance:.1e} was"
-    if problem.end.kind == FIXED:
+    if problem.end.code == FIXED:
         end = f", its end {proof.mismatch:.2e} of the mass from the one prescribed,"
         asked = f"{tolerance:.1e} and {tolerance * problem.apart:.1e} were"
     return (

@@ -38,7 +38,7 @@ class Problem:
     @cached_property
     def apart(self) -> float:
         """‖ρ_0 − ρ₁‖₁/M where the end is prescribed, at most 1; else 1."""
-        if self.end.kind != FIXED:
+        if self.end.code != FIXED:
             return 1.0
         return min(self.end.volume * float(np.abs(self.rho0 - self.end.v).sum()) / self.mass, 1.0)
 

@@ -24,8 +24,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...grid import Array
 from ...linear.transforms import Cosine
 from .operators import Staggering
@@ -78,7 +78,7 @@ class Prover:
         least = self._gaps(phi)
         last = self._rates[1] - phi[-1]
         mismatch = 0.0
-        if self.end.kind == FIXED:
+        if self.end.code == FIXED:
             primal += self.end.volume * float(np.vdot(path[-1] - self.end.v, last))
             mismatch = self.end.volume * float(np.abs(path[-1] - self.end.v).sum()) / self.mass
         scale = max(transport + abs(energies[0]) + abs(energies[1]), STILL**2 * self.mass * self.faces.hx[0] ** 2)

@@ -16,10 +16,11 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...energy.energy import Internal
-from ...energy.laws.conjugate import ENTROPY, NONE, law_of
+from ...energy.laws.by_code import free_density, internal_energy, slope
+from ...energy.laws.law import ENTROPY, NONE
 from ...grid import Array
 from .proximal import FIXED
 
@@ -31,10 +32,10 @@ SEARCH = 200
 class End:
     """The terminal term F, integrated with one cell volume.
 
-    kind : of a law, or FIXED.   c : τκ.   m : exponent.   v : (ny, nx) τV, or ρ₁ for FIXED.   cap : largest density
+    code : of a law, or FIXED.   c : τκ.   m : exponent.   v : (ny, nx) τV, or ρ₁ for FIXED.   cap : largest density
     (inf where there is none).   volume : of a cell."""
 
-    kind: int
+    code: int
     c: float
     m: float
     v: Array
@@ -43,13 +44,18 @@ class End:
 
     @staticmethod
     def of_energy(internal: Internal, potential: Array, tau: float, cap: float | None, volume: float) -> End:
-        kind, m = law_of(internal)
-        c = tau * internal.kappa if kind != NONE else 0.0
-        return End(kind, c, m, tau * potential, math.inf if cap is None else float(cap), volume)
+        assert internal.code is not None  # no array law comes this far
+        c = 0.0 if internal.law.vanishes else tau * internal.kappa
+        return End(internal.code, c, internal.m, tau * potential, math.inf if cap is None else float(cap), volume)
 
     @staticmethod
     def of_density(rho1: Array, volume: float) -> End:
         return End(FIXED, 0.0, 1.0, rho1, math.inf, volume)
+
+    @property
+    def diffuses(self) -> bool:
+        """Whether an internal energy is paid."""
+        return self.code not in (NONE, FIXED)
 
     def with_values(self, v: Array, volume: float) -> End:
         """The same on another grid."""
@@ -57,20 +63,20 @@ class End:
 
     def value(self, rho: Array) -> tuple[float, float]:
         """(internal, potential) energy times τ of a density within the constraints."""
-        if self.kind == FIXED:
+        if self.code == FIXED:
             return 0.0, 0.0
         rows = np.empty((2, len(rho)))
-        _energies(rho, self.v, self.kind, self.c, self.m, rows)
+        _energies(rho, self.v, self.code, self.c, self.m, rows)
         total = rows.sum(axis=1) * self.volume
         return float(total[0]), float(total[1])
 
     def bound(self, q: Array, mass: float, lam: float | None = None) -> tuple[float, float]:
         """(lower bound of min F(ρ) − ⟨q, ρ⟩ over densities of this mass, its λ); lam: one to take as it is."""
-        if self.kind == FIXED:
+        if self.code == FIXED:
             return -self.volume * float(np.vdot(self.v, q)), 0.0
         p = q - self.v
         top = float(p.max())
-        if self.kind == NONE and not self.cap < math.inf:
+        if self.code == NONE and not self.cap < math.inf:
             return -mass * top, -top
         if lam is None:
             lam = self._multiplier(p, top, mass)
@@ -78,26 +84,26 @@ class End:
 
     def surplus(self, rho: Array, q: Array, lam: float) -> float:
         """∫ρ e⁺ + ∫min(ρ, cap − ρ) e⁻, e = τU'(ρ) + v − q − λ: 0 at an optimum."""
-        if self.kind == FIXED:
+        if self.code == FIXED:
             return 0.0
         rows = np.empty(len(rho))
-        _surplus(rho, q - self.v, lam, self.kind, self.c, self.m, self.cap, rows)
+        _surplus(rho, q - self.v, lam, self.code, self.c, self.m, self.cap, rows)
         return self.volume * float(rows.sum())
 
     def _measure(self, p: Array, lam: float) -> tuple[float, float, float]:
         """(Σ vol f*, mass, its derivative in λ) at p + λ."""
         rows = np.empty((3, len(p)))
-        _conjugate(p, lam, self.kind, self.c, self.m, self.cap, rows)
+        _conjugate(p, lam, self.code, self.c, self.m, self.cap, rows)
         with np.errstate(over="ignore"):  # a λ far too large: the search turns back
             total = rows.sum(axis=1) * self.volume
         return float(total[0]), float(total[1]), float(total[2])
 
     def _multiplier(self, p: Array, top: float, mass: float) -> float:
         mean = mass / (p.size * self.volume)
-        uniform = self._slope(mean)
+        uniform = slope(mean, self.code, self.c, self.m)  # τU'
         low, high = uniform - top, uniform - float(p.min())
         lam = low
-        if self.kind == ENTROPY:
+        if self.code == ENTROPY:
             lam = min(low + self.c * math.log(mass / self._measure(p, low)[1]), high)
         for _ in range(SEARCH):
             _, found, rate = self._measure(p, lam)
@@ -108,15 +114,9 @@ class End:
             lam = step if low < step < high else 0.5 * (low + high)
         return lam
 
-    def _slope(self, rho: float) -> float:
-        """τU'(ρ)."""
-        if self.kind == ENTROPY:
-            return self.c * math.log(rho)
-        return 0.0 if self.kind == NONE else self.c * self.m / (self.m - 1.0) * rho ** (self.m - 1.0)
-
 
 @njit(cache=True, nogil=True)
-def _energies(rho, v, kind, c, m, rows):
+def _energies(rho, v, code, c, m, rows):
     """rows (2, ny): row sums of c U(ρ) and of v ρ."""
     ny, nx = rho.shape
     for j in range(ny):
@@ -124,62 +124,36 @@ def _energies(rho, v, kind, c, m, rows):
         for i in range(nx):
             r = rho[j, i]
             second += v[j, i] * r
-            if r > 0.0 and kind == 0:
-                first += c * (r * math.log(r) - r)
-            elif r > 0.0 and kind != 3:
-                first += c / (m - 1.0) * r**m
+            if r > 0.0:
+                first += internal_energy(r, code, c, m)
         rows[0, j], rows[1, j] = first, second
 
 
 @njit(cache=True, nogil=True)
-def _conjugate(p, lam, kind, c, m, cap, rows):
+def _conjugate(p, lam, code, c, m, cap, rows):
     """rows (3, ny): row sums of f*(p + λ), of r(p + λ) and of dr/dp."""
     ny, nx = p.shape
     for j in range(ny):
         value = density = rate = 0.0
         for i in range(nx):
             s = p[j, i] + lam
-            r = slope = 0.0
-            if kind == 0:
-                r = math.exp(min(s / c, 709.0))
-                slope = r / c
-            elif kind == 3:
-                r = math.inf if s > 0.0 else 0.0
-            elif kind == 1:
-                if s > 0.0:
-                    r = (s * (m - 1.0) / (c * m)) ** (1.0 / (m - 1.0))
-                    slope = r / (s * (m - 1.0))
-            elif s < 0.0:
-                r = (-s * (1.0 - m) / (c * m)) ** (1.0 / (m - 1.0))
-                slope = r / (s * (m - 1.0))
-            else:
-                r = math.inf
+            r, response = free_density(s, code, c, m)
             if r >= cap:
-                r, slope = cap, 0.0
-            energy = 0.0
-            if r > 0.0 and kind == 0:
-                energy = c * (r * math.log(r) - r)
-            elif r > 0.0 and kind != 3:
-                energy = c / (m - 1.0) * r**m
-            value += s * r - energy if r < math.inf else math.inf
+                r, response = cap, 0.0
+            value += s * r - internal_energy(r, code, c, m) if r < math.inf else math.inf
             density += r
-            rate += slope
+            rate += response
         rows[0, j], rows[1, j], rows[2, j] = value, density, rate
 
 
 @njit(cache=True, nogil=True)
-def _surplus(rho, p, lam, kind, c, m, cap, rows):
+def _surplus(rho, p, lam, code, c, m, cap, rows):
     ny, nx = rho.shape
     for j in range(ny):
         total = 0.0
         for i in range(nx):
             r = rho[j, i]
             if r > 0.0:
-                slope = 0.0
-                if kind == 0:
-                    slope = c * math.log(r)
-                elif kind != 3:
-                    slope = c * m / (m - 1.0) * r ** (m - 1.0)
-                excess = slope - p[j, i] - lam
+                excess = slope(r, code, c, m) - p[j, i] - lam
                 total += r * excess if excess > 0.0 else -min(r, cap - r) * excess
         rows[j] = total

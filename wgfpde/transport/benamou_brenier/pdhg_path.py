@@ -16,7 +16,8 @@ exactly.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ...base.kernel_cache import njit
 
 EXCESS = 2.0
 PASSES = 20

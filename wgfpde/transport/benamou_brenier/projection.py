@@ -22,8 +22,8 @@ Arrays are (N, ny, nx), faces as in `operators`.  Kernels work on rows first …
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...base.kernel_cache import njit
 from ...grid import Array, Grid
 from ...linear.threads import share
 from ...linear.transforms import Cosine

@@ -13,12 +13,10 @@ and needs no other safeguard; the start is at most about twice the root, so NEWT
 
     c U'(r) + v + s r = Z,  then clipped to [0, cap]   (exact: f is convex in one variable).
 
-Entropy: y = r s/c has y + ln y = (Z − v)/c + ln(s/c), the Wright function.  Power: Newton from the side on which the
-iterates are monotone.  A prescribed density is its own proximal point.   The constraint r ≥ 0: prox_{sf*}(Z) = min(Z,
-0).
+The root is the law's own (`energy.laws.by_code.prox_cell`).  A prescribed density is its own proximal point.   The
+constraint r ≥ 0: prox_{sf*}(Z) = min(Z, 0).
 
-Reference: Papadakis, Peyré, Oudet (2014), DOI 10.1137/130920058; Fritsch, Shafer, Crowley (1973), DOI
-10.1145/361952.361970; Moreau (1965).
+Reference: Papadakis, Peyré, Oudet (2014), DOI 10.1137/130920058; Moreau (1965).
 
 Kernels update the dual variables y in place, y ← y + relaxation (prox_{σF*}(y + σKx̄) − y), on rows first … last.
 """
@@ -28,12 +26,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-ENTROPY, SLOW, FAST, NONE, FIXED = 0, 1, 2, 3, 4
-"""Kinds of terminal energy: m = 1, m > 1, m < 1, U = 0 (as in `law`), and a prescribed density."""
+from ...base.kernel_cache import njit
+from ...energy.laws.by_code import prox_cell
+
+FIXED = -1
+"""The code of a terminal energy that is no law: the density at the end is prescribed."""
 NEWTON = 7
-NEWTON_MAX = 100
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -102,67 +101,12 @@ def kinetic_update(first, last, bar, rho0, wrap_x, wrap_y, s_theta, s_m, s_rho, 
 
 
 @njit(cache=True, nogil=True)
-def wright(w):
-    """y > 0 with y + ln y = w, to rounding; 0 where it underflows."""
-    if w < -700.0:
-        return math.exp(w)
-    if w < -1.5:
-        y = math.exp(w)
-        y = y / (1.0 + y)
-    elif w < 1.5:
-        y = 0.567 * math.exp(0.6 * w)
-    else:
-        y = w - math.log(w)
-    for _ in range(3):
-        residual = w - y - math.log(y)
-        y *= 1.0 + residual / (1.0 + y) * (1.0 + 0.5 * residual / (1.0 + y) ** 2)
-    return y
-
-
-@njit(cache=True, nogil=True)
-def power_root(target, a, s, p):
-    """r ≥ 0 with a r^p + s r = target, s > 0, where a p > 0, p = m − 1 ≠ 0; r = 0 where p > 0 and target ≤ 0."""
-    if p > 0.0:
-        if target <= 0.0:
-            return 0.0
-        if p == 1.0:
-            return target / (a + s)
-        if p < 1.0:
-            r = min((0.5 * target / a) ** (1.0 / p), 0.5 * target / s)
-        else:
-            r = min((target / a) ** (1.0 / p), target / s)
-    elif target < 0.0:
-        r = min((-0.5 * a / s) ** (1.0 / (1.0 - p)), (0.5 * a / target) ** (-1.0 / p))
-    else:
-        r = max((-a / s) ** (1.0 / (1.0 - p)), target / s)
-    for _ in range(NEWTON_MAX):
-        if r == 0.0:
-            break
-        power = a * r ** (p - 1.0)
-        step = (target - (power + s) * r) / (p * power + s)
-        r += step
-        if not abs(step) > 4e-16 * r:
-            break
-    return r
-
-
-@njit(cache=True, nogil=True)
-def prox_cell(target, kind, c, m, s):
-    """The root r ≥ 0 of c U'(r) + s r = target (0 if the left side at 0 is larger)."""
-    if kind == 0:
-        return wright(target / c + math.log(s / c)) * (c / s)
-    if kind == 3:
-        return max(target / s, 0.0)
-    return power_root(target, c * m / (m - 1.0), s, m - 1.0)
-
-
-@njit(cache=True, nogil=True)
-def terminal_update(first, last, rho, kind, c, m, v, cap, s, relaxation, z):
+def terminal_update(first, last, rho, code, c, m, v, cap, s, relaxation, z):
     """Dual step of the terminal energy: rho = ρ̄_N, v its potential (FIXED: the density prescribed), z; (ny, nx)."""
     nx = rho.shape[1]
     for j in range(first, last):
         for i in range(nx):
             old = z[j, i]
             moved = old + s * rho[j, i]
-            r = v[j, i] if kind == 4 else min(prox_cell(moved - v[j, i], kind, c, m, s), cap)
+            r = v[j, i] if code == FIXED else min(prox_cell(moved - v[j, i], code, c, m, s), cap)
             z[j, i] = old + relaxation * (moved - s * r - old)

@@ -10,9 +10,10 @@ from scipy.optimize import brentq
 from strategies import logarithmic
 
 from wgfpde.energy.energy import Internal
-from wgfpde.energy.laws.conjugate import density_slow, has_barrier, law_of, spread
+from wgfpde.energy.laws.power_cell import density_slow
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.convex import ConvexStep
+from wgfpde.methods.jko.start import spread
 from wgfpde.transport.benamou_brenier.operators import Staggering
 
 EPS = np.finfo(float).eps
@@ -123,7 +124,7 @@ def arguments(law, y, mu):
     """y inside the domain of the law, and no barrier where it takes none."""
     if law in ("m=0.8", "m=0.3", "none"):
         y = -abs(y) - 1e-3
-    return y, mu if has_barrier(law_of(LAWS[law])[0]) else 0.0
+    return y, mu if LAWS[law].empties else 0.0
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -170,9 +171,8 @@ def test_vacuum_without_barrier(m):
     assert (rho, value) == (0.0, 0.0)
 
 
-def test_kinds():
-    assert [has_barrier(law_of(LAWS[law])[0]) for law in LAWS] == [False, True, True, True, False, False, True]
-    assert law_of(LAWS["m=4"])[1] == 4.0
+def test_laws_with_vacuum():
+    assert [LAWS[law].empties for law in LAWS] == [False, True, True, True, False, False, True]
 
 
 # ---------------------------------------------------------------------------------------------- sums and guesses

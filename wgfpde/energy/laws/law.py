@@ -1,0 +1,121 @@
+"""What an internal energy U(ρ) is asked for: a law has one record of this kind, and nothing else decides by its name.
+
+A record has its case table and what NumPy needs.  What kernels need of a law goes by its code and by (κ, m), from
+module `by_code`, so that records may be read without loading Numba; a law without a code is an *array law*.
+
+Methods take `p`, the parameters: an `Internal`, or the [energy] internal table of a case where that is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ...base.case_table import Table
+from ...errors import CaseError
+
+if TYPE_CHECKING:
+    from ..flow import Flow
+    from .steady_density import Equilibrium
+
+Array = np.ndarray
+
+ENTROPY, POWER, NONE = 0, 1, 2
+"""The codes of laws, which njit functions compare with: the only coding there is."""
+
+
+class Law:
+    """A family of internal energies.
+
+    kind : its name in case files.   table : its table there.
+    code : by which kernels know it, None for an array law.
+    linear_diffusion : whether U = κ(ρ ln ρ − ρ): then ρ∇U' = κ∇ρ, and e^{−V/κ} is the steady state.
+    vanishes : whether U = 0.   steady : whether the density in equilibrium with a potential is known.
+    """
+
+    kind: str
+    table: type[Table]
+    code: ClassVar[int | None] = None
+    linear_diffusion: ClassVar[bool] = False
+    vanishes: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    def check(self, p: Any) -> None:
+        """Raise CaseError for parameters out of range."""
+        if not (np.isfinite(p.kappa) and p.kappa > 0):
+            raise CaseError(f"kappa must be a positive number; found {p.kappa}.")
+
+    def check_dimension(self, p: Any, dim: int) -> None:
+        """Raise CaseError where E is not displacement convex in this dimension (McCann)."""
+
+    # ---- U and its derivatives, elementwise ---------------------------------------------------------------
+
+    def density(self, rho: Array, p: Any) -> Array:
+        """U(ρ); U(0) = 0."""
+        raise NotImplementedError
+
+    def derivative(self, rho: Array, p: Any) -> Array:
+        """U'(ρ); −inf at ρ = 0 where the law knows no vacuum."""
+        raise NotImplementedError
+
+    def second_derivative(self, rho: Array, p: Any) -> Array:
+        """U''(ρ) > 0 at ρ > 0."""
+        raise NotImplementedError
+
+    def pressure(self, rho: Array, p: Any) -> Array:
+        """ρU'(ρ) − U(ρ); 0 at ρ = 0."""
+        slope = np.where(rho > 0, self.derivative(rho, p), 0.0)
+        return np.asarray(rho * slope - self.density(rho, p))
+
+    def empties(self, p: Any) -> bool:
+        """Whether U'(0) is finite: cells may be empty where ξ is high, and JKO steps need a barrier."""
+        return False
+
+    def growth(self, p: Any) -> float | None:
+        """The γ of U ~ ρ^γ as ρ grows: 1 for ρ ln ρ, 0 for U = 0, None where it is not known."""
+        return None
+
+    # ---- words ----------------------------------------------------------------------------------------------
+
+    def equation(self, p: Any, drift: bool, interaction: bool) -> str:
+        """The name in `equations.EQUATIONS` of the flow with V (drift) and W (interaction) or without."""
+        return "aggregation-diffusion" if interaction else f"nonlinear diffusion{' with drift' if drift else ''}"
+
+    def formula(self, table: Mapping[str, Any]) -> str:
+        """U(ρ) of a table of a case file, to be read; "" for U = 0."""
+        return ""
+
+    # ---- steady states --------------------------------------------------------------------------------------
+
+    def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
+        """The density of a mass that is in equilibrium with a potential."""
+        raise NotImplementedError
+
+    # ---- the dual of a JKO step, c = τκ -----------------------------------------------------------------------
+
+    def dual_scale(self, top: float, m: float) -> float:
+        """The size of changes of U'/κ that matter where densities reach up to `top`."""
+        return 1.0
+
+    def dual_shift(self, y: Array, volume: Array, mass: float, c: float, m: float, mu: float) -> float | None:
+        """The δ with Σ vol ρ(y − δ) = mass, where the dual has a domain or its density scales; else None.
+
+        ρ(y) = argmin_ρ cU(ρ) − μ ln ρ − yρ (U with κ = 1).
+        """
+        return None
+
+
+def shift_into_domain(surplus: Callable[[float], float]) -> float:
+    """δ > 0 where a decreasing surplus of mass changes sign, to 1e-6: by factors, then by bisection on a log scale."""
+    low, high = 1e-300, 1.0
+    with np.errstate(over="ignore", divide="ignore"):
+        while surplus(high) > 0 and high < 1e300:
+            low, high = high, 4.0 * high
+        for _ in range(200):
+            middle = (low * high) ** 0.5
+            low, high = (middle, high) if surplus(middle) > 0 else (low, middle)
+            if high <= low * (1 + 1e-6):
+                break
+    return high
