@@ -331,7 +331,7 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
         "shape": [axis.size for axis in axes],
         "lower": [float(axis.lower) for axis in axes],
         "upper": [float(axis.upper) for axis in axes],
-        "boundary": ["periodic" if axis.periodic else "no-flux" for axis in axes],
+        "boundary": [axis.boundary.in_case for axis in axes],
     }
     return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
 

@@ -221,7 +221,7 @@ def test_build_2d_with_mapping(write):
     )
     grid = problem.flow.grid
     assert grid.shape == (6, 8)
-    assert not grid.x.uniform and grid.y.uniform and grid.y.periodic
+    assert not grid.x.uniform and grid.y.uniform and grid.y.ring
     np.testing.assert_allclose(grid.x.edges, -1 + 2 * (np.arange(9) / 8) ** 2)
 
 

@@ -39,7 +39,7 @@ def grid_of(shape, periodic, mapping=None):
 def shortest(axis):
     """Displacements between all pairs of centres, and the other choice where ±L/2 are equally short."""
     shift = axis.centers[:, None] - axis.centers[None, :]
-    if not axis.periodic:
+    if not axis.ring:
         return [shift]
     shift = shift - axis.length * np.round(shift / axis.length)
     half = np.isclose(np.abs(shift), axis.length / 2)
@@ -87,7 +87,7 @@ def pieces(axis):
     """Cells around the displacements of all pairs, cut where another displacement becomes the shortest."""
     h = axis.length / axis.size
     shift = axis.centers[:, None] - axis.centers[None, :]
-    if not axis.periodic:
+    if not axis.ring:
         return [(shift - h / 2, shift + h / 2)]
     shift = np.round((shift - axis.length * np.round(shift / axis.length)) / h * 2) / 2 * h
     low, high, half = shift - h / 2, shift + h / 2, axis.length / 2

@@ -432,7 +432,7 @@ def test_distances_in_1d(case, turn):
     assert ab <= bc + ca + noise
     line = Grid([grid.x.lower], [grid.x.upper], [grid.size], mapping=[lambda s: (grid.x.edges - grid.x.lower) / length])
     assert ab <= w2(line, a, b) + noise
-    if grid.x.periodic:
+    if grid.x.ring:
         round_ = Coupling(grid.x.edges, a * h, grid.x.edges, b * h, True)
         for shift in np.linspace(-1, 1, 21):
             u, first, last = round_._pieces(shift)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wgfpde.grid.boundary import Boundary
 from wgfpde.grid.grid import grid_text
 from wgfpde.output import promises
 from wgfpde.store import Run
@@ -47,7 +48,7 @@ def made_up(
         attributes={"title": "made up", "status": "finished", "equation": "heat", "method": solver.split('"')[1]},
         t=np.linspace(0.0, 0.2, len(values["mass"])),
         edges=(np.linspace(0.0, 2.0, 5),),
-        periodic=(False,),
+        boundary=(Boundary(),),
         diagnostics={name: np.array(v) for name, v in values.items()},
         labels={},
     )

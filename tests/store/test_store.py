@@ -26,7 +26,7 @@ def test_what_is_written_is_read(tmp_path, grid):
     np.testing.assert_array_equal(run.t, [0.0, 0.5, 1.0, 1.5])
     for edges, axis, periodic in zip(run.edges, grid.axes, run.periodic, strict=True):
         np.testing.assert_array_equal(edges, axis.edges)
-        assert periodic == axis.periodic
+        assert periodic == axis.ring
     for k in (0, 3, -1):
         np.testing.assert_array_equal(run.rho[k], state(grid, k % 4).rho)
     assert list(run.diagnostics) == ["mass", "energy"]
@@ -71,7 +71,7 @@ def test_the_grid_of_a_run(tmp_path, grid):
     assert found.shape == grid.shape
     for a, b in zip(found.axes, grid.axes, strict=True):
         np.testing.assert_allclose(a.edges, b.edges, rtol=1e-15, atol=1e-15)
-        assert (a.periodic, a.uniform) == (b.periodic, b.uniform)
+        assert (a.ring, a.uniform) == (b.ring, b.uniform)
 
 
 def test_snapshots_are_found_by_time_and_number(tmp_path):

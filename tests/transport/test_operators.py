@@ -43,7 +43,7 @@ def face_list(grid):
     found = []
     for which, axis in enumerate(grid.axes):
         place = grid.dim - 1 - which
-        for a in range(axis.size if axis.periodic else axis.size - 1):
+        for a in range(axis.size if axis.ring else axis.size - 1):
             b = (a + 1) % axis.size
             d = 0.5 * (axis.widths[a] + axis.widths[b])
             lower, upper = np.take(number, a, place).ravel(), np.take(number, b, place).ravel()

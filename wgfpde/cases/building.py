@@ -225,10 +225,9 @@ def build_grid(case: Case) -> Grid:
     table = case.grid
     if case._code is not None:
         return case._code.grid
-    periodic = [kind == "periodic" for kind in table.boundary]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, periodic, mapping)
+        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
 
 
 def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:

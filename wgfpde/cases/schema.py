@@ -16,6 +16,7 @@ from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params
+from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
 from .tables import (
     EnergyTable,
@@ -133,7 +134,7 @@ class Case(Table):
     @property
     def summary(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
-        axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, self.grid.boundary, strict=True)
+        axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, map(boundary_of, self.grid.boundary), strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
         energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []

@@ -6,17 +6,41 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from ..base.case_table import OneOf, Positive, Table, fail
+from ..base.toml import show, to_value
 from ..energy.laws import LAWS, law_named
+from ..errors import CaseError
+from ..grid.boundary import WALLS, boundary_of
 
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
+
+
+def _ends(value: object) -> object:
+    """Accept the name of a wall, or a pair of them, with one message for both (a union would give two)."""
+    names = value if isinstance(value, list) else [value]
+    for name in names:
+        if name not in WALLS:
+            near = difflib.get_close_matches(str(name), WALLS, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise fail(f"expected {' or '.join(to_value(wall) for wall in WALLS)}, found {show(name)}{hint}")
+    try:
+        boundary_of(value)  # type: ignore[arg-type]
+    except CaseError as error:
+        raise fail(str(error)) from error
+    return value
+
+
+_WALL = {"type": "string", "enum": list(WALLS)}
+_PAIR = {"type": "array", "items": _WALL, "minItems": 2, "maxItems": 2}
+Ends = Annotated[str | list[str], BeforeValidator(_ends), WithJsonSchema({"anyOf": [_WALL, _PAIR]})]
 
 
 class GridTable(Table):
@@ -25,8 +49,10 @@ class GridTable(Table):
     shape: list[Cells] = Field(description="cells per axis, x first: [nx] or [nx, ny]")
     lower: list[float] = Field(description="lower bounds, one number per axis")
     upper: list[float] = Field(description="upper bounds, one number per axis")
-    boundary: list[Literal["no-flux", "periodic"]] = Field(
-        default=[], validate_default=True, description='"no-flux" (default) or "periodic", one per axis'
+    boundary: list[Ends] = Field(
+        default=[],
+        validate_default=True,
+        description='"no-flux" (default) or "periodic", one per axis, or a pair of them for its two ends',
     )
     mapping: list[str] | None = Field(
         default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"

@@ -124,7 +124,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
-        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *case.grid.boundary, *stretched]),
+        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(8 * case.cells * len(times))} on disk",
         "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",

@@ -63,28 +63,28 @@ def peak(grid: Grid, rho: Array) -> Peak:
     total = float(np.sum(cells))
     if not total > 0:
         return Peak(math.nan, math.nan)
-    periodic = [axis.periodic for axis in reversed(grid.axes)]
-    blocks, sizes = _pairs(cells, 1, periodic), _pairs(volumes, 1, periodic)
+    ring = [axis.ring for axis in reversed(grid.axes)]
+    blocks, sizes = _pairs(cells, 1, ring), _pairs(volumes, 1, ring)
     share = float(blocks.max()) / total
     if min(grid.shape) < 4:
         return Peak(share, math.nan)
     top = np.unravel_index(np.argmax(blocks / sizes), blocks.shape)
-    wide, wide_sizes = _pairs(blocks, 2, periodic), _pairs(sizes, 2, periodic)
-    around = np.ix_(*(_window(int(i), n, closed) for i, n, closed in zip(top, wide.shape, periodic, strict=True)))
+    wide, wide_sizes = _pairs(blocks, 2, ring), _pairs(sizes, 2, ring)
+    around = np.ix_(*(_window(int(i), n, closed) for i, n, closed in zip(top, wide.shape, ring, strict=True)))
     k = np.unravel_index(np.argmax(wide[around] / wide_sizes[around]), wide[around].shape)
     ratio = float(blocks[top] / sizes[top] * wide_sizes[around][k] / wide[around][k])
     return Peak(share, math.log(ratio) / math.log(float(wide_sizes[around][k] / sizes[top])))
 
 
-def _window(i: int, count: int, closed: bool) -> Array:
+def _window(i: int, count: int, closed: int) -> Array:
     """Numbers of the blocks of 4 that hold the block of 2 with number i."""
     places = np.arange(i - 2, i + 1)
     return places % count if closed else places[(places >= 0) & (places < count)]
 
 
-def _pairs(values: Array, shift: int, periodic: list[bool]) -> Array:
+def _pairs(values: Array, shift: int, ring: list[int]) -> Array:
     """Sums of entries `shift` apart along each axis in turn, (ny, nx)."""
-    for k, closed in enumerate(periodic):
+    for k, closed in enumerate(ring):
         if closed:
             values = values + np.roll(values, -shift, axis=k)
         else:
@@ -127,7 +127,7 @@ class Watch:
         rises = []
         for k, axis in enumerate(reversed(self._grid.axes)):
             for i in (top[k] - 2, top[k] + 2):
-                if axis.periodic or 0 <= i < axis.size:
+                if axis.ring or 0 <= i < axis.size:
                     rises.append(float(values[(*top[:k], i % axis.size, *top[k + 1 :])] - values[top]))
         return float(np.mean(rises)) if rises else 0.0
 

@@ -137,7 +137,7 @@ def with_field(name: str) -> Condition:
 
 
 def periodic(i: int) -> Condition:
-    return Condition("periodic axis", lambda s: i < s.flow.grid.dim and s.flow.grid.axes[i].periodic)
+    return Condition("periodic axis", lambda s: i < s.flow.grid.dim and s.flow.grid.axes[i].ring == 1)
 
 
 @dataclass(frozen=True)

@@ -23,29 +23,29 @@ def donor_weight(upup, up, down, h_up, d_back, d_front):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def line_weight(rho, k, i, velocity, h, d, periodic):
+def line_weight(rho, k, i, velocity, h, d, ring):
     """Donor weight of face i+½ on lane k of the state rho (n, LANES), for a velocity of known sign."""
     n = rho.shape[0]
     j = i + 1 if i < n - 1 else 0
     if velocity >= 0.0:
-        if i == 0 and not periodic:
+        if i == 0 and not ring:
             return 1.0
         p = i - 1 if i > 0 else n - 1
         return donor_weight(rho[p, k], rho[i, k], rho[j, k], h[i], d[p], d[i])
-    if j == n - 1 and not periodic:
+    if j == n - 1 and not ring:
         return 1.0
     p = j + 1 if j < n - 1 else 0
     return donor_weight(rho[p, k], rho[j, k], rho[i, k], h[j], d[j], d[i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def line_donors(phi, rho, h, d, periodic, count, a, b):
+def line_donors(phi, rho, h, d, ring, count, a, b):
     """The rates of one block of lines, all (n, LANES); rho is the reference state of the weights."""
     n = phi.shape[0]
-    for i in range(n if periodic else n - 1):
+    for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             velocity = (phi[i, k] - phi[j, k]) / d[i]
-            weight = line_weight(rho, k, i, velocity, h, d, periodic)
+            weight = line_weight(rho, k, i, velocity, h, d, ring)
             a[i, k] = weight * max(velocity, 0.0)
             b[i, k] = weight * max(-velocity, 0.0)

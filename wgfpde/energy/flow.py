@@ -125,7 +125,7 @@ def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
         )
     scale = 1.0 + np.max(np.abs(values))
     for axis in grid.axes:
-        if not axis.periodic:
+        if not axis.ring:
             continue
         ends = []
         for position in (axis.lower, axis.upper):

@@ -53,7 +53,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
         work, peak = np.empty(lines.count), np.empty(lines.count)
         shared = lines.blocks, grid.size, threads, state, phi
-        line = lines.direction, lines.n, lines.lanes, lines.distances, lines.periodic
+        line = lines.direction, lines.n, lines.lanes, lines.distances, lines.ring
         if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
                 share(_entropy_totals, *shared, *line, np.log(state), internal.kappa, work, peak)
@@ -79,7 +79,7 @@ def _other(axes: list[Lines], lines: Lines) -> Lines:
 def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> tuple[Array, Array]:
     """As `_entropy_totals`, for laws without kernels."""
     along = lines.direction
-    count = lines.n if lines.periodic else lines.n - 1
+    count = lines.n if lines.ring else lines.n - 1
     (a, b), (low, high) = (
         (np.moveaxis(f, along, 0)[:count], np.roll(np.moveaxis(f, along, 0), -1, axis=0)[:count]) for f in (rho, phi)
     )
@@ -105,7 +105,7 @@ def _power_face(a, b, dphi, kappa, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, periodic, log, kappa, work, peak):
+def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, ring, log, kappa, work, peak):
     """Of the lines of blocks first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|, (lines,).
 
     rho, phi, log = ln ρ : (ny, nx).   n, lanes : shape of a block.
@@ -113,12 +113,12 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, periodic, log
     room = np.zeros((5, n, lanes))
     a, b, state, potential, logs = room[0], room[1], room[2], room[3], room[4]
     for q in range(first, last):
-        count = block_rates(q, phi, direction, d, kappa, periodic, potential, a, b)
+        count = block_rates(q, phi, direction, d, kappa, ring, potential, a, b)
         gather(rho, direction, q * lanes, count, state)
         gather(log, direction, q * lanes, count, logs)
         for k in range(count):
             lost = largest = 0.0
-            for i in range(n if periodic else n - 1):
+            for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
                 forth, back = a[i, k] * state[i, k], b[i, k] * state[j, k]
                 if state[i, k] > 0.0 and state[j, k] > 0.0:
@@ -131,14 +131,14 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, periodic, log
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drift_totals(first, last, rho, phi, direction, n, lanes, d, periodic, h, work, peak):
+def _drift_totals(first, last, rho, phi, direction, n, lanes, d, ring, h, work, peak):
     """As `_entropy_totals`, without internal energy.   h : (n,) widths."""
     a, b, state, potential = np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes))
     for q in range(first, last):
-        count = block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a, b)
+        count = block_donors(q, phi, rho, direction, h, d, ring, potential, state, a, b)
         for k in range(count):
             lost = largest = 0.0
-            for i in range(n if periodic else n - 1):
+            for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
                 flux = a[i, k] * state[i, k] - b[i, k] * state[j, k]
                 lost -= flux * (potential[j, k] - potential[i, k])
@@ -147,7 +147,7 @@ def _drift_totals(first, last, rho, phi, direction, n, lanes, d, periodic, h, wo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_totals(first, last, rho, phi, direction, n, lanes, d, periodic, kappa, m, work, peak):
+def _power_totals(first, last, rho, phi, direction, n, lanes, d, ring, kappa, m, work, peak):
     """As `_entropy_totals`, for power laws."""
     state, potential = np.zeros((n, lanes)), np.zeros((n, lanes))
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
@@ -157,7 +157,7 @@ def _power_totals(first, last, rho, phi, direction, n, lanes, d, periodic, kappa
         gather(rho, direction, q * lanes, count, state)
         for k in range(count):
             lost = largest = 0.0
-            for i in range(n if periodic else n - 1):
+            for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
                 flux, paid = _power_face(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
                 lost += paid / d[i]

@@ -115,7 +115,7 @@ class DenseInteraction:
         shifts = {}
         for axis, c in zip(grid.axes, coords, strict=True):
             shift = c[:, None] - c[None, :]
-            if axis.periodic:
+            if axis.ring:
                 shift = shift - axis.length * np.round(shift / axis.length)
             shifts[axis.name] = shift
         with np.errstate(all="ignore"):
@@ -155,18 +155,18 @@ def _diagonal(kernel: Callable[..., Array], sizes: Array) -> tuple[Array, bool]:
 
 
 def _period(axis: Axis) -> float | None:
-    return axis.length if axis.periodic else None
+    return axis.length if axis.ring else None
 
 
 def _lags(axis: Axis) -> Array:
     """Displacements along one axis, symmetric about 0: all under no-flux, the shortest ones when periodic."""
     h = axis.length / axis.size
-    n = axis.size // 2 if axis.periodic else axis.size - 1
+    n = axis.size // 2 if axis.ring else axis.size - 1
     return h * np.arange(-n, n + 1)
 
 
 def _padded_size(axis: Axis) -> int:
-    return axis.size if axis.periodic else int(ducc0.fft.good_size(2 * axis.size - 1, True))
+    return axis.size if axis.ring else int(ducc0.fft.good_size(2 * axis.size - 1, True))
 
 
 def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array]) -> Array:
@@ -189,7 +189,7 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
         np.copyto(values, averages, where=np.isfinite(averages))
     values = 0.5 * (values + flipped)
     for k, axis in enumerate(reversed(grid.axes)):
-        if axis.periodic and axis.size % 2 == 0:  # ±L/2 are the same lag: give it one value
+        if axis.ring and axis.size % 2 == 0:  # ±L/2 are the same lag: give it one value
             first, last = np.take(values, 0, axis=k), np.take(values, -1, axis=k)
             mean = 0.5 * (first + last)
             index_first: list = [slice(None)] * grid.dim

@@ -44,14 +44,14 @@ class Rates:
         for lines in self.axes:
             share(
                 sg_rates, lines.blocks, self.grid.size, self.threads,
-                phi, lines.direction, lines.distances, kappa, lines.periodic, *self.along(lines),
+                phi, lines.direction, lines.distances, kappa, lines.ring, *self.along(lines),
             )  # fmt: skip
 
     def donors(self, phi: Array, reference: Array, lines: Lines) -> None:
         """Fill those of one axis with limited donor rates; reference (ny, nx) gives the weights."""
         share(
             drift_rates, lines.blocks, self.grid.size, self.threads,
-            phi, reference, lines.direction, lines.widths, lines.distances, lines.periodic, *self.along(lines),
+            phi, reference, lines.direction, lines.widths, lines.distances, lines.ring, *self.along(lines),
         )  # fmt: skip
 
     def network(self) -> tuple[Array, Array]:
@@ -67,7 +67,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Faces:
-    """All faces of a grid between two cells, axis by axis, the periodic ones included.
+    """All faces of a grid between two cells, axis by axis, those that close a ring included.
 
     lower, upper : (faces,) cells i and j, by their place in the flattened grid.   conductance : (faces,) area/d.
     """
@@ -99,7 +99,7 @@ def sg_network(grid: Grid, phi: Array, kappa: float) -> tuple[Array, Array]:
 
 
 def _faces(lines: Lines) -> int:
-    return lines.n if lines.periodic else lines.n - 1
+    return lines.n if lines.ring else lines.n - 1
 
 
 def _across(grid: Grid, lines: Lines) -> Axis:
@@ -108,7 +108,7 @@ def _across(grid: Grid, lines: Lines) -> Axis:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def block_rates(q, phi, direction, d, kappa, periodic, potential, a, b):
+def block_rates(q, phi, direction, d, kappa, ring, potential, a, b):
     """Scharfetter–Gummel rates of block q of lines of phi (ny, nx) into a, b (n, LANES).  Returns the number of lines.
 
     potential : (n, LANES) out, Φ along the lines.
@@ -117,33 +117,33 @@ def block_rates(q, phi, direction, d, kappa, periodic, potential, a, b):
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
     count = min(lanes, lines - q * lanes)
     gather(phi, direction, q * lanes, count, potential)
-    line_rates(potential, d, kappa, n if periodic else n - 1, count, a, b)
+    line_rates(potential, d, kappa, n if ring else n - 1, count, a, b)
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a, b):
+def block_donors(q, phi, rho, direction, h, d, ring, potential, state, a, b):
     """Limited donor rates of block q, as `block_rates`; state : (n, LANES) out, the reference rho along the lines."""
     lanes = a.shape[1]
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
     count = min(lanes, lines - q * lanes)
     gather(phi, direction, q * lanes, count, potential)
     gather(rho, direction, q * lanes, count, state)
-    line_donors(potential, state, h, d, periodic, count, a, b)
+    line_donors(potential, state, h, d, ring, count, a, b)
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sg_rates(first, last, phi, direction, d, kappa, periodic, a, b):
+def sg_rates(first, last, phi, direction, d, kappa, ring, a, b):
     """Scharfetter–Gummel rates of all faces of blocks first … last into a, b (blocks, n, LANES)."""
     potential = np.zeros(a.shape[1:])
     for q in range(first, last):
-        block_rates(q, phi, direction, d, kappa, periodic, potential, a[q], b[q])
+        block_rates(q, phi, direction, d, kappa, ring, potential, a[q], b[q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def drift_rates(first, last, phi, rho, direction, h, d, periodic, a, b):
+def drift_rates(first, last, phi, rho, direction, h, d, ring, a, b):
     """Limited donor rates of blocks first … last; `rho` is the reference state of the weights."""
     potential, state = np.zeros(a.shape[1:]), np.zeros(a.shape[1:])
     for q in range(first, last):
-        block_donors(q, phi, rho, direction, h, d, periodic, potential, state, a[q], b[q])
+        block_donors(q, phi, rho, direction, h, d, ring, potential, state, a[q], b[q])

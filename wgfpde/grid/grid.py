@@ -2,7 +2,7 @@
 
 Arrays on a grid are ordered (y, x): shape (nx,) in 1D, (ny, nx) in 2D.  The user's `shape` says x first.
 An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring
-centres.  A periodic axis has one more face, between its last and its first cell.
+centres.  An axis that closes to a ring has one more face, between its last and its first cell.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import CaseError
+from .boundary import NO_FLUX, Boundary, Ends, boundary_of
 
 Array = np.ndarray
 AXIS_NAMES = ("x", "y")
@@ -25,14 +26,18 @@ class Axis:
     """One axis of a grid.
 
     edges : (n+1,) increasing face positions, length units.
-    periodic : whether the last edge is identified with the first.
+    boundary : what its two ends are.   ring : 1 where the last edge is identified with the first, else 0.
     uniform : whether all widths are equal by construction.
     """
 
     name: str
     edges: Array
-    periodic: bool
+    boundary: Boundary
     uniform: bool
+
+    @property
+    def ring(self) -> int:
+        return self.boundary.ring
 
     @property
     def size(self) -> int:
@@ -51,7 +56,7 @@ class Axis:
         return self.upper - self.lower
 
     def __repr__(self) -> str:
-        more = f"{', periodic' if self.periodic else ''}{'' if self.uniform else ', stretched'}"
+        more = f"{f', {self.boundary}' if self.ring else ''}{'' if self.uniform else ', stretched'}"
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
     @cached_property
@@ -68,8 +73,8 @@ class Axis:
 
     @cached_property
     def distances(self) -> Array:
-        """(n,) distance from cell i to cell i+1; the last entry is the periodic face (inf under no-flux)."""
-        wrap = 0.5 * (self.widths[-1] + self.widths[0]) if self.periodic else np.inf
+        """(n,) distance from cell i to cell i+1; the last entry is the face that closes a ring (inf without one)."""
+        wrap = 0.5 * (self.widths[-1] + self.widths[0]) if self.ring else np.inf
         inner = self.widths[:-1] if self.uniform else np.diff(self.centers)
         return np.append(inner, wrap)
 
@@ -79,7 +84,8 @@ class Grid:
 
     lower, upper : one or two floats, x first, length units.
     shape : one or two cell counts, x first, each ≥ 2.
-    periodic : one bool, or one per axis.
+    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", a pair of names for
+    the lower and the upper end, or True for periodic.   periodic : the same as one bool, or one per axis.
     mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
         edges.
 
@@ -91,8 +97,10 @@ class Grid:
         lower: Sequence[float],
         upper: Sequence[float],
         shape: Sequence[int],
-        periodic: bool | Sequence[bool] = False,
+        boundary: Ends | Sequence[Ends] = NO_FLUX.name,
         mapping: Sequence[Callable[[Array], Array] | None] | None = None,
+        *,
+        periodic: bool | Sequence[bool] = False,
     ) -> None:
         dim = len(shape)
         if dim not in (1, 2):
@@ -102,12 +110,13 @@ class Grid:
                 f"shape has {dim} entries but lower has {len(lower)} and upper has {len(upper)}; "
                 "give one each per axis."
             )
-        flags = [periodic] * dim if isinstance(periodic, bool) else list(periodic)
+        given = periodic if periodic is not False else boundary
+        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
-        if len(flags) != dim or len(maps) != dim:
+        if len(ends) != dim or len(maps) != dim:
             raise CaseError(f"boundary and mapping need one entry per axis: {dim} expected.")
         self.axes: tuple[Axis, ...] = tuple(
-            _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], flags[k], maps[k]) for k in range(dim)
+            _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], boundary_of(ends[k]), maps[k]) for k in range(dim)
         )
 
     @property
@@ -187,12 +196,12 @@ class Grid:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self.dim == other.dim and all(
-            a.periodic == b.periodic and np.array_equal(a.edges, b.edges)
+            a.boundary == b.boundary and np.array_equal(a.edges, b.edges)
             for a, b in zip(self.axes, other.axes, strict=True)
         )
 
     def __hash__(self) -> int:
-        return hash((self.shape, tuple((a.lower, a.upper, a.periodic) for a in self.axes)))
+        return hash((self.shape, tuple((a.lower, a.upper, a.boundary) for a in self.axes)))
 
     def __repr__(self) -> str:
         spans = " × ".join(f"[{a.lower:g}, {a.upper:g}]" for a in self.axes)
@@ -225,7 +234,7 @@ def grid_text(edges: Sequence[Array]) -> str:
 
 
 def _make_axis(
-    name: str, lower: float, upper: float, size: int, periodic: bool, mapping: Callable[[Array], Array] | None
+    name: str, lower: float, upper: float, size: int, boundary: Boundary, mapping: Callable[[Array], Array] | None
 ) -> Axis:
     if size != int(size):
         raise CaseError(f"axis {name} needs a whole number of cells; found {size}.")
@@ -243,7 +252,7 @@ def _make_axis(
         )
     s = np.arange(size + 1) / size
     if mapping is None:
-        return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
+        return Axis(name, lower + (upper - lower) * s, boundary, uniform=True)
     mapped = np.array(np.broadcast_to(np.asarray(mapping(s), dtype=float), s.shape))
     if not np.all(np.isfinite(mapped)) or abs(mapped[0]) > 1e-9 or abs(mapped[-1] - 1) > 1e-9:
         raise CaseError(
@@ -258,5 +267,5 @@ def _make_axis(
             f"it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
         )
     if np.ptp(np.diff(mapped)) <= 1e-12 / size:
-        return Axis(name, lower + (upper - lower) * s, periodic, uniform=True)
-    return Axis(name, lower + (upper - lower) * mapped, periodic, uniform=False)
+        return Axis(name, lower + (upper - lower) * s, boundary, uniform=True)
+    return Axis(name, lower + (upper - lower) * mapped, boundary, uniform=False)

@@ -239,7 +239,7 @@ def _is_number(text: str) -> bool:
 
 def _bin(axis: Axis, points: Array, file: Path) -> Array:
     """The cell of every point along one axis."""
-    if axis.periodic:
+    if axis.ring:
         points = axis.lower + np.mod(points - axis.lower, axis.length)
     outside = (points < axis.lower) | (points > axis.upper)
     if np.any(outside):

@@ -23,7 +23,7 @@ class Lines:
     """Geometry of the sweeps along one axis.
 
     direction : X or Y.   n : cells per line.   count : number of lines.
-    widths, distances : (n,) of the axis.   periodic : whether lines close.
+    widths, distances : (n,) of the axis.   ring : whether lines close.
     """
 
     def __init__(self, grid: Grid, direction: int) -> None:
@@ -36,7 +36,7 @@ class Lines:
         self.widths = np.ascontiguousarray(axis.widths)
         self.distances = np.ascontiguousarray(axis.distances)
         self.inverse_distances = 1.0 / self.distances
-        self.periodic = axis.periodic
+        self.ring = axis.ring
 
     def coefficients(self) -> Array:
         """Zeros (blocks, n, lanes); unused lanes and the face that a no-flux line lacks stay zero."""

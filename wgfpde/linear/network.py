@@ -4,12 +4,12 @@ Eliminating cell k with D_k = c_k + Σ_j g_kj leaves a network: g_ij += g_ik g_k
 (Grassmann–Taksar–Heyman).  All numbers stay non-negative, so no pivot loses digits, whatever the spread of the
 weights; a zero pivot means a component without cell terms, whose last cell receives 0.
 
-Cells are (rows, width), eliminated row by row: a band of `width` cells ahead.  Where the rows close periodically the
+Cells are (rows, width), eliminated row by row: a band of `width` cells ahead.  Where the rows close to a ring the
 last row is a border, coupled to every cell; the last two rows are eliminated together as a full block.
 A chain (1D) is the case width = 1.
 
-share : (n, band) g_kj/D_k towards cell k + 1 + m.   tail : (n, width) towards cell m of the last row, if periodic.
-pivot : (n,) D_k.   band = 2 width − 1 (≥ 1) if periodic, else width.
+share : (n, band) g_kj/D_k towards cell k + 1 + m.   tail : (n, width) towards cell m of the last row, if ring.
+pivot : (n,) D_k.   band = 2 width − 1 (≥ 1) if ring, else width.
 
 Reference: Grassmann, Taksar, Heyman (1985), DOI 10.1287/opre.33.5.1107.
 """
@@ -25,11 +25,11 @@ from ..grid import Array
 class Network:
     """Factor and solver of one level, given by arrays in the bordered layout of `hierarchy.Level`."""
 
-    def __init__(self, rows: int, width: int, periodic: bool) -> None:
+    def __init__(self, rows: int, width: int, ring: int) -> None:
         cells = rows * width
-        self.width, self.periodic = width, periodic and rows > 1
-        self.share = np.zeros((cells, 2 * width - 1 if self.periodic else width))
-        self.tail = np.zeros((cells if self.periodic else 0, width))
+        self.width, self.ring = width, int(ring and rows > 1)
+        self.share = np.zeros((cells, 2 * width - 1 if self.ring else width))
+        self.tail = np.zeros((cells if self.ring else 0, width))
         self.pivot = np.zeros(cells)
 
     def factor(self, c: Array, gx: Array, gy: Array, seam: Array) -> None:
@@ -44,23 +44,23 @@ class Network:
             couplings[:, :-1, 0] = gx[:, 1:-1]
             couplings[:, 0, self.width - 2] += seam[:rows]
         self.share[: -self.width, self.width - 1] += across[1:-1].ravel()
-        if self.periodic:
+        if self.ring:
             np.fill_diagonal(self.tail[: self.width], closing)
-        _eliminate(self.width, self.periodic, self.share, self.tail, self.pivot)
+        _eliminate(self.width, self.ring, self.share, self.tail, self.pivot)
 
     def solve(self, f: Array, u: Array) -> float:
         """u of the shape of f.  Returns ⟨f, u⟩."""
-        return _solve(self.width, self.periodic, self.share, self.tail, self.pivot, f.ravel(), u.ravel())
+        return _solve(self.width, self.ring, self.share, self.tail, self.pivot, f.ravel(), u.ravel())
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _eliminate(width, periodic, share, tail, pivot):
+def _eliminate(width, ring, share, tail, pivot):
     """Replace couplings by shares and cell terms by pivots, cell by cell."""
     n = pivot.shape[0]
     last = n - width
     for k in range(n):
-        bordered = periodic and k < last - width
-        if periodic and k == max(last - width, 0):
+        bordered = ring and k < last - width
+        if ring and k == max(last - width, 0):
             for i in range(k, last):
                 for m in range(width):
                     share[i, last + m - i - 1] += tail[i, m]
@@ -95,7 +95,7 @@ def _eliminate(width, periodic, share, tail, pivot):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _solve(width, periodic, share, tail, pivot, f, u):
+def _solve(width, ring, share, tail, pivot, f, u):
     """Solve the eliminated system for flat f.  Returns ⟨f, u⟩."""
     n = f.shape[0]
     last = n - width
@@ -106,7 +106,7 @@ def _solve(width, periodic, share, tail, pivot, f, u):
         value = u[k]
         for m in range(reach):
             u[k + 1 + m] += share[k, m] * value
-        if periodic and k < last - width:
+        if ring and k < last - width:
             for m in range(width):
                 u[last + m] += tail[k, m] * value
     total = 0.0
@@ -115,7 +115,7 @@ def _solve(width, periodic, share, tail, pivot, f, u):
         value = 0.0
         for m in range(reach):
             value += share[k, m] * u[k + 1 + m]
-        if periodic and k < last - width:
+        if ring and k < last - width:
             for m in range(width):
                 value += tail[k, m] * u[last + m]
         u[k] = value + (u[k] / pivot[k] if pivot[k] > 0.0 else 0.0)

@@ -1,9 +1,9 @@
 """Real transforms that diagonalise the five-point Laplacian on uniform grids, whatever the boundary of each axis.
 
-    −Δ_h = Cᵀ Λ C,     Λ = λ_x + λ_y,     λ = (2/h sin(πk/2n))²  no-flux,     (2/h sin(πk/n))²  periodic,   k = 0 … n−1
+    −Δ_h = Cᵀ Λ C,     Λ = λ_x + λ_y,     λ = (2/h sin(πk/2n))²  no-flux,     (2/h sin(πk/n))²  ring,   k = 0 … n−1
 
 C is orthogonal: per axis the cosine transform of type II where there is a wall, the Hartley transform
-Σ_i u_i (cos + sin)(2πki/n)/√n, its own inverse, where the axis is periodic.  Both take and give real arrays of one
+Σ_i u_i (cos + sin)(2πki/n)/√n, its own inverse, where the axis closes.  Both take and give real arrays of one
 shape, so that mixed boundaries need nothing new.
 
 Reference: Strang (1999), The discrete cosine transform, DOI 10.1137/S0036144598336745; Bracewell (1983), DOI
@@ -38,7 +38,7 @@ class Cosine:
                     '"newton", or remove the mapping of that axis.'
                 )
         self.threads = threads
-        self._periodic = [axis.periodic for axis in reversed(grid.axes)]
+        self._rings = [axis.ring for axis in reversed(grid.axes)]
         values = [_eigenvalues(axis) for axis in reversed(grid.axes)]
         self.eigenvalues = values[0][None, :] if grid.dim == 1 else values[0][:, None] + values[1][None, :]
         self.shape = self.eigenvalues.shape
@@ -62,11 +62,11 @@ class Cosine:
 
         The library's own threads would change bits: where its ranges of lines end decides how they are rounded.
         """
-        dim = len(self._periodic)
+        dim = len(self._rings)
         slabs = [a] if a.size < SERIAL_CELLS else [a[place] for place in np.ndindex(a.shape[: a.ndim - dim])]
         first = slabs[0].ndim - dim
-        walls = [first + axis for axis, wraps in enumerate(self._periodic) if not wraps]
-        circles = [first + axis for axis, wraps in enumerate(self._periodic) if wraps]
+        walls = [first + axis for axis, wraps in enumerate(self._rings) if not wraps]
+        circles = [first + axis for axis, wraps in enumerate(self._rings) if wraps]
 
         def transform(begin: int, end: int) -> None:
             for slab in slabs[begin:end]:
@@ -81,4 +81,4 @@ class Cosine:
 
 def _eigenvalues(axis: Axis) -> Array:
     n, h = axis.size, axis.length / axis.size
-    return (2.0 / h * np.sin(np.pi * np.arange(n) / (n if axis.periodic else 2 * n))) ** 2
+    return (2.0 / h * np.sin(np.pi * np.arange(n) / (n if axis.ring else 2 * n))) ** 2

@@ -31,17 +31,17 @@ LANES = 8
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
+def factor(alpha, beta, c, sums, ring, e, f, g, u, v):
     """Factorise the systems with rates c·alpha, c·beta and column sums `sums`.
 
-    alpha, beta, sums : (n, LANES); rates per face i+½, the last row being the periodic face n−1 → 0.
-    e, f, g, u, v : (n, LANES) out: c α/D, c β/D, 1/D and, if periodic, rate to and from the last cell over D.
+    alpha, beta, sums : (n, LANES); rates per face i+½, the last row being the face that closes a ring n−1 → 0.
+    e, f, g, u, v : (n, LANES) out: c α/D, c β/D, 1/D and, if ring, rate to and from the last cell over D.
     """
     n, lanes = alpha.shape
     sigma = np.empty(lanes)
     for k in range(lanes):
         sigma[k] = sums[0, k]
-    if not periodic:
+    if not ring:
         for i in range(n - 1):
             for k in range(lanes):
                 inverse = 1.0 / (sigma[k] + c * alpha[i, k])
@@ -85,10 +85,10 @@ def factor(alpha, beta, c, sums, periodic, e, f, g, u, v):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve(e, f, g, u, v, periodic, r):
+def solve(e, f, g, u, v, ring, r):
     """Solve in place: r (n, LANES) is the right-hand side on entry, the solution on exit."""
     n, lanes = r.shape
-    if not periodic:
+    if not ring:
         for i in range(n - 1):
             for k in range(lanes):
                 r[i + 1, k] += e[i, k] * r[i, k]
@@ -114,7 +114,7 @@ def solve(e, f, g, u, v, periodic, r):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve_balance(e, f, g, u, v, sums, periodic, flux, c, r):
+def solve_balance(e, f, g, u, v, sums, ring, flux, c, r):
     """Solve in place with the right-hand side r_i − c (F_i − F_{i−1}); F = flux (n, LANES), per face i+½.
 
     sums : as given to `factor`.   1ᵀ(sums · solution) = 1ᵀr to a few ε of |r| and of the solution, however large cF is.
@@ -124,21 +124,21 @@ def solve_balance(e, f, g, u, v, sums, periodic, flux, c, r):
     for k in range(lanes):
         sigma[k] = sums[0, k]
         rest[k] = r[0, k]
-        if periodic:
+        if ring:
             around[k] = c * flux[n - 1, k]
             last[k] = r[n - 1, k]
-    for i in range(n - 2 if periodic else n - 1):
+    for i in range(n - 2 if ring else n - 1):
         for k in range(lanes):
             front = c * flux[i, k]
             kept = sigma[k] * g[i, k]
             r[i, k] = rest[k] - front + around[k]
-            if periodic:
+            if ring:
                 last[k] += u[i, k] * rest[k] - kept * around[k]
                 around[k] = u[i, k] * front + e[i, k] * around[k]
             rest[k] = r[i + 1, k] + e[i, k] * rest[k] + kept * front
             sigma[k] = sums[i + 1, k] + f[i, k] * sigma[k]
     for k in range(lanes):
-        if periodic:
+        if ring:
             across = c * flux[n - 2, k] - around[k]
             r[n - 2, k] = rest[k] - across
             last[k] = (last[k] + e[n - 2, k] * rest[k] + sigma[k] * g[n - 2, k] * across) * g[n - 1, k]
@@ -147,5 +147,5 @@ def solve_balance(e, f, g, u, v, sums, periodic, flux, c, r):
             r[n - 1, k] = rest[k] * g[n - 1, k]
     for i in range(n - 2, -1, -1):
         for k in range(lanes):
-            back = v[i, k] * last[k] if periodic else 0.0
+            back = v[i, k] * last[k] if ring else 0.0
             r[i, k] = r[i, k] * g[i, k] + f[i, k] * r[i + 1, k] + back

@@ -190,7 +190,7 @@ def create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
     name = axis.name
     centers = file.create_dataset(name, data=axis.centers)
     centers.make_scale(name)
-    boundary = "periodic" if axis.periodic else "no-flux"
+    boundary = str(axis.boundary)
     describe(centers, Label(name, "1", f"{name} coordinate", f"Cell centres; {boundary} boundary."))
     centers.attrs["axis"] = name.upper()
     centers.attrs["bounds"] = f"{name}_bnds"

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import StoreError
 from ..grid import Array, Grid
+from ..grid.boundary import Boundary, boundary_of
 from ..grid.grid import grid_text
 from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, find, opened, python_value, written
@@ -25,7 +26,7 @@ class Run:
     """A run on disk, also one that is running or was killed.  Snapshots are read when asked for.
 
     path : the HDF5 file.   attributes : its attributes, as Python values.   t : (n,) times of the snapshots.
-    edges : cell edges per axis, x first.   periodic : per axis, x first.   diagnostics : name → (n,) values.
+    edges, boundary : cell edges and what the ends are, per axis, x first.   diagnostics : name → (n,) values.
     labels : name → Label, for diagnostics.
     """
 
@@ -33,7 +34,7 @@ class Run:
     attributes: dict[str, Any]
     t: Array
     edges: tuple[Array, ...]
-    periodic: tuple[bool, ...]
+    boundary: tuple[Boundary, ...]
     diagnostics: dict[str, Array]
     labels: dict[str, Label]
 
@@ -43,6 +44,11 @@ class Run:
     def __repr__(self) -> str:
         span = f"t = {self.t[0]:g} to {self.t[-1]:g}" if len(self) else "no snapshot yet"
         return f"Run({self.title!r}, {self.status}: {len(self)} snapshots, {span}, {grid_text(self.edges)})"
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """Whether each axis closes to a ring, x first."""
+        return tuple(bool(boundary.ring) for boundary in self.boundary)
 
     @property
     def folder(self) -> Path:
@@ -61,7 +67,7 @@ class Run:
     def grid(self) -> Grid:
         """The grid of the run; stretched edges agree with the stored ones to rounding."""
         lower, upper = [float(e[0]) for e in self.edges], [float(e[-1]) for e in self.edges]
-        return Grid(lower, upper, [len(e) - 1 for e in self.edges], self.periodic, [_mapping(e) for e in self.edges])
+        return Grid(lower, upper, [len(e) - 1 for e in self.edges], self.boundary, [_mapping(e) for e in self.edges])
 
     @property
     def status(self) -> str:
@@ -202,7 +208,7 @@ def read(path: str | os.PathLike[str]) -> Run:
             attributes=attributes,
             t=file["t"][:count],
             edges=edges,
-            periodic=tuple(python_value(file[a].attrs["boundary"]) == "periodic" for a in axes),
+            boundary=tuple(boundary_of(str(python_value(file[a].attrs["boundary"]))) for a in axes),
             diagnostics={name: values[:count] for name, values in columns.items()},
             labels={name: _label(group[name]) for name in columns},
         )

@@ -206,7 +206,7 @@ def _check_grids(a: Grid, b: Grid) -> None:
             if not axis.uniform:
                 raise CaseError(f"in 2D transport needs cells of one size; axis {axis.name} is stretched. Run without "
                                 "grid.mapping.")  # fmt: skip
-    elif a.x.periodic != b.x.periodic or (a.x.periodic and (a.x.lower, a.x.upper) != (b.x.lower, b.x.upper)):
+    elif a.x.ring != b.x.ring or (a.x.ring and (a.x.lower, a.x.upper) != (b.x.lower, b.x.upper)):
         raise CaseError(
             f"both densities must live on one line or on one circle; found {_kind(a)} and {_kind(b)}. "
             "Give both runs the same grid.boundary, and on a circle the same bounds."
@@ -214,11 +214,11 @@ def _check_grids(a: Grid, b: Grid) -> None:
 
 
 def _kind(grid: Grid) -> str:
-    return f"{'the circle' if grid.x.periodic else 'the line'} [{grid.x.lower:g}, {grid.x.upper:g}]"
+    return f"{'the circle' if grid.x.ring else 'the line'} [{grid.x.lower:g}, {grid.x.upper:g}]"
 
 
 def _coupling(a_grid: Grid, a: Array, b_grid: Grid, b: Array) -> Coupling:
-    return Coupling(a_grid.x.edges, a * a_grid.x.widths, b_grid.x.edges, b * b_grid.x.widths, a_grid.x.periodic)
+    return Coupling(a_grid.x.edges, a * a_grid.x.widths, b_grid.x.edges, b * b_grid.x.widths, a_grid.x.ring == 1)
 
 
 def _found(result: PdhgResult) -> Distance:

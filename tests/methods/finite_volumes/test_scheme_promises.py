@@ -331,7 +331,7 @@ def test_backward_euler_solves_its_equation(problem):
     phi = np.zeros_like(rho) if flow.potential is None else flow.potential
     state, phi, kappa = (np.asarray(z, dtype=np.longdouble) for z in (new.rho, phi, problem.kappa))
     flux = reference_flux(problem.kind, state, np.roll(state, -1), np.roll(phi, -1) - phi, kappa) / axis.distances
-    if not axis.periodic:
+    if not axis.ring:
         flux[-1] = 0
     residual = axis.widths * (state - rho) + new.dt * (flux - np.roll(flux, 1))
     m = problem.kind if not problem.linear else 1.0

@@ -72,7 +72,7 @@ def _potential(flow: Flow) -> Callable[..., Array]:
 def holley_stroock(flow: Flow) -> float:
     """λ > 0 by comparison; 0 where the exponential underflows."""
     kappa, grid = flow.internal.kappa, flow.grid
-    plain = [kappa * ((2 if axis.periodic else 1) * np.pi / axis.length) ** 2 for axis in grid.axes]
+    plain = [kappa * ((2 if axis.ring else 1) * np.pi / axis.length) ** 2 for axis in grid.axes]
     if flow.potential is None:
         return float(min(plain))
     places, values = _read(grid, _potential(flow))
@@ -84,7 +84,7 @@ def holley_stroock(flow: Flow) -> float:
         return float(min(_on_axis(axis, x, part, kappa, base) for axis, x, part, base in each))
     found = [min(plain) * np.exp(-np.ptp(values) / kappa)]
     x, y = places[0], places[1][:, None]
-    if not any(axis.periodic for axis in grid.axes):
+    if not any(axis.ring for axis in grid.axes):
         j, i = np.unravel_index(np.argmin(values), values.shape)
         for x0, y0 in ((x[i], y[j, 0]), (x.mean(), y.mean())):
             square = 0.5 * ((x - x0) ** 2 + (y - y0) ** 2)
@@ -123,7 +123,7 @@ def _separated(values: Array) -> list[Array] | None:
 def _on_axis(axis: Axis, x: Array, values: Array, kappa: float, plain: float) -> float:
     """The best bound for a potential of one variable, read at x; `plain` is the constant without any."""
     found = [plain * np.exp(-np.ptp(values) / kappa)]
-    if axis.periodic:
+    if axis.ring:
         return float(found[0])
     for c in _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
         psi = values - 0.5 * c * (x - x.mean()) ** 2

@@ -85,7 +85,7 @@ class Continuum:
     """π at the points of a quadrature of the box, for a flow that has a Gibbs state.  Raises CaseError for others."""
 
     def __init__(self, flow: Flow) -> None:
-        self._periodic = flow.grid.x.periodic
+        self._ring = flow.grid.x.ring
         self._log_pi_cells = flow.unit_gibbs[1]
         self._nodes = [_between_centres(axis) for axis in flow.grid.axes]
         self._lay_out(flow, _parts(flow, np.inf))
@@ -207,7 +207,7 @@ class Continuum:
         edges = np.append(np.ravel(n.lower[:, None] + steps), n.lower[-1] + n.width[-1])
         logs = self._log_pi.reshape(shape), (self._log_pi + between).reshape(shape)
         pi, full = (np.sum(self._weights.reshape(shape) * np.exp(log), axis=1) for log in logs)
-        if self._periodic:
+        if self._ring:
             return math.sqrt(mass) * Coupling(edges, full / full.sum(), edges, pi / pi.sum(), True).w2
         span = self._at[POINTS[0] - 1] - self._at[0]
         with np.errstate(invalid="ignore"):
@@ -218,7 +218,7 @@ class Continuum:
 def _parts(flow: Flow, width: float) -> int:
     """Sub-cells between two centres, where π is that wide; in 1D an even number: none lies astride the middle."""
     dim, axes = flow.grid.dim, flow.grid.axes
-    least = LEAST_ON_CIRCLE if dim == 1 and axes[0].periodic else LEAST[dim - 1]
+    least = LEAST_ON_CIRCLE if dim == 1 and axes[0].ring else LEAST[dim - 1]
     wanted = max(max(least / a.size, WITHIN[dim - 1] * float(a.widths.max()) / width) for a in axes)
     parts = math.ceil(min(wanted, (MOST[dim - 1] / flow.grid.size) ** (1 / dim)))
     return max(4, parts + parts % 2) if dim == 1 else max(1, parts)
@@ -227,7 +227,7 @@ def _parts(flow: Flow, width: float) -> int:
 def _between_centres(axis: Axis) -> _Nodes:
     """The stretches between neighbouring centres; under no-flux also the half cells at the walls, with constant w."""
     n, centers = axis.size, axis.centers
-    if axis.periodic:
+    if axis.ring:
         cells = np.arange(n)
         return _Nodes(centers, axis.distances, cells, (cells + 1) % n)
     ends = np.concatenate([[axis.lower], centers, [axis.upper]])

@@ -61,7 +61,7 @@ def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
     rough = _least(second) - _least(sixth) > ROUGH * np.nanmax(np.abs(np.nan_to_num(second)))
     found, unsure = _lowest(read, places, inside, rough)
     sides = [
-        (None,) if axis.periodic else (None, (axis.lower, REACH * step), (axis.upper, -REACH * step))
+        (None,) if axis.ring else (None, (axis.lower, REACH * step), (axis.upper, -REACH * step))
         for axis, step in zip(grid.axes, steps, strict=True)
     ]
     for walls in product(*sides):
@@ -170,7 +170,7 @@ def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[f
 
 def _wrapped(axis: Axis, places: Array) -> Array:
     """Places on an axis, brought back to it where it is a circle."""
-    if not axis.periodic:
+    if not axis.ring:
         return places
     outside = (places < axis.lower) | (places > axis.upper)
     return np.where(outside, axis.lower + np.mod(places - axis.lower, axis.length), places)
@@ -181,4 +181,4 @@ def _inside(axis: Axis, margin: float, dim: int) -> Array:
     cells = np.sort(np.concatenate([axis.edges, axis.centers]))
     cells = cells[:: max(1, -(-len(cells) // MOST_POINTS[dim - 1]))]
     places = np.union1d(cells, np.linspace(axis.lower, axis.upper, LEAST_POINTS[dim - 1]))
-    return places if axis.periodic else np.unique(np.clip(places, axis.lower + margin, axis.upper - margin))
+    return places if axis.ring else np.unique(np.clip(places, axis.lower + margin, axis.upper - margin))

@@ -42,12 +42,12 @@ class Level:
     """One level: c, w = 1/D, right-hand side f, solution u (ny, nx); conductances gx, gy, seam; transfers to the next.
 
     gx : (ny, nx+1), gx[j, i] between (j, i−1) and (j, i); gy : (ny+1, nx); their borders are zero.
-    seam : (ny+nx,) conductances of the periodic faces: of each row between its ends, then of each column.
+    seam : (ny+nx,) conductances of the faces that close rings: of each row between its ends, then of each column.
     edges : (2, ny+nx) work: values at the lower and upper ends of each row, then of each column.
     parents : (ny+nx,) coarse row of each row, then coarse column of each column.
     kind : how columns are merged: 1 not at all, 2 in regular pairs, 0 as parents says.
     ratios : (ny+nx,) d_σ/d_coarse of the face below each row, then left of each column; 0 inside coarse cells, the
-        periodic face first.
+        closing face first.
     """
 
     c: Array
@@ -66,15 +66,15 @@ class Level:
 def build_levels(grid: Grid) -> list[Level]:
     """The levels of a grid, down to the one that is solved directly."""
     widths: list[Array] = [grid.y.widths if grid.dim == 2 else np.ones(1), grid.x.widths]
-    periodic = [grid.dim == 2 and grid.axes[-1].periodic, grid.x.periodic]
+    ring = [grid.dim == 2 and grid.axes[-1].ring, grid.x.ring]
     levels: list[Level] = []
     while True:
         ny, nx = len(widths[0]), len(widths[1])
-        done = grid.dim == 1 or ny * nx * nx * (1 + periodic[0]) <= DIRECT_WORK
+        done = grid.dim == 1 or ny * nx * nx * (1 + ring[0]) <= DIRECT_WORK
         limit = 0.0 if done else _limit(widths)
         maps = [_merge(w, limit) for w in widths]
         coarse: list[Array] = [np.bincount(m, w) for m, w in zip(maps, widths, strict=True)]
-        ratios = [_ratios(widths[k], coarse[k], maps[k], periodic[k]) for k in range(2)]
+        ratios = [_ratios(widths[k], coarse[k], maps[k], ring[k]) for k in range(2)]
         c, w, f, u = np.zeros((4, ny, nx))
         gx, gy, seam, edges = np.zeros((ny, nx + 1)), np.zeros((ny + 1, nx)), np.zeros(ny + nx), np.zeros((2, ny + nx))
         transfer = (_kind(maps[1]), np.concatenate(maps), np.concatenate(ratios))
@@ -114,14 +114,14 @@ def _kind(parent: Array) -> int:
     return 2 if np.array_equal(parent, index // 2) else 0
 
 
-def _ratios(fine: Array, coarse: Array, parent: Array, periodic: bool) -> Array:
+def _ratios(fine: Array, coarse: Array, parent: Array, ring: int) -> Array:
     """(n,) d_σ/d_coarse of the face below each cell, 0 inside a coarse cell; entry 0 is the seam."""
     out = np.zeros(len(fine))
     lower = np.arange(-1, len(fine) - 1)
     crossing = parent[lower] != parent
     distance = coarse[parent[lower]] + coarse[parent]
     out[crossing] = ((fine[lower] + fine) / distance)[crossing]
-    if not periodic:
+    if not ring:
         out[0] = 0.0
     return out
 

@@ -35,14 +35,14 @@ class Multigrid:
     """Solver for A u = f on a grid; the hierarchy is allocated once and filled by `setup`.
 
     Arrays are (ny, nx), in 1D (1, nx).  Faces as in the grid: gx[j, i] lies between (j, i) and (j, i+1); the last one
-    is the periodic face and must be 0 under no-flux.
+    is the face that closes a ring, and must be 0 without one.
     """
 
     def __init__(self, grid: Grid) -> None:
         self.shape = grid.shape if grid.dim == 2 else (1, grid.size)
         self._levels = build_levels(grid)
         rows, width = self._levels[-1].c.shape if grid.dim == 2 else (grid.size, 1)
-        self._network = Network(rows, width, grid.axes[-1].periodic)
+        self._network = Network(rows, width, grid.axes[-1].ring)
         self._rings = [np.zeros((2, 4, level.c.shape[1] + 2)) for level in self._levels]
         self._lines = [np.zeros((2, level.c.shape[1])) for level in self._levels]
         parity = np.add.outer(np.arange(2), np.arange(self.shape[1])) % 2

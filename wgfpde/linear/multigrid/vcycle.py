@@ -7,7 +7,7 @@ coarse correction e, and the post-smoothing (black, then red, the adjoint order)
 two passes over memory, `descend` (smooth, residual, restrict) and `ascend` (prolong, smooth), each a wavefront over
 rows that live in cache; the iterate between them is never stored.
 
-Faces across a periodic seam are left out of the smoother, whatever the parity of the axis, and put back in the
+Faces across a ring seam are left out of the smoother, whatever the parity of the axis, and put back in the
 residual: with M = D − (lower part) this keeps M + Mᵀ − A ≥ 0, so the cycle stays symmetric positive definite.
 
 Rows with D = 0 have 1/D := 0: they receive 0 and pass nothing on.
@@ -94,7 +94,7 @@ def _dot_row(a, b, j):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_seam(j, w, parity, seam, edges, out, k, shift):
-    """Add the inflow g u/D through the periodic seams, from the values before smoothing, to row k of out."""
+    """Add the inflow g u/D through the ring seams, from the values before smoothing, to row k of out."""
     ny, nx = w.shape
     if seam[j] > 0.0:
         out[k, shift] += parity[0] * w[j, 0] * (seam[j] * edges[1, j])

@@ -11,7 +11,7 @@ Second order is extrapolated backward Euler, 2ρ_{dt/2,dt/2} − ρ_dt, repaired
 a guarded step is ρ_{dt/2,dt/2} itself, which dissipates.
 Reference: Hairer, Wanner (1996), Solving ODEs II, sec. IV.9.
 
-Fields are (n, lines), faces i+½ in row i, the last row being the periodic face.
+Fields are (n, lines), faces i+½ in row i, the last row being the face that closes a ring.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def array_sweep(internal: Internal, rho: Array, phi: Array, lines: Lines, dt: fl
         new = low if guard else 2.0 * low - whole
         anti = 0.5 * dt * (first + second) - dt * flux
         for k in np.flatnonzero(np.any(new < 0.0, axis=0)):
-            touched += correct_fluxes(low, anti, lines.widths, lines.periodic, k, new)
+            touched += correct_fluxes(low, anti, lines.widths, lines.ring, k, new)
     kept, _, mass = restore_mass(new, old, lines.widths, lines.count)
     rho[:] = new if lines.direction != X else new.T
     return np.array([[touched, newton.left_over, newton.iterations, float(newton.failed or not kept), mass]])
@@ -60,7 +60,7 @@ class _Newton:
     def __init__(self, internal: Internal, phi: Array, lines: Lines) -> None:
         self.p, self.law = internal, cast(ArrayLaw, internal.law)
         self.h, self.d = lines.widths[:, None], lines.distances[:, None]
-        self.periodic, self.faces = lines.periodic, lines.n if lines.periodic else lines.n - 1
+        self.ring, self.faces = lines.ring, lines.n if lines.ring else lines.n - 1
         self.dphi = np.roll(phi, -1, axis=0)[: self.faces] - phi[: self.faces]
         self.iterations, self.left_over, self.failed = 0, 0.0, False
 
@@ -97,7 +97,7 @@ class _Newton:
 
     def _rows(self, values: Array) -> Array:
         """Per face (n, lines): a last row of zeros where lines do not close."""
-        return values if self.periodic else np.vstack([values, np.zeros((1, values.shape[1]))])
+        return values if self.ring else np.vstack([values, np.zeros((1, values.shape[1]))])
 
     def _rounding(self, new: Array, old: Array, face: TwoPoint, dt: float) -> Array:
         """ε times the absolute terms of R and their sensitivity to the rounding of ρ, per line."""
@@ -110,13 +110,13 @@ class _Newton:
         sums = np.array(np.broadcast_to(self.h, new.shape))
         move = np.array(self.h * (old - new))
         parts = self._factor(left, right, dt, sums)
-        solve_balance(*parts, sums, self.periodic, np.ascontiguousarray(flux), dt, move)
+        solve_balance(*parts, sums, self.ring, np.ascontiguousarray(flux), dt, move)
         return move
 
     def _factor(self, left: Array, right: Array, dt: float, sums: Array) -> tuple[Array, ...]:
         room = np.zeros((5, *sums.shape))
         parts = room[0], room[1], room[2], room[3], room[4]
-        factor(np.ascontiguousarray(left), np.ascontiguousarray(right), dt, sums, self.periodic, *parts)
+        factor(np.ascontiguousarray(left), np.ascontiguousarray(right), dt, sums, self.ring, *parts)
         return parts
 
     def _finish(self, new: Array, old: Array, face: TwoPoint, flux: Array, dt: float) -> tuple[Array, Array]:
@@ -136,5 +136,5 @@ class _Newton:
         left, right = np.where(forth, out, back), np.where(forth, back, out)
         sums = np.array(np.broadcast_to(self.h, new.shape))
         found = np.array(self.h * old)
-        solve(*self._factor(left, right, dt, sums), self.periodic, found)
+        solve(*self._factor(left, right, dt, sums), self.ring, found)
         return found, left * found - right * np.roll(found, -1, axis=0)

@@ -26,7 +26,7 @@ TINY = 1e-290
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_fluxes(low, anti, h, periodic, k, out):
+def correct_fluxes(low, anti, h, ring, k, out):
     """Flux-corrected transport on lane k: out = low − ∂(limited anti), out ≥ 0.
 
     low, anti, out : (n, LANES); anti is time-integrated, per face i+½.  Returns the number of limited cells.
@@ -35,22 +35,22 @@ def correct_fluxes(low, anti, h, periodic, k, out):
     share = np.empty(n)
     limited = 0
     for i in range(n):
-        right = anti[i, k] if (i < n - 1 or periodic) else 0.0
-        left = anti[i - 1, k] if (i > 0 or periodic) else 0.0
+        right = anti[i, k] if (i < n - 1 or ring) else 0.0
+        left = anti[i - 1, k] if (i > 0 or ring) else 0.0
         leaving = max(right, 0.0) + max(-left, 0.0)
         room = (1.0 - 4.0 * EPS) * h[i] * low[i, k]
         share[i] = 1.0
         if leaving > room:
             share[i] = room / leaving if room > TINY else 0.0
             limited += 1
-    faces = n if periodic else n - 1
+    faces = n if ring else n - 1
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
         flux = anti[i, k] * (share[i] if anti[i, k] > 0.0 else share[j])
         anti[i, k] = flux
     for i in range(n):
-        right = anti[i, k] if (i < n - 1 or periodic) else 0.0
-        left = anti[i - 1, k] if (i > 0 or periodic) else 0.0
+        right = anti[i, k] if (i < n - 1 or ring) else 0.0
+        left = anti[i - 1, k] if (i > 0 or ring) else 0.0
         gain = max(-right, 0.0) + max(left, 0.0)
         loss = max(right, 0.0) + max(-left, 0.0)
         out[i, k] = ((h[i] * low[i, k] - loss) + gain) / h[i]

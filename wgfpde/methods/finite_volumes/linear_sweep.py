@@ -28,7 +28,7 @@ SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard, code, kappa, out, stats):
+def sweep(first, last, rho, phi, direction, a, b, h, ring, dt, order, guard, code, kappa, out, stats):
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
@@ -36,7 +36,7 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
     """
     n, lanes = a.shape[1:]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    extra = n if periodic else 1
+    extra = n if ring else 1
     work = np.zeros((10, n, lanes))
     wrap = np.zeros((2, extra, lanes))
     old, potential, stage, new, half, low = work[4], work[5], work[6], work[7], work[8], work[9]
@@ -52,14 +52,14 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            _two_solves(a[q], b[q], span, weight, h, periodic, old, work, wrap, one, two)
+            _two_solves(a[q], b[q], span, weight, h, ring, old, work, wrap, one, two)
             if order == 1 or not (guard or _negative(new)):
                 break
         if attempt == 1:
             if guard:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], h, periodic, dt, guard, code, kappa, count
+                old, stage, new, half, low, potential, a[q], b[q], h, ring, dt, guard, code, kappa, count
             )
         kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
         stats[q, 3] = 0.0 if kept else 1.0
@@ -67,14 +67,14 @@ def sweep(first, last, rho, phi, direction, a, b, h, periodic, dt, order, guard,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _two_solves(a, b, span, weight, h, periodic, old, work, wrap, one, two):
+def _two_solves(a, b, span, weight, h, ring, old, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
     SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
     """
     n, lanes = old.shape
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
-    factor(a, b, span, work[SUMS], periodic, e, f, g, u, v)
+    factor(a, b, span, work[SUMS], ring, e, f, g, u, v)
     for stage in range(2 if weight > 0.0 else 1):
         for i in range(n):
             for k in range(lanes):
@@ -84,7 +84,7 @@ def _two_solves(a, b, span, weight, h, periodic, old, work, wrap, one, two):
                     one[i, k] = first
                     start = first if weight == 1.0 else start + weight * (first - start)
                 two[i, k] = h[i] * start
-        solve(e, f, g, u, v, periodic, two)
+        solve(e, f, g, u, v, ring, two)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -98,7 +98,7 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard, code, kappa, count):
+def _repair(old, stage, new, half, low, potential, a, b, h, ring, dt, guard, code, kappa, count):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
@@ -106,7 +106,7 @@ def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard,
     n, lanes = new.shape
     anti = np.zeros((n, lanes))
     touched = 0
-    for i in range(n if periodic else n - 1):
+    for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(lanes):
             high = (1.0 - GAMMA) * (a[i, k] * stage[i, k] - b[i, k] * stage[j, k])
@@ -118,7 +118,7 @@ def _repair(old, stage, new, half, low, potential, a, b, h, periodic, dt, guard,
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            touched += correct_fluxes(low, anti, h, periodic, k, new)
+            touched += correct_fluxes(low, anti, h, ring, k, new)
         if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n
     return touched

@@ -13,7 +13,7 @@ rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, a
 h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
 rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
-Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), periodic), `law` = (κ (lanes,), m).
+Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), ring), `law` = (κ (lanes,), m).
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ SCRATCH = 11
 @njit(cache=True, nogil=True, error_model="numpy")
 def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm):
     """R (res), its fluxes and their derivatives (left, −right), ‖R‖₁ per lane (norm), and q = ρ^(m−1)."""
-    h, inverse_d, periodic = geometry
+    h, inverse_d, ring = geometry
     kappa, m = law
     n = new.shape[0]
-    faces = n if periodic else n - 1
+    faces = n if ring else n - 1
     if m == 2.0:
         for i in range(n):
             for k in range(count):
@@ -55,7 +55,7 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
         _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate)
     for k in range(count):
         norm[k] = 0.0
-        if not periodic:
+        if not ring:
             flux[n - 1, k] = 0.0
     for i in range(n):
         back = i - 1 if i > 0 else n - 1
@@ -89,7 +89,7 @@ def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, ri
 @njit(cache=True, nogil=True, error_model="numpy")
 def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
     """floor (lanes,) = ε times the sum of the absolute terms of R, and of their sensitivity to the rounding of ρ."""
-    h, inverse_d, periodic = geometry
+    h, inverse_d, ring = geometry
     kappa, m = law
     n = new.shape[0]
     power_terms = 1.0 + m / abs(m - 1.0)
@@ -98,7 +98,7 @@ def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
     for i in range(n):
         for k in range(count):
             floor[k] += h[i] * (new[i, k] + old[i, k])
-    for i in range(n if periodic else n - 1):
+    for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             a, b = new[i, k], new[j, k]
@@ -119,7 +119,7 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
     left_over : (lanes,) out, ‖R‖₁ before the last move.   stuck : (lanes,) out, whether a lane failed.
     Returns the number of iterations.
     """
-    h, _, periodic = geometry
+    h, _, ring = geometry
     _, m = law
     n, lanes = new.shape
     q, left, right, gate, res, base, step, sums = (
@@ -168,20 +168,20 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
         for i in range(n):
             for k in range(lanes):
                 sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
-        factor(left, right, dt, sums, periodic, e, f, g, extra[0], extra[1])
+        factor(left, right, dt, sums, ring, e, f, g, extra[0], extra[1])
         if last:
-            solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, 0.0, res)
+            solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, 0.0, res)
             break
         for i in range(n):
             for k in range(count):
                 res[i, k] = h[i] * (old[i, k] - new[i, k])
-        solve_balance(e, f, g, extra[0], extra[1], sums, periodic, flux, dt, res)
+        solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, dt, res)
         iterations += 1
         _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
     for i in range(n):
         for k in range(count):
             new[i, k] = res[i, k]
-    for i in range(n if periodic else n - 1):
+    for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
@@ -233,12 +233,12 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
     move the state by dt/h² times that rounding.  So the rate back holds the share of −Δp, and of −M ΔU' where M is the
     donor's (2ρ for m ≥ 2, ωρ for m < 2), of the cell the flux goes to; for m < 1, where U' < 0, of the one it leaves.
     """
-    h, inverse_d, periodic = geometry
+    h, inverse_d, ring = geometry
     kappa, m = law
     n = new.shape[0]
     upwind = 2.0 if m >= 2.0 else 1.0
     slope = m / abs(m - 1.0)
-    for i in range(n if periodic else n - 1):
+    for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             a, b, value = new[i, k], new[j, k], flux[i, k]

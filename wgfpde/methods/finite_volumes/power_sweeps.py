@@ -34,7 +34,7 @@ EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, order, guard, kappa, m, lanes, stats):
+def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order, guard, kappa, m, lanes, stats):
     """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
@@ -42,9 +42,9 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, periodic, dt, or
     """
     n = h.shape[0]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    geometry = (h, inverse_d, periodic)
+    geometry = (h, inverse_d, ring)
     work = np.zeros((SCRATCH, n, lanes))
-    extra = np.zeros((2, n if periodic else 1, lanes))
+    extra = np.zeros((2, n if ring else 1, lanes))
     state = np.zeros((9, n, lanes))
     old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
     scale, strength = np.ones(lanes), np.ones(lanes)
@@ -219,7 +219,7 @@ def _combine(state, dt, geometry, law, count, guard, chosen):
     """
     old, potential, new, low = state[OLD], state[POTENTIAL], state[RESULT], state[LOW]
     flux, flux_half, flux_full = state[FLUX], state[FLUX_HALF], state[FLUX_FULL]
-    h, _, periodic = geometry
+    h, _, ring = geometry
     n = old.shape[0]
     touched = 0
     for i in range(n):
@@ -235,7 +235,7 @@ def _combine(state, dt, geometry, law, count, guard, chosen):
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            touched += correct_fluxes(low, flux, h, periodic, k, new)
+            touched += correct_fluxes(low, flux, h, ring, k, new)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched

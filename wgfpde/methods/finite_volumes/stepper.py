@@ -72,7 +72,7 @@ class FiniteVolumes:
         """
         grid = self.flow.grid
         cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal))
+        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal))
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)

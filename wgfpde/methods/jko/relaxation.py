@@ -23,7 +23,7 @@ def relax(bad, phi, tau_v, rho0, volume, code, c, m, reach, ax, ay):
     """φ ← the maximiser of D in its own cell, for the cells with bad > 0, one after another; D never falls.
 
     All arrays (ny, nx).   reach : longest step of Newton, and 1e-5 of it the accuracy.
-    Cells on a periodic axis of two cells are left alone.
+    Cells on a ring of two cells are left alone.
     """
     ny, nx = phi.shape
     js, is_, a = np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4)

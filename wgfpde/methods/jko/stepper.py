@@ -72,7 +72,7 @@ class Jko:
         what only hard steps call."""
         grid = self.flow.grid
         cube = [0.0] * grid.dim, [1.0] * grid.dim, [32] * grid.dim
-        small = Flow(Grid(*cube, [axis.periodic for axis in grid.axes]), Energy(self.flow.internal, _hill))
+        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal, _hill))
         cells = np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
         bump = 1.0 + cells if self.flow.internal.law.linear_diffusion else np.maximum(cells - 0.4, 0.0)
         algorithm, inner_steps, _, _, congestion = self.options

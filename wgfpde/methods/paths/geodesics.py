@@ -34,7 +34,7 @@ class Geodesic:
     def warm_up(self) -> None:
         """Compile, or load, the kernels of both methods in 2D: one short path on a few cells, far enough for both."""
         if self._path.grid.dim == 2:
-            small = Grid([0.0, 0.0], [1.0, 1.0], [24, 24], [axis.periodic for axis in self._path.grid.axes])
+            small = Grid([0.0, 0.0], [1.0, 1.0], [24, 24], [axis.boundary for axis in self._path.grid.axes])
             start = 1.0 + np.where(np.arange(24) < 8, 9.0, 0.0)[:, None] + small.x.centers
             solve(small, start, start[::-1].copy(), 2, 1e-2, None, 1)
 

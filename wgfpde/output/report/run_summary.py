@@ -76,12 +76,12 @@ def advice(run: Run) -> str:
 def axes(run: Run) -> list[dict[str, Any]]:
     """Per axis, x first: {name, cells, lower, upper, boundary, stretched, smallest_cell, largest_cell}."""
     found = []
-    for name, edges, periodic in zip(AXIS_NAMES, run.edges, run.periodic, strict=False):
+    for name, edges, boundary in zip(AXIS_NAMES, run.edges, run.boundary, strict=False):
         widths = np.diff(edges)
         rounding = 1e-9 * float(np.max(np.abs(edges)))
         found.append({
             "name": name, "cells": len(widths), "lower": float(edges[0]), "upper": float(edges[-1]),
-            "boundary": "periodic" if periodic else "no-flux", "stretched": bool(np.ptp(widths) > rounding),
+            "boundary": str(boundary), "stretched": bool(np.ptp(widths) > rounding),
             "smallest_cell": float(widths.min()), "largest_cell": float(widths.max()),
         })  # fmt: skip
     return found

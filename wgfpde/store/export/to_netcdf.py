@@ -56,8 +56,8 @@ def _add_tables(run: Run, file: h5py.File, chosen: Sequence[int]) -> None:
     time.attrs["axis"] = "T"
     time.make_scale("t")
     vertices = create_vertices(file)
-    for name, edges, periodic in zip(AXIS_NAMES, run.edges, run.periodic, strict=False):
-        create_axis(file, Axis(name, edges, periodic, uniform=False), vertices)
+    for name, edges, boundary in zip(AXIS_NAMES, run.edges, run.boundary, strict=False):
+        create_axis(file, Axis(name, edges, boundary, uniform=False), vertices)
     for label in run.labels.values():
         _variable(file, label, run.diagnostics[label.name][chosen]).dims[0].attach_scale(time)
     count = len(run.steps["t"])

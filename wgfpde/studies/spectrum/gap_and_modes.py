@@ -84,7 +84,7 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
     """
     generator = Generator(flow)
     check_count(k, generator.cells)
-    if flow.grid.dim == 1 and not flow.grid.x.periodic:
+    if flow.grid.dim == 1 and not flow.grid.x.ring:
         values, f = _chain(generator, k)
         method = "bisection, none missed by their count"
     else:

@@ -144,7 +144,7 @@ class Family:
 
 def default_measures(flow: Flow) -> list[str]:
     """The usual order parameters, one for each axis: order_x on a circle, else mean_x."""
-    return [f"order_{axis.name}" if axis.periodic else f"mean_{axis.name}" for axis in flow.grid.axes]
+    return [f"order_{axis.name}" if axis.ring else f"mean_{axis.name}" for axis in flow.grid.axes]
 
 
 def measured(flow: Flow, rho: Array, name: str) -> float:

@@ -188,7 +188,7 @@ def _gaussian(flow: Flow, cell: tuple[int, ...]) -> Array:
         index[along] = slice(None)
         line = np.zeros(axis.size) if flow.potential is None else flow.potential[tuple(index)]
         shift = coordinate - axis.centers[cell[along]] - _vertex(axis, line, cell[along])
-        if axis.periodic:
+        if axis.ring:
             shift = shift - axis.length * np.round(shift / axis.length)
         exponent = exponent - 0.5 * (shift / (WIDTH * axis.length)) ** 2
     return np.exp(exponent)
@@ -196,7 +196,7 @@ def _gaussian(flow: Flow, cell: tuple[int, ...]) -> Array:
 
 def _vertex(axis: Axis, line: Array, i: int) -> float:
     """How far from centre i the parabola through three neighbours is extremal; a symmetric V so has its own centre."""
-    if not axis.periodic and i in (0, axis.size - 1):
+    if not axis.ring and i in (0, axis.size - 1):
         return 0.0
     back, front = axis.distances[i - 1], axis.distances[i]
     before, after = (line[i] - line[i - 1]) / back, (line[(i + 1) % axis.size] - line[i]) / front
@@ -219,7 +219,7 @@ def _places(flow: Flow) -> list[tuple[int, ...]]:
             shape[along] = axis.size
             valley = hill = (np.arange(axis.size) == axis.size // 2).reshape(shape)
         else:
-            before, after = (_neighbour(potential, along, step, axis.periodic) for step in (1, -1))
+            before, after = (_neighbour(potential, along, step, axis.ring) for step in (1, -1))
             valley = (potential < before) & (potential <= after)
             hill = (potential > before) & (potential >= after)
         low, saddle = low & valley, saddle & (valley | hill)
@@ -230,10 +230,10 @@ def _places(flow: Flow) -> list[tuple[int, ...]]:
     return chosen[:GAUSSIANS]
 
 
-def _neighbour(values: Array, along: int, step: int, periodic: bool) -> Array:
+def _neighbour(values: Array, along: int, step: int, ring: int) -> Array:
     """The value in the next cell on one side; inf beyond a wall."""
     shifted = np.roll(values, step, along)
-    if not periodic:
+    if not ring:
         index: list[slice | int] = [slice(None)] * values.ndim
         index[along] = 0 if step == 1 else -1
         shifted[tuple(index)] = np.inf

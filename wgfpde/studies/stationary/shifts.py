@@ -24,7 +24,7 @@ def free_axes(flow: Flow, rho: Array) -> tuple[str, ...]:
     for k, axis in enumerate(flow.grid.axes):
         along = flow.grid.dim - 1 - k
         varies = 0.0 if flow.potential is None else float(np.ptp(flow.potential, axis=along).max())
-        walls = 0.0 if axis.periodic else float(np.take(rho, [0, -1], along).max())
+        walls = 0.0 if axis.ring else float(np.take(rho, [0, -1], along).max())
         if axis.uniform and varies <= 1e-12 * scale and walls <= WALLS * float(rho.max()):
             found.append(axis.name)
     return tuple(found)

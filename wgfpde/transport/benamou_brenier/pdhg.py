@@ -230,7 +230,7 @@ class Iteration:
 
     def _iterate(self) -> None:
         end, rows, cells = self.problem.end, self.x.shape[2], self.continuity.cells
-        wraps = [axis.periodic for axis in self.problem.grid.axes] + [False]
+        wraps = [axis.ring for axis in self.problem.grid.axes] + [0]
         self.continuity.descend(self.x, self.y, self.problem.rho0, self.bar)
         self.continuity.project()
         self.continuity.advance(RELAXATION, self.x, self.bar)

@@ -51,7 +51,7 @@ class Problem:
         if shape == [axis.size for axis in self.grid.axes]:
             return None
         axes = self.grid.axes
-        grid = Grid([a.lower for a in axes], [a.upper for a in axes], shape, [a.periodic for a in axes])
+        grid = Grid([a.lower for a in axes], [a.upper for a in axes], shape, [a.boundary for a in axes])
         volume = grid.volume / grid.size
         end = self.end.with_values(_average(self.end.v, grid), volume)
         return Problem(grid, _average(self.rho0, grid), end, (self.steps + 1) // 2)
@@ -80,7 +80,7 @@ def carried(guess: Guess, rho0: Array, problem: Problem) -> Guess:
     shape = problem.rho0.shape
     if guess.phi.shape[1:] == shape:
         return moved
-    wraps = [False, *(axis.periodic for axis in reversed(problem.grid.axes))][-2:]
+    wraps = [0, *(axis.ring for axis in reversed(problem.grid.axes))][-2:]
     momentum = np.empty((2, problem.steps, *shape))
     for part in range(2):
         momentum[part] = _in_space(moved.momentum[part], shape, wraps, face=1 - part)
@@ -112,10 +112,10 @@ def _in_time(field: Array, steps: int, offset: float, axis: int = 0) -> Array:
     if size == steps or field.shape[axis] == 1:
         return np.repeat(field, count, axis) if field.shape[axis] == 1 else field.copy()
     place = (np.arange(count) + offset) * (size / steps) - offset
-    return _interpolate(field, place, axis, False)
+    return _interpolate(field, place, axis, 0)
 
 
-def _in_space(field: Array, shape: tuple[int, ...], wraps: list[bool], face: int = -1) -> Array:
+def _in_space(field: Array, shape: tuple[int, ...], wraps: list[int], face: int = -1) -> Array:
     """Bilinear interpolation of (N, ny, nx) cell values, or of values on the faces across array axis `face`."""
     for d in range(2):
         n, size = field.shape[1 + d], shape[d]
@@ -126,7 +126,7 @@ def _in_space(field: Array, shape: tuple[int, ...], wraps: list[bool], face: int
     return np.ascontiguousarray(field)
 
 
-def _interpolate(field: Array, place: Array, axis: int, wraps: bool) -> Array:
+def _interpolate(field: Array, place: Array, axis: int, wraps: int) -> Array:
     """Linear interpolation at fractional indices; outside: round the circle, or extended linearly."""
     n = field.shape[axis]
     lower = np.floor(place).astype(int)

@@ -1,0 +1,58 @@
+"""Walls are values: names, pairs, rings, and what is refused."""
+
+import pytest
+
+import wgfpde as wgf
+from wgfpde.errors import CaseError
+from wgfpde.grid import Grid
+from wgfpde.grid.boundary import NO_FLUX, PERIODIC, Boundary, boundary_of
+
+
+@pytest.mark.parametrize("ends", ["periodic", ("periodic", "periodic"), True, Boundary(PERIODIC, PERIODIC)])
+def test_a_ring(ends):
+    found = boundary_of(ends)
+    assert found == Boundary(PERIODIC, PERIODIC) and found.ring == 1 and str(found) == "periodic"
+    assert Grid([0.0], [1.0], [4], ends if not isinstance(ends, tuple) else [ends]).x.boundary == found
+
+
+@pytest.mark.parametrize("ends", ["no-flux", ["no-flux", "no-flux"], False, Boundary(), "no-flux, no-flux"])
+def test_walls(ends):
+    found = boundary_of(ends)
+    assert found == Boundary(NO_FLUX, NO_FLUX) and found.ring == 0 and found.names == ("no-flux", "no-flux")
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ("wall", """expected "no-flux" or "periodic", .*found 'wall'"""),
+        (["no-flux"] * 3, "a pair, found"),
+        (["no-flux", "periodic"], 'joins the two ends of an axis: .*found \\["no-flux", "periodic"\\]'),
+    ],
+)
+def test_what_is_refused(ends, words):
+    with pytest.raises(CaseError, match=words):
+        boundary_of(ends)
+
+
+def test_each_end_of_each_axis_in_a_case_file():
+    """A pair of names is the same boundary as one name for both."""
+    base = ["grid.shape=[8, 8]", "time.end=0.01", "output.every=0.01", "solver.dt=0.005"]
+    name, pair = (["no-flux", "periodic"], [["no-flux", "no-flux"], ["periodic", "periodic"]])
+    runs = []
+    for boundary in (name, pair):
+        runs.append(wgf.run(wgf.load("heat_2d", base), progress=False, grid={"boundary": boundary}))
+    assert (runs[0].rho[-1] == runs[1].rho[-1]).all()
+    assert runs[0].periodic == runs[1].periodic == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "words"),
+    [
+        (["no-flx", "no-flux"], r'grid\.boundary\[0\]: expected "no-flux" or "periodic", found "no-flx"; did you mean'),
+        (["no-flux", ["no-flux", "periodic"]], r'grid\.boundary\[1\]: "periodic" joins the two ends of an axis'),
+        (["no-flux"], r"grid\.boundary: expected 2 entries, one per axis of grid\.shape, found 1"),
+    ],
+)
+def test_mistakes_in_a_case_file(boundary, words):
+    with pytest.raises(CaseError, match=words):
+        wgf.load("heat_2d", grid={"boundary": boundary})
