@@ -2,7 +2,7 @@
 
     A' = S⁻¹ L S⁻¹,     H' = I + S W S,     S = √(h g),  g = 1/U''(ρ)
 
-L is the graph Laplacian of the scheme's conductances (module `conductance`); module `rates` says what for.
+L is the graph Laplacian of the scheme's conductances (module `conductance`); module `growth_rates` says what for.
 """
 
 from __future__ import annotations
