@@ -25,7 +25,7 @@ from ..linear.threads import default_threads, share
 from .energy import Internal
 from .flow import Flow, once_per_flow
 from .laws.array_law import ArrayLaw, two_point
-from .laws.power_flux import fast_flux, mobility, power, slow_flux
+from .laws.power_flux import face_work
 from .rates import block_donors, block_rates
 
 
@@ -88,19 +88,6 @@ def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> t
     return np.sum(face.work / d, axis=0), np.max(np.abs(face.flux) / d, axis=0, initial=0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _power_face(a, b, dphi, kappa, m):
-    """d·F and the work −d·F Δξ = M (Δξ)² of one face between densities a and b: power law."""
-    if a == 0.0 and b == 0.0:
-        return 0.0, 0.0
-    if m < 1.0 and (a == 0.0 or b == 0.0):
-        return math.inf, math.inf
-    qa, qb = power(a, m), power(b, m)
-    value = slow_flux(a, b, qa, qb, dphi, kappa, m)[0] if m >= 2.0 else fast_flux(a, b, qa, qb, dphi, kappa, m)[0]
-    dxi = kappa * m / (m - 1.0) * (qb - qa) + dphi
-    return value, mobility(a, b, qa, qb, dphi, dxi, kappa, m) * dxi * dxi
-
-
 # A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
 
 
@@ -159,7 +146,7 @@ def _power_totals(first, last, rho, phi, direction, n, lanes, d, ring, kappa, m,
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
-                flux, paid = _power_face(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
+                flux, paid = face_work(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
                 lost += paid / d[i]
                 largest = max(largest, abs(flux) / d[i])
             work[q * lanes + k], peak[q * lanes + k] = lost, largest

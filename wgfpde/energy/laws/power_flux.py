@@ -165,3 +165,32 @@ def mobility(a, b, qa, qb, dphi, dxi, kappa, m):
     least = kappa * m * min(qa, qb)
     omega = blend(0.5 * abs(dphi) / least if least > 0.0 else 1e300, m)[0]
     return (1.0 - omega) * mean + omega * donor
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def face_work(a, b, dphi, kappa, m):
+    """d·F and the work −d·F Δξ = M (Δξ)² of one face between densities a and b; inf at vacuum for m < 1."""
+    if a == 0.0 and b == 0.0:
+        return 0.0, 0.0
+    if m < 1.0 and (a == 0.0 or b == 0.0):
+        return math.inf, math.inf
+    qa, qb = power(a, m), power(b, m)
+    value = slow_flux(a, b, qa, qb, dphi, kappa, m)[0] if m >= 2.0 else fast_flux(a, b, qa, qb, dphi, kappa, m)[0]
+    dxi = kappa * m / (m - 1.0) * (qb - qa) + dphi
+    return value, mobility(a, b, qa, qb, dphi, dxi, kappa, m) * dxi * dxi
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def mobilities_at_rest(a, b, m, out):
+    """M at Δξ = 0 of faces between densities a and b, the mean of its limits from both sides; 0 at vacuum."""
+    for k in range(a.shape[0]):
+        out[k] = 0.0
+        if a[k] > 0.0 and b[k] > 0.0:
+            qa, qb = power(a[k], m), power(b[k], m)
+            mean = stolarsky(a[k], b[k], qa, qb, m)
+            if m >= 2.0:
+                out[k] = 0.5 * (min(mean, 2.0 * a[k]) + min(mean, 2.0 * b[k]))
+            else:
+                q = 0.5 * abs(qb - qa) / (abs(m - 1.0) * min(qa, qb))  # ΔΦ = −ΔU'
+                omega = blend(q, m)[0]
+                out[k] = (1.0 - omega) * mean + omega * 0.5 * (a[k] + b[k])

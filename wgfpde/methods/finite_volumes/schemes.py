@@ -23,7 +23,7 @@ from ...energy.rates import Rates
 from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
-from .array_sweep import array_sweep
+from .array_sweeps import array_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.kernel_cache import njit
 from ...energy.flow import Flow
-from ...energy.laws.power_flux import blend, power, stolarsky
+from ...energy.laws.power_flux import mobilities_at_rest
 from ...energy.laws.steady_density import Equilibrium
 from ...energy.rates import faces_of, sg_network
 from ...grid import Array
@@ -37,23 +36,7 @@ def conductances(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, A
         return i, j, np.sqrt(to_first * to_second), to_first, to_second
     rho, squared = state.rho.ravel(), volume * state.response.ravel()
     mobility = np.empty(len(i))
-    _power_mobility(rho[i], rho[j], flow.internal.m, mobility)
+    mobilities_at_rest(rho[i], rho[j], flow.internal.m, mobility)
     c = faces.conductance * mobility
     with np.errstate(divide="ignore", invalid="ignore"):  # vacuum, which the caller leaves out
         return i, j, c / np.sqrt(squared[i] * squared[j]), c / squared[i], c / squared[j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _power_mobility(a, b, m, out):
-    """M at Δξ = 0 of the faces of a power law, the mean of its limits from both sides; 0 at vacuum."""
-    for k in range(a.shape[0]):
-        out[k] = 0.0
-        if a[k] > 0.0 and b[k] > 0.0:
-            qa, qb = power(a[k], m), power(b[k], m)
-            mean = stolarsky(a[k], b[k], qa, qb, m)
-            if m >= 2.0:
-                out[k] = 0.5 * (min(mean, 2.0 * a[k]) + min(mean, 2.0 * b[k]))
-            else:
-                q = 0.5 * abs(qb - qa) / (abs(m - 1.0) * min(qa, qb))  # ΔΦ = −ΔU'
-                omega = blend(q, m)[0]
-                out[k] = (1.0 - omega) * mean + omega * 0.5 * (a[k] + b[k])

@@ -1,6 +1,6 @@
 """Stationary states without marching: damped fixed-point iteration, then Newton's method.
 
-    ξ = U'(ρ) + V + W∗ρ = C on the support   ⇔   ρ = T(ρ),   T(ρ) = the equilibrium of Φ = V + W∗ρ   (`steady_density`)
+    ξ = U'(ρ) + V + W∗ρ = C on the support   ⇔   ρ = T(ρ),   T(ρ) = the equilibrium of V + W∗ρ   (`steady_density`)
 
 Near: ρ ← ρ + α(T(ρ) − ρ).  ⟨ξ, T(ρ) − ρ⟩ = ⟨U'(ρ) − U'(T), T − ρ⟩ ≤ 0 for convex U, so that small α lowers the free
 energy: α is halved until it does, and what is found lies no higher than the start.  W∗ along the segment is linear, so

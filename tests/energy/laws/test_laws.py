@@ -1,0 +1,71 @@
+"""Every law by its record: derivatives, kernels against NumPy, and that nobody else decides by its name."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wgfpde
+from wgfpde.energy.energy import Internal
+from wgfpde.energy.laws import LAWS, by_code
+from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
+
+PACKAGE = Path(wgfpde.__file__).parent
+INTERNALS = [
+    Internal("entropy", 0.7),
+    Internal("power", 1.3, 0.6),
+    Internal("power", 1.3, 1.5),
+    Internal("power", 1.3, 2.0),
+    Internal("power", 1.3, 3.0),
+    Internal("none"),
+]
+EACH = pytest.mark.parametrize("internal", INTERNALS, ids=lambda u: f"{u.kind}-{u.m:g}")
+RHO = np.logspace(-3, 2, 41)
+
+
+@EACH
+def test_derivatives_and_pressure(internal):
+    law, h = internal.law, 1e-4 * RHO
+    slope = (internal.density(RHO + h) - internal.density(RHO - h)) / (2 * h)
+    np.testing.assert_allclose(internal.derivative(RHO), slope, rtol=1e-6, atol=1e-6)
+    bend = (internal.derivative(RHO + h) - internal.derivative(RHO - h)) / (2 * h)
+    np.testing.assert_allclose(law.second_derivative(RHO, internal), bend, rtol=1e-6, atol=1e-12)
+    wanted = RHO * internal.derivative(RHO) - internal.density(RHO)
+    np.testing.assert_allclose(law.pressure(RHO, internal), wanted, rtol=1e-12, atol=1e-12)
+    assert law.pressure(np.zeros(1), internal)[0] == 0.0
+    assert internal.empties == bool(np.isfinite(internal.derivative(np.zeros(1))[0]))
+
+
+@EACH
+def test_kernels_say_what_the_record_says(internal):
+    code, kappa, m = internal.code, internal.kappa, internal.m
+    of = [by_code.internal_energy(r, code, kappa, m) for r in RHO]
+    np.testing.assert_allclose(of, internal.density(RHO), rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(
+        [by_code.slope(r, code, kappa, m) for r in RHO], internal.derivative(RHO), rtol=1e-13, atol=1e-14
+    )
+    if not internal.law.vanishes:
+        wanted = 1 / (internal.law.second_derivative(RHO, internal) + 0.3 / RHO)
+        np.testing.assert_allclose([by_code.stiffness(r, 0.3, code, kappa, m) for r in RHO], wanted, rtol=1e-13)
+
+
+@EACH
+def test_the_free_density_inverts_the_slope(internal):
+    if internal.law.vanishes:
+        return
+    for rho, y in zip(RHO, internal.derivative(RHO), strict=True):
+        found, response = by_code.free_density(y, internal.code, internal.kappa, internal.m)
+        assert found == pytest.approx(rho, rel=1e-12)
+        assert response == pytest.approx(1 / internal.law.second_derivative(rho, internal), rel=1e-11)
+
+
+def test_one_coding():
+    assert {law.kind: law.code for law in LAWS.values()} == {"entropy": ENTROPY, "power": POWER, "none": NONE}
+
+
+def test_nobody_else_decides_by_the_name_of_a_law():
+    decision = re.compile(r"internal\.kind *(?:[!=]=|(?:not )?in\b)|kind *[!=]= *\"(?:entropy|power|none)\"")
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name != "laws":
+            assert not decision.search(path.read_text(encoding="utf-8")), f"{path}: ask the law instead"
