@@ -7,9 +7,9 @@ import pytest
 from same_runs import ATTRACT, JKO, assert_same, case_of, contents, stop_at, with_events
 
 import wgfpde.runs.time_loop as timeloop
-from wgfpde.cases.building import from_mapping, load
+from wgfpde.cases.building import build, from_mapping, load
 from wgfpde.errors import CaseError, SolverError, StoreError
-from wgfpde.runs.runner import resume, run
+from wgfpde.runs.runner import _digest, resume, run
 from wgfpde.store import read
 
 PDHG = JKO | {"algorithm": "pdhg", "inner_steps": 2, "tolerance": 1e-3}
@@ -272,3 +272,20 @@ def test_a_stored_run_is_a_case(whole, tmp_path, monkeypatch):
         assert_same(tmp_path / again, whole(name))
     run(load(tmp_path / "c" / "output.h5", ["grid.shape=[12]"]), tmp_path / "c", overwrite=True)
     assert read(tmp_path / "c").rho.shape == (5, 12)
+
+
+DIGESTS = {
+    "barenblatt_1d_m2": "66cc0fecc60b3c4be6b763b42b274c6d9eef07b910fa03108324faec3f514c1e",
+    "geodesic_2d": "a6fdff91550b757ae4447642be0fc33e2511b758351d1bcf54973f6038d3570c",
+    "heat_1d": "185473ecf76984b933d00373960ee72d2cc6ae1688cf58c8df16cd0db0c4a5f6",
+    "jko_gaussian_1d": "a5b3c2edb01898ae91674c65346260e864f530c0080c6711504ce8d576603563",
+    "mckean_vlasov_quadratic_1d": "774a698ef9c860e340b69775551c395d7a99e3acd3edca58e490e1b0ae128881",
+}
+"""Of checkpoints of the format 1, as its first version wrote them."""
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_runs_of_earlier_versions_go_on(name):
+    """A new key must not change what a checkpoint of a case without it is called."""
+    case = load(name, ["grid.shape=[16, 16]"] if name == "geodesic_2d" else [])
+    assert _digest(case, build(case)) == DIGESTS[name], "old runs of this case could not be resumed"

@@ -158,7 +158,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho, **built.initial}),
         times=times,
         exact=build_exact(case, grid),
-        sampling=case.sampling,
+        sampling=case.initial.sampling,
         equation=case.equation,
         stationary=case.method.stationary(case.solver),
         diagnostics=recorded,
@@ -293,7 +293,7 @@ def _density(case: Case, grid: Grid, table: DensityTable, place: str, mass: floa
     if table.density is not None:
         with located(case.path, f"{place}.density"):
             expression = _function(case, table.density, _space(case), f"{place}.density")
-            rho = initial.from_expression(expression, grid, case.sampling)
+            rho = initial.from_expression(expression, grid, case.initial.sampling)
             return initial.normalise(rho, grid, mass)
     key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
     assert name is not None
@@ -331,7 +331,7 @@ def build_exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
         expression = case._code.exact
     else:
         expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
-    sample = grid.average if case.sampling == "average" else grid.sample
+    sample = grid.average if case.initial.sampling == "average" else grid.sample
 
     def exact(t: float) -> Array:
         with located(case.path, "exact.density"):

@@ -122,11 +122,6 @@ class Case(Table):
         return to_toml(self.model_dump(by_alias=True, exclude_none=True))
 
     @property
-    def sampling(self) -> Literal["average", "centre"]:
-        """How the start, the target and the exact solution are sampled."""
-        return self.initial.sampling or self.method.sampling
-
-    @property
     def equation(self) -> str:
         """The usual short name of what is solved."""
         return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name

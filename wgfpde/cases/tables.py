@@ -130,9 +130,8 @@ class InitialTable(DensityTable):
     """The density at the start."""
 
     mass: Positive | None = Field(default=None, description="mass to rescale to, a positive number")
-    sampling: Literal["average", "centre"] | None = Field(
-        default=None,
-        description='"average" (cell averages, default of most methods) or "centre"; also for [exact] and [target]',
+    sampling: Literal["average", "centre"] = Field(
+        default="average", description='"average" (cell averages, default) or "centre"; also for [exact] and [target]'
     )
 
 
