@@ -10,9 +10,10 @@ from samples import ramp, write_run
 
 from wgfpde import store
 from wgfpde.cli import main
+from wgfpde.energy.laws.formula_text import energy_formula
 from wgfpde.errors import StoreError
 from wgfpde.output.report import summary
-from wgfpde.output.report.problem_text import internal, readable
+from wgfpde.output.report.problem_text import readable
 from wgfpde.output.report.run_summary import worst
 
 
@@ -209,4 +210,4 @@ def test_readable(formula, text):
     ],
 )
 def test_internal_energy_in_words(table, text):
-    assert readable(internal(table)) == text
+    assert readable(energy_formula(table)) == text

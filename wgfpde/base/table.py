@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 Positive = Annotated[float, Field(gt=0)]
+"""A number that must lie above 0."""
 
 
 class Table(BaseModel):
@@ -17,5 +18,8 @@ class Table(BaseModel):
 
 
 def fail(message: str) -> PydanticCustomError:
-    """A mistake whose text is complete: it is shown after the key path as it stands."""
+    """A mistake whose text is complete: it is shown after the key path as it stands.
+
+    For validators: ``raise fail("expected …, found …; do …")``.
+    """
     return PydanticCustomError("sentence", "{text}", {"text": message})

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.table import Table
-from .laws import Law, law_named
+if TYPE_CHECKING:
+    from ..base.table import Table
+    from .laws import Law
 
 Array = np.ndarray
 
@@ -49,6 +51,8 @@ class Internal:
     @property
     def law(self) -> Law:
         """The record of its law."""
+        from .laws import law_named  # with pydantic, which what only reads a run does without
+
         return law_named(self.kind)
 
     @property

@@ -15,8 +15,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .laws import law_named
-
 Array = np.ndarray
 Numbers = float | Array
 
@@ -91,6 +89,8 @@ class Parts(Protocol):
 
 def name_equation(energy: Parts) -> Equation:
     """The equation that an energy gives."""
+    from .laws import law_named  # with pydantic, which what only reads a run does without
+
     p = energy.internal
     return EQUATIONS[law_named(p.kind).equation(p, energy.potential is not None, energy.interaction is not None)]
 

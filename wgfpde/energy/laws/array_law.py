@@ -16,7 +16,7 @@ Reference: McCann (1997), DOI 10.1006/aima.1997.1634.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,9 +85,6 @@ class ArrayLaw(Law):
 
     def growth(self, p: Any) -> float | None:
         return self.large
-
-    def formula(self, table: Mapping[str, Any]) -> str:
-        return self.text or f"{self.kind}(ρ)"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ Fluxes: `scharfetter_gummel`.  In a cell: `entropy_cell`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -48,10 +47,6 @@ class EntropyLaw(Law):
 
     def equation(self, p: Any, drift: bool, interaction: bool) -> str:
         return "McKean-Vlasov" if interaction else "Fokker-Planck" if drift else "heat"
-
-    def formula(self, table: Mapping[str, Any]) -> str:
-        kappa = table.get("kappa", 1.0)
-        return "ρ ln ρ - ρ" if kappa == 1 else f"{kappa:g}*(ρ ln ρ - ρ)"
 
     def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
         """ρ = M e^{−Φ/κ} / Σ h e^{−Φ/κ}."""

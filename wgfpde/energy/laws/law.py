@@ -8,7 +8,7 @@ Methods take `p`, the parameters: an `Internal`, or the [energy] internal table 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -33,10 +33,12 @@ class Law:
     code : by which kernels know it, None for an array law.
     linear_diffusion : whether U = κ(ρ ln ρ − ρ): then ρ∇U' = κ∇ρ, and e^{−V/κ} is the steady state.
     vanishes : whether U = 0.   steady : whether the density in equilibrium with a potential is known.
+    text : U(ρ) as one writes it, where `formula_text` does not know it.
     """
 
     kind: str
     table: type[Table]
+    text: str = ""
     code: ClassVar[int | None] = None
     linear_diffusion: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
@@ -82,10 +84,6 @@ class Law:
     def equation(self, p: Any, drift: bool, interaction: bool) -> str:
         """The name in `equations.EQUATIONS` of the flow with V (drift) and W (interaction) or without."""
         return "aggregation-diffusion" if interaction else f"nonlinear diffusion{' with drift' if drift else ''}"
-
-    def formula(self, table: Mapping[str, Any]) -> str:
-        """U(ρ) of a table of a case file, to be read; "" for U = 0."""
-        return ""
 
     # ---- steady states --------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ Fluxes: `power_flux`.  In a cell: `power_cell`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -79,12 +78,6 @@ class PowerLaw(Law):
         if interaction:
             return "aggregation-diffusion"
         return f"{'porous medium' if p.m > 1 else 'fast diffusion'}{' with drift' if drift else ''}"
-
-    def formula(self, table: Mapping[str, Any]) -> str:
-        kappa, m = table.get("kappa", 1.0), table["m"]
-        factor = "" if kappa == 1 else f"{kappa:g}*"
-        share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
-        return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
 
     def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
         p, low = flow.internal, float(phi.min())

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...base.toml import flat
 from ...energy.equations import EQUATIONS, GEODESIC
-from ...energy.laws import LAWS
+from ...energy.laws.formula_text import energy_formula
 from ...store import Run
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -29,7 +29,8 @@ def question(run: Run) -> dict[str, Any]:
     name = str(run.attributes.get("equation", ""))
     known = {GEODESIC.name: GEODESIC, **EQUATIONS}.get(name)
     energy = case.get("energy", {})
-    terms = {"U": internal(energy.get("internal", {})), "V": energy.get("potential"), "W": energy.get("interaction")}
+    u = energy_formula(energy.get("internal", {}))
+    terms = {"U": u, "V": energy.get("potential"), "W": energy.get("interaction")}
     return {
         "name": name,
         "formula": known.formula if known else "",
@@ -48,11 +49,6 @@ def _density(table: Mapping[str, Any]) -> str:
     if table.get("density"):
         return readable(table["density"])
     return next((f"{key} {table[key]}" for key in ("file", "samples") if table.get(key)), "")
-
-
-def internal(table: Mapping[str, Any]) -> str:
-    """U(ρ) of an [energy] internal table, as a formula; "" for none."""
-    return LAWS[table["kind"]].formula(table) if table.get("kind") in LAWS else ""
 
 
 def readable(formula: str) -> str:

@@ -1,0 +1,37 @@
+"""The laws there are, by name: the list that cases, schemes and records go by."""
+
+from __future__ import annotations
+
+from ...errors import CaseError
+from .array_law import ArrayLaw
+from .entropy import EntropyLaw
+from .law import Law
+from .none import NoLaw
+from .power import PowerLaw
+
+__all__ = ["LAWS", "ArrayLaw", "Law", "law_named", "register"]
+
+LAWS: dict[str, Law] = {law.kind: law for law in (EntropyLaw(), PowerLaw(), NoLaw())}
+"""Every law by its name in case files."""
+
+
+def register(law: Law) -> Law:
+    """Enter a law, so that cases, schemes and records know its kind.  Returns it.
+
+    Raises CaseError where another law has that name, or where the table's `kind` is another.
+    """
+    kind = law.table.model_fields.get("kind")
+    if kind is None or getattr(kind.annotation, "__args__", None) != (law.kind,):
+        raise CaseError(f'the table of a law needs the line kind: Literal["{law.kind}"].')
+    if LAWS.get(law.kind, law) is not law:
+        raise CaseError(f'there is an internal energy "{law.kind}" already; choose another name.')
+    LAWS[law.kind] = law
+    return law
+
+
+def law_named(kind: str) -> Law:
+    """The law of a kind.  Raises CaseError where there is none."""
+    if kind not in LAWS:
+        first, last = [f'"{name}"' for name in LAWS][:-1], f'"{list(LAWS)[-1]}"'
+        raise CaseError(f"internal energy must be {', '.join(first)} or {last}; found {kind!r}.")
+    return LAWS[kind]
