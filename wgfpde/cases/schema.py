@@ -185,16 +185,22 @@ _members = _registered()
 
 def validated(data: dict[str, Any]) -> Case:
     """A case of the laws and the methods that are registered now.  Raises pydantic's ValidationError."""
+    _renew()
+    return Case.model_validate(data)
+
+
+def _renew() -> None:
+    """Build the models anew where laws or methods came or went."""
     now = _registered()
     if now != _members:
         _members[:] = now
         EnergyTable.model_rebuild(force=True)
         Case.model_rebuild(force=True)
-    return Case.model_validate(data)
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a case file."""
+    """The JSON Schema of a case file, with the laws and the methods that are registered now."""
+    _renew()
     schema = Case.model_json_schema(by_alias=True)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "wgfpde case"

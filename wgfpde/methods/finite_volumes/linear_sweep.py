@@ -16,14 +16,16 @@ Reference: Alexander (1977), DOI 10.1137/0714068.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...base.kernel_cache import njit
 from ...linear.lines import gather, scatter
 from ...linear.tridiagonal import factor, solve
 from .limiter import correct_fluxes, dissipate, restore_mass
-from .method import GAMMA
 
+GAMMA = 1.0 - math.sqrt(0.5)
 SUMS = 3
 
 

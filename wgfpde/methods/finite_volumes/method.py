@@ -16,9 +16,6 @@ from ...grid import Array
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, BlowUp
 
-GAMMA = 1.0 - math.sqrt(0.5)
-"""Of SDIRK2."""
-
 
 def _step_size(value: object) -> object:
     """Accept a positive number or "adaptive", with one message for both (a union would give two)."""
@@ -66,6 +63,8 @@ def _coarse(table: FvTable, span: float, steps: int) -> list[str]:
 
 def _amplification(solver: Mapping[str, Any], z: Array) -> Array:
     """|R(z)| of backward Euler, or of SDIRK2; an adaptive step keeps the solution of two half steps."""
+    from .linear_sweep import GAMMA
+
     halves = solver.get("dt") == "adaptive"
     z = 0.5 * z if halves else z
     factor = 1.0 / (1.0 + z)
