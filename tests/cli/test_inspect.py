@@ -74,7 +74,7 @@ def test_json_has_every_key_and_no_nan(capsys, run):
         "t_end", "steps",
         "wall_seconds", "compile_seconds", "diagnostics", "promises", "certificates", "balance", "advice",
         "times", "question", "axes",
-        "solver", "step_sizes", "step_statistics", "parameters", "provenance", "bytes",
+        "solver", "fields", "step_sizes", "step_statistics", "parameters", "provenance", "bytes",
     ]  # fmt: skip
     assert record["wall_seconds"] is None and record["provenance"]["wall_seconds"] is None
     assert record["times"] == [0.0, 0.1, 0.2] and record["t_end"] == 0.4

@@ -46,6 +46,7 @@ __all__ = [
     "build_exact",
     "build_flow",
     "build_grid",
+    "bytes_stored",
     "check_memory",
     "find_case",
     "from_mapping",
@@ -182,13 +183,25 @@ def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field
     if names is not None:
         return tuple(known[name] for name in dict.fromkeys(names))
     chosen = tuple(field for field in offered if field.stored)
-    size = 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else case.cells for field in chosen)
+    size = _bytes(chosen, case.cells, snapshots)
     if size > MOST_FIELDS:
         raise CaseError(
             f"{', '.join(field.name for field in chosen)} would take {size_text(size)} in {snapshots} snapshots; "
             "name what to store, as in [output] fields = [], or write fewer snapshots"
         )
     return chosen
+
+
+def _bytes(fields: Sequence[Field], cells: int, snapshots: int) -> int:
+    """What fields take, in double precision."""
+    return 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else cells for field in fields)
+
+
+def bytes_stored(problem: Problem) -> int:
+    """What the densities of a run and what is stored beside them will take on disk, uncompressed."""
+    cells, snapshots = problem.flow.grid.size, len(problem.times)
+    size = 8 * cells * snapshots + _bytes(problem.fields, cells, snapshots)
+    return size // 2 if problem.record.precision == "float32" else size
 
 
 def _record(case: Case) -> Record:

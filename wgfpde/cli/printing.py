@@ -66,6 +66,8 @@ def _print_problem(record: dict[str, Any]) -> None:
         _line(axis["name"], f"[{axis['lower']:g}, {axis['upper']:g}], {axis['boundary']}, {cells}", WIDE)
     options = ", ".join(f"{key} = {_short(value)}" for key, value in record["solver"].items())
     _line("solver", options or record["method"], WIDE)
+    for name, field in record["fields"].items():
+        _line("field", f"{name} ({', '.join(field['dims'])}): {field['long_name']}", WIDE)
 
 
 def _print_steps(record: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
-    from ..cases.building import memory_needed
+    from ..cases.building import bytes_stored, memory_needed
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
@@ -126,7 +126,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "energy": ";  ".join(terms),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "cells": case.cells,
-        "memory": f"about {size_text(memory_needed(case))}, and {size_text(8 * case.cells * len(times))} on disk",
+        "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
         "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import shlex
 import tomllib
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,10 @@ def summary(run: Run) -> dict[str, Any]:
         "question": question(run),
         "axes": axes(run),
         "solver": case.get("solver", {}),
+        "fields": {
+            name: {"dims": list(run.field_dims[name]), "shape": list(stored.shape), **asdict(run.field_labels[name])}
+            for name, stored in run.fields.items()
+        },
         "diagnostics": facts,
         "step_sizes": step_sizes(run),
         "step_statistics": step_statistics(run),
