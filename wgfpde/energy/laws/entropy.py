@@ -8,17 +8,14 @@ Fluxes: `scharfetter_gummel`.  In a cell: `entropy_cell`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from ...base.case_table import Positive, Table
 from .law import ENTROPY, Array, Law
-from .steady_density import Equilibrium
-
-if TYPE_CHECKING:
-    from ..flow import Flow
+from .steady_density import Equilibrium, OnGrid
 
 
 class Entropy(Table):
@@ -53,7 +50,7 @@ class EntropyLaw(Law):
         kappa = table.get("kappa", 1.0)
         return "ρ ln ρ - ρ" if kappa == 1 else f"{kappa:g}*(ρ ln ρ - ρ)"
 
-    def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
+    def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """ρ = M e^{−Φ/κ} / Σ h e^{−Φ/κ}."""
         low, kappa = float(phi.min()), flow.internal.kappa
         exponent = (low - phi) / kappa

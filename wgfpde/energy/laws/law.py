@@ -17,8 +17,7 @@ from ...base.case_table import Table
 from ...errors import CaseError
 
 if TYPE_CHECKING:
-    from ..flow import Flow
-    from .steady_density import Equilibrium
+    from .steady_density import Equilibrium, OnGrid
 
 Array = np.ndarray
 
@@ -89,7 +88,7 @@ class Law:
 
     # ---- steady states --------------------------------------------------------------------------------------
 
-    def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
+    def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """The density of a mass that is in equilibrium with a potential."""
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ Fluxes: `power_flux`.  In a cell: `power_cell`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -20,10 +20,7 @@ from pydantic import Field, field_validator
 from ...base.case_table import Positive, Table, fail
 from ...errors import CaseError
 from .law import POWER, Array, Law, shift_into_domain
-from .steady_density import EPS, Equilibrium
-
-if TYPE_CHECKING:
-    from ..flow import Flow
+from .steady_density import EPS, Equilibrium, OnGrid
 
 MAX_STEPS = 200
 
@@ -86,7 +83,7 @@ class PowerLaw(Law):
         share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
         return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
 
-    def equilibrium(self, flow: Flow, phi: Array, mass: float) -> Equilibrium:
+    def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         p, low = flow.internal, float(phi.min())
         height = phi - low
         below, above = _level(flow, height, mass)
@@ -130,7 +127,7 @@ def _density_at(above: Array, p: Any) -> Array:
     return np.asarray(np.maximum(scaled, 0.0) ** (1 / (m - 1)) if m > 1 else scaled ** (1 / (m - 1)))
 
 
-def _level(flow: Flow, height: Array, mass: float) -> tuple[float, float]:
+def _level(flow: OnGrid, height: Array, mass: float) -> tuple[float, float]:
     """C − min Φ for heights Φ − min Φ ≥ 0, twice; or the two numbers next to it, where the mass jumps."""
     p, m = flow.internal, flow.internal.m
     smallest = float(flow.grid.cell_volume.flat[int(np.argmin(height))])

@@ -13,15 +13,22 @@ Reference: Carrillo, Jüngel, Markowich, Toscani, Unterreiter (2001), DOI 10.100
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..flow import Flow
+from ...grid import Array, Grid
 
-Array = np.ndarray
 EPS = float(np.finfo(float).eps)
+
+
+class OnGrid(Protocol):
+    """What is needed of a flow to place a mass: its grid, its internal energy, and integrals over its cells."""
+
+    grid: Grid
+    internal: Any
+
+    def integral(self, values: Array) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,6 @@ class Equilibrium:
     log_rho: Array | None = None
 
 
-def equilibrium(flow: Flow, phi: Array, mass: float) -> Equilibrium:
+def equilibrium(flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
     """The density of the given mass in equilibrium with phi, array of the grid's shape, energy/mass."""
     return flow.internal.law.equilibrium(flow, phi, mass)
