@@ -129,17 +129,21 @@ def test_no_density_is_read(monkeypatch, run):
     assert summary(store.read(run.path))["snapshots"] == 3
 
 
-def test_nothing_heavy_is_imported(run):
+@pytest.mark.parametrize(
+    ("verb", "heavy"),
+    [("inspect", {"numba", "ducc0", "scipy", "matplotlib", "PIL"}), ("plot", {"numba", "scipy"})],
+)
+def test_nothing_heavy_is_imported(run, verb, heavy):
     program = (
         "import sys\n"
         "from wgfpde.cli import main\n"
-        f"code = main(['inspect', {str(run.folder)!r}])\n"
-        "heavy = {'numba', 'ducc0', 'scipy', 'matplotlib', 'PIL'} & set(sys.modules)\n"
+        f"code = main([{verb!r}, {str(run.folder)!r}])\n"
+        f"heavy = {heavy!r} & set(sys.modules)\n"
         "sys.exit(code or ' '.join(sorted(heavy)) or None)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "A <made-up> run" in done.stdout
+    assert done.stdout.startswith("A <made-up> run" if verb == "inspect" else str(run.folder))
 
 
 def test_what_is_no_run(capsys, tmp_path):

@@ -19,7 +19,6 @@ import numpy as np
 
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import to_toml
-from ..diagnostics.blowup import Watch, make_watch
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits
@@ -36,6 +35,7 @@ from .times import output_times
 
 if TYPE_CHECKING:
     from ..diagnostics import Diagnostic
+    from ..diagnostics.blowup import Watch
 
 __all__ = [
     "Case",
@@ -136,7 +136,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
 
     threads : default WGFPDE_NUM_THREADS, else the cores this process may use.
     """
-    from ..diagnostics import Setting, chosen
+    from ..diagnostics import Setting, chosen  # these load kernels, which what only reads a case does without
+    from ..diagnostics.blowup import make_watch
 
     check_memory(case)
     grid = build_grid(case)
