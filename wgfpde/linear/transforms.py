@@ -58,25 +58,30 @@ class Cosine:
         return self.backward(self.forward(np.array(f, dtype=float)) * inverse)
 
     def _transform(self, a: Array, kind: int) -> Array:
-        """A slab at a time, where there are many cells, each by one thread.
+        """All at once, or a slab at a time where there are many cells, each by one thread.
 
         The library's own threads would change bits: where its ranges of lines end decides how they are rounded.
         """
-        dim = len(self._rings)
-        slabs = [a] if a.size < SERIAL_CELLS else [a[place] for place in np.ndindex(a.shape[: a.ndim - dim])]
-        first = slabs[0].ndim - dim
-        walls = [first + axis for axis, wraps in enumerate(self._rings) if not wraps]
-        circles = [first + axis for axis, wraps in enumerate(self._rings) if wraps]
+        if a.size < SERIAL_CELLS:
+            self._transform_one(a, kind)
+            return a
+        slabs = [a[place] for place in np.ndindex(a.shape[: a.ndim - len(self._rings)])]
 
         def transform(begin: int, end: int) -> None:
             for slab in slabs[begin:end]:
-                if walls:
-                    ducc0.fft.dct(slab, type=kind, axes=walls, inorm=1, out=slab)
-                if circles:
-                    ducc0.fft.separable_fht(slab, axes=circles, inorm=1, out=slab)
+                self._transform_one(slab, kind)
 
         share(transform, len(slabs), a.size, self.threads)
         return a
+
+    def _transform_one(self, a: Array, kind: int) -> None:
+        first = a.ndim - len(self._rings)
+        if 0 in self._rings:
+            walls = [first + axis for axis, ring in enumerate(self._rings) if not ring]
+            ducc0.fft.dct(a, type=kind, axes=walls, inorm=1, out=a)
+        if 1 in self._rings:
+            circles = [first + axis for axis, ring in enumerate(self._rings) if ring]
+            ducc0.fft.separable_fht(a, axes=circles, inorm=1, out=a)
 
 
 def _eigenvalues(axis: Axis) -> Array:
