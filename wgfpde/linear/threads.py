@@ -50,7 +50,7 @@ def share(kernel: Callable[..., None], blocks: int, cells: int, threads: int, *a
 
 
 def share_lines(transform: Callable[[slice], object], lines: int, cells: int, threads: int) -> None:
-    """Call transform(slice) on blocks of neighbouring lines: all at once where cells are few, else some LINES at a time.
+    """Call transform(slice) on blocks of neighbouring lines: at once where cells are few, else some LINES at a time.
 
     A library's transform treats lines in groups as wide as a vector register, and what is left of them otherwise, so
     that its rounding depends on where a range begins and ends: these blocks do not depend on the number of threads.
