@@ -1,6 +1,7 @@
 """A method is one folder and one word: records, the union they make, and a toy that enters by them alone."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from wgfpde.diagnostics import REGISTRY
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
 from wgfpde.energy.snapshot import Column, Field, Report, Snapshot, Traits
 from wgfpde.errors import CaseError
-from wgfpde.methods import METHODS, Built, Method, register
+from wgfpde.methods import METHODS, Built, Method, register, unregister
 
 PACKAGE = Path(wgf.__file__).parent
 CASE = """
@@ -94,7 +95,8 @@ def mixing():
 
     register(MIXING)
     yield MIXING
-    del METHODS["mixing"], REGISTRY["spread_of_walkers"]
+    unregister("mixing")
+    del REGISTRY["spread_of_walkers"]
 
 
 def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):
@@ -158,14 +160,24 @@ def test_mistakes_name_the_new_method(mixing):
 
 def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
     run = wgf.run(loads(CASE), tmp_path / "out", progress=False)
-    del METHODS["mixing"]
+    unregister("mixing")
     try:
         with pytest.raises(CaseError, match='expected "fv", "jko" or "geodesic", found "mixing"'):
             loads(CASE)
         assert [p for p in run._repr_html_().split("<") if "energy rise" in p] == []  # nobody knows whether it falls
         assert main(["inspect", str(run.folder)]) == 0 and main(["plot", str(run.folder)]) == 0
     finally:
-        METHODS["mixing"] = mixing
+        register(mixing)
+
+
+def test_names_are_the_methods_own(mixing):
+    assert register(mixing) is mixing  # the same once more, as where a script is run again
+    with pytest.raises(CaseError, match='there is a method "mixing" already'):
+        register(replace(mixing, sampling="average"))
+    with pytest.raises(CaseError, match=r'method: Literal\["jko"\]'):
+        register(replace(mixing, name="jko"))
+    with pytest.raises(CaseError, match='there is no method "mixng"'):
+        unregister("mixng")
 
 
 def test_no_method_is_named_outside_its_family():
