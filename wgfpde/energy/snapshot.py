@@ -50,13 +50,17 @@ class Report:
 
 @dataclass(frozen=True)
 class Column:
-    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
+    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file.
+
+    integer : it counts work, and is summed up over a run.   residual : the largest is the worst of a run.
+    """
 
     name: str
     units: str
     long_name: str
     description: str
     integer: bool = False
+    residual: bool = False
 
 
 @dataclass(frozen=True)

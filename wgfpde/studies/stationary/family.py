@@ -14,6 +14,7 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
+from ...methods import METHODS
 from .mean_field import Steady, corrected
 from .search import apart
 
@@ -108,14 +109,17 @@ class Setting:
 
 
 def check_case(case: Case) -> None:
-    """Raise CaseError where the case is no gradient flow of its energy: a geodesic, or a bound on the density."""
+    """Raise CaseError where the case is no gradient flow of its energy: a path, or a bound on the density."""
     if case.traits.path:
         name = case.solver.method
-        raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose fv or jko")
-    if getattr(case.solver, "congestion", None) is not None:
+        others = " or ".join(other.name for other in METHODS.values() if not other.needs)
+        raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose {others}")
+    if not case.traits.wasserstein:
+        stops = "stationary" in type(case.solver).model_fields
+        march = "; march to one instead: wgfpde run CASE --set solver.stationary=1e-8" if stops else ""
         raise CaseError(
-            f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "
-            "march to one instead: wgfpde run CASE --set solver.stationary=1e-8"
+            f"{case.path}: solver: stationary states are found of the gradient flow of the energy alone, without a "
+            f'bound on the density or the like, and method = "{case.solver.method}" is asked for another march{march}'
         )
 
 
