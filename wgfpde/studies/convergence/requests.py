@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...cases.building import output_times, override
+from ...cases.loading import override
 from ...cases.schema import Case
+from ...cases.times import output_times
 from ...cases.varying import Vary
 from ...errors import CaseError
 from ...grid import Array
