@@ -16,8 +16,8 @@ from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases.loading import loads
 from wgfpde.cases.schema import json_schema
 from wgfpde.cli import main
-from wgfpde.diagnostics import REGISTRY
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
+from wgfpde.diagnostics.registry import unregister as unregister_diagnostic
 from wgfpde.energy.snapshot import Column, Field, Report, Snapshot, Traits
 from wgfpde.errors import CaseError
 from wgfpde.methods import METHODS, Built, Method, register, unregister
@@ -96,7 +96,7 @@ def mixing():
     register(MIXING)
     yield MIXING
     unregister("mixing")
-    del REGISTRY["spread_of_walkers"]
+    unregister_diagnostic("spread_of_walkers")
 
 
 def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):

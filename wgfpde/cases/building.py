@@ -197,6 +197,7 @@ def check_memory(case: Case) -> None:
 
 
 def build_grid(case: Case) -> Grid:
+    """The grid of a case.  Raises CaseError for a mapping that makes none."""
     table = case.grid
     if case._code is not None:
         return case._code.grid

@@ -22,12 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from ...energy.snapshot import Column
 from ...grid.grid import AXIS_NAMES, Array
-from ...methods import METHODS
 from ...store import Run
-from ...store.layout import STEP_COLUMNS
-from ..promises import record_of, solver_of
+from ..promises import record_of
+from ..stored_method import step_columns
 from .problem_text import parameters, question
 
 SECONDS = ("wall_seconds", "cpu_seconds", "compile_seconds")
@@ -119,12 +117,6 @@ def step_sizes(run: Run) -> dict[str, float]:
     if not len(dt):
         return {}
     return {"first": float(dt[0]), "last": float(dt[-1]), "min": float(dt.min()), "max": float(dt.max())}
-
-
-def step_columns(run: Run) -> tuple[Column, ...]:
-    """What is known of the columns of /steps: those of every run, and those of its method where that is known here."""
-    method = METHODS.get(str(solver_of(run).get("method")))
-    return STEP_COLUMNS if method is None else (*STEP_COLUMNS, *method.columns)
 
 
 def step_statistics(run: Run) -> dict[str, dict[str, float]]:

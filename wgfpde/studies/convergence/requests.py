@@ -81,6 +81,7 @@ def recording(case: Case, measures: Sequence[str]) -> Case:
 
 
 def check_time(case: Case, time: float | None) -> None:
+    """Raise CaseError where the case writes no snapshot at a time, naming the nearest."""
     if time is None:
         return
     times = output_times(case)
