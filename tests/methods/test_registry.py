@@ -59,7 +59,7 @@ class Mixing:
         walk = np.random.default_rng([self.table.seed, snapshot.step]).normal(size=snapshot.fields["position"].shape)
         fields = {"rho": (1 - dt) * snapshot.rho + dt * mean, "position": snapshot.fields["position"] + 0.01 * walk}
         t = t_next if lands else snapshot.t + dt
-        return Snapshot(t, snapshot.step + 1, snapshot.fields | fields, dt, report=Report(transport=dt))
+        return Snapshot(t, snapshot.step + 1, snapshot.fields | fields, dt, report=Report(more={"mixed": dt}))
 
 
 def _build(table, asked):
@@ -73,7 +73,7 @@ def _build(table, asked):
     return Built(Mixing(table, asked.flow), COLUMNS, fields, {"position": np.full([n for _, n in dims], 0.5)})
 
 
-COLUMNS = (Column("transport", "1", "share mixed", "How much of the density went to the mean."),)
+COLUMNS = (Column("mixed", "1", "share mixed", "How much of the density went to the mean."),)
 MIXING = Method(
     name="mixing",
     table=MixingTable,
@@ -114,7 +114,7 @@ def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):
     assert run.diagnostics["spread_of_walkers"][-1] == pytest.approx(np.std(run.fields["position"][-1]), rel=1e-14)
     assert run.attributes["seed"] == "7" and run.attributes["sampling"] == "centre"
     assert run.attributes["equation"] == "mixing" and "excess" not in run.fields
-    np.testing.assert_allclose(run.steps["transport"], 0.1)
+    np.testing.assert_allclose(run.steps["mixed"], 0.1)
     expected = 1 + (run.rho[0] - 1 / 3) * 0.9**10 - 1 + 1 / 3
     np.testing.assert_allclose(run.rho[-1], expected, rtol=1e-13)
     assert not {"slack_evi", "energy_balance", "de_bruijn"} & set(run.diagnostics)  # of gradient flows in W2 only
@@ -124,6 +124,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_fields(mixing, tmp_path):
     whole = wgf.run(loads(CASE), tmp_path / "whole", progress=False)
     half = wgf.run(loads(CASE), tmp_path / "half", progress=False, time={"end": 0.5})
     half = wgf.resume(half, until=1.0, progress=False)
+    np.testing.assert_array_equal(half.steps["mixed"], whole.steps["mixed"])
     for name in ("rho", "position"):
         with h5py.File(whole.path) as a, h5py.File(half.path) as b:
             np.testing.assert_array_equal(a[name][...], b[name][...])

@@ -56,7 +56,9 @@ def same(a, b):
 
 def plain(report):
     """What a report says; NaN is equal to NaN here."""
-    return {name: value if isinstance(value, str) else repr(float(value)) for name, value in asdict(report).items()}
+    values = asdict(report)
+    values |= values.pop("more")
+    return {name: value if isinstance(value, str) else repr(float(value)) for name, value in values.items()}
 
 
 def same_array(a, b):

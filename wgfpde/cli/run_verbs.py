@@ -116,7 +116,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
-    size = keys.get("tau", keys.get("dt"))
+    size = keys.get("dt") if case.traits.step is None else case.traits.step
     if isinstance(size, float):
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
     source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
