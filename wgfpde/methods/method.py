@@ -59,7 +59,8 @@ class Built:
     """What a builder makes.
 
     columns : of the table of steps, beyond what every run has; fields of the Report, or in its `more`.
-    fields : that may be stored.   initial : further fields of the first snapshot; "rho" replaces the density at the start.
+    fields : that may be stored.
+    initial : further fields of the first snapshot; "rho" replaces the density at the start.
     """
 
     stepper: Stepper

@@ -100,7 +100,7 @@ class Diagram:
 
 
 @dataclass(frozen=True)
-class Setting:
+class CaseAt:
     """A case at one value of the parameter."""
 
     flow: Flow
@@ -137,12 +137,12 @@ class Family:
         self.measure = measure or default_measures(problem.flow)[0]
         measured(problem.flow, problem.initial.rho, self.measure)  # a mistake is told before the work
 
-    def setting(self, value: Any) -> Setting:
+    def setting(self, value: Any) -> CaseAt:
         problem = build(override(self.case, nested({self.key: value}), "--vary"), threads=1)
         rho = problem.initial.rho
-        return Setting(problem.flow, problem.flow.mass(rho), rho)
+        return CaseAt(problem.flow, problem.flow.mass(rho), rho)
 
-    def point(self, parameter: float, setting: Setting, state: Steady) -> Point:
+    def point(self, parameter: float, setting: CaseAt, state: Steady) -> Point:
         return Point(float(parameter), state, measured(setting.flow, state.rho, self.measure))
 
 
@@ -162,7 +162,7 @@ def measured(flow: Flow, rho: Array, name: str) -> float:
     return float(wanted.value(diagnostics.State(flow, Snapshot(0.0, 0, {"rho": rho}))))
 
 
-def near(setting: Setting, guess: Array, *, analyse: bool = True) -> Steady | None:
+def near(setting: CaseAt, guess: Array, *, analyse: bool = True) -> Steady | None:
     """The state that Newton's method finds near a guess; None where there is none."""
     try:
         state = corrected(setting.flow, setting.mass, guess, analyse=analyse)
