@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 import wgfpde.runs.runner as runner
-from wgfpde.cases.building import build, from_mapping
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import from_mapping
 from wgfpde.runs.interrupts import Interrupted
 
 EXEMPT = {"wall_seconds", "cpu_seconds", "compile_seconds", "created", "resumed", "command"}

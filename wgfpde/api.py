@@ -11,12 +11,11 @@ Everything else of the package can be imported from its modules; what is here st
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,15 +24,15 @@ import numpy as np
 
 from . import store
 from .base import html
-from .cases import loading as casefile
-from .cases.building import Case, Code, build
+from .cases import loading
+from .cases.building import build
+from .cases.in_code import problem
+from .cases.schema import Case
 from .energy.energy import Energy, Internal
 from .energy.flow import Flow
 from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
-from .grid import initial
-from .grid.grid import Array, Grid, grid_text
-from .methods import METHODS
+from .grid.grid import Grid, grid_text
 from .output import promises
 from .runs import runner
 from .runs.progress import status_line
@@ -136,80 +135,8 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: 
     CaseError
         With the key, what was expected and what was found.
     """
-    case = casefile.load(Path(path), overrides)
-    return casefile.override(case, tables) if tables else case
-
-
-def problem(
-    grid: Grid,
-    energy: Energy,
-    initial: Callable[..., Array] | Array,
-    end: float,
-    *,
-    start: float = 0.0,
-    every: float | None = None,
-    times: Sequence[float] | None = None,
-    solver: Mapping[str, Any] | None = None,
-    exact: Callable[..., Array] | None = None,
-    mass: float | None = None,
-    title: str = "A problem put together in Python",
-) -> Case:
-    """A case from a grid and an energy, with functions for the densities, V and W.
-
-    Functions are called by keyword, ``f(x=…)`` in 1D and ``f(x=…, y=…)`` in 2D, with arrays.
-
-    Parameters
-    ----------
-    grid, energy
-        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.
-    initial
-        The density at the start: cell averages of the grid's shape, or a function of x (and y), which is averaged over
-        the cells.
-    end, start
-        The times.
-    every, times
-        When snapshots are written; start and end always are.
-    solver
-        As the table ``[solver]`` of a case file; default ``{"method": "fv"}``.
-    exact
-        The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
-    mass
-        Rescale the start to this mass.
-
-    Returns
-    -------
-    Case
-        For `run` and `march`.  A file cannot hold its functions, so that a run of it goes on only with
-        ``resume(folder, case=case)``.
-
-    Raises
-    ------
-    CaseError
-        Where the parts do not make a problem.
-    """
-    for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
-        _check_function(name, function, grid)
-    _check_function("exact", exact, grid, t=float(start))
-    if callable(initial):
-        _check_function("initial", initial, grid)
-    internal: dict[str, Any] = {"kind": energy.internal.kind, **energy.internal.parameters}
-    bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
-    formulas = {"potential": energy.potential, "interaction": energy.interaction}
-    data: dict[str, Any] = {
-        "title": title,
-        "grid": _grid_table(grid),
-        "energy": {"internal": internal} | {key: _name(f) for key, f in formulas.items() if f is not None} | bound,
-        "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
-        "solver": {"method": next(iter(METHODS))} | dict(solver or {}),
-        "time": {"start": float(start), "end": float(end)},
-        "output": ({} if every is None else {"every": float(every)})
-        | ({} if times is None else {"times": [float(t) for t in times]}),
-    }
-    if exact is not None:
-        data["exact"] = {"density": _name(exact)}
-    case = casefile.from_mapping(data, "problem")
-    case._code = Code(grid, energy, _density(initial, grid), exact)
-    return case
+    case = loading.load(Path(path), overrides)
+    return loading.override(case, tables) if tables else case
 
 
 def run(
@@ -323,46 +250,3 @@ def _finished(result: runner.Result, keep: bool) -> Run:
     if result.status == "interrupted" and result.exit_code != 75:
         raise KeyboardInterrupt(result.message)
     return read(result.folder)
-
-
-def _grid_table(grid: Grid) -> dict[str, Any]:
-    axes = grid.axes
-    table: dict[str, Any] = {
-        "shape": [axis.size for axis in axes],
-        "lower": [float(axis.lower) for axis in axes],
-        "upper": [float(axis.upper) for axis in axes],
-        "boundary": [axis.boundary.in_case for axis in axes],
-    }
-    return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
-
-
-def _check_function(name: str, function: object, grid: Grid, **more: float) -> None:
-    """Raises CaseError where a function does not take the coordinates of the grid."""
-    if function is None:
-        return
-    names = [axis.name for axis in grid.axes] + list(more)
-    call = f"f({', '.join(f'{key}=…' for key in names)})"
-    if not callable(function):
-        raise CaseError(f"{name}: expected a function, called as {call}; found {type(function).__name__}")
-    try:
-        with np.errstate(all="ignore"):
-            found = np.asarray(function(**grid.coordinates(), **more), dtype=float)
-        np.broadcast_to(found, grid.shape)
-    except (TypeError, ValueError) as error:
-        raise CaseError(f"{name}: expected a function of arrays, called as {call}, to an array: {error}") from error
-
-
-def _density(source: Callable[..., Array] | Array, grid: Grid) -> Array:
-    if callable(source):
-        return initial.from_expression(source, grid)
-    return initial.from_array(np.asarray(source), grid, "the array given as initial")
-
-
-def _name(source: object) -> str:
-    """What a record says of a function or an array."""
-    if not callable(source):
-        return f"python: an array of shape {np.asarray(source).shape}"
-    text = getattr(source, "text", None)
-    code = getattr(inspect.unwrap(source), "__code__", None)
-    where = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else ""
-    return text or f"python: {getattr(source, '__name__', type(source).__name__)}{where}"

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wgfpde.base import amounts
-from wgfpde.cases import building as case_module
-from wgfpde.cases.building import Case, build, from_mapping, json_schema, load, loads, presets, to_toml
-from wgfpde.cases.times import better_step, check_multiples
+from wgfpde.base.toml import to_toml
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import from_mapping, load, loads, presets
+from wgfpde.cases.schema import Case, json_schema
+from wgfpde.cases.times import better_step, check_multiples, output_times
 from wgfpde.errors import CaseError, WgfpdeError
 
 BASE_1D = """
@@ -259,7 +261,7 @@ def test_every_formula_over_the_grid_knows_r(write, base, radius):
     ],
 )
 def test_output_times(write, overrides, expected):
-    times = case_module.output_times(load(write(), overrides))
+    times = output_times(load(write(), overrides))
     np.testing.assert_allclose(times, expected, rtol=0, atol=1e-9)
     assert len(times) == len(expected)
 

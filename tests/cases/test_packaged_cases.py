@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wgfpde.cases.building import build, load, presets
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import load, presets
 from wgfpde.energy import equations
 from wgfpde.formulas.compile import compile_expression
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wgfpde.cases.building import load
+from wgfpde.cases.loading import load
 from wgfpde.cases.varying import Vary, together, varied_by, vary, vary_values
 from wgfpde.errors import CaseError
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from wgfpde.cases.building import load
+from wgfpde.cases.loading import load
 from wgfpde.claims import regression
 from wgfpde.cli import main
 from wgfpde.errors import StoreError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wgfpde import __version__, cli
-from wgfpde.cases.building import load, presets
+from wgfpde.cases.loading import load, presets
 from wgfpde.claims.checking import scripts
 from wgfpde.cli import main
 from wgfpde.errors import SolverError

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wgfpde import cli, store
-from wgfpde.cases.building import load, loads, override
+from wgfpde.cases.loading import load, loads, override
 from wgfpde.diagnostics.blowup import LEAST_SHARPNESS, make_watch, peak, reason_to_blow_up
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow

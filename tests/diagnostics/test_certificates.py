@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wgfpde import cli, store
-from wgfpde.cases import building as case
+from wgfpde.cases import building, loading
 from wgfpde.diagnostics import REGISTRY
 from wgfpde.diagnostics.certificates import convexity
 from wgfpde.errors import CaseError
@@ -39,7 +39,7 @@ LAM, KAPPA, SHIFT, MASS = 1.3, 0.7, 1.0, 2.0
 
 
 def run_of(tmp_path, *overrides, text=TRANSLATE):
-    result = runner.run(case.override(case.loads(text), list(overrides)), tmp_path / "run", overwrite=True)
+    result = runner.run(loading.override(loading.loads(text), list(overrides)), tmp_path / "run", overwrite=True)
     assert result.status == "finished", result.message
     return store.read(tmp_path / "run")
 
@@ -300,7 +300,7 @@ def test_the_slacks_alone_are_judged_as_with_all_columns(translate):
 
 
 def names_of(name, *overrides):
-    return [d.name for d in case.build(case.load(name, overrides)).diagnostics]
+    return [d.name for d in building.build(loading.load(name, overrides)).diagnostics]
 
 
 USUAL = [
@@ -355,21 +355,21 @@ def test_where_they_have_no_meaning():
 
 def test_lambda_belongs_to_a_gibbs_state():
     with pytest.raises(CaseError, match="lambda: of use only with"):
-        case.load("barenblatt_1d_m2", ["energy.lambda=1.0"])
+        loading.load("barenblatt_1d_m2", ["energy.lambda=1.0"])
     with pytest.raises(CaseError, match=r"energy\.lambda: expected a number"):
-        case.load("ou_1d", ["energy.lambda=steep"])
+        loading.load("ou_1d", ["energy.lambda=steep"])
     with pytest.raises(CaseError, match=r"energy\.lambda: expected a number larger than 0"):
-        case.load("ou_1d", ["energy.lambda=-1"])
-    loaded = case.loads(case.load("ou_1d", ["energy.lambda=0.5"]).resolved_toml())
+        loading.load("ou_1d", ["energy.lambda=-1"])
+    loaded = loading.loads(loading.load("ou_1d", ["energy.lambda=0.5"]).resolved_toml())
     assert loaded.energy.sobolev == 0.5
-    assert convexity(case.build(loaded).flow).sobolev == 0.5
+    assert convexity(building.build(loaded).flow).sobolev == 0.5
 
 
 def test_in_the_plane_on_request(tmp_path):
     """Distances in the plane are found to 1e-3: the inequalities hold to that, and the energy is balanced."""
     names = '["w2_gibbs", "slack_talagrand", "slack_hwi", "slack_evi", "energy_balance", "de_bruijn"]'
     overrides = ["grid.shape=[32,32]", f"output.diagnostics={names}", "time.end=0.4", "output.every=0.2"]
-    runner.run(case.load("ou_2d_correlated", overrides), tmp_path / "run")
+    runner.run(loading.load("ou_2d_correlated", overrides), tmp_path / "run")
     run = store.read(tmp_path / "run")
     found = inequalities_of(run)
     assert [c["name"] for c in found] == ["log-Sobolev", "Talagrand", "HWI", "EVI"]
@@ -418,8 +418,8 @@ def test_a_run_that_goes_on_records_what_its_file_holds(tmp_path):
     """Begun by a version that recorded more: nothing is lost, and the ledger goes on."""
     small = ["grid.shape=[100]", "time.end=0.5"]
     whole = run_of(tmp_path, "grid.shape=[100]")
-    runner.run(case.override(case.loads(TRANSLATE), small), tmp_path / "parts")
-    without = case.override(case.loads(TRANSLATE), [*small, "output.diagnostics=[]"])
+    runner.run(loading.override(loading.loads(TRANSLATE), small), tmp_path / "parts")
+    without = loading.override(loading.loads(TRANSLATE), [*small, "output.diagnostics=[]"])
     runner.resume(tmp_path / "parts", until=1.0, case=without)
     parts = store.read(tmp_path / "parts")
     assert list(parts.diagnostics) == list(whole.diagnostics)
@@ -430,7 +430,7 @@ def test_a_run_that_goes_on_records_what_its_file_holds(tmp_path):
 def test_a_resumed_run_has_the_same_balance(tmp_path):
     """The dissipation of the steps travels in the checkpoint."""
     whole = run_of(tmp_path, "grid.shape=[100]")
-    runner.run(case.override(case.loads(TRANSLATE), ["grid.shape=[100]", "time.end=0.5"]), tmp_path / "parts")
+    runner.run(loading.override(loading.loads(TRANSLATE), ["grid.shape=[100]", "time.end=0.5"]), tmp_path / "parts")
     runner.resume(tmp_path / "parts", until=1.0)
     parts = store.read(tmp_path / "parts")
     for name in ("energy_balance", "de_bruijn", "slack_evi"):

@@ -5,6 +5,7 @@ import pytest
 
 from wgfpde import diagnostics
 from wgfpde.diagnostics import REGISTRY, Setting, chosen, compute, relative_entropy_density
+from wgfpde.diagnostics.registry import diagnostic, unregister
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
@@ -204,3 +205,14 @@ def test_mass_of_nothing_gives_no_warning():
     flow = Flow(LINE, Energy(Internal("none")))
     state = diagnostics.State(flow, snap(np.zeros(600)))
     assert np.isnan(REGISTRY["mean_x"].value(state))
+
+
+def test_a_name_is_one_diagnostics_own():
+    def mass(s):
+        """Another mass."""
+        return 0.0
+
+    with pytest.raises(CaseError, match='there is a diagnostic "mass" already'):
+        diagnostic("mass")(mass)
+    with pytest.raises(CaseError, match='there is no diagnostic "maas"'):
+        unregister("maas")

@@ -1,6 +1,7 @@
 """A method is one folder and one word: records, the union they make, and a toy that enters by them alone."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +16,11 @@ from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases.loading import loads
 from wgfpde.cases.schema import json_schema
 from wgfpde.cli import main
-from wgfpde.diagnostics import REGISTRY
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
+from wgfpde.diagnostics.registry import unregister as unregister_diagnostic
 from wgfpde.energy.snapshot import Column, Field, Report, Snapshot, Traits
 from wgfpde.errors import CaseError
-from wgfpde.methods import METHODS, Built, Method, register
+from wgfpde.methods import METHODS, Built, Method, register, unregister
 
 PACKAGE = Path(wgf.__file__).parent
 CASE = """
@@ -58,7 +59,7 @@ class Mixing:
         walk = np.random.default_rng([self.table.seed, snapshot.step]).normal(size=snapshot.fields["position"].shape)
         fields = {"rho": (1 - dt) * snapshot.rho + dt * mean, "position": snapshot.fields["position"] + 0.01 * walk}
         t = t_next if lands else snapshot.t + dt
-        return Snapshot(t, snapshot.step + 1, snapshot.fields | fields, dt, report=Report(transport=dt))
+        return Snapshot(t, snapshot.step + 1, snapshot.fields | fields, dt, report=Report(more={"mixed": dt}))
 
 
 def _build(table, asked):
@@ -72,7 +73,7 @@ def _build(table, asked):
     return Built(Mixing(table, asked.flow), COLUMNS, fields, {"position": np.full([n for _, n in dims], 0.5)})
 
 
-COLUMNS = (Column("transport", "1", "share mixed", "How much of the density went to the mean."),)
+COLUMNS = (Column("mixed", "1", "share mixed", "How much of the density went to the mean."),)
 MIXING = Method(
     name="mixing",
     table=MixingTable,
@@ -94,7 +95,8 @@ def mixing():
 
     register(MIXING)
     yield MIXING
-    del METHODS["mixing"], REGISTRY["spread_of_walkers"]
+    unregister("mixing")
+    unregister_diagnostic("spread_of_walkers")
 
 
 def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):
@@ -112,7 +114,7 @@ def test_from_a_case_file_to_a_plot(mixing, tmp_path, capsys):
     assert run.diagnostics["spread_of_walkers"][-1] == pytest.approx(np.std(run.fields["position"][-1]), rel=1e-14)
     assert run.attributes["seed"] == "7" and run.attributes["sampling"] == "centre"
     assert run.attributes["equation"] == "mixing" and "excess" not in run.fields
-    np.testing.assert_allclose(run.steps["transport"], 0.1)
+    np.testing.assert_allclose(run.steps["mixed"], 0.1)
     expected = 1 + (run.rho[0] - 1 / 3) * 0.9**10 - 1 + 1 / 3
     np.testing.assert_allclose(run.rho[-1], expected, rtol=1e-13)
     assert not {"slack_evi", "energy_balance", "de_bruijn"} & set(run.diagnostics)  # of gradient flows in W2 only
@@ -122,6 +124,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_fields(mixing, tmp_path):
     whole = wgf.run(loads(CASE), tmp_path / "whole", progress=False)
     half = wgf.run(loads(CASE), tmp_path / "half", progress=False, time={"end": 0.5})
     half = wgf.resume(half, until=1.0, progress=False)
+    np.testing.assert_array_equal(half.steps["mixed"], whole.steps["mixed"])
     for name in ("rho", "position"):
         with h5py.File(whole.path) as a, h5py.File(half.path) as b:
             np.testing.assert_array_equal(a[name][...], b[name][...])
@@ -158,14 +161,24 @@ def test_mistakes_name_the_new_method(mixing):
 
 def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
     run = wgf.run(loads(CASE), tmp_path / "out", progress=False)
-    del METHODS["mixing"]
+    unregister("mixing")
     try:
         with pytest.raises(CaseError, match='expected "fv", "jko" or "geodesic", found "mixing"'):
             loads(CASE)
         assert [p for p in run._repr_html_().split("<") if "energy rise" in p] == []  # nobody knows whether it falls
         assert main(["inspect", str(run.folder)]) == 0 and main(["plot", str(run.folder)]) == 0
     finally:
-        METHODS["mixing"] = mixing
+        register(mixing)
+
+
+def test_names_are_the_methods_own(mixing):
+    assert register(mixing) is mixing  # the same once more, as where a script is run again
+    with pytest.raises(CaseError, match='there is a method "mixing" already'):
+        register(replace(mixing, sampling="average"))
+    with pytest.raises(CaseError, match=r'method: Literal\["jko"\]'):
+        register(replace(mixing, name="jko"))
+    with pytest.raises(CaseError, match='there is no method "mixng"'):
+        unregister("mixng")
 
 
 def test_no_method_is_named_outside_its_family():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wgfpde.cases.building import build_exact, build_flow, build_grid, from_mapping
+from wgfpde.cases.building import build_exact, build_flow, build_grid
+from wgfpde.cases.loading import from_mapping
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.output.references import exact_and_gibbs
 from wgfpde.store import Label, Writer, read

@@ -10,9 +10,9 @@ import pytest
 from same_runs import ATTRACT, assert_same, case_of, fork, wait_until, with_events
 
 import wgfpde.runs.runner as runner
-import wgfpde.runs.time_loop as timeloop
 from wgfpde.cli import main
 from wgfpde.cli.run_verbs import seconds
+from wgfpde.runs import time_loop
 from wgfpde.runs.interrupts import Interrupted, Interrupts
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
@@ -218,9 +218,9 @@ def test_a_signal_between_steps_waits(inside, whole, tmp_path, monkeypatch):
         return call
 
     if inside == "save":
-        monkeypatch.setattr(timeloop, "save", signalled(timeloop.save))
+        monkeypatch.setattr(time_loop, "save", signalled(time_loop.save))
     elif inside == "compute":
-        monkeypatch.setattr(timeloop.diagnostics, "compute", signalled(timeloop.diagnostics.compute))
+        monkeypatch.setattr(time_loop.diagnostics, "compute", signalled(time_loop.diagnostics.compute))
     elif inside == "the log":
         monkeypatch.setattr(runner.folder.Log, "__call__", signalled(runner.folder.Log.__call__))
     else:

@@ -13,7 +13,7 @@ from same_runs import assert_same, contents, stop_at
 
 import wgfpde as wgf
 from wgfpde import __version__
-from wgfpde.cases.building import load
+from wgfpde.cases.loading import load
 from wgfpde.cli import main
 from wgfpde.errors import CaseError
 from wgfpde.runs.provenance import checksum, command, git_state, provenance_of

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, JKO, assert_same, case_of, contents, stop_at, with_events
 
-import wgfpde.runs.time_loop as timeloop
-from wgfpde.cases.building import build, from_mapping, load
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import from_mapping, load
 from wgfpde.errors import CaseError, SolverError, StoreError
+from wgfpde.runs import time_loop
 from wgfpde.runs.runner import _digest, resume, run
 from wgfpde.store import read
 
@@ -178,7 +179,7 @@ def test_until_is_remembered_by_a_file_that_has_room(tmp_path, monkeypatch):
     """As many snapshots are planned as before, so that the file could be continued as it is, but for its texts."""
     run(case_of(output={"times": [0.2]}), tmp_path / "parts")
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setattr(timeloop.March, "_warm_up", lambda self: 1 / 0)
+        patch.setattr(time_loop.March, "_warm_up", lambda self: 1 / 0)
         patch.setattr("wgfpde.runs.runner._secure", lambda loop: "")
         resume(tmp_path / "parts", until=0.8)
     assert resume(tmp_path / "parts").message == "reached t = 0.8."
@@ -213,7 +214,7 @@ def test_a_steady_state_is_seen_again(tmp_path, monkeypatch):
     """Killed when the checkpoint of the steady state was on disk, the run stops where it would have stopped."""
     steps = run(RESTING, tmp_path / "whole").steps
     assert steps == 24
-    passing = timeloop.March._checkpoint_in_passing
+    passing = time_loop.March._checkpoint_in_passing
 
     def die(loop):
         passing(loop)
@@ -221,7 +222,7 @@ def test_a_steady_state_is_seen_again(tmp_path, monkeypatch):
             raise StoreError("killed")
 
     with monkeypatch.context() as patch, pytest.raises(StoreError):
-        patch.setattr(timeloop.March, "_checkpoint_in_passing", die)
+        patch.setattr(time_loop.March, "_checkpoint_in_passing", die)
         run(RESTING, tmp_path / "parts")
     assert resume(tmp_path / "parts").steps == steps
     assert_same(tmp_path / "parts", tmp_path / "whole")

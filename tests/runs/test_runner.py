@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import wgfpde.runs.runner as runner
-import wgfpde.runs.time_loop as timeloop
-from wgfpde.cases.building import build, loads
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import loads
 from wgfpde.energy.snapshot import Report
 from wgfpde.errors import CaseError, SolverError, StoreError
 from wgfpde.methods.jko.method import STEP_COLUMNS
 from wgfpde.output.promises import record_of
+from wgfpde.runs import time_loop
 from wgfpde.runs.runner import run
 from wgfpde.store import Writer, read
 
@@ -277,7 +278,7 @@ class Compiling(Relax):
 
 def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
     run(case, "first")  # loads the kernels of the diagnostics
-    monkeypatch.setattr(timeloop, "PATIENCE", 0.02)
+    monkeypatch.setattr(time_loop, "PATIENCE", 0.02)
     with_events(stepper=Compiling())
     told = []
     result = run(case, "out", progress=told.append)
@@ -290,7 +291,7 @@ def test_compiling_is_told_once_and_not_timed(case, with_events, monkeypatch):
 
 def test_a_long_step_is_told_and_told_again(case, with_events, monkeypatch):
     run(case, "first")
-    monkeypatch.setattr(timeloop, "STEP_PATIENCE", 0.1)
+    monkeypatch.setattr(time_loop, "STEP_PATIENCE", 0.1)
     with_events({3: lambda rho: time.sleep(0.35) or rho})
     told = []
     assert run(case, "out", progress=told.append).status == "finished"
@@ -319,7 +320,8 @@ def test_an_interrupt_while_compiling_leaves_the_start(case, with_events):
 WARM_UP = """
     import sys
     from numba.core.dispatcher import Dispatcher
-    from wgfpde.cases.building import build, load
+    from wgfpde.cases.building import build
+    from wgfpde.cases.loading import load
     from wgfpde import diagnostics
     from wgfpde.energy.fluxes import dissipation, max_flux
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, assert_same, case_of, in_child, stop_at, with_events
 
-import wgfpde.runs.time_loop as timeloop
 import wgfpde.store.book as book
 import wgfpde.store.checkpoint as checkpoint
 from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.errors import StoreError
+from wgfpde.runs import time_loop
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 from wgfpde.store.checkpoint import Checkpoint, checkpoints, save
@@ -56,7 +56,9 @@ def same(a, b):
 
 def plain(report):
     """What a report says; NaN is equal to NaN here."""
-    return {name: value if isinstance(value, str) else repr(float(value)) for name, value in asdict(report).items()}
+    values = asdict(report)
+    values |= values.pop("more")
+    return {name: value if isinstance(value, str) else repr(float(value)) for name, value in values.items()}
 
 
 def same_array(a, b):
@@ -219,7 +221,7 @@ def test_killed_while_writing_a_checkpoint(moment, whole, tmp_path):
 
         np.savez, os.fsync = half, dying("synced", real_fsync)
         os.replace, os.unlink = dying("renamed", real_replace), dying("an old one removed", real_unlink)
-        timeloop.save = saving
+        time_loop.save = saving
         run(OFTEN, work)
 
     assert in_child(child) == -signal.SIGKILL
@@ -335,7 +337,7 @@ def test_no_room_for_the_last_checkpoint_of_a_finished_run(tmp_path, whole, monk
     def full(folder, found):
         raise StoreError("cannot write the checkpoint: full.")
 
-    monkeypatch.setattr(timeloop, "save", full)
+    monkeypatch.setattr(time_loop, "save", full)
     told = []
     assert run(CASE, tmp_path / "run", progress=told.append).status == "finished"
     assert any("full" in p.note for p in told)

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from wgfpde.cases.building import load
+from wgfpde.cases.loading import load
 from wgfpde.claims import Validation
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.sparse import csc_array
 
-from wgfpde.cases.building import build_flow, build_grid, load, override
+from wgfpde.cases.building import build_flow, build_grid
+from wgfpde.cases.loading import load, override
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
@@ -28,10 +29,10 @@ from wgfpde.studies.spectrum import (
     extrapolated,
     observed_rate,
     refinements,
+    shift_invert,
     spectrum,
     write_spectrum,
 )
-from wgfpde.studies.spectrum import shift_invert as lanczos_module
 from wgfpde.studies.spectrum.factor import Factor
 from wgfpde.studies.spectrum.observed_decay import _fitted
 from wgfpde.studies.spectrum.ritz import graded_eigh
@@ -173,8 +174,8 @@ def test_a_missed_copy_is_noticed(monkeypatch):
         calls.append(len(values))
         return (np.delete(values, 1), np.delete(u, 1, axis=1)) if len(calls) == 1 else (values, u)
 
-    found = lanczos_module._iterate
-    monkeypatch.setattr(lanczos_module, "_iterate", forgetful)
+    found = shift_invert._iterate
+    monkeypatch.setattr(shift_invert, "_iterate", forgetful)
     flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [24, 24]), Energy(Internal("entropy", 1.0)))
     values = spectrum(flow, 3).eigenvalues
     assert values[1] == pytest.approx(values[2], rel=1e-12)
@@ -182,13 +183,13 @@ def test_a_missed_copy_is_noticed(monkeypatch):
 
 
 def test_what_stays_missed_is_an_error(monkeypatch):
-    found = lanczos_module._iterate
+    found = shift_invert._iterate
 
     def forgetful(*args):
         values, u = found(*args)
         return np.delete(values, 1), np.delete(u, 1, axis=1)
 
-    monkeypatch.setattr(lanczos_module, "_iterate", forgetful)
+    monkeypatch.setattr(shift_invert, "_iterate", forgetful)
     flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [24, 24]), Energy(Internal("entropy", 1.0)))
     with pytest.raises(SolverError, match="there are"):
         spectrum(flow, 3)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from wgfpde.cases.building import build, load, override
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import load, override
 from wgfpde.cases.varying import vary
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from wgfpde.cases.building import build, loads
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import loads
 from wgfpde.energy.equations import gaussian, profile_second_moment, self_similar
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid

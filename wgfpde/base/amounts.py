@@ -6,6 +6,7 @@ import os
 
 
 def duration(seconds: float) -> str:
+    """Seconds: "1.5 s", "2 min 05 s", "1 h 00 min"; "? s" where nobody knows."""
     if seconds == float("inf"):
         return "? s"
     if seconds < 100:

@@ -19,6 +19,7 @@ def to_toml(data: Mapping[str, Any]) -> str:
 
 
 def to_value(value: Any) -> str:
+    """A single value as TOML; a table is put in one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):

@@ -1,6 +1,6 @@
 """`Case` → `build` → `Problem`: the only place where a problem is put together.
 
-Reading a case is in `loading`, its tables in `schema`; their public names are exported here too.
+Reading a case is in `loading`, its tables in `schema` and `tables`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base.amounts import memory_lacking, size_text
-from ..base.toml import to_toml
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits
@@ -28,8 +27,8 @@ from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from .loading import find_case, from_mapping, load, loads, located, override, presets
-from .schema import Case, json_schema
+from .loading import located
+from .schema import Case
 from .tables import DensityTable
 from .times import output_times
 
@@ -37,45 +36,8 @@ if TYPE_CHECKING:
     from ..diagnostics import Diagnostic
     from ..diagnostics.blowup import Watch
 
-__all__ = [
-    "Case",
-    "Code",
-    "Problem",
-    "Record",
-    "build",
-    "build_exact",
-    "build_flow",
-    "build_grid",
-    "bytes_stored",
-    "check_memory",
-    "find_case",
-    "from_mapping",
-    "json_schema",
-    "load",
-    "loads",
-    "memory_needed",
-    "output_times",
-    "override",
-    "presets",
-    "to_toml",
-]
-
 MOST_FIELDS = 2 * 2**30
 """Bytes of stored fields that a run may have unasked."""
-
-
-@dataclass(frozen=True)
-class Code:
-    """What stands for the formulas of a case that is put together in Python.
-
-    grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.
-    """
-
-    grid: Grid
-    energy: Energy = field(repr=False)
-    initial: Array = field(repr=False)
-    exact: Callable[..., Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +141,7 @@ def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field
     for name in names or ():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known)}" if known else ""
+            hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known) or 'none'}"
             raise CaseError(f'method = "{case.solver.method}" has no field "{name}"{hint}')
     if names is not None:
         return tuple(known[name] for name in dict.fromkeys(names))
@@ -236,6 +198,7 @@ def check_memory(case: Case) -> None:
 
 
 def build_grid(case: Case) -> Grid:
+    """The grid of a case.  Raises CaseError for a mapping that makes none."""
     table = case.grid
     if case._code is not None:
         return case._code.grid

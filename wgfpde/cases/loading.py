@@ -33,11 +33,10 @@ from pydantic import ValidationError
 from .. import store
 from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
-from ..energy.laws import LAWS
 from ..errors import CaseError
 from .messages import sentences
+from .overrides import absolute_paths, as_tables, merge
 from .schema import Case, validated
-from .tables import INITIAL_SOURCES
 from .times import asked_spans, check_multiples, output_times
 
 
@@ -54,13 +53,6 @@ class Draft:
     path: Path
     text: str = dataclasses.field(repr=False)
     run: store.Run | None = None
-
-
-_EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("initial",): INITIAL_SOURCES,
-    ("target",): INITIAL_SOURCES,
-    ("output",): ("every", "times"),
-}
 
 
 def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Case:
@@ -120,14 +112,14 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     draft = case._draft if isinstance(case, Case) else case
     if isinstance(overrides, Mapping):
         top, source = plain(overrides), source or "Python"
-        _absolute_paths(top, Path())
+        absolute_paths(top, Path())
     else:
-        top, source = _overrides(overrides), source or "command line"
+        top, source = as_tables(overrides), source or "command line"
     code = case._code if isinstance(case, Case) else None
     if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "initial", "exact", "params"})):
         raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
     data, sources = copy.deepcopy(draft.data), dict(draft.sources)
-    _merge(data, top)
+    merge(data, top)
     sources = _sources_of(data, sources, top, source)
     changed = _validate(dataclasses.replace(draft, data=data, sources=sources))
     changed._code = code
@@ -187,11 +179,11 @@ def _merged(
     sources: dict[str, str] = {}
     for name in _include_list(data, source):
         lower, origins = _read(_existing(folder / name), above)
-        _merge(merged, lower)
+        merge(merged, lower)
         sources |= {key: f"included {name}" if origin == "file" else origin for key, origin in origins.items()}
     merged.pop("title", None)
-    _absolute_paths(data, folder)
-    _merge(merged, data)
+    absolute_paths(data, folder)
+    merge(merged, data)
     return merged, _sources_of(merged, sources, data, "file")
 
 
@@ -215,69 +207,6 @@ def _include_list(data: dict[str, Any], source: Path) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CaseError(f'{source}: include: expected a list such as ["base.toml"], found {show(names)}')
     return names
-
-
-def _absolute_paths(data: dict[str, Any], folder: Path) -> None:
-    """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
-    for table in (data.get("initial"), data.get("target")):
-        for key in ("file", "samples"):
-            if isinstance(table, dict) and isinstance(table.get(key), str):
-                table[key] = str((folder / table[key]).resolve())
-
-
-def _overrides(items: Sequence[str]) -> dict[str, Any]:
-    """["a.b=1", …] as nested tables."""
-    data: dict[str, Any] = {}
-    for item in items:
-        key, equals, text = item.partition("=")
-        parts = [part.strip() for part in key.split(".")]
-        if not equals or not all(parts):
-            raise CaseError(f"--set {item}: expected key=value, for example --set grid.shape=[64,64]")
-        if parts == ["include"]:
-            raise CaseError(f"--set {item}: files are included by a case file only; write the line at its top")
-        table = data
-        for part in parts[:-1]:
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
-        table[parts[-1]] = parse_value(text.strip())
-    _absolute_paths(data, Path())
-    return data
-
-
-def parse_value(text: str) -> Any:
-    """A value as TOML, else as text."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if set(parsed) == {"value"} else text
-
-
-def _merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
-    """Lay `top` over `base`, key by key.
-
-    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
-    one of several exclusive keys replaces the others.
-    """
-    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
-        base.clear()
-    if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
-        law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
-        kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
-        for key in set(base) - kept:
-            del base[key]
-    exclusive = _EXCLUSIVE.get(path, ())
-    if any(key in top for key in exclusive):
-        for key in exclusive:
-            base.pop(key, None)
-    for key, value in top.items():
-        if isinstance(value, dict):
-            if not isinstance(base.get(key), dict):
-                base[key] = {}
-            _merge(base[key], value, (*path, key))
-        else:
-            base[key] = value
 
 
 def _validate(draft: Draft) -> Case:

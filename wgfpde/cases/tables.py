@@ -75,7 +75,9 @@ class GridTable(Table):
             return ["no-flux"] * len(shape)
         if len(values) != len(shape):
             wanted = "1 entry" if len(shape) == 1 else "2 entries"
-            raise fail(f"expected {wanted}, one per axis of grid.shape, found {len(values)}")
+            hint = f"; write [{to_value(values)}] for its two ends" if info.field_name == "boundary" else ""
+            hint = hint if len(shape) == 1 and len(values) == 2 else ""
+            raise fail(f"expected {wanted}, one per axis of grid.shape, found {len(values)}{hint}")
         if info.field_name == "upper":
             for k, (low, high) in enumerate(zip(info.data.get("lower", []), values, strict=False)):
                 if high <= low:

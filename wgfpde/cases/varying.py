@@ -19,7 +19,8 @@ import numpy as np
 
 from ..base.toml import flat, nested, plain, shortened, to_value
 from ..errors import CaseError
-from .loading import override, parse_value
+from .loading import override
+from .overrides import parse_value
 from .schema import Case
 
 EXAMPLE = "for example grid.shape=64,128,256 or params.sigma=0.2:0.6:41"

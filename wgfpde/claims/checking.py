@@ -35,7 +35,7 @@ import numpy as np
 
 from .. import store
 from ..base.packaged import in_source_tree, packaged_folder
-from ..cases.building import load
+from ..cases.loading import load
 from ..errors import CaseError, SolverError
 from ..runs.interrupts import Interrupted
 from ..runs.runner import run as run_case

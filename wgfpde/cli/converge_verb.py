@@ -65,7 +65,7 @@ def _order(text: str) -> float:
 
 
 def _converge(args: argparse.Namespace) -> int:
-    from ..cases.building import load
+    from ..cases.loading import load
     from ..cases.varying import vary
     from ..studies.convergence import converge, place_of, record, write
 

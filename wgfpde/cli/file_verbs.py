@@ -65,7 +65,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from ..cases.building import json_schema
+    from ..cases.schema import json_schema
 
     print_json(json_schema())
     return 0
@@ -75,7 +75,7 @@ def _new(args: argparse.Namespace) -> int:
     import difflib
     import tomllib
 
-    from ..cases.building import presets
+    from ..cases.loading import presets
 
     known = presets()
     if args.preset is None:

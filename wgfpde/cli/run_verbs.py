@@ -15,7 +15,8 @@ from .picture_verbs import plot_figures
 from .printing import print_json, print_record
 
 if TYPE_CHECKING:
-    from ..cases.building import Case, Problem
+    from ..cases.building import Problem
+    from ..cases.schema import Case
     from ..runs.runner import Result
 
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
@@ -59,7 +60,7 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ..cases.building import load
+    from ..cases.loading import load
     from ..runs.runner import run
 
     case = load(args.case, args.overrides)
@@ -91,7 +92,8 @@ def _marched(args: argparse.Namespace, march: Callable[[StatusLine], Result]) ->
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..cases.building import build, load
+    from ..cases.building import build
+    from ..cases.loading import load
 
     case = load(args.case, args.overrides)
     facts = _case_facts(case, build(case))
@@ -114,7 +116,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
-    size = keys.get("tau", keys.get("dt"))
+    size = keys.get("dt") if case.traits.step is None else case.traits.step
     if isinstance(size, float):
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
     source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)

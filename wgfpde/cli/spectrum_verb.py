@@ -13,7 +13,7 @@ from .printing import print_json
 from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
-    from ..cases.building import Case
+    from ..cases.schema import Case
     from ..grid import Array
     from ..store import Run
     from ..studies.spectrum import Observed, Spectrum
@@ -82,7 +82,7 @@ def _spectrum(args: argparse.Namespace) -> int:
 
 def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     """The case, and the run that it was read from where that was solved as it is."""
-    from ..cases.building import load, presets
+    from ..cases.loading import load, presets
     from ..store import FILE_NAME, read
 
     place = Path(args.case)
@@ -97,7 +97,8 @@ def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
 
 def _richardson(case: Case, k: int, line: StatusLine) -> tuple[tuple[Array, Array], Spectrum]:
     """Extrapolated eigenvalues with their errors, and the spectrum on the grid of the case."""
-    from ..cases.building import build_flow, build_grid, override
+    from ..cases.building import build_flow, build_grid
+    from ..cases.loading import override
     from ..studies.spectrum import extrapolated
 
     def make(shape: list[int]) -> Any:

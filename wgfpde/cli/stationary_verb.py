@@ -13,7 +13,7 @@ from .printing import print_json
 from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
-    from ..cases.building import Case
+    from ..cases.schema import Case
     from ..studies.stationary import Diagram, End
 
 HELP = """
@@ -47,7 +47,7 @@ def _count(text: str) -> int:
 
 
 def _stationary(args: argparse.Namespace) -> int:
-    from ..cases.building import load
+    from ..cases.loading import load
     from ..store import check_place
     from ..studies.stationary import KINDS, check_case
 

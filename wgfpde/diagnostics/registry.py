@@ -137,6 +137,7 @@ def with_field(name: str) -> Condition:
 
 
 def periodic(i: int) -> Condition:
+    """Where axis i closes to a ring."""
     return Condition("periodic axis", lambda s: i < s.flow.grid.dim and s.flow.grid.axes[i].ring == 1)
 
 
@@ -169,15 +170,27 @@ def diagnostic(
     on_request: Condition = NEVER,
     brings: tuple[str, ...] = (),
 ) -> Callable[[Callable[[State], float]], Callable[[State], float]]:
-    """Register a function of a State under its name (less a trailing _); its docstring is the description."""
+    """Register a function of a State under its name (less a trailing _); its docstring is the description.
+
+    Raises CaseError where another function has that name.
+    """
 
     def register(function: Callable[[State], float]) -> Callable[[State], float]:
         name = function.__name__.rstrip("_")
+        if name in REGISTRY and REGISTRY[name].value is not function:
+            raise CaseError(f'there is a diagnostic "{name}" already; choose another name, or unregister that one.')
         text = " ".join((function.__doc__ or "").split())
         REGISTRY[name] = Diagnostic(name, units, long_name, text, function, applies, on_request, brings)
         return function
 
     return register
+
+
+def unregister(name: str) -> None:
+    """Let a diagnostic go, so that another may have its name.  Raises CaseError where there is none."""
+    if name not in REGISTRY:
+        raise CaseError(f'there is no diagnostic "{name}".')
+    del REGISTRY[name]
 
 
 def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic, ...]:

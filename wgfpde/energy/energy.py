@@ -64,6 +64,11 @@ class Internal:
         return {name: float(values[name]) for name in self.law.table.model_fields if name in values}
 
     @property
+    def in_case(self) -> dict[str, str | float]:
+        """As the table [energy] internal of a case file says it."""
+        return {"kind": self.kind, **self.parameters}
+
+    @property
     def empties(self) -> bool:
         """Whether U'(0) is finite, so that cells may be empty where ξ is high."""
         return self.law.empties(self)

@@ -5,6 +5,7 @@ What a step takes and gives, what a file holds, what a checkpoint keeps and what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +30,8 @@ class Report:
     linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
     optimality conditions.   primal, dual : values of the step's two problems; primal = transport + τE.
     transport : ½W₂² of the step.   drive_residual : residual of the outer iteration on V + W∗ρ.
+
+    more : numbers for columns that are a method's own, by name.
     """
 
     iterations: int = 0
@@ -46,17 +49,27 @@ class Report:
     dual: float = np.nan
     transport: float = np.nan
     drive_residual: float = np.nan
+    more: Mapping[str, float] = field(default_factory=dict)
+
+    def number(self, name: str) -> float:
+        """What goes into the column of that name."""
+        found: float = self.more[name] if name in self.more else getattr(self, name)
+        return found
 
 
 @dataclass(frozen=True)
 class Column:
-    """A number recorded with every step: a field of `Report` (or of the snapshot), described for the file."""
+    """A number recorded with every step: `Report.number` (or of the snapshot), described for the file.
+
+    integer : it counts work, and is summed up over a run.   residual : the largest is the worst of a run.
+    """
 
     name: str
     units: str
     long_name: str
     description: str
     integer: bool = False
+    residual: bool = False
 
 
 @dataclass(frozen=True)

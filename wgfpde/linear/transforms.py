@@ -34,8 +34,8 @@ class Cosine:
         for axis in grid.axes:
             if not axis.uniform:
                 raise CaseError(
-                    f"cosine transforms need cells of one size, but axis {axis.name} is stretched; take algorithm = "
-                    '"newton", or remove the mapping of that axis.'
+                    f"cosine transforms need cells of one size, but axis {axis.name} is stretched; "
+                    "remove the mapping of that axis."
                 )
         self.threads = threads
         self._rings = [axis.ring for axis in reversed(grid.axes)]

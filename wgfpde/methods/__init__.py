@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..errors import CaseError
 from .method import Asked, Built, Method
 
-__all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "table_of"]
+__all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "table_of", "unregister"]
 
 FAMILIES = ("finite_volumes", "jko", "paths")
 METHODS: dict[str, Method] = {
@@ -25,9 +26,25 @@ METHODS: dict[str, Method] = {
 """By the word in `solver.method`; the first is that of a case without [solver]."""
 
 
-def register(method: Method) -> None:
-    """Add a method, or replace the one of that name; cases read from then on may name it."""
+def register(method: Method) -> Method:
+    """Enter a method; cases read from then on may name it.  Returns it.
+
+    Raises CaseError where another method has that name, or where the table's `method` is another.
+    """
+    word = method.table.model_fields.get("method")
+    if word is None or getattr(word.annotation, "__args__", None) != (method.name,):
+        raise CaseError(f'the table of a method needs the line method: Literal["{method.name}"].')
+    if METHODS.get(method.name, method) is not method:
+        raise CaseError(f'there is a method "{method.name}" already; choose another name, or unregister that one.')
     METHODS[method.name] = method
+    return method
+
+
+def unregister(name: str) -> None:
+    """Let a method go, so that another may have its name; its runs stay readable.  Raises CaseError without one."""
+    if name not in METHODS:
+        raise CaseError(f'there is no method "{name}"; known: {", ".join(METHODS)}.')
+    del METHODS[name]
 
 
 def method_of(table: Any) -> Method:

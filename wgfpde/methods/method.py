@@ -58,7 +58,8 @@ class Asked:
 class Built:
     """What a builder makes.
 
-    columns : of the table of steps, beyond what every run has; fields of the Report.   fields : that may be stored.
+    columns : of the table of steps, beyond what every run has; fields of the Report, or in its `more`.
+    fields : that may be stored.
     initial : further fields of the first snapshot; "rho" replaces the density at the start.
     """
 

@@ -14,17 +14,15 @@ BlowUp = Literal["stop", "ignore"]
 WHERE_IT_BLOWS_UP = '"stop" (default): end the run where the density blows up; "ignore": march on'
 AT_REST = "stop when max|F| falls below this number"
 MOST_ITERATIONS = "an integer ≥ 1, the most iterations for one convex problem"
-GAP_FLOOR = {"newton": 1e-12, "pdhg": 1e-10}
-"""Smallest relative gap that may be asked for.  Primal and dual are sums of cell values that cancel to the gap, which
+FIRST_ORDER_FLOOR = 1e-10
+"""Smallest relative gap of a first-order method.  Primal and dual are sums of cell values that cancel to the gap, which
 leaves about 1e-13 of rounding; a first-order method loses some more digits in its transforms."""
 
 
-def reachable_gap(tolerance: float | None, algorithm: str) -> float | None:
-    """Refuse a gap that double precision cannot show, or that the algorithm cannot reach."""
-    floor = GAP_FLOOR[algorithm]
+def reachable_gap(tolerance: float | None, floor: float, of: str) -> float | None:
+    """Refuse a gap that double precision cannot show, or that is out of reach.   of : what reaches the floor."""
     if tolerance is None or tolerance >= floor:
         return tolerance
     raise fail(
-        f'expected at least {floor:g}, found {tolerance:g}: double precision leaves algorithm = "{algorithm}" '
-        "no smaller gap; enlarge it"
+        f"expected at least {floor:g}, found {tolerance:g}: double precision leaves {of} no smaller gap; enlarge it"
     )

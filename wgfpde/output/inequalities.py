@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from ..energy.equations import GEODESIC
 from ..grid import Array
 from ..store import Run
+from .stored_method import is_path
 
 LEAST_ENTROPY = 1e-10
 ROUNDING, GAP, STEPS = 1e-8, 2e-3, 1e-3
@@ -170,7 +170,7 @@ def _emptiness(run: Run, name: str, slack: Array, bounded: Array, judged: Array)
 
 def shown_rate(run: Run, judged: Array) -> float:
     """r of H = H₀ e^{−2rt} from the first to the last of the snapshots at these places; NaN where there is none."""
-    if len(judged) < 2 or run.attributes.get("equation") == GEODESIC.name:
+    if len(judged) < 2 or is_path(run):
         return np.nan
     first, last = judged[0], judged[-1]
     entropy = _entropy(run)

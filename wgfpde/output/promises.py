@@ -15,10 +15,10 @@ import numpy as np
 
 from ..energy.snapshot import Traits
 from ..grid.grid import grid_text
-from ..methods import METHODS, method_of, table_of
 from ..methods.bounds_on_runs import bounded, energy_rise
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
+from .stored_method import record_of_method, solver_of, traits_of
 
 LEAST = "min density"
 MASS_BOUND = 1e-12
@@ -62,7 +62,7 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
     that this version does not know, only mass and sign are judged.
     """
     solver, traits = solver_of(run), traits_of(run) or Traits(lowers_energy=False)
-    method = METHODS.get(str(solver.get("method")))
+    method = record_of_method(run)
     found = [_mass(run)] if traits.keeps_mass else []
     found.append(_positivity(run))
     if method is not None and method.promises is not None:
@@ -70,17 +70,6 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
     elif traits.lowers_energy:
         found.append(energy_rise(run))
     return found
-
-
-def solver_of(run: Run) -> dict[str, Any]:
-    """The table [solver] of a stored run as plain values; of one that Python code put together, its method at least."""
-    return tomllib.loads(run.resolved_toml).get("solver") or {"method": str(run.attributes.get("method", ""))}
-
-
-def traits_of(run: Run) -> Traits | None:
-    """What is true of a stored march; None where this version does not know its method, or its keys."""
-    table = table_of(solver_of(run))
-    return None if table is None else method_of(table).traits(table)
 
 
 def _mass(run: Run) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, store
-from ..cases.building import Case, Problem, build, override
-from ..cases.loading import kept, stored
+from ..cases.building import Problem, build
+from ..cases.loading import kept, override, stored
+from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..diagnostics.certificates import convexity
 from ..energy.snapshot import Snapshot

@@ -153,7 +153,7 @@ class Writer:
     def append_step(self, t: float, dt: float, report: Report) -> None:
         """Note an accepted step; it reaches the file with the next snapshot, or after STEP_BUFFER steps."""
         for name, values in self._buffer.items():
-            values.append(t if name == "t" else dt if name == "dt" else getattr(report, name))
+            values.append(t if name == "t" else dt if name == "dt" else report.number(name))
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ..cases import loading as casefile
-from ..cases.building import Case, build, build_flow, build_grid
+from ..cases import loading
+from ..cases.building import build, build_flow, build_grid
+from ..cases.schema import Case
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
 from ..runs.progress import status_line
@@ -37,8 +38,8 @@ EXAMPLE = 'for example vary="energy.internal.kappa=0.3:0.6:31"'
 def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
     """A case, also from its name or its file, with tables laid over it."""
     if not isinstance(case, Case):
-        return casefile.load(Path(case), tables)
-    return casefile.override(case, tables) if tables else case
+        return loading.load(Path(case), tables)
+    return loading.override(case, tables) if tables else case
 
 
 def spectrum(

@@ -228,6 +228,8 @@ def _found(result: PdhgResult) -> Distance:
 def solve(
     grid: Grid, a: Array, b: Array, inner_steps: int, tolerance: float, max_iterations: int | None, threads: int | None
 ) -> PdhgResult:
+    """The shortest path between two densities of one mass in the plane: by Newton's method, and where that is not found
+    by the first-order method from there.  Raises CaseError for no inner step, SolverError where neither finds it."""
     from .benamou_brenier.nearby import solve_nearby
     from .benamou_brenier.pdhg import solve_transport
 

@@ -92,7 +92,7 @@ def registered():
     laws.register(CUBE)
     yield
     for kind in ("toy", "cube"):
-        laws.LAWS.pop(kind, None)
+        laws.unregister(kind)
 
 
 def flow_of(internal, dim=1, cells=40, potential=None, interaction=None, periodic=False):
@@ -178,6 +178,8 @@ def test_names_are_the_laws_own():
     with pytest.raises(CaseError, match=r'kind: Literal\["other"\]'):
         laws.register(laws.ArrayLaw("other", Toy, TOY.U, TOY.dU, TOY.ddU))
     assert name_equation(Energy(toy(), interaction=lambda x: x**2)).name == "aggregation-diffusion"
+    with pytest.raises(CaseError, match="internal energy must be"):
+        laws.unregister("toi")
     assert "Toy" in json_schema()["$defs"]  # while it is registered
 
 

@@ -26,6 +26,8 @@ class Entropy(Table):
 
 
 class EntropyLaw(Law):
+    """Linear diffusion, whose steady state is the Gibbs state where nothing interacts."""
+
     kind, table, code = "entropy", Entropy, ENTROPY
     linear_diffusion = steady = True
 

@@ -20,6 +20,8 @@ class NoInternal(Table):
 
 
 class NoLaw(Law):
+    """U = 0: no diffusion, and cells empty freely."""
+
     kind, table, code = "none", NoInternal, NONE
     vanishes = True
 

@@ -41,6 +41,8 @@ class Power(Table):
 
 
 class PowerLaw(Law):
+    """Slow diffusion, which leaves vacuum, for m > 1; fast diffusion, which fills it at once, for m < 1."""
+
     kind, table, code = "power", Power, POWER
     steady = True
 

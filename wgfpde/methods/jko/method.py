@@ -16,6 +16,7 @@ from ..bounds_on_runs import between_snapshots, bounded, duality_gap, energy_ris
 from ..method import Asked, Built, Method
 from ..table_keys import (
     AT_REST,
+    FIRST_ORDER_FLOOR,
     MOST_ITERATIONS,
     WHERE_IT_BLOWS_UP,
     BlowUp,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 TOLERANCES = {"newton": 1e-8, "pdhg": 1e-4}
 """Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
+GAP_FLOORS = {"newton": 1e-12, "pdhg": FIRST_ORDER_FLOOR}
+"""Smallest gaps that may be asked for."""
 COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-4}
 """A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
 CONGESTION_MARGIN = 1e-9
@@ -58,7 +61,8 @@ class JkoTable(Table):
     @field_validator("tolerance")
     @classmethod
     def _reachable(cls, tolerance: float | None, info: ValidationInfo) -> float | None:
-        return reachable_gap(tolerance, info.data.get("algorithm", "newton"))
+        algorithm = info.data.get("algorithm", "newton")
+        return reachable_gap(tolerance, GAP_FLOORS[algorithm], f'algorithm = "{algorithm}"')
 
     @model_validator(mode="after")
     def _newton_takes_plain_steps(self) -> JkoTable:
@@ -76,13 +80,25 @@ class JkoTable(Table):
 
 STEP_COLUMNS = (
     Column("linear", "1", "linear iterations", "Conjugate-gradient iterations, summed over the step.", integer=True),
-    Column("continuity", "1", "continuity residual", "Residual of rho - rho0 + div m = 0, relative to the mass."),
-    Column("hamilton_jacobi", "1", "Hamilton-Jacobi residual", "Residual of tau E'(rho) + phi - k(phi) - s = 0."),
-    Column("complementarity", "1", "complementarity", "Residual of rho s = 0, with the slack s of rho >= 0."),
+    Column(
+        "continuity", "1", "continuity residual", "Residual of rho - rho0 + div m = 0, relative to the mass.",
+        residual=True,
+    ),
+    Column(
+        "hamilton_jacobi", "1", "Hamilton-Jacobi residual", "Residual of tau E'(rho) + phi - k(phi) - s = 0.",
+        residual=True,
+    ),
+    Column(
+        "complementarity", "1", "complementarity", "Residual of rho s = 0, with the slack s of rho >= 0.",
+        residual=True,
+    ),
     Column("primal", "1", "primal value", "1/2 W2^2 + tau E at the density accepted; V + W*rho frozen as converged."),
     Column("dual", "1", "dual value", "A lower bound of the primal value, from the potential phi."),
     Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),
-    Column("drive_residual", "1", "interaction residual", "Residual of the outer iteration on V + W*rho."),
+    Column(
+        "drive_residual", "1", "interaction residual", "Residual of the outer iteration on V + W*rho.",
+        residual=True,
+    ),
 )
 PHI = StoredField(
     "phi", "1", "dual potential",

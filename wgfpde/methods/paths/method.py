@@ -13,7 +13,7 @@ from ...energy.equations import GEODESIC
 from ...energy.snapshot import Column, Traits
 from ..bounds_on_runs import duality_gap
 from ..method import Asked, Built, Method
-from ..table_keys import MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
+from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -33,7 +33,7 @@ class GeodesicTable(Table):
     @field_validator("tolerance")
     @classmethod
     def _reachable(cls, tolerance: float) -> float | None:
-        return reachable_gap(tolerance, "pdhg")
+        return reachable_gap(tolerance, FIRST_ORDER_FLOOR, 'method = "geodesic"')
 
 
 STEP_COLUMNS = (Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),)

@@ -69,7 +69,7 @@ class Fields:
         a, b = self._a.rho[i], self._b.rho[j]
         p, q = (self._on_one_grid(name, rho, run) for name, rho, run in (("A", a, self._a), ("B", b, self._b)))
         w2, gap = self._distance((a, b), (p, q), float(self._a.t[i])) if self._w2 else (None, None)
-        identical = self._a.periodic == self._b.periodic and same_bits(a, b)
+        identical = self._a.boundary == self._b.boundary and same_bits(a, b)
         identical = identical and all(map(same_bits, self._a.edges, self._b.edges))
         return Moment(i, j, float(self._b.t[j]), self._norms(p - q), self._norms(q), identical, w2, gap)
 
@@ -96,7 +96,7 @@ class Fields:
     def _distance(self, own: tuple[Array, Array], moved: tuple[Array, Array], t: float) -> Any:
         """(W₂, gap) of the densities: in 1D each on its own grid, in 2D on the common one."""
         try:
-            if self._a.periodic != self._b.periodic:
+            if self._a.boundary != self._b.boundary:
                 raise CaseError("the boundaries differ.")
             if self._a.dim == 1:
                 found = distance(self._a.grid, *own, self._b.grid)
@@ -116,6 +116,7 @@ def _close(p: Array, q: Array) -> bool:
 
 
 def field_metrics(moments: list[Moment], fields: Fields, rtol: float, atol: float) -> Iterator[Metric]:
+    """The worst differences of the densities over all common times, each with its bound."""
     t = np.array([moment.t for moment in moments])
     for k, name in enumerate(NORMS):
         scale = np.array([moment.norms[k] for moment in moments])

@@ -100,6 +100,7 @@ def _rounding(name: str, run: Run) -> float:
 
 
 def compare_steps(a: Mapping[str, Array], b: Mapping[str, Array]) -> Steps:
+    """How many steps two runs took, and the first that differs in any column."""
     rows = len(a["t"]), len(b["t"])
     count = min(rows)
     same = np.full(count, set(a) == set(b))
@@ -119,6 +120,7 @@ def case_changes(a: str, b: str) -> dict[str, tuple[Any, Any]]:
 
 
 def reservations(a: Run, b: Run) -> Iterator[str]:
+    """What a reader should know before believing a comparison: runs that did not end, what only one of them holds."""
     for name, run, other in (("A", a, b), ("B", b, a)):
         if run.status != "finished":
             state = {"running": "is going on, or was killed", "interrupted": "was interrupted"}.get(

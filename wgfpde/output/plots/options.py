@@ -45,6 +45,11 @@ class Options:
     def check(self, run: Run, known: References) -> None:
         """Raises CaseError where the run does not hold what is asked for."""
         names = field_names(run)
+        if self.field in run.fields:
+            raise CaseError(
+                f'{run.path} holds "{self.field}" beside the density, which is not drawn; '
+                f'wgfpde.read(…).fields["{self.field}"] is the array.'
+            )
         if self.field not in names:
             near = difflib.get_close_matches(self.field, names, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""

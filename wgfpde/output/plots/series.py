@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ...grid import Array
 from ...store import Run
-from ..promises import traits_of
+from ..stored_method import traits_of
 from . import style
 from .options import errors_of
 

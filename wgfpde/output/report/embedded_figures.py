@@ -21,7 +21,7 @@ CAPTIONS = {
 }
 
 
-def figures(
+def drawn_figures(
     run: Run, exact: Callable[[float], Array] | None = None, gibbs: Array | None = None
 ) -> list[tuple[Markup, str]]:
     """(picture, caption) of each figure that this run has something to show in; at least one snapshot is needed."""

@@ -13,7 +13,7 @@ from ...errors import CaseError, StoreError
 from ...store import Run
 from . import sections
 from .density_animation import Animation, animated
-from .embedded_figures import figures
+from .embedded_figures import drawn_figures
 from .run_summary import summary
 
 NAME = "report.html"
@@ -50,7 +50,7 @@ def html_of(run: Run) -> str:
         exact, gibbs = exact_and_gibbs(run)
         shown = animated(run, exact, gibbs)
         body += [_figure_of(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
-        body.append(sections.figures(figures(run, exact, gibbs)))
+        body.append(sections.figures(drawn_figures(run, exact, gibbs)))
         script = _resource("density.js") + _resource("slider.js")
     body += [sections.work(record), sections.parameters(record), sections.diagnostics(record)]
     body += [sections.case_file(run.case_toml), sections.provenance(record)]

@@ -16,13 +16,16 @@ from ...base.toml import flat
 from ...energy.equations import EQUATIONS, GEODESIC
 from ...energy.laws import LAWS
 from ...store import Run
+from ..stored_method import is_path
 
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def question(run: Run) -> dict[str, Any]:
-    """{name, formula, description, reference, energy, params, initial, target, exact}; "" or {} where it is silent.
+    """{name, formula, description, reference, path, energy, params, initial, target, exact}; "" or {} where it is
+    silent.
 
+    path : whether it follows no energy but leads from a density to another.
     energy : {"U": …, "V": …, "W": …}, those that the case has, as readable text.
     """
     case = tomllib.loads(run.resolved_toml)
@@ -35,6 +38,7 @@ def question(run: Run) -> dict[str, Any]:
         "formula": known.formula if known else "",
         "description": known.description if known else "",
         "reference": known.reference if known else "",
+        "path": is_path(run),
         "energy": {key: readable(text) for key, text in terms.items() if text},
         "params": case.get("params", {}),
         "initial": _density(case.get("initial", {})),

@@ -25,6 +25,7 @@ import numpy as np
 from ...grid.grid import AXIS_NAMES, Array
 from ...store import Run
 from ..promises import record_of
+from ..stored_method import step_columns
 from .problem_text import parameters, question
 
 SECONDS = ("wall_seconds", "cpu_seconds", "compile_seconds")
@@ -33,10 +34,6 @@ PROVENANCE = (
     *SECONDS, "resumed",
 )  # fmt: skip
 """Attributes that say how a run came about, in the order shown; a file holds those that its version knew."""
-COUNTED = ("iterations", "outer", "repaired", "rejected", "linear")
-"""Columns of /steps that count work."""
-RESIDUALS = ("residual", "gap", "continuity", "hamilton_jacobi", "complementarity", "drive_residual")
-"""Columns of /steps of which the largest is the worst."""
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -124,11 +121,11 @@ def step_sizes(run: Run) -> dict[str, float]:
 
 def step_statistics(run: Run) -> dict[str, dict[str, float]]:
     """Work of the steps {total, mean, max}, and residuals {worst, worst_t}; columns that hold nothing are left out."""
-    steps, found = run.steps, {}
-    for name in COUNTED:
+    steps, columns, found = run.steps, step_columns(run), {}
+    for name in [column.name for column in columns if column.integer]:
         if len(values := steps.get(name, np.empty(0))):
             found[name] = {"total": int(values.sum()), "mean": float(values.mean()), "max": int(values.max())}
-    for name in RESIDUALS:
+    for name in [column.name for column in columns if column.residual]:
         values = steps.get(name, np.empty(0))
         if np.any(shown := ~np.isnan(values)):
             k = int(np.argmax(np.where(shown, values, -np.inf)))

@@ -9,7 +9,6 @@ from typing import Any
 
 from ...base.amounts import size_text
 from ...base.html import Markup, table, text
-from ...energy.equations import GEODESIC
 
 
 def question(record: Mapping[str, Any]) -> Markup:
@@ -19,7 +18,7 @@ def question(record: Mapping[str, Any]) -> Markup:
     lines = [f"<h1>{text(record['title'])}</h1>", f'<p class="lead">{text(sentence(words))}</p>']
     if asked["formula"]:
         lines.append(f'<p class="formula">∂<sub>t</sub>ρ = {_formula(asked["formula"])}</p>')
-    path = asked["name"] == GEODESIC.name  # which follows no energy
+    path = asked["path"]
     names = {"U": "U(ρ)", "V": "V", "W": "W"}
     terms = [(f"{names[key]}{', recorded' if path else ''}", formula) for key, formula in asked["energy"].items()]
     terms += [(name, f"{value:g}") for name, value in asked["params"].items()]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...cases.building import output_times, override
+from ...cases.loading import override
 from ...cases.schema import Case
+from ...cases.times import output_times
 from ...cases.varying import Vary
 from ...errors import CaseError
 from ...grid import Array
@@ -80,6 +81,7 @@ def recording(case: Case, measures: Sequence[str]) -> Case:
 
 
 def check_time(case: Case, time: float | None) -> None:
+    """Raise CaseError where the case writes no snapshot at a time, naming the nearest."""
     if time is None:
         return
     times = output_times(case)

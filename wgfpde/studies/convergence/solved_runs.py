@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ... import __version__, store
 from ...base.toml import show
-from ...cases.building import Case
+from ...cases.schema import Case
 from ...errors import CaseError, SolverError, StoreError
 from ...output.compare.run_records import case_changes
 from ...runs.interrupts import Interrupted

@@ -23,7 +23,7 @@ import numpy as np
 from ...errors import CaseError
 from ...grid import Array
 from ...methods import METHODS
-from ...output.promises import traits_of
+from ...output.stored_method import traits_of
 from ...store import Run
 from .gap_and_modes import Spectrum
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...grid import Array
-from .family import Branch, End, Family, Point, Setting, near
+from .family import Branch, CaseAt, End, Family, Point, near
 from .mean_field import Steady
 from .search import apart, same
 
@@ -28,7 +28,7 @@ REACH = 1.5
 """A zero so many widths of the last bisection beyond the last state, or nearer, is the end."""
 
 
-def among(setting: Setting, state: Steady, taken: list[Steady]) -> bool:
+def among(setting: CaseAt, state: Steady, taken: list[Steady]) -> bool:
     """Whether a state is one of those."""
     return any(same(setting.flow, state, other) for other in taken)
 

@@ -14,6 +14,7 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
+from ...methods import METHODS
 from .mean_field import Steady, corrected
 from .search import apart
 
@@ -99,7 +100,7 @@ class Diagram:
 
 
 @dataclass(frozen=True)
-class Setting:
+class CaseAt:
     """A case at one value of the parameter."""
 
     flow: Flow
@@ -108,14 +109,17 @@ class Setting:
 
 
 def check_case(case: Case) -> None:
-    """Raise CaseError where the case is no gradient flow of its energy: a geodesic, or a bound on the density."""
+    """Raise CaseError where the case is no gradient flow of its energy: a path, or a bound on the density."""
     if case.traits.path:
         name = case.solver.method
-        raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose fv or jko")
-    if getattr(case.solver, "congestion", None) is not None:
+        others = " or ".join(other.name for other in METHODS.values() if not other.needs)
+        raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose {others}")
+    if not case.traits.wasserstein:
+        stops = "stationary" in type(case.solver).model_fields
+        march = "; march to one instead: wgfpde run CASE --set solver.stationary=1e-8" if stops else ""
         raise CaseError(
-            f"{case.path}: solver.congestion: stationary states are found without a bound on the density; "
-            "march to one instead: wgfpde run CASE --set solver.stationary=1e-8"
+            f"{case.path}: solver: stationary states are found of the gradient flow of the energy alone, without a "
+            f'bound on the density or the like, and method = "{case.solver.method}" is asked for another march{march}'
         )
 
 
@@ -133,12 +137,12 @@ class Family:
         self.measure = measure or default_measures(problem.flow)[0]
         measured(problem.flow, problem.initial.rho, self.measure)  # a mistake is told before the work
 
-    def setting(self, value: Any) -> Setting:
+    def setting(self, value: Any) -> CaseAt:
         problem = build(override(self.case, nested({self.key: value}), "--vary"), threads=1)
         rho = problem.initial.rho
-        return Setting(problem.flow, problem.flow.mass(rho), rho)
+        return CaseAt(problem.flow, problem.flow.mass(rho), rho)
 
-    def point(self, parameter: float, setting: Setting, state: Steady) -> Point:
+    def point(self, parameter: float, setting: CaseAt, state: Steady) -> Point:
         return Point(float(parameter), state, measured(setting.flow, state.rho, self.measure))
 
 
@@ -158,7 +162,7 @@ def measured(flow: Flow, rho: Array, name: str) -> float:
     return float(wanted.value(diagnostics.State(flow, Snapshot(0.0, 0, {"rho": rho}))))
 
 
-def near(setting: Setting, guess: Array, *, analyse: bool = True) -> Steady | None:
+def near(setting: CaseAt, guess: Array, *, analyse: bool = True) -> Steady | None:
     """The state that Newton's method finds near a guess; None where there is none."""
     try:
         state = corrected(setting.flow, setting.mass, guess, analyse=analyse)

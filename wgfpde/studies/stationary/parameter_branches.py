@@ -19,7 +19,7 @@ from ...grid import Array
 from ...runs.progress import ProgressText
 from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
-from .family import Branch, Diagram, Family, Setting, near
+from .family import Branch, CaseAt, Diagram, Family, near
 from .mean_field import Steady
 from .search import LIMIT, apart, check_limit, explore, starts
 
@@ -69,7 +69,7 @@ def continuation(
     return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known)
 
 
-def _begin(at: Family, settings: list[Setting], values: Array, found: list[Branch], k: int, limit: int) -> None:
+def _begin(at: Family, settings: list[CaseAt], values: Array, found: list[Branch], k: int, limit: int) -> None:
     """Search for states at value k that are on no branch yet, and continue each back to where it began."""
     flow, mass = settings[k].flow, settings[k].mass
     present = [branch.points[k].state for branch in found if k in branch.points]
@@ -85,7 +85,7 @@ def _begin(at: Family, settings: list[Setting], values: Array, found: list[Branc
 
 def _step(
     at: Family,
-    settings: list[Setting],
+    settings: list[CaseAt],
     values: Array,
     moving: list[Branch],
     k: int,

@@ -1,0 +1,84 @@
+"""Tables laid over tables: what `include`, `--set` and keyword arguments say beyond a case file.
+
+    ["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..energy.laws import LAWS
+from ..errors import CaseError
+from .tables import INITIAL_SOURCES
+
+_EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("initial",): INITIAL_SOURCES,
+    ("target",): INITIAL_SOURCES,
+    ("output",): ("every", "times"),
+}
+
+
+def as_tables(items: Sequence[str]) -> dict[str, Any]:
+    """["a.b=1", …] as nested tables."""
+    data: dict[str, Any] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
+            raise CaseError(f"--set {item}: expected key=value, for example --set grid.shape=[64,64]")
+        if parts == ["include"]:
+            raise CaseError(f"--set {item}: files are included by a case file only; write the line at its top")
+        table = data
+        for part in parts[:-1]:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
+        table[parts[-1]] = parse_value(text.strip())
+    absolute_paths(data, Path())
+    return data
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML, else as text."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+    """Lay `top` over `base`, key by key.
+
+    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
+    one of several exclusive keys replaces the others.
+    """
+    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
+        base.clear()
+    if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
+        law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
+        kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
+        for key in set(base) - kept:
+            del base[key]
+    exclusive = _EXCLUSIVE.get(path, ())
+    if any(key in top for key in exclusive):
+        for key in exclusive:
+            base.pop(key, None)
+    for key, value in top.items():
+        if isinstance(value, dict):
+            if not isinstance(base.get(key), dict):
+                base[key] = {}
+            merge(base[key], value, (*path, key))
+        else:
+            base[key] = value
+
+
+def absolute_paths(data: dict[str, Any], folder: Path) -> None:
+    """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
+    for table in (data.get("initial"), data.get("target")):
+        for key in ("file", "samples"):
+            if isinstance(table, dict) and isinstance(table.get(key), str):
+                table[key] = str((folder / table[key]).resolve())

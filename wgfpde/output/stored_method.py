@@ -1,0 +1,39 @@
+"""What this version knows of the method that made a stored run, by its record; little, where it is no longer there."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from ..energy.snapshot import Column, Traits
+from ..methods import METHODS, Method, method_of, table_of
+from ..store import Run
+from ..store.layout import STEP_COLUMNS
+
+
+def solver_of(run: Run) -> dict[str, Any]:
+    """The table [solver] of a stored run as plain values; of one that Python code put together, its method at least."""
+    return tomllib.loads(run.resolved_toml).get("solver") or {"method": str(run.attributes.get("method", ""))}
+
+
+def record_of_method(run: Run) -> Method | None:
+    """The record of its method; None where this version has none of that name."""
+    return METHODS.get(str(solver_of(run).get("method")))
+
+
+def traits_of(run: Run) -> Traits | None:
+    """What is true of a stored march; None where this version does not know its method, or its keys."""
+    table = table_of(solver_of(run))
+    return None if table is None else method_of(table).traits(table)
+
+
+def is_path(run: Run) -> bool:
+    """Whether it is a path between two densities, which follows no energy; False where nobody knows."""
+    traits = traits_of(run)
+    return traits is not None and traits.path
+
+
+def step_columns(run: Run) -> tuple[Column, ...]:
+    """What is known of the columns of /steps: those of every run, and those of its method."""
+    method = record_of_method(run)
+    return STEP_COLUMNS if method is None else (*STEP_COLUMNS, *method.columns)
