@@ -26,14 +26,14 @@ from wgfpde.output.report.grey_frames import Scale, averaged, colours, frames, p
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Drawing takes seconds and has tests of its own; `with_figures` puts it back."""
-    drawn = page.figures
-    monkeypatch.setattr(page, "figures", lambda run, exact, gibbs: [(Markup("<img>"), "a figure")])
+    drawn = page.drawn_figures
+    monkeypatch.setattr(page, "drawn_figures", lambda run, exact, gibbs: [(Markup("<img>"), "a figure")])
     return drawn
 
 
 @pytest.fixture
 def with_figures(no_figures, monkeypatch):
-    monkeypatch.setattr(page, "figures", no_figures)
+    monkeypatch.setattr(page, "drawn_figures", no_figures)
 
 
 def data_of(html: str) -> dict:
