@@ -88,10 +88,19 @@ class GridTable(Table):
 InternalTable = Annotated[Any, OneOf("kind", lambda: [law.table for law in LAWS.values()])]
 
 
+def _internals() -> str:
+    """'{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }'."""
+    texts = []
+    for kind, law in LAWS.items():
+        keys = [key for key, info in law.table.model_fields.items() if info.is_required() and key != "kind"]
+        texts.append(f"{{ {', '.join([f'kind = {kind!r}', *(f'{key} = …' for key in keys)])} }}".replace("'", '"'))
+    return f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
 class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
-    internal: InternalTable = Field(description='{ kind = "entropy" }, { kind = "power", m = … } or { kind = "none" }')
+    internal: InternalTable = Field(description=_internals())
     potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
