@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..errors import CaseError
 from .method import Asked, Built, Method
 
 __all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "table_of"]
@@ -26,7 +27,13 @@ METHODS: dict[str, Method] = {
 
 
 def register(method: Method) -> None:
-    """Add a method, or replace the one of that name; cases read from then on may name it."""
+    """Add a method, or replace the one of that name; cases read from then on may name it.
+
+    Raises CaseError where the `method` of its table is another name: no case with it could be read.
+    """
+    key = method.table.model_fields.get("method")
+    if key is None or getattr(key.annotation, "__args__", None) != (method.name,):
+        raise CaseError(f'the table of a method needs the line method: Literal["{method.name}"].')
     METHODS[method.name] = method
 
 

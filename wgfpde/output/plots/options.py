@@ -48,6 +48,11 @@ class Options:
         if self.field not in names:
             near = difflib.get_close_matches(self.field, names, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
+            if self.field in run.fields:
+                raise CaseError(
+                    f"{run.path}: {self.field} is stored beside the density and has no picture; read it in Python as "
+                    f'run.fields["{self.field}"], or export the run.'
+                )
             raise CaseError(f'{run.path} holds no field "{self.field}"; {hint}Known: {", ".join(names)}')
         if self.field == "error" and not errors_of(run):
             raise CaseError(
