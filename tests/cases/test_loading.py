@@ -350,6 +350,11 @@ MISTAKES_1D = {
     "boundary length": (["grid.boundary=['periodic','periodic']"], "grid.boundary: expected 1 entry"),
     "mapping length": (["grid.mapping=['s','s']"], "grid.mapping: expected 1 entry"),
     "boundary name": (["grid.boundary=['perodic']"], 'found "perodic"; did you mean "periodic"?'),
+    "boundary number": (["grid.boundary=[1]"], 'grid.boundary[0]: expected "no-flux" or "periodic", found 1'),
+    "boundary table": (["grid.boundary=[{lower='no-flux'}]"], 'expected "no-flux" or "periodic", found a table'),
+    "boundary of one": (["grid.boundary=[['no-flux']]"], 'or a pair, found ["no-flux"]'),
+    "boundary of three": (["grid.boundary=[['no-flux','no-flux','no-flux']]"], "or a pair, found ["),
+    "boundary nested": (["grid.boundary=[[['no-flux'],['no-flux']]]"], 'found ["no-flux"]'),
     "upper below lower": (
         ["grid.upper=[-1]"],
         "grid.upper: upper[0] must lie above lower[0]; found -1 and -1",

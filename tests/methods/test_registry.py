@@ -155,8 +155,48 @@ def test_mistakes_name_the_new_method(mixing):
         loads(CASE.replace("dt = 0.1", "dt = 0.1, walker = 3"))
     with pytest.raises(CaseError, match=r"^case: solver\.dt: expected at most 1, found 2$"):
         wgf.run(loads(CASE), solver={"dt": 2.0}, time={"end": 2.0}, output={"every": 2.0})
-    with pytest.raises(CaseError, match=r"is not a multiple of tau = 0.1"):
+    with pytest.raises(CaseError, match=r"is not a multiple of dt = 0.1"):
         loads(CASE.replace("every = 0.5", "every = 0.25"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"position": np.zeros(7)}, r"a field position of shape \(7,\); expected \(5, 2\)"),
+        ({"position": [[0.5, 0.5]] * 5}, "a field position that is no array of real numbers"),
+        ({"position": np.zeros((5, 2), complex)}, "a field position that is no array of real numbers"),
+        ({"rho": np.ones((12, 8))}, r"a field rho of shape \(12, 8\); expected \(8, 12\)"),
+        ({"t": 0.7}, r"went to t = 0\.7, past t = 0\.5"),
+    ],
+    ids=["shape", "list", "complex", "rho", "too far"],
+)
+def test_a_step_that_breaks_its_word_ends_the_run(mixing, monkeypatch, tmp_path, wrong, words):
+    right = Mixing.step
+
+    def step(self, snapshot, t_next):
+        found = right(self, snapshot, t_next)
+        arrays = {name: values for name, values in wrong.items() if name != "t"}
+        return replace(found, t=wrong.get("t", found.t), fields=found.fields | arrays)
+
+    monkeypatch.setattr(Mixing, "step", step)
+    with pytest.raises(wgf.SolverError, match=words):
+        wgf.run(loads(CASE), tmp_path / "out", progress=False)
+    run = wgf.read(tmp_path / "out")
+    assert run.status == "failed" and len(run) == len(run.fields["position"]) == 1
+
+
+def test_a_start_that_breaks_its_word_is_refused(mixing, monkeypatch, tmp_path):
+    start = replace(MIXING, build=lambda table, asked: replace(_build(table, asked), initial={"position": np.zeros(3)}))
+    monkeypatch.setitem(METHODS, "mixing", start)
+    with pytest.raises(CaseError, match=r"mixing starts with a field position of shape \(3,\); expected \(5, 2\)"):
+        wgf.run(loads(CASE), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_another_name_is_no_methods():
+    with pytest.raises(CaseError, match='needs the line method: Literal\\["other"\\]'):
+        register(replace(MIXING, name="other"))
+    assert "other" not in METHODS
 
 
 def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
@@ -243,6 +283,8 @@ def test_phi_of_jko_steps_is_stored_on_request(tmp_path, solver, bound):
     with xarray.open_dataset(run.path, engine="h5netcdf") as data:
         assert data["phi"].dims == ("t", "x") and data["phi"].attrs["long_name"] == "dual potential"
     assert run.to_xarray()["phi"].shape == (3, 128)
+    with pytest.raises(CaseError, match=r'phi is stored beside the density .* run\.fields\["phi"\]'):
+        run.plot(field="phi")
 
 
 def test_a_jko_run_stores_no_field_unasked(tmp_path):

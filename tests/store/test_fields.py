@@ -1,12 +1,13 @@
 """Fields beside the density: one dataset each, with dimensions, in files that grow, go on, shrink and are exported."""
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
 import xarray
 
-from wgfpde.energy.snapshot import Field, Report, Snapshot
-from wgfpde.errors import StoreError
+from wgfpde.energy.snapshot import Column, Field, Report, Snapshot
+from wgfpde.errors import SolverError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer, read
 from wgfpde.store.export.to_netcdf import netcdf
@@ -102,6 +103,81 @@ def test_names_that_the_file_uses_and_dimensions_of_two_sizes(tmp_path):
     with pytest.raises(StoreError, match="particle has 5 places for one field and 6 for another"):
         Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=two)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ((Field("mass", "", "", ""),), "cannot have the name mass"),
+        ((Field("case_toml", "", "", ""),), "cannot have the name case_toml"),
+        ((Field("step_dt", "", "", ""),), "cannot have the name step_dt"),
+        ((Field("a b", "", "", ""),), "letters, digits and _; found 'a b'"),
+        ((Field("a/b", "", "", ""),), "letters, digits and _; found 'a/b'"),
+        ((Field("", "", "", ""),), "letters, digits and _; found ''"),
+        ((PHI, PHI), "cannot both have the name phi"),
+        ((Field("a", "", "", "", (("a", 3),)),), "cannot both have the name a"),
+        ((Field("a", "", "", "", (("p", 3), ("p", 3))),), "cannot both have the name p"),
+        ((Field("a", "", "", "", (("p", 0),)),), "p needs a whole number of places; found 0"),
+        ((Field("a", "", "", "", (("p", 2.5),)),), "p needs a whole number of places; found 2.5"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_names_that_no_file_or_export_could_tell_apart(tmp_path, fields, words):
+    with pytest.raises(StoreError, match=words):
+        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=fields)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_that_no_step_reports(tmp_path):
+    with pytest.raises(StoreError, match="cannot both have the name dt"):
+        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, columns=(Column("dt", "", "", ""),))
+    columns = (Column("mine", "", "", ""), Column("transport", "", "", ""))
+    with Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, columns=columns) as writer:
+        with pytest.raises(SolverError, match="no number mine"):
+            writer.append_step(0.5, 0.5, Report(transport=1.0))
+        writer.append_step(0.5, 0.5, Report(transport=2.0, more={"mine": 3.0}))
+        writer.append(state(0), {"mass": 1.0})
+        writer.finish("finished")
+    steps = read(tmp_path / "run.h5").steps
+    assert (list(steps["mine"]), list(steps["transport"]), list(steps["t"])) == ([3.0], [2.0], [0.5])
+
+
+@pytest.mark.parametrize("names", ["absurd", "phi absurd", "/", ".", "t", "rho", "steps", "diagnostics/mass", 5])
+def test_a_file_that_names_what_is_no_field(tmp_path, names):
+    run = make(tmp_path / "run.h5", 3)
+    with h5py.File(run.path, "r+") as file:
+        file.attrs["fields"] = names
+    for what in ("fields", "field_labels", "field_dims"):
+        with pytest.raises(StoreError, match=r"names the field .* holds no array of numbers of that name"):
+            getattr(read(run.path), what)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [1.0, "text", np.zeros(3), np.zeros((2, 4, 6)), np.zeros((3, 4, 6)), np.zeros((3, 4, 6), complex), None],
+    ids=["number", "text", "no cells", "few rows", "no dimensions", "complex", "group"],
+)
+def test_a_field_that_is_no_array_along_the_dimensions_of_the_file(tmp_path, data):
+    run = make(tmp_path / "run.h5", 3)
+    with h5py.File(run.path, "r+") as file:
+        del file["phi"]
+        if data is None:
+            file.create_group("phi")
+        else:
+            file["phi"] = data
+    with pytest.raises(StoreError, match='names the field "phi" and holds no array of numbers'):
+        assert read(run.path).fields
+    with pytest.raises(StoreError, match='names the field "phi" and holds no array of numbers'):
+        Writer.reopen(run.path, GRID, ABOUT, LABELS, 6, rows=3, step_rows=2, fields=FIELDS)
+
+
+@pytest.mark.parametrize("boundary", ["wall", "", "no-flux, periodic", 1, "n" * 1000])
+def test_a_file_with_ends_that_are_not_known(tmp_path, boundary):
+    run = make(tmp_path / "run.h5", 3)
+    with h5py.File(run.path, "r+") as file:
+        file["y"].attrs["boundary"] = boundary
+    with pytest.raises(StoreError, match=r'run\.h5: the ends of axis y are ".{0,80}", which this version does not'):
+        read(run.path)
 
 
 def test_a_run_without_fields_is_as_before(tmp_path):

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base.amounts import memory_lacking, size_text
+from ..base.toml import show
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
-from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits
+from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
+from ..store.layout import Layout
 from .loading import located
 from .schema import Case
 from .tables import DensityTable
@@ -116,10 +118,15 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
+    start = {"rho": rho, **built.initial}
+    if trouble := misfit(start, grid.shape, built.fields):
+        raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")
+    record = _record(case)
+    Layout(grid, recorded, built.columns, record.texts, fields=stored)  # refuses names before anything is written
     return Problem(
         flow=flow,
         stepper=built.stepper,
-        initial=Snapshot(t=case.time.start, step=0, fields={"rho": rho, **built.initial}),
+        initial=Snapshot(t=case.time.start, step=0, fields=start),
         times=times,
         exact=build_exact(case, grid),
         sampling=case.initial.sampling,
@@ -127,7 +134,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         stationary=case.method.stationary(case.solver),
         diagnostics=recorded,
         columns=built.columns,
-        record=_record(case),
+        record=record,
         watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
         traits=traits,
         fields=stored,
@@ -142,7 +149,7 @@ def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known) or 'none'}"
-            raise CaseError(f'method = "{case.solver.method}" has no field "{name}"{hint}')
+            raise CaseError(f'method = "{case.solver.method}" has no field {show(name)}{hint}')
     if names is not None:
         return tuple(known[name] for name in dict.fromkeys(names))
     chosen = tuple(field for field in offered if field.stored)

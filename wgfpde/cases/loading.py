@@ -231,11 +231,12 @@ def _check_steps(case: Case, source: Path) -> None:
     size = case.traits.step
     if size is None:
         return
+    name = next((name for name, value in case.solver if name in ("tau", "dt") and value == size), "the step")
     spans = asked_spans(case)
     for key, values in spans.items():
         start = 0.0 if key == "output.every" else case.time.start
         with located(source, key):
-            check_multiples(values, size, start, [s for group in spans.values() for s in group])
+            check_multiples(values, size, start, [s for group in spans.values() for s in group], name)
 
 
 def _complete(case: Case) -> Case:

@@ -25,9 +25,10 @@ INITIAL_SOURCES = ("density", "file", "samples")
 
 def _ends(value: object) -> object:
     """Accept the name of a wall, or a pair of them, with one message for both (a union would give two)."""
-    names = value if isinstance(value, list) else [value]
-    for name in names:
-        if name not in WALLS:
+    if isinstance(value, list) and len(value) != 2:
+        raise fail(f"expected one name for both ends of an axis, or a pair, found {show(value)}")
+    for name in value if isinstance(value, list) else [value]:
+        if not isinstance(name, str) or name not in WALLS:
             near = difflib.get_close_matches(str(name), WALLS, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise fail(f"expected {' or '.join(to_value(wall) for wall in WALLS)}, found {show(name)}{hint}")

@@ -56,24 +56,26 @@ def asked_spans(case: Case) -> dict[str, list[float]]:
     }
 
 
-def check_multiples(spans: Sequence[float], tau: float, start: float, others: Sequence[float]) -> None:
-    """Refuse a span that no whole number of steps fills: JKO steps all have one size and end on every output time.
+def check_multiples(
+    spans: Sequence[float], tau: float, start: float, others: Sequence[float], name: str = "tau"
+) -> None:
+    """Refuse a span that no whole number of steps fills: they all have one size and end on every output time.
 
     spans : distances from the start.   start : to name times in the message.   others : spans that must be multiples of
-    a better tau too.   Raises CaseError with the nearest choices.
+    a better tau too.   name : the key of tau.   Raises CaseError with the nearest choices.
     """
     for span in spans:
         count = span / tau
         if not count < MOST_STEPS:
-            raise CaseError(f"tau = {tau:.10g} asks for {count:.3g} steps; enlarge it")
+            raise CaseError(f"{name} = {tau:.10g} asks for {count:.3g} steps; enlarge it")
         if round(count) > 0 and abs(count - round(count)) <= MULTIPLE * max(1.0, count):
             continue
         near = [start + k * tau for k in (math.floor(count), math.ceil(count)) if k > 0]
         choices = f"the nearest {'are' if len(near) == 2 else 'is'} {' and '.join(f'{t:.10g}' for t in near)}"
         after = f" after the start {start:g}" if start else ""
         better = better_step([*spans, *others], tau)
-        remedy = f"; or take tau = {better!r}" if better else ""
-        raise CaseError(f"{start + span:.10g} is not a multiple of tau = {tau:.10g}{after}; {choices}{remedy}")
+        remedy = f"; or take {name} = {better!r}" if better else ""
+        raise CaseError(f"{start + span:.10g} is not a multiple of {name} = {tau:.10g}{after}; {choices}{remedy}")
 
 
 def better_step(spans: Sequence[float], tau: float) -> float | None:

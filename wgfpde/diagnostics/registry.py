@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..base.toml import show
 from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, Traits
 from ..errors import CaseError
@@ -202,7 +203,7 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
         if name not in REGISTRY:
             near = difflib.get_close_matches(name, REGISTRY, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
-            raise CaseError(f'there is no diagnostic "{name}"; {hint}Known: {", ".join(REGISTRY)}')
+            raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(REGISTRY)}")
         known = REGISTRY[name]
         if not (known.applies.holds(setting) or known.on_request.holds(setting)):
             raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')

@@ -5,12 +5,13 @@ What a step takes and gives, what a file holds, what a checkpoint keeps and what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import SolverError
 from ..grid import Array
 
 
@@ -52,9 +53,11 @@ class Report:
     more: Mapping[str, float] = field(default_factory=dict)
 
     def number(self, name: str) -> float:
-        """What goes into the column of that name."""
-        found: float = self.more[name] if name in self.more else getattr(self, name)
-        return found
+        """What goes into the column of that name.  Raises SolverError where the step does not say it."""
+        found = self.more.get(name, getattr(self, name, None))
+        if not isinstance(found, int | float | np.number):
+            raise SolverError(f"the report of a step has no number {name}, which is a column of the table of steps.")
+        return float(found)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,25 @@ class Snapshot:
         others = [name for name in self.fields if name != "rho"]
         also = f", also {', '.join(others)}" if others else ""
         return f"Snapshot(t={self.t:g}, step={self.step}, dt={self.dt:g}, rho of shape {self.rho.shape}{also})"
+
+
+def misfit(fields: Mapping[str, Any], shape: tuple[int, ...], stored: Sequence[Field] = ()) -> str:
+    """What is wrong with the fields of a snapshot on a grid of that shape, in words; "" where nothing is.
+
+    stored : those whose shapes are known.  A leading axis of one place is no matter: kernels see lines as planes.
+    """
+    if "rho" not in fields:
+        return "no density rho"
+    shapes: dict[str, tuple[int, ...]] = {"rho": shape}
+    shapes |= {known.name: tuple(size for _, size in known.dims) or shape for known in stored}
+    for name, values in fields.items():
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
+            return f"a field {name} that is no array of real numbers"
+        wanted = shapes.get(name)
+        if wanted is None or values.shape == wanted or (name != "rho" and values.shape == (1, *wanted)):
+            continue
+        return f"a field {name} of shape {values.shape}; expected {wanted}"
+    return ""
 
 
 class Stepper(Protocol):

@@ -142,7 +142,7 @@ def march(problem: Problem) -> Iterator[Snapshot]:
     for t_out in problem.times[1:]:
         while snapshot.t < t_out:
             previous, snapshot = snapshot, problem.stepper.step(snapshot, float(t_out))
-            check_step(problem.flow, snapshot, previous)
+            check_step(problem, snapshot, previous, float(t_out))
             yield snapshot
 
 
@@ -197,7 +197,9 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int]:
     except SolverError as error:
         with suppress(WgfpdeError):
             _secure(loop)
-        text = f"at t = {loop.snapshot.t:.6g}: {str(error).rstrip('.')}. The state at that time was written."
+        text = f"at t = {loop.snapshot.t:.6g}: {str(error).rstrip('.')}."
+        if loop.written:
+            text += " The state at that time was written."
         return "failed", text, error.exit_code
     except Exception:
         with suppress(WgfpdeError):
@@ -230,7 +232,7 @@ def _stored_case(place: Path, known: store.Run | None) -> Case:
 
 def _extended(case: Case, until: float) -> Case:
     if case.traits.path:
-        raise CaseError(f"a {case.solver.method} ends at its target: there is nothing after its end to go on to.")
+        raise CaseError(f"a {case.solver.method} is solved as a whole: there is nothing after its end to go on to.")
     if not until > case.time.end:
         raise CaseError(f"--until {until:g} must lie after the end of the run, t = {case.time.end:g}.")
     known = case.model_dump(mode="json", exclude_none=True)  # defaults that follow from the end stay as they were

@@ -23,8 +23,7 @@ from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
 from ..energy import fluxes
-from ..energy.flow import Flow
-from ..energy.snapshot import Snapshot
+from ..energy.snapshot import Snapshot, misfit
 from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer
@@ -113,7 +112,7 @@ class March:
         previous = self.snapshot
         with self.interrupts.abandonable():
             snapshot = self.problem.stepper.step(self.snapshot, t_out)
-            check_step(self.problem.flow, snapshot, previous)
+            check_step(self.problem, snapshot, previous, t_out)
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
             if self.problem.watch is not None:
@@ -161,9 +160,14 @@ class March:
             self.log(str(error))
             self._show_progress(now=True, note=f"warning: {error} The run goes on without it.", warning=True)
 
+    @property
+    def written(self) -> bool:
+        """Whether the last good state is in the file."""
+        return self.snapshot.t <= self._written_t
+
     def write(self) -> None:
         """Record the state, unless it is in the file already."""
-        if self.snapshot.t <= self._written_t:
+        if self.written:
             return
         self._open_ledger()
         problem = self.problem
@@ -236,8 +240,12 @@ class March:
         self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
 
 
-def check_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> None:
-    """Refuse a state that is not finite, and a step that did not move: raises SolverError."""
+def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next: float) -> None:
+    """Refuse a state that is not finite or has other arrays than it should, and a step that did not move or went past
+    t_next: raises SolverError."""
+    flow = problem.flow
+    if trouble := misfit(snapshot.fields, flow.grid.shape, problem.fields):
+        raise SolverError(f"the step gave {trouble}.")
     rho = snapshot.rho
     if not np.isfinite(np.sum(rho)):
         bad = np.argwhere(~np.isfinite(rho))
@@ -248,6 +256,8 @@ def check_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> None:
             f"the step from t = {previous.t!r} made no progress: its size has fallen to rounding. "
             "Start closer to t = 0, or take larger steps."
         )
+    if snapshot.t > t_next:
+        raise SolverError(f"the step from t = {previous.t!r} went to t = {snapshot.t!r}, past t = {t_next!r}.")
 
 
 class Clock:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as with_default
+from numbers import Integral
 from typing import Any, Protocol
 
 import h5py
@@ -89,9 +90,27 @@ class Layout:
         for name, known in (("precision", PRECISIONS), ("compression", COMPRESSIONS)):
             if getattr(self, name) not in known:
                 raise StoreError(f"{name} is one of {', '.join(known)}; found {getattr(self, name)!r}.")
-        names = [name for field in self.fields for name in (field.name, *(name for name, _ in field.dims))]
-        if taken := sorted(set(names) & TAKEN):
-            raise StoreError(f"a field or its dimension cannot have the name {', '.join(taken)}: the file uses it.")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse names of fields, their dimensions and columns that the file, or an export of it, cannot tell apart."""
+        fields = [field.name for field in self.fields]
+        columns = [column.name for column in self.step_columns]
+        dims: dict[str, int] = {}
+        for name, size in (pair for field in self.fields for pair in field.dims):
+            if dims.setdefault(name, size) != size:
+                raise StoreError(f"the dimension {name} has {dims[name]} places for one field and {size} for another.")
+        taken = TAKEN | TEXTS.keys() | self.texts.keys() | {d.name for d in self.diagnostics}
+        taken |= {f"step_{name}" for name in columns}
+        if found := sorted({*fields, *dims} & taken):
+            raise StoreError(f"a field or its dimension cannot have the name {', '.join(found)}: the file uses it.")
+        if bad := [name for name in (*fields, *dims, *columns) if not re.fullmatch(r"[^\W\d]\w*", name)]:
+            raise StoreError(f"fields, dimensions and columns have names of letters, digits and _; found {bad[0]!r}.")
+        apart = [[*fields, *dims], columns, *([name for name, _ in field.dims] for field in self.fields)]
+        if found := [name for names in apart for name in names if names.count(name) > 1]:
+            raise StoreError(f"two fields, dimensions or columns cannot both have the name {found[0]}.")
+        if wrong := [name for name, size in dims.items() if not isinstance(size, Integral) or size < 1]:
+            raise StoreError(f"the dimension {wrong[0]} needs a whole number of places; found {dims[wrong[0]]}.")
 
     @property
     def step_columns(self) -> tuple[Column, ...]:

@@ -12,8 +12,10 @@ import h5py
 import numpy as np
 
 from .. import __version__
-from ..errors import StoreError
-from .layout import FILE_NAME, FORMAT, in_words
+from ..base.toml import shortened
+from ..errors import CaseError, StoreError
+from ..grid.boundary import Boundary, boundary_of
+from .layout import FILE_NAME, FORMAT, TAKEN, in_words
 
 
 def find(path: str | os.PathLike[str]) -> Path:
@@ -62,6 +64,45 @@ def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:
             f"this version {__version__} reads formats up to {FORMAT}. Update wgfpde."
         )
     return attributes
+
+
+def boundary_in(path: Path, axis: h5py.Dataset) -> Boundary:
+    """What the ends of an axis are.  Raises StoreError where no wall here has the name."""
+    found = str(python_value(axis.attrs["boundary"]))
+    try:
+        return boundary_of(found)
+    except CaseError:
+        name = str(axis.name).strip("/")
+        raise StoreError(
+            f'{path}: the ends of axis {name} are "{shortened(found)}", which this version does not know. '
+            "The file may be damaged; copy it again, or update wgfpde."
+        ) from None
+
+
+def fields_of(path: Path, file: h5py.File, rows: int) -> dict[str, h5py.Dataset]:
+    """The arrays stored beside the density, by name.   rows : that each must have.
+
+    Raises StoreError where one that the file names is no array of numbers along t and dimensions of the file.
+    """
+    found = {}
+    for name in str(python_value(file.attrs.get("fields", ""))).split():
+        dataset = None if name in TAKEN or "/" in name else file.get(name)
+        if not (isinstance(dataset, h5py.Dataset) and _runs_along_t(dataset, rows)):
+            raise StoreError(
+                f'{path} names the field "{shortened(name)}" and holds no array of numbers of that name with a row '
+                "for each snapshot. It may be damaged; copy it again."
+            )
+        found[name] = dataset
+    return found
+
+
+def _runs_along_t(dataset: h5py.Dataset, rows: int) -> bool:
+    if dataset.dtype.kind not in "fiu" or dataset.ndim < 2 or dataset.shape[0] < rows:
+        return False
+    time, *along = dataset.dims
+    return len(time) > 0 and all(
+        len(dim) > 0 and dim[0].shape == (size,) for dim, size in zip(along, dataset.shape[1:], strict=True)
+    )
 
 
 def written(columns: Mapping[str, np.ndarray]) -> int:

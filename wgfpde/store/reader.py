@@ -15,10 +15,10 @@ import numpy as np
 
 from ..errors import StoreError
 from ..grid import Array, Grid
-from ..grid.boundary import Boundary, boundary_of
+from ..grid.boundary import Boundary
 from ..grid.grid import grid_text
 from .layout import STEP_COLUMNS, Label
-from .opening import attributes_of, find, opened, python_value, written
+from .opening import attributes_of, boundary_in, fields_of, find, opened, written
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,10 +89,13 @@ class Run:
 
     @cached_property
     def fields(self) -> dict[str, Stored]:
-        """What is stored beside the density: run.fields["phi"][k] reads that of snapshot k."""
-        names = str(self.attributes.get("fields", "")).split()
+        """What is stored beside the density: run.fields["phi"][k] reads that of snapshot k.
+
+        Raises StoreError where the file names a field that it does not hold.
+        """
         with opened(self.path) as file:
-            return {name: Stored(self, name, file[name].shape[1:]) for name in names if name in file}
+            found = fields_of(self.path, file, len(self))
+            return {name: Stored(self, name, dataset.shape[1:]) for name, dataset in found.items()}
 
     @cached_property
     def field_labels(self) -> dict[str, Label]:
@@ -208,7 +211,7 @@ def read(path: str | os.PathLike[str]) -> Run:
             attributes=attributes,
             t=file["t"][:count],
             edges=edges,
-            boundary=tuple(boundary_of(str(python_value(file[a].attrs["boundary"]))) for a in axes),
+            boundary=tuple(boundary_in(file_path, file[a]) for a in axes),
             diagnostics={name: values[:count] for name, values in columns.items()},
             labels={name: _label(group[name]) for name in columns},
         )

@@ -9,10 +9,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..base.toml import shortened
 from ..errors import StoreError
 from . import links
 from .layout import FIXED_TEXT, Layout
-from .opening import python_value, written
+from .opening import fields_of, python_value, written
 
 
 def check(path: Path, file: h5py.File, layout: Layout, rows: int, steps: int) -> None:
@@ -37,9 +38,12 @@ def check(path: Path, file: h5py.File, layout: Layout, rows: int, steps: int) ->
     found, expected = str(file.attrs.get("fields", "")).split(), [field.name for field in layout.fields]
     if found != expected:
         raise StoreError(
-            f"{path} cannot be continued: beside rho it holds {' '.join(found) or 'nothing'}; expected "
+            f"{path} cannot be continued: beside rho it holds {shortened(' '.join(found)) or 'nothing'}; expected "
             f"{' '.join(expected) or 'nothing'}. Run the case anew."
         )
+    for field, dataset in zip(layout.fields, fields_of(path, file, rows).values(), strict=True):
+        if dataset.shape[1:] != layout.shape_of(field):
+            raise StoreError(f"{path} cannot be continued: its {field.name} has another shape. Run the case anew.")
     held = {"snapshots": _rows(file, "diagnostics", file["t"]), "steps": _rows(file, "steps", file["steps/t"])}
     held["snapshots"] = min(held["snapshots"], *(file[name].shape[0] for name in ("rho", *expected)))
     for what, asked in (("snapshots", rows), ("steps", steps)):

@@ -152,8 +152,10 @@ class Writer:
 
     def append_step(self, t: float, dt: float, report: Report) -> None:
         """Note an accepted step; it reaches the file with the next snapshot, or after STEP_BUFFER steps."""
-        for name, values in self._buffer.items():
-            values.append(t if name == "t" else dt if name == "dt" else report.number(name))
+        own = {"t": t, "dt": dt}
+        row = [own[name] if name in own else report.number(name) for name in self._buffer]  # whole, or not at all
+        for values, value in zip(self._buffer.values(), row, strict=True):
+            values.append(value)
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 

@@ -103,7 +103,8 @@ STEP_COLUMNS = (
 PHI = StoredField(
     "phi", "1", "dual potential",
     "Dual potential phi of the last JKO step, in the middle of its last of N inner steps: mass moves by grad phi, and "
-    "tau dE/drho + phi - |grad phi|^2/(4N) is constant where there is mass; NaN before the first step.",
+    "tau dE/drho + phi - |grad phi|^2/(4N) is constant where there is mass; NaN before the first step. An extrapolated "
+    "step has that of its one JKO step over all of tau, which ends at a density that is not stored.",
     stored=False,
 )  # fmt: skip
 

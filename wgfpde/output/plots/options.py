@@ -45,14 +45,14 @@ class Options:
     def check(self, run: Run, known: References) -> None:
         """Raises CaseError where the run does not hold what is asked for."""
         names = field_names(run)
-        if self.field in run.fields:
-            raise CaseError(
-                f'{run.path} holds "{self.field}" beside the density, which is not drawn; '
-                f'wgfpde.read(…).fields["{self.field}"] is the array.'
-            )
         if self.field not in names:
             near = difflib.get_close_matches(self.field, names, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
+            if self.field in run.fields:
+                raise CaseError(
+                    f"{run.path}: {self.field} is stored beside the density and has no picture; read it in Python as "
+                    f'run.fields["{self.field}"], or export the run.'
+                )
             raise CaseError(f'{run.path} holds no field "{self.field}"; {hint}Known: {", ".join(names)}')
         if self.field == "error" and not errors_of(run):
             raise CaseError(
