@@ -42,6 +42,7 @@ def test_each_end_of_each_axis_in_a_case_file():
     for boundary in (name, pair):
         runs.append(wgf.run(wgf.load("heat_2d", base), progress=False, grid={"boundary": boundary}))
     assert (runs[0].rho[-1] == runs[1].rho[-1]).all()
+    assert wgf.load("heat_2d", base, grid={"boundary": pair}) == wgf.load("heat_2d", base, grid={"boundary": name})
     assert runs[0].periodic == runs[1].periodic == (False, True)
 
 

@@ -24,7 +24,7 @@ INITIAL_SOURCES = ("density", "file", "samples")
 
 
 def _ends(value: object) -> object:
-    """Accept the name of a wall, or a pair of them, with one message for both (a union would give two)."""
+    """The name of a wall, or a pair of them where the ends differ, with one message for both (a union gives two)."""
     if isinstance(value, list) and len(value) != 2:
         raise fail(f"expected one name for both ends of an axis, or a pair, found {show(value)}")
     for name in value if isinstance(value, list) else [value]:
@@ -33,10 +33,9 @@ def _ends(value: object) -> object:
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise fail(f"expected {' or '.join(to_value(wall) for wall in WALLS)}, found {show(name)}{hint}")
     try:
-        boundary_of(value)  # type: ignore[arg-type]
+        return boundary_of(value).in_case  # type: ignore[arg-type]
     except CaseError as error:
         raise fail(str(error)) from error
-    return value
 
 
 _WALL = {"type": "string", "enum": list(WALLS)}
