@@ -5,7 +5,7 @@ import pytest
 import wgfpde as wgf
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
-from wgfpde.grid.boundary import NO_FLUX, PERIODIC, Boundary, boundary_of
+from wgfpde.grid.boundary import NO_FLUX, PERIODIC, Boundary, Wall, boundary_of
 
 
 @pytest.mark.parametrize("ends", ["periodic", ("periodic", "periodic"), True, Boundary(PERIODIC, PERIODIC)])
@@ -19,6 +19,25 @@ def test_a_ring(ends):
 def test_walls(ends):
     found = boundary_of(ends)
     assert found == Boundary(NO_FLUX, NO_FLUX) and found.ring == 0 and found.names == ("no-flux", "no-flux")
+
+
+@pytest.mark.parametrize("ends", ["periodic,periodic", " periodic , periodic ", ["periodic"], "periodic"])
+def test_one_name_is_for_both_ends_and_spaces_do_not_matter(ends):
+    assert boundary_of(ends) == Boundary(PERIODIC, PERIODIC)
+
+
+def test_as_a_case_file_says_it():
+    """A wall of another kind, as a later one will be."""
+    other = Wall("open")
+    assert Boundary().in_case == "no-flux" and Boundary(PERIODIC, PERIODIC).in_case == "periodic"
+    mixed = Boundary(NO_FLUX, other)
+    assert mixed.in_case == ["no-flux", "open"] and str(mixed) == "no-flux, open" and mixed.ring == 0
+
+
+@pytest.mark.parametrize("ends", [(PERIODIC, NO_FLUX), (NO_FLUX, PERIODIC)])
+def test_an_axis_closes_as_a_whole(ends):
+    with pytest.raises(CaseError, match="joins the two ends"):
+        Boundary(*ends)
 
 
 @pytest.mark.parametrize(

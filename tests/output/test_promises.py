@@ -137,6 +137,27 @@ def test_steps_are_summed_between_snapshots():
     assert [p["measured"] for p in record["promises"] if p["name"] == "E+T/τ rise"] == [pytest.approx(0.0)]
 
 
+def test_a_dual_above_its_primal_takes_no_slack_away():
+    """Which it is by rounding: the law then holds as it stands."""
+    record = promises.record_of(made_up(solver=JKO, steps=STEPS | {"dual": [0.31 + 1e-3, 0.22 - 1e-9]}))
+    assert [p["bound"] for p in record["promises"][2:4]] == [5e-12, 5e-12]
+    assert all(p["kept"] for p in record["promises"])
+
+
+def test_the_interaction_counts_where_its_potential_was_frozen():
+    """1e-3 of |E_int| + |E_V| + |E_W| + ½W₂²/τ = 1 + 2 + 4 + 0.5."""
+    steps = STEPS | {"drive_residual": [1e-3, 1e-3], "dual": STEPS["primal"]}
+    record = promises.record_of(made_up(solver=JKO, steps=steps, energy_interaction=[0.0, -4.0, 0.0]))
+    assert record["promises"][2]["bound"] == pytest.approx(7.5e-3, rel=1e-8)
+
+
+@pytest.mark.parametrize(("excess", "kept"), [(5e-10, True), (2e-9, False)])
+def test_a_bound_on_the_density_holds_to_a_part_in_1e9(excess, kept):
+    solver = JKO.replace("}", ", congestion = 2.0 }")
+    found = promises.record_of(made_up(solver=solver, steps=STEPS, max=[2.0, 2.0 * (1 + excess), 2.0]))["promises"]
+    assert [p["kept"] for p in found if p["name"] == "max density"] == [kept]
+
+
 def test_an_extrapolated_step_is_no_minimiser():
     solver = JKO.replace('scheme = "jko"', 'scheme = "extrapolated"')
     steps = {"gap": [1e-9, 1e-9]} | {name: [np.nan] * 2 for name in ("primal", "dual", "transport")}

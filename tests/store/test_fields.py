@@ -11,6 +11,7 @@ from wgfpde.errors import SolverError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer, read
 from wgfpde.store.export.to_netcdf import netcdf
+from wgfpde.store.layout import Layout
 
 GRID = Grid([0.0, -1.0], [3.0, 1.0], [6, 4])
 PHI = Field("phi", "m^2", "potential", "One value a cell.")
@@ -74,6 +75,30 @@ def test_a_file_with_other_fields_does_not_go_on(tmp_path):
     make(tmp_path / "run.h5", 3)
     with pytest.raises(StoreError, match="beside rho it holds phi position; expected phi"):
         Writer.reopen(tmp_path / "run.h5", GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=(PHI,))
+
+
+@pytest.mark.parametrize("order", [("position", "phi"), ()], ids=["another order", "none"])
+def test_fields_are_those_that_are_asked_for_and_no_others(tmp_path, order):
+    make(tmp_path / "run.h5", 3)
+    asked = tuple(field for name in order for field in FIELDS if field.name == name)
+    with pytest.raises(StoreError, match=f"it holds phi position; expected {' '.join(order) or 'nothing'}"):
+        Writer.reopen(tmp_path / "run.h5", GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=asked)
+
+
+def test_a_file_whose_field_is_short_does_not_go_on(tmp_path):
+    path = make(tmp_path / "run.h5", 3).path
+    with h5py.File(path, "r+") as file:
+        file["position"].resize(1, axis=0)
+    with pytest.raises(StoreError, match="holds 1 snapshots, fewer than the 2 to continue from"):
+        Writer.reopen(path, GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=FIELDS)
+
+
+def test_a_file_is_as_large_as_what_it_holds():
+    """24 cells of rho and of phi, 10 numbers a position, t and mass; nine columns of steps."""
+    column = Column("more", "1", "", "")
+    for precision, size in (("float64", 8), ("float32", 4)):
+        layout = Layout(GRID, LABELS, (column,), precision=precision, fields=FIELDS)
+        assert layout.bytes_of(3, 5) == 3 * (58 * size + 16) + 5 * 72
 
 
 def test_opened_elsewhere(tmp_path):

@@ -1,0 +1,89 @@
+"""The network of rates against its definition, face by face: areas, distances and order on stretched grids and rings."""
+
+import numpy as np
+import pytest
+
+from wgfpde.energy.rates import Rates, faces_of, sg_network
+from wgfpde.grid import Grid
+from wgfpde.linear.lines import lines_of
+
+BOUNDARIES = [(False, False), (True, False), (False, True), (True, True)]
+KAPPA = 0.7
+
+
+def grid_of(periodic, dim=2):
+    """Cells of all widths; more lines each way than a block has."""
+    maps = [lambda s: s**1.5, lambda s: 0.3 * s + 0.7 * s**2][:dim]
+    return Grid([0.0, -1.0][:dim], [2.0, 2.0][:dim], [11, 10][:dim], list(periodic[:dim]), maps)
+
+
+def faces_by_definition(grid):
+    """(axis, lower cell, upper cell, area, distance) of every face: x first, then y, row by row."""
+    ny, nx = (1, grid.size) if grid.dim == 1 else grid.shape
+    for along, axis in enumerate(grid.axes):
+        edges = axis.edges
+        centres = 0.5 * (edges[1:] + edges[:-1])
+        for j in range(ny):
+            for i in range(nx):
+                k, n = (i, nx) if along == 0 else (j, ny)
+                if k == n - 1 and not axis.ring:
+                    continue
+                here, there = (j, i), ((j, (i + 1) % nx) if along == 0 else ((j + 1) % ny, i))
+                seam = axis.length if k == n - 1 else 0.0
+                distance = centres[(k + 1) % n] + seam - centres[k]
+                other = None if grid.dim == 1 else grid.axes[1 - along].edges
+                m = j if along == 0 else i
+                yield along, here, there, 1.0 if other is None else other[m + 1] - other[m], distance
+
+
+def bernoulli(s):
+    return 1.0 if s == 0 else s / np.expm1(s)
+
+
+@pytest.mark.parametrize("periodic", BOUNDARIES)
+@pytest.mark.parametrize("dim", [1, 2])
+def test_faces_and_scharfetter_gummel_rates(periodic, dim):
+    grid = grid_of(periodic, dim)
+    phi = np.random.default_rng(1).normal(size=grid.shape)
+    rows = phi.reshape((1, -1) if dim == 1 else grid.shape)
+    wanted = []
+    for _, here, there, area, distance in faces_by_definition(grid):
+        s = (rows[there] - rows[here]) / KAPPA
+        scale = area / distance
+        places = [np.ravel_multi_index(place, rows.shape) for place in (here, there)]
+        wanted.append((*places, scale, KAPPA * scale * bernoulli(s), KAPPA * scale * bernoulli(-s)))
+    lower, upper, conductance, a, b = np.array(wanted).T
+    faces = faces_of(grid)
+    np.testing.assert_array_equal(faces.lower, lower)
+    np.testing.assert_array_equal(faces.upper, upper)
+    np.testing.assert_allclose(faces.conductance, conductance, rtol=1e-13)
+    found = sg_network(grid, phi, KAPPA)
+    np.testing.assert_allclose(found[0], a, rtol=1e-12)
+    np.testing.assert_allclose(found[1], b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("periodic", BOUNDARIES)
+def test_limited_donors(periodic):
+    """The velocity times the donor plus half its minmod slope, at most twice the donor; the donor alone beside a wall."""
+    grid = grid_of(periodic)
+    rng = np.random.default_rng(2)
+    phi, rho = rng.normal(size=grid.shape), rng.exponential(size=grid.shape)
+    rates = Rates(grid, lines_of(grid))
+    for lines in rates.axes:
+        rates.donors(phi, rho, lines)
+    a, b = rates.network()
+    steps = {(along, here): (there, distance) for along, here, there, _, distance in faces_by_definition(grid)}
+    back = {(along, there): (here, distance) for (along, here), (there, distance) in steps.items()}
+    for k, (along, here, there, area, distance) in enumerate(faces_by_definition(grid)):
+        speed = (phi[here] - phi[there]) / distance
+        up, down, behind = (here, there, back) if speed > 0 else (there, here, steps)
+        value = rho[up]
+        if (along, up) in behind:
+            before, gap = behind[along, up]
+            slopes = (rho[up] - rho[before]) / gap, (rho[down] - rho[up]) / distance
+            if slopes[0] * slopes[1] > 0:
+                width = grid.axes[along].widths[up[1 - along]]
+                value += 0.5 * width * min(slopes, key=abs)
+        flux = area * abs(speed) * min(max(value, 0.0), 2 * rho[up])
+        rate = (a if speed > 0 else b)[k], (b if speed > 0 else a)[k]
+        assert rate[0] * rho[up] == pytest.approx(flux, rel=1e-12, abs=1e-300) and rate[1] == 0.0
