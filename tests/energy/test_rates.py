@@ -1,4 +1,4 @@
-"""The network of rates against its definition, face by face: areas, distances and order on stretched grids and rings."""
+"""The network of rates against its definition, face by face: areas, distances, order on stretched grids and rings."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_faces_and_scharfetter_gummel_rates(periodic, dim):
 
 @pytest.mark.parametrize("periodic", BOUNDARIES)
 def test_limited_donors(periodic):
-    """The velocity times the donor plus half its minmod slope, at most twice the donor; the donor alone beside a wall."""
+    """The velocity times the donor plus half its minmod slope, at most twice the donor; the donor alone at a wall."""
     grid = grid_of(periodic)
     rng = np.random.default_rng(2)
     phi, rho = rng.normal(size=grid.shape), rng.exponential(size=grid.shape)

@@ -1,5 +1,6 @@
 """The two-point flux of an array law by hand: one's own mean, the limiter, vacuum; and what its record says."""
 
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ class Own(Table):
 
 
 class Parameters:
-    parameters = {"kappa": 1.0}
+    parameters = MappingProxyType({"kappa": 1.0})
 
 
 def cube(mean=None, **more):
