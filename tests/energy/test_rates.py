@@ -1,12 +1,32 @@
 """The network of rates against its definition, face by face: areas, distances, order on stretched grids and rings."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
+from wgfpde.base.case_table import Positive, Table
+from wgfpde.energy.donor import donor_weight
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.fluxes import dissipation, max_flux
+from wgfpde.energy.laws import LAWS, ArrayLaw, register
 from wgfpde.energy.rates import Rates, faces_of, sg_network
 from wgfpde.grid import Grid
 from wgfpde.linear.lines import lines_of
 
+
+
+class Square(Table):
+    """U = κρ², as of arrays."""
+
+    kind: Literal["square"]
+    kappa: Positive = 1.0
+
+
+SQUARE = ArrayLaw(
+    "square", Square, lambda r, kappa: kappa * r**2, lambda r, kappa: 2 * kappa * r, lambda r, kappa: 2 * kappa + 0 * r
+)
 BOUNDARIES = [(False, False), (True, False), (False, True), (True, True)]
 KAPPA = 0.7
 
@@ -87,3 +107,47 @@ def test_limited_donors(periodic):
         flux = area * abs(speed) * min(max(value, 0.0), 2 * rho[up])
         rate = (a if speed > 0 else b)[k], (b if speed > 0 else a)[k]
         assert rate[0] * rho[up] == pytest.approx(flux, rel=1e-12, abs=1e-300) and rate[1] == 0.0
+
+
+def test_a_wide_donor_gives_up_to_twice_its_density():
+    """A cell 1.8 wide behind an empty one at distance 1: its density at the face is 1 + 1.8/2."""
+    assert donor_weight(0.0, 1.0, 4.0, 1.8, 1.0, 1.2) == pytest.approx(1.9, rel=1e-15)
+    assert donor_weight(0.0, 1.0, 4.0, 3.0, 1.0, 1.2) == 2.0
+    assert donor_weight(2.0, 1.0, 0.4, 1.0, 1.0, 1.2) == pytest.approx(0.75, rel=1e-15)
+    assert donor_weight(2.0, 1.0, 4.0, 1.0, 1.0, 1.2) == 1.0
+
+
+@pytest.mark.parametrize("periodic", BOUNDARIES)
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("internal", ["entropy", "power", "square", "none"])
+def test_dissipation_and_the_largest_flux(internal, dim, periodic):
+    """−Σ area F Δξ and max |F| over all faces; densities near 1, where no limiter wakes but that of donors."""
+    register(SQUARE)
+    try:
+        law = Internal(internal, KAPPA, 2.0) if internal == "power" else Internal(internal, KAPPA)
+        grid, rng = grid_of(periodic, dim), np.random.default_rng(3)
+        flow = Flow(grid, Energy(law, lambda x, y=0.0: np.cos(np.pi * x + 1) * (1.5 + np.sin(2 * np.pi * y / 3))))
+        rho, phi = 1 + 0.2 * rng.random(grid.shape), flow.potential
+        found = dissipation(flow, rho), max_flux(flow, rho)
+    finally:
+        del LAWS["square"]
+    cells = rho.reshape(1, -1) if dim == 1 else rho
+    slope = {"entropy": lambda r: KAPPA * np.log(r), "none": np.zeros_like}.get(internal, lambda r: 2 * KAPPA * r)
+    xi = slope(cells) + phi.reshape(cells.shape)
+    rows = phi.reshape(cells.shape)
+    if internal == "none":
+        rates = Rates(grid, lines_of(grid))
+        for lines in rates.axes:
+            rates.donors(rows, cells, lines)
+        a, b = rates.network()
+    total = largest = 0.0
+    for k, (_, here, there, area, distance) in enumerate(faces_by_definition(grid)):
+        if internal == "none":
+            flux = (a[k] * cells[here] - b[k] * cells[there]) / area
+        elif internal == "entropy":
+            s = (rows[there] - rows[here]) / KAPPA
+            flux = KAPPA / distance * (bernoulli(s) * cells[here] - bernoulli(-s) * cells[there])
+        else:
+            flux = -0.5 * (cells[here] + cells[there]) * (xi[there] - xi[here]) / distance
+        total, largest = total - area * flux * (xi[there] - xi[here]), max(largest, abs(flux))
+    assert found == (pytest.approx(total, rel=1e-12), pytest.approx(largest, rel=1e-12))

@@ -60,6 +60,33 @@ def test_the_free_density_inverts_the_slope(internal):
         assert response == pytest.approx(1 / internal.law.second_derivative(rho, internal), rel=1e-11)
 
 
+@pytest.mark.parametrize("internal", INTERNALS[:-1], ids=lambda u: f"{u.kind}-{u.m:g}")
+def test_the_conjugate_without_barrier(internal):
+    """B(y) = c U(ρ) − yρ at c U'(ρ) = y, U with κ = 1."""
+    c, code, m = 0.3, internal.code, internal.m
+    plain = Internal(internal.kind, 1.0, m)
+    for rho in (0.02, 1.5, 7.0):
+        y = c * float(plain.derivative(np.array(rho)))
+        found, value = by_code.dual_density(y, code, c, m, 0.0, 0.0)
+        assert found == pytest.approx(rho, rel=1e-12)
+        assert value == pytest.approx(c * float(plain.density(np.array(rho))) - y * rho, rel=1e-11)
+
+
+def test_the_conjugate_of_the_entropy_is_finite_up_to_700():
+    for level, infinite in ((690.0, False), (-690.0, False), (705.0, True), (1e4, True)):
+        rho, value = by_code.dual_density(0.3 * level, ENTROPY, 0.3, 1.0, 0.0, 0.0)
+        assert (value == -np.inf) == infinite and rho > 0
+        assert infinite or rho == pytest.approx(np.exp(level), rel=1e-12)
+
+
+def test_without_internal_energy_there_is_only_the_barrier():
+    """D = ρ/s; without barrier nothing where y ≤ 0 and no bound above."""
+    assert by_code.stiffness(3.0, 0.5, NONE, 1.0, 1.0) == 6.0
+    assert [by_code.free_density(y, NONE, 1.0, 1.0) for y in (-1.0, 0.0, 1.0)] == [(0.0, 0.0), (0.0, 0.0), (np.inf, 0.0)]
+    assert by_code.dual_density(0.0, NONE, 1.0, 1.0, 0.1, 0.0) == (np.inf, -np.inf)
+    assert by_code.internal_energy(2.0, NONE, 1.0, 1.0) == by_code.slope(2.0, NONE, 1.0, 1.0) == 0.0
+
+
 def test_one_coding():
     assert {law.kind: law.code for law in LAWS.values()} == {"entropy": ENTROPY, "power": POWER, "none": NONE}
 
