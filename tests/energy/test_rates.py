@@ -16,7 +16,6 @@ from wgfpde.grid import Grid
 from wgfpde.linear.lines import lines_of
 
 
-
 class Square(Table):
     """U = κρ², as of arrays."""
 

@@ -21,8 +21,8 @@ class Made(SimpleNamespace):
 def made(dim=1, convexity=1.0, **columns):
     columns = {name: np.array(values, dtype=float) for name, values in columns.items()}
     n = len(columns["kl_gibbs"])
-    constants = {"kappa": KAPPA, "sobolev": SOBOLEV, "convexity": convexity, "equation": "Fokker-Planck"}
-    return Made(t=0.5 * np.arange(n), dim=dim, attributes=constants, diagnostics={"mass": np.ones(n)} | columns)
+    constants = {"method": "fv", "kappa": KAPPA, "sobolev": SOBOLEV, "convexity": convexity, "equation": "Fokker-Planck"}
+    return Made(resolved_toml="", t=0.5 * np.arange(n), dim=dim, attributes=constants, diagnostics={"mass": np.ones(n)} | columns)
 
 
 def verdict(run, name):
@@ -36,7 +36,8 @@ def verdict(run, name):
 ])  # fmt: skip
 def test_what_a_state_is_allowed(name, dim, allowed):
     """A part of its larger side, which is the bounded one where the inequality fails."""
-    column, size = {"log-Sobolev": ("slack_lsi", 0.8), "HWI": ("slack_hwi", 0.4), "Talagrand": ("slack_talagrand", 0.4)}[name]
+    sizes = {"log-Sobolev": ("slack_lsi", 0.8), "HWI": ("slack_hwi", 0.4), "Talagrand": ("slack_talagrand", 0.4)}
+    column, size = sizes[name]
     for part, wanted in ((0.9, "holds"), (1.1, "VIOLATED")):
         slack = -part * allowed * size
         w2 = math.sqrt(0.4)  # at 2κH/λ = 0.4
