@@ -21,8 +21,9 @@ class Made(SimpleNamespace):
 def made(dim=1, convexity=1.0, **columns):
     columns = {name: np.array(values, dtype=float) for name, values in columns.items()}
     n = len(columns["kl_gibbs"])
-    constants = {"method": "fv", "kappa": KAPPA, "sobolev": SOBOLEV, "convexity": convexity, "equation": "Fokker-Planck"}
-    return Made(resolved_toml="", t=0.5 * np.arange(n), dim=dim, attributes=constants, diagnostics={"mass": np.ones(n)} | columns)
+    about = {"method": "fv", "kappa": KAPPA, "sobolev": SOBOLEV, "convexity": convexity, "equation": "Fokker-Planck"}
+    columns = {"mass": np.ones(n)} | columns
+    return Made(resolved_toml="", t=0.5 * np.arange(n), dim=dim, attributes=about, diagnostics=columns)
 
 
 def verdict(run, name):
