@@ -1,4 +1,4 @@
-"""The network of rates against its definition, face by face: areas, distances and order on stretched grids and rings."""
+"""Rates and dissipation by their definition, face by face: areas, distances, order, on stretched grids and rings."""
 
 from typing import Literal
 
@@ -14,7 +14,6 @@ from wgfpde.energy.laws import LAWS, ArrayLaw, register
 from wgfpde.energy.rates import Rates, faces_of, sg_network
 from wgfpde.grid import Grid
 from wgfpde.linear.lines import lines_of
-
 
 
 class Square(Table):
@@ -84,7 +83,7 @@ def test_faces_and_scharfetter_gummel_rates(periodic, dim):
 
 @pytest.mark.parametrize("periodic", BOUNDARIES)
 def test_limited_donors(periodic):
-    """The velocity times the donor plus half its minmod slope, at most twice the donor; the donor alone beside a wall."""
+    """The velocity times the donor plus half its minmod slope, at most twice it; beside a wall the donor alone."""
     grid = grid_of(periodic)
     rng = np.random.default_rng(2)
     phi, rho = rng.normal(size=grid.shape), rng.exponential(size=grid.shape)

@@ -82,7 +82,8 @@ def test_the_conjugate_of_the_entropy_is_finite_up_to_700():
 def test_without_internal_energy_there_is_only_the_barrier():
     """D = ρ/s; without barrier nothing where y ≤ 0 and no bound above."""
     assert by_code.stiffness(3.0, 0.5, NONE, 1.0, 1.0) == 6.0
-    assert [by_code.free_density(y, NONE, 1.0, 1.0) for y in (-1.0, 0.0, 1.0)] == [(0.0, 0.0), (0.0, 0.0), (np.inf, 0.0)]
+    free = [by_code.free_density(y, NONE, 1.0, 1.0) for y in (-1.0, 0.0, 1.0)]
+    assert free == [(0.0, 0.0), (0.0, 0.0), (np.inf, 0.0)]
     assert by_code.dual_density(0.0, NONE, 1.0, 1.0, 0.1, 0.0) == (np.inf, -np.inf)
     assert by_code.internal_energy(2.0, NONE, 1.0, 1.0) == by_code.slope(2.0, NONE, 1.0, 1.0) == 0.0
 

@@ -1,5 +1,6 @@
 """The two-point flux of an array law by hand: one's own mean, the limiter, vacuum; and what its record says."""
 
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
@@ -16,8 +17,7 @@ class Own(Table):
     kappa: Positive = 1.0
 
 
-class Parameters:
-    parameters = {"kappa": 1.0}
+PARAMETERS = SimpleNamespace(parameters={"kappa": 1.0})
 
 
 def cube(mean=None, **more):
@@ -36,7 +36,7 @@ def lopsided(a, b, kappa):
 
 
 def numbers(law, a, b, dphi):
-    face = two_point(law, Parameters, np.array([a]), np.array([b]), np.array([dphi]))
+    face = two_point(law, PARAMETERS, np.array([a]), np.array([b]), np.array([dphi]))
     return {name: float(values[0]) for name, values in vars(face).items()}
 
 
@@ -87,10 +87,10 @@ def test_a_pressure_below_zero_is_refused():
     law = ArrayLaw("own", Own, lambda r, kappa: 1 + r**2, lambda r, kappa: 2 * r, lambda r, kappa: 2 + 0 * r)
     for dim in (1, 2):
         with pytest.raises(CaseError, match=f"not displacement convex in {dim}D: at ρ = 1e-08"):
-            law.check_dimension(Parameters, dim)
+            law.check_dimension(PARAMETERS, dim)
 
 
 def test_what_is_declared_is_told():
-    assert cube(large=3.0).growth(Parameters) == 3.0 and cube().growth(Parameters) is None
+    assert cube(large=3.0).growth(PARAMETERS) == 3.0 and cube().growth(PARAMETERS) is None
     assert cube(text="ρ**3/2").formula({}) == "ρ**3/2" and cube().formula({}) == "own(ρ)"
-    assert cube().empties(Parameters) and not LOG.empties(Parameters)
+    assert cube().empties(PARAMETERS) and not LOG.empties(PARAMETERS)
