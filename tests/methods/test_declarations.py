@@ -1,5 +1,7 @@
 """What methods declare, against what they do: traits, amplification, defaults, memory, small runs for references."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from wgfpde.energy.snapshot import Snapshot, Traits
 from wgfpde.grid import Grid
 from wgfpde.methods import METHODS, Method
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+from wgfpde.output.promises import promises_of
 
 JKO = {"method": "jko", "tau": 0.25}
 PDHG = JKO | {"algorithm": "pdhg"}
@@ -38,6 +41,19 @@ def test_a_plain_march_is_the_gradient_flow_of_its_energy():
         lowers_energy=True, wasserstein=True, keeps_mass=True, tends_to_gibbs=True, random=False, path=False, step=None,
         order=1.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("traits", "names"), [
+    (Traits(), ["mass drift", "min density", "energy rise"]),
+    (Traits(keeps_mass=False), ["min density", "energy rise"]),
+    (Traits(lowers_energy=False), ["mass drift", "min density"]),
+])  # fmt: skip
+def test_promises_follow_from_traits(traits, names, monkeypatch):
+    fv = METHODS["fv"]
+    monkeypatch.setitem(METHODS, "fv", Method("fv", fv.table, fv.build, lambda table: traits))
+    columns = {name: np.ones(2) for name in ("mass", "min", "energy")}
+    run = SimpleNamespace(diagnostics=columns, attributes={}, resolved_toml='solver = { method = "fv" }')
+    assert [promise["name"] for promise in promises_of(run)] == names
 
 
 def step_of_a_mode(order, dt, first=None):

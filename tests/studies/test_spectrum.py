@@ -35,7 +35,7 @@ from wgfpde.studies.spectrum import (
 )
 from wgfpde.studies.spectrum.factor import Factor
 from wgfpde.studies.spectrum.observed_decay import _fitted
-from wgfpde.studies.spectrum.ritz import graded_eigh
+from wgfpde.studies.spectrum.ritz import graded_eigh, rayleigh_ritz
 from wgfpde.studies.spectrum.shift_invert import DENSE
 
 
@@ -338,6 +338,15 @@ def test_graded_matrices_keep_every_eigenvalue(n, seed):
     matrix = block_diag(*parts)
     values, _ = graded_eigh(0.5 * (matrix + matrix.T))
     assert values == pytest.approx(np.sort(exact), rel=2e-14)
+
+
+def test_what_is_found_is_orthogonal_to_a_constant_however_large():
+    """A constant of 1e8 added to modes leaves 1e-8 of itself after one projection."""
+    generator = Generator(flow_1d(quartic, 0.5, 2.5, 40))
+    f = np.cos(np.pi * np.arange(1, 4) * (np.arange(40)[:, None] + 0.5) / 40)
+    values, found = rayleigh_ritz(generator, f + 1e8)
+    assert np.abs(generator.root**2 @ found).max() < 1e-14
+    assert values == pytest.approx(rayleigh_ritz(generator, f)[0], rel=1e-6) and np.all(np.diff(values) > 0)
 
 
 # ---- what the generator must be ----------------------------------------------------------------------------

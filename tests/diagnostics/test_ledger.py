@@ -1,0 +1,51 @@
+"""The ledger of a march, entry by entry, with made-up dissipations."""
+
+import math
+
+import numpy as np
+import pytest
+
+from wgfpde.diagnostics.certificates import ledger
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Report, Snapshot
+from wgfpde.grid import Grid
+
+GRID = Grid([-1.0], [1.0], [8])
+
+
+def entered(monkeypatch, dissipations, convexity=3.0, dt=0.1, report=None):
+    """The ledger after one step for each dissipation but the first, and the snapshot that carries it."""
+    flow = Flow(GRID, Energy(Internal("entropy"), lambda x: convexity * x**2 / 2))
+    values = iter(dissipations)
+    monkeypatch.setattr(ledger.fluxes, "dissipation", lambda flow, rho: next(values))
+    state = ledger.open_ledger(flow, Snapshot(0.0, 0, {"rho": np.ones(8)}))
+    for k in range(1, len(dissipations)):
+        step = Snapshot(dt * k, k, {"rho": np.ones(8)}, dt, report=report or Report())
+        state = ledger.enter_step(flow, step, state)
+    return state.fields[ledger.LEDGER], state
+
+
+def test_the_trapezoidal_rule_up_to_a_fall_by_half(monkeypatch):
+    spent = entered(monkeypatch, [4.0, 2.0, 0.9, 0.8])[0][ledger.DISSIPATED]
+    assert spent == pytest.approx(0.1 * (3.0 + 0.9 + 0.85), rel=1e-14)
+    assert entered(monkeypatch, [math.inf, 2.0])[0][ledger.DISSIPATED] == pytest.approx(0.2, rel=1e-14)
+    assert math.isnan(entered(monkeypatch, [math.inf, math.inf])[0][ledger.DISSIPATED])
+
+
+@pytest.mark.parametrize(("convexity", "transport", "growth"), [
+    (3.0, math.nan, math.log(1.3)), (3.0, 0.5, math.log(1.3)), (-3.0, math.nan, -0.3), (-3.0, 0.5, math.log(0.7)),
+    (-30.0, math.nan, -3.0), (-30.0, 0.5, math.nan),
+])  # fmt: skip
+def test_the_growth_of_a_step(monkeypatch, convexity, transport, growth):
+    """1 + K dt of an implicit step; for K < 0 e^{K dt} unless it minimises."""
+    found = entered(monkeypatch, [1.0, 1.0], convexity, report=Report(transport=transport))[0][ledger.GROWTH]
+    assert found == pytest.approx(growth, rel=1e-6, nan_ok=True)
+
+
+def test_what_was_recorded_is_where_the_next_one_counts_from(monkeypatch):
+    before, state = entered(monkeypatch, [1.0, 1.0])
+    after = ledger.enter_snapshot(state, -7.0).fields[ledger.LEDGER]
+    assert after[ledger.LAST_ENERGY] == -7.0 and after[ledger.FIRST_ENERGY] == before[ledger.FIRST_ENERGY]
+    assert after[ledger.LAST_DISSIPATED] == before[ledger.DISSIPATED] == after[ledger.DISSIPATED] > 0
+    assert after[ledger.LAST_GROWTH] == before[ledger.GROWTH] == after[ledger.GROWTH] > 0
