@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WORK_ARRAYS, PATH_ARRAYS = 15, 25
 """Arrays of the grid's size held at once, and for each inner step."""
+NEARBY_ARRAYS, KEPT_ARRAYS = 365, 5
+"""What a path between near densities is sought with, of up to 32 steps however few are asked for, and what is kept
+meanwhile of the first try, for each inner step."""
 
 
 class GeodesicTable(Table):
@@ -50,6 +53,11 @@ def _build(table: GeodesicTable, asked: Asked) -> Built:
     return Built(stepper, STEP_COLUMNS)
 
 
+def _arrays(table: GeodesicTable, dim: int) -> int:
+    path, nearby = (WORK_ARRAYS, PATH_ARRAYS), (NEARBY_ARRAYS, KEPT_ARRAYS)
+    return max(work + each * table.inner_steps for work, each in (path, nearby))
+
+
 def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Along a geodesic the energy is convex, and need not fall."""
     gap, tolerance = run.steps["gap"], solver.get("tolerance")
@@ -65,7 +73,7 @@ METHODS = (
         needs=frozenset({"target"}),
         equation=lambda energy, table: GEODESIC.name,
         promises=_promises,
-        arrays=lambda table, dim: WORK_ARRAYS + PATH_ARRAYS * table.inner_steps,
+        arrays=_arrays,
         coarse=lambda table, span, steps: ["solver={inner_steps=8, tolerance=1e-3}"],
         columns=STEP_COLUMNS,
     ),
