@@ -37,7 +37,7 @@ def file(request, tmp_path_factory):
     densities = ramp(4) if request.param == "1d" else hills(4, nx=40, ny=30)
     run = write_run(tmp_path_factory.mktemp("run"), densities)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "figures", lambda *args: [(Markup("<b>figure</b>"), "")])
+        patch.setattr(page_module, "drawn_figures", lambda *args: [(Markup("<b>figure</b>"), "")])
         return report.write(run)
 
 
