@@ -249,6 +249,12 @@ def test_records(name):
     assert wgf.load(case.name, coarse).solver.method == name
 
 
+@pytest.mark.parametrize("step", [0.0, -1.0, np.inf, np.nan])
+def test_a_step_is_positive(step):
+    with pytest.raises(CaseError, match="a positive number, or None"):
+        Traits(step=step)
+
+
 def test_needs():
     with pytest.raises(CaseError, match='target: only method = "geodesic" has one, found method = "fv"'):
         wgf.load("heat_1d", ['target={density="1"}'])

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import SolverError
+from ..errors import CaseError, SolverError
 from ..grid import Array
 
 
@@ -110,6 +110,10 @@ class Traits:
     path: bool = False
     step: float | None = None
     order: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.step is not None and not 0 < self.step < np.inf:
+            raise CaseError(f"the step of a march is a positive number, or None; found {self.step!r}.")
 
 
 @dataclass(frozen=True, repr=False)

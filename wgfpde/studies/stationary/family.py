@@ -8,14 +8,14 @@ from typing import Any
 from ... import diagnostics
 from ...base.toml import nested
 from ...cases.building import build
-from ...cases.loading import override
+from ...cases.loading import located, override
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...methods import METHODS
-from .mean_field import Steady, corrected
+from .mean_field import Steady, check_law, corrected
 from .search import apart
 
 JUMP = 0.5
@@ -109,7 +109,10 @@ class CaseAt:
 
 
 def check_case(case: Case) -> None:
-    """Raise CaseError where the case is no gradient flow of its energy: a path, or a bound on the density."""
+    """Raise CaseError where the case is no gradient flow of its energy (a path, a bound on the density), or its law is
+    not known to have a density in equilibrium."""
+    with located(case.path, "energy.internal"):
+        check_law(case.energy.internal.kind)
     if case.traits.path:
         name = case.solver.method
         others = " or ".join(other.name for other in METHODS.values() if not other.needs)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.flow import Flow
+from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
@@ -84,6 +85,15 @@ class Steady:
         return f"Steady(energy={self.energy:.12g}{what}, residual={self.residual:.1g}, rho of shape {self.rho.shape})"
 
 
+def check_law(kind: str) -> None:
+    """Raise CaseError for a law whose density in equilibrium with a potential is not known."""
+    if not law_named(kind).steady:
+        raise CaseError(
+            f'energy.internal: stationary states are found for an entropy or a power, found kind = "{kind}"; '
+            "march to one instead: wgfpde run CASE --set solver.stationary=1e-10"
+        )
+
+
 class MeanField:
     """A flow at a given mass: the map T and what it needs.
 
@@ -91,12 +101,7 @@ class MeanField:
     """
 
     def __init__(self, flow: Flow, mass: float) -> None:
-        if not flow.internal.law.steady:
-            raise CaseError(
-                "energy.internal: stationary states are found for an entropy or a power, "
-                f'found kind = "{flow.internal.kind}"; '
-                "march to one instead: wgfpde run CASE --set solver.stationary=1e-10"
-            )
+        check_law(flow.internal.kind)
         if not (np.isfinite(mass) and mass > 0):
             raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
         self.flow, self.mass = flow, mass
