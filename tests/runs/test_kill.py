@@ -35,18 +35,23 @@ def one_thread(monkeypatch):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """name → the folder of the run never killed, and how long it took.  All kernels are loaded then."""
+    """name → the folder of the run never killed, and how long a child took for it.  All kernels are loaded then."""
     folder, seconds = tmp_path_factory.mktemp("whole"), {}
 
     def never_killed(name):
         if name not in seconds:
             run(CASES[name], folder / name)
-            begin = time.perf_counter()
-            run(CASES[name], folder / name, overwrite=True)
-            seconds[name] = time.perf_counter() - begin
+            seconds[name] = min(duration(name, folder / f"again {k}") for k in range(3))
         return folder / name, seconds[name]
 
     return never_killed
+
+
+def duration(name, place):
+    """Seconds that a child takes for a run."""
+    begin = time.perf_counter()
+    os.waitpid(fork(lambda: run(CASES[name], place)), 0)
+    return time.perf_counter() - begin
 
 
 def go_on(case, place):
@@ -102,11 +107,17 @@ def kill_at_random(case, place, reference, seconds, rng):
 
 @pytest.mark.parametrize(("name", "tries"), [("fv", 8), ("jko", 4), ("packed", 6)])
 def test_sigkill_at_random_moments(name, tries, whole, tmp_path):
-    """Some thirty kills from before the file is there to after the end; try k of `name` draws from the seed [7, k]."""
+    """Some thirty kills from before the file is there to after the end; try k of `name` draws from the seed [7, k].
+
+    How fast a child works is not ours to say: where all kills struck before the beginning or after the end, there are
+    more of them, sooner or later than the last.
+    """
     reference, seconds = whole(name)
-    seen = []
-    for k in range(tries):
+    end, seen, k = read(reference).t.size, [], 0
+    while k < tries or (len(set(seen)) < 3 and k < 8 * tries):
         seen += kill_at_random(CASES[name], tmp_path / str(k), reference, seconds, np.random.default_rng([7, k]))
+        seconds *= 0.8 if seen[-1] == end else 1.25 if seen[-1] == -1 else 1.0
+        k += 1
     assert len(seen) > tries and len(set(seen)) > 2, f"the kills all struck at the same moments: {seen}"
 
 
