@@ -54,20 +54,32 @@ class FixedPoint:
 
 
 class FixedPointSolver:
-    """Solves x = G(x).   tolerance : relative to max|G(x)| + offset.   `solve` raises NotFound.
+    """Solves x = G(x).   tolerance : relative to max|G(x)| + offset.
 
-    G may raise what it likes where it has no value: at the first points that ends the search; in Newton's method, whose
-    steps may be too long, exceptions of the type `no_value` shorten the step.
+    no_value : exceptions of this type, raised by G, shorten Newton's steps, which may be too long; at the first points
+    they end the search.   near, far : smallest and largest |εv|, relative.   accepts(x, image) : ends the search at any
+    point but the first; for what the fixed point is wanted for may need less than the tolerance.
     """
 
     def __init__(
-        self, image: Callable[[Array], Array], tolerance: float, offset: float, no_value: type[Exception]
+        self,
+        image: Callable[[Array], Array],
+        tolerance: float,
+        offset: float,
+        no_value: type[Exception],
+        near: float = NEAR,
+        far: float = FAR,
+        accepts: Callable[[Array, Array], bool] | None = None,
     ) -> None:
         self._image, self._tolerance, self._offset, self._no_value = image, tolerance, offset, no_value
+        self._near, self._far, self._accepts = near, far, accepts
         self._values = 0
 
     def solve(self, start: Array) -> FixedPoint:
-        """The fixed point near `start`."""
+        """The fixed point near `start`, by mixing and, where that does not converge, by Newton's method.
+
+        Raises NotFound.
+        """
         x, mixer = start, Anderson()
         changes: list[float] = []
         best, best_image = start, start
@@ -81,25 +93,28 @@ class FixedPointSolver:
             if not changes or change < min(changes):
                 best, best_image = x, image
             changes.append(change)
-            if count >= TRIED and _hopeless(changes, self._tolerance * scale):
+            if count >= TRIED and hopeless(changes, self._tolerance * scale, MIXED):
                 break
             x = mixer.mix(x, image)
         if not changes:
             raise NotFound(math.nan)
-        return self._newton(best, best_image)
+        return self.newton(best, best_image)
 
-    def _newton(self, x: Array, image: Array) -> FixedPoint:
+    def newton(self, x: Array, image: Array) -> FixedPoint:
+        """The fixed point near x, whose image is known.  Raises NotFound."""
         forcing, before, reach = 0.1, math.inf, _largest(image - x)
         for _ in range(NEWTON):
             residual = image - x
             change, scale = _largest(residual), self._scale(image)
             if math.isfinite(before):
                 forcing = min(0.1, max(1e-3, (change / before) ** 2))
-            step = self._linear(x, image, residual, min(max(reach, NEAR * scale), FAR * scale), forcing)
+            step = self._linear(x, image, residual, min(max(reach, self._near * scale), self._far * scale), forcing)
             if _largest(step) <= self._tolerance * scale:
                 return FixedPoint(x, self._value(x), self._values)
             before, reach = change, _largest(step)
             x, image = self._search(x, step, change, scale)
+            if self._accepts is not None and self._accepts(x, image):
+                return FixedPoint(x, image, self._values)
         raise NotFound(before / self._scale(image))
 
     def _linear(self, x: Array, image: Array, residual: Array, reach: float, rtol: float) -> Array:
@@ -143,13 +158,13 @@ class FixedPointSolver:
         return _largest(image) + self._offset
 
 
-def _hopeless(changes: list[float], target: float) -> bool:
-    """Whether mixing at the mean rate of its second half needs more than MIXED values, or has gone far astray."""
+def hopeless(changes: list[float], target: float, most: int) -> bool:
+    """Whether mixing at the mean rate of its second half needs more than `most` values, or has gone far astray."""
     if changes[-1] > 1e3 * min(changes):
         return True
     half = len(changes) // 2
     rate = (min(changes[half:]) / min(changes[:half])) ** (1.0 / (len(changes) - half))
-    return rate >= 1.0 or len(changes) + math.log(target / min(changes)) / math.log(rate) > MIXED
+    return rate >= 1.0 or len(changes) + math.log(target / min(changes)) / math.log(rate) > most
 
 
 def _largest(values: Array) -> float:
