@@ -1,8 +1,8 @@
 """Swarms of a known size: quadratic attraction against porous-medium pressure, and against repulsion that is singular.
 
 Held together by W = x²/2, a swarm under pressure keeps Barenblatt's shape, as if in a trap around its own centre, and
-settles at a known size.  Under W = r²/2 − ln r without any diffusion a uniform disc stays one, and R² − 1 falls as
-e^{−2t}.  The JKO steps follow a recursion of their own.
+settles at a known size.  Without any diffusion it comes to rest as (R² − x²)^¾ under W = x²/2 + 2|x|^(−½), while under
+W = r²/2 − ln r a uniform disc stays one, and R² − 1 falls as e^{−2t}.  The JKO steps follow a recursion of their own.
 """
 
 import numpy as np
@@ -20,10 +20,14 @@ LINE = ("barenblatt_1d_m2", f"energy.interaction={THETA}*x**2/2", "grid.lower=[-
 START = 1.4 / 1.442249570307
 """R₀, by the half-width b R of the parabola."""
 TAU = 0.05
+REPULSION = ("aggregation_1d", "energy.interaction=x**2/2 + 2/sqrt(abs(x))", "grid.lower=[-3]", "grid.upper=[3]",
+             "grid.shape=[200]", "initial.density=exp(-2*x**2)", "initial.mass=1", "exact.density=0*x + 0*t",
+             "time.end=30", "output.every=10")  # fmt: skip
 
 
 def check(v: Validation) -> None:
     runs = line(v)
+    repulsion(v)
     plane(v)
     found = disc(v)
     v.draw(figure, runs, found, panels=2)
@@ -43,6 +47,20 @@ def line(v: Validation):
     v.equal("1D JKO, ρ² and x²: size after 8 steps", radius(steps)[-1], exact[-1], middle(exact) + (4 / 160) ** 2,
             "JKO recursion")  # fmt: skip
     return run
+
+
+def repulsion(v: Validation) -> None:
+    """∫(1 − y²)^¾ |x − y|^(−½) dy = B(¼, 7/4)(1 − x²/2): ξ is flat where R^2.5 = 2 B(¼, 7/4)/B(½, 7/4).
+
+    Stiff as dt/h^1.5 = 6000 for the steps at the end: it is accuracy that decides how many there are.
+    """
+    from scipy.special import beta
+
+    radius = (2 * beta(0.25, 1.75) / beta(0.5, 1.75)) ** 0.4
+    run = v.run(*REPULSION, 'solver={method="fv", order=2, dt="adaptive", tolerance=1e-3}')
+    v.equal("1D, x²/2 + 2|x|^(−½): variance at rest", run.diagnostics["variance_x"][-1], radius**2 / 4.5, 1e-3,
+            "closed form")  # fmt: skip
+    v.at_most("1D, x²/2 + 2|x|^(−½): steps to t = 30", len(run.steps["t"]), 100, "set by accuracy")
 
 
 def plane(v: Validation) -> None:

@@ -25,7 +25,7 @@ class Report:
     repaired : cells touched by the flux correction that keeps the step non-negative.
     rejected : attempts thrown away before this step was accepted.
     gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
-    note : a sentence when something unusual happened.
+    note : a sentence when something unusual happened.   limit : what kept the step from being longer, "" as asked for.
 
     JKO only, NaN or 0 elsewhere:
     linear : iterations of the linear solver.   continuity, hamilton_jacobi, complementarity : residuals of the
@@ -42,6 +42,7 @@ class Report:
     rejected: int = 0
     gap: float = np.nan
     note: str = ""
+    limit: str = ""
     linear: int = 0
     continuity: float = np.nan
     hamilton_jacobi: float = np.nan

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -81,6 +82,7 @@ class March:
         self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
         self.compile_seconds = np.nan
         self.verdict = ""
+        self._limits: Counter[str] = Counter()
         self._keeps_ledger = keeps_ledger([d.name for d in problem.diagnostics])
         self._previous: Array | None = None if start is None else start.previous
         self._written_t = -np.inf if start is None or start.previous is None else start.previous_t
@@ -90,6 +92,12 @@ class March:
 
     def go(self) -> str:
         """March to the last time; returns a sentence on why it stopped."""
+        try:
+            return self._go()
+        finally:
+            self._log_limits()
+
+    def _go(self) -> str:
         times = self.problem.times
         self._warm_up()
         self._open_ledger()
@@ -120,6 +128,7 @@ class March:
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        self._limits[snapshot.report.limit] += 1
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
         self._show_progress()
@@ -137,6 +146,12 @@ class March:
             self.verdict = "stationary"
             return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
         return ""
+
+    def _log_limits(self) -> None:
+        """Say what limited dt, the most frequent first; nothing where all steps were as long as asked for."""
+        limits = [f"{limit} ({count})" for limit, count in self._limits.most_common() if limit]
+        if limits:
+            self.log(f"what limited dt in {self._limits.total()} steps: {'; '.join(limits)}")
 
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""

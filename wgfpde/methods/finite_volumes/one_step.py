@@ -6,8 +6,10 @@ The step solves ρ' = S_dt(ρ; Φ) with Φ = V + W∗½(ρ + ρ').  Then
 
 because ½⟨ρ', Wρ'⟩ − ½⟨ρ, Wρ⟩ = ⟨W½(ρ + ρ'), ρ' − ρ⟩ for symmetric W of any sign, and S lowers ∫U + ∫Φρ for frozen Φ.
 Φ is frozen over all sweeps of the step, so that one convolution an outer iteration is enough; being the mean of both
-ends it keeps order 2.  The iteration ρ' ↦ Φ ↦ ρ' contracts like dt and starts from W∗ρ carried on at the rate of the
-last step; Anderson mixing speeds it up, and where it does not converge the step is too long.
+ends it keeps order 2.  The fixed point of drive ↦ W∗S(ρ; V + ½(W∗ρ + drive)) is found from W∗ρ carried on at the rate
+of the last step: by Anderson mixing where dt is short, else by Newton's method (module `fixed_point`).  A repulsion
+like |x|^-½ makes the step stiff, the map expand by dt/h^1.5, and mixing alone would hold dt to h^1.5.  Where neither
+converges the step is too long.
 
 A second-order step that raises the energy is redone with every line guarded (module `limiter`), and if that is not
 enough, at first order, where the law holds for every dt.
@@ -22,13 +24,12 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...grid import Array
+from ...linear.fixed_point import FixedPointSolver, NotFound
 from ...linear.lines import lines_of
-from ...linear.mixing import Anderson
 from ...linear.threads import share
 from .limiter import EPS, energy_rows
 from .schemes import Cost, make_scheme, split_step
 
-MAX_OUTER = 40
 OUTER_TOLERANCE = 1e-13
 
 
@@ -38,13 +39,17 @@ class StepFailure(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A solved step: the density (ny, nx), read-only, its cost, convolutions, remarks, and d(W∗ρ)/dt along it."""
+    """A solved step: the density (ny, nx), read-only, its cost, convolutions, remarks, and d(W∗ρ)/dt along it.
+
+    mismatch : ½⟨W∗ρ' − drive, ρ' − ρ⟩, what the energy differs by from the one in which the step was solved.
+    """
 
     rho: Array
     cost: Cost
     outer: int = 0
     notes: tuple[str, ...] = ()
     rate: Array | None = None
+    mismatch: float = 0.0
 
 
 class OneStep:
@@ -64,6 +69,7 @@ class OneStep:
         self._widths_x = np.ascontiguousarray(grid.x.widths)
         self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
         base = np.zeros(grid.shape) if flow.potential is None else flow.potential
+        self._volume = self._widths_y[:, None] * self._widths_x
         self._potential = np.ascontiguousarray(base).reshape(self.rows)
         self._prepared = False
         self._known_energy: tuple[Array, tuple[float, float]] | None = None
@@ -83,7 +89,7 @@ class OneStep:
             ]
         for order, guard, note in modes:
             attempt = self._advance(rho, dt, order, guard, rate)
-            if self._dissipates(rho, attempt.rho):
+            if self._dissipates(rho, attempt):
                 return replace(attempt, notes=(note,)) if note else attempt
         raise StepFailure("the energy rose")
 
@@ -96,29 +102,27 @@ class OneStep:
                 self._prepared = True
             return Attempt(*self._split(rho, dt, order, guard))
         before = self._drive(rho)
-        drive = before if rate is None else before + dt * rate
-        mixer = Anderson()
-        smallest, iterations = math.inf, 0
-        for outer in range(1, MAX_OUTER + 1):
+        last: tuple[Array, Cost] = (rho, Cost())
+        iterations = 0
+
+        def image(drive: Array) -> Array:
+            nonlocal last, iterations
             self._phi = self._potential + 0.5 * (before + drive)
             self._scheme.prepare(self._phi)
-            out, cost = self._split(rho, dt, order, guard)
-            iterations += cost.iterations
-            after = self._interact(out)
-            scale = float(np.max(np.abs(after))) + float(np.max(np.abs(before)))
-            change = float(np.max(np.abs(after - drive)))
-            if not math.isfinite(change):
-                raise StepFailure("the density became infinite or undefined")
-            if change <= OUTER_TOLERANCE * scale:
-                self._known_drive = (out, after)
-                return Attempt(out, replace(cost, iterations=iterations), outer, rate=(after - before) / dt)
-            if outer > 6 and change > 1e3 * smallest:
-                break
-            smallest = min(smallest, change)
-            drive = mixer.mix(drive, after)
-        raise StepFailure(
-            f"the iteration on W∗ρ did not converge (change {change / scale:.1e} after {outer} convolutions)"
-        )
+            last = self._split(rho, dt, order, guard)
+            iterations += last[1].iterations
+            return self._interact(last[0])
+
+        solver = FixedPointSolver(image, OUTER_TOLERANCE, float(np.max(np.abs(before))), StepFailure)
+        try:
+            found = solver.solve(before if rate is None else before + dt * rate)
+        except NotFound as failure:
+            raise StepFailure(f"the iteration on W∗ρ did not converge ({failure})") from failure
+        out, cost = last
+        self._known_drive = (out, found.image)
+        mismatch = 0.5 * float(np.sum(self._volume * ((found.image - found.x) * (out - rho))))
+        cost = replace(cost, iterations=iterations)
+        return Attempt(out, cost, found.values, rate=(found.image - before) / dt, mismatch=mismatch)
 
     def _split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
         out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
@@ -140,8 +144,12 @@ class OneStep:
         assert self.flow.interaction is not None
         return self.flow.interaction.apply(rho.reshape(self.flow.grid.shape)).reshape(self.rows)
 
-    def _dissipates(self, old: Array, new: Array) -> bool:
-        """Whether ∫U + ∫Φρ has not risen, up to the rounding of the two sums; raises StepFailure if it is infinite."""
+    def _dissipates(self, old: Array, attempt: Attempt) -> bool:
+        """Whether E has not risen, up to the rounding of the two sums; raises StepFailure if it is infinite.
+
+        E(ρ') − E(ρ) is the difference of ∫U + ∫Φρ, and ½⟨W∗ρ' − drive, ρ' − ρ⟩ where Φ holds another drive than W∗ρ'.
+        """
+        new = attempt.rho
         if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
             before = self._known_energy[1]
         else:
@@ -150,7 +158,7 @@ class OneStep:
         if not math.isfinite(after[0]):
             raise StepFailure("the density became infinite or undefined")
         self._known_energy = (new, after)
-        return after[0] - before[0] <= 16 * EPS * (after[1] + before[1])
+        return after[0] - before[0] + attempt.mismatch <= 16 * EPS * (after[1] + before[1])
 
     def _energy(self, rho: Array) -> tuple[float, float]:
         """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""
@@ -159,7 +167,7 @@ class OneStep:
         internal = self.flow.internal
         if internal.code is None:
             inner, outer = internal.density(rho), self._phi * rho
-            volume = self._widths_y[:, None] * self._widths_x
+            volume = self._volume
             energy, scale = np.sum(volume * (inner + outer), 1), np.sum(volume * (np.abs(inner) + np.abs(outer)), 1)
             return float(energy.sum()), float(scale.sum())
         share(

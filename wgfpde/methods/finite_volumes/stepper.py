@@ -113,6 +113,7 @@ class FiniteVolumes:
             repaired=attempt.cost.repaired,
             rejected=rejected,
             note="; ".join(notes),
+            limit=self._limit(reason, rejected, lands and dt < 0.99 * snapshot.dt_next, dt_next >= GROW * dt),
         )
         wish = dt_next if self.adaptive else GROW * dt
         if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
@@ -128,6 +129,16 @@ class FiniteVolumes:
             dt_next=wish,
             report=report,
         )
+
+    def _limit(self, reason: str, rejected: int, cut: bool, grows: bool) -> str:
+        """What kept a step from being longer.   cut : it was cut to land.   grows : the next may be GROW times it."""
+        if reason:
+            return reason.partition(" (")[0]
+        if not self.adaptive:
+            return ""
+        if cut:
+            return "the next time to land on"
+        return "growth from a shorter one" if grows and not rejected else "the tolerance"
 
     def _propose(self, snapshot: Snapshot, t_next: float) -> tuple[float, bool]:
         """The step to try first and whether it lands on t_next; equal steps fill the way to t_next."""

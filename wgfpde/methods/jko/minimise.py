@@ -21,6 +21,8 @@ from .secant import restrain
 
 T = TypeVar("T")
 MAX_PDHG_ITERATIONS = 20_000
+FINEST = 1e-12
+"""Gap of the convex steps of which the outer iteration takes differences."""
 ENERGY_NOISE = 1e-13
 """Relative rounding of the energies that a violation of the energy law must exceed."""
 
@@ -172,7 +174,8 @@ class Minimiser:
             return Driven(convex(potential, None, self.tolerance), np.nan, 0, {})
         before = self.flow.interaction.apply(rho0.reshape(self.flow.grid.shape)).reshape(self.shape)
         rate = warm.get("drive_rate")
-        return solve_driven(self.flow, tau, before, rate, self.tolerance, convex, end)
+        finest = FINEST if self.algorithm == "newton" else None
+        return solve_driven(self.flow, tau, before, rate, self.tolerance, convex, end, finest)
 
     def _check_energy(self, rho0: Array, tau: float, step: Step) -> None:
         """E(ρ) + ½W₂²/τ ≤ E(ρ⁰) up to the gap: no step is accepted that raises its own objective.

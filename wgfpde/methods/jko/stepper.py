@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from .minimise import Minimiser, Step
 
 SHORTEST = 2.0**-10
 """Smallest step tried, relative to tau."""
+
+NOT_SOLVED = "steps that could not be solved"
 
 
 class Jko:
@@ -112,7 +115,7 @@ class Jko:
             fields=snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in step.fields.items()},
             dt=tau,
             dt_next=2.0 * tau if shortened and 2.0 * tau < self.tau else 0.0,
-            report=step.report(rejected, "; ".join(notes)),
+            report=replace(step.report(rejected, "; ".join(notes)), limit=NOT_SOLVED if reason else ""),
         )
 
     def _propose(self, snapshot: Snapshot, t_next: float) -> tuple[float, bool]:
