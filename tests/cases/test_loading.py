@@ -644,7 +644,8 @@ def test_override_below_a_value(write):
 
 
 def test_override_cannot_smuggle_keys(write):
-    assert load(write(), ["title=1\nschema = 7"]).title == "1\nschema = 7"
+    case = load(write(), ["title=1\nschema = 7"])
+    assert case.title == "1 schema = 7" and case.schema_version == 1
 
 
 def test_binary_file_is_no_case(tmp_path):

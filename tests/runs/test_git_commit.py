@@ -160,7 +160,7 @@ def test_nothing_comes_back_from_a_hostile_folder(tmp_path, head):
 
 
 def test_running_a_case_runs_nothing_else(tmp_path, monkeypatch):
-    """An archive with a repository whose configuration names commands: a whole run leaves no mark, and starts nothing."""
+    """A repository, from an archive, whose configuration names commands: a whole run leaves no mark, starts nothing."""
     place, mark = tmp_path / "unpacked", tmp_path / "mark"
     place.mkdir()
     command = f"touch {mark}; false"

@@ -215,7 +215,7 @@ def _validate(draft: Draft) -> Case:
     try:
         case = validated(data)
     except ValidationError as error:
-        raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
+        raise CaseError(*(f"{source}: {line}" for line in sentences(error))) from None
     _check_steps(case, source)
     case = _complete(case)
     case._draft = draft

@@ -3,8 +3,9 @@
     .git/HEAD  →  a commit, or  ref: refs/heads/NAME  →  .git/refs/heads/NAME, else a line of .git/packed-refs
 
 Git itself obeys the configuration of the repository that it is asked about, which may name commands to run
-(`core.fsmonitor`, `filter.*.clean`); a case that came in somebody's archive would run them.  So no configuration is read
-here, no symbolic link is followed, only plain files of bounded size are opened, and only hexadecimal digits come back.
+(`core.fsmonitor`, `filter.*.clean`); a case that came in somebody's archive would run them.  So no configuration is
+read here, no symbolic link is followed, only plain files of bounded size are opened, and only hexadecimal digits come
+back.
 Whether files have changed since the commit, and whether it holds the folder at all, only git could tell: not known.
 """
 

@@ -90,9 +90,12 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def check_unchanged(attributes: Mapping[str, Any], run: Path) -> None:
-    """Raises CaseError where a data file of a stored run has changed since: the run would not be the same."""
-    for name, known in json.loads(str(attributes.get("data_files") or "{}")).items():
+def check_unchanged(files: Mapping[str, str], run: Path) -> None:
+    """Raises CaseError where a data file of a stored run has changed since: the run would not be the same.
+
+    files : their checksums, by path.
+    """
+    for name, known in files.items():
         if known and (now := checksum(Path(name))) and now != known:
             raise CaseError(
                 f"{run} read {name}, which has changed since (SHA-256 {known[:12]}…, now {now[:12]}…); restore that "
