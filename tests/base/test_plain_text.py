@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from wgfpde.base.html import text
 from wgfpde.base.plain_text import in_json, joined_lines, one_line, several_lines
 
-FOUL = "\x00\x07\x08\t\n\x0b\x0c\r\x1b\x1c\x7f\x80\x85\x9b\x9d\xad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\udcff\U000e0041"
+FOUL = "\x00\x07\x08\t\n\x0b\x0c\r\x1b\x1c\x7f\x80\x85\x9b\x9d\xad"
+FOUL += "\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\udcff\U000e0041"
 HARMFUL = {"Cc", "Zl", "Zp", "Cs"}
 JOINERS = "\u200c\u200d"
 """Of Persian, and of emoji: they stay."""

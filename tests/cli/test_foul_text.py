@@ -1,4 +1,4 @@
-"""Whatever a case or a file says, the terminal gets lines of ours: no control character, and no line that it made up."""
+"""Whatever a case or a file says, the terminal gets lines of ours: no control character, no line that it made up."""
 
 import contextlib
 import io
@@ -56,7 +56,7 @@ def soil(path, words):
         attributes("/", file)
         file.visititems(attributes)
         for group, column in (("diagnostics", "max"), ("steps", "residual")):
-            name = "a\x1b[1m,\"=$\\frac{$\u202e"
+            name = 'a\x1b[1m,"=$\\frac{$\u202e'
             file[group].copy(column, name)
             order = file[group].attrs.get("order") or "t dt iterations residual"
             file[group].attrs["order"] = f"{order} {name}"
@@ -115,7 +115,7 @@ def test_every_verb(foul, verb):
         assert not HARMFUL.search((foul / "report.html").read_text(encoding="utf-8"))
 
 
-SMALL = st.text(st.sampled_from("a1=[]{}\",.#\n\r\t\x1b\x07\x85\x9b\u202e\u2028\udcff"), min_size=1, max_size=12)
+SMALL = st.text(st.sampled_from('a1=[]{}",.#\n\r\t\x1b\x07\x85\x9b\u202e\u2028\udcff'), min_size=1, max_size=12)
 
 
 @settings(max_examples=12)
@@ -180,6 +180,4 @@ def test_a_file_with_unreadable_texts_is_refused_in_a_sentence(tmp_path, table, 
             file.attrs[table] = text
     verb = ["run", run.path, "--out", tmp_path / "again"] if table == "data_files" else ["inspect", run.path]
     code, _, err = printed(*verb)
-    assert code == 2 and f"{table} is no" in err and err.strip().endswith("It may be damaged; copy it again.") or (
-        "The file may be damaged; copy it again." in err
-    )
+    assert code == 2 and f"{table} is no" in err and "The file may be damaged; copy it again." in err

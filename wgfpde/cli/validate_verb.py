@@ -99,9 +99,7 @@ def _regenerate(args: argparse.Namespace) -> int:
         for note in change.notes if change else ():
             say(f"    {note}")
         for metric in moved:
-            say(
-                f"    {metric.name:<24} by {metric.relative:.1e} of its scale {metric.scale:.4g}, at t = {metric.t:g}"
-            )
+            say(f"    {metric.name:<24} by {metric.relative:.1e} of its scale {metric.scale:.4g}, at t = {metric.t:g}")
 
     written = regenerate(folder(), args.names, done)
     if args.json:
