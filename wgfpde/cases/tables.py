@@ -126,7 +126,7 @@ class DensityTable(Table):
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
     file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
-    samples: str | None = Field(default=None, description="a .csv file with one point per line")
+    samples: str | None = Field(default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
