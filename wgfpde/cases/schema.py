@@ -85,7 +85,10 @@ class Case(Table):
                 raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
-                raise fail(f'{name}: only method = {those} has one, found method = "{method}"; remove the table')
+                raise fail(
+                    f'{name}: only method = {those} has one, found method = "{method}"; remove the table '
+                    f"(on the command line: --set {name}=)"
+                )
         return self
 
     @property

@@ -51,7 +51,8 @@ def case_of(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("case", metavar="CASE", help="case file, or the name of a packaged case")
     sub.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
-        help="override a key, e.g. --set grid.shape=[64,64]; may be repeated",
+        help="override a key, e.g. --set grid.shape=[64,64]; KEY= removes it; another solver.method drops all that the "
+        "case has in [solver]; may be repeated",
     )  # fmt: skip
 
 
