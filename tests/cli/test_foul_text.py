@@ -3,7 +3,10 @@
 import contextlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -152,6 +155,16 @@ def test_a_title_is_one_line_everywhere(tmp_path):
     assert from_mapping({"title": "Heat\n  flow\r\n", **tables}).title == "Heat flow"
     run = write_run(tmp_path, [np.ones(4)], attributes={"title": "Heat\nflow"})
     assert run.title == read(tmp_path).title == "Heat flow"
+
+
+def test_a_traceback_is_clean(tmp_path):
+    """That of a mistake with WGFPDE_DEBUG=1, and of what nobody expected."""
+    done = subprocess.run(
+        [sys.executable, "-m", "wgfpde", "check", FOUL], capture_output=True, cwd=tmp_path,
+        env=os.environ | {"WGFPDE_DEBUG": "1"},
+    )  # fmt: skip
+    shown = done.stderr.decode()
+    assert done.returncode == 1 and "Traceback" in shown and "A\\x1b[2J" in shown and not HARMFUL.search(shown)
 
 
 @pytest.mark.parametrize("terminal", [True, False])

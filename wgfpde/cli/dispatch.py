@@ -22,7 +22,7 @@ from . import (
     validate_verb,
 )
 from .arguments import Parser, Verbs
-from .printing import say
+from .printing import say, show_traceback
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, stationary_verb, converge_verb,
@@ -34,6 +34,8 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _keep_libraries_serial()
+    if argv is None:  # the process is ours
+        sys.excepthook = show_traceback
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(args)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from ..base.amounts import duration, size_text
@@ -21,6 +22,14 @@ WIDTH, WIDE = 12, 17
 def say(text: object = "", error: bool = False) -> None:
     """One line, on stdout or stderr, seen at once.  What is in it neither begins another line nor moves the cursor."""
     print(one_line(text), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook` of the command line: what nobody expected quotes files of others, too."""
+    import traceback
+
+    for text in "".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"):
+        say(text, error=True)
 
 
 def print_record(record: dict[str, Any]) -> None:
