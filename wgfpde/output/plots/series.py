@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...errors import StoreError
 from ...grid import Array
 from ...store import Run
 from ..stored_method import traits_of
@@ -170,7 +171,7 @@ def tolerance_of(run: Run) -> float | None:
     """The gap that a step had to reach, from the case in the file; None where that names none."""
     try:
         value = tomllib.loads(run.resolved_toml)["solver"]["tolerance"]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+    except (StoreError, KeyError, TypeError):
         return None
     return float(value) if isinstance(value, int | float) and value > 0 else None
 
