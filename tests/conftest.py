@@ -16,15 +16,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a suite started in the 
 
 
 @pytest.fixture(scope="module")
-def without_git():
-    """Runs are not asked for the state of their repository, which takes longer than they do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wgfpde.runs.provenance.git_state", lambda folder: "")
-        yield
-
-
-@pytest.fixture(scope="module")
-def whole(request, tmp_path_factory, without_git):
+def whole(request, tmp_path_factory):
     """The folder of the run of a module's CASE, never stopped.  All kernels are loaded then, which children inherit."""
     from wgfpde.runs.runner import run
 

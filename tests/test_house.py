@@ -104,9 +104,10 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatch(name, pattern) and (not pattern.endswith(".py") or name.count("/") == pattern.count("/"))
 
 
-def test_only_cli_prints():
+def test_one_module_prints():
+    """It cleans what it prints: titles, names and messages come from files of others."""
     for path in SOURCES:
-        if name_of(path).startswith("cli/"):
+        if name_of(path) == "cli/printing.py":
             continue
         for node in ast.walk(TREES[path]):
             prints = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"

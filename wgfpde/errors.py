@@ -2,9 +2,20 @@
 
 
 class WgfpdeError(Exception):
-    """Base of all errors raised on purpose.  The text is a sentence with a remedy."""
+    """Base of all errors raised on purpose.  The text is a sentence with a remedy; several are given one by one.
+
+    What a sentence quotes may hold line breaks: only here do sentences become lines, and who shows them cleans each.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The sentences."""
+        return tuple(map(str, self.args))
 
 
 class CaseError(WgfpdeError):

@@ -14,7 +14,7 @@ from wgfpde.base.toml import to_toml
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import from_mapping, load, loads, presets
 from wgfpde.cases.schema import Case, json_schema
-from wgfpde.cases.times import better_step, check_multiples, output_times
+from wgfpde.cases.times import check_multiples, nearest_steps, output_times
 from wgfpde.errors import CaseError, WgfpdeError
 
 BASE_1D = """
@@ -114,12 +114,18 @@ def test_steps_may_be_short_of_a_time_by_rounding(write):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.floats(1e-3, 1.0))
-def test_the_better_step_serves_all_times(a, b, denominator, tau):
+def test_the_nearest_steps_serve_all_times(a, b, denominator, tau):
     spans = [a / denominator, b / denominator]
-    better = better_step(spans, tau)
-    if better is not None:
-        check_multiples(spans, better, 0.0, [])
-        assert tau / 1000 <= better <= tau * (1 + 1e-9)
+    steps = nearest_steps([0.0, *spans], tau)
+    for step in steps:
+        check_multiples(spans, step, 0.0, [])
+        assert step >= tau / 1000
+    assert len(steps) <= 2 and steps == sorted(steps)
+    if steps:
+        assert steps[0] <= tau * (1 + 1e-9)
+    for between in np.linspace(*steps, 7)[1:-1] if len(steps) == 2 else []:  # none is nearer
+        with pytest.raises(CaseError, match="is not a multiple"):
+            check_multiples(spans, between, 0.0, [])
 
 
 def test_cases_differ(write):
@@ -644,7 +650,8 @@ def test_override_below_a_value(write):
 
 
 def test_override_cannot_smuggle_keys(write):
-    assert load(write(), ["title=1\nschema = 7"]).title == "1\nschema = 7"
+    case = load(write(), ["title=1\nschema = 7"])
+    assert case.title == "1 schema = 7" and case.schema_version == 1
 
 
 def test_binary_file_is_no_case(tmp_path):

@@ -157,10 +157,12 @@ def write(tmp_path, text):
         "x;y\r\n0.1;0.5\r\n-0.9;2.5\r\n0.1;0.6\r\n",
         "\ufeffx,y\n0.1,0.5\n-0.9,2.5\n0.1,0.6",
         '"X","Y"\n0.1,0.5\n-0.9,2.5\n0.1,0.6',
-        "lon,lat\n0.1,0.5\n-0.9,2.5\n0.1,0.6",
+        "# y,x\n0.5,0.1\n2.5,-0.9\n0.6,0.1",
+        "# two columns, x and y\n0.1,0.5\n-0.9,2.5\n0.1,0.6",
+        "#\n# x and what y is\n0.1 0.5\n-0.9 2.5\n0.1 0.6",
         "x,y,weight\n0.1,0.5,2\n-0.9,2.5,1\n0,0,0",
         "weight,x,y\n2,0.1,0.5\n1,-0.9,2.5",
-        "lon lat weight\n2e-1 0.5 2\n-0.9 2.5 1",
+        "x weight y\n2e-1 2 0.5\n-0.9 1 2.5",
     ],
 )
 def test_samples_formats(tmp_path, text):
@@ -192,6 +194,15 @@ def test_samples_on_edges_and_wrapped(tmp_path):
         ("0.1,0.5,1\n", r"found 3.*names it \"weight\""),
         ("x,y,z\n0.1,0.5,1\n", "found 3 under the header x, y, z"),
         ("x,weight\n0.1,0.5\n", "found 2 under the header x, weight"),
+        ("x,rho\n0.1,0.5\n", r"2 columns \(x, y\).*found 2 under the header x, rho. rho is no axis of the grid"),
+        ("# x,rho\n0.1,0.5\n", "found 2 under the header x, rho. rho is no axis"),
+        ("t;density\n0.1;0.5\n", "found 2 under the header t, density. t, density is no axis.*npy"),
+        ("lon,lat\n0.1,0.5\n", "found 2 under the header lon, lat. lon, lat is no axis.*or name them as above"),
+        ("x,x\n0.1,0.5\n", "found 2 under the header x, x."),
+        ("x,0.5\n0.1,0.5\n", "found 2 under the header x, 0.5."),
+        (",x,y\n0,0.1,0.5\n", "found 3 under the header , x, y."),
+        ("x,y,rho\n0.1,0.5,1\n", "found 3 under the header x, y, rho. rho is no axis"),
+        ("weight\n0.1\n", "found 1 under the header weight"),
         ("0.1,0.5\n0.1,nan\n", "finite numbers; found '0.1,nan' in data row 2"),
         ("0.1,0.5\n1.5,0.5\n-3,0.5\n", r"2 of 3 points.*x in \[-1, 1\]; the first is x = 1.5 in data row 2"),
         ("0.1,0.5\n1.5,0.5\n-3,0.5\n", r"Widen the grid: the points span \[-3, 1.5\]"),
@@ -203,6 +214,26 @@ def test_samples_on_edges_and_wrapped(tmp_path):
 def test_samples_refused(tmp_path, text, words):
     with pytest.raises(CaseError, match=words):
         from_samples(write(tmp_path, text), PLANE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.1\n0.9\n", "x\n0.1\n0.9\n", "x,weight\n0.1,1\n0.9,1\n", "weight,x\n2,0.1\n2,0.9", "# weight x\n2 0.1\n2 0.9"],
+)
+def test_samples_on_a_line(tmp_path, text):
+    for grid in (LINE, STRETCHED, Grid([-1.0], [1.0], [8], periodic=True)):
+        rho = from_samples(write(tmp_path, text), grid)
+        assert np.count_nonzero(rho) == 2 and mass(rho, grid) == pytest.approx(1.0, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [("rho", "rho is no axis"), ("t", "t is no axis"), ("y", "y is no axis"), ("# y", "y is no"), ("x,rho", "rho")],
+)
+def test_samples_on_a_line_refused(tmp_path, header, words):
+    row = "0.1,0.2" if "," in header else "0.1"
+    with pytest.raises(CaseError, match=rf"1 column \(x\) for a 1D grid; found . under the header .*{words}"):
+        from_samples(write(tmp_path, f"{header}\n{row}\n"), LINE)
 
 
 def test_samples_not_a_text_file(tmp_path):

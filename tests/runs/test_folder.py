@@ -18,7 +18,6 @@ from wgfpde.errors import CaseError, StoreError
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import read
 
-pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of()
 
 

@@ -18,7 +18,6 @@ from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 from wgfpde.store.checkpoint import checkpoints
 
-pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of(solver={"method": "fv", "dt": 0.02}, **ATTRACT)
 
 

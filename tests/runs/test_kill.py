@@ -16,7 +16,6 @@ from wgfpde.cli import main
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 
-pytestmark = pytest.mark.usefixtures("without_git")
 ADAPTIVE = {"method": "fv", "dt": "adaptive"}
 CASES = {
     "fv": case_of(solver=ADAPTIVE, output={"every": 0.05, "checkpoint": 0.01}, **ATTRACT),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 
 import numpy as np
@@ -16,7 +15,7 @@ from wgfpde import __version__
 from wgfpde.cases.loading import load
 from wgfpde.cli import main
 from wgfpde.errors import CaseError
-from wgfpde.runs.provenance import checksum, command, git_state, provenance_of
+from wgfpde.runs.provenance import checksum, command
 from wgfpde.runs.runner import resume, run
 from wgfpde.store import read
 
@@ -51,11 +50,6 @@ def case(tmp_path, monkeypatch):
     return load("case.toml")
 
 
-def git(folder, *arguments):
-    who = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
-
-
 # ---- what is recorded --------------------------------------------------------------------------------------
 
 
@@ -82,28 +76,6 @@ def test_the_command_as_it_was_typed(case, monkeypatch):
     main(["run", "case.toml", "--out", "out", "--quiet"])
     assert read("out").attributes["command"] == "wgfpde run case.toml --set 'title=a b'"
     assert command([]) == command([""]) == "python"
-
-
-def test_the_state_of_the_repository(tmp_path):
-    """Of the case: its commit, dirty or not; "" where nothing tracks it, also inside a repository of something else."""
-    assert git_state(tmp_path) == ""
-    git(tmp_path, "init", "-q")
-    (tmp_path / "case.toml").write_text("a")
-    assert git_state(tmp_path) == ""
-    git(tmp_path, "add", "case.toml")
-    git(tmp_path, "commit", "-qm", "one")
-    commit = subprocess.run(["git", "-C", tmp_path, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-    assert git_state(tmp_path) == commit[:12]
-    (tmp_path / "case.toml").write_text("b")
-    assert git_state(tmp_path) == f"{commit[:12]}-dirty"
-    (tmp_path / "untracked").mkdir()
-    assert git_state(tmp_path / "untracked") == ""
-    assert provenance_of(tmp_path, [])["git_case"] == f"{commit[:12]}-dirty"
-
-
-def test_without_git(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert git_state(tmp_path) == ""
 
 
 def test_the_times_of_all_parts_are_added(case, monkeypatch):

@@ -19,7 +19,6 @@ SQUARE = {
     "grid": {"shape": [8, 6], "lower": [-1.0, -1.0], "upper": [1.0, 1.0], "boundary": ["periodic", "no-flux"]},
     "energy": {"potential": "y**2", "interaction": "cos(pi*x)"},
 }
-pytestmark = pytest.mark.usefixtures("without_git")
 CASES = {
     "fv entropy": case_of(),
     "fv entropy, adaptive with W": case_of(solver=ADAPTIVE, **ATTRACT),

@@ -23,7 +23,6 @@ from wgfpde.runs.runner import resume, run
 from wgfpde.store import Writer, read
 from wgfpde.store.checkpoint import Checkpoint, checkpoints, save
 
-pytestmark = pytest.mark.usefixtures("without_git")
 CASE = case_of(solver={"method": "fv", "dt": "adaptive", "tolerance": 1e-5}, **ATTRACT)
 OFTEN = case_of(solver=CASE.solver.model_dump(exclude_none=True), output={"every": 0.1, "checkpoint": 1e-9}, **ATTRACT)
 """With a checkpoint after every step."""

@@ -31,7 +31,6 @@ from wgfpde.studies.convergence import (
 from wgfpde.studies.convergence.orders import collapsed, extrapolate, fit, fitted_order, pairwise
 from wgfpde.studies.convergence.run_errors import differences
 
-pytestmark = pytest.mark.usefixtures("without_git")
 SHORT = ("time.end=0.1", "output.every=0.1")
 HEAT = (*SHORT, "grid.shape=[32]", "solver.dt=2e-3")
 SPACE = ("time.end=0.1", "output.every=0.05", "solver.dt=1e-3")

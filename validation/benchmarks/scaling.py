@@ -45,7 +45,8 @@ from wgfpde.energy.snapshot import Report, Snapshot, Stepper
 from wgfpde.grid import Array, Grid
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.jko.stepper import Jko
-from wgfpde.runs.provenance import PACKAGES, git_state, version
+from wgfpde.runs.git_commit import own_commit
+from wgfpde.runs.provenance import PACKAGES, version
 
 SIDES = (64, 128, 256, 512, 1024, 2048, 4096)
 RESULTS = Path(__file__).resolve().parent / "results" / "scaling.json"
@@ -187,7 +188,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
-        "git": git_state(RESULTS.parents[1]),
+        "git": own_commit(),
     }
 
 

@@ -9,6 +9,8 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 
+from .plain_text import several_lines
+
 STYLE = """
 :root { --ink: #1f2933; --soft: #5b6773; --line: #d8dee4; --good: #1a7f4b; --bad: #b3261e; --paper: #fff; }
 body { font: 16px/1.5 Georgia, "Times New Roman", serif; color: var(--ink); background: var(--paper);
@@ -60,5 +62,5 @@ def data_url(data: bytes, kind: str) -> str:
 
 
 def text(value: object) -> str:
-    """A value as HTML: escaped, unless it is Markup."""
-    return str(value) if isinstance(value, Markup) else html.escape(str(value))
+    """A value as HTML: escaped, unless it is Markup; control characters and marks of direction by their numbers."""
+    return str(value) if isinstance(value, Markup) else html.escape(several_lines(value))

@@ -34,8 +34,8 @@ from .. import store
 from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
-from .messages import sentences
-from .overrides import absolute_paths, as_tables, merge
+from .messages import no_key_to_remove, sentences
+from .overrides import absolute_paths, as_tables, merge, removals
 from .schema import Case, validated
 from .times import asked_spans, check_multiples, output_times
 
@@ -58,7 +58,8 @@ class Draft:
 def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Case:
     """Read and validate a case: a case file, a packaged preset by its name, or the one that a run (folder, file) keeps.
 
-    overrides : "a.b=value" strings, as on the command line (the value is read as TOML, else as text), or nested tables.
+    overrides : "a.b=value" strings, as on the command line (the value is read as TOML, else as text; without one the
+    key is removed), or nested tables.
     Raises CaseError, and StoreError for an output file that cannot be read.
     """
     inside = Path(path) / store.FILE_NAME
@@ -119,6 +120,9 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "initial", "exact", "params"})):
         raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
     data, sources = copy.deepcopy(draft.data), dict(draft.sources)
+    for place in removals(top):
+        if trouble := no_key_to_remove(place, data):
+            raise CaseError(trouble)
     merge(data, top)
     sources = _sources_of(data, sources, top, source)
     changed = _validate(dataclasses.replace(draft, data=data, sources=sources))
@@ -215,28 +219,38 @@ def _validate(draft: Draft) -> Case:
     try:
         case = validated(data)
     except ValidationError as error:
-        raise CaseError("\n".join(f"{source}: {line}" for line in sentences(error))) from None
-    _check_steps(case, source)
+        raise CaseError(*(f"{source}: {line}" for line in sentences(error))) from None
+    _check_times(case, source)
     case = _complete(case)
     case._draft = draft
     found = flat(case.model_dump(by_alias=True, exclude_none=True))
     case._sources = {key: draft.sources.get(key, "default") for key, _ in found}
-    with located(source, "output.times" if case.output.times is not None else "output.every"):
-        output_times(case)
+    if case.output.times is None:
+        with located(source, "output.every"):
+            output_times(case)
     return case
 
 
-def _check_steps(case: Case, source: Path) -> None:
-    """Where a method has steps of one size, every time of the case is a whole number of them after its start."""
+def _check_times(case: Case, source: Path) -> None:
+    """Times are in order; where a method has steps of one size, each is a whole number of them after the start."""
+    if case.output.times is not None:
+        with located(source, "output.times"):
+            output_times(case)
     size = case.traits.step
     if size is None:
         return
     name = next((name for name, value in case.solver if name in ("tau", "dt") and value == size), "the step")
     spans = asked_spans(case)
+    mistakes: list[str] = []
     for key, values in spans.items():
         start = 0.0 if key == "output.every" else case.time.start
-        with located(source, key):
-            check_multiples(values, size, start, [s for group in spans.values() for s in group], name)
+        try:
+            with located(source, key):
+                check_multiples(values, size, start, [s for group in spans.values() for s in group], name)
+        except CaseError as error:
+            mistakes += error.lines
+    if mistakes:
+        raise CaseError(*mistakes)
 
 
 def _complete(case: Case) -> Case:

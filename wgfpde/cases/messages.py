@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,8 @@ from ..base.case_table import Table
 from ..base.toml import show, to_value
 from .schema import UNIONS, tables_by_place
 
+_TAGS = {("solver",): "method", ("energy", "internal"): "kind"}
+"""The key that tells the tables of a union apart, by its place."""
 _EXPECTED = {
     "int_type": "an integer",
     "int_from_float": "an integer",
@@ -108,8 +110,31 @@ def _nearest_key(loc: tuple) -> str:
         return valid
     other = _key_path((*elsewhere[0], name))
     if other == _key_path(loc):
-        return f'it belongs to "{elsewhere[0][-1]}", not "{parent[-1]}". {valid}'
+        tag = f'{_TAGS[elsewhere[0][:-1]]} = "{elsewhere[0][-1]}"'
+        return f'it belongs to "{elsewhere[0][-1]}", not "{parent[-1]}"; remove it, or write {tag}. {valid}'
     return f"did you mean {other}? {valid}"
+
+
+def no_key_to_remove(place: tuple[str, ...], data: Mapping[str, Any]) -> str:
+    """Why `--set KEY=` has nothing to take away; "" where the case has the key, or a table there may have it.
+
+    place : the parts of the key.   data : the tables of the case.
+    """
+    found: Any = data
+    for part in place:
+        found = found.get(part, _NOTHING) if isinstance(found, Mapping) else _NOTHING
+    *above, name = place
+    parent = tuple(above)
+    tables = [t for where, t in tables_by_place().items() if (where[:-1] if parent in UNIONS else where) == parent]
+    known = [key for table in tables for key in _keys(table)]
+    if found is not _NOTHING or name in known:
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {'.'.join((*above, near[0]))}?" if near else "leave it out"
+    return f"--set {'.'.join(place)}=: without a value this removes the key, which the case does not have; {hint}"
+
+
+_NOTHING = object()
 
 
 def _description(loc: tuple) -> str:

@@ -1,19 +1,23 @@
 """Tables laid over tables: what `include`, `--set` and keyword arguments say beyond a case file.
 
     ["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
+    ["target="]                            →   the table, or the key, is taken away
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..base.toml import flat
 from ..energy.laws import LAWS
 from ..errors import CaseError
 from .tables import INITIAL_SOURCES
 
+REMOVED = object()
+"""Stands for the value of a key that is to go."""
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
     ("initial",): INITIAL_SOURCES,
     ("target",): INITIAL_SOURCES,
@@ -22,7 +26,7 @@ _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
 
 
 def as_tables(items: Sequence[str]) -> dict[str, Any]:
-    """["a.b=1", …] as nested tables."""
+    """["a.b=1", …] as nested tables; a key without a value, "a.b=", is to be removed: its value is REMOVED."""
     data: dict[str, Any] = {}
     for item in items:
         key, equals, text = item.partition("=")
@@ -35,8 +39,9 @@ def as_tables(items: Sequence[str]) -> dict[str, Any]:
         for part in parts[:-1]:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
-                raise CaseError(f"--set {item}: {part} was already set to a value and has no keys")
-        table[parts[-1]] = parse_value(text.strip())
+                how = "removed" if table is REMOVED else "set to a value"
+                raise CaseError(f"--set {item}: {part} was already {how} and has no keys")
+        table[parts[-1]] = parse_value(text.strip()) if text.strip() else REMOVED
     absolute_paths(data, Path())
     return data
 
@@ -54,7 +59,7 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
     """Lay `top` over `base`, key by key.
 
     A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
-    one of several exclusive keys replaces the others.
+    one of several exclusive keys replaces the others.  What is REMOVED is taken away.
     """
     if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
         base.clear()
@@ -64,16 +69,29 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
         for key in set(base) - kept:
             del base[key]
     exclusive = _EXCLUSIVE.get(path, ())
-    if any(key in top for key in exclusive):
+    if any(key in top and top[key] is not REMOVED for key in exclusive):
         for key in exclusive:
             base.pop(key, None)
     for key, value in top.items():
         if isinstance(value, dict):
             if not isinstance(base.get(key), dict):
+                if value and all(leaf is REMOVED for _, leaf in flat(value)):
+                    continue  # nothing there to take it from
                 base[key] = {}
             merge(base[key], value, (*path, key))
+        elif value is REMOVED:
+            base.pop(key, None)
         else:
             base[key] = value
+
+
+def removals(top: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The places of what is to be removed, as parts of dotted keys."""
+    for key, value in top.items():
+        if isinstance(value, Mapping):
+            yield from removals(value, (*above, key))
+        elif value is REMOVED:
+            yield (*above, key)
 
 
 def absolute_paths(data: dict[str, Any], folder: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
+from ..base.plain_text import joined_lines, one_line
 from ..base.toml import shortened, to_toml
 from ..energy.equations import name_equation
 from ..energy.laws import LAWS
@@ -41,7 +42,7 @@ class Case(Table):
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema", description="version of this format: 1")
-    title: str = Field(description="a line of text; default: the file's name")
+    title: str = Field(description="a line of text, line breaks become blanks; default: the file's name")
     params: dict[str, float] = Field(default={}, description="named constants for the formulas")
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
@@ -61,6 +62,11 @@ class Case(Table):
     """Functions and arrays that stand for its formulas, a `building.Code`, where it was put together in Python."""
     _sources: dict[str, str] = PrivateAttr(default={})
 
+    @field_validator("title")
+    @classmethod
+    def _one_line(cls, title: str) -> str:
+        return joined_lines(title)
+
     @field_validator("params")
     @classmethod
     def _names(cls, params: dict[str, float]) -> dict[str, float]:
@@ -79,7 +85,10 @@ class Case(Table):
                 raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
-                raise fail(f'{name}: only method = {those} has one, found method = "{method}"; remove the table')
+                raise fail(
+                    f'{name}: only method = {those} has one, found method = "{method}"; remove the table '
+                    f"(on the command line: --set {name}=)"
+                )
         return self
 
     @property
@@ -142,7 +151,7 @@ class Case(Table):
         }
 
     def __repr__(self) -> str:
-        parts = "; ".join(f"{key}: {shortened(value)}" for key, value in self.summary.items())
+        parts = "; ".join(f"{key}: {one_line(shortened(value))}" for key, value in self.summary.items())
         return f"Case({shortened(self.title)!r}: {parts})"
 
     __str__ = __repr__

@@ -126,7 +126,9 @@ class DensityTable(Table):
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
     file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
-    samples: str | None = Field(default=None, description="a .csv file with one point per line")
+    samples: str | None = Field(
+        default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
@@ -175,7 +177,9 @@ class OutputTable(Table):
     """When snapshots are written; start and end always are."""
 
     every: Positive | None = Field(default=None, description="time between snapshots, a positive number")
-    times: list[float] | None = Field(default=None, description="increasing times within [start, end]")
+    times: list[float] | None = Field(
+        default=None, description="increasing times within [start, end]; start and end need not be named"
+    )
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
     )

@@ -23,13 +23,7 @@ def output_times(case: Case) -> Array:
     """Strictly increasing output times; start and end are always among them.  Raises CaseError."""
     start, end, every = case.time.start, case.time.end, case.output.every
     if case.output.times is not None:
-        times = np.array(case.output.times, dtype=float)
-        if np.any(outside := (times < start) | (times > end)):
-            found = times[np.argmax(outside)]
-            raise CaseError(f"expected times within [{start:g}, {end:g}], found {found:g}")
-        if np.any(steps := np.diff(times) <= 0):
-            k = int(np.argmax(steps))
-            raise CaseError(f"expected increasing times, found {times[k]:g} before {times[k + 1]:g}")
+        times = _increasing(case.output.times, start, end)
     else:
         assert every is not None
         count = (end - start) / every
@@ -41,18 +35,40 @@ def output_times(case: Case) -> Array:
     return np.unique(np.concatenate([[start], times, [end]]))
 
 
+def _increasing(given: Sequence[float], start: float, end: float) -> Array:
+    """Times as an array, start and end among them or not.  Raises CaseError out of order, twice, or out of reach.
+
+    They are not put in order: of 1, 2, 33, 4 one is a slip, and another time than was meant would be stored.
+    """
+    times = np.array(given, dtype=float)
+    if np.any(outside := (times < start) | (times > end)):
+        found = float(times[np.argmax(outside)])
+        bound = "time.start" if found < start else "time.end"
+        raise CaseError(
+            f"expected times within [{start:.10g}, {end:.10g}], found {found:.10g}; leave it out, or change {bound}"
+        )
+    if np.any(steps := np.diff(times) <= 0):
+        k = int(np.argmax(steps))
+        if times[k] == times[k + 1]:
+            raise CaseError(f"expected increasing times, found {times[k]:.10g} twice; name it once")
+        raise CaseError(
+            f"expected increasing times, found {times[k]:.10g} before {times[k + 1]:.10g}; write them in order"
+        )
+    return times
+
+
 def _in_decimals(times: Array) -> Array:
     """Times as they are written, 1.15 and not 1.1500000000000001: so an end that was asked for is one of them too."""
     return np.array([float(f"{t:.15g}") for t in times], dtype=float)
 
 
 def asked_spans(case: Case) -> dict[str, list[float]]:
-    """What the case itself says about times, as distances from its start, by key."""
+    """What the case itself says about times, as distances from its start, by key; the start itself is stored anyway."""
     start = case.time.start
     return {
         "time.end": [case.time.end - start],
         "output.every": [] if case.output.every is None else [case.output.every],
-        "output.times": [t - start for t in case.output.times or []],
+        "output.times": [t - start for t in case.output.times or [] if t != start],
     }
 
 
@@ -73,17 +89,23 @@ def check_multiples(
         near = [start + k * tau for k in (math.floor(count), math.ceil(count)) if k > 0]
         choices = f"the nearest {'are' if len(near) == 2 else 'is'} {' and '.join(f'{t:.10g}' for t in near)}"
         after = f" after the start {start:g}" if start else ""
-        better = better_step([*spans, *others], tau)
-        remedy = f"; or take {name} = {better!r}" if better else ""
+        better = " or ".join(map(repr, nearest_steps([*spans, *others], tau)))
+        remedy = f"; or take {name} = {better}" if better else ""
         raise CaseError(f"{start + span:.10g} is not a multiple of {name} = {tau:.10g}{after}; {choices}{remedy}")
 
 
-def better_step(spans: Sequence[float], tau: float) -> float | None:
-    """The largest step ≤ tau of which all spans are multiples; None where that would be below tau/1000."""
-    fractions = [Fraction(span).limit_denominator(10**6) for span in spans if span > 0]
+def nearest_steps(spans: Sequence[float], tau: float) -> list[float]:
+    """The largest step ≤ tau and the smallest ≥ tau of which all spans > 0 are multiples, as far as there are any.
+
+    None is sought below tau/1000.
+    """
+    spans = [span for span in spans if span > 0]
+    fractions = [Fraction(span).limit_denominator(10**6) for span in spans]
     common = Fraction(math.gcd(*(f.numerator for f in fractions)), math.lcm(*(f.denominator for f in fractions)))
     if any(abs(float(f) - span) > MULTIPLE * span for f, span in zip(fractions, spans, strict=True)):
-        return None
+        return []
     if common < tau / 1000:
-        return None
-    return float(common) / math.ceil(float(common) / tau * (1 - MULTIPLE))
+        return []
+    count = float(common) / tau
+    parts = {math.ceil(count * (1 - MULTIPLE)), math.floor(count * (1 + MULTIPLE))}
+    return sorted(float(common) / n for n in parts if n > 0)

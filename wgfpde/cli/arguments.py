@@ -5,9 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from ..base.plain_text import one_line, several_lines
 
 Action = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages show what was typed on one line; --help has lines of its own."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(several_lines(message), file)
 
 
 class Verbs:
@@ -39,7 +51,8 @@ def case_of(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("case", metavar="CASE", help="case file, or the name of a packaged case")
     sub.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[],
-        help="override a key, e.g. --set grid.shape=[64,64]; may be repeated",
+        help="override a key, e.g. --set grid.shape=[64,64]; KEY= removes it; another solver.method drops all that the "
+        "case has in [solver]; may be repeated",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaseError
 from ..runs.progress import status_line
 from .arguments import Verbs, json_of
-from .printing import print_json
+from .printing import print_json, say
 
 if TYPE_CHECKING:
     from ..output.compare.comparison import Comparison, Metric, Moment
@@ -79,9 +79,9 @@ def _w2(args: argparse.Namespace) -> int:
         print_json(record | {"a": ends[0], "b": ends[1]})
         return 0
     for name, end in zip("AB", ends, strict=True):
-        print(f"{name}    {end['file']} at t = {end['t']:g}")
+        say(f"{name}    {end['file']} at t = {end['t']:g}")
     first_order = f"gap {found.gap:.2g}, {inner_steps} inner steps, {found.iterations} iterations"
-    print(f"W2   {found.w2:.10g}  ({'exact' if a.dim == 1 else first_order})")
+    say(f"W2   {found.w2:.10g}  ({'exact' if a.dim == 1 else first_order})")
     return 0
 
 
@@ -113,22 +113,22 @@ def _print_comparison(a: Run, b: Run, found: Comparison) -> None:
     from ..grid.grid import grid_text
 
     for name, run in (("A", a), ("B", b)):
-        print(f"{name}        {run.path}: {run.title}, {run.attributes.get('method', '')}, {grid_text(run.edges)}")
-    print(f"times    {_times_text(found)}")
+        say(f"{name}        {run.path}: {run.title}, {run.attributes.get('method', '')}, {grid_text(run.edges)}")
+    say(f"times    {_times_text(found)}")
     if found.case_changes:
-        print("cases    differ in (A | B)")
+        say("cases    differ in (A | B)")
         for key, values in found.case_changes.items():
-            print(f"           {key:<24} {' | '.join(_value_text(value) for value in values)}")
-    print(f"steps    {_steps_text(found)}")
+            say(f"           {key:<24} {' | '.join(_value_text(value) for value in values)}")
+    say(f"steps    {_steps_text(found)}")
     for note in found.notes:
-        print(f"note     {note}")
+        say(f"note     {note}")
     if not found.identical:
-        print()
+        say()
         _print_moments(found)
-        print()
+        say()
         _print_metrics(found.metrics)
-        print()
-    print(f"verdict  {_verdict(found)}")
+        say()
+    say(f"verdict  {_verdict(found)}")
 
 
 def _times_text(found: Comparison) -> str:
@@ -162,7 +162,7 @@ def _print_moments(found: Comparison) -> None:
     every = max(1, -(-(len(moments) - 1) // (ROWS - 1)))
     shown = sorted(worst | set(range(0, len(moments), every)) | {len(moments) - 1})
     w2 = any(moment.w2 is not None for moment in moments)
-    print(
+    say(
         f"{'t':>12}{'L1':>13}{'L2':>13}{'Linf':>13}"
         + (f"{'W2':>13}" if w2 else "")
         + "   rho_A - rho_B, norms relative"
@@ -175,9 +175,9 @@ def _print_moments(found: Comparison) -> None:
             text += f"{'–' if m.w2 is None else format(m.w2, '.3g'):>13}"
         marks = [metric.name for metric in found.metrics if metric.difference and _is_worst(metric, m)]
         gap = f"   gap {m.gap:.1g}" if m.gap else ""
-        print(text + gap + (f"   worst {', '.join(marks)}" if marks else ""))
+        say(text + gap + (f"   worst {', '.join(marks)}" if marks else ""))
     if len(shown) < len(moments):
-        print(f"  {len(shown)} of {len(moments)} snapshots; --json has all")
+        say(f"  {len(shown)} of {len(moments)} snapshots; --json has all")
 
 
 def _is_worst(metric: Metric, moment: Moment) -> bool:
@@ -186,12 +186,12 @@ def _is_worst(metric: Metric, moment: Moment) -> bool:
 
 def _print_metrics(metrics: list[Metric]) -> None:
     """What is judged, the worst marked."""
-    print(f"{'judged':<20}{'|a - b|':>12}{'bound':>12}{'scale':>12}{'relative':>12}{'at t':>12}   verdict")
+    say(f"{'judged':<20}{'|a - b|':>12}{'bound':>12}{'scale':>12}{'relative':>12}{'at t':>12}   verdict")
     worst = _worst(metrics)
     for m in metrics:
         numbers = "".join(f"{x:>12.3g}" for x in (m.difference, m.bound, m.scale, m.relative))
         mark = "   <- worst" if m is worst and m.difference else ""
-        print(f"{m.name:<20}{numbers}{m.t:>12.6g}   {'within' if m.passed else 'BEYOND'}{mark}")
+        say(f"{m.name:<20}{numbers}{m.t:>12.6g}   {'within' if m.passed else 'BEYOND'}{mark}")
 
 
 def _worst(metrics: list[Metric]) -> Metric:

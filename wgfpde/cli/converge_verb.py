@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import StatusLine
 from .arguments import Verbs, case_of, json_of
-from .printing import print_json
+from .printing import print_json, say
 from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
@@ -96,10 +96,12 @@ def _converge(args: argparse.Namespace) -> int:
     else:
         _print(found)
         if verdict is not None:
-            print(f"verdict  {_verdict(args.expect, verdict)}")
-        print(f"file     {file}" + ("" if figure is None else f"\nfigure   {figure}"))
+            say(f"verdict  {_verdict(args.expect, verdict)}")
+        say(f"file     {file}")
+        if figure is not None:
+            say(f"figure   {figure}")
     for k, failure in found.failures.items():
-        print(f"error: run {k + 1} of {len(found.solved)}, {found.label(k)}: {failure}", file=sys.stderr)
+        say(f"error: run {k + 1} of {len(found.solved)}, {found.label(k)}: {failure}", error=True)
     if found.failures:
         return 1
     return 0 if verdict is None or all(verdict.values()) else 3
@@ -121,7 +123,7 @@ class _Lines:
 
     def after_run(self, text: str) -> None:
         self.clear()
-        print(text, file=sys.stderr, flush=True)
+        say(text, error=True)
         self._begin(self._number + 1)
 
     def clear(self) -> None:
@@ -141,24 +143,25 @@ def _draw(file: Path, figure: Path) -> None:
 def _print(found: Convergence) -> None:
     where = {"exact": "the exact solution", "finest": "the finest run"}[found.against]
     when = "at the end of each run" if math.isnan(found.t) else f"at t = {found.t:g}"
-    print(f"{found.case.title}: against {where}, {when}\n")
+    say(f"{found.case.title}: against {where}, {when}")
+    say()
     columns = _columns(found)
     widths = [max(len(text) for text in (title, *cells)) for title, cells in columns]
-    print("  ".join(f"{title:>{width}}" for (title, _), width in zip(columns, widths, strict=True)))
+    say("  ".join(f"{title:>{width}}" for (title, _), width in zip(columns, widths, strict=True)))
     for k in range(len(found.solved)):
-        print("  ".join(f"{cells[k]:>{width}}" for (_, cells), width in zip(columns, widths, strict=True)))
-    print()
-    print(f"fitted order       {_orders(found.fitted)}")
+        say("  ".join(f"{cells[k]:>{width}}" for (_, cells), width in zip(columns, widths, strict=True)))
+    say()
+    say(f"fitted order       {_orders(found.fitted)}")
     if any(sum(map(math.isfinite, errors)) > 3 for errors in found.errors.values()):
-        print(f"of the last three  {_orders(found.fitted_last)}")
+        say(f"of the last three  {_orders(found.fitted_last)}")
     for name, limit in found.limits.items():
         if limit is None:
-            print(f"limit    {name}: none, for its differences do not fall like a power of the size")
+            say(f"limit    {name}: none, for its differences do not fall like a power of the size")
         else:
             text = f"{limit.value:.10g}, order {limit.order:.2f}; the finest run is off by {limit.error:.2g}"
-            print(f"limit    {name} → {text}")
+            say(f"limit    {name} → {text}")
     for note in found.notes:
-        print(f"note     {note}")
+        say(f"note     {note}")
 
 
 def _columns(found: Convergence) -> list[tuple[str, list[str]]]:

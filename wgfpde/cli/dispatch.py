@@ -21,7 +21,8 @@ from . import (
     stationary_verb,
     validate_verb,
 )
-from .arguments import Verbs
+from .arguments import Parser, Verbs
+from .printing import say, show_traceback
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, stationary_verb, converge_verb,
@@ -33,6 +34,8 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _keep_libraries_serial()
+    if argv is None:  # the process is ours
+        sys.excepthook = show_traceback
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(args)
@@ -41,16 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt as error:
-        return _failed(str(error) or "interrupted", getattr(error, "exit_code", 130))
+        return _failed(str(error).split("\n") if str(error) else ["interrupted"], getattr(error, "exit_code", 130))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except WgfpdeError as error:
-        return _failed(str(error), error.exit_code)
+        return _failed(error.lines, error.exit_code)
     except MemoryError:
-        return _failed("the machine ran out of memory; use fewer cells", 1)
+        return _failed(["the machine ran out of memory; use fewer cells"], 1)
     except OSError as error:
-        return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 2)
+        return _failed([f"{error.filename or 'system'}: {error.strerror or error}"], 2)
 
 
 def validate_script(file: str) -> int:
@@ -67,12 +70,12 @@ def _keep_libraries_serial() -> None:
     os.environ.setdefault("DUCC0_NUM_THREADS", str(os.cpu_count() or 1))
 
 
-def _failed(message: str, code: int) -> int:
-    """Report the exception in flight as a sentence, or raise it again with WGFPDE_DEBUG=1."""
+def _failed(lines: Sequence[str], code: int) -> int:
+    """Report the exception in flight as sentences, a line each, or raise it again with WGFPDE_DEBUG=1."""
     if os.environ.get("WGFPDE_DEBUG", "") not in ("", "0"):
         raise
-    for line in message.splitlines() or [""]:
-        print(f"error: {line}", file=sys.stderr)
+    for line in lines:
+        say(f"error: {line}", error=True)
     return code
 
 
@@ -99,7 +102,7 @@ def _unknown_verb(word: str, names: list[str]) -> str:
 
 def make_parser() -> tuple[argparse.ArgumentParser, Verbs]:
     """The parser of the whole command line, and its verbs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="wgfpde",
         description="Solve Wasserstein gradient flows  ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ))  on 1D and 2D grids.",
         epilog="Start with: wgfpde new heat_1d; wgfpde run heat_1d.toml; wgfpde plot runs/heat_1d",

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import CaseError
 from ..runs.progress import status_line
 from .arguments import Verbs, run_of
-from .printing import print_json
+from .printing import print_json, say
 
 EXPORT_HELP = (
     "nc: one flat netCDF-4 file. vtk: a .vti or, on stretched cells, .vtr file for each snapshot, and rho.pvd to open "
@@ -58,9 +58,9 @@ def _export(args: argparse.Namespace) -> int:
             run, target, chosen, args.overwrite, lambda done, count: line(f"snapshot {done} of {count}")
         )
     for path in paths[:SHOWN_PATHS]:
-        print(path)
+        say(path)
     if len(paths) > SHOWN_PATHS:
-        print(f"and {len(paths) - SHOWN_PATHS} more in {target}")
+        say(f"and {len(paths) - SHOWN_PATHS} more in {target}")
     return 0
 
 
@@ -80,7 +80,7 @@ def _new(args: argparse.Namespace) -> int:
     known = presets()
     if args.preset is None:
         for name, file in known.items():
-            print(f"{name:<28}{tomllib.loads(file.read_text(encoding='utf-8')).get('title', '')}")
+            say(f"{name:<28}{tomllib.loads(file.read_text(encoding='utf-8')).get('title', '')}")
         return 0
     name = args.preset.removesuffix(".toml")
     if name not in known:
@@ -95,5 +95,5 @@ def _new(args: argparse.Namespace) -> int:
             copy.write(known[name].read_text(encoding="utf-8"))
     except FileExistsError:
         raise CaseError(f"{target} exists and is kept; remove it or choose another --out") from None
-    print(f"wrote {target}; solve it with: wgfpde run {target}")
+    say(f"wrote {target}; solve it with: wgfpde run {target}")
     return 0

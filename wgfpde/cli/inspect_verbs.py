@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from .arguments import Verbs, json_of, run_of
-from .printing import print_json, print_record, print_summary
+from .printing import print_json, print_record, print_summary, say
 
 WORST_HELP = (
     "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, the smallest "
@@ -40,5 +40,5 @@ def _report(args: argparse.Namespace) -> int:
     from ..output.report import write
     from ..store import read
 
-    print(write(read(args.path), args.out))
+    say(write(read(args.path), args.out))
     return 0

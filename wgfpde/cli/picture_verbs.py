@@ -8,6 +8,7 @@ from typing import Any
 
 from ..runs.progress import status_line
 from .arguments import Verbs, run_of
+from .printing import say
 
 FIELDS = (
     "Fields: rho (the default), energy, certificates, gap, error, steps, or the name of a diagnostic, as inspect "
@@ -42,7 +43,7 @@ def _plot(args: argparse.Namespace) -> int:
     names = ("field", "times", "index", "log", "error", "format")
     given = {name: value for name in names if (value := getattr(args, name))}
     for figure in plot_figures(args.path, args.out, **given):
-        print(figure)
+        say(figure)
     return 0
 
 
@@ -58,7 +59,7 @@ def _movie(args: argparse.Namespace) -> int:
             run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
             gibbs=gibbs, progress=lambda done, total: line(f"frame {done} of {total}"),
         )  # fmt: skip
-    print(file)
+    say(file)
     return 0
 
 

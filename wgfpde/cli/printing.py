@@ -1,15 +1,35 @@
-"""What verbs print: a run in words, sizes, JSON."""
+"""What verbs print: lines, a run in words, JSON.
+
+Nothing else here writes to stdout or stderr but the parser (`arguments.Parser`) and the line of progress
+(`runs.progress`), which clean what they show in the same way: titles, names and messages come from files of others.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from ..base.amounts import duration, size_text
+from ..base.plain_text import in_json, one_line
 from ..runs.progress import QUIET_SECONDS
 
 WIDTH, WIDE = 12, 17
 """Of the column of names, after an indent of two: of a record, and of all else about a run."""
+
+
+def say(text: object = "", error: bool = False) -> None:
+    """One line, on stdout or stderr, seen at once.  What is in it neither begins another line nor moves the cursor."""
+    print(one_line(text), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook` of the command line: what nobody expected quotes files of others, too."""
+    import traceback
+
+    for text in "".join(traceback.format_exception(kind, error, trace)).rstrip("\n").split("\n"):
+        say(text, error=True)
 
 
 def print_record(record: dict[str, Any]) -> None:
@@ -17,7 +37,7 @@ def print_record(record: dict[str, Any]) -> None:
     from ..output.promises import verdicts
 
     wall = record["wall_seconds"]
-    print(record["title"])
+    say(record["title"])
     _line("equation", f"{record['equation']}, {record['method']}, {record['grid']}")
     took = f" in {duration(wall)}" if wall is not None and wall == wall else ""
     compiled = record["compile_seconds"] or 0.0
@@ -32,7 +52,7 @@ def print_record(record: dict[str, Any]) -> None:
     if record["message"]:
         _line("message", record["message"])
     for line in verdicts(record):
-        print(f"  {line}")
+        say(f"  {line}")
     _line("file", record["file"])
 
 
@@ -124,7 +144,7 @@ def _print_parameters(parameters: Sequence[Mapping[str, str]]) -> None:
     texts = [f"{p['key']} = {p['value']}" for p in parameters]
     width = max((len(text) for text in texts if len(text) <= 60), default=0)
     for text, p in zip(texts, parameters, strict=True):
-        print(f"  {text:<{width}}  {p['source']}".rstrip())
+        say(f"  {text:<{width}}  {p['source']}".rstrip())
 
 
 def _print_provenance(record: dict[str, Any]) -> None:
@@ -147,11 +167,12 @@ def worst_text(facts: Mapping[str, Any]) -> str:
 
 
 def _block(title: str) -> None:
-    print(f"\n{title}")
+    say()
+    say(title)
 
 
 def _line(name: str, text: str, width: int = WIDTH) -> None:
-    print(f"  {name:<{width}}{' ' if len(name) >= width else ''}{text}")
+    say(f"  {name:<{width}}{' ' if len(name) >= width else ''}{text}")
 
 
 def _short(value: Any) -> str:
@@ -161,7 +182,7 @@ def _short(value: Any) -> str:
 def print_json(data: Any) -> None:
     import json
 
-    print(json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
+    print(in_json(json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def _plain(data: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from ..base.amounts import size_text
 from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
 from .picture_verbs import plot_figures
-from .printing import print_json, print_record
+from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
     from ..cases.building import Problem
@@ -85,9 +84,9 @@ def _marched(args: argparse.Namespace, march: Callable[[StatusLine], Result]) ->
     elif not args.quiet:
         print_record(summary)
         for figure in figures:
-            print(f"  figure      {figure}")
+            say(f"  figure      {figure}")
     if result.exit_code != 0:
-        print(f"error: {result.message or result.status}", file=sys.stderr)
+        say(f"error: {result.message or result.status}", error=True)
     return result.exit_code
 
 
@@ -100,9 +99,9 @@ def _check(args: argparse.Namespace) -> int:
     if args.json:
         print_json(facts)
         return 0
-    print(f"{facts['title']}  ({case.path})")
+    say(f"{facts['title']}  ({case.path})")
     for name in ("equation", "energy", "grid", "memory", "initial", "solver", "output"):
-        print(f"  {name:<10}  {facts[name]}")
+        say(f"  {name:<10}  {facts[name]}")
     return 0
 
 

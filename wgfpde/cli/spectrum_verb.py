@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
-from .printing import print_json
+from .printing import print_json, say
 from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
@@ -146,17 +146,18 @@ def _print(
 ) -> None:  # fmt: skip
     from ..grid.grid import grid_text
 
-    print(case.title)
-    print(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}\n")
+    say(case.title)
+    say(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}")
+    say()
     more = "" if limit is None else f"{'at h = 0':>18}{'+-':>10}"
-    print(f"{'mode':>6}{'eigenvalue':>18}{'1/eigenvalue':>16}{'residual':>11}{more}")
+    say(f"{'mode':>6}{'eigenvalue':>18}{'1/eigenvalue':>16}{'residual':>11}{more}")
     for k, value in enumerate(found.eigenvalues):
         time_text = f"{1 / value:.8g}" if value > 0 else "–"
         row = f"{k:>6}{value:>18.11g}{time_text:>16}{found.residuals[k]:>11.1e}"
         row += "" if limit is None else f"{limit[0][k]:>18.11g}{limit[1][k]:>10.1e}"
         mark = f"   <- observed {observed.rate:.8g}" if observed is not None and observed.mode == k > 0 else ""
-        print(row + mark)
-    print()
+        say(row + mark)
+    say()
     _line("gap", f"{found.gap:.10g}" + ("" if limit is None else f"; {limit[0][1]:.11g} at h = 0"))
     _line("relaxation", f"1/gap = {found.relaxation_time:.6g}")
     _line("found by", found.method)
@@ -184,7 +185,7 @@ def _percent(rate: float, expected: float) -> str:
 
 
 def _line(name: str, text: str) -> None:
-    print(f"  {name:<12}{text}")
+    say(f"  {name:<12}{text}")
 
 
 def _record(

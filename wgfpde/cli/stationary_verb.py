@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CaseError
 from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
-from .printing import print_json
+from .printing import print_json, say
 from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def _stationary(args: argparse.Namespace) -> int:
     if args.json:
         print_json(record | ends)
         return 0
-    print()
+    say()
     for name, end in ends.items():
         if end is not None:
-            print(f"  {name:<10}{end}")
+            say(f"  {name:<10}{end}")
     return 0
 
 
@@ -114,18 +114,22 @@ def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) ->
 
 def _print_states(record: dict[str, Any], measures: list[str]) -> None:
     cells = " x ".join(str(n) for n in record["cells"])
-    print(f"{record['title']}: mass {record['mass']:g}, {cells} cells\n")
-    print(f"  {'state':>5}{'energy':>20}" + "".join(f"{name:>16}" for name in measures) + f"{'rate':>14}  verdict")
+    say(f"{record['title']}: mass {record['mass']:g}, {cells} cells")
+    say()
+    say(f"  {'state':>5}{'energy':>20}" + "".join(f"{name:>16}" for name in measures) + f"{'rate':>14}  verdict")
     for k, state in enumerate(record["states"]):
         values = "".join(f"{_plain(state['measures'][name]):>16.9g}" for name in measures)
-        print(f"  {k:>5}{state['energy']:>20.12g}{values}{state['eigenvalue']:>14.6g}  {_verdict(record, k)}")
+        say(f"  {k:>5}{state['energy']:>20.12g}{values}{state['eigenvalue']:>14.6g}  {_verdict(record, k)}")
     for k, state in enumerate(record["states"]):
         for note in state["notes"]:
-            print(f"\n  state {k}: {note}")
+            say()
+            say(f"  state {k}: {note}")
     if any(state["translations"] for state in record["states"]):
-        print("\n  states that differ by a translation or a reflection count once")
+        say()
+        say("  states that differ by a translation or a reflection count once")
     if not record["complete"]:
-        print(f"\n  the search stopped at {len(record['states'])} states; --branches N allows more")
+        say()
+        say(f"  the search stopped at {len(record['states'])} states; --branches N allows more")
 
 
 def _plain(value: float) -> float:
@@ -152,20 +156,23 @@ def _verdict(record: dict[str, Any], k: int) -> str:
 
 def _print_diagram(case: Case, diagram: Diagram) -> None:
     key = diagram.key
-    print(f"{case.title}: stationary states over {key} = {diagram.values[0]:g} to {diagram.values[-1]:g}\n")
-    print(f"  {'branch':>6}{'from':>14}{'to':>14}{'points':>8}  {diagram.measure:>12} from, to{'':6}  verdict")
+    say(f"{case.title}: stationary states over {key} = {diagram.values[0]:g} to {diagram.values[-1]:g}")
+    say()
+    say(f"  {'branch':>6}{'from':>14}{'to':>14}{'points':>8}  {diagram.measure:>12} from, to{'':6}  verdict")
     for branch in diagram.branches:
         line = branch.line
         ends = f"{_plain(line[0].measure):>12.6g} {_plain(line[-1].measure):>12.6g}"
         words = ", then ".join(dict.fromkeys(point.state.verdict for point in line))
         first, last = line[0].parameter, line[-1].parameter
-        print(f"  {branch.number:>6}{first:>14.8g}{last:>14.8g}{len(line):>8}  {ends}  {words}")
+        say(f"  {branch.number:>6}{first:>14.8g}{last:>14.8g}{len(line):>8}  {ends}  {words}")
     size = max(abs(point.measure) for branch in diagram.branches for point in branch.line)
     for one in diagram.critical:
         place = f"{diagram.measure} = {one.measure if abs(one.measure) > 1e-4 * size else 0.0:.6g}"
-        print(f"\n  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
+        say()
+        say(f"  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
     for end in diagram.ends:
-        print(f"\n  {_end(key, end)}")
+        say()
+        say(f"  {_end(key, end)}")
 
 
 def _end(key: str, end: End) -> str:

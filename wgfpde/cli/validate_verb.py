@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
 from .arguments import Verbs, json_of
-from .printing import print_json
+from .printing import print_json, say
 
 if TYPE_CHECKING:
     from ..claims.checking import Table
@@ -50,7 +49,7 @@ def _validate(args: argparse.Namespace) -> int:
     from ..claims.checking import validate
 
     def done(table: Table, name: str) -> None:
-        print(f"{name:<28}{table.seconds[name]:6.1f} s", file=sys.stderr, flush=True)
+        say(f"{name:<28}{table.seconds[name]:6.1f} s", error=True)
 
     # a page about some claims must not replace the page about all of them unasked
     if args.report is not None and args.report.suffix not in (".html", ".htm"):
@@ -64,11 +63,12 @@ def _validate(args: argparse.Namespace) -> int:
         if args.json:
             print_json({"passed": table.passed, "claims": table.rows, "seconds": table.seconds})
         else:
-            print(table)
+            for row in str(table).split("\n"):
+                say(row)
         if page is not None:
             from ..claims.claims_page import write
 
-            print(f"report: {write(table, page, figures)}", file=sys.stderr)
+            say(f"report: {write(table, page, figures)}", error=True)
     return 0 if table.passed else 3
 
 
@@ -92,22 +92,20 @@ def _regenerate(args: argparse.Namespace) -> int:
             }
         )  # fmt: skip
         if args.json:
-            print(name, file=sys.stderr, flush=True)
+            say(name, error=True)
             return
         words = "new" if change is None else "changed" if written else "the same up to rounding"
-        print(f"{name:<28} {words}", flush=True)
+        say(f"{name:<28} {words}")
         for note in change.notes if change else ():
-            print(f"    {note}")
+            say(f"    {note}")
         for metric in moved:
-            print(
-                f"    {metric.name:<24} by {metric.relative:.1e} of its scale {metric.scale:.4g}, at t = {metric.t:g}"
-            )
+            say(f"    {metric.name:<24} by {metric.relative:.1e} of its scale {metric.scale:.4g}, at t = {metric.t:g}")
 
     written = regenerate(folder(), args.names, done)
     if args.json:
         print_json({"written": written, "cases": records})
     else:
-        print(f"{len(written)} of {len(records)} references written in {folder()}")
+        say(f"{len(written)} of {len(records)} references written in {folder()}")
     return 0
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
+from .point_file import read_points
 
 Sampling = Literal["average", "centre"]
 Edges = tuple[Array, ...]
@@ -76,13 +77,12 @@ def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
 
         ρ_i = (Σ weights of the points in cell i) / (h_i Σ all weights)
 
-    One point a row: x, or x and y; a further column counts as weights if a header line names it "weight".
-    Separators are commas, semicolons or blanks; empty lines and lines starting with # are skipped.  A point
-    on an edge belongs to the cell above it (the last edge to the last cell).  Points outside are wrapped on a
-    periodic axis and refused on others.
+    The file is as `point_file` says.  A point on an edge belongs to the cell above it (the last edge to the last
+    cell).  Points outside are wrapped on a periodic axis and refused on others.
     """
     file = _existing(path)
-    points, weights = _read_points(file, grid.dim)
+    with _open_binary(file) as stream:
+        points, weights = read_points(file, stream.read(), grid.dim)
     index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
     flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
     total = math.fsum(weights)
@@ -172,69 +172,6 @@ def _open_binary(file: Path):
         return file.open("rb")
     except OSError as error:
         raise CaseError(f"{file} cannot be opened: {error.strerror}. Check its permissions.") from None
-
-
-def _read_points(file: Path, dim: int) -> tuple[list[Array], Array]:
-    """Columns x[, y] and weights (ones if there are none)."""
-    with _open_binary(file) as stream:
-        raw = stream.read()
-    try:
-        lines = raw.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise CaseError(f"{file} is not a text file. Give a CSV file with one point a row.") from None
-    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        raise CaseError(f"{file} holds no points. Give a CSV file with one point a row.")
-    separator = ";" if ";" in lines[0] else "," if "," in lines[0] else None
-    first = [name.strip().strip("\"'").lower() for name in lines[0].split(separator)]
-    header = first if not all(_is_number(name) for name in first) else []
-    rows = lines[1:] if header else lines
-    if not rows:
-        raise CaseError(f"{file} holds a header line but no points. Give one point a row below it.")
-    try:
-        table = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-    except ValueError as error:
-        raise CaseError(
-            f"{file} must hold numbers, one point a row and as many in every row: "
-            f"{str(error).rstrip('.')} (rows count the lines with data, below any header)."
-        ) from None
-    order = _columns(file, header, table.shape[1], dim)
-    if not np.all(np.isfinite(table)):
-        row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))
-        found = rows[row].strip()
-        raise CaseError(f"{file} must hold finite numbers; found {found!r} in data row {row + 1}.")
-    points = [table[:, k] for k in order[:dim]]
-    if len(order) == dim:
-        return points, np.ones(len(table))
-    weights = table[:, order[dim]]
-    if np.any(weights < 0):
-        row = int(np.argmax(weights < 0))
-        raise CaseError(f"the weights in {file} must be ≥ 0; found {weights[row]:g} in data row {row + 1}.")
-    return points, weights
-
-
-def _columns(file: Path, header: list[str], count: int, dim: int) -> list[int]:
-    """Positions of the columns x[, y][, weight], by the names in the header where it has them."""
-    names = ["x", "y"][:dim]
-    for wanted in (names, [*names, "weight"]):
-        if sorted(header) == sorted(wanted) and count == len(wanted):
-            return [header.index(name) for name in wanted]
-    weighted = len(header) == dim + 1 and header[-1] == "weight"
-    if count == dim + weighted and set(header) != {"x", "weight"}:
-        return list(range(count))
-    found = f"{count}" + (f" under the header {', '.join(header)}" if header else "")
-    raise CaseError(
-        f"{file} must hold {dim} column{'s' if dim > 1 else ''} ({', '.join(names)}) for a {dim}D grid; "
-        f'found {found}. A column of weights may follow if a header line names it "weight".'
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _bin(axis: Axis, points: Array, file: Path) -> Array:

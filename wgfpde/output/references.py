@@ -15,7 +15,7 @@ from ..cases.building import build_exact, build_flow, build_grid
 from ..cases.loading import loads
 from ..cases.schema import Case
 from ..energy.laws import law_named
-from ..errors import CaseError
+from ..errors import CaseError, StoreError
 from ..grid import Array, Grid
 from ..store import Run
 
@@ -29,7 +29,11 @@ def exact_and_gibbs(run: Run) -> tuple[Callable[[float], Array] | None, Array | 
     Both have the shape of a snapshot and are sampled like the run's initial data.
     """
     try:
-        case = loads(run.resolved_toml, run.path)
+        text = run.resolved_toml
+    except StoreError:
+        return None, None
+    try:
+        case = loads(text, run.path)
         grid = build_grid(case)
         if len(run) == 0 or grid.shape != run.rho.shape[1:]:
             return None, None

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from ..base.plain_text import one_line
 from ..errors import CaseError, StoreError
 from ..store import FILE_NAME
 from ..store.checkpoint import clear
@@ -34,14 +35,14 @@ WRITTEN = (FILE_NAME, "output.xdmf", "case.toml", "resolved.toml")
 
 
 class Log:
-    """run.log: one dated line per event, on disk at once."""
+    """run.log: one dated line per event, on disk at once, without characters that a terminal would obey."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def __call__(self, text: str) -> None:
         with suppress(OSError):  # a full disk must not stop the run here: the store reports it
-            self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {text}\n".encode())
+            self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {one_line(text)}\n".encode())
 
 
 @contextmanager

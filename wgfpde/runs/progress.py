@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..base.amounts import duration
+from ..base.plain_text import one_line
 
 if TYPE_CHECKING:
     from .time_loop import Progress
@@ -41,9 +42,9 @@ class StatusLine:
         """Cheap unless it is time to show something."""
         if isinstance(what, str):
             if self._due(time.monotonic() - self._begun):
-                self._screen.show(self._head + what)
+                self._show(what)
         elif what.note:
-            self._screen.show(what.note, _share(what))
+            self._screen.show(one_line(what.note), _share(what))
             self._noted = True
             if what.warning:
                 self._screen.keep()
@@ -52,7 +53,10 @@ class StatusLine:
                 self._noted = False
                 self.clear()
             if self._due(what.wall):
-                self._screen.show(self._head + progress_text(what), _share(what))
+                self._show(progress_text(what), _share(what))
+
+    def _show(self, text: str, share: float | None = None) -> None:
+        self._screen.show(one_line(self._head + text), share)
 
     def _due(self, seconds: float) -> bool:
         if seconds < self._next:

@@ -1,6 +1,6 @@
 """Where a run comes from: what somebody else needs to know to repeat it.
 
-    @source @wgfpde_version @libraries @python   the code          @git @git_case   its state and that of the case
+    @source @wgfpde_version @libraries @python   the code          @git @git_case   its commit and that of the case
     @platform @processors @threads               the machine       @command         what was typed
     @data_files                                  checksums of what was read        @seed   of what is drawn
 
@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -26,10 +25,9 @@ import numpy as np
 from .. import __version__
 from ..errors import CaseError
 from ..linear.threads import default_threads
+from .git_commit import commit_around, own_commit
 
 PACKAGES = ("numpy", "scipy", "numba", "h5py", "ducc0")
-GIT_PATIENCE = 2.0
-"""Seconds after which the state of a repository counts as unknown."""
 
 
 def provenance_of(
@@ -48,8 +46,8 @@ def provenance_of(
     return {
         "source": f"wgfpde {__version__}",
         "made_in": "python" if in_code else "case",
-        "git": git_state(Path(__file__).resolve().parent),
-        "git_case": git_state(case_folder),
+        "git": own_commit(),
+        "git_case": commit_around(case_folder),
         "command": command(sys.argv),
         "libraries": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         "python": platform.python_version(),
@@ -81,21 +79,6 @@ def command(argv: Sequence[str]) -> str:
     return shlex.join([Path(argv[0]).name, *argv[1:]]) if argv and argv[0] else "python"
 
 
-def git_state(folder: Path) -> str:
-    """The commit of the repository that tracks a folder, with "-dirty" where files have changed; "" where none does."""
-
-    def ask(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=GIT_PATIENCE, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        return ask("describe", "--always", "--dirty", "--abbrev=12") if ask("ls-files", ".") else ""
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
 def checksum(path: Path) -> str:
     """SHA-256 of a file; of a run folder, of its HDF5 file; "" where it is gone."""
     from ..store import FILE_NAME
@@ -107,9 +90,12 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def check_unchanged(attributes: Mapping[str, Any], run: Path) -> None:
-    """Raises CaseError where a data file of a stored run has changed since: the run would not be the same."""
-    for name, known in json.loads(str(attributes.get("data_files") or "{}")).items():
+def check_unchanged(files: Mapping[str, str], run: Path) -> None:
+    """Raises CaseError where a data file of a stored run has changed since: the run would not be the same.
+
+    files : their checksums, by path.
+    """
+    for name, known in files.items():
         if known and (now := checksum(Path(name))) and now != known:
             raise CaseError(
                 f"{run} read {name}, which has changed since (SHA-256 {known[:12]}…, now {now[:12]}…); restore that "

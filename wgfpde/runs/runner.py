@@ -259,12 +259,12 @@ def _check_data(case: Case) -> None:
     """Raises CaseError where a case read from a run names data files that have changed since."""
     run = None if case._draft is None else case._draft.run
     if run is not None:
-        check_unchanged(run.attributes, run.path)
+        check_unchanged(run.data_files, run.path)
 
 
 def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
     record = problem.record
-    known = {} if case._draft.run is None else json.loads(case._draft.run.attributes.get("data_files") or "{}")
+    known = {} if case._draft.run is None else case._draft.run.data_files
     return {
         "title": record.title,
         "equation": problem.equation,

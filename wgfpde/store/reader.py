@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..base.plain_text import joined_lines
 from ..errors import StoreError
 from ..grid import Array, Grid
 from ..grid.boundary import Boundary
 from ..grid.grid import grid_text
 from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written
+
+DAMAGED = "The file may be damaged; copy it again."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,7 +84,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        return str(self.attributes.get("title", self.path.stem))
+        return joined_lines(str(self.attributes.get("title", self.path.stem)))
 
     @property
     def rho(self) -> Stored:
@@ -131,6 +135,8 @@ class Run:
         """One array per column of /steps: t, dt, iterations, residual, gap, … and what the scheme added."""
         with opened(self.path) as file:
             columns = {name: file["steps"][name][...] for name in _columns(file)}
+        if "t" not in columns:
+            raise StoreError(f"{self.path} holds no times of its steps. {DAMAGED}")
         count = written(columns)
         return {name: values[:count] for name, values in columns.items()}
 
@@ -146,12 +152,33 @@ class Run:
 
     @cached_property
     def resolved_toml(self) -> str:
-        return self._text("resolved_toml")
+        """The case with every default.  Raises StoreError where it is no TOML."""
+        text = self._text("resolved_toml")
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise StoreError(f"{self.path}: resolved_toml is no TOML: {error}. {DAMAGED}") from error
+        return text
 
     @cached_property
     def sources(self) -> dict[str, str]:
         """Dotted key of the resolved case → where its value came from: "default", "file", "command line", …"""
-        return dict(json.loads(self._text("sources_json") or "{}"))
+        return self._table("sources_json", self._text("sources_json"))
+
+    @property
+    def data_files(self) -> dict[str, str]:
+        """The data files that it read → their SHA-256."""
+        return self._table("data_files", str(self.attributes.get("data_files") or ""))
+
+    def _table(self, name: str, text: str) -> dict[str, str]:
+        """What a text of the file holds as JSON; {} where there is none.  Raises StoreError for anything but texts."""
+        try:
+            found = json.loads(text or "{}")
+        except ValueError as error:
+            raise StoreError(f"{self.path}: {name} is no JSON: {error}. {DAMAGED}") from error
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise StoreError(f"{self.path}: {name} is no table of texts. {DAMAGED}")
+        return found
 
     def _text(self, name: str) -> str:
         with opened(self.path) as file:

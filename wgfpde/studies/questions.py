@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from ..base.plain_text import one_line
 from ..cases import loading
 from ..cases.building import build, build_flow, build_grid
 from ..cases.schema import Case
@@ -212,7 +213,7 @@ def converge(
     from .convergence import converge as study
 
     def after_run(text: str) -> None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(one_line(text) + "\n")
 
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,

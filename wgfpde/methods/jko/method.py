@@ -44,7 +44,9 @@ class JkoTable(Table):
     """The JKO scheme by Benamou–Brenier: ρ ↦ argmin ½W₂²(ρ, ·) + τE."""
 
     method: Literal["jko"]
-    tau: Positive = Field(description="JKO step, a positive number")
+    tau: Positive = Field(
+        description="JKO step, a positive number of which the time span and the output times are multiples"
+    )
     scheme: Literal["jko", "extrapolated"] = Field(
         default="jko", description='"jko" (order 1 in tau, default) or "extrapolated" (order 2)'
     )

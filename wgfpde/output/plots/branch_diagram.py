@@ -37,7 +37,7 @@ def branches(study: Study, path: Path) -> Path:
             figure = _maps(study)
         else:
             figure = _lines(study)
-        figure.suptitle(str(study.attributes["title"]).replace("$", r"\$"), fontsize=13)
+        style.put_title(figure, study.attributes["title"])
         return style.save(figure, path)
 
 
@@ -122,10 +122,10 @@ def _diagram(study: Study) -> Figure:
     panels[2].axhline(0.0, color=style.GRAPHITE, lw=0.7, zorder=0.5)
     _rates_scale(panels[2], study["eigenvalue"])
     measure = study.variables["measure"]
-    panels[0].set_ylabel(measure.long_name)
+    panels[0].set_ylabel(style.plain(measure.long_name))
     panels[1].set_ylabel("$E$")
     panels[2].set_ylabel(r"growth rate $\mu$")
-    panels[2].set_xlabel(str(study.attributes["key"]))
+    panels[2].set_xlabel(style.plain(study.attributes["key"]))
     style.legend_above(panels[0], *_legend(study))
     return figure
 

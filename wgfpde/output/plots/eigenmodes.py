@@ -32,7 +32,7 @@ def draw_spectrum(study: Study, path: Path) -> Path:
     """
     with style.context():
         figure = _figure_1d(study) if study["pi"].ndim == 1 else _figure_2d(study)
-        figure.suptitle(str(study.attributes.get("title", "")).replace("$", r"\$"), fontsize=13)
+        style.put_title(figure, study.attributes.get("title", ""))
         return style.save(figure, path)
 
 

@@ -45,10 +45,10 @@ def convergence(study: Study, path: Path) -> Path:
             left.set(xticks=[], yticks=[])
             right.set_xticks([])
         key = str(study.attributes["size_key"])
-        left.set_xlabel(SIZES.get(key, key))
+        left.set_xlabel(SIZES.get(key, style.plain(key)))
         left.set_ylabel(_against(study, errors))
         right.set_xlabel("wall time (s)")
-        figure.suptitle(str(study.attributes["title"]).replace("$", r"\$"), fontsize=13)
+        style.put_title(figure, study.attributes["title"])
         return style.save(figure, path)
 
 
@@ -74,7 +74,7 @@ def _draw(axes: Axes, places: Array, errors: dict[str, Array], orders: dict[str,
         shown = np.isfinite(values) & (values > 0) & (places > 0)
         look: dict[str, Any] = {"color": style.LINES[k % len(style.LINES)], "ls": style.DASHES[k % len(style.DASHES)]}
         handles += axes.plot(places[shown], values[shown], marker=MARKERS[k % len(MARKERS)], ms=4.5, **look)
-        label, order = NORMS.get(name, name.replace("_", " ")), orders.get(name, np.nan)
+        label, order = NORMS.get(name, style.plain(name.replace("_", " "))), orders.get(name, np.nan)
         labels.append(f"{label} {order:.2f}" if np.isfinite(order) else label)
     axes.grid(alpha=0.25, lw=0.5, which="both")
     if orders:

@@ -114,7 +114,7 @@ class MapFrames(Frames):
     def __init__(self, run: Run, picks: Sequence[int], log: bool) -> None:
         spans = [float(np.ptp(edges)) for edges in run.edges]
         wide, high = (LONGEST * max(span / max(spans), 0.25) for span in spans)
-        size = max(wide + 2.2, 0.09 * len(run.title) + 0.4), high + 1.2
+        size = max(wide + 2.2, 0.09 * min(len(run.title), style.LONGEST_TITLE) + 0.4), high + 1.2
         super().__init__(run, size)
         self.figure.set_layout_engine("none")  # placed by hand: the bar is as high as a map of a fixed shape
         self.norm, cut, below, empty = _scale(run, picks, log, room=1.0)

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...errors import StoreError
 from ...grid import Array
 from ...store import Run
 from ..stored_method import traits_of
@@ -92,7 +93,7 @@ def figure_errors(run: Run) -> Figure:
     norms = {"error_l1": "$L^1$", "error_l2": "$L^2$", "error_linf": r"$L^\infty$"}
     for place, name in enumerate(names):
         values = run.diagnostics[name]
-        _line(axes, run.t, np.where(values > 0, values, np.nan), place, label=norms.get(name, name))
+        _line(axes, run.t, np.where(values > 0, values, np.nan), place, label=norms.get(name, style.plain(name)))
     seen = np.concatenate([run.diagnostics[name] for name in names])
     style.value_axis(axes, seen[seen > 0], log=bool(np.any(seen > 0)))
     axes.set_ylabel(r"$\|\rho - \rho_\mathrm{exact}\|$")
@@ -111,7 +112,7 @@ def figure_series(run: Run, name: str, log: bool) -> Figure:
         axes.set_ylabel(style.label_of(run, name))
     else:
         t, values = run.steps["t"], run.steps[name].astype(float)
-        axes.set_ylabel(name.replace("_", " ") + " of each step")
+        axes.set_ylabel(style.plain(name.replace("_", " ")) + " of each step")
     _line(axes, t, _shown(values, log))
     style.value_axis(axes, values[values > 0] if log else values, log and bool(np.any(values > 0)))
     style.time_axis(axes, t)
@@ -170,7 +171,7 @@ def tolerance_of(run: Run) -> float | None:
     """The gap that a step had to reach, from the case in the file; None where that names none."""
     try:
         value = tomllib.loads(run.resolved_toml)["solver"]["tolerance"]
-    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+    except (StoreError, KeyError, TypeError):
         return None
     return float(value) if isinstance(value, int | float) and value > 0 else None
 

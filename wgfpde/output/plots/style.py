@@ -23,6 +23,8 @@ from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from ...base.plain_text import one_line
+from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run
@@ -50,6 +52,8 @@ VECTOR_DPI = 300
 """Of the maps inside a PDF or SVG."""
 FORMATS = ("png", "pdf", "svg")
 OTHER_FORMATS = ("jpg", "jpeg", "gif", "eps", "ps", "tif", "tiff", "bmp", "webp", "mp4")
+LONGEST_TITLE = 160
+"""Letters of a title that are drawn; a film is made as wide as its title."""
 DECADES = 10
 """What a logarithmic density scale spans at most."""
 
@@ -128,7 +132,7 @@ def label_of(run: Run, name: str) -> str:
     """A diagnostic in words, with its units unless it has none."""
     label = run.labels.get(name, Label(name, "1", name, ""))
     words = label.long_name[:1].upper() + label.long_name[1:]
-    return words if label.units in ("", "1") else f"{words} ({label.units})"
+    return plain(words if label.units in ("", "1") else f"{words} ({label.units})")
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -143,7 +147,17 @@ def number(value: float, digits: int = 4) -> str:
 
 def set_title(figure: Figure, run: Run) -> None:
     note = "" if run.status == "finished" else f"  ({run.status})"
-    figure.suptitle(f"{run.title}{note}".replace("$", r"\$"), fontsize=13)
+    put_title(figure, f"{shortened(run.title, LONGEST_TITLE)}{note}")
+
+
+def put_title(figure: Figure, title: object) -> None:
+    """A title above all panels, as it is written: one line, no formula."""
+    figure.suptitle(plain(title), fontsize=13)
+
+
+def plain(text: object) -> str:
+    """Words from a file as Matplotlib shows them unchanged: a dollar sign begins no formula, a line break no line."""
+    return one_line(shortened(str(text), LONGEST_TITLE + 20)).replace("$", r"\$")
 
 
 def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None) -> None:

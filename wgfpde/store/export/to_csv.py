@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base.plain_text import one_line
 from ..reader import Run
 from .targets import Counted, check, written
 from .to_netcdf import netcdf
@@ -53,8 +54,14 @@ def _densities(run: Run, chosen: Sequence[int], progress: Counted) -> Iterator[n
             progress(done, len(chosen))
 
 
+def _head(name: str) -> str:
+    """The name of a column, which a file may choose: on one line, in quotes where it would end the column."""
+    text = one_line(name)
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"') else text
+
+
 def _save(path: Path, names: Sequence[str], tables: Sequence[np.ndarray] | Iterator[np.ndarray]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.write(",".join(names) + "\n")
+        file.write(",".join(map(_head, names)) + "\n")
         for table in tables:
             np.savetxt(file, table, fmt="%.17g", delimiter=",")

@@ -22,6 +22,7 @@ from typing import Literal
 
 import numpy as np
 
+from ...base.plain_text import one_line
 from ...cases.schema import Case
 from ...cases.varying import Given, Vary, together, varied_by
 from ...runs.interrupts import Interrupted
@@ -86,7 +87,7 @@ def _solve(
 ) -> list[Solved]:
     solved: list[Solved] = []
     for k, place in enumerate(places(folder, cases, names, overwrite)):
-        head = f"{k + 1} of {len(cases)}  {', '.join(f'{v.key} = {v.text(k)}' for v in keys)}"
+        head = one_line(f"{k + 1} of {len(cases)}  {', '.join(f'{v.key} = {v.text(k)}' for v in keys)}")
         try:
             found = solve(place, progress, overwrite)
         except Interrupted as error:

@@ -146,7 +146,7 @@ def _difference(run: Run, case: Case) -> str:
         was, wanted = (show(v) if v is not None else "absent" for v in values)
         return f"its {key} is {was}, not {wanted}"
     try:
-        check_unchanged(run.attributes, run.path)
+        check_unchanged(run.data_files, run.path)
     except CaseError as error:
         return str(error)
     return ""
