@@ -30,6 +30,8 @@ from .limiter import EPS
 MAX_NEWTON = 80
 SETTLED = 1e-8
 """Rounding may dominate the residual only once the residual, or the last move, is below this fraction of the mass."""
+STEEP = 3.0
+"""Exponent above which Newton moves along p where that is stiff: along ρ it falls by 1/m a time from above."""
 FAINT = 1e-100
 """Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
 
@@ -177,7 +179,10 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
                 res[i, k] = h[i] * (old[i, k] - new[i, k])
         solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, dt, res)
         iterations += 1
-        _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
+        if m > STEEP:
+            _move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass)
+        else:
+            _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
     for i in range(n):
         for k in range(count):
             new[i, k] = res[i, k]
@@ -223,6 +228,41 @@ def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
                 else:
                     new[i, k] = min(base[i, k] * (1.0 + move), mass[k] / h[i])
                 moved[k] += h[i] * abs(new[i, k] - base[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass):
+    """As `_move`, for steep powers: along ρ where h outweighs dt p'/d, and along p where dt p'/d outweighs h."""
+    h, inverse_d, ring = geometry
+    kappa, m = law
+    n = new.shape[0]
+    for k in range(count):
+        moved[k] = 0.0
+    for i in range(n):
+        couple = inverse_d[i] if i < n - 1 or ring else 0.0
+        couple += inverse_d[i - 1] if i > 0 else (inverse_d[n - 1] if ring else 0.0)
+        for k in range(count):
+            if status[k] != RUNNING:
+                continue
+            if fresh[k]:
+                base[i, k], step[i, k] = new[i, k], res[i, k]
+            turn = math.exp((math.log(h[i] / couple) - math.log(dt) - math.log(kappa[k] * m)) / (m - 1.0))
+            end = _bent(base[i, k], damp[k] * step[i, k], turn, m)
+            new[i, k] = min(end, mass[k] / h[i])
+            moved[k] += h[i] * abs(new[i, k] - base[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bent(rho, move, turn, m):
+    """ρ after the move dρ along s(ρ) = ρ up to `turn` and turn + (ρ^m − turn^m)/(m turn^{m−1}) above; ≥ 0."""
+    if rho <= turn:
+        s = rho + move
+        return max(s, 0.0) if s <= turn else turn * (1.0 + m * (s / turn - 1.0)) ** (1.0 / m)
+    ratio = (rho / turn) ** m
+    lifted = 1.0 + m * (move / rho)
+    if lifted > 0.0 and ratio * lifted >= 1.0:
+        return rho * lifted ** (1.0 / m)
+    return max(turn * (1.0 + (ratio * lifted - 1.0) / m), 0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
