@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import SolverError
 from ...grid import Array
 from .factor import Factor
 from .generator import Generator
@@ -73,7 +74,7 @@ def _factor(matrix) -> Factor | None:
     """Its factors; None where it is singular."""
     try:
         return Factor(matrix)
-    except RuntimeError:
+    except SolverError:
         return None
 
 
@@ -128,9 +129,14 @@ def rayleigh_ritz(generator: Generator, f: Array) -> tuple[Array, Array]:
 
 
 def graded_eigh(matrix: Array) -> tuple[Array, Array]:
-    """(values ascending, vectors) of a positive definite matrix L Lᵀ, from the singular values of Lᵀ."""
+    """(values ascending, vectors) of a positive definite matrix L Lᵀ, from the singular values of Lᵀ.
+
+    Raises LinAlgError where it is none.
+    """
     from scipy.linalg.lapack import dgejsv
 
     root = np.linalg.cholesky(matrix)
+    if not np.all(np.isfinite(root)):
+        raise np.linalg.LinAlgError("not finite")
     sizes, _, vectors, scale, *_ = dgejsv(root.T, joba=0, jobu=3, jobv=0, jobp=0)  # columns graded, V wanted
     return (sizes * scale[0] / scale[1])[::-1] ** 2, vectors[:, ::-1]

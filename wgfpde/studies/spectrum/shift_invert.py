@@ -36,6 +36,8 @@ GUARDS = 3
 """Eigenvalues found beyond those asked for: some gap among them is where they are counted."""
 DIGITS = 1e9
 """A gap is given where it comes out to this many times its rounding, eps²‖S‖."""
+COUNTED = 16.0
+"""Times eps‖S‖: where pivots count nothing but their rounding."""
 LOSS = 1e-13
 """Relative error of an eigenvalue for which another vector is worth its while."""
 DENSE = 300
@@ -120,6 +122,11 @@ def _counted(generator: Generator, k: int, progress: Callable[[str], None]) -> t
         values, u = _iterate(generator, factor, shift, wanted, basis)
         place = k - 1 + int(np.argmax(np.diff(values[k - 1 :]) / values[k:]))
         bound = 0.5 * (values[place] + values[place + 1])
+        if bound <= (noise := COUNTED * EPS * 2.0 * float(generator.outgoing.max())):
+            raise SolverError(
+                f"{place + 1} eigenvalues lie below {noise:.2g}, what rounding leaves on this grid, and cannot be "
+                f"counted there. Raise kappa, lower the barriers, or use at most {AFFORDED} cells, where all are found"
+            )
         progress("count of the eigenvalues")
         below = Factor(_shifted(matrix, -bound)).negative_pivots() - 1
         if below == place + 1:
