@@ -27,7 +27,8 @@ from ...energy.laws.law import POWER
 from ...linear.lines import gather
 from .limiter import TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA
-from .power_newton import SCRATCH, euler, lift
+from .newton_moves import lift
+from .power_newton import SCRATCH, euler
 
 # the blocks of a sweep's state, and the stages of a step
 OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)

@@ -176,8 +176,8 @@ class FiniteVolumes:
         largest = max_flux(self.flow, rho.reshape(self.flow.grid.shape))
         if not math.isfinite(largest):
             raise SolverError(
-                f"no step can be solved: the flux between cells exceeds double precision (largest density "
-                f"{rho.max():.6g}, internal energy {self.flow.internal!r}). Start lower, or take a smaller exponent"
+                f"no step can be solved: the flux between cells exceeds double precision where the density is "
+                f"{rho.max():.6g}. Start lower, or make the internal energy less steep (a smaller exponent m)."
             )
         narrowest = min(float(axis.widths.min()) for axis in self.flow.grid.axes)
         return dt * largest / narrowest > EPS * float(rho.max())

@@ -6,8 +6,9 @@ with the Scharfetter–Gummel generator of the finite volumes (module `generator
 observables φ_k (φ_0 = 1) are orthonormal in L²(π).  λ_1 is the gap: every density tends to the Gibbs state like
 e^{−λ_1 t}, and KL(ρ|π) like e^{−2λ_1 t}, or faster.
 
-No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), all else by shift-invert Lanczos
-(module `shift_invert`); both give also exponentially small eigenvalues to about 12 digits, and count them.
+No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), small grids by Jacobi rotations (module
+`jacobi`), all else by shift-invert Lanczos (module `shift_invert`); they give also exponentially small eigenvalues to
+about 12 digits, and none is missed.
 The error in h is of second order, which `extrapolate` removes.
 Measured: λ_1 of a double well at κ = 0.1, extrapolated from 100, 200 and 400 cells, is right to 9 digits.
 Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/978-3-642-61544-3.
@@ -83,7 +84,8 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
     Signs: of the entries of |φ|√(vol π) that are largest, the last one is positive.
 
     Raises CaseError where the internal energy is not the entropy or there is an interaction, for a k out of range,
-    where memory does not suffice or 1D eigenvalues underflow; SolverError where some are missed or lost in rounding.
+    where memory does not suffice or eigenvalues underflow; SolverError where some are missed or lost in rounding, and
+    where a mode lives where π is too small to divide by.
     """
     generator = Generator(flow)
     check_count(k, generator.cells)

@@ -35,7 +35,10 @@ DENSE_ERROR = 1e-10
 
 
 def dense_modes(generator: Generator) -> tuple[Array, Array]:
-    """(values, u) of λ_1 … λ_{cells−1}: (cells − 1,) ascending, 0 where rates underflow, and orthonormal u (cells, cells − 1)."""
+    """(values, u) of λ_1 … λ_{cells−1}: (cells − 1,) ascending, and orthonormal u (cells, cells − 1).
+
+    Values are 0 where rates underflow.
+    """
     from scipy.linalg.lapack import dgejsv
 
     n = generator.cells
@@ -58,7 +61,7 @@ def check_connected(values: Array, first: int = 1) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _eliminate(rates, columns):
-    """Fill columns (n, n − 1) with C; rates (n, n), from row to column, is used up.  Columns of isolated cells stay 0."""
+    """Fill columns (n, n − 1) with C; rates (n, n), from row to column, is used up.  Isolated cells leave 0."""
     n = rates.shape[0]
     left = np.ones(n, np.bool_)
     for step in range(n - 1):

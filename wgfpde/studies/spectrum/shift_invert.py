@@ -65,7 +65,11 @@ def modes(generator: Generator, k: int, progress: Callable[[str], None]) -> tupl
     progress(f"all modes of {cells} cells")
     values, u = dense_modes(generator)
     check_connected(values[:k])
-    return values[:k], observables(generator, u[:, :k], values[:k], DENSE_ERROR), "Jacobi rotations, all modes of the grid"
+    return (
+        values[:k],
+        observables(generator, u[:, :k], values[:k], DENSE_ERROR),
+        "Jacobi rotations, all modes of the grid",
+    )
 
 
 def lanczos(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
