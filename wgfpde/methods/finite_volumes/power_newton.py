@@ -19,8 +19,6 @@ Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,),
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ...base.kernel_cache import njit
