@@ -190,7 +190,7 @@ def test_what_stays_missed_is_an_error(monkeypatch):
         return np.delete(values, 1), np.delete(u, 1, axis=1)
 
     monkeypatch.setattr(shift_invert, "_iterate", forgetful)
-    flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [24, 24]), Energy(Internal("entropy", 1.0)))
+    flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [32, 32]), Energy(Internal("entropy", 1.0)))
     with pytest.raises(SolverError, match="there are"):
         spectrum(flow, 3)
 
@@ -214,6 +214,11 @@ def test_a_zero_pivot_is_no_count():
     """One eigenvalue of either sign, and rows that change places: the pivots of U say nothing of them."""
     with pytest.raises(SolverError, match="pivot is zero"):
         Factor(csc_array(np.array([[0.0, 2.0], [2.0, 0.0]]))).negative_pivots()
+
+
+def test_a_singular_matrix_has_no_factors():
+    with pytest.raises(SolverError, match="singular"):
+        Factor(csc_array(np.array([[1.0, 1.0], [1.0, 1.0]])))
 
 
 # ---- exponentially small gaps ------------------------------------------------------------------------------
@@ -295,11 +300,15 @@ def test_three_wells_have_two_small_eigenvalues():
 def test_gap_beyond_double_precision():
     with pytest.raises(CaseError, match="cut off from each other"):
         spectrum(flow_1d(quartic, 3e-4, 2.0, 100), 1)
-    flat = Flow(
-        Grid([-1.7, -0.6], [1.7, 0.6], [40, 12]), Energy(Internal("entropy", 0.003), lambda x, y: quartic(x) + y**2)
-    )
+
+    def plane(shape):
+        law = Internal("entropy", 0.003)
+        return Flow(Grid([-1.7, -0.6], [1.7, 0.6], shape), Energy(law, lambda x, y: quartic(x) + y**2))
+
     with pytest.raises(SolverError, match="what rounding leaves"):
-        spectrum(flat, 2)
+        spectrum(plane([40, 26]), 2)
+    line = Flow(Grid([-1.7], [1.7], [40]), Energy(Internal("entropy", 0.003), quartic))
+    assert spectrum(plane([40, 12]), 2).gap == pytest.approx(spectrum(line, 1).gap, rel=1e-11, abs=0.0)
 
 
 def test_nearly_equal_neighbours():

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from wild import Wild, at_centres, steady_power, stepper_of
 
-from wgfpde.energy.energy import Energy
+from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation, max_flux
 from wgfpde.energy.snapshot import Snapshot
+from wgfpde.errors import SolverError
+from wgfpde.grid import Grid
 from wgfpde.linear.tridiagonal import LANES, factor, solve, solve_balance
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 
 def step(problem, flow, rho):
@@ -145,3 +148,69 @@ def test_a_reflected_problem_has_the_reflected_solution_however_stiff():
     other = Flow(flow.grid, Energy(flow.internal, at_centres(np.ascontiguousarray(np.flip(flow.potential, 1)))))
     a, b = step(problem, flow, rho), step(problem, other, np.ascontiguousarray(np.flip(rho, 1)))
     assert np.max(np.abs(np.flip(b.rho, 1) - a.rho)) <= 1e-5 * np.max(a.rho)
+
+
+def steep(shape, m, height, periodic=False, mapping=None, kappa=1.0, potential=None):
+    """A power law and a box of that height, over vacuum."""
+    dim = len(shape)
+    grid = Grid([-2.0] * dim, [2.0] * dim, shape, periodic, None if mapping is None else [mapping] * dim)
+    flow = Flow(grid, Energy(Internal("power", kappa, m), potential))
+    near = [np.abs(axis.centers) < 0.8 for axis in reversed(grid.axes)]
+    return flow, height * (near[0] if dim == 1 else np.logical_and.outer(*near)).astype(float)
+
+
+@pytest.mark.parametrize(("m", "height"), [(20.0, 10.0), (50.0, 2.0), (100.0, 2.0), (200.0, 2.0), (1000.0, 1.9)])
+@pytest.mark.parametrize("dt", [0.005, "adaptive"])
+@pytest.mark.parametrize(
+    ("shape", "periodic", "mapping"), [([30], False, None), ([24], True, None), ([9, 8], False, lambda s: s**1.3)]
+)
+def test_steep_powers_reach_a_first_step(shape, periodic, mapping, dt, m, height):
+    """Refused at t = 0 where adaptive: the time scale is 1e-36; and 0.005 was shortened to 1e-15, or refused."""
+    flow, rho = steep(shape, m, height, periodic, mapping)
+    stepper = FiniteVolumes(flow, dt=dt, threads=1)
+    now, energy = Snapshot(0.0, 0, {"rho": rho}), flow.value(rho)
+    for _ in range(3):
+        now = stepper.step(now, 1.0)
+        assert np.min(now.rho) >= 0
+        assert flow.integral(now.rho) == pytest.approx(flow.integral(rho), rel=1e-13)
+        assert flow.value(now.rho) <= energy * (1 + 8 * m * 2.0**-52)  # ρ^m by m times the rounding of ρ
+        energy = flow.value(now.rho)
+    if dt != "adaptive":
+        assert now.t == pytest.approx(0.015, rel=1e-12) and now.report.rejected == 0
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("m", [100.0, 200.0])
+def test_adaptive_and_fixed_steps_of_steep_powers_agree(m, order):
+    """From 1e-34 on to the end, and the box is then nearly as high as it may be: 1."""
+    flow, rho = steep([30], m, 2.0)
+    ends = []
+    for dt in (0.01, "adaptive"):
+        stepper, now = FiniteVolumes(flow, order, dt=dt, threads=1), Snapshot(0.0, 0, {"rho": rho})
+        while now.t < 0.1:
+            now = stepper.step(now, 0.1)
+        ends.append(now.rho)
+    assert flow.integral(np.abs(ends[0] - ends[1])) < (1e-2 if order == 1 else 2e-3) * flow.integral(rho)
+    assert 0.9 < ends[1].max() < 1.1
+
+
+@pytest.mark.parametrize("m", [50.0, 100.0, 200.0])
+def test_the_rounding_of_a_steep_energy_is_no_rise(m):
+    """A constant, but for rounding: ρ^m changes by m ε, and steps were refused since "the energy rose"."""
+    flow, _ = steep([28], m, 1.0, periodic=True)
+    rng = np.random.default_rng(3)
+    for height in 10.0 ** rng.uniform(-0.3, 0.9, 20):
+        now = Snapshot(0.0, 0, {"rho": height * (1 + 2.0**-52 * rng.integers(-2, 3, 28))})
+        stepper = FiniteVolumes(flow, dt=0.05, threads=1)
+        for _ in range(4):
+            now = stepper.step(now, 1.0)
+        assert now.t == pytest.approx(0.2, rel=1e-12)
+
+
+def test_pressures_beyond_double_precision_are_refused_with_a_sentence():
+    """Where steps are as short as those of the flow: a long one lands where the pressure is small."""
+    flow, rho = steep([20], 1100.0, 2.0)
+    with pytest.raises(SolverError, match=r"exceeds double precision where the density is 2\. Start lower"):
+        FiniteVolumes(flow, dt="adaptive", threads=1).step(Snapshot(0.0, 0, {"rho": rho}), 1.0)
+    below = FiniteVolumes(flow, dt=0.005, threads=1).step(Snapshot(0.0, 0, {"rho": 0.49 * rho}), 1.0)
+    assert below.t == 0.005

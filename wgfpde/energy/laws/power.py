@@ -59,10 +59,11 @@ class PowerLaw(Law):
             raise CaseError(f"m must be at least 1 − 1/d = {1 - 1 / dim:g} in {dim}D; found {p.m}.")
 
     def density(self, rho: Array, p: Any) -> Array:
-        return np.asarray(p.kappa / (p.m - 1) * rho**p.m)
+        with np.errstate(over="ignore"):  # inf, which a step refuses
+            return np.asarray(p.kappa / (p.m - 1) * rho**p.m)
 
     def derivative(self, rho: Array, p: Any) -> Array:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(p.kappa * p.m / (p.m - 1) * rho ** (p.m - 1))
 
     def second_derivative(self, rho: Array, p: Any) -> Array:

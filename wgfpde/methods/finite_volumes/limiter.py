@@ -126,7 +126,11 @@ def restore_mass(new, old, h, count):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def energy_rows(first, last, rho, phi, wx, wy, code, kappa, m, energy, scale):
-    """Per row j: energy[j] = Σ_x h (U + Φρ) and scale[j] = Σ_x h (|U| + |Φρ|).  The caller sums rows serially."""
+    """Per row j: energy[j] = Σ_x h (U + Φρ) and scale[j] = Σ_x h (|U| s + |Φρ|).  The caller sums rows serially.
+
+    s = max(1, m/4): a change of ρ by ε changes ρ^m by m ε, which for m > 4 outweighs the rounding of the sum.
+    """
+    steep = max(1.0, 0.25 * m)
     for j in range(first, last):
         total = 0.0
         size = 0.0
@@ -135,6 +139,6 @@ def energy_rows(first, last, rho, phi, wx, wy, code, kappa, m, energy, scale):
             u = internal_energy(r, code, kappa, m)
             work = phi[j, i] * r
             total += wx[i] * (u + work)
-            size += wx[i] * (abs(u) + abs(work))
+            size += wx[i] * (steep * abs(u) + abs(work))
         energy[j] = wy[j] * total
         scale[j] = wy[j] * size

@@ -3,10 +3,11 @@
     R_i(ρ) = h_i (ρ_i − ρ^n_i) + dt (F_{i+½}(ρ) − F_{i−½}(ρ)) = 0,      F from module `power_flux`
 
 1ᵀR' = hᵀ for every ρ, so the Newton matrix has the known column sums h and is factorised without subtraction.
-m ≥ 2 iterates on ρ, projected on 0 ≤ ρ_i ≤ mass/h_i; m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each
-lane keeps its own, non-monotone line search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁
-is at the level of its own rounding, which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never
-a half-solved step.  The fluxes enter each solve apart from the mass (`solve_balance`), which they exceed by far.
+m ≥ 2 iterates on ρ, projected on 0 ≤ ρ_i ≤ mass/h_i, and for m > 3 along p where that is stiff (module
+`newton_moves`); m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each lane keeps its own, non-monotone line
+search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁ is at the level of its own rounding,
+which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never a half-solved step.  The fluxes
+enter each solve apart from the mass (`solve_balance`), which they exceed by far.
 
 What is left of ‖R‖₁ would be lost mass.  So the last move is not Newton's: the flux at the solution is written with
 rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, and ΔU' where M is the donor's, to both cells), and
@@ -18,14 +19,13 @@ Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,),
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes
 from ...linear.tridiagonal import factor, solve_balance
 from .limiter import EPS
+from .newton_moves import DONE, FAILED, RUNNING, STEEP, move, move_steep
 
 MAX_NEWTON = 80
 SETTLED = 1e-8
@@ -33,7 +33,6 @@ SETTLED = 1e-8
 FAINT = 1e-100
 """Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
 
-RUNNING, DONE, FAILED = 0, 1, 2
 SCRATCH = 11
 
 
@@ -177,7 +176,10 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
                 res[i, k] = h[i] * (old[i, k] - new[i, k])
         solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, dt, res)
         iterations += 1
-        _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
+        if m > STEEP:
+            move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass)
+        else:
+            move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
     for i in range(n):
         for k in range(count):
             new[i, k] = res[i, k]
@@ -189,40 +191,6 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
         stuck[k] = status[k] != DONE
         left_over[k] = norm[k]
     return iterations
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
-    """Newton's move on the lanes that run: a fresh step, or the last one shortened.
-
-    No cell of a solution holds more than the mass of its line, and none of an iterate does.
-    """
-    n = new.shape[0]
-    for k in range(count):
-        moved[k] = 0.0
-    if m >= 2.0:  # selections in place of branches, so that lanes go side by side
-        for i in range(n):
-            for k in range(count):
-                here = new[i, k]
-                start = here if fresh[k] else base[i, k]
-                direction = res[i, k] if fresh[k] else step[i, k]
-                end = min(max(start + damp[k] * direction, 0.0), mass[k] / h[i])
-                end = end if status[k] == RUNNING else here
-                base[i, k], step[i, k], new[i, k] = start, direction, end
-                moved[k] += h[i] * abs(end - start)
-        return
-    for i in range(n):
-        for k in range(count):
-            if fresh[k]:
-                base[i, k] = new[i, k]
-                step[i, k] = res[i, k]
-            if status[k] == RUNNING:
-                move = damp[k] * step[i, k]
-                if move < 0.0:
-                    new[i, k] = base[i, k] * math.exp(max(move, -2.0))
-                else:
-                    new[i, k] = min(base[i, k] * (1.0 + move), mass[k] / h[i])
-                moved[k] += h[i] * abs(new[i, k] - base[i, k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -259,18 +227,3 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
     for i in range(n):
         for k in range(count):
             res[i, k] = h[i] * old[i, k]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def lift(guess, old, m, count):
-    """For m < 2 lift a first guess off vacuum, where ln ρ does not live; Newton brings it down again."""
-    if m >= 2.0:
-        return
-    n = guess.shape[0]
-    for k in range(count):
-        top = 0.0
-        for i in range(n):
-            top = max(top, old[i, k])
-        floor = top * (1e-30 if m > 1.0 else 1e-10)
-        for i in range(n):
-            guess[i, k] = max(guess[i, k], floor)

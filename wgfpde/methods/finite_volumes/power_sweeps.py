@@ -12,7 +12,8 @@ block of which only some lines take SDIRK2 is solved by both: five solves.
 Reference: Alexander (1977), DOI 10.1137/0714068; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5 (implicit
 energy-stable sweeps); Hairer, Wanner (1996), Solving ODEs II, sec. IV.9 (extrapolation).
 
-Each line is scaled by a power of two to a maximum in [1, 2), κ by the matching power, so that ρ^m does not underflow.
+Each line is scaled by a power of two to a maximum in [1, 2), κ by the matching power, so that ρ^m does not underflow;
+not for m > 900, where 2^m would overflow.
 """
 
 from __future__ import annotations
@@ -26,11 +27,16 @@ from ...energy.laws.law import POWER
 from ...linear.lines import gather
 from .limiter import TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA
-from .power_newton import SCRATCH, euler, lift
+from .newton_moves import lift
+from .power_newton import SCRATCH, euler
 
 # the blocks of a sweep's state, and the stages of a step
 OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
+
+
+UNSCALED = 900.0
+"""Exponent above which lines are left as they are: 2^m would overflow, and ρ^m is as good as 0 for ρ < ½."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,7 +136,7 @@ def _scale_lines(old, potential, count, kappa, m, scale, strength):
                 old[i, k] = 1.0
                 potential[i, k] = 0.0
             continue
-        scale[k] = 2.0 ** math.floor(math.log2(top))
+        scale[k] = 2.0 ** math.floor(math.log2(top)) if m <= UNSCALED else 1.0
         strength[k] = kappa * scale[k] ** (m - 1.0)
         for i in range(n):
             old[i, k] /= scale[k]

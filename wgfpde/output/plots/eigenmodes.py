@@ -168,9 +168,13 @@ def _has_decay(study: Study) -> bool:
 
 
 def _shape(study: Study, k: int) -> Array:
-    """φ_k √π; 0 where π has underflown."""
-    root = np.sqrt(study["pi"])
-    return np.asarray(np.where(root > 0, study["phi"][k], 0.0) * root)
+    """φ_k √π, by logarithms where the file holds them: a mode may live where π underflows."""
+    phi = study["phi"][k]
+    if "log_pi" not in study.variables:
+        root = np.sqrt(study["pi"])
+        return np.asarray(np.where(root > 0, phi, 0.0) * root)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.sign(phi) * np.exp(np.log(np.abs(phi)) + 0.5 * study["log_pi"]))
 
 
 def _edges(study: Study, name: str) -> Array:

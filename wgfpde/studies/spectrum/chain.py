@@ -25,12 +25,9 @@ import math
 import numpy as np
 
 from ...base.kernel_cache import njit
-from ...errors import CaseError
 from ...grid import Array
 from .generator import Generator
-
-SMALLEST = 1e-290
-"""Eigenvalues below this are lost among the denormal numbers."""
+from .jacobi import SMALLEST, check_connected
 
 
 def chain_eigenvalues(generator: Generator, k: int) -> Array:
@@ -40,10 +37,7 @@ def chain_eigenvalues(generator: Generator, k: int) -> Array:
     found = np.zeros(k + 1)
     for m in range(1, k + 1):
         if _count(q, e, SMALLEST) > m:
-            raise CaseError(
-                f"eigenvalue {m} is below {SMALLEST:g}: parts of the domain are cut off from each other. "
-                "Raise kappa, lower the barrier, or refine the grid where V jumps from cell to cell."
-            )
+            check_connected(found[m:], m)
         found[m] = _bisect(q, e, m, max(found[m - 1], SMALLEST), top)
     return found
 

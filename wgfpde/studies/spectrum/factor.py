@@ -26,13 +26,19 @@ ENTRY_BYTES = 26
 
 
 class Factor:
-    """A factorised sparse matrix (CSC, n × n)."""
+    """A factorised sparse matrix (CSC, n × n).  Raises SolverError where it is singular."""
 
     def __init__(self, matrix) -> None:
         from scipy.sparse.linalg import splu
 
         options = {"SymmetricMode": True}
-        self._lu = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+        try:
+            self._lu = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+        except RuntimeError as error:
+            raise SolverError(
+                "a factor of the generator is singular in double precision: its rates lie too far apart. Raise kappa, "
+                "lower V, or ask for other modes (--modes)"
+            ) from error
 
     def solve(self, b: Array) -> Array:
         """A^{-1} b for b (n,) or (n, m)."""

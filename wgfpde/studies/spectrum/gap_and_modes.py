@@ -6,8 +6,9 @@ with the Scharfetter–Gummel generator of the finite volumes (module `generator
 observables φ_k (φ_0 = 1) are orthonormal in L²(π).  λ_1 is the gap: every density tends to the Gibbs state like
 e^{−λ_1 t}, and KL(ρ|π) like e^{−2λ_1 t}, or faster.
 
-No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), all else by shift-invert Lanczos
-(module `shift_invert`); both give also exponentially small eigenvalues to about 12 digits, and count them.
+No-flux chains (1D) go by bisection and twisted factorisations (module `chain`), small grids by Jacobi rotations (module
+`jacobi`), all else by shift-invert Lanczos (module `shift_invert`); they give also exponentially small eigenvalues to
+about 12 digits, and none is missed.
 The error in h is of second order, which `extrapolate` removes.
 Measured: λ_1 of a double well at κ = 0.1, extrapolated from 100, 200 and 400 cells, is right to 9 digits.
 Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/978-3-642-61544-3.
@@ -23,14 +24,15 @@ import numpy as np
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
-from ...errors import CaseError
+from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator
+from .jacobi import DENSE_ERROR, dense_modes
 from .ritz import observables, rayleigh_ritz
-from .shift_invert import lanczos
+from .shift_invert import AFFORDED, modes
 
 MODES = 8
 """Modes beside the steady state, where none are asked for."""
@@ -38,6 +40,8 @@ SLOW_CELLS = 100_000
 """With more cells than this some stages last."""
 APART = 1e-6
 """Neighbours that differ by less, relatively, are found together: alone each would be any mixture of the two."""
+LOG_LARGEST = 650.0
+"""ln of the largest φ that can be stored, and multiplied by rates."""
 TIES = 1e-6
 """Entries this near, relatively, to the largest one share its size but for rounding."""
 
@@ -80,7 +84,8 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
     Signs: of the entries of |φ|√(vol π) that are largest, the last one is positive.
 
     Raises CaseError where the internal energy is not the entropy or there is an interaction, for a k out of range,
-    where memory does not suffice or 1D eigenvalues underflow; SolverError where some are missed or lost in rounding.
+    where memory does not suffice or eigenvalues underflow; SolverError where some are missed or lost in rounding, and
+    where a mode lives where π is too small to divide by.
     """
     generator = Generator(flow)
     check_count(k, generator.cells)
@@ -88,8 +93,7 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
         values, f = _chain(generator, k)
         method = "bisection, none missed by their count"
     else:
-        values, f = lanczos(generator, k, progress or (lambda words: None))
-        method = "shift-invert Lanczos, none missed by their count"
+        values, f, method = modes(generator, k, progress or (lambda words: None))
     return _assemble(flow, generator, values, f, method)
 
 
@@ -125,8 +129,6 @@ def check_count(k: int, cells: int) -> None:
 
 def _chain(generator: Generator, k: int) -> tuple[Array, Array]:
     """(values, f) of λ_1 … λ_k of a chain; neighbours too near each other are found together."""
-    from scipy.linalg import eigh_tridiagonal
-
     last = min(k + 1, generator.cells - 1)  # one more, to see whether the last stands apart
     values = chain_eigenvalues(generator, last)[1:]
     near = np.diff(values) <= APART * values[1:]
@@ -135,22 +137,33 @@ def _chain(generator: Generator, k: int) -> tuple[Array, Array]:
     for m in np.flatnonzero(alone):
         f[:, m] = chain_mode(generator, values[m])
     groups = np.split(np.flatnonzero(~alone), np.flatnonzero(~near[np.flatnonzero(~alone)[:-1]]) + 1)
+    few = generator.cells <= AFFORDED and not np.all(alone)
+    every = dense_modes(generator)[1] if few else None
     for group in groups if not np.all(alone) else []:
-        couple = -generator.mean / np.sqrt(generator.volume[:-1] * generator.volume[1:])
-        chosen = (int(group[0]) + 1, int(group[-1]) + 1)
-        found, u = eigh_tridiagonal(generator.outgoing, couple, select="i", select_range=chosen)
-        f[:, group] = rayleigh_ritz(generator, observables(generator, u, found))[1]
+        f[:, group] = _together(generator, values[group], group, every)
     return values[:k], f[:, :k]
+
+
+def _together(generator: Generator, values: Array, group: Array, every: Array | None) -> Array:
+    """f (cells, m) of neighbours in a chain.   group : (m,) their places after λ_0.   every : all u, or None."""
+    from scipy.linalg import eigh_tridiagonal
+
+    if every is not None:
+        return observables(generator, every[:, group], values, DENSE_ERROR)
+    couple = -generator.mean / np.sqrt(generator.volume[:-1] * generator.volume[1:])
+    chosen = (int(group[0]) + 1, int(group[-1]) + 1)
+    found, u = eigh_tridiagonal(generator.outgoing, couple, select="i", select_range=chosen)
+    return rayleigh_ritz(generator, observables(generator, u, found))[1]
 
 
 def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method: str) -> Spectrum:
     """Modes of unit norm and definite sign, with φ_0 = 1 before them."""
-    root, shape = generator.root, flow.grid.shape
-    f = f / np.linalg.norm(root[:, None] * f, axis=0)
+    shape = flow.grid.shape
+    f = _normalised(generator, values, f)
+    size = np.exp(generator.log_root[:, None] + _log_sizes(f))
     for m in range(f.shape[1]):
-        size = root * np.abs(f[:, m])
-        f[:, m] *= np.sign(f[np.flatnonzero(size >= (1 - TIES) * size.max())[-1], m])
-    residuals = np.linalg.norm(root[:, None] * (generator.backward(f) - values * f), axis=0)
+        f[:, m] *= np.sign(f[np.flatnonzero(size[:, m] >= (1 - TIES) * size[:, m].max())[-1], m])
+    residuals = np.linalg.norm(generator.root[:, None] * (generator.backward(f) - values * f), axis=0)
     modes = np.concatenate([np.ones((1, *shape)), f.T.reshape(-1, *shape)])
     return Spectrum(
         grid=flow.grid,
@@ -160,3 +173,29 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
         residuals=np.append(0.0, residuals),
         method=method,
     )
+
+
+def _normalised(generator: Generator, values: Array, f: Array) -> Array:
+    """f of norm 1 in L²(π), by logarithms: √(vol π) may underflow where a mode lives.
+
+    Raises SolverError where it does so by more than double precision holds of f.
+    """
+    logs = _log_sizes(f)
+    with np.errstate(invalid="ignore"):  # of infinite f
+        sizes = generator.log_root[:, None] + logs
+        high = sizes.max(axis=0)
+        norm = high + 0.5 * np.log(np.sum(np.exp(2.0 * (sizes - high)), axis=0))
+    for m in range(f.shape[1]):
+        if not (np.all(np.isfinite(f[:, m])) and logs[:, m].max() - norm[m] <= LOG_LARGEST):
+            fewer = f"Ask for fewer modes (--modes {m}), raise" if m > 0 else "Raise"
+            raise SolverError(
+                f"mode {m + 1} (eigenvalue {values[m]:.10g}) lives where V is more than 1300 kappa above its minimum: "
+                f"phi, of norm 1 in L2(pi), exceeds what double precision holds. {fewer} kappa, or shorten the domain"
+            )
+    return np.asarray(f / np.exp(norm))
+
+
+def _log_sizes(f: Array) -> Array:
+    """ln |f|, −∞ of 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.abs(f))

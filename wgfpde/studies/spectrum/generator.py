@@ -62,6 +62,11 @@ class Generator:
         return root / np.linalg.norm(root)
 
     @cached_property
+    def log_root(self) -> Array:
+        """½ ln(vol π), (cells,), finite also where √(vol π) underflows."""
+        return np.asarray(0.5 * (np.log(self.volume) + self.log_pi))
+
+    @cached_property
     def root_weight(self) -> Array:
         """√w, (faces,)."""
         log_pair = self.log_pi[self.lower] + self.log_pi[self.upper]

@@ -19,36 +19,63 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import SolverError
 from ...grid import Array
 from .factor import Factor
 from .generator import Generator
 
 TRUSTED = 1e-5
 """Cells where u or √(vol π) is above this share of its maximum keep the f of the eigenvector: about 9 digits."""
+DIRECT = 1000
+"""Up to this many cells each continuation is factorised: also right where f spans more than its norm tells."""
+ALIKE = 1e-6
+"""Eigenvalues this near, relatively, have eigenvectors that are mixed."""
 CONTINUED, FINEST, SMALL = 1e-8, 1e-14, 0.03
 """Relative residual of f on the other cells, at most and at least, and over √(λ/‖S‖): these cells hold at most TRUSTED²
 of the mass, and what a residual r leaves in λ is r² TRUSTED² ‖S‖."""
 
 
-def observables(generator: Generator, u: Array, values: Array) -> Array:
-    """f = u/√(vol π) of eigenvectors u (cells, m) with eigenvalues (m,), also where π is too small to divide by."""
+def observables(generator: Generator, u: Array, values: Array, error: float = 2.0 * TRUSTED) -> Array:
+    """f = u/√(vol π) of eigenvectors u (cells, m) with eigenvalues (m,), also where π is too small to divide by.
+
+    error : of u, relative to its maximum.  A continuation that differs by more (other cells have an eigenvalue of their
+    own near this one) is left, and f is u/√(vol π) there: right in L²(π), and cell by cell as far as u is.
+    """
     root = generator.root
     faint = root <= TRUSTED * root.max()
-    with np.errstate(over="ignore"):  # of noise, which is replaced
-        f = np.divide(u, root[:, None], out=np.zeros_like(u), where=root[:, None] > 0)
+    with np.errstate(all="ignore"):  # of noise, which is replaced; infinite where a mode lives at a π of 0
+        f = np.where(u == 0.0, 0.0, u / root[:, None])
     if not np.any(faint) or not len(values):
         return f
     places = np.flatnonzero(faint)
     rows = generator.rows().tocsr()[faint]
-    inner = Factor(_less(rows[:, faint], 0.5 * values.max()))  # half way: near all the λ
+    many = generator.cells > DIRECT
+    inner = _factor(_less(rows[:, faint], 0.5 * values.max())) if many else None  # half way: near all the λ
     least = max(float(values.min()), 0.0) / (2.0 * float(generator.outgoing.max()))
     rtol = max(min(CONTINUED, SMALL * np.sqrt(least)), FINEST)  # of all: each mends what is wrong with the first
+    small = np.abs(u[faint]) <= TRUSTED * np.abs(u).max(axis=0)
     for m, value in enumerate(values):
-        ours = np.abs(u[faint, m]) <= TRUSTED * np.abs(u[:, m]).max()  # not where this mode is large all the same
+        alike = np.abs(values - value) <= ALIKE * value  # of these, rounding gives any mixture
+        ours = np.all(small[:, alike], axis=1)  # not where such a mode is large all the same
+        before = np.where(np.isfinite(f[places[ours], m]), f[places[ours], m], 0.0)  # rounding over a π of 0
         f[places[ours], m] = 0.0
         own = rows[ours]
-        f[places[ours], m] = _continued(_less(own[:, places[ours]], value), -(own @ f[:, m]), inner, ours, rtol)
+        right = -(own @ f[:, m])
+        size = float(np.abs(right).max(initial=0.0))  # its square may overflow
+        after = np.zeros(len(right))
+        if 0.0 < size < np.inf and np.all(np.isfinite(f[:, m])):
+            after = size * _continued(_less(own[:, places[ours]], value), right / size, inner, ours, rtol)
+        apart = np.abs(root[places[ours]] * after - u[places[ours], m])
+        f[places[ours], m] = after if np.all(apart <= error * np.abs(u[:, m]).max()) else before
     return f
+
+
+def _factor(matrix) -> Factor | None:
+    """Its factors; None where it is singular."""
+    try:
+        return Factor(matrix)
+    except SolverError:
+        return None
 
 
 def _less(matrix, value: float):
@@ -58,19 +85,27 @@ def _less(matrix, value: float):
     return matrix - value * eye_array(matrix.shape[0])
 
 
-def _continued(matrix, right: Array, inner: Factor, place: Array, rtol: float) -> Array:
-    """Solve matrix f = right by GMRES.   inner : factor of nearly that on more cells.   place : which are ours."""
+def _continued(matrix, right: Array, inner: Factor | None, place: Array, rtol: float) -> Array:
+    """Solve matrix f = right by GMRES.   inner : factor of nearly that on more cells.   place : which are ours.
+
+    NaN where the matrix is singular.
+    """
     from scipy.sparse.linalg import LinearOperator, gmres
 
     def nearly(x: Array) -> Array:
+        assert inner is not None
         wide = np.zeros(len(place))
         wide[place] = x
         return np.asarray(inner.solve(wide)[place])
 
     size = len(right)
-    step = LinearOperator((size, size), matvec=lambda x: nearly(matrix @ x.ravel()), dtype=float)
-    found, trouble = gmres(step, nearly(right), rtol=rtol, restart=60, maxiter=2)
-    return np.asarray(Factor(matrix).solve(right) if trouble else found)
+    if inner is not None:
+        step = LinearOperator((size, size), matvec=lambda x: nearly(matrix @ x.ravel()), dtype=float)
+        found, trouble = gmres(step, nearly(right), rtol=rtol, restart=60, maxiter=2)
+        if not trouble:
+            return np.asarray(found)
+    direct = _factor(matrix)
+    return np.full(size, np.nan) if direct is None else direct.solve(right)
 
 
 def rayleigh_ritz(generator: Generator, f: Array) -> tuple[Array, Array]:
@@ -94,9 +129,14 @@ def rayleigh_ritz(generator: Generator, f: Array) -> tuple[Array, Array]:
 
 
 def graded_eigh(matrix: Array) -> tuple[Array, Array]:
-    """(values ascending, vectors) of a positive definite matrix L Lᵀ, from the singular values of Lᵀ."""
+    """(values ascending, vectors) of a positive definite matrix L Lᵀ, from the singular values of Lᵀ.
+
+    Raises LinAlgError where it is none.
+    """
     from scipy.linalg.lapack import dgejsv
 
     root = np.linalg.cholesky(matrix)
+    if not np.all(np.isfinite(root)):
+        raise np.linalg.LinAlgError("not finite")
     sizes, _, vectors, scale, *_ = dgejsv(root.T, joba=0, jobu=3, jobv=0, jobp=0)  # columns graded, V wanted
     return (sizes * scale[0] / scale[1])[::-1] ** 2, vectors[:, ::-1]

@@ -22,7 +22,6 @@ quarter the count.  Multigrid-preconditioned iterations, which would need less m
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
@@ -30,46 +29,63 @@ from ...errors import SolverError
 from ...grid import Array
 from .factor import Factor, check_memory
 from .generator import EPS, Generator
+from .jacobi import DENSE_ERROR, check_connected, dense_modes
 from .ritz import observables, rayleigh_ritz
 
 GUARDS = 3
 """Eigenvalues found beyond those asked for: some gap among them is where they are counted."""
 DIGITS = 1e9
 """A gap is given where it comes out to this many times its rounding, eps²‖S‖."""
+COUNTED = 16.0
+"""Times eps‖S‖: where pivots count nothing but their rounding."""
 LOSS = 1e-13
 """Relative error of an eigenvalue for which another vector is worth its while."""
 DENSE = 300
 """Up to this many cells all eigenvectors are computed; on more where the space of Lanczos would be nearly all."""
+AFFORDED = 1000
+"""Up to this many cells all are computed where rounding leaves Lanczos nothing of the small ones: some seconds."""
 
 
+def modes(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array, str]:
+    """(values, f) of λ_1 … λ_k: (k,) ascending and (cells, k), orthonormal in L²(π), and how they were found.
 
-def lanczos(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
-    """(values, f) of λ_1 … λ_k: (k,) ascending and (cells, k), orthonormal in L²(π).
-
-    Raises CaseError where memory does not suffice, SolverError where Lanczos does not converge or misses some.
+    Raises CaseError where memory does not suffice or eigenvalues underflow, SolverError where Lanczos does not
+    converge, misses some or loses them in rounding.
     """
     cells = generator.cells
     check_memory(cells, generator.grid.dim, k)
+    lost = None
+    if cells > DENSE and _basis(k + GUARDS) < cells:
+        try:
+            return *lanczos(generator, k, progress), "shift-invert Lanczos, none missed by their count"
+        except SolverError as error:
+            lost = error
+    if cells > AFFORDED and lost is not None:
+        raise lost
+    progress(f"all modes of {cells} cells")
+    values, u = dense_modes(generator)
+    check_connected(values[:k])
+    return (
+        values[:k],
+        observables(generator, u[:, :k], values[:k], DENSE_ERROR),
+        "Jacobi rotations, all modes of the grid",
+    )
+
+
+def lanczos(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
+    """(values, f) of λ_1 … λ_k, as `modes`.  Raises SolverError where they are not right."""
     floor = DIGITS * EPS**2 * 2.0 * float(generator.outgoing.max())
-    values, f = np.zeros(k), np.empty((cells, 0))
-    with suppress(np.linalg.LinAlgError), np.errstate(all="ignore"):  # of modes that rounding makes equal, or infinite
-        values, f = _modes(generator, k, progress)
+    try:
+        with np.errstate(all="ignore"):  # of modes that rounding makes equal, or infinite
+            values, f = _counted(generator, k, progress)
+    except np.linalg.LinAlgError:
+        values, f = np.zeros(k), np.empty((generator.cells, 0))
     if not values[0] >= floor:
         raise SolverError(
             f"the gap lies below {floor:.2g}, what rounding leaves on this grid. Raise kappa, or lower the barrier, so "
-            "that V rises by fewer kappa between the wells; in 1D without periodic ends any gap can be found"
+            f"that V rises by fewer kappa between the wells; in 1D without periodic ends, and on up to {AFFORDED} "
+            "cells, any gap can be found"
         )
-    return values, f
-
-
-def _modes(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
-    """(values, f) of λ_1 … λ_k, whatever rounding has left of them."""
-    cells = generator.cells
-    if cells <= DENSE or _basis(k + GUARDS) >= cells:
-        values, u = np.linalg.eigh(generator.symmetric().toarray())
-        values, f = _observables(generator, _off_null(generator, u[:, 1:]), values[1:], k)
-    else:
-        values, f = _counted(generator, k, progress)
     return values, f
 
 
@@ -110,6 +126,11 @@ def _counted(generator: Generator, k: int, progress: Callable[[str], None]) -> t
         values, u = _iterate(generator, factor, shift, wanted, basis)
         place = k - 1 + int(np.argmax(np.diff(values[k - 1 :]) / values[k:]))
         bound = 0.5 * (values[place] + values[place + 1])
+        if bound <= (noise := COUNTED * EPS * 2.0 * float(generator.outgoing.max())):
+            raise SolverError(
+                f"{place + 1} eigenvalues lie below {noise:.2g}, what rounding leaves on this grid, and cannot be "
+                f"counted there. Raise kappa, lower the barriers, or use at most {AFFORDED} cells, where all are found"
+            )
         progress("count of the eigenvalues")
         below = Factor(_shifted(matrix, -bound)).negative_pivots() - 1
         if below == place + 1:

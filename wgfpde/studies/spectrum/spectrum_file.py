@@ -74,6 +74,7 @@ def _modes(flow: Flow, found: Spectrum) -> list[Variable]:
         _of_modes("residual", found.residuals, "1/time", "residual", "Norm of -L phi - lambda phi in L2(pi)."),
         Variable("phi", ("mode", *space), found.modes, "1", "mode", "Observables, orthonormal in L2(pi)."),
         Variable("pi", space, found.pi, "1", "Gibbs state", "Of mass 1; phi*pi are the densities that decay."),
+        Variable("log_pi", space, flow.unit_gibbs[1], "1", "ln pi", "Finite also where pi underflows."),
         Variable("potential", space, potential, "1", "potential", "V at the cell centres."),
     ]
 
