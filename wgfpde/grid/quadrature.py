@@ -8,7 +8,9 @@ Every cell is looked at on n + 1 equispaced points per axis, both ends included:
               average is G in 1D, R_n in 2D
     refined   else: cut into pieces of 4 intervals, B = Boole's rule (7, 32, 12, 32, 7)/90 on each.  A piece is halved
               until |B₂ − B| ≤ ε max(|∫|, ρ̄), B₂ = B_left + B_right, and gives B₂ + (B₂ − B)/63 (Richardson)
-    in 2D     the same along y of integrals along x, which are known ten times as well
+    in 2D     the same along y of integrals along x, which are known ten times as well, and in the other order; where
+              the two differ by more than 100ε max(…), as at a tip thinner than h/n, in the quarters of the cell, with
+              the tolerance of their share.  The average is the mean of both
 
 All points of a level are points of the next, so that what was once seen is not lost: a peak at one point is followed
 to its bottom, a jump in 33 halvings.  Weights are positive: averages of a function ≥ 0 are ≥ 0.  Only ratios enter:
@@ -16,15 +18,17 @@ neither the unit of length nor that of ρ changes a decision.
 
 Values at the ends of a cell are those a hair inside, 8 roundings of the coordinates: a jump on an edge is exact.
 Where the function is not finite its value a hair beside is taken, so that sin(x)/x and integrable singularities have
-averages, the latter with an error of the hair: about 1e-7 of the cell for |x|^{-1/2}.
+averages, the latter with an error of the hair that the estimate has: about 1e-7 of the cell for |x|^{-1/2}.
 
 The estimate of the error is the sum of |R_n − R_{n/2}| or |G − R_n| where accepted, of 3|B₂ − B| where refined, as a
-jump that lies between two points of B₂ errs by at most three times the difference.  What lies between all points of
+jump that lies between two points of B₂ errs by at most three times the difference, and in 2D of the gap between the two
+orders.  What lies between all points of
 the look, h/n apart, is not seen and not in the estimate: on a background that may be a box narrower than h/n, or a
-Gaussian of deviation below h/12n in 1D and h/8n in 2D, of which no point need see more than ε.
+Gaussian of deviation below h/12n in 1D and h/8n in 2D, of which no point need see more than ε; or a tip that reaches
+into a cell less than h/n wide.
 
 The cost is bounded.  The look takes LOOK evaluations: in 2D n = 8 above 481² cells, 4 above 910²; in 1D n = 32 above a
-million cells.  Refinement takes about REFINED, twice that at most: where many cells need it ε is larger, and the
+million cells.  Refinement takes about REFINED, three times that at most: where many cells need it ε is larger, and the
 estimate says so.  What is still open by more than UNRESOLVED of the mass in one cell is refused.
 
 Sources: Romberg (1955), Det Kong. Norske Vid. Selsk. Forh. 28; Davis, Rabinowitz (1984), Methods of Numerical
@@ -40,6 +44,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import CaseError
+from .halving import halved
 
 Array = np.ndarray
 Function = Callable[..., Array]
@@ -48,22 +53,17 @@ TOLERANCE = 1e-10
 """To which two levels agree, relative to the larger of the average and the mean over the grid."""
 POINTS = {1: 64, 2: 16}
 """Intervals per cell and axis of the look."""
-LEAST_POINTS = 4
-GAUSS = 12
+LEAST_POINTS, GAUSS = 4, 12
 LOOK, REFINED = 2**26, 2**24
 """Evaluations that the look, and all refinement after it, may take."""
 UNRESOLVED, TOLD = 1e-4, 1e-8
 """Part of the mass that a single cell may be off by, and that all may be off by before the user is told."""
-HALVINGS = 50
-PIECES = 2**20
-"""Pieces of one level, which bound the memory."""
+APART, LOOSEST, SMALLEST = 100, 1e-5, 2.0**-10
+"""Tolerances by which two orders may be apart; largest tolerance in quarters of a cell; side of the smallest ones."""
 BLOCK, BATCH = 2**17, 1024
 """Values of the look held at once, and cells that are refined together."""
-MOST = 12_000
-"""Cells that are refined at most, those where R_n and R_{n/2} differ most; for more REFINED allows few halvings."""
-ODD = np.arange(1, 9, 2) / 8
-BOOLE = np.array([7, 32, 12, 32, 7]) / 90
-BOOLE_TWICE = np.array([7, 32, 12, 32, 14, 32, 12, 32, 7]) / 180
+MOST = 6_000
+"""Cells that are refined at most, those where R_n and R_{n/2} differ most."""
 
 
 class Averages(NamedTuple):
@@ -193,10 +193,10 @@ class Cells:
         """Averages over chosen cells, by flat index, and the estimates of their errors.
 
         size : what the tolerance is relative to, which is as fine as REFINED evaluations allow: a cell with one jump
-        takes about (n + 4 log₂(1/tolerance))^d.
+        takes about d (n + 4 log₂(1/tolerance))^d.
         """
         dim = len(self.shape)
-        halvings = ((REFINED / len(chosen)) ** (1 / dim) - POINTS[dim]) / 4
+        halvings = ((REFINED / dim / len(chosen)) ** (1 / dim) - POINTS[dim]) / 4
         tolerance, self.left = max(TOLERANCE, 2.0**-halvings), 2 * REFINED
         values, error = np.empty(len(chosen)), np.empty(len(chosen))
         for start in range(0, len(chosen), BATCH):
@@ -209,60 +209,61 @@ class Cells:
         return values, error
 
     def _line(self, index: tuple[Array, ...], size: Array, tolerance: float, stop: int) -> tuple[Array, Array]:
-        return self._halved(lambda tag, s: self._counted([index[0][tag, None]], [s]), size, tolerance, stop)
+        def line(tag: Array, s: Array) -> Array:
+            return self._counted([index[0][tag, None]], [s])
+
+        hair = self.hair[0][index[0]] / self.widths[0][index[0]]
+        return halved(line, size, tolerance, hair, POINTS[1] // 4, lambda: self.left > stop)
 
     def _plane(self, index: tuple[Array, ...], size: Array, tolerance: float, stop: int) -> tuple[Array, Array]:
-        def rows(tag: Array, s: Array) -> Array:
-            """(2, m, k): the integrals along x at places s (m, k) along y in cells tag (m,), and their errors."""
-            cell, row = np.repeat(tag, s.shape[1]), s.ravel()[:, None]
-            x, y = (i[cell, None] for i in index)
-            found = self._halved(
-                lambda line, u: self._counted([x[line], y[line]], [u, row[line]]), size[cell], 0.1 * tolerance, stop
+        """In both orders, and in quarters where these do not agree."""
+        values, error, tag = np.zeros(len(size)), np.zeros(len(size)), np.arange(len(size))
+        corner, side, more = np.zeros((2, len(size))), 1.0, lambda: self.left > stop
+        while len(tag):
+            here = [i[tag] for i in index]
+            (one, one_error), (two, two_error) = (
+                self._square(here, corner, side, inner, size[tag], min(tolerance / side**2, LOOSEST), stop)
+                for inner in (0, 1)
             )
+            gap, known = np.abs(one - two), one_error + two_error
+            limit = APART * tolerance * np.maximum(size[tag], np.abs(one)) / side**2
+            again = (gap > np.maximum(known, limit)) & (side > SMALLEST) & more()
+            done = ~again
+            values += np.bincount(tag[done], side**2 * 0.5 * (one + two)[done], len(size))
+            error += np.bincount(tag[done], side**2 * (gap + 0.5 * known)[done], len(size))
+            side *= 0.5
+            tag, corner = np.repeat(tag[again], 4), np.repeat(corner[:, again], 4, axis=1)
+            corner += side * np.tile([[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]], np.count_nonzero(again))
+        return values, error
+
+    def _square(
+        self, index: Sequence[Array], corner: Array, side: float, inner: int, size: Array, tolerance: float, stop: int
+    ) -> tuple[Array, Array]:
+        """Averages over squares in cells, and the estimates of their errors.   inner : the axis that is done first.
+
+        The two orders begin with 16 and with 20 intervals, so that they do not miss the same.
+        """
+        outer, pieces, more = 1 - inner, POINTS[2] // 4 + inner, lambda: self.left > stop
+        hair = [h[i] / (side * w[i]) for h, w, i in zip(self.hair, self.widths, index, strict=True)]
+
+        def lines(tag: Array, s: Array) -> Array:
+            """(2, m, k): integrals along one axis at places s (m, k) of the other in squares tag (m,), and errors."""
+            square, fixed = np.repeat(tag, s.shape[1]), (corner[outer, tag, None] + side * s).ravel()[:, None]
+            cells, start = [i[square, None] for i in index], corner[inner, square, None]
+
+            def along(line: Array, u: Array) -> Array:
+                place = {inner: start[line] + side * u, outer: fixed[line]}
+                return self._counted([cell[line] for cell in cells], [place[0], place[1]])
+
+            found = halved(along, size[square], 0.1 * tolerance, hair[inner][square], pieces, more)
             return np.reshape(found, (2, *s.shape))
 
-        return self._halved(rows, size, tolerance, stop)
+        return halved(lines, size, tolerance, hair[outer], pieces, more)
 
     def _counted(self, cells: Sequence[Array], places: Sequence[Array]) -> Array:
         values = self.at(cells, places)
         self.left -= values.size
         return values[None]
-
-    def _halved(
-        self, function: Callable[[Array, Array], Array], size: Array, tolerance: float, stop: int
-    ) -> tuple[Array, Array]:
-        """∫₀¹ of many functions at once and the estimates of their errors.
-
-        function : of their numbers (m,) and places (m, k), to (1, m, k) values or (2, m, k) values and errors.
-        size : (count,) what the tolerance is relative to, beside the integrals themselves.
-        No piece is halved any more once the evaluations left have fallen to `stop`.
-        """
-        count, n = len(size), POINTS[len(self.shape)]
-        pieces, width = n // 4, 4 / n
-        tag, left = np.repeat(np.arange(count), pieces), np.tile(np.arange(pieces) * width, count)
-        first = function(np.arange(count), np.broadcast_to(np.arange(n + 1) / n, (count, n + 1)))
-        five = np.stack([first[..., 4 * k : 4 * k + 5] for k in range(pieces)], axis=2).reshape(len(first), -1, 5)
-        total, error = np.zeros(count), np.zeros(count)
-        for level in range(HALVINGS + 1):
-            nine = np.empty((*five.shape[:2], 9))
-            nine[..., ::2], nine[..., 1::2] = five, function(tag, left[:, None] + width * ODD)
-            fine = width * np.einsum("cmk,k->cm", nine, BOOLE_TWICE)
-            gap = fine[0] - width * np.einsum("mk,k->m", five[0], BOOLE)
-            best = fine[0] + gap / 63
-            limit = tolerance * np.maximum(size, np.abs(total + np.bincount(tag, best, count)))
-            again = np.abs(gap) > limit[tag]
-            if level == HALVINGS or self.left <= stop or 2 * np.count_nonzero(again) > PIECES:
-                again[:] = False
-            done = ~again
-            total += np.bincount(tag[done], best[done], count)
-            error += np.bincount(tag[done], 3 * np.abs(gap[done]) + np.sum(fine[1:, done], axis=0), count)
-            if not np.any(again):
-                break
-            tag, width = np.repeat(tag[again], 2), 0.5 * width
-            left = (left[again, None] + np.array([0.0, width])).ravel()
-            nine = nine[:, again]
-            five = np.stack([nine[..., :5], nine[..., 4:]], axis=2).reshape(len(nine), -1, 5)
-        return total, error
 
     def check(self, error: Array, mean: float) -> None:
         """Refuse what the halvings did not resolve."""
