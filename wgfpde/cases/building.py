@@ -1,6 +1,6 @@
 """`Case` → `build` → `Problem`: the only place where a problem is put together.
 
-Reading a case is in `loading`, its tables in `schema` and `tables`, its densities in `densities`.
+Reading a case is in `loading`, its tables in `schema` and `tables`, its densities in `case_densities`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
-from .densities import build_exact, density_of, function_of, space_of, start_of
+from .case_densities import build_exact, density_of, function_of, space_of, start_of
 from .loading import located
 from .schema import Case
 from .times import output_times

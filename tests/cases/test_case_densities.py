@@ -23,7 +23,7 @@ def case(method="fv", text=DISC, dim=2, **tables):
         "energy": {"internal": {"kind": "entropy"}, "potential": "x**2"},
         "initial": {"density": text},
         "time": {"end": 0.01},
-        "solver": {"method": method},
+        "solver": {"method": method} | ({"tau": 0.005} if method == "jko" else {}),
     }
     return from_mapping(data | tables)
 
@@ -55,7 +55,7 @@ def test_the_estimate_is_stored_and_told(tmp_path, monkeypatch):
     run(case(), tmp_path / "run", progress=seen.append)
     told = [p.note for p in seen if p.warning]
     assert len(told) == 1 and "[initial] known to" in told[0]
-    assert told[0].removeprefix("note: ") in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+    assert told[0].removeprefix("note: ") in (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
     record = record_of(read(tmp_path / "run"))
     assert record["averaging_error"] > 1e-8
     assert any(line.startswith("averages ") for line in verdicts(record))
