@@ -11,6 +11,7 @@ from scipy.special import erf
 from wgfpde.errors import CaseError
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid, quadrature
+from wgfpde.grid.halving import halved
 from wgfpde.grid.initial import from_expression, normalise
 from wgfpde.grid.quadrature import cell_averages, romberg
 
@@ -181,8 +182,27 @@ def test_jumps_on_edges_are_exact():
     found = averages(formula("(abs(x) < 0.25)*(abs(y) < 0.5)", 2), SQUARE)
     assert found.error <= 1e-15 and np.all(np.abs(found.values - np.round(found.values)) <= 1e-15)
     assert found.values.sum() == pytest.approx(16 * 32, rel=1e-15)
-    found = averages(formula("(x > 100e-9)*(x < 152e-9)/52e-9"), Grid([0.0], [400e-9], [50]))  # edges by rounding
-    assert np.count_nonzero((found.values > 0) & (found.values < found.values.max() * (1 - 1e-12))) <= 2
+    found = averages(formula("(x > 1000.1)*(x < 1000.6)"), Grid([1000.0], [1001.0], [50]))  # edges by rounding
+    assert found.error <= 1e-14 and np.all(np.abs(found.values - np.round(found.values)) <= 1e-14)
+    assert found.values.sum() == pytest.approx(25, rel=1e-14)
+
+
+def test_tips_thinner_than_a_gap():
+    """Rows see no chord that is thinner than a gap: columns do, and quarters of the cell."""
+    tips = formula("(abs(c*x + d*y) < 0.5)*(abs(c*y - d*x) < 0.25)", 2, c=math.cos(1.0), d=math.sin(1.0))
+    check(tips, Grid([-1.2, -1.2], [1.2, 1.2], [12, 12]), 0.5, 1e-7)
+
+
+@pytest.mark.parametrize("tolerance", [1.0, 1e-9])
+def test_halving_has_degree_7(tolerance):
+    """On the first level, and on deeper ones."""
+
+    def power(tag, s):
+        return s[None] ** (tag[:, None] + 5)
+
+    values, _ = halved(power, np.ones(3), tolerance, np.zeros(3), 1, lambda: True)
+    exact = 1 / np.arange(6, 9)
+    assert values == pytest.approx(exact, rel=1e-14)
 
 
 # Smooth functions
