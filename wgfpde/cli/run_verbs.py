@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..cases.schema import Case
     from ..runs.runner import Result
 
+_AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
 
 
@@ -130,7 +131,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
         "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
-        "averages": problem.averaging_note or "known to 1e-8 of the mass",
+        "averages": problem.averaging_note or _AVERAGES[problem.sampling],
         "averaging": dict(problem.averaging),
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
