@@ -45,6 +45,7 @@ def check(v: Validation) -> None:
         v.equal(name, growth, 2 * END, 2e-11, "summation by parts")
     de_bruijn(v, *space.runs[-2:])
     implicit_euler(v)
+    narrow_starts(v)
     v.draw(figure, space.runs[1], h, errors, time.sizes, time.errors["semidiscrete"], panels=3)
 
 
@@ -56,6 +57,18 @@ def implicit_euler(v: Validation) -> None:
     for name, value in (("least", np.min(growth)), ("largest", np.max(growth))):
         v.equal(f"implicit Euler, κ = 0.7: {name} growth of the variance in a step", value, 0.028, 1e-12,
                 "summation by parts")  # fmt: skip
+
+
+def narrow_starts(v: Validation) -> None:
+    """The mass of a formula that the cells do not resolve: its integral."""
+    for width in (0.1, 0.03, 0.002):
+        run = v.run("heat_1d", *SETTINGS, f"initial.density=exp(-(x - 0.5)**2/(2*{width}**2))/({width}*sqrt(2*pi))",
+                    "grid.shape=[24]", "solver.dt=0.5", "output.every=1", "exact={density='1'}")  # fmt: skip
+        v.equal(f"mass of a start of width {width} on cells of width 1", run.diagnostics["mass"][0], 1.0, 1e-9,
+                "its integral")  # fmt: skip
+    run = v.run("heat_1d", *SETTINGS, "initial.density=(x > 0.3)*(x < 0.6)/0.3", "grid.shape=[24]", "solver.dt=0.5",
+                "output.every=1", "exact={density='1'}")  # fmt: skip
+    v.equal("mass of a box within a cell", run.diagnostics["mass"][0], 1.0, 1e-9, "its integral")
 
 
 def de_bruijn(v: Validation, coarse, fine) -> None:

@@ -1,6 +1,6 @@
 """`Case` → `build` → `Problem`: the only place where a problem is put together.
 
-Reading a case is in `loading`, its tables in `schema` and `tables`.
+Reading a case is in `loading`, its tables in `schema` and `tables`, its densities in `case_densities`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,10 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
@@ -23,15 +19,14 @@ from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
-from ..formulas.compile import Expression, compile_expression
-from ..grid import initial
-from ..grid.grid import Array, Grid, check_finite
+from ..grid.grid import Array, Grid
+from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
+from .case_densities import build_exact, density_of, function_of, space_of, start_of
 from .loading import located
 from .schema import Case
-from .tables import DensityTable
 from .times import output_times
 
 if TYPE_CHECKING:
@@ -73,6 +68,8 @@ class Problem:
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
+    averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
+    L1 and relative to its mass; of "exact" the larger of start and end.
     """
 
     flow: Flow
@@ -89,6 +86,15 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+    averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    @property
+    def averaging_note(self) -> str:
+        """A sentence on cell averages that are not known to TOLD of their mass; else ""."""
+        poor = [f"[{name}] known to {error:.1g}" for name, error in self.averaging.items() if error > TOLD]
+        if not poor:
+            return ""
+        return f"cell averages of formulas that jump or peak within cells: {', '.join(poor)} of the mass."
 
     def __repr__(self) -> str:
         method, span = type(self.stepper).__name__, f"t = {self.times[0]:g} to {self.times[-1]:g}"
@@ -107,8 +113,10 @@ def build(case: Case, threads: int | None = None) -> Problem:
     grid = build_grid(case)
     threads = threads or default_threads()
     flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
-    rho = _start(case, grid)
-    target = None if case.target is None else _density(case, grid, case.target, "target", flow.mass(rho))
+    rho, error = start_of(case, grid)
+    averaging, target = {"initial": error}, None
+    if case.target is not None:
+        target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
     with located(case.path, "solver"):
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
         built = case.method.build(case.solver, asked)
@@ -122,13 +130,16 @@ def build(case: Case, threads: int | None = None) -> Problem:
     if trouble := misfit(start, grid.shape, built.fields):
         raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")
     record = _record(case)
+    exact = build_exact(case, grid)
+    if exact is not None:
+        averaging["exact"] = exact.error
     Layout(grid, recorded, built.columns, record.texts, fields=stored)  # refuses names before anything is written
     return Problem(
         flow=flow,
         stepper=built.stepper,
         initial=Snapshot(t=case.time.start, step=0, fields=start),
         times=times,
-        exact=build_exact(case, grid),
+        exact=exact,
         sampling=case.initial.sampling,
         equation=case.equation,
         stationary=case.method.stationary(case.solver),
@@ -138,6 +149,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
         traits=traits,
         fields=stored,
+        averaging=averaging,
     )
 
 
@@ -214,21 +226,9 @@ def build_grid(case: Case) -> Grid:
         return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
 
 
-def _function(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
-    if text.startswith("python: "):
-        raise CaseError(f"{case.path}: {key}: expected a formula, found a function given in Python ({text[8:]})")
-    with located(case.path, key):
-        return compile_expression(text, variables, case.params, where=key)
-
-
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
-    expression = _function(case, text, ("s",), f"grid.mapping[{axis}]")
+    expression = function_of(case, text, ("s",), f"grid.mapping[{axis}]")
     return lambda s: expression(s=s)
-
-
-def _space(case: Case) -> tuple[str, ...]:
-    """Variables of a formula over the grid."""
-    return ("x", "r") if case.dim == 1 else ("x", "y", "r")
 
 
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
@@ -238,9 +238,9 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return Flow(grid, case._code.energy, threads)
     potential = interaction = None
     if table.potential is not None:
-        potential = _function(case, table.potential, _space(case), "energy.potential")
+        potential = function_of(case, table.potential, space_of(case), "energy.potential")
     if table.interaction is not None:
-        interaction = _function(case, table.interaction, _space(case), "energy.interaction")
+        interaction = function_of(case, table.interaction, space_of(case), "energy.interaction")
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
@@ -251,78 +251,3 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return flow
     with located(case.path, "energy.interaction"):
         return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
-
-
-def _start(case: Case, grid: Grid) -> Array:
-    """The density at the start; where its data file is gone, from the run that the case was read from."""
-    if case._code is not None:
-        return initial.normalise(case._code.initial, grid, case.initial.mass)
-    run = None if case._draft is None else case._draft.run
-    name = case.initial.file or case.initial.samples
-    if name is not None and run is not None and not Path(name).exists():
-        known = tomllib.loads(run.resolved_toml)
-        before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
-        same_grid = grid.dim == run.dim and all(
-            np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
-        )
-        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
-            rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
-            same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
-            return rho if same else initial.normalise(rho, grid, case.initial.mass)
-    return _density(case, grid, case.initial, "initial", case.initial.mass)
-
-
-def _density(case: Case, grid: Grid, table: DensityTable, place: str, mass: float | None) -> Array:
-    """The density that a table gives, rescaled to a mass.   place : the table's key."""
-    if table.density is not None:
-        with located(case.path, f"{place}.density"):
-            expression = _function(case, table.density, _space(case), f"{place}.density")
-            rho = initial.from_expression(expression, grid, case.initial.sampling)
-            return initial.normalise(rho, grid, mass)
-    key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
-    assert name is not None
-    path = Path(name)
-    with located(case.path, f"{place}.{key}"):
-        if not path.exists():
-            here = os.listdir(path.parent) if path.parent.is_dir() else []
-            near = difflib.get_close_matches(path.name, here, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
-            raise CaseError(f"{path} does not exist{hint}")
-        rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
-        return initial.normalise(rho, grid, mass)
-
-
-def _density_file(path: Path, grid: Grid) -> Array:
-    from .. import store
-
-    if path.suffix == ".npy":
-        return initial.from_npy(path, grid)
-    if path.is_dir() or path.suffix in (".h5", ".hdf5"):
-        rho, edges, _ = store.read_last(path)
-        target = tuple(axis.edges for axis in grid.axes)
-        if len(edges) != len(target):
-            raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
-        same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
-        return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
-    raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
-
-
-def build_exact(case: Case, grid: Grid) -> Callable[[float], Array] | None:
-    """t ↦ the exact density of a case, where it names one, sampled like its start."""
-    if case.exact is None:
-        return None
-    if case._code is not None:
-        expression = case._code.exact
-    else:
-        expression = _function(case, case.exact.density, (*_space(case), "t"), "exact.density")
-    sample = grid.average if case.initial.sampling == "average" else grid.sample
-
-    def exact(t: float) -> Array:
-        with located(case.path, "exact.density"):
-            values = sample(lambda **place: expression(**place, t=t))
-            check_finite(values, grid, f"the exact density at t = {t:g}")
-        return values
-
-    for t in (case.time.start, case.time.end):  # fail before the run, not in it
-        exact(t)
-    return exact

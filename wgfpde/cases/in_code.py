@@ -13,7 +13,7 @@ import numpy as np
 from ..energy.energy import Energy
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
-from ..grid.initial import from_array, from_expression
+from ..grid.initial import from_array, with_error
 from ..methods import METHODS
 from .loading import from_mapping
 from .schema import Case
@@ -24,13 +24,14 @@ class Code:
     """What stands for the formulas of a case that is put together in Python.
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.
+    exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
     """
 
     grid: Grid
     energy: Energy = field(repr=False)
     initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
+    initial_error: float = 0.0
 
 
 def problem(
@@ -104,7 +105,8 @@ def problem(
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
     case = from_mapping(data, "problem")
-    case._code = Code(grid, energy, _density(initial, grid), exact)
+    rho, error = _density(initial, grid)
+    case._code = Code(grid, energy, rho, exact, error)
     return case
 
 
@@ -135,10 +137,10 @@ def _check_function(name: str, function: object, grid: Grid, **more: float) -> N
         raise CaseError(f"{name}: expected a function of arrays, called as {call}, to an array: {error}") from error
 
 
-def _density(source: Callable[..., Array] | Array, grid: Grid) -> Array:
+def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, float]:
     if callable(source):
-        return from_expression(source, grid)
-    return from_array(np.asarray(source), grid, "the array given as initial")
+        return with_error(source, grid)
+    return from_array(np.asarray(source), grid, "the array given as initial"), 0.0
 
 
 def _name(source: object) -> str:

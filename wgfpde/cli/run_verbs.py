@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..cases.schema import Case
     from ..runs.runner import Result
 
+_AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
 
 
@@ -100,7 +101,7 @@ def _check(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     say(f"{facts['title']}  ({case.path})")
-    for name in ("equation", "energy", "grid", "memory", "initial", "solver", "output"):
+    for name in ("equation", "energy", "grid", "memory", "initial", "averages", "solver", "output"):
         say(f"  {name:<10}  {facts[name]}")
     return 0
 
@@ -129,6 +130,8 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
         "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "averages": problem.averaging_note or _AVERAGES[problem.sampling],
+        "averaging": dict(problem.averaging),
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
         "times": times.tolist(),

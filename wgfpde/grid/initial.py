@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
+from .quadrature import cell_averages
 
 Sampling = Literal["average", "centre"]
 Edges = tuple[Array, ...]
@@ -26,16 +27,21 @@ LOST_LIMIT = 1e-12
 
 
 def from_expression(expression: Callable[..., Array], grid: Grid, sampling: Sampling = "average") -> Array:
-    """The density expression(x=…[, y=…]).
+    """The density expression(x=…[, y=…]): its cell averages, see `quadrature`, or its values at cell centres."""
+    return with_error(expression, grid, sampling)[0]
 
-    sampling : "average" for cell averages by Gauss–Legendre quadrature, "centre" for values at cell centres.
-    """
+
+def with_error(expression: Callable[..., Array], grid: Grid, sampling: Sampling = "average") -> tuple[Array, float]:
+    """The same, and the estimate of the error of its averages, Σ h_i|error_i| / mass; 0 at centres."""
     if sampling not in ("average", "centre"):
         raise CaseError(f'initial.sampling must be "average" or "centre"; found {sampling!r}.')
-    with np.errstate(all="ignore"):
-        values = grid.average(expression) if sampling == "average" else grid.sample(expression)
     text = getattr(expression, "text", "")
-    return _density(values, grid, f'the density "{text}"' if text else "the density")
+    what = f'the density "{text}"' if text else "the density"
+    if sampling == "centre":
+        with np.errstate(all="ignore"):
+            return _density(grid.sample(expression), grid, what), 0.0
+    values, error = cell_averages(expression, [axis.edges for axis in grid.axes], what)
+    return _density(values, grid, what), error
 
 
 def from_array(values: Array, grid: Grid, what: str = "the density") -> Array:
@@ -131,7 +137,7 @@ def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
     if not (math.isfinite(total) and total > 0):
         raise CaseError(
             f"the initial density must have a positive, finite mass; found {total:g}. "
-            "Check that its support lies inside the grid and is not thinner than a cell."
+            "Check that its support lies inside the grid and is not narrower than a cell."
         )
     if mass is None:
         return rho

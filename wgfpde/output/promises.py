@@ -15,6 +15,7 @@ import numpy as np
 
 from ..energy.snapshot import Traits
 from ..grid.grid import grid_text
+from ..grid.quadrature import TOLD
 from ..methods.bounds_on_runs import bounded, energy_rise
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
@@ -40,6 +41,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "status": run.status,
         "verdict": str(run.attributes.get("verdict", "")),
         "message": run.message,
+        "averaging_error": run.attributes.get("averaging_error"),
         "grid": grid_text(run.edges),
         "snapshots": len(run),
         "t_first": float(run.t[0]) if len(run) else None,
@@ -95,6 +97,8 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
         lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
+    if (record.get("averaging_error") or 0.0) > TOLD:
+        lines.append(f"averages    of the formulas known to {record['averaging_error']:.1g} of their mass")
     lines += sentences(record["certificates"])
     errors = {n: d for n, d in record["diagnostics"].items() if n.startswith("error_")}
     if errors:

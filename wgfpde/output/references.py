@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..cases.building import build_exact, build_flow, build_grid
+from ..cases.building import build_flow, build_grid
+from ..cases.case_densities import build_exact
 from ..cases.loading import loads
 from ..cases.schema import Case
 from ..energy.laws import law_named

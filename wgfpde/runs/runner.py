@@ -159,6 +159,11 @@ def _march(
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
+    if note := problem.averaging_note:
+        log(note)
+        if progress is not None and start is None:
+            at = float(problem.times[0])
+            progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
     with _writer(place, problem, attributes, start) as writer:
         loop = March(problem, writer, place, digest, log, progress, interrupts, start)
         status, message, exit_code = _outcome(loop, place)
@@ -270,6 +275,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "equation": problem.equation,
         "method": record.method,
         "sampling": problem.sampling,
+        "averaging_error": max(problem.averaging.values(), default=0.0),
         "verdict": "",
         **_constants(problem),
         **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),

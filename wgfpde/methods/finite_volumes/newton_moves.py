@@ -8,7 +8,8 @@ For m > 3 the variable is s(ρ), with s = ρ up to the turn ρ* and s = ρ* + (p
 
 below h ρ outweighs the fluxes, above they do, and each is linear in its variable.  Along ρ alone a density far above
 ρ* falls by 1/m of itself an iteration: 100 of them for m = 100.
-Reference: Brenner, Cancès (2017), SIAM J. Numer. Anal. 55, 1760, arXiv 1607.01508 (switching variables, for Richards' equation).
+Reference: Brenner, Cancès (2017), SIAM J. Numer. Anal. 55, 1760, arXiv 1607.01508 (switching variables, for
+Richards' equation).
 
 Shapes: fields (n, lanes).
 """

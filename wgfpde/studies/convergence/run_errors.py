@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...cases.building import build_exact, build_grid
+from ...cases.building import build_grid
+from ...cases.case_densities import build_exact
 from ...cases.schema import Case
 from ...errors import CaseError, StoreError
 from ...grid import Array, Grid

@@ -1,0 +1,133 @@
+"""The densities of a case on its grid: where it starts, where a geodesic ends, the exact solution.
+
+Formulas are averaged over the cells (`grid.quadrature`) or taken at the centres, as [initial] sampling says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CaseError
+from ..formulas.compile import Expression, compile_expression
+from ..grid import initial
+from ..grid.grid import Array, Grid, check_finite
+from ..grid.quadrature import cell_averages
+from .loading import located
+from .schema import Case
+from .tables import DensityTable
+
+
+def function_of(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
+    if text.startswith("python: "):
+        raise CaseError(f"{case.path}: {key}: expected a formula, found a function given in Python ({text[8:]})")
+    with located(case.path, key):
+        return compile_expression(text, variables, case.params, where=key)
+
+
+def space_of(case: Case) -> tuple[str, ...]:
+    """Variables of a formula over the grid."""
+    return ("x", "r") if case.dim == 1 else ("x", "y", "r")
+
+
+def start_of(case: Case, grid: Grid) -> tuple[Array, float]:
+    """The density at the start and the estimate of its error; where its data file is gone, from the run that the case
+    was read from."""
+    if case._code is not None:
+        return initial.normalise(case._code.initial, grid, case.initial.mass), case._code.initial_error
+    run = None if case._draft is None else case._draft.run
+    name = case.initial.file or case.initial.samples
+    if name is not None and run is not None and not Path(name).exists():
+        known = tomllib.loads(run.resolved_toml)
+        before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
+        same_grid = grid.dim == run.dim and all(
+            np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
+        )
+        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
+            rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
+            same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
+            return (rho if same else initial.normalise(rho, grid, case.initial.mass)), 0.0
+    return density_of(case, grid, case.initial, "initial", case.initial.mass)
+
+
+def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: float | None) -> tuple[Array, float]:
+    """The density that a table gives, rescaled to a mass, and the estimate of its error.   place : the table's key."""
+    if table.density is not None:
+        with located(case.path, f"{place}.density"):
+            expression = function_of(case, table.density, space_of(case), f"{place}.density")
+            rho, error = initial.with_error(expression, grid, case.initial.sampling)
+            return initial.normalise(rho, grid, mass), error
+    key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
+    assert name is not None
+    path = Path(name)
+    with located(case.path, f"{place}.{key}"):
+        if not path.exists():
+            here = os.listdir(path.parent) if path.parent.is_dir() else []
+            near = difflib.get_close_matches(path.name, here, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
+            raise CaseError(f"{path} does not exist{hint}")
+        rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
+        return initial.normalise(rho, grid, mass), 0.0
+
+
+def _density_file(path: Path, grid: Grid) -> Array:
+    from .. import store
+
+    if path.suffix == ".npy":
+        return initial.from_npy(path, grid)
+    if path.is_dir() or path.suffix in (".h5", ".hdf5"):
+        rho, edges, _ = store.read_last(path)
+        target = tuple(axis.edges for axis in grid.axes)
+        if len(edges) != len(target):
+            raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
+        same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
+        return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
+    raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
+
+
+class Exact:
+    """t ↦ the exact density of a case, sampled like its start: an array of the grid's shape.
+
+    error : the largest estimate so far of the error of its cell averages, in L1 and relative to its mass.
+    """
+
+    def __init__(self, case: Case, grid: Grid, expression: Callable[..., Array]) -> None:
+        self.case, self.grid, self.expression, self.error = case, grid, expression, 0.0
+        self._ends: dict[float, Array] = {}
+
+    def __call__(self, t: float) -> Array:
+        return self._ends[t].copy() if t in self._ends else self._at(t)
+
+    def _at(self, t: float) -> Array:
+        what, grid = f"the exact density at t = {t:g}", self.grid
+        with located(self.case.path, "exact.density"), np.errstate(all="ignore"):
+            if self.case.initial.sampling == "average":
+                edges = [axis.edges for axis in grid.axes]
+                values, error = cell_averages(lambda **place: self.expression(**place, t=t), edges, what)
+                self.error = max(self.error, error)
+            else:
+                values = grid.sample(lambda **place: self.expression(**place, t=t))
+            check_finite(values, grid, what)
+        return values
+
+    def check_ends(self) -> None:
+        """Fail before the run, not in it.  Raises CaseError.  Start and end are kept, as they are asked for again."""
+        self._ends = {t: self._at(t) for t in (self.case.time.start, self.case.time.end)}
+
+
+def build_exact(case: Case, grid: Grid) -> Exact | None:
+    """t ↦ the exact density of a case, where it names one, sampled like its start."""
+    if case.exact is None:
+        return None
+    if case._code is not None:
+        expression = case._code.exact
+    else:
+        expression = function_of(case, case.exact.density, (*space_of(case), "t"), "exact.density")
+    exact = Exact(case, grid, expression)
+    exact.check_ends()
+    return exact
