@@ -33,7 +33,7 @@ DISC = 2 * j1(2 * np.pi * R) / (2 * np.pi * R)
 
 
 def check(v: Validation) -> None:
-    # An average over cells takes (πh)²/6 from Ŵ, 61 h² of the rate; the modes 1 + mN, |Ŵ| ≤ 1/(2πRmN), enter it h/m times,
+    # An average over cells takes (πh)²/6 from Ŵ, 61 h² of the rate; the modes 1 + mN, |Ŵ| ≤ 1/(2πRmN), enter h/m times,
     # and all of them make 4π² (h²/2πR)(π²/3) = 207 h² or less; the second difference takes (2π)⁴/12 (κ + Ŵ) h² = 9 h².
     runs = {n: marched(v, n, 1.0) for n in ANY}
     rates = {n: slope(run) for n, run in runs.items()}
@@ -57,8 +57,8 @@ def check(v: Validation) -> None:
 
 def marched(v: Validation, n: int, kappa: float):
     """A tiny mode over t = 0.1; steps of 0.001 err by (s dt)²/12 of the rate s, 1e-6 and 1e-5."""
-    return v.run(*CASE, f"energy.internal.kappa={kappa}", f"grid.shape=[{n}]", f"initial.density=1 + {TINY}*cos(2*pi*x)",
-                 "solver.dt=0.001", "time.start=0", "time.end=0.1", "output.every=0.1")  # fmt: skip
+    return v.run(*CASE, f"energy.internal.kappa={kappa}", f"grid.shape=[{n}]", "solver.dt=0.001", "time.start=0",
+                 f"initial.density=1 + {TINY}*cos(2*pi*x)", "time.end=0.1", "output.every=0.1")  # fmt: skip
 
 
 def slope(run) -> float:
@@ -83,8 +83,8 @@ def plane(v: Validation) -> None:
     for n in (16, 17):
         run = v.run(*PLANE, f"grid.shape=[{n}, {n}]", f"initial.density=1 + {TINY}*cos(2*pi*x)", "solver.dt=0.005",
                     "time.end=0.05", "output.every=0.05")  # fmt: skip
-        v.equal(f"interaction energy of the uniform state on {n}² cells", run.diagnostics["energy_interaction"][0], -0.5,
-                1e-9, "½∫W")  # fmt: skip
+        energy = run.diagnostics["energy_interaction"][0]
+        v.equal(f"interaction energy of the uniform state on {n}² cells", energy, -0.5, 1e-9, "½∫W")
         found = np.mean(run.rho * np.cos(2 * np.pi * run.centers[0]), axis=(1, 2))
         error = abs(np.log(found[-1] / found[0]) / 0.05 - rate(1.0, DISC)) * n**2
         v.at_most(f"N² × error of the decay rate on {n}² cells", float(error), BOUND, "second order")

@@ -9,8 +9,9 @@ integrals run along y; the outer one is cut where W jumps along the lower or the
 inner integral has a kink there.
 
 Accuracy, relative to the largest value in the cell: 1e-12 on lines and 1e-10 in the plane for jumps, kinks and
-logarithms.  A root |r − R|^(−½) reaches 1e-7: what is left lies within the rounding of r.  A part of a cell that is
-narrower than a tenth of it in both directions is seen only by chance.
+logarithms.  A root |r − R|^(−½) reaches 1e-6: what is left lies within the rounding of r.  In the plane 1e-3 of a cell is
+left where the line of a jump has a corner in it: a part that is narrower than a twentieth of a cell in both
+directions is seen only by chance.
 
 Bounded work: DEPTH halvings and CROWD lines at once for each integral.
 Reference: the adaptive rule is that of Gander and Gautschi (2000), DOI 10.1023/A:1022318402393, on all cells abreast.
@@ -33,10 +34,10 @@ NODES = 0.5 + 0.5 * np.array([-1.0, -_OUTER, -_INNER, _INNER, _OUTER, 1.0])
 WEIGHTS = np.array([2.0, 14 - np.sqrt(7), 14 + np.sqrt(7), 14 + np.sqrt(7), 14 - np.sqrt(7), 2.0]) / 60
 """Gauss–Lobatto on [0, 1]: exact for polynomials of degree 9."""
 LINE_TOLERANCE, PLANE_TOLERANCE = 1e-12, 1e-10
-DEPTH, SMALLEST = 48, 2.0**-30
+DEPTH, SMALLEST, OPEN = 48, 2.0**-30, 2.0**-20
 CROWD = 64
-PANELS = 2
-"""Pieces that the outer integral starts with in the plane."""
+PIECES = 8
+"""Pieces that an average over a line starts with; in the plane the outer integral has two."""
 CELLS = 1024
 """Cells of a plane held at once."""
 DIVERGENT = 1e-3
@@ -44,10 +45,16 @@ DIVERGENT = 1e-3
 
 
 def adaptive_averages(
-    kernel: Kernel, shifts: Sequence[Array], widths: Sequence[Array], periods: Sequence[float | None]
+    kernel: Kernel,
+    shifts: Sequence[Array],
+    widths: Sequence[Array],
+    periods: Sequence[float | None],
+    others: Sequence[Array] | None = None,
 ) -> Array:
     """Averages of W over cells of sizes `widths` centred at `shifts`, per axis, x first, arrays (n,).
 
+    others : in 1D, sizes of a second cell each; then averages of W(x − y) over x in one and y in the other, `shifts`
+    apart.
     periods : per axis its period, on which displacements are the shortest ones, or None.
     Returns (n,): NaN where W is not a number in a part of the cell, infinite where its integral diverges.
     """
@@ -55,69 +62,104 @@ def adaptive_averages(
     result = np.empty(count)
     for first in range(0, count, CELLS):
         part = slice(first, first + CELLS)
-        cells = _Cells(kernel, [s[part] for s in shifts], [w[part] for w in widths], periods)
+        second = None if others is None else [o[part] for o in others]
+        cells = _Cells(kernel, [s[part] for s in shifts], [w[part] for w in widths], periods, second)
         total, lost = cells.over_planes() if two else cells.over_lines()
         result[part] = np.where(lost > DIVERGENT * np.maximum(np.abs(total), 1e-300), np.inf, total)
     return result
 
 
 class _Cells:
-    """W on cells, as a function of the places s (and t) in [−½, ½]."""
+    """W on cells, as a function of the places s (and t) in [−½, ½].
+
+    On lines two cells of widths a, b are one of width a + b, with the weight min(1, (½ − |s|)/(½ − c))/(½ + c) that is
+    constant within c = |a − b|/2(a + b).
+    """
 
     def __init__(
-        self, kernel: Kernel, shifts: Sequence[Array], widths: Sequence[Array], periods: Sequence[float | None]
+        self,
+        kernel: Kernel,
+        shifts: Sequence[Array],
+        widths: Sequence[Array],
+        periods: Sequence[float | None],
+        others: Sequence[Array] | None,
     ) -> None:
-        self._kernel, self._sides = kernel, list(zip("xy", shifts, widths, periods, strict=False))
+        spans = widths if others is None else [w + o for w, o in zip(widths, others, strict=True)]
+        self._kernel, self._sides = kernel, list(zip("xy", shifts, spans, periods, strict=False))
+        self._bends = (
+            [] if others is None else [0.5 * np.abs(w - o) / (w + o) for w, o in zip(widths, others, strict=True)]
+        )
         corners = np.array(np.meshgrid(*[NODES - 0.5] * len(shifts))).reshape(len(shifts), 1, -1)
-        seen = np.abs(self._values(np.arange(len(shifts[0])), *corners))
+        seen = np.abs(self.values(np.arange(len(shifts[0])), *corners))
         self._scale = np.maximum(np.max(seen, axis=1, initial=0.0, where=np.isfinite(seen)), 1e-300)
 
-    def _values(self, cell: Array, *places: Array) -> Array:
+    def values(self, cell: Array, *places: Array) -> Array:
         """W at places that broadcast against cell[:, None]; 0 where it is infinite."""
         coords = {}
-        for (name, shift, width, period), place in zip(self._sides, places, strict=True):
-            at = shift[cell, None] + width[cell, None] * place
+        for (name, shift, span, period), place in zip(self._sides, places, strict=True):
+            at = shift[cell, None] + span[cell, None] * place
             coords[name] = at if period is None else at - period * np.round(at / period)
         with np.errstate(all="ignore"):
             values = np.asarray(self._kernel(**coords), dtype=float)
         values = np.broadcast_to(values, np.broadcast_shapes(*(c.shape for c in coords.values())))
         return np.where(np.isinf(values), 0.0, values)
 
+    def _weighted(self, cell: Array, s: Array) -> Array:
+        """The same with the weight of two cells, on lines."""
+        (bend,) = self._bends
+        c = bend[cell, None]
+        return self.values(cell, s) * np.minimum(1.0, (0.5 - np.abs(s)) / (0.5 - c)) / (0.5 + c)
+
     def over_lines(self) -> tuple[Array, Array]:
-        return line_averages(self._values, self._scale, LINE_TOLERANCE)
+        cuts = np.tile(np.linspace(-0.5, 0.5, PIECES + 1)[1:-1], (len(self._scale), 1))
+        if not self._bends:
+            return line_averages(self.values, self._scale, LINE_TOLERANCE, cuts)
+        (bend,) = self._bends
+        # the weight is 0 at the ends and would hide a jump there: W itself is searched first
+        ends = np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (-0.5, 0.5)))
+        a, b = np.ravel(ends[:, :-1]), np.ravel(ends[:, 1:])
+        at, low, high = _jumps([self.values], np.repeat(np.arange(len(bend)), PIECES), a, b)
+        before, after = b.copy(), b.copy()
+        before[at], after[at] = low, high
+        jumps = [part.reshape(-1, PIECES) for part in (before, after)]
+        cuts = np.sort(np.column_stack([cuts, -bend, bend, *jumps]), axis=1)
+        return line_averages(self._weighted, self._scale, LINE_TOLERANCE, cuts)
 
     def over_planes(self) -> tuple[Array, Array]:
         """The averages, and what the smallest pieces of the inner integrals hold of them."""
         lost = np.zeros(len(self._scale))
+        halves = np.zeros((len(lost), 1))
 
         def across(cell: Array, s: Array) -> Array:
             cells, places = np.repeat(cell, s.shape[1]), s.reshape(-1, 1)
             total, left = line_averages(
-                lambda line, t: self._values(cells[line], places[line], t), self._scale[cells], LINE_TOLERANCE
+                lambda line, t: self.values(cells[line], places[line], t),
+                self._scale[cells],
+                LINE_TOLERANCE,
+                np.zeros((len(cells), 1)),
             )
-            first = len(cell) == PANELS * len(lost)  # the first pieces, all of one size
-            if first and not np.any(lost):
-                lost[:] = np.bincount(cell, left.reshape(s.shape) @ WEIGHTS / PANELS, len(lost))
+            if len(cell) == 2 * len(lost) and not np.any(lost):  # the first pieces
+                lost[:] = np.bincount(cell, left.reshape(s.shape) @ WEIGHTS / 2, len(lost))
             return total.reshape(s.shape)
 
-        sides = [lambda cell, s, t=t: self._values(cell, s, np.array(t)) for t in (-0.5, 0.5)]
-        total, left = line_averages(across, self._scale, PLANE_TOLERANCE, sides, PANELS)
+        sides = [lambda cell, s, t=t: self.values(cell, s, np.array(t)) for t in (-0.5, 0.5)]
+        total, left = line_averages(across, self._scale, PLANE_TOLERANCE, halves, sides)
         return total, lost + left
 
 
 def line_averages(
-    values: Lines, scale: Array, tolerance: float, guides: Sequence[Lines] = (), panels: int = 1
+    values: Lines, scale: Array, tolerance: float, cuts: Array, guides: Sequence[Lines] = ()
 ) -> tuple[Array, Array]:
     """∫ values ds over [−½, ½] for n lines.
 
-    scale : (n,), the error that is allowed is tolerance·scale.   guides : functions whose jumps are places to cut at;
-    the integrand itself if there are none.   panels : equal pieces to start with.
+    scale : (n,), the error that is allowed is tolerance·scale.   cuts : (n, p) increasing places where the lines are
+    cut to start with.   guides : functions whose jumps are places to cut at; the integrand itself if there are none.
     Returns (n,), (n,): the integrals, and how much of |·| they take from pieces that are open at the end and below
-    SMALLEST.
+    OPEN.
     """
     count = len(scale)
-    ends = np.linspace(-0.5, 0.5, panels + 1)
-    line, a, b = np.repeat(np.arange(count), panels), np.tile(ends[:-1], count), np.tile(ends[1:], count)
+    ends = np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (-0.5, 0.5)))
+    line, a, b = np.repeat(np.arange(count), cuts.shape[1] + 1), np.ravel(ends[:, :-1]), np.ravel(ends[:, 1:])
     coarse = _lobatto(values, line, a, b)
     total = np.zeros(count)
     for _ in range(DEPTH):
@@ -129,13 +171,15 @@ def line_averages(
         if not line.size or line.size > CROWD * (count + CROWD):
             coarse = left + right
             break
-        at, low, high = _jumps(guides or [values], line, a, b)
+        wide = np.flatnonzero(b - a > SMALLEST)  # in narrower ones a pole looks like a jump, by rounding
+        at, low, high = _jumps(guides or [values], line[wide], a[wide], b[wide])
+        at = wide[at]
         stop, start = middle.copy(), middle.copy()
         stop[at], start[at] = low, high
         left[at] = _lobatto(values, line[at], a[at], low)
         right[at] = _lobatto(values, line[at], high, b[at])
         line, a, b, coarse = np.tile(line, 2), np.append(a, start), np.append(stop, b), np.append(left, right)
-    smallest = np.where(b - a < SMALLEST, np.abs(coarse), 0.0)
+    smallest = np.where(b - a < OPEN, np.abs(coarse), 0.0)
     return total + np.bincount(line, coarse, count), np.bincount(line, smallest, count)
 
 

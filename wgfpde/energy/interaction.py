@@ -6,11 +6,12 @@ The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadrat
 ½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.
 
 W_ij is the value W(x_i − x_j) where W is smooth at all displacements.  Where it is singular, kinked or jumps, at the
-origin or anywhere else, every W_ij is the average of W over a cell around x_i − x_j (`kernel_averages`), on stretched
-grids the mean of those over both cells, so that W∗ρ is of second order for every integrable kernel: measured 1.9 to
-2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r, and for jumps and cut-offs.  On periodic axes Σ_ij h_i W_ij h_j is L∫W, to the
-accuracy of the averages.  Where another displacement becomes the shortest, half a period from 0, a formula that is smooth
-on either side counts as smooth: values are of second order there.
+origin or anywhere else, every W_ij is the average of W over a cell around x_i − x_j (`kernel_averages`), so that W∗ρ
+is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r, and for jumps
+and cut-offs.  On stretched grids it is the mean of those over either cell, and on the line, where W jumps, the average
+over both at once; in 2D a jump along the edges of stretched cells is of first order at single points.  On periodic
+axes Σ_ij h_i W_ij h_j is L∫W.  Where another displacement becomes the shortest, half a period from 0, a formula that is
+smooth on either side counts as smooth: values are of second order there.
 
 FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows
 of zeros are never transformed.  The transform of an even kernel is real and is kept as one real array.
@@ -143,13 +144,28 @@ class DenseInteraction:
             suspect = Places(found.suspect, _bins(grid)) if found.rough else None
             averages = pair_averages(kernel, coords, widths, [_period(axis) for axis in grid.axes], suspect)
             if not smooth:
-                met = suspect is not None and bool(np.any(suspect.meet(list(0.0 * sizes.T), list(sizes.T))))
-                if met or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
-                    diagonal = np.array([central_average(kernel, tuple(size)) for size in sizes])
-                np.fill_diagonal(averages, diagonal[np.ravel(inverse)])
+                self._fill_diagonal(kernel, averages, sizes, np.ravel(inverse), diagonal, suspect)
             _accept(kernel, matrix, averages, infinite, list(shifts.values()), [w[None, :] for w in widths], grid)
         self._matrix = 0.5 * (matrix + matrix.T) * np.ravel(grid.cell_volume)[None, :]
         self._shape = grid.shape
+
+    @staticmethod
+    def _fill_diagonal(
+        kernel: Callable[..., Array],
+        averages: Array,
+        sizes: Array,
+        kind: Array,
+        diagonal: Array,
+        suspect: Places | None,
+    ) -> None:
+        """Averages about the origin, where W is not smooth; on the line those over both cells stay, beside a jump."""
+        met = np.zeros(len(sizes), dtype=bool)
+        if suspect is not None:
+            met = suspect.meet(list(0.0 * sizes.T), list(2 * sizes.T))
+        if np.any(met) or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
+            diagonal = np.array([central_average(kernel, tuple(size)) for size in sizes])
+        keep = met[kind] & (sizes.shape[1] == 1)
+        np.fill_diagonal(averages, np.where(keep, np.diag(averages), diagonal[kind]))
 
     def apply(self, rho: Array) -> Array:
         """W∗ρ, array of the grid's shape; energy/mass."""

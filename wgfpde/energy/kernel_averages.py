@@ -3,7 +3,7 @@
     W̄_k = ∫_C W(kh + ξ) dξ / |C|,     C = Π [−h/2, h/2]
 
 With W̄ in place of W the sum Σ_k W̄_k h ρ_{i−k} is W∗ρ exactly for a density that is constant on cells, so that it is of
-second order for every kernel that is integrable, and the energy of a uniform state on a circle is ½∫W M²/L on every grid.
+second order for every kernel that is integrable, and the energy of a uniform state on a circle is ½∫W M²/L always.
 Values W(kh) are not: the error is of order h where W jumps, of order h^(d−s) for W = r^(−s) beside an average at the
 origin, and of order h for ln|x| (Navot 1961: the value at 0 would have to be ln(h/2π)).
 
@@ -99,7 +99,10 @@ def pair_averages(
     periods: Sequence[float | None],
     suspect: Places | None = None,
 ) -> Array:
-    """Averages of W(x_i − y) over y in cell j, for all pairs of cells.
+    """Averages of W(x_i − y) over y in cell j, for all pairs of cells; on the line over x in cell i as well where W
+    is suspect.
+
+    Only with both do the averages of a jump fit together along i and along j, where cells i and j differ in size.
 
     centers, widths : per axis, x first, (N,) of all cells.   suspect : where W need not be smooth, apart from the
     origin; None for nowhere.
@@ -125,9 +128,17 @@ def pair_averages(
                 i, j = np.nonzero(near)
                 rules = [_rule(points, count) for count in counts]
                 block[i, j] = _averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods, rules)
-        if suspect is not None:
+        if suspect is not None and len(widths) == 2:
             i, j = np.nonzero(suspect.meet(shifts, [w[None, :] for w in widths]))
             block[i, j] = _distinct_averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods)
+        elif suspect is not None:
+            (shift,), (width,) = shifts, widths
+            i, j = np.nonzero(suspect.meet(shifts, [width[first : first + rows, None] + width]))
+            upper = first + i <= j
+            k, m = i[upper], j[upper]
+            block[k, m] = adaptive_averages(kernel, [shift[k, m]], [width[first + k]], periods, [width[m]])
+            k, m = i[~upper], j[~upper]  # those of earlier rows, or of this block
+            block[k, m] = result[m, first + k]
     return result
 
 
