@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from wgfpde.energy.adaptive_averages import adaptive_averages
+from wgfpde.energy.cell_quadrature import adaptive_averages
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.interaction import make_interaction

@@ -28,7 +28,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
-from .adaptive_averages import adaptive_averages
+from .cell_quadrature import adaptive_averages
 from .kernel_averages import cell_average, central_average, lag_averages, lag_zero, pair_averages
 from .kernel_roughness import Bins, Places, roughness
 

@@ -16,7 +16,7 @@ Measured for log r, r and r^-½, relative to the largest value near the origin: 
 rectangles of 1 : 5.
 
 Cells that hold a suspect displacement (`kernel_roughness`), and those beside the origin of such a kernel, are
-integrated adaptively (`adaptive_averages`), and all others with 6 points an axis or more.
+integrated adaptively (`cell_quadrature`), and all others with 6 points an axis or more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array
-from .adaptive_averages import adaptive_averages
+from .cell_quadrature import adaptive_averages, distinct_averages
 from .kernel_roughness import Places, widened
 
 Kernel = Callable[..., Array]
@@ -130,7 +130,7 @@ def pair_averages(
                 block[i, j] = _averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods, rules)
         if suspect is not None and len(widths) == 2:
             i, j = np.nonzero(suspect.meet(shifts, [w[None, :] for w in widths]))
-            block[i, j] = _distinct_averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods)
+            block[i, j] = distinct_averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods)
         elif suspect is not None:
             (shift,), (width,) = shifts, widths
             i, j = np.nonzero(suspect.meet(shifts, [width[first : first + rows, None] + width]))
@@ -228,19 +228,6 @@ def _box_averages(
             inner = values.reshape(part.size, len(x), len(weight_x)) @ weight_x
             result[first : first + rows] = weight_y @ inner.reshape(len(part), len(weight_y), len(x))
     return result[0] if len(lags) == 1 else result
-
-
-def _distinct_averages(
-    kernel: Kernel, shifts: Sequence[Array], widths: Sequence[Array], periods: Sequence[float | None]
-) -> Array:
-    """`adaptive_averages`, once for all cells that are equal but for rounding, as along a uniform axis."""
-    columns = np.stack([*shifts, *widths], axis=1)
-    if not columns.size:
-        return np.zeros(0)
-    unit = np.max(np.abs(columns)) * 2.0**-44
-    _, first, inverse = np.unique(np.round(columns / unit), axis=0, return_index=True, return_inverse=True)
-    found = adaptive_averages(kernel, [s[first] for s in shifts], [w[first] for w in widths], periods)
-    return found[np.ravel(inverse)]
 
 
 def _averages(

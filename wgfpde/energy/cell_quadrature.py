@@ -9,8 +9,8 @@ integrals run along y; the outer one is cut where W jumps along the lower or the
 inner integral has a kink there.
 
 Accuracy, relative to the largest value in the cell: 1e-12 on lines and 1e-10 in the plane for jumps, kinks and
-logarithms.  A root |r − R|^(−½) reaches 1e-6: what is left lies within the rounding of r.  In the plane 1e-3 of a cell is
-left where the line of a jump has a corner in it: a part that is narrower than a twentieth of a cell in both
+logarithms.  A root |r − R|^(−½) reaches 1e-6: what is left lies within the rounding of r.  In the plane 1e-3 of a cell
+is left where the line of a jump has a corner in it: a part that is narrower than a twentieth of a cell in both
 directions is seen only by chance.
 
 Bounded work: DEPTH halvings and CROWD lines at once for each integral.
@@ -67,6 +67,19 @@ def adaptive_averages(
         total, lost = cells.over_planes() if two else cells.over_lines()
         result[part] = np.where(lost > DIVERGENT * np.maximum(np.abs(total), 1e-300), np.inf, total)
     return result
+
+
+def distinct_averages(
+    kernel: Kernel, shifts: Sequence[Array], widths: Sequence[Array], periods: Sequence[float | None]
+) -> Array:
+    """`adaptive_averages`, once for all cells that are equal but for rounding, as along a uniform axis."""
+    columns = np.stack([*shifts, *widths], axis=1)
+    if not columns.size:
+        return np.zeros(0)
+    unit = np.max(np.abs(columns)) * 2.0**-44
+    _, first, inverse = np.unique(np.round(columns / unit), axis=0, return_index=True, return_inverse=True)
+    found = adaptive_averages(kernel, [s[first] for s in shifts], [w[first] for w in widths], periods)
+    return found[np.ravel(inverse)]
 
 
 class _Cells:
