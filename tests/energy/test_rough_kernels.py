@@ -90,6 +90,16 @@ def test_energy_of_the_uniform_state_on_stretched_cells_2d(mapping):
     assert uniform_energy(disc, grid) == pytest.approx(-0.5, rel=1e-9)
 
 
+def test_a_disc_that_only_touches_cells_is_not_taken_for_a_pole():
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [12, 12], True, [stretch, None])
+    assert uniform_energy(disc, grid) == pytest.approx(-0.5, rel=1e-9)
+
+
+def test_pairs_in_several_blocks_of_rows_are_symmetric():
+    grid = Grid([0.0], [1.0], [700], True, [stretch])
+    np.testing.assert_allclose(make_interaction(top_hat, grid).apply(np.ones(700)), -1.0, rtol=1e-12)
+
+
 # Order
 
 

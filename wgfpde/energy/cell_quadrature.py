@@ -13,7 +13,7 @@ logarithms.  A root |r − R|^(−½) reaches 1e-6: what is left lies within the
 is left where the line of a jump has a corner in it: a part that is narrower than a twentieth of a cell in both
 directions is seen only by chance.
 
-Bounded work: DEPTH halvings and CROWD lines at once for each integral.
+Bounded work: DEPTH halvings, and CROWD pieces at once for each integral.
 Reference: the adaptive rule is that of Gander and Gautschi (2000), DOI 10.1023/A:1022318402393, on all cells abreast.
 """
 
@@ -34,14 +34,17 @@ NODES = 0.5 + 0.5 * np.array([-1.0, -_OUTER, -_INNER, _INNER, _OUTER, 1.0])
 WEIGHTS = np.array([2.0, 14 - np.sqrt(7), 14 + np.sqrt(7), 14 + np.sqrt(7), 14 - np.sqrt(7), 2.0]) / 60
 """Gauss–Lobatto on [0, 1]: exact for polynomials of degree 9."""
 LINE_TOLERANCE, PLANE_TOLERANCE = 1e-12, 1e-10
-DEPTH, SMALLEST, OPEN = 48, 2.0**-30, 2.0**-20
-CROWD = 64
+DEPTH, SMALLEST, OPEN = 48, 2.0**-30, 2.0**-10
+CROWD = 8
 PIECES = 8
 """Pieces that an average over a line starts with; in the plane the outer integral has two."""
 CELLS = 1024
 """Cells of a plane held at once."""
 DIVERGENT = 1e-3
 """What the smallest pieces may hold of an integral that converges."""
+UNSEEN = 1e-300
+STEEP = 1e3
+"""By how much a pole is larger there than what was seen of the cell at first; a jump is not."""
 
 
 def adaptive_averages(
@@ -104,7 +107,9 @@ class _Cells:
         )
         corners = np.array(np.meshgrid(*[NODES - 0.5] * len(shifts))).reshape(len(shifts), 1, -1)
         seen = np.abs(self.values(np.arange(len(shifts[0])), *corners))
-        self._scale = np.maximum(np.max(seen, axis=1, initial=0.0, where=np.isfinite(seen)), 1e-300)
+        largest = np.max(seen, axis=1, initial=0.0, where=np.isfinite(seen))
+        typical = float(np.median(largest[largest > 0])) if np.any(largest > 0) else 0.0
+        self._scale = np.maximum(largest, max(1e-3 * typical, UNSEEN))  # a cell that a jump only grazes looks empty
 
     def values(self, cell: Array, *places: Array) -> Array:
         """W at places that broadcast against cell[:, None]; 0 where it is infinite."""
@@ -140,24 +145,29 @@ class _Cells:
 
     def over_planes(self) -> tuple[Array, Array]:
         """The averages, and what the smallest pieces of the inner integrals hold of them."""
-        lost = np.zeros(len(self._scale))
-        halves = np.zeros((len(lost), 1))
 
-        def across(cell: Array, s: Array) -> Array:
+        def columns(cell: Array, s: Array) -> tuple[Array, Array]:
             cells, places = np.repeat(cell, s.shape[1]), s.reshape(-1, 1)
-            total, left = line_averages(
+            found = line_averages(
                 lambda line, t: self.values(cells[line], places[line], t),
                 self._scale[cells],
                 LINE_TOLERANCE,
                 np.zeros((len(cells), 1)),
             )
-            if len(cell) == 2 * len(lost) and not np.any(lost):  # the first pieces
-                lost[:] = np.bincount(cell, left.reshape(s.shape) @ WEIGHTS / 2, len(lost))
-            return total.reshape(s.shape)
+            return found[0].reshape(s.shape), found[1].reshape(s.shape)
 
-        sides = [lambda cell, s, t=t: self.values(cell, s, np.array(t)) for t in (-0.5, 0.5)]
-        total, left = line_averages(across, self._scale, PLANE_TOLERANCE, halves, sides)
-        return total, lost + left
+        count = len(self._scale)
+        total, lost = (part @ WEIGHTS for part in columns(np.arange(count), np.tile(NODES - 0.5, (count, 1))))
+        kept = np.flatnonzero(lost <= DIVERGENT * np.abs(total))
+        sides = [lambda cell, s, t=t: self.values(kept[cell], s, np.array(t)) for t in (-0.5, 0.5)]
+        total[kept], lost[kept] = line_averages(
+            lambda cell, s: columns(kept[cell], s)[0],
+            self._scale[kept],
+            PLANE_TOLERANCE,
+            np.zeros((len(kept), 1)),
+            sides,
+        )
+        return total, lost
 
 
 def line_averages(
@@ -167,8 +177,8 @@ def line_averages(
 
     scale : (n,), the error that is allowed is tolerance·scale.   cuts : (n, p) increasing places where the lines are
     cut to start with.   guides : functions whose jumps are places to cut at; the integrand itself if there are none.
-    Returns (n,), (n,): the integrals, and how much of |·| they take from pieces that are open at the end and below
-    OPEN.
+    Returns (n,), (n,): the integrals, and how much of |·| they take from pieces that are open at the end, below
+    OPEN, and steep.
     """
     count = len(scale)
     ends = np.pad(cuts, ((0, 0), (1, 1)), constant_values=((0, 0), (-0.5, 0.5)))
@@ -181,7 +191,7 @@ def line_averages(
         split = np.abs(left + right - coarse) > tolerance * scale[line]
         total += np.bincount(line[~split], (left + right)[~split], count)
         line, a, b, middle, left, right = (part[split] for part in (line, a, b, middle, left, right))
-        if not line.size or line.size > CROWD * (count + CROWD):
+        if not line.size or line.size > CROWD * (count + 64):
             coarse = left + right
             break
         wide = np.flatnonzero(b - a > SMALLEST)  # in narrower ones a pole looks like a jump, by rounding
@@ -192,7 +202,8 @@ def line_averages(
         left[at] = _lobatto(values, line[at], a[at], low)
         right[at] = _lobatto(values, line[at], high, b[at])
         line, a, b, coarse = np.tile(line, 2), np.append(a, start), np.append(stop, b), np.append(left, right)
-    smallest = np.where(b - a < OPEN, np.abs(coarse), 0.0)
+    steep = (scale[line] > UNSEEN) & (b - a < OPEN) & (np.abs(coarse) > STEEP * scale[line] * (b - a))
+    smallest = np.where(steep, np.abs(coarse), 0.0)
     return total + np.bincount(line, coarse, count), np.bincount(line, smallest, count)
 
 
