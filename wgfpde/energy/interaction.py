@@ -217,7 +217,7 @@ def _accept(
         at, sides = ([np.broadcast_to(a, values.shape)[index] for a in arrays] for arrays in (shifts, widths))
         size = adaptive_averages(lambda **x: np.abs(kernel(**x)), at, sides, [_period(axis) for axis in grid.axes])
         held = np.ones(values.shape, dtype=bool)
-        held[index] = np.isfinite(size) & np.isfinite(averages[index])
+        held[index] = np.isfinite(size) & np.isfinite(averages[index]) & (size > 0)  # 0: infinite in all of the cell
         _require(held, "finite", shifts)
     np.copyto(values, averages, where=np.isfinite(averages))
 
