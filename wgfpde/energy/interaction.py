@@ -5,9 +5,13 @@
 The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadratic form and the half-average
 ½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.
 
-W_ij is the value W(x_i − x_j) where W is smooth at the origin.  Where it is singular or kinked there, every W_ij is the
-average of W over a cell around x_i − x_j (`kernel_averages`), on stretched grids the mean of those over both cells,
-so that W∗ρ is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r.
+W_ij is the value W(x_i − x_j) where W is smooth at all displacements.  Where it is singular, kinked or jumps, at the
+origin or anywhere else, every W_ij is the average of W over a cell around x_i − x_j (`kernel_averages`), so that W∗ρ
+is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r, and for jumps
+and cut-offs.  On stretched grids it is the mean of those over either cell, and on the line, where W jumps, the average
+over both at once; in 2D a jump along the edges of stretched cells is of first order at single points.  On periodic
+axes Σ_ij h_i W_ij h_j is L∫W.  Where another displacement becomes the shortest, half a period from 0, a formula that is
+smooth on either side counts as smooth: values are of second order there.
 
 FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows
 of zeros are never transformed.  The transform of an even kernel is real and is kept as one real array.
@@ -24,10 +28,15 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
-from .kernel_averages import cell_average, lag_averages, lag_zero, pair_averages
+from .cell_quadrature import adaptive_averages
+from .kernel_averages import cell_average, central_average, lag_averages, lag_zero, pair_averages
+from .kernel_roughness import Bins, Places, roughness
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""
+
+MOST_BINS = (1 << 15, 256)
+"""Steps in which a stretched grid's displacements are searched along each axis, in 1D and in 2D."""
 
 
 class Interaction(Protocol):
@@ -39,8 +48,8 @@ class Interaction(Protocol):
 def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1) -> Interaction:
     """The operator for an even kernel(x=…[, y=…]).
 
-    Raises CaseError if the kernel is odd, not finite off the origin, not integrable at the origin, or if the
-    grid is stretched and has more than DENSE_LIMIT cells.
+    Raises CaseError if the kernel is odd, not a number off the origin, not integrable, or if the grid is stretched and
+    has more than DENSE_LIMIT cells.
     """
     if grid.uniform:
         return FourierInteraction(kernel, grid, threads)
@@ -126,17 +135,37 @@ class DenseInteraction:
         sizes, inverse = np.unique(np.stack(widths, axis=1), axis=0, return_inverse=True)
         diagonal, smooth = _diagonal(kernel, sizes)
         np.fill_diagonal(matrix, diagonal[np.ravel(inverse)])
-        if not np.all(np.isfinite(matrix)):
-            i, j = (int(k[0]) for k in np.nonzero(~np.isfinite(matrix)))
-            where = ", ".join(f"{name} = {s[i, j]:.6g}" for name, s in shifts.items())
-            raise CaseError(f"the interaction is not finite at displacement {where}.")
+        infinite = np.isinf(matrix)
+        _require(~np.isnan(matrix), "finite", list(shifts.values()))
+        matrix[infinite] = 0.0
         _require_even(matrix, matrix.T, "the interaction must be even, W(−x) = W(x)")
-        if not smooth:
-            averages = pair_averages(kernel, coords, widths, [_period(axis) for axis in grid.axes])
-            np.fill_diagonal(averages, diagonal[np.ravel(inverse)])
-            np.copyto(matrix, averages, where=np.isfinite(averages))
+        found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
+        if found.rough or not smooth:
+            suspect = Places(found.suspect, _bins(grid)) if found.rough else None
+            averages = pair_averages(kernel, coords, widths, [_period(axis) for axis in grid.axes], suspect)
+            if not smooth:
+                self._fill_diagonal(kernel, averages, sizes, np.ravel(inverse), diagonal, suspect)
+            _accept(kernel, matrix, averages, infinite, list(shifts.values()), [w[None, :] for w in widths], grid)
         self._matrix = 0.5 * (matrix + matrix.T) * np.ravel(grid.cell_volume)[None, :]
         self._shape = grid.shape
+
+    @staticmethod
+    def _fill_diagonal(
+        kernel: Callable[..., Array],
+        averages: Array,
+        sizes: Array,
+        kind: Array,
+        diagonal: Array,
+        suspect: Places | None,
+    ) -> None:
+        """Averages about the origin, where W is not smooth; on the line those over both cells stay, beside a jump."""
+        met = np.zeros(len(sizes), dtype=bool)
+        if suspect is not None:
+            met = suspect.meet(list(0.0 * sizes.T), list(2 * sizes.T))
+        if np.any(met) or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
+            diagonal = np.array([central_average(kernel, tuple(size)) for size in sizes])
+        keep = met[kind] & (sizes.shape[1] == 1)
+        np.fill_diagonal(averages, np.where(keep, np.diag(averages), diagonal[kind]))
 
     def apply(self, rho: Array) -> Array:
         """W∗ρ, array of the grid's shape; energy/mass."""
@@ -152,6 +181,53 @@ def _diagonal(kernel: Callable[..., Array], sizes: Array) -> tuple[Array, bool]:
             return np.array([cell_average(kernel, tuple(size)) for size in sizes]), False
         values.append(value)
     return np.array(values), True
+
+
+def _bins(grid: Grid) -> list[Bins]:
+    """Displacements in equal steps, half the narrowest cell where that is not too many."""
+    bins = []
+    for k, axis in enumerate(grid.axes):
+        reach = axis.length / (2 if axis.ring else 1)
+        count = min(int(np.ceil(2 * reach / np.min(axis.widths))), MOST_BINS[grid.dim - 1])
+        bins.append(Bins(reach / count, 0 if k == grid.dim - 1 else -count, count, reach))
+    return bins
+
+
+def _half(axis: Axis) -> float | None:
+    return axis.length / 2 if axis.ring else None
+
+
+def _accept(
+    kernel: Callable[..., Array],
+    values: Array,
+    averages: Array,
+    infinite: Array,
+    shifts: list[Array],
+    widths: list[Array],
+    grid: Grid,
+) -> None:
+    """Averages in place of values, where W is a number in all of the cell.
+
+    infinite : where W is infinite at the displacement itself; there |W| has to be integrable too, because the two sides
+    of a pole cancel.
+    """
+    _require(~np.isposinf(averages) | infinite, "integrable", shifts)
+    index = np.nonzero(infinite)
+    if len(index[0]):
+        at, sides = ([np.broadcast_to(a, values.shape)[index] for a in arrays] for arrays in (shifts, widths))
+        size = adaptive_averages(lambda **x: np.abs(kernel(**x)), at, sides, [_period(axis) for axis in grid.axes])
+        held = np.ones(values.shape, dtype=bool)
+        held[index] = np.isfinite(size) & np.isfinite(averages[index]) & (size > 0)  # 0: infinite in all of the cell
+        _require(held, "finite", shifts)
+    np.copyto(values, averages, where=np.isfinite(averages))
+
+
+def _require(holds: Array, what: str, shifts: list[Array]) -> None:
+    if not np.all(holds):
+        index = tuple(int(k[0]) for k in np.nonzero(~holds))
+        places = zip("xy", (np.broadcast_to(s, holds.shape)[index] for s in shifts), strict=False)
+        where = ", ".join(f"{name} = {place:.6g}" for name, place in places)
+        raise CaseError(f"the interaction is not {what} at displacement {where}.")
 
 
 def _period(axis: Axis) -> float | None:
@@ -177,16 +253,22 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
         values = np.array(np.broadcast_to(np.asarray(kernel(**coords), dtype=float), shape))
     widths = tuple(axis.length / axis.size for axis in grid.axes)
     values[tuple(n // 2 for n in shape)], smooth = lag_zero(kernel, widths)
-    if not np.all(np.isfinite(values)):
-        index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
-        place = zip(grid.axes, lags, reversed(index), strict=True)
-        where = ", ".join(f"{axis.name} = {lag[i]:.6g}" for axis, lag, i in place)
-        raise CaseError(f"the interaction is not finite at displacement {where}.")
+    infinite = np.isinf(values)
+    _require(~np.isnan(values), "finite", list(coords.values()))
+    values[infinite] = 0.0
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
     _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")
-    if not smooth:
-        averages = lag_averages(kernel, lags, widths, [_period(axis) for axis in grid.axes])
-        np.copyto(values, averages, where=np.isfinite(averages))
+    last = len(lags) - 1
+    bins = [
+        Bins(h, 0 if k == last else -(len(lag) // 2), len(lag) // 2, _half(axis))
+        for k, (axis, lag, h) in enumerate(zip(grid.axes, lags, widths, strict=True))
+    ]
+    found = roughness(kernel, bins, float(np.max(np.abs(values))), smooth)
+    if found.rough or not smooth:
+        suspect = found.suspect if found.rough else None
+        averages = lag_averages(kernel, lags, widths, [_period(axis) for axis in grid.axes], suspect)
+        sides = [np.array(h) for h in widths]
+        _accept(kernel, values, averages, infinite, list(coords.values()), sides, grid)
     values = 0.5 * (values + flipped)
     for k, axis in enumerate(reversed(grid.axes)):
         if axis.ring and axis.size % 2 == 0:  # ±L/2 are the same lag: give it one value

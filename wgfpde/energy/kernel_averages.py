@@ -1,10 +1,11 @@
-"""Averages of a kernel over cells, for interactions that are singular or kinked at the origin.
+"""Averages of a kernel over cells, for interactions that are not smooth: singular, kinked or jumping, at any radius.
 
     W̄_k = ∫_C W(kh + ξ) dξ / |C|,     C = Π [−h/2, h/2]
 
 With W̄ in place of W the sum Σ_k W̄_k h ρ_{i−k} is W∗ρ exactly for a density that is constant on cells, so that it is of
-second order for every kernel that is integrable.  Values W(kh) beside an average at the origin are not: the error is
-of order h^(d−s) for W = r^(−s), and of order h for ln|x| (Navot 1961: the value at 0 would have to be ln(h/2π)).
+second order for every kernel that is integrable, and the energy of a uniform state on a circle is ½∫W M²/L always.
+Values W(kh) are not: the error is of order h where W jumps, of order h^(d−s) for W = r^(−s) beside an average at the
+origin, and of order h for ln|x| (Navot 1961: the value at 0 would have to be ln(h/2π)).
 
 At the origin: Duffy's transformation (1982, DOI 10.1137/0719090) and tanh-sinh quadrature (Takahasi, Mori 1974,
 DOI 10.2977/prims/1195192451).  Elsewhere: Gauss–Legendre, with the more points the nearer the origin, from 16 an axis
@@ -13,6 +14,9 @@ split there on uniform grids, where a kernel such as |x| or the shortest displac
 
 Measured for log r, r and r^-½, relative to the largest value near the origin: 1e-12 and better on squares, 1e-11 on
 rectangles of 1 : 5.
+
+Cells that hold a suspect displacement (`kernel_roughness`), and those beside the origin of such a kernel, are
+integrated adaptively (`cell_quadrature`), and all others with 6 points an axis or more.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array
+from .cell_quadrature import adaptive_averages, distinct_averages
+from .kernel_roughness import Places, widened
 
 Kernel = Callable[..., Array]
 Rule = tuple[Array, Array]
@@ -36,23 +42,35 @@ PAIR_BANDS = ((np.inf, 2), (8, 6), (2, 16))
 SPLIT_POINTS = 10
 PANELS = 16
 """Most panels along the long side of an oblong cell."""
+ROUGH_POINTS = 6
+"""Least number of points an axis for kernels that jump somewhere: they need not be smoother far from the origin."""
+ROUGH_PAIR_POINTS = (6, 3)
+"""The same for pairs, in 1D and in 2D."""
 BLOCK = 1 << 18
 """Kernel values held at once."""
 
 
 def lag_averages(
-    kernel: Kernel, lags: Sequence[Array], widths: tuple[float, ...], periods: Sequence[float | None]
+    kernel: Kernel,
+    lags: Sequence[Array],
+    widths: tuple[float, ...],
+    periods: Sequence[float | None],
+    suspect: Array | None = None,
 ) -> Array:
     """W̄ on all lags of a uniform grid.
 
     lags : per axis, x first, the multiples of the cell's width from −n to n.   periods : None without one.
-    Returns an array (2n+1,) or (2ny+1, 2nx+1).  One half is evaluated, the other is W(−x) = W(x).
+    suspect : on the lags ≥ 0 of the last axis, where W need not be smooth, apart from the origin; None for nowhere.
+    Returns an array (2n+1,) or (2ny+1, 2nx+1).  One half is evaluated, the other is W(−x) = W(x).  NaN where W is not
+    a number in a part of the cell, infinite where its integral diverges.
     """
     half = [*lags[:-1], lags[-1][len(lags[-1]) // 2 :]]
     values = np.empty([len(lag) for lag in reversed(half)])
+    rough = suspect is not None and bool(np.any(suspect))
     for radius, points in BANDS:
+        points = max(points, ROUGH_POINTS) if rough else points
         box = [np.flatnonzero(np.abs(lag) <= radius * max(widths)) for lag in half]
-        panels = _panels(widths) if points == BANDS[-1][1] else (1,) * len(widths)
+        panels = _panels(widths) if radius == BANDS[-1][0] else (1,) * len(widths)
         rules = [_rule(points, n) for n in panels]
         values[np.ix_(*reversed(box))] = _box_averages(kernel, half, box, widths, periods, rules)
     rules = [_rule(SPLIT_POINTS, 2 * n) for n in _panels(widths)]
@@ -63,16 +81,32 @@ def lag_averages(
         box = [np.arange(len(other)) for other in half]
         box[k] = np.flatnonzero(split)
         values[np.ix_(*reversed(box))] = _box_averages(kernel, half, box, widths, periods, rules)
-    values[(0,) if len(lags) == 1 else (0, len(lags[0]) // 2)] = cell_average(kernel, widths)
+    origin = (0,) if len(lags) == 1 else (0, len(lags[0]) // 2)
+    values[origin] = central_average(kernel, widths)
+    if suspect is not None and rough:
+        mend = widened(suspect) | _near(half, widths)
+        mend[origin] = False
+        index = np.nonzero(mend)
+        shifts = [lag[i] for lag, i in zip(half, reversed(index), strict=True)]
+        values[index] = adaptive_averages(kernel, shifts, [np.full(len(index[0]), h) for h in widths], periods)
     return np.concatenate([np.flip(values)[:-1], values])
 
 
 def pair_averages(
-    kernel: Kernel, centers: Sequence[Array], widths: Sequence[Array], periods: Sequence[float | None]
+    kernel: Kernel,
+    centers: Sequence[Array],
+    widths: Sequence[Array],
+    periods: Sequence[float | None],
+    suspect: Places | None = None,
 ) -> Array:
-    """Averages of W(x_i − y) over y in cell j, for all pairs of cells.
+    """Averages of W(x_i − y) over y in cell j, for all pairs of cells; on the line over x in cell i as well where W
+    is suspect.
 
-    centers, widths : per axis, x first, (N,) of all cells.   Returns (N, N); the diagonal is left to `cell_average`.
+    Only with both do the averages of a jump fit together along i and along j, where cells i and j differ in size.
+
+    centers, widths : per axis, x first, (N,) of all cells.   suspect : where W need not be smooth, apart from the
+    origin; None for nowhere.
+    Returns (N, N), as `lag_averages`; the diagonal is left to `cell_average` if W is not smooth at the origin.
     """
     size = len(centers[0])
     longest = np.max(widths, axis=0)
@@ -86,13 +120,46 @@ def pair_averages(
         shifts = [_shortest(c[first : first + rows, None] - c, p) for c, p in zip(centers, periods, strict=True)]
         distance = np.max(np.abs(shifts), axis=0) / longest
         for radius, points in PAIR_BANDS:
-            last = points == PAIR_BANDS[-1][1]
+            last = radius == PAIR_BANDS[-1][0]
+            if suspect is not None:
+                points = max(points, ROUGH_PAIR_POINTS[len(widths) - 1])
             for n, counts in enumerate(kinds if last else single):
                 near = (distance <= radius) & ((np.ravel(kind) == n) | (not last))
                 i, j = np.nonzero(near)
                 rules = [_rule(points, count) for count in counts]
                 block[i, j] = _averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods, rules)
+        if suspect is not None and len(widths) == 2:
+            i, j = np.nonzero(suspect.meet(shifts, [w[None, :] for w in widths]))
+            block[i, j] = distinct_averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods)
+        elif suspect is not None:
+            (shift,), (width,) = shifts, widths
+            i, j = np.nonzero(suspect.meet(shifts, [width[first : first + rows, None] + width]))
+            upper = first + i <= j
+            k, m = i[upper], j[upper]
+            block[k, m] = adaptive_averages(kernel, [shift[k, m]], [width[first + k]], periods, [width[m]])
+            k, m = i[~upper], j[~upper]  # those of earlier rows, or of this block
+            block[k, m] = result[m, first + k]
     return result
+
+
+def central_average(kernel: Kernel, widths: tuple[float, ...], depth: int = 12) -> float:
+    """`cell_average` of a kernel that may jump, or have kinks, elsewhere in the cell.
+
+    The cell about the origin of half the size is cut out of it, until the average of the cell is that of its parts.
+    """
+    whole = cell_average(kernel, widths)
+    places = np.array([-0.375, -0.125, 0.125, 0.375])
+    parts = np.stack(np.meshgrid(*[places] * len(widths)), axis=-1).reshape(-1, len(widths))
+    ring = parts[np.max(np.abs(parts), axis=1) > 0.25]
+    count, period = len(ring), [None] * len(widths)
+    shifts, sides = [ring[:, k] * h for k, h in enumerate(widths)], [np.full(count, h / 4) for h in widths]
+    around = float(np.sum(adaptive_averages(kernel, shifts, sides, period))) / len(parts)
+    half, share = tuple(0.5 * h for h in widths), 0.5 ** len(widths)
+    inner = cell_average(kernel, half)
+    if depth and abs(whole - (around + share * inner)) > 1e-11 * abs(whole):
+        inner = central_average(kernel, half, depth - 1)
+        return around + share * inner
+    return whole
 
 
 def cell_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
@@ -181,6 +248,12 @@ def _averages(
         with np.errstate(all="ignore"):
             total += weight * np.asarray(kernel(**coords), dtype=float)
     return total
+
+
+def _near(lags: Sequence[Array], widths: tuple[float, ...]) -> Array:
+    """The lags so close to the origin that what W does there may hide a jump."""
+    near = [np.abs(lag) < 2.5 * h for lag, h in zip(lags, widths, strict=True)]
+    return near[0] if len(near) == 1 else near[1][:, None] & near[0]
 
 
 def _panels(widths: tuple[float, ...]) -> tuple[int, ...]:
