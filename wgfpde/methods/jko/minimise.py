@@ -14,7 +14,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
 from ...transport.benamou_brenier.operators import Staggering
-from .convex import ConvexStep, level_of
+from .convex import ConvexStep
 from .drive import Driven, solve_driven
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .secant import restrain
@@ -109,13 +109,13 @@ class Minimiser:
 
         def convex(potential: Array, last: Solution | None, tolerance: float) -> Solution:
             self._newton.tolerance = tolerance
-            level = level_of(potential)
+            level = float(potential.min())
             step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
             before = warm.get("phi") if last is None else last.phi
             solution = self._newton.solve(step, None if before is None else before + tau * level)
             spent[0] += solution.iterations
             spent[1] += solution.linear
-            return solution.lifted(tau * level, step.mass) if level else solution
+            return solution.lifted(tau * level, step.mass)
 
         driven = self._driven(rho0, tau, warm, convex, lambda s: (s.certificate.rho, s.certificate.scale))
         solution, proof = driven.solution, driven.solution.certificate
@@ -132,20 +132,18 @@ class Minimiser:
         from ...transport.benamou_brenier.pdhg import PdhgResult, solve_step
 
         spent = [0]
-        limit = self.max_iterations or MAX_PDHG_ITERATIONS
+        limit, mass = self.max_iterations or MAX_PDHG_ITERATIONS, float(np.sum(self.stagger.volume * rho0))
 
         def convex(potential: Array, last: PdhgResult | None, tolerance: float) -> PdhgResult:
+            level = float(potential.min())
             result = solve_step(
-                self.flow.grid, rho0, self.flow.internal, potential, tau, self.inner_steps, tolerance, limit,
-                self.congestion, last, self.threads,
+                self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
+                self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
             )  # fmt: skip
             spent[0] += result.iterations
-            return result
+            return result.lifted(tau * level, mass)
 
-        def end(result: PdhgResult) -> tuple[Array, float]:
-            return result.rho, max((result.primal - result.dual) / result.gap, 0.0) if result.gap else 0.0
-
-        driven = self._driven(rho0, tau, warm, convex, end)
+        driven = self._driven(rho0, tau, warm, convex, lambda result: (result.rho, result.scale))
         result = driven.solution
         numbers = {
             "iterations": spent[0], "linear": 0, "outer": driven.evaluations, "repaired": 0,

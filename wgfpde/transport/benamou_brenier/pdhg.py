@@ -37,7 +37,7 @@ References: Chambolle, Pock (2011), DOI 10.1007/s10851-010-0251-1; Condat (2013)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -71,7 +71,8 @@ class PdhgResult:
 
     rho : (ny, nx) end density, = path[-1].   path : (N+1, ny, nx).   momentum_x, momentum_y : (N, ny, nx) on faces.
     phi : (N, ny, nx) dual potential.   iterations : on the finest grid.   cascade : per level, coarse to fine.
-    primal, dual, transport : P, D and ½W₂² of the path.   gap : (P − D)/(transport + τ(|E_int| + |E_V|)).
+    primal, dual, transport : P, D and ½W₂² of the path.   gap : (P − D)/scale, see
+    `gap_scale`.
     continuity : end density prescribed: ‖ρ_N − ρ₁‖₁/mass; else 0, since the path is made from the momentum.
     hamilton_jacobi : (Σ_k<N ⟨ρ_k, |s_k|⟩ + ⟨ρ_N, |τE'(ρ_N) + φ_N − k(φ_N)/N − λ|⟩) over the same scale as the gap.
     """
@@ -89,6 +90,12 @@ class PdhgResult:
     transport: float
     gap: float
     cascade: tuple[int, ...] = ()
+    scale: float = math.nan
+
+    def lifted(self, height: float, mass: float) -> PdhgResult:
+        """The result of the same step with a τV that is higher by a constant."""
+        energy = height * mass
+        return replace(self, phi=self.phi - height, primal=self.primal + energy, dual=self.dual + energy)
 
     def __repr__(self) -> str:
         numbers = f"transport={self.transport:.6g}, gap={self.gap:.3g}, iterations={self.iterations}"
@@ -185,6 +192,7 @@ def _solve(
     return PdhgResult(
         proof.path[-1], proof.path, proof.momentum[0], proof.momentum[1], proof.phi, counts[-1], proof.mismatch,
         proof.hamilton_jacobi, proof.primal, proof.dual, proof.transport, proof.gap, tuple(counts),
+        proof.scale,
     )  # fmt: skip
 
 
@@ -273,14 +281,18 @@ class Iteration:
                 self._scale()
 
     def _dual_of(self, phi: Array) -> Array:
-        """y from φ: b = ∇φ, a = −½b², and z that balances them."""
+        """y from φ: b = ∇φ, a = −½b², and z that balances them, at the end with the multiplier of the mass.
+
+        Without that z would be off by N τU'(ρ̄), which for the entropy is any number, by the unit of length.
+        """
         steps, y, rate = self.problem.steps, np.zeros((5, *phi.shape)), np.empty_like(phi)
         y[1] = (np.roll(phi, -1, axis=2) - phi) * self.faces.ax
         y[3] = (np.roll(phi, -1, axis=1) - phi) * self.faces.ay[:, None]
         y[0::2][:2] = -0.5 * y[1::2] ** 2
         hamiltonian(phi, self.faces.ax, self.faces.ay, 1.0, rate)
         y[4, :-1] = np.minimum(rate[:-1] + rate[1:] - steps * (phi[:-1] - phi[1:]), 0.0)
-        y[4, -1] = rate[-1] - steps * phi[-1]
+        last = rate[-1] / steps - phi[-1]
+        y[4, -1] = steps * (last + self.problem.end.bound(last, self.problem.mass)[1])
         return y
 
 
