@@ -28,7 +28,7 @@ from ..table_keys import (
 if TYPE_CHECKING:
     from ...store import Run
 
-TOLERANCES = {"newton": 1e-8, "pdhg": 1e-4}
+TOLERANCES = {"newton": 1e-8, "pdhg": 1e-6}
 """Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
 GAP_FLOORS = {"newton": 1e-12, "pdhg": FIRST_ORDER_FLOOR}
 """Smallest gaps that may be asked for."""
