@@ -37,6 +37,7 @@ from ...energy.energy import Internal
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...linear.threads import share
+from ...linear.transforms import Cosine
 from .operators import Staggering
 from .pdhg_cascade import Guess, Problem, at_rest, carried
 from .pdhg_certificate import Proof, Prover, hamiltonian
@@ -161,6 +162,7 @@ def _start(grid: Grid, rho0: Array, inner_steps: int) -> tuple[float, Array]:
 def _solve(
     problem: Problem, tolerance: float, max_iterations: int, warm: PdhgResult | None, threads: int
 ) -> PdhgResult:
+    Cosine.check(problem.grid)
     if (rest := _at_rest(problem, tolerance)) is not None:
         return rest
     levels: list[Problem] = [problem]
