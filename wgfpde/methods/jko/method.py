@@ -36,7 +36,7 @@ COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-4}
 """A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
 CONGESTION_MARGIN = 1e-9
 """How far, relative, a density may exceed the bound of `congestion`."""
-WORK_ARRAYS, PATH_ARRAYS = {"newton": 50, "pdhg": 15}, 25
+WORK_ARRAYS, PATH_ARRAYS = {"newton": 50, "pdhg": 15}, 33
 """Arrays of the grid's size held at once, and what pdhg holds for each inner step."""
 
 

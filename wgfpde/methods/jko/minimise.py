@@ -26,9 +26,7 @@ ENERGY_NOISE = 1e-13
 """Relative rounding of the energies that a violation of the energy law must exceed."""
 TIGHTER = 1e-2
 """Share of the tolerance that is sought where a step within its gap would raise the energy."""
-NOT_MOVED = (
-    "nothing was moved, as E falls by less than the gap of a step; if that lasts away from rest, take a smaller tolerance"
-)
+NOT_MOVED = "nothing was moved, as E falls by less than the gap of a step; if that lasts away from rest, take a smaller tolerance"
 
 
 @dataclass(frozen=True)

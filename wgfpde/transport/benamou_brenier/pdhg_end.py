@@ -74,9 +74,7 @@ class End:
 
     def scale(self, faces: Staggering, rho: Array, transport: float) -> float:
         """What the gap of a path to this density is relative to; see `gap_scale`."""
-        return scale_of_gap(
-            faces, rho, None if self.code == FIXED else self.v, (self.code, self.c, self.m), transport
-        )
+        return scale_of_gap(faces, rho, None if self.code == FIXED else self.v, (self.code, self.c, self.m), transport)
 
     def bound(self, q: Array, mass: float, lam: float | None = None) -> tuple[float, float]:
         """(lower bound of min F(ρ) − ⟨q, ρ⟩ over densities of this mass, its λ); lam: one to take as it is."""

@@ -13,10 +13,11 @@ go is then gone in about as many iterations by both, in each block, and nothing 
 keep Δx small, and so themselves large: where the gap no longer falls they start again from the first.  The looks become
 rarer like a geometric series, and with them the changes.
 
-Measured on 400 random steps with 1 to 4 inner steps (1D and 2D, m = 1, 1.5, 2, 3 and no internal energy, rough densities,
-vacuum, steep and noisy potentials, W; at most 20000 iterations): MEASURED
-One factor for all three blocks took twice the iterations.  Averages with restarts on top saved a tenth of them, each a
-third dearer.
+Measured on 400 random steps with 1 to 4 inner steps (1D and 2D, m = 1, 1.5, 2, 3 and no internal energy, rough
+densities, vacuum, steep and noisy potentials, W; at most 20000 iterations): 1 is refused at a gap of 1e-4 and 2 at
+1e-6, the medians are 73 and 178 iterations; with the first sizes throughout 37 are refused at 1e-4, and the median is
+148.  One factor for all three blocks took twice the iterations.  Averages with restarts on top saved a tenth of them,
+each a third dearer.
 
 Reference: Applegate, Díaz, Hinder, Lu, Lubin, O'Donoghue, Schudy (2021), arXiv 2106.04756 (the primal weight of PDLP).
 """
