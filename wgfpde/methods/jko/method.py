@@ -162,9 +162,10 @@ def _arrays(table: JkoTable, dim: int) -> int:
 def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     """E(tₖ₊₁) + Σ ½W₂²/τ ≤ E(tₖ) + ε', gap ≤ tolerance, W-residual ≤ tolerance.
 
-    The sum is over the steps between two snapshots: staying at ρⁿ has the value τE(ρⁿ), and a step that would lie higher
-    stays.  An extrapolated step is no minimiser: only its energy is judged.  Where `congestion` bounds the density, the energy of a denser state is infinite: a start above the bound is
-    left out, and the density of all others is judged.
+    The sum is over the steps between two snapshots: staying at ρⁿ has the value τE(ρⁿ), and a step that would lie
+    higher stays.  An extrapolated step is no minimiser: only its energy is judged.  Where `congestion` bounds the
+    density, the energy of a denser state is infinite: a start above the bound is left out, and the density of all
+    others is judged.
     """
     bound = solver.get("congestion")
     first = 0 if bound is None else int(run.diagnostics["max"][0] > bound * (1 + CONGESTION_MARGIN))

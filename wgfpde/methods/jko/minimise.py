@@ -26,7 +26,10 @@ ENERGY_NOISE = 1e-13
 """Relative rounding of the energies that a violation of the energy law must exceed."""
 TIGHTER = 1e-2
 """Share of the tolerance that is sought where a step within its gap would raise the energy."""
-NOT_MOVED = "nothing was moved, as E falls by less than the gap of a step; if that lasts away from rest, take a smaller tolerance"
+NOT_MOVED = (
+    "nothing was moved, as E falls by less than the gap of a step; "
+    "if that lasts away from rest, take a smaller tolerance"
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Minimiser:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
 
         E + ½W₂²/τ at its end is not above E(rho0): where what was found is, by less than its gap, a gap of TIGHTER
-        times the tolerance is sought once, and where that is of no use rho0 is kept, which is then the better minimiser.
+        times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
         Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.
         """
         solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg

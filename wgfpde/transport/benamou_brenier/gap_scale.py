@@ -1,13 +1,13 @@
 """What the gap of a step is relative to: what it moves, and what its energies are that do not depend on units.
 
-    gap = (P − D)/scale,     scale = ½W₂² + τ ∫p(ρ) + ∫|v − v̄|ρ + HIGH ∫(v − min v)ρ,      p = ρU' − U,   v = τ(V + W∗ρ)
+    gap = (P − D)/scale,     scale = ½W₂² + τ∫p(ρ) + ∫|v − v̄|ρ + HIGH ∫(v − min v)ρ,     p = ρU' − U,  v = τ(V + W∗ρ)
 
-with v̄ the mean of v over ρ.  All terms are ≥ 0; they and P − D scale alike with the units of length, mass and energy, and
-no constant in V or W changes them.  |∫U| does not do: ∫ρ ln ρ depends on the unit of length, and is 0 in one of them.
-For the entropy ∫p = κM.
+with v̄ the mean of v over ρ.  All terms are ≥ 0; they and P − D scale alike with the units of length, mass and
+energy, and no constant in V or W changes them.  |∫U| does not do: ∫ρ ln ρ depends on the unit of length, and is 0 in
+one of them.  For the entropy ∫p = κM.
 
 Of V only its spread over the mass counts.  The range of V does not do: a wall of 1e8 κ that holds no mass would let any
-density pass.  How high the mass stands above the lowest place, reachable or not, counts by a thousandth: that much keeps
+density pass.  How high the mass stands above the lowest place, reachable or not, counts by a thousandth: that keeps
 the rounding of ∫vρ, 1e-16 of that height, below every gap that may be asked for, where mass stands on a plateau.
 
 Where nothing moves and no energy varies the scale is that of moving all mass by STILL of a cell.

@@ -42,7 +42,7 @@ from .operators import Staggering
 from .pdhg_cascade import Guess, Problem, at_rest, carried
 from .pdhg_certificate import Proof, Prover, hamiltonian
 from .pdhg_end import End
-from .pdhg_steps import DualSteps, first_steps, way
+from .pdhg_steps import DualSteps, first_speed, first_steps, typical, way
 from .projection import Continuity
 from .proximal import FIXED, kinetic_update, terminal_update
 
@@ -166,7 +166,7 @@ def _solve(
     if (rest := _at_rest(problem, tolerance)) is not None:
         return rest
     levels: list[Problem] = [problem]
-    guess, rho0, speed = at_rest(problem), problem.rho0, _first_speed(problem)
+    guess, rho0, speed = at_rest(problem), problem.rho0, first_speed(problem)
     if warm is not None:
         momentum = np.stack([warm.momentum_x, warm.momentum_y])
         guess, rho0 = Guess(warm.path[1:], momentum, warm.phi), warm.path[0]
@@ -178,7 +178,7 @@ def _solve(
     counts = []
     for level in reversed(levels):
         start = carried(guess, rho0, level)
-        density = _typical(np.concatenate([level.rho0[None], start.rho]))
+        density = typical(np.concatenate([level.rho0[None], start.rho]))
         iteration = Iteration(level, start, first_steps(level, speed, density), tolerance, threads)
         proof = iteration.run(max_iterations if level is problem else min(max_iterations, COARSE_ITERATIONS))
         guess, rho0, speed = iteration.guess, level.rho0, 2.0 * proof.transport / level.mass or speed
@@ -189,7 +189,7 @@ def _solve(
 
 
 def _at_rest(problem: Problem, tolerance: float) -> PdhgResult | None:
-    """The step that moves nothing, where that is proved far below the tolerance: a state at rest stays to the last bit."""
+    """The step that moves nothing, where that is proved far below the tolerance: a state at rest stays exactly."""
     if problem.end.code == FIXED:
         return None
     guess = at_rest(problem)
@@ -288,31 +288,6 @@ class Iteration:
         last = rate[-1] / steps - phi[-1]
         y[4, -1] = steps * (last + self.problem.end.bound(last, self.problem.mass)[1])
         return y
-
-
-def _first_speed(problem: Problem) -> float:
-    """A guess of v²: for a step, 2(F(ρ_0) − min F)/M bounds it; for transport, means and widths give a lower bound."""
-    end, mass = problem.end, problem.mass
-    if end.code != FIXED:
-        start = np.minimum(problem.rho0, end.cap)
-        found = 2.0 * (sum(end.value(start)) - end.bound(np.zeros_like(start), mass)[0]) / mass
-    else:
-        found = 0.0
-        for axis, place in zip(problem.grid.axes, (1, 0), strict=False):
-            moments = []
-            for rho in (problem.rho0, end.v):
-                weights = rho.sum(axis=1 - place) / rho.sum()
-                mean = float(weights @ axis.centers)
-                moments.append((mean, math.sqrt(float(weights @ (axis.centers - mean) ** 2))))
-            found += (moments[0][0] - moments[1][0]) ** 2 + (moments[0][1] - moments[1][1]) ** 2
-    smallest = 1e-4 * max(axis.length / axis.size for axis in problem.grid.axes) ** 2
-    return found if math.isfinite(found) and found > smallest else smallest
-
-
-def _typical(path: Array) -> float:
-    """Geometric mean over time of ∫ρ²/∫ρ, the density that mass meets."""
-    squares = np.einsum("kji,kji->k", path, path) / np.maximum(np.abs(path.sum(axis=(1, 2))), np.finfo(float).tiny)
-    return float(np.exp(np.log(squares).mean()))
 
 
 def _enough(proof: Proof, tolerance: float, problem: Problem) -> bool:

@@ -4,7 +4,7 @@ At first, with the mean density ρ̄, the mean squared velocity v² and the size
 
     s_m = 5/ρ̄,    s_θ = v² s_m,    s_end = 125 N τκm ρ̄^{m−2};
 
-125 is large because the thin tails converge last; it is 5 where m ≥ 2 has none.  Then, at every look at the certificate,
+125 is large because the thin tails converge last; it is 5 where m ≥ 2 has none.  Then, at each look at the certificate,
 
     s_j = ‖Δy_j‖/‖K_jΔx‖,      at most a factor of CHANGE at once,
 
@@ -32,6 +32,7 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...grid import Array
 from .pdhg_cascade import Problem
+from .proximal import FIXED
 
 MOMENTUM, FREE, TAIL, FRONT, BARE = 5.0, 1.5, 125.0, 5.0, 1.5
 """In units of the problem: s_m with and without internal energy; s_end with thin tails, with a front, and without
@@ -63,6 +64,31 @@ def first_steps(problem: Problem, speed: float, density: float) -> DualSteps:
     bend = end.c * end.m * density ** (end.m - 1.0) if end.diffuses else speed
     share = (TAIL if end.m < 2 else FRONT) if end.diffuses else BARE
     return DualSteps(speed * momentum, momentum, share * bend / density)
+
+
+def first_speed(problem: Problem) -> float:
+    """A guess of v²: for a step, 2(F(ρ_0) − min F)/M bounds it; for transport, means and widths give a lower bound."""
+    end, mass = problem.end, problem.mass
+    if end.code != FIXED:
+        start = np.minimum(problem.rho0, end.cap)
+        found = 2.0 * (sum(end.value(start)) - end.bound(np.zeros_like(start), mass)[0]) / mass
+    else:
+        found = 0.0
+        for axis, place in zip(problem.grid.axes, (1, 0), strict=False):
+            moments = []
+            for rho in (problem.rho0, end.v):
+                weights = rho.sum(axis=1 - place) / rho.sum()
+                mean = float(weights @ axis.centers)
+                moments.append((mean, math.sqrt(float(weights @ (axis.centers - mean) ** 2))))
+            found += (moments[0][0] - moments[1][0]) ** 2 + (moments[0][1] - moments[1][1]) ** 2
+    smallest = 1e-4 * max(axis.length / axis.size for axis in problem.grid.axes) ** 2
+    return found if math.isfinite(found) and found > smallest else smallest
+
+
+def typical(path: Array) -> float:
+    """Geometric mean over time of ∫ρ²/∫ρ, the density that mass meets."""
+    squares = np.einsum("kji,kji->k", path, path) / np.maximum(np.abs(path.sum(axis=(1, 2))), np.finfo(float).tiny)
+    return float(np.exp(np.log(squares).mean()))
 
 
 def way(x: Array, y: Array, x_before: Array, y_before: Array, walls: tuple[bool, bool], steps: int) -> Array:
