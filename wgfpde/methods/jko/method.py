@@ -32,7 +32,7 @@ TOLERANCES = {"newton": 1e-8, "pdhg": 1e-6}
 """Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
 GAP_FLOORS = {"newton": 1e-12, "pdhg": FIRST_ORDER_FLOOR}
 """Smallest gaps that may be asked for."""
-COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-4}
+COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-6}
 """A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
 CONGESTION_MARGIN = 1e-9
 """How far, relative, a density may exceed the bound of `congestion`."""
