@@ -1,6 +1,7 @@
 """A step is the same in all units, and the default gap gives moments to 1e-3."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.method import TOLERANCES
+from wgfpde.methods.jko.minimise import Minimiser, Step
 from wgfpde.methods.jko.stepper import Jko
 
 
@@ -161,3 +163,24 @@ def test_the_first_order_method_at_second_order(inner):
         assert flow.value(ends[n]) < flow.value(rho)
     coarse, fine = (flow.integral(np.abs(ends[n] - ends[16])) for n in (2, 4))
     assert coarse > 3 * fine
+
+
+def test_what_rises_within_its_gap_stays(monkeypatch):
+    """A minimiser that lands uphill, with a gap that allows it: ρ⁰ is kept, its value and gap are those of ρ⁰."""
+    grid = Grid([-4.0], [4.0], [32])
+    flow = Flow(grid, Energy(Internal("entropy"), lambda x: x**2 / 2))
+    rho = (flow.gibbs() * (1 + 0.1 * np.sin(grid.x.centers))).reshape(1, -1)
+    minimiser, tau = Minimiser(flow, "newton", 1, 0.1, None, None, 1), 0.02
+    good = minimiser.solve(rho, tau, {})
+    up = 2 * rho - good.rho
+    primal = good.numbers["transport"] + tau * flow.value(up.ravel())
+    scale = 1.0 * tau
+    numbers = good.numbers | {"primal": primal, "gap": (primal - good.numbers["dual"]) / scale}
+    bad = Step(good.fields | {"rho": up}, good.flux_x, good.flux_y, numbers)
+    monkeypatch.setattr(minimiser, "_by_newton", lambda *_: replace(bad, numbers=dict(numbers)))
+    kept = minimiser.solve(rho, tau, {})
+    np.testing.assert_array_equal(kept.rho, rho)
+    assert "nothing was moved" in kept.note and kept.numbers["transport"] == 0.0
+    value = tau * flow.value(rho.ravel())
+    assert kept.numbers["primal"] == pytest.approx(value, rel=1e-12)
+    assert kept.numbers["gap"] == pytest.approx((value - good.numbers["dual"]) / scale, rel=1e-6)
