@@ -105,7 +105,7 @@ def test_defaults_of_jko(write, tau, every):
     case = load(write(), [f"solver={{method='jko', tau={tau!r}}}"])
     assert case.output.every == pytest.approx(every, rel=1e-15)
     assert case.solver.tolerance == 1e-8 and case.solver.algorithm == "newton" and case.solver.scheme == "jko"
-    assert load(case.path, [f"solver={{method='jko', tau={tau!r}, algorithm='pdhg'}}"]).solver.tolerance == 1e-4
+    assert load(case.path, [f"solver={{method='jko', tau={tau!r}, algorithm='pdhg'}}"]).solver.tolerance == 1e-6
 
 
 def test_steps_may_be_short_of_a_time_by_rounding(write):

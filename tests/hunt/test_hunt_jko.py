@@ -223,10 +223,14 @@ def written_out(flow, rho0, end, tau, phi):
     else:
         dual = -np.sum(volume * conjugate(flow.internal, tau, y)) - np.sum(volume * a * (p + speeds))
     energies = np.sum(volume * inner), Wide(tau) * np.sum(volume * v * b)
+    height, m = Wide(tau) * (v - np.min(v)), Wide(flow.internal.m)
+    pressure = {"entropy": c * b, "power": c * np.where(b > 0, filled**m, 0), "none": 0 * b}[flow.internal.kind]
+    mean = np.sum(volume * height * b) / np.sum(volume * b)
+    scale = transport + np.sum(volume * (pressure + np.abs(height - mean) * b + height * b / 1000))
     size = transport + np.sum(volume * (np.abs(inner) + Wide(tau) * np.abs(v) * b + a * (np.abs(p) + speeds)))
     if flow.internal.kind == "entropy":
         size += c * np.sum(volume * b)
-    return transport + sum(energies), dual, transport + abs(energies[0]) + abs(energies[1]), size, transport
+    return transport + sum(energies), dual, scale, size, transport
 
 
 @HUNT

@@ -1,4 +1,4 @@
-"""Bounds on runs by hand: which rise is judged, with which slack, and which steps belong to which snapshots."""
+"""Bounds on runs by hand: which rise is judged, and which steps belong to which snapshots."""
 
 from types import SimpleNamespace
 
@@ -16,25 +16,37 @@ class Made(SimpleNamespace):
 
 
 def of_energies(*energy):
-    return Made(diagnostics={"energy": np.array(energy), "mass": np.ones(len(energy))})
+    return Made(diagnostics={"energy": np.array(energy), "mass": np.ones(len(energy))}, attributes={})
 
 
-def test_the_rise_that_exceeds_its_slack_most_is_judged():
-    """Not the largest rise: that one had room."""
-    found = largest_rise("", "", np.array([0.5, 0.3]), np.array([1.0, 0.1]), of_energies(0.0, 0.5, 0.8))
-    assert (found["measured"], found["bound"], found["kept"]) == (0.3, pytest.approx(0.1, rel=1e-10), False)
+def test_the_largest_rise_is_judged():
+    found = largest_rise("", "", np.array([0.5, 0.3]), of_energies(0.0, 0.5, 0.8))
+    assert (found["measured"], found["kept"]) == (0.5, False)
 
 
-def test_rises_before_the_first_snapshot_are_left_out_with_their_slack():
-    energy, slack = (0.0, 5.0, 5.3, 5.3), np.array([9.0, 0.1, 0.0])
-    assert not energy_rise(of_energies(*energy), 1, slack)["kept"]
-    assert not energy_rise(of_energies(*energy))["kept"]
+def test_rises_before_the_first_snapshot_are_left_out():
+    energy = (0.0, 5.0, 5.0, 5.3)
+    assert not energy_rise(of_energies(*energy), 1)["kept"]
     found = energy_rise(of_energies(*energy[:2]), 1)
     assert found["kept"] and found["measured"] == 0.0
 
 
-def test_rounding_is_that_of_the_largest_energy_and_the_mass():
-    assert energy_rise(of_energies(-4.0, -4.0))["bound"] == 5e-12
+@pytest.mark.parametrize("unit", [1.0, 1e-20, 1e20])
+def test_rounding_is_that_of_the_energies_in_any_unit(unit):
+    """A rise by 1e-11 of the energy is broken in all of them: a mass of 1 is no energy."""
+    run = of_energies(-4.0 * unit, -4.0 * unit * (1 - 1e-11))
+    assert energy_rise(run)["bound"] == pytest.approx(4e-12 * unit, rel=1e-9, abs=0) and not energy_rise(run)["kept"]
+    run.attributes["kappa"] = 2.0 * unit
+    assert energy_rise(run)["bound"] == pytest.approx(6e-12 * unit, rel=1e-9, abs=0)
+
+
+def test_a_rise_is_judged_by_the_energies_beside_it():
+    """ρ^100 starts at 1e28 and ends at 1: a rise by 1e-9 at the end is no rounding, and the lesser one before is."""
+    found = energy_rise(of_energies(1e28, 1e28 * (1 + 1e-15), 3.0, 1.0, 1.0 + 1e-9))
+    assert not found["kept"] and found["measured"] == pytest.approx(1e-9, rel=1e-6, abs=0)
+    assert found["bound"] == pytest.approx(1e-12, rel=1e-6, abs=0)
+    assert energy_rise(of_energies(1e28, 1e28 * (1 + 1e-15), 3.0, 1.0))["kept"]
+    assert not energy_rise(of_energies(1.0, np.nan, 0.5))["kept"]
 
 
 def test_steps_are_summed_up_to_the_snapshot_that_they_land_on():

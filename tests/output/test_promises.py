@@ -66,7 +66,7 @@ def test_promises_kept():
     assert promises.verdicts(record) == [
         "mass drift  0  (kept: ≤ 1e-12)",
         "min density 0  (kept: ≥ 0)",
-        "energy rise -1  (kept: ≤ 5e-12)",
+        "energy rise -1  (kept: ≤ 4e-12)",
     ]
 
 
@@ -75,7 +75,7 @@ def test_promises_kept():
     [
         ("mass drift", {"mass": [2.0, 2.5, 2.0]}, "mass drift  0.25  (BROKEN: ≤ 1e-12)"),
         ("min density", {"min": [0.5, -1e-20, 0.5]}, "min density -1e-20  (BROKEN: ≥ 0)"),
-        ("energy rise", {"energy": [3.0, 2.0, 2.5]}, "energy rise 0.5  (BROKEN: ≤ 5e-12)"),
+        ("energy rise", {"energy": [3.0, 2.0, 2.5]}, "energy rise 0.5  (BROKEN: ≤ 4e-12)"),
         ("mass drift", {"mass": [2.0, float("nan"), 2.0]}, "mass drift  nan  (BROKEN: ≤ 1e-12)"),
     ],
 )
@@ -88,8 +88,8 @@ def test_one_promise_broken(name, diagnostics, line):
 def test_promises_of_jko_kept():
     lines = promises.verdicts(promises.record_of(made_up(solver=JKO, steps=STEPS)))
     assert lines[2:] == [
-        "energy rise -1  (kept: ≤ 1e-08)",
-        "E+T/τ rise  -0.5  (kept: ≤ 1e-08)",
+        "energy rise -1  (kept: ≤ 4e-12)",
+        "E+T/τ rise  -0.5  (kept: ≤ 6e-12)",
         "duality gap 1e-08  (kept: ≤ 1e-06)",
     ]
 
@@ -99,7 +99,7 @@ def test_promises_of_jko_kept():
     [
         ({"gap": [1e-9, 2e-6]}, "duality gap 2e-06  (BROKEN: ≤ 1e-06)"),
         ({"gap": [np.nan, 1e-9]}, "duality gap nan  (BROKEN: ≤ 1e-06)"),
-        ({"transport": [0.05, 0.11]}, "E+T/τ rise  0.1  (BROKEN: ≤ 1e-08)"),
+        ({"transport": [0.05, 0.11]}, "E+T/τ rise  0.1  (BROKEN: ≤ 4e-12)"),
     ],
 )
 def test_promises_of_jko_broken(change, line):
@@ -108,22 +108,18 @@ def test_promises_of_jko_broken(change, line):
     assert len([p for p in record["promises"] if not p["kept"]]) == 1
 
 
-def test_the_gap_is_the_slack_of_the_energy_law():
-    """The second step may rise by what it missed of its minimum, (primal − dual)/τ = 0.2, and no further."""
-    steps = STEPS | {"dual": [0.31, 0.2], "transport": [0.05, 0.1]}
-    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.19]))
+def test_the_gap_is_no_slack_of_the_energy_law():
+    """A step that would rise by less than its gap stays where it is: E + ½W₂²/τ is never above the E before."""
+    steps = STEPS | {"dual": [0.31, 0.2], "transport": [0.05, 0.1], "drive_residual": [1e-7, 1e-7]}
+    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.0 - 1e-9]))
     assert all(p["kept"] for p in record["promises"])
-    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.21]))
+    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.0 + 1e-9]))
     assert [p["name"] for p in record["promises"] if not p["kept"]] == ["E+T/τ rise"]
 
 
-def test_the_residual_of_the_interaction_is_judged_and_is_slack():
-    """1e-3 of |E_int| + |E_V| + |E_W| + ½W₂²/τ = 3.5 in each step."""
-    steps = STEPS | {"drive_residual": [1e-7, 1e-3], "transport": [0.05, 0.1]}
-    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.0039]))
+def test_the_residual_of_the_interaction_is_judged():
+    record = promises.record_of(made_up(solver=JKO, steps=STEPS | {"drive_residual": [1e-7, 1e-3]}))
     assert [p["name"] for p in record["promises"] if not p["kept"]] == ["W residual"]
-    record = promises.record_of(made_up(solver=JKO, steps=steps, energy=[3.0, 2.0, 1.0041]))
-    assert [p["name"] for p in record["promises"] if not p["kept"]] == ["E+T/τ rise", "W residual"]
 
 
 def test_steps_are_summed_between_snapshots():
@@ -135,20 +131,6 @@ def test_steps_are_summed_between_snapshots():
     record = promises.record_of(run)
     assert all(p["kept"] for p in record["promises"])
     assert [p["measured"] for p in record["promises"] if p["name"] == "E+T/τ rise"] == [pytest.approx(0.0)]
-
-
-def test_a_dual_above_its_primal_takes_no_slack_away():
-    """Which it is by rounding: the law then holds as it stands."""
-    record = promises.record_of(made_up(solver=JKO, steps=STEPS | {"dual": [0.31 + 1e-3, 0.22 - 1e-9]}))
-    assert [p["bound"] for p in record["promises"][2:4]] == [5e-12, 5e-12]
-    assert all(p["kept"] for p in record["promises"])
-
-
-def test_the_interaction_counts_where_its_potential_was_frozen():
-    """1e-3 of |E_int| + |E_V| + |E_W| + ½W₂²/τ = 1 + 2 + 4 + 0.5."""
-    steps = STEPS | {"drive_residual": [1e-3, 1e-3], "dual": STEPS["primal"]}
-    record = promises.record_of(made_up(solver=JKO, steps=steps, energy_interaction=[0.0, -4.0, 0.0]))
-    assert record["promises"][2]["bound"] == pytest.approx(7.5e-3, rel=1e-8)
 
 
 @pytest.mark.parametrize(("excess", "kept"), [(5e-10, True), (2e-9, False)])

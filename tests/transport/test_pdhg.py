@@ -67,9 +67,9 @@ def primal_of(grid, result, internal, potential, tau):
 @pytest.mark.parametrize(("tau", "steps"), [(0.1, 1), (0.1, 8), (1.0, 4), (1e-4, 2)])
 def test_gaussian_step(tau, steps):
     grid, rho0, potential, exact = gaussian_step(48, tau)
-    result = solve_step(grid, rho0, ENTROPY, potential, tau, steps, 1e-4, 500)
+    result = solve_step(grid, rho0, ENTROPY, potential, tau, steps, 1e-6, 2000)
     paths_are_feasible(grid, rho0, result)
-    assert -1e-12 <= result.gap <= 1e-4
+    assert -1e-12 <= result.gap <= 1e-6
     transport, primal = primal_of(grid, result, ENTROPY, potential, tau)
     assert result.transport == pytest.approx(transport, rel=1e-10)
     assert result.primal == pytest.approx(primal, rel=1e-10)
@@ -81,7 +81,7 @@ def test_gaussian_step(tau, steps):
 def test_iterations_do_not_grow_with_the_grid():
     counts = [solve_step(*step[:2], ENTROPY, step[2], 1.0, 4, 1e-4, 500).iterations
               for step in (gaussian_step(n, 1.0) for n in (32, 64, 128))]  # fmt: skip
-    assert max(counts) <= 100
+    assert max(counts) <= 250
     assert counts[-1] <= 1.5 * counts[0]
 
 

@@ -47,7 +47,10 @@ UNSETTLED = {
 UNSETTLED_IN = {
     "crowd_motion_2d": {"entropy_gibbs": "takes the density through cells that are empty up to rounding"},
     "geodesic_2d": {"dissipation": "takes slopes of ln rho between cells that are empty up to rounding"},
-    "jko_aggregation_2d": {"mean_y": "0 by symmetry, up to what the iteration on W leaves"},
+    "jko_aggregation_2d": {
+        "mean_y": "0 by symmetry, up to what the iteration on W leaves",
+        "covariance_xy": "0 by symmetry, up to what the iteration on W leaves",
+    },
 }
 """The same for one case."""
 

@@ -24,7 +24,7 @@ class Report:
     outer : evaluations of W∗ρ.
     repaired : cells touched by the flux correction that keeps the step non-negative.
     rejected : attempts thrown away before this step was accepted.
-    gap : primal–dual gap of a JKO step, (primal − dual)/(transport + τ(|E_int| + |E_V| + |E_W|)).
+    gap : primal–dual gap of a JKO step, (primal − dual)/scale, see `transport.benamou_brenier.gap_scale`.
     note : a sentence when something unusual happened.   limit : what kept the step from being longer, "" as asked for.
 
     JKO only, NaN or 0 elsewhere:

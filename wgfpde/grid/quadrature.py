@@ -27,8 +27,8 @@ may be a box narrower than h/n, or a Gaussian of deviation below h/12n in 1D and
 more than ε; or a tip that reaches into a cell less than h/n wide.
 
 The cost is bounded.  The look takes LOOK evaluations: in 2D n = 8 above 681² cells, 4 above 1287²; in 1D n = 32 above
-two million cells.  Refinement takes about REFINED, three times that at most: where many cells need it ε is larger, and the
-estimate says so.  What is still open by more than UNRESOLVED of the mass in one cell is refused.
+two million cells.  Refinement takes about REFINED, three times that at most: where many cells need it ε is larger, and
+the estimate says so.  What is still open by more than UNRESOLVED of the mass in one cell is refused.
 
 Sources: Romberg (1955), Det Kong. Norske Vid. Selsk. Forh. 28; Davis, Rabinowitz (1984), Methods of Numerical
 Integration, sections 6.2 and 6.3.

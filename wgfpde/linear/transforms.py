@@ -31,17 +31,22 @@ class Cosine:
     """
 
     def __init__(self, grid: Grid, threads: int = 1) -> None:
+        self.check(grid)
+        self.threads = threads
+        self._rings = [axis.ring for axis in reversed(grid.axes)]
+        values = [_eigenvalues(axis) for axis in reversed(grid.axes)]
+        self.eigenvalues = values[0][None, :] if grid.dim == 1 else values[0][:, None] + values[1][None, :]
+        self.shape = self.eigenvalues.shape
+
+    @staticmethod
+    def check(grid: Grid) -> None:
+        """Raise CaseError for a stretched axis."""
         for axis in grid.axes:
             if not axis.uniform:
                 raise CaseError(
                     f"cosine transforms need cells of one size, but axis {axis.name} is stretched; "
                     "remove the mapping of that axis."
                 )
-        self.threads = threads
-        self._rings = [axis.ring for axis in reversed(grid.axes)]
-        values = [_eigenvalues(axis) for axis in reversed(grid.axes)]
-        self.eigenvalues = values[0][None, :] if grid.dim == 1 else values[0][:, None] + values[1][None, :]
-        self.shape = self.eigenvalues.shape
 
     def forward(self, a: Array) -> Array:
         """C a, in place."""

@@ -1,6 +1,6 @@
 """Bounds that runs are held to, as plain values, read from their stored snapshots and steps.
 
-    E(tₖ₊₁) ≤ E(tₖ) + ε' + slack        between two snapshots, ε' being what rounding leaves of energies
+    E(tₖ₊₁) ≤ E(tₖ) + ε'        between two snapshots, ε' being what rounding leaves of energies
 
 What every run promises is judged in `output.promises`; a method adds its own bounds from these parts.
 """
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from ..store import Run
 
 ENERGY = "energy rise"
-ENERGY_MEANING = "the largest rise of the energy between two snapshots; rounding and the steps' gaps are allowed"
+ENERGIES = ("energy", "energy_internal", "energy_potential", "energy_interaction")
+RELATIVE = 1e-12
+ENERGY_MEANING = "the largest rise of the energy between two snapshots; rounding is allowed"
 
 
 def bounded(name: str, meaning: str, measured: float, bound: float) -> dict[str, Any]:
@@ -26,20 +28,31 @@ def bounded(name: str, meaning: str, measured: float, bound: float) -> dict[str,
     }  # fmt: skip
 
 
-def energy_rise(run: Run, first: int = 0, slack: Any = 0.0) -> dict[str, Any]:
-    """The largest rise of the energy beyond its slack.   first : the snapshot to start from."""
-    return largest_rise(ENERGY, ENERGY_MEANING, np.diff(run.diagnostics["energy"]), slack, run, first)
+def energy_rise(run: Run, first: int = 0) -> dict[str, Any]:
+    """The largest rise of the energy.   first : the snapshot to start from."""
+    return largest_rise(ENERGY, ENERGY_MEANING, np.diff(run.diagnostics["energy"]), run, first)
 
 
-def largest_rise(name: str, meaning: str, rises: Any, slack: Any, run: Run, first: int = 0) -> dict[str, Any]:
-    """The rise that exceeds its slack most, or comes closest to it.   rises : (n−1,) between snapshots."""
-    energy = run.diagnostics["energy"]
-    rounding = 1e-12 * (np.max(np.abs(energy)) + run.diagnostics["mass"][0])
-    rises, slack = rises[first:], np.broadcast_to(slack, np.shape(rises))[first:]
+def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) -> dict[str, Any]:
+    """The largest of the rises (n−1,) between snapshots, which rounding may leave, beside that rounding.
+
+    An energy may fall by many orders of magnitude: each rise is judged by the larger of the two sizes beside it, and
+    the one that is furthest above its own rounding, or nearest below, is given.
+    """
+    sizes = _sizes(run)
+    rounding = RELATIVE * np.maximum(sizes[:-1], sizes[1:])[first:]
+    rises = np.asarray(rises)[first:]
     if not len(rises):
-        return bounded(name, meaning, 0.0, rounding)
-    k = int(np.argmax(rises - slack))
-    return bounded(name, meaning, rises[k], rounding + slack[k])
+        return bounded(name, meaning, 0.0, RELATIVE * float(np.max(sizes)))
+    worst = int(np.argmax(np.where(np.isnan(rises), np.inf, rises - rounding)))
+    return bounded(name, meaning, rises[worst], rounding[worst])
+
+
+def _sizes(run: Run) -> Any:
+    """What the sums of energies are made of, (n,): their parts, and κM where U = κ(ρ ln ρ − ρ), whose terms cancel."""
+    parts = [run.diagnostics[name] for name in ENERGIES if name in run.diagnostics]
+    kappa = float(run.attributes.get("kappa", 0.0))
+    return np.asarray(sum(np.abs(part) for part in parts)) + kappa * run.diagnostics["mass"][0]
 
 
 def duality_gap(largest: float, tolerance: float) -> dict[str, Any]:

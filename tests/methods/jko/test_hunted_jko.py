@@ -7,7 +7,6 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
-from wgfpde.methods.jko.convex import level_of
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
 
@@ -31,16 +30,7 @@ def test_a_large_constant_in_the_potential(internal, offset):
     assert np.max(np.abs(raised.rho - plain.rho)) <= 3e-5  # what a gap of 1e-8 leaves open
     mass = flow(0.0).mass(rho)
     assert raised.report.primal == pytest.approx(plain.report.primal + 0.1 * offset * mass, rel=1e-14)
-    whole = raised.report.transport + 0.1 * sum(abs(part) for part in flow(offset).parts(raised.rho))
-    assert raised.report.gap <= 1e-8 * plain.report.transport / whole + 1e-16 or raised.report.gap <= 1e-15
-
-
-def test_the_level_of_a_potential():
-    """0 unless V lies further from 0 than it varies; never so that |∫Vρ| grows."""
-    assert level_of(np.array([[-1.0, 3.0]])) == 0.0
-    assert level_of(np.array([[1.0, 2.5]])) == 0.0
-    assert level_of(np.array([[4.0, 5.0]])) == 4.0
-    assert level_of(np.array([[-5.0, -4.0]])) == -4.0
+    assert raised.report.gap <= 1e-8 and raised.report.iterations == plain.report.iterations
 
 
 def test_a_step_continues_from_the_potential_of_the_step_before():
@@ -73,8 +63,8 @@ def test_the_unit_of_mass_does_not_matter_where_a_step_is_hard(mass):
     assert flow.integral(np.abs(other.rho / mass - one.rho)) <= 1e-6
 
 
-def test_extrapolation_keeps_what_it_cannot_improve():
-    """The end of a flow in a V near 1e8: both halves lie within their gap of ρ⁰, and rose above it by 1e-9 of E."""
+def test_extrapolation_never_rises_where_it_cannot_improve():
+    """The end of a flow in a V near 1e8: both halves lay within their gap of ρ⁰, and rose above it by 1e-9 of E."""
     grid = Grid([-0.5], [0.5], [2], mapping=[lambda s: np.expm1(s) / np.expm1(1)])
     v = np.array([-1.18243653, -0.51248935]) + 1e8
     flow = Flow(grid, Energy(Internal("entropy"), lambda x: v, lambda x: -2.373560133557434 / np.e * np.log(np.abs(x))))
@@ -84,4 +74,3 @@ def test_extrapolation_keeps_what_it_cannot_improve():
         before, state = state, stepper.step(state, 1e6)
         size = sum(abs(part) for part in flow.parts(before.rho))
         assert flow.value(state.rho) <= flow.value(before.rho) + 1e-13 * size
-    assert "nothing was moved" in state.report.note

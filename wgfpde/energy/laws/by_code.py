@@ -14,12 +14,21 @@ from .entropy_cell import (
     entropy_dual,
     entropy_energy,
     entropy_free,
+    entropy_pressure,
     entropy_prox,
     entropy_slope,
     entropy_stiffness,
 )
 from .law import ENTROPY, NONE
-from .power_cell import power_dual, power_energy, power_free, power_prox, power_slope, power_stiffness
+from .power_cell import (
+    power_dual,
+    power_energy,
+    power_free,
+    power_pressure,
+    power_prox,
+    power_slope,
+    power_stiffness,
+)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -30,6 +39,16 @@ def internal_energy(rho, code, kappa, m):
     if code == ENTROPY:
         return entropy_energy(rho, kappa)
     return power_energy(rho, kappa, m)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pressure(rho, code, c, m):
+    """ρ cU'(ρ) − cU(ρ) ≥ 0 of one cell; 0 where ρ is."""
+    if code == NONE or rho <= 0.0:
+        return 0.0
+    if code == ENTROPY:
+        return entropy_pressure(rho, c)
+    return power_pressure(rho, c, m)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

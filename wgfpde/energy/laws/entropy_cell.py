@@ -20,6 +20,12 @@ def entropy_energy(rho, kappa):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def entropy_pressure(rho, c):
+    """ρcU' − cU."""
+    return c * rho
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def entropy_slope(rho, c):
     """c U'(ρ), ρ > 0."""
     return c * math.log(rho)

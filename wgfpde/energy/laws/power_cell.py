@@ -30,6 +30,12 @@ def power_energy(rho, kappa, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def power_pressure(rho, c, m):
+    """ρcU' − cU."""
+    return c * rho**m
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def power_slope(rho, c, m):
     """c U'(ρ), ρ > 0."""
     if m == 2.0:

@@ -43,7 +43,7 @@ class Solution:
     complementarity: float
 
     def lifted(self, height: float, mass: float) -> Solution:
-        """The solution of the same step with a τV that is higher by a constant, of the sign of all its values."""
+        """The solution of the same step with a τV that is higher by a constant."""
         return replace(self, phi=self.phi - height, certificate=self.certificate.lifted(height * mass))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ...energy.energy import Internal
 from ...energy.laws.law import POWER
 from ...grid import Array
+from ...transport.benamou_brenier.gap_scale import scale_of_gap
 from ...transport.benamou_brenier.operators import (
     Staggering,
     continuity,
@@ -31,18 +32,6 @@ from .relaxation import relax
 PENALTY = 1e-6
 DUAL_SWEEPS = 5
 """Relaxations of a potential before its bound is taken."""
-
-
-def level_of(potential: Array) -> float:
-    """The constant to take off V before a step is solved: the value of V nearest to 0 where V lies further from 0 than
-    it varies, else 0.
-
-    V + a only adds aM to the energy and −τa to φ, but what e^{y/c} is made from would drown in the rounding of a large
-    a.  |∫Vρ| is not larger without it, so that a gap relative to the rest is a bound of that relative to the whole.
-    """
-    low, high = float(potential.min()), float(potential.max())
-    level = min(max(low, 0.0), high)
-    return level if abs(level) > high - low else 0.0
 
 
 @dataclass
@@ -189,7 +178,7 @@ class ConvexStep:
         transport = float(np.sum(self._rows))
         internal, potential = self._energies(rho)
         primal, (_, dual) = transport + internal + potential, self.best_dual(phi, expected)
-        scale = transport + abs(internal) + abs(potential)
+        scale = scale_of_gap(s, rho, self.tau_v, (self.code, self.c, self.m), transport)
         gap = (primal - dual) / scale if scale > 0 else 0.0
         return Certificate(rho, flux_x, flux_y, primal, dual, transport, scale, gap, limited)
 

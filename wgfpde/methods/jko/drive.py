@@ -66,7 +66,7 @@ def solve_driven(
     outer = Outer(flow, tau, before.shape, solve, end)
     anderson, drive = Anderson(), before if rate is None else before + tau * rate
     residuals: list[float] = []
-    best, best_image = drive, drive
+    best = drive
     for k in range(1, MAX_OUTER + 1):
         inner = max(tolerance, 1e-4)
         if residuals:
@@ -76,7 +76,7 @@ def solve_driven(
         if residual <= tolerance and inner <= tolerance:
             return outer.driven(image, before)
         if not residuals or residual < min(residuals):
-            best, best_image = drive, image
+            best = drive
         residuals.append(residual)
         if not np.isfinite(residual) or residual > 1e3 * max(min(residuals), 1e-3):
             break
@@ -90,7 +90,7 @@ def solve_driven(
             lambda x, image: outer.judge(x, image) <= tolerance,
         )  # fmt: skip
         with suppress(NotFound):
-            found = newton.newton(best, best_image)
+            found = newton.newton(best, outer.image(best, finest))
             if outer.residual <= tolerance:
                 return outer.driven(found.image, before)
     raise SolverError(

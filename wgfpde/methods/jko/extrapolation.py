@@ -14,7 +14,7 @@ import numpy as np
 
 from ...grid import Array
 from .certificate import MARGIN, advance, limit
-from .minimise import ENERGY_NOISE, Minimiser, Step
+from .minimise import ENERGY_NOISE, NOT_MOVED, Minimiser, Step
 
 HALVINGS = 30
 
@@ -48,7 +48,7 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
     moved_x, moved_y = first.flux_x + second.flux_x + flux_x, first.flux_y + second.flux_y + flux_y
     if _energy(minimiser, rho) > bound + ENERGY_NOISE * sum(abs(part) for part in _parts(minimiser, rho0)):
         rho, moved_x, moved_y = rho0, np.zeros(rho0.shape), np.zeros(rho0.shape)
-        notes = "nothing was moved, as E falls by less than the gap of a step"
+        notes = NOT_MOVED
     parts = (first, second, whole)
     numbers = {name: max(part.numbers[name] for part in parts) for name in whole.numbers}
     for name in ("iterations", "linear", "outer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
 from ...transport.benamou_brenier.operators import Staggering
-from .convex import ConvexStep, level_of
+from .convex import ConvexStep
 from .drive import Driven, solve_driven
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .secant import restrain
@@ -25,6 +26,12 @@ FINEST = 1e-12
 """Gap of the convex steps of which the outer iteration takes differences."""
 ENERGY_NOISE = 1e-13
 """Relative rounding of the energies that a violation of the energy law must exceed."""
+TIGHTER = 1e-2
+"""Share of the tolerance that is sought where a step within its gap would raise the energy."""
+NOT_MOVED = (
+    "nothing was moved, as E falls by less than the gap of a step; "
+    "if that lasts away from rest, take a smaller tolerance"
+)
 
 
 @dataclass(frozen=True)
@@ -99,27 +106,37 @@ class Minimiser:
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
 
-        Raises SolverError where the step is not solved to the tolerance, or the energy law does not hold.
+        E + ½W₂²/τ at its end is not above E(rho0): where what was found is, by less than its gap, a gap of TIGHTER
+        times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
+        Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.
         """
         solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg
-        step = solve(rho0, tau, warm)
-        self._check_energy(rho0, tau, step)
-        return step
+        step = solve(rho0, tau, warm, self.tolerance)
+        if not self._rises(rho0, tau, step):
+            return step
+        with suppress(SolverError):
+            tighter = solve(rho0, tau, warm | {"phi": step.fields["phi"]}, TIGHTER * self.tolerance)
+            for name in ("iterations", "linear", "outer"):
+                tighter.numbers[name] += step.numbers[name]
+            if not self._rises(rho0, tau, tighter):
+                return tighter
+            step = tighter
+        return self._kept(rho0, tau, step)
 
-    def _by_newton(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+    def _by_newton(self, rho0: Array, tau: float, warm: dict[str, Array], tolerance: float) -> Step:
         spent = [0, 0]
 
         def convex(potential: Array, last: Solution | None, tolerance: float) -> Solution:
             self._newton.tolerance = tolerance
-            level = level_of(potential)
+            level = float(potential.min())
             step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
             before = warm.get("phi") if last is None else last.phi
             solution = self._newton.solve(step, None if before is None else before + tau * level)
             spent[0] += solution.iterations
             spent[1] += solution.linear
-            return solution.lifted(tau * level, step.mass) if level else solution
+            return solution.lifted(tau * level, step.mass)
 
-        driven = self._driven(rho0, tau, warm, convex, lambda s: (s.certificate.rho, s.certificate.scale))
+        driven = self._driven(rho0, tau, warm, tolerance, convex, lambda s: (s.certificate.rho, s.certificate.scale))
         solution, proof = driven.solution, driven.solution.certificate
         numbers = {
             "iterations": spent[0], "linear": spent[1], "outer": driven.evaluations, "repaired": proof.limited,
@@ -130,24 +147,22 @@ class Minimiser:
         }  # fmt: skip
         return Step({"rho": proof.rho, "phi": solution.phi} | driven.fields, proof.flux_x, proof.flux_y, numbers)
 
-    def _by_pdhg(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+    def _by_pdhg(self, rho0: Array, tau: float, warm: dict[str, Array], tolerance: float) -> Step:
         from ...transport.benamou_brenier.pdhg import PdhgResult, solve_step
 
         spent = [0]
-        limit = self.max_iterations or MAX_PDHG_ITERATIONS
+        limit, mass = self.max_iterations or MAX_PDHG_ITERATIONS, float(np.sum(self.stagger.volume * rho0))
 
         def convex(potential: Array, last: PdhgResult | None, tolerance: float) -> PdhgResult:
+            level = float(potential.min())
             result = solve_step(
-                self.flow.grid, rho0, self.flow.internal, potential, tau, self.inner_steps, tolerance, limit,
-                self.congestion, last, self.threads,
+                self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
+                self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
             )  # fmt: skip
             spent[0] += result.iterations
-            return result
+            return result.lifted(tau * level, mass)
 
-        def end(result: PdhgResult) -> tuple[Array, float]:
-            return result.rho, max((result.primal - result.dual) / result.gap, 0.0) if result.gap else 0.0
-
-        driven = self._driven(rho0, tau, warm, convex, end)
+        driven = self._driven(rho0, tau, warm, tolerance, convex, lambda result: (result.rho, result.scale))
         result = driven.solution
         numbers = {
             "iterations": spent[0], "linear": 0, "outer": driven.evaluations, "repaired": 0,
@@ -165,32 +180,57 @@ class Minimiser:
         rho0: Array,
         tau: float,
         warm: dict[str, Array],
+        tolerance: float,
         convex: Callable[[Array, T | None, float], T],
         end: Callable[[T], tuple[Array, float]],
     ) -> Driven[T]:
         """The convex step, or the outer iteration of convex steps where there is an interaction."""
         if self.flow.interaction is None:
             potential = np.zeros(self.shape) if self.flow.potential is None else self.flow.potential.reshape(self.shape)
-            return Driven(convex(potential, None, self.tolerance), np.nan, 0, {})
+            return Driven(convex(potential, None, tolerance), np.nan, 0, {})
         before = self.flow.interaction.apply(rho0.reshape(self.flow.grid.shape)).reshape(self.shape)
         rate = warm.get("drive_rate")
         finest = FINEST if self.algorithm == "newton" else None
-        return solve_driven(self.flow, tau, before, rate, self.tolerance, convex, end, finest)
+        return solve_driven(self.flow, tau, before, rate, tolerance, convex, end, finest)
 
-    def _check_energy(self, rho0: Array, tau: float, step: Step) -> None:
-        """E(ρ) + ½W₂²/τ ≤ E(ρ⁰) up to the gap: no step is accepted that raises its own objective.
+    def _rises(self, rho0: Array, tau: float, step: Step) -> bool:
+        """Whether E(ρ) + ½W₂²/τ exceeds E(ρ⁰) by more than rounding.
 
         A start above the bound on ρ is no competitor, and its first step may raise the energy.
         """
         if self.congestion is not None and float(rho0.max()) > self.congestion * (1.0 + 1e-9):
-            return
-        shape = self.flow.grid.shape
-        before, after = self.flow.parts(rho0.reshape(shape)), self.flow.parts(step.rho.reshape(shape))
-        transport = step.numbers["transport"]
-        scale = transport / tau + sum(abs(part) for part in (*before, *after))
-        slack = max(step.numbers["gap"], 0.0) + np.nan_to_num(step.numbers["drive_residual"]) + ENERGY_NOISE
-        if sum(after) + transport / tau > sum(before) + slack * scale:
+            return False
+        before, after = self._parts(rho0), (*self._parts(step.rho), step.numbers["transport"] / tau)
+        return sum(after) > sum(before) + ENERGY_NOISE * sum(abs(part) for part in (*before, *after))
+
+    def _kept(self, rho0: Array, tau: float, step: Step) -> Step:
+        """The step that stays at ρ⁰, whose value is below that found and above the same dual bound.
+
+        With W the bound is that of the potential V + W∗ρ frozen for the step, and so is the value of ρ⁰.
+        Raises SolverError where the gap of ρ⁰ is above the tolerance, as W need not be convex.
+        """
+        before, numbers = self._parts(rho0), step.numbers
+        after = sum(self._parts(step.rho)) + numbers["transport"] / tau
+        volume, change = self.stagger.volume, rho0 - step.rho
+        bent = 0.0
+        if self.flow.interaction is not None:  # ½∬W(ρ⁰ − ρ)(ρ⁰ − ρ), which freezing W∗ρ leaves out
+            image = self.flow.interaction.apply(change.reshape(self.flow.grid.shape)).reshape(self.shape)
+            bent = 0.5 * float(np.sum(np.sum(volume * change * image, axis=-1)))
+        scale = (numbers["primal"] - numbers["dual"]) / numbers["gap"] if numbers["gap"] > 0.0 else 0.0
+        primal = numbers["primal"] - tau * (after - sum(before) + bent)
+        gap = max(primal - numbers["dual"], 0.0) / scale if scale > 0.0 else 0.0
+        if gap > self.tolerance + np.nan_to_num(numbers["drive_residual"]):
             raise SolverError(
                 f"the step of tau = {tau:.3g} raises its own objective: E + transport/tau goes from {sum(before):.10g} "
-                f"to {sum(after) + transport / tau:.10g} (W may not be convex at this step size)"
+                f"to {after:.10g}, and staying is no minimum either, its gap being {gap:.2g} "
+                "(W may not be convex at this step size)"
             )
+        numbers = numbers | {"primal": primal, "gap": gap, "transport": 0.0, "continuity": 0.0, "repaired": 0}
+        fields = step.fields | {"rho": rho0}
+        if "drive_rate" in fields:
+            fields["drive_rate"] = np.zeros(self.shape)
+        still = np.zeros(self.shape)
+        return Step(fields, still, still, numbers, NOT_MOVED)
+
+    def _parts(self, rho: Array) -> tuple[float, float, float]:
+        return self.flow.parts(rho.reshape(self.flow.grid.shape))

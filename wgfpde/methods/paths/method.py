@@ -18,7 +18,7 @@ from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterati
 if TYPE_CHECKING:
     from ...store import Run
 
-WORK_ARRAYS, PATH_ARRAYS = 15, 25
+WORK_ARRAYS, PATH_ARRAYS = 15, 33
 """Arrays of the grid's size held at once, and for each inner step."""
 NEARBY_ARRAYS, KEPT_ARRAYS = 365, 5
 """What a path between near densities is sought with, of up to 32 steps however few are asked for, and what is kept

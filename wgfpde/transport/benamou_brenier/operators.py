@@ -29,7 +29,8 @@ class Staggering:
 
     shape : (ny, nx).   hx, hy : widths (nx,), (ny,).
     ax, ay : 1/d of the faces after each cell, 0 where there is none.
-    volume : (ny, nx) cell volumes.   total : their sum.   threads : that share a kernel.
+    volume : (ny, nx) cell volumes.   total : their sum.   smallest : distance of neighbours.
+    threads : that share a kernel.
     """
 
     def __init__(self, grid: Grid, threads: int = 1) -> None:
@@ -43,6 +44,7 @@ class Staggering:
         self.shape = (len(self.hy), len(self.hx))
         self.volume = np.outer(self.hy, self.hx)
         self.total = float(self.volume.sum())
+        self.smallest = 1.0 / float(max(self.ax.max(), self.ay.max())) if self.volume.size > 1 else 0.0
 
     def zeros(self) -> Array:
         return np.zeros(self.shape)

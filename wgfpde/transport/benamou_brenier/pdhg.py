@@ -11,23 +11,15 @@ z), one iteration is
 
 P_C is exact (module `projection`), so the multiplier φ of C ascends in an H¹ metric and the number of iterations
 hardly grows with the grid.  H* takes faces and cells one by one (module `proximal`).  T⁻¹ is a diagonal bound of
-K*ΣK, so that the steps need no safety factor; Σ = (s_θ, s_m, s_ρ, s_end) is set by what the problem is made of, the
-mean density ρ̄, the mean squared velocity v² and the size of F'', and follows v² as it becomes known:
-
-    s_m = 5/ρ̄,    s_θ = v² s_m,    s_end = 125 N τκm ρ̄^{m−2};
-
-125 is large because the thin tails converge last; it is 5 where m ≥ 2 has none.  For tolerances below 1e-4 s_m and
-s_end grow like tolerance^{−1/3}.
+K*ΣK, so that the steps need no safety factor; Σ = (s_θ, s_m, s_ρ, s_end), s_ρ = d s_θ, follows the
+way that the blocks of x and y have gone (module `pdhg_steps`).
 
 A cascade of coarser problems gives the start (module `pdhg_cascade`), the certificate its end (module
 `pdhg_certificate`).
 
-Measured (Gaussian, entropy, N = 8, relative gap 1e-4): 51, 25, 15 iterations on the finest grid at 64², 128², 256²
-for τ = 0.1 and 43, 36, 61 for τ = 1; without the cascade 148, 148, 177 and 254, 254, 304.  Left out: Anderson
-acceleration (5 or 10 vectors) saves a third of the iterations at twice the cost of each; cycling through step sizes
-diverges; raising Σ in stages helps crowds and harms the rest.  Slow: gaps far below 1e-4 (1e-6 takes 500 to 2000
-iterations), mass in one cell, and thin densities with far to go where there is no internal energy: Σ and T are the same
-everywhere, and suit the usual density.
+Measured (Gaussian, entropy, V = |x|²/2): 61 iterations on the finest grid for 48² cells, τ = 0.1, N = 8 and a gap of
+1e-4, 523 for 1e-6; 124 and 523 for τ = 1 and N = 4.  Left out: Anderson acceleration (5 or 10 vectors) saves a third of
+the iterations at twice the cost of each.  Slow: no internal energy, mass in one cell or between noise, with far to go.
 
 References: Chambolle, Pock (2011), DOI 10.1007/s10851-010-0251-1; Condat (2013), DOI 10.1007/s10957-012-0245-9
 (relaxation); Pock, Chambolle (2011), DOI 10.1109/ICCV.2011.6126441 (diagonal metrics); Carrillo, Craig, Wang, Wei
@@ -37,32 +29,31 @@ References: Chambolle, Pock (2011), DOI 10.1007/s10851-010-0251-1; Condat (2013)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...energy.energy import Internal
-from ...energy.laws.law import NONE
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...linear.threads import share
+from ...linear.transforms import Cosine
 from .operators import Staggering
 from .pdhg_cascade import Guess, Problem, at_rest, carried
 from .pdhg_certificate import Proof, Prover, hamiltonian
 from .pdhg_end import End
+from .pdhg_steps import DualSteps, first_speed, first_steps, typical, way
 from .projection import Continuity
 from .proximal import FIXED, kinetic_update, terminal_update
 
 RELAXATION = 1.8
-MOMENTUM, FREE, MASS, TAIL, FRONT, BARE = 5.0, 1.5, 1.0, 125.0, 5.0, 1.5
-"""Dual steps in units of the problem: s_m with and without internal energy; s_θ; s_end with thin tails, with a front,
-and without internal energy."""
 COARSE_ITERATIONS = 300
 """Most iterations spent on a coarser level: it only gives a start."""
-STAGES = (300, 420, 600, 900, 1300)
-"""Iterations after which a crowd that has not converged looks further into its thin parts."""
-USUAL = 1e-4
-"""Tolerance for which the dual steps are chosen; a smaller one looks further into the tails."""
+
+GAIN, PATIENCE = 0.9, 2
+"""Looks in a row that leave more than this share of the smallest gap before, after which sizes go back to the first."""
+REST = 1e-2
+"""Share of the tolerance that the gap of no move must be below to be taken for the answer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +62,8 @@ class PdhgResult:
 
     rho : (ny, nx) end density, = path[-1].   path : (N+1, ny, nx).   momentum_x, momentum_y : (N, ny, nx) on faces.
     phi : (N, ny, nx) dual potential.   iterations : on the finest grid.   cascade : per level, coarse to fine.
-    primal, dual, transport : P, D and ½W₂² of the path.   gap : (P − D)/(transport + τ(|E_int| + |E_V|)).
+    primal, dual, transport : P, D and ½W₂² of the path.   gap : (P − D)/scale, see
+    `gap_scale`.
     continuity : end density prescribed: ‖ρ_N − ρ₁‖₁/mass; else 0, since the path is made from the momentum.
     hamilton_jacobi : (Σ_k<N ⟨ρ_k, |s_k|⟩ + ⟨ρ_N, |τE'(ρ_N) + φ_N − k(φ_N)/N − λ|⟩) over the same scale as the gap.
     """
@@ -89,6 +81,12 @@ class PdhgResult:
     transport: float
     gap: float
     cascade: tuple[int, ...] = ()
+    scale: float = math.nan
+
+    def lifted(self, height: float, mass: float) -> PdhgResult:
+        """The result of the same step with a τV that is higher by a constant."""
+        energy = height * mass
+        return replace(self, phi=self.phi - height, primal=self.primal + energy, dual=self.dual + energy)
 
     def __repr__(self) -> str:
         numbers = f"transport={self.transport:.6g}, gap={self.gap:.3g}, iterations={self.iterations}"
@@ -164,8 +162,11 @@ def _start(grid: Grid, rho0: Array, inner_steps: int) -> tuple[float, Array]:
 def _solve(
     problem: Problem, tolerance: float, max_iterations: int, warm: PdhgResult | None, threads: int
 ) -> PdhgResult:
+    Cosine.check(problem.grid)
+    if (rest := _at_rest(problem, tolerance)) is not None:
+        return rest
     levels: list[Problem] = [problem]
-    guess, rho0, speed = at_rest(problem), problem.rho0, _first_speed(problem)
+    guess, rho0, speed = at_rest(problem), problem.rho0, first_speed(problem)
     if warm is not None:
         momentum = np.stack([warm.momentum_x, warm.momentum_y])
         guess, rho0 = Guess(warm.path[1:], momentum, warm.phi), warm.path[0]
@@ -176,37 +177,49 @@ def _solve(
         guess, rho0 = at_rest(levels[-1]), levels[-1].rho0
     counts = []
     for level in reversed(levels):
-        iteration = Iteration(level, carried(guess, rho0, level), speed, tolerance, threads)
+        start = carried(guess, rho0, level)
+        density = typical(np.concatenate([level.rho0[None], start.rho]))
+        iteration = Iteration(level, start, first_steps(level, speed, density), tolerance, threads)
         proof = iteration.run(max_iterations if level is problem else min(max_iterations, COARSE_ITERATIONS))
-        guess, rho0, speed = iteration.guess, level.rho0, iteration.speed
+        guess, rho0, speed = iteration.guess, level.rho0, 2.0 * proof.transport / level.mass or speed
         counts.append(iteration.count)
     if not _enough(proof, tolerance, problem):
         raise SolverError(_refusal(proof, tolerance, max_iterations, problem))
+    return _result(proof, tuple(counts))
+
+
+def _at_rest(problem: Problem, tolerance: float) -> PdhgResult | None:
+    """The step that moves nothing, where that is proved far below the tolerance: a state at rest stays exactly."""
+    if problem.end.code == FIXED:
+        return None
+    guess = at_rest(problem)
+    proof = Prover(Staggering(problem.grid), problem.rho0, problem.end, problem.steps).prove(guess.momentum, guess.phi)
+    return _result(proof, (0,)) if _enough(proof, REST * tolerance, problem) else None
+
+
+def _result(proof: Proof, counts: tuple[int, ...]) -> PdhgResult:
     return PdhgResult(
         proof.path[-1], proof.path, proof.momentum[0], proof.momentum[1], proof.phi, counts[-1], proof.mismatch,
-        proof.hamilton_jacobi, proof.primal, proof.dual, proof.transport, proof.gap, tuple(counts),
+        proof.hamilton_jacobi, proof.primal, proof.dual, proof.transport, proof.gap, counts, proof.scale,
     )  # fmt: skip
 
 
 class Iteration:
     """The method on one grid.
 
-    x, bar : (3, N, ny, nx) ρ, m_x, m_y.   y : (5, N, ny, nx) a_x, b_x, a_y, b_y, z.   speed : v².   count : iterations.
+    x, bar : (3, N, ny, nx) ρ, m_x, m_y.   y : (5, N, ny, nx) a_x, b_x, a_y, b_y, z.   sizes : Σ.   count : iterations.
     """
 
-    def __init__(self, problem: Problem, guess: Guess, speed: float, tolerance: float, threads: int) -> None:
-        self.problem, self.threads, self.speed, self.count = problem, threads, speed, 0
-        self.tolerance, self.reach = tolerance, 1.0
-        if problem.end.diffuses:
-            self.reach = max(USUAL / tolerance, 1.0) ** (1 / 3)
+    def __init__(self, problem: Problem, guess: Guess, sizes: DualSteps, tolerance: float, threads: int) -> None:
+        self.problem, self.threads, self.tolerance, self.count = problem, threads, tolerance, 0
         self.continuity = Continuity(problem.grid, problem.steps, threads)
         self.faces = Staggering(problem.grid)
         self.prover = Prover(self.faces, problem.rho0, problem.end, problem.steps)
         self.x = np.concatenate([guess.rho[None], guess.momentum])
         self.bar = np.empty_like(self.x)
         self.y = self._dual_of(guess.phi)
-        self.density = _typical(np.concatenate([problem.rho0[None], guess.rho]))
-        self._scale()
+        self._terminal = problem.end.v if problem.end.code == FIXED else problem.steps * problem.end.v
+        self._scale(sizes)
 
     @property
     def guess(self) -> Guess:
@@ -216,6 +229,8 @@ class Iteration:
     def run(self, max_iterations: int) -> Proof:
         """Iterate until the certificate meets the tolerance, or to the maximum."""
         check = 5
+        self._before = self.x.copy(), self.y.copy()
+        self._first, self._best, self._idle = self.sizes, math.inf, 0
         while True:
             self._iterate()
             self.count += 1
@@ -225,8 +240,7 @@ class Iteration:
             if _enough(proof, self.tolerance, self.problem) or self.count >= max_iterations:
                 return proof
             check = self.count + max(5, self.count // 5)
-            self._persist(check)
-            self._follow(proof)
+            self._balance(proof.gap)
 
     def _iterate(self) -> None:
         end, rows, cells = self.problem.end, self.x.shape[2], self.continuity.cells
@@ -234,79 +248,46 @@ class Iteration:
         self.continuity.descend(self.x, self.y, self.problem.rho0, self.bar)
         self.continuity.project()
         self.continuity.advance(RELAXATION, self.x, self.bar)
-        share(kinetic_update, rows, cells, self.threads, self.bar, self.problem.rho0, wraps[0], wraps[1], self.s_theta,
-              self.s_m, self.s_rho, RELAXATION, self.y)  # fmt: skip
+        share(kinetic_update, rows, cells, self.threads, self.bar, self.problem.rho0, wraps[0], wraps[1],
+              self.sizes.theta, self.sizes.momentum, self.s_rho, RELAXATION, self.y)  # fmt: skip
         share(terminal_update, rows, cells, self.threads, self.bar[0, -1], end.code, end.c * self.problem.steps, end.m,
               self._terminal, end.cap, self.s_end, RELAXATION, self.y[4, -1])  # fmt: skip
 
-    def _scale(self) -> None:
-        """Step sizes from the sizes of density and velocity (see the module), and the metric of the projection."""
-        end, steps, dim = self.problem.end, self.problem.steps, self.problem.grid.dim
-        self._terminal = end.v if end.code == FIXED else steps * end.v
-        stiff = end.diffuses
-        self.s_m = self.reach * (MOMENTUM if stiff else FREE) / self.density
-        self.s_theta = MASS * self.speed * self.s_m
-        self.s_rho = dim * self.s_theta
-        bend = end.c * end.m * self.density ** (end.m - 1.0) if stiff else self.speed
-        share_end = (self.reach * TAIL if end.m < 2 else FRONT) if stiff else self.reach * BARE
-        self.s_end = share_end * steps * bend / self.density
-        t_rho = np.full(steps, 1.0 / (dim * self.s_theta + self.s_rho))
-        t_rho[-1] = 1.0 / ((0.5 if steps > 1 else 0.25) * dim * self.s_theta + self.s_end)
-        self.continuity.factor(t_rho, 1.0 / self.s_m)
+    def _balance(self, gap: float) -> None:
+        """Follow the way gone since the last look, or go back to the first sizes where that has gained nothing."""
+        walls = [not axis.ring for axis in self.problem.grid.axes] + [True]
+        moved = way(self.x, self.y, *self._before, (walls[0], walls[1]), self.problem.steps)
+        self._idle = self._idle + 1 if gap > GAIN * self._best else 0
+        self._best = min(self._best, gap)
+        if self._idle < PATIENCE:
+            self._scale(self.sizes.balanced(moved))
+        else:
+            self._scale(self._first)
+            self._idle = -PATIENCE
+        self._before[0][:], self._before[1][:] = self.x, self.y
 
-    def _follow(self, proof: Proof) -> None:
-        """Take velocity and density found, when they are far from those assumed."""
-        speed, density = 2.0 * proof.transport / self.problem.mass, _typical(proof.path)
-        if not math.isfinite(speed + density):
-            return
-        if not (0.5 < speed / self.speed < 2.0 and 0.5 < density / self.density < 2.0):
-            self.speed = min(max(speed, self.speed / 16.0), self.speed * 16.0)
-            self.density = density
-            self._scale()
-
-    def _persist(self, check: int) -> None:
-        """A crowd without internal energy: reach further into thin densities, step by step, when it takes long."""
-        if self.problem.end.code == NONE and self.problem.end.cap < math.inf:
-            late = sum(self.count < stage <= check for stage in STAGES)
-            if late:
-                self.reach *= 4.0**late
-                self._scale()
+    def _scale(self, sizes: DualSteps) -> None:
+        """Take these dual steps, and with them the metric of the projection."""
+        steps, dim = self.problem.steps, self.problem.grid.dim
+        self.sizes, self.s_rho, self.s_end = sizes, dim * sizes.theta, steps * sizes.end
+        t_rho = np.full(steps, 1.0 / (dim * sizes.theta + self.s_rho))
+        t_rho[-1] = 1.0 / ((0.5 if steps > 1 else 0.25) * dim * sizes.theta + self.s_end)
+        self.continuity.factor(t_rho, 1.0 / sizes.momentum)
 
     def _dual_of(self, phi: Array) -> Array:
-        """y from φ: b = ∇φ, a = −½b², and z that balances them."""
+        """y from φ: b = ∇φ, a = −½b², and z that balances them, at the end with the multiplier of the mass.
+
+        Without that z would be off by N τU'(ρ̄), which for the entropy is any number, by the unit of length.
+        """
         steps, y, rate = self.problem.steps, np.zeros((5, *phi.shape)), np.empty_like(phi)
         y[1] = (np.roll(phi, -1, axis=2) - phi) * self.faces.ax
         y[3] = (np.roll(phi, -1, axis=1) - phi) * self.faces.ay[:, None]
         y[0::2][:2] = -0.5 * y[1::2] ** 2
         hamiltonian(phi, self.faces.ax, self.faces.ay, 1.0, rate)
         y[4, :-1] = np.minimum(rate[:-1] + rate[1:] - steps * (phi[:-1] - phi[1:]), 0.0)
-        y[4, -1] = rate[-1] - steps * phi[-1]
+        last = rate[-1] / steps - phi[-1]
+        y[4, -1] = steps * (last + self.problem.end.bound(last, self.problem.mass)[1])
         return y
-
-
-def _first_speed(problem: Problem) -> float:
-    """A guess of v²: for a step, 2(F(ρ_0) − min F)/M bounds it; for transport, means and widths give a lower bound."""
-    end, mass = problem.end, problem.mass
-    if end.code != FIXED:
-        start = np.minimum(problem.rho0, end.cap)
-        found = 2.0 * (sum(end.value(start)) - end.bound(np.zeros_like(start), mass)[0]) / mass
-    else:
-        found = 0.0
-        for axis, place in zip(problem.grid.axes, (1, 0), strict=False):
-            moments = []
-            for rho in (problem.rho0, end.v):
-                weights = rho.sum(axis=1 - place) / rho.sum()
-                mean = float(weights @ axis.centers)
-                moments.append((mean, math.sqrt(float(weights @ (axis.centers - mean) ** 2))))
-            found += (moments[0][0] - moments[1][0]) ** 2 + (moments[0][1] - moments[1][1]) ** 2
-    smallest = 1e-4 * max(axis.length / axis.size for axis in problem.grid.axes) ** 2
-    return found if math.isfinite(found) and found > smallest else smallest
-
-
-def _typical(path: Array) -> float:
-    """Geometric mean over time of ∫ρ²/∫ρ, the density that mass meets."""
-    squares = np.einsum("kji,kji->k", path, path) / np.maximum(np.abs(path.sum(axis=(1, 2))), np.finfo(float).tiny)
-    return float(np.exp(np.log(squares).mean()))
 
 
 def _enough(proof: Proof, tolerance: float, problem: Problem) -> bool:

@@ -35,8 +35,6 @@ from .proximal import FIXED
 
 OVER = 1e-12
 """Relative excess over the cap that is put down to rounding; a path with more is not feasible, and proves nothing."""
-STILL = 1e-6
-"""Cells: moving the mass less far than this counts as not moving it; the scale of the gap is never smaller."""
 REPAIRS, WIDTH = 6, 4.0
 """Most repairs of φ, and the cells over which one is spread, in units of the Courant number."""
 
@@ -44,7 +42,7 @@ REPAIRS, WIDTH = 6, 4.0
 @dataclass(frozen=True)
 class Proof:
     """path : (N+1, ny, nx).   momentum : (2, N, ny, nx).   phi : (N, ny, nx), the best found.   gap : (P − D)/scale,
-    scale = transport + τ(|E_int| + |E_V|).   mismatch, hamilton_jacobi : relative residuals, see `PdhgResult`."""
+    scale : see `gap_scale`.   mismatch, hamilton_jacobi : relative residuals, see `PdhgResult`."""
 
     path: Array
     momentum: Array
@@ -52,6 +50,7 @@ class Proof:
     primal: float
     dual: float
     transport: float
+    scale: float
     gap: float
     mismatch: float
     hamilton_jacobi: float
@@ -81,14 +80,14 @@ class Prover:
         if self.end.code == FIXED:
             primal += self.end.volume * float(np.vdot(path[-1] - self.end.v, last))
             mismatch = self.end.volume * float(np.abs(path[-1] - self.end.v).sum()) / self.mass
-        scale = max(transport + abs(energies[0]) + abs(energies[1]), STILL**2 * self.mass * self.faces.hx[0] ** 2)
+        scale = self.end.scale(self.faces, path[-1], transport)
         broken = self.end.surplus(path[-1], last, lam)
         if len(least):
             rows = np.empty(len(self.rho0))
             weighted(path, self._slack, rows)
             broken += self.end.volume * float(rows.sum())
         gap = (primal - dual) / scale if math.isfinite(primal) else math.inf
-        return Proof(path, moved, phi, primal, dual, transport, gap, mismatch, broken / scale)
+        return Proof(path, moved, phi, primal, dual, transport, scale, gap, mismatch, broken / scale)
 
     def _path(self, momentum: Array, phi: Array) -> tuple[Array, Array, float]:
         """(path, momenta that make it, transport)."""

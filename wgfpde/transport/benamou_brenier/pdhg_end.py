@@ -22,6 +22,8 @@ from ...energy.energy import Internal
 from ...energy.laws.by_code import free_density, internal_energy, slope
 from ...energy.laws.law import ENTROPY, NONE
 from ...grid import Array
+from .gap_scale import scale_of_gap
+from .operators import Staggering
 from .proximal import FIXED
 
 SEARCH = 200
@@ -69,6 +71,10 @@ class End:
         _energies(rho, self.v, self.code, self.c, self.m, rows)
         total = rows.sum(axis=1) * self.volume
         return float(total[0]), float(total[1])
+
+    def scale(self, faces: Staggering, rho: Array, transport: float) -> float:
+        """What the gap of a path to this density is relative to; see `gap_scale`."""
+        return scale_of_gap(faces, rho, None if self.code == FIXED else self.v, (self.code, self.c, self.m), transport)
 
     def bound(self, q: Array, mass: float, lam: float | None = None) -> tuple[float, float]:
         """(lower bound of min F(ρ) − ⟨q, ρ⟩ over densities of this mass, its λ); lam: one to take as it is."""
