@@ -89,7 +89,7 @@ def test_promises_of_jko_kept():
     lines = promises.verdicts(promises.record_of(made_up(solver=JKO, steps=STEPS)))
     assert lines[2:] == [
         "energy rise -1  (kept: ≤ 4e-12)",
-        "E+T/τ rise  -0.5  (kept: ≤ 6e-12)",
+        "E+T/τ rise  -0.5  (kept: ≤ 4e-12)",
         "duality gap 1e-08  (kept: ≤ 1e-06)",
     ]
 
