@@ -178,9 +178,7 @@ def test_exclusive_keys_replace_each_other(write):
 def test_presets_are_valid_and_self_contained(name):
     case = load(name)
     assert loads(case.resolved_toml()) == case
-    assert "include" not in tomllib.loads(presets()[name].read_text(encoding="utf-8")), (
-        "`new` copies one file"
-    )
+    assert "include" not in tomllib.loads(presets()[name].read_text(encoding="utf-8")), "`new` copies one file"
 
 
 def test_json_schema_names_every_table():
@@ -218,9 +216,7 @@ def test_build_1d(write):
 
 
 def test_build_2d_with_mapping(write):
-    problem = build(
-        load(write(BASE_2D), ['grid.mapping=["s**2", "s"]', 'grid.boundary=["no-flux", "periodic"]'])
-    )
+    problem = build(load(write(BASE_2D), ['grid.mapping=["s**2", "s"]', 'grid.boundary=["no-flux", "periodic"]']))
     grid = problem.flow.grid
     assert grid.shape == (6, 8)
     assert not grid.x.uniform and grid.y.uniform and grid.y.ring
@@ -385,7 +381,7 @@ MISTAKES_1D = {
     "dt with jko": (["solver={method='jko', tau=0.1, dt=0.1}"], 'solver.dt: unknown key; it belongs to "fv"'),
     "algorithm": (
         ["solver={method='jko', tau=0.1, algorithm='nweton'}"],
-        'solver.algorithm: expected "newton" or "pdhg", found "nweton"; did you mean "newton"?',
+        'solver.algorithm: expected "newton", "pdhg" or "exact", found "nweton"; did you mean "newton"?',
     ),
     "inner steps": (["solver={method='jko', tau=0.1, inner_steps=0}"], "solver.inner_steps: expected an integer ≥ 1"),
     "inner steps by newton": (
@@ -415,6 +411,18 @@ MISTAKES_1D = {
     "pdhg stretched": (
         ["solver={method='jko', tau=0.1, algorithm='pdhg'}", "grid.mapping=['s**2']"],
         'solver.algorithm: expected cells of one size, axis x is stretched; algorithm = "newton" takes stretched ones',
+    ),
+    "exact on a circle": (
+        ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['periodic']"],
+        'solver.algorithm: expected walls at both ends of each axis, axis x is periodic; take algorithm = "newton"',
+    ),
+    "exact with inner steps": (
+        ["solver={method='jko', tau=0.1, algorithm='exact', inner_steps=4}"],
+        'solver: algorithm = "exact" takes inner_steps = 1, found 4; "pdhg" takes more',
+    ),
+    "exact extrapolated": (
+        ["solver={method='jko', tau=0.1, algorithm='exact', scheme='extrapolated'}"],
+        'solver: algorithm = "exact" takes scheme = "jko"',
     ),
     "end between steps": (
         ["solver={method='jko', tau=0.1}", "time.end=0.25"],
@@ -570,9 +578,7 @@ def test_mistakes_in_the_text(write, old, new, expected):
     ],
 )
 def test_mistakes_2d(write, monkeypatch, overrides, expected):
-    monkeypatch.setattr(
-        amounts.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__
-    )
+    monkeypatch.setattr(amounts.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__)
     assert expected in message(write(BASE_2D), overrides)
 
 
@@ -591,9 +597,7 @@ def test_mistakes_2d(write, monkeypatch, overrides, expected):
         "(" * 500 + "x" + ")" * 500,
     ],
 )
-@pytest.mark.parametrize(
-    "key", ["energy.potential", "energy.interaction", "initial.density", "exact.density"]
-)
+@pytest.mark.parametrize("key", ["energy.potential", "energy.interaction", "initial.density", "exact.density"])
 def test_malicious_expressions(write, formula, key):
     assert key in message(write(), [f"{key}={json.dumps(formula)}"])
 
