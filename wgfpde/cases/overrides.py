@@ -1,6 +1,6 @@
 """Tables laid over tables: what `include`, `--set` and keyword arguments say beyond a case file.
 
-["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
+    ["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ DENSE = 300
 """Up to this many cells all eigenvectors are computed; on more where the space of Lanczos would be nearly all."""
 
 
+
 def lanczos(generator: Generator, k: int, progress: Callable[[str], None]) -> tuple[Array, Array]:
     """(values, f) of λ_1 … λ_k: (k,) ascending and (cells, k), orthonormal in L²(π).
 

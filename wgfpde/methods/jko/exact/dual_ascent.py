@@ -6,8 +6,8 @@ is concave, and (φ^c)^c ≥ φ has no smaller D.  Each step solves g d − ∇�
 until D rises: back and forth as by Jacobs and Léger, with the metric of Newton's method in place of H¹.  T_#ρ⁰ is
 spread on the lattice, so that a residual of a few hundredths stays: enough to start from.
 
-References: Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8; Jacobs, Lee, Léger (2021), The back-and-forth method for
-Wasserstein gradient flows.
+References: Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8; Jacobs, Lee, Léger (2021), The back-and-forth method
+for Wasserstein gradient flows.
 """
 
 from __future__ import annotations

@@ -8,14 +8,12 @@ from ....energy.energy import Internal
 from ....energy.flow import Flow
 from ....errors import CaseError, SolverError
 from ....grid import Array, Grid
-from ..method import EXACT_TOLERANCES
+from ..method import EXACT_DRIVE, EXACT_TOLERANCES
 from .dual_ascent import ascend
 from .exact_line import solve_line
 from .exact_plane import Plane
 from .solution import ExactSolution, Problem
 
-FINEST_DRIVE = 1e-6
-"""What the outer iteration on W∗ρ is held to where the tolerance is larger."""
 ENERGY_NOISE = 1e-13
 """Relative rounding of energies."""
 LEAST_CELLS = 4
@@ -58,7 +56,7 @@ class ExactSolver:
 
     @property
     def drive_tolerance(self) -> float:
-        return min(self.tolerance, FINEST_DRIVE)
+        return min(self.tolerance, EXACT_DRIVE)
 
     def solve(self, rho0: Array, potential: Array, tau: float, warm: Array | None) -> ExactSolution:
         """The step from rho0 in V (with W∗ρ where frozen).   Arrays of any shape with the grid's size.
