@@ -123,14 +123,14 @@ def exactly(v: Validation):
     line = [v.run(*GAUSSIAN, f"grid.shape=[{n}]", "energy.potential=0*x", "params.m0=0.5", "solver.tau=0.1",
                   "solver.algorithm=exact") for n in (160, 320)]  # fmt: skip
     width = extrapolated(*line)
-    v.at_most("Gaussian, heat, exact steps: all ten widths, off", np.max(np.abs(width[1:] - HEAT)), 2e-5,
+    v.at_most("Gaussian, heat, exact steps: all ten widths, off", np.max(np.abs(width[1:] - HEAT)), 2e-6,
               "JKO recursion")  # fmt: skip
     plane = [v.run("jko_gaussian_2d", f"grid.shape=[{n}, {n}]", "time.end=0.3", "output.every=0.1",
                    'solver={method="jko", tau=0.1, algorithm="exact"}') for n in (64, 128)]  # fmt: skip
     width, expected = extrapolated(*plane), recursion(0.1, 3, np.sqrt(0.5))
-    v.equal("Gaussian, 2D, exact steps: width after 3 steps", width[-1], expected[-1], 1e-4, "JKO recursion")
+    v.equal("Gaussian, 2D, exact steps: width after 3 steps", width[-1], expected[-1], 1e-5, "JKO recursion")
     centre = plane[-1].diagnostics["mean_x"]
-    v.equal("Gaussian, 2D, exact steps: mean after 3 steps", centre[-1], 1.1**-3, 5e-4, "JKO recursion")
+    v.equal("Gaussian, 2D, exact steps: mean after 3 steps", centre[-1], 1.1**-3, 1e-5, "JKO recursion")
     v.at_most("Gaussian, 2D, exact steps: backward error", np.max(plane[-1].steps["backward_error"]), 1e-5, "‖R‖₁")
     return *line, *plane
 
