@@ -34,7 +34,7 @@ STEPS = (0.1, 0.05, 0.025)
 
 
 def check(v: Validation) -> None:
-    runs = [*gaussians(v), *interacting(v), *barenblatt(v), *aggregation(v)]
+    runs = [*gaussians(v), *interacting(v), *barenblatt(v), *aggregation(v), *exactly(v)]
     v.at_most("steps cut short", sum(int(np.sum(run.steps["rejected"])) for run in runs), 0.0, "one minimum a step")
     v.draw(figure, *runs[:2], panels=2)
 
@@ -116,6 +116,28 @@ def aggregation(v: Validation):
     v.equal("W = x²/2: width after 3 steps, over the first", width[-1] / width[0], 1.1**-3,
             midpoint(width) / width[0], "JKO recursion")  # fmt: skip
     return (run,)
+
+
+def exactly(v: Validation):
+    """Steps of W₂ itself leave nothing of the mid-point: the recursions to what is left of the grid, h⁴ at best."""
+    line = [v.run(*GAUSSIAN, f"grid.shape=[{n}]", "energy.potential=0*x", "params.m0=0.5", "solver.tau=0.1",
+                  "solver.algorithm=exact") for n in (160, 320)]  # fmt: skip
+    width = extrapolated(*line)
+    v.at_most("Gaussian, heat, exact steps: all ten widths, off", np.max(np.abs(width[1:] - HEAT)), 2e-6,
+              "JKO recursion")  # fmt: skip
+    plane = [v.run("jko_gaussian_2d", f"grid.shape=[{n}, {n}]", "time.end=0.3", "output.every=0.1",
+                   'solver={method="jko", tau=0.1, algorithm="exact"}') for n in (64, 128)]  # fmt: skip
+    width, expected = extrapolated(*plane), recursion(0.1, 3, np.sqrt(0.5))
+    v.equal("Gaussian, 2D, exact steps: width after 3 steps", width[-1], expected[-1], 1e-5, "JKO recursion")
+    centre = plane[-1].diagnostics["mean_x"]
+    v.equal("Gaussian, 2D, exact steps: mean after 3 steps", centre[-1], 1.1**-3, 1e-5, "JKO recursion")
+    v.at_most("Gaussian, 2D, exact steps: backward error", np.max(plane[-1].steps["backward_error"]), 1e-5, "‖R‖₁")
+    return *line, *plane
+
+
+def extrapolated(coarse, fine):
+    """Widths without the error of order h²."""
+    return (4 * deviation(fine) - deviation(coarse)) / 3
 
 
 def deviation(run):

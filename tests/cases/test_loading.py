@@ -391,7 +391,7 @@ MISTAKES_1D = {
     "dt with jko": (["solver={method='jko', tau=0.1, dt=0.1}"], 'solver.dt: unknown key; it belongs to "fv"'),
     "algorithm": (
         ["solver={method='jko', tau=0.1, algorithm='nweton'}"],
-        'solver.algorithm: expected "newton" or "pdhg", found "nweton"; did you mean "newton"?',
+        'solver.algorithm: expected "newton", "pdhg" or "exact", found "nweton"; did you mean "newton"?',
     ),
     "inner steps": (["solver={method='jko', tau=0.1, inner_steps=0}"], "solver.inner_steps: expected an integer ≥ 1"),
     "inner steps by newton": (
@@ -421,6 +421,18 @@ MISTAKES_1D = {
     "pdhg stretched": (
         ["solver={method='jko', tau=0.1, algorithm='pdhg'}", "grid.mapping=['s**2']"],
         'solver.algorithm: expected cells of one size, axis x is stretched; algorithm = "newton" takes stretched ones',
+    ),
+    "exact on a circle": (
+        ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['periodic']"],
+        'solver.algorithm: expected walls at both ends of each axis, axis x is periodic; take algorithm = "newton"',
+    ),
+    "exact with inner steps": (
+        ["solver={method='jko', tau=0.1, algorithm='exact', inner_steps=4}"],
+        'solver: algorithm = "exact" takes inner_steps = 1, found 4; "pdhg" takes more',
+    ),
+    "exact extrapolated": (
+        ["solver={method='jko', tau=0.1, algorithm='exact', scheme='extrapolated'}"],
+        'solver: algorithm = "exact" takes scheme = "jko"',
     ),
     "end between steps": (
         ["solver={method='jko', tau=0.1}", "time.end=0.25"],

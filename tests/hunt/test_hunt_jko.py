@@ -509,3 +509,25 @@ def test_stationary_states_stay(problem):
         new = FiniteVolumes(flow, 1, problem.step, threads=1).step(start(state.rho), problem.step)
         growth = math.exp(min(max(state.eigenvalue, 0.0) * problem.step, 20.0))
         assert flow.integral(np.abs(new.rho - state.rho)) <= 1e-9 * problem.mass * growth
+
+
+@HUNT
+@given(problem=steps(interactions=("none", "quadratic", "attractive", "repulsive")))
+def test_exact_steps_keep_their_promises(problem):
+    """A gap in 1D, a backward error in 2D, and E + ½W₂²/τ ≤ E(ρ⁰) to rounding."""
+    dim = len(problem.shape)
+    problem = replace(problem, periodic=(False,) * dim, stretch=problem.stretch if dim == 1 else (0.0,) * dim)
+    if dim == 2 and (min(problem.shape) < 4 or problem.kind in ("none", 0.8)):
+        return
+    flow, rho = problem.build()
+    try:
+        new = Jko(flow, problem.step, "exact", threads=1).step(start(rho), problem.step)
+    except SolverError as failure:
+        return sentence(failure)
+    report = new.report
+    assert np.all(np.isfinite(new.rho)) and new.rho.min() >= 0
+    assert flow.mass(new.rho) == pytest.approx(flow.mass(rho), rel=1e-13, abs=0)
+    assert report.gap <= 1e-8 if dim == 1 else report.more["backward_error"] <= 2e-2
+    before, after = flow.parts(rho), flow.parts(new.rho)
+    whole = report.transport / new.dt + sum(abs(part) for part in (*before, *after))
+    assert sum(after) + report.transport / new.dt <= sum(before) + 2e-13 * whole

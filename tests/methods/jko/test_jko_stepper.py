@@ -461,7 +461,7 @@ def test_a_step_that_cannot_be_solved_offers_something(kind):
         ({"tau": math.inf}, "tau must be positive"),
         ({"tolerance": 0.0}, "tolerance must be positive"),
         ({"scheme": "second"}, '"jko" or "extrapolated"'),
-        ({"algorithm": "admm"}, '"newton" or "pdhg"'),
+        ({"algorithm": "admm"}, '"newton", "pdhg" or "exact"'),
         ({"inner_steps": 2}, "one inner step"),
         ({"congestion": 1.0}, "congestion"),
     ],

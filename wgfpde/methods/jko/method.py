@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 
 TOLERANCES = {"newton": 1e-8, "pdhg": 1e-6}
 """Default gaps: what a quadratically convergent method reaches at no cost, and a first-order one in reasonable time."""
-GAP_FLOORS = {"newton": 1e-12, "pdhg": FIRST_ORDER_FLOOR}
+GAP_FLOORS = {"newton": 1e-12, "pdhg": FIRST_ORDER_FLOOR, "exact": 1e-12}
 """Smallest gaps that may be asked for."""
+EXACT_TOLERANCES = {1: 1e-8, 2: 2e-2}
+"""Of `exact` by dimension: of the relative gap; of the backward error, which jumps and free boundaries leave."""
+EXACT_DRIVE = 1e-6
+"""What the outer iteration on W∗ρ of `exact` is held to where the tolerance is larger."""
 COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-6}
 """A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
 CONGESTION_MARGIN = 1e-9
 """How far, relative, a density may exceed the bound of `congestion`."""
-WORK_ARRAYS, PATH_ARRAYS = {"newton": 50, "pdhg": 15}, 33
+WORK_ARRAYS, PATH_ARRAYS = {"newton": 50, "pdhg": 15, "exact": 45}, 33
 """Arrays of the grid's size held at once, and what pdhg holds for each inner step."""
 
 
@@ -50,10 +54,14 @@ class JkoTable(Table):
     scheme: Literal["jko", "extrapolated"] = Field(
         default="jko", description='"jko" (order 1 in tau, default) or "extrapolated" (order 2)'
     )
-    algorithm: Literal["newton", "pdhg"] = Field(default="newton", description='"newton" or "pdhg"')
+    algorithm: Literal["newton", "pdhg", "exact"] = Field(
+        default="newton", description='"newton", "pdhg", or "exact": W₂ itself, without inner steps'
+    )
     inner_steps: InnerSteps = Field(default=1, description="inner steps of the transport, an integer ≥ 1 (pdhg only)")
     tolerance: Positive | None = Field(
-        default=None, description="largest relative primal–dual gap; default 1e-8 (newton), 1e-6 (pdhg)"
+        default=None,
+        description="largest relative primal–dual gap; default 1e-8 (newton, exact in 1D), 1e-6 (pdhg); "
+        "of exact in 2D the largest backward error, default 2e-2",
     )
     max_iterations: Iterations = Field(default=None, description=MOST_ITERATIONS)
     congestion: Positive | None = Field(default=None, description="upper bound on the density (pdhg only)")
@@ -68,10 +76,13 @@ class JkoTable(Table):
 
     @model_validator(mode="after")
     def _newton_takes_plain_steps(self) -> JkoTable:
-        if self.algorithm == "newton" and self.inner_steps > 1:
-            raise fail(f'algorithm = "newton" takes inner_steps = 1, found {self.inner_steps}; "pdhg" takes more')
-        if self.algorithm == "newton" and self.congestion is not None:
-            raise fail('algorithm = "newton" takes no congestion; write algorithm = "pdhg", or remove congestion')
+        name = f'algorithm = "{self.algorithm}"'
+        if self.algorithm != "pdhg" and self.inner_steps > 1:
+            raise fail(f'{name} takes inner_steps = 1, found {self.inner_steps}; "pdhg" takes more')
+        if self.algorithm != "pdhg" and self.congestion is not None:
+            raise fail(f'{name} takes no congestion; write algorithm = "pdhg", or remove congestion')
+        if self.algorithm == "exact" and self.scheme == "extrapolated":
+            raise fail(f'{name} takes scheme = "jko": the other combines fluxes, of which it has none')
         if self.scheme == "extrapolated" and self.congestion is not None:
             raise fail(
                 'scheme = "extrapolated" takes no congestion: the combination of its steps would exceed the bound; '
@@ -98,6 +109,11 @@ STEP_COLUMNS = (
     Column("dual", "1", "dual value", "A lower bound of the primal value, from the potential phi."),
     Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),
     Column(
+        "backward_error", "1", "backward error",
+        "By how much of the mass the density that an exact step starts from differs from the one given (exact only).",
+        residual=True,
+    ),
+    Column(
         "drive_residual", "1", "interaction residual", "Residual of the outer iteration on V + W*rho.",
         residual=True,
     ),
@@ -106,19 +122,24 @@ PHI = StoredField(
     "phi", "1", "dual potential",
     "Dual potential phi of the last JKO step, in the middle of its last of N inner steps: mass moves by grad phi, and "
     "tau dE/drho + phi - |grad phi|^2/(4N) is constant where there is mass; NaN before the first step. An extrapolated "
-    "step has that of its one JKO step over all of tau, which ends at a density that is not stored.",
+    "step has that of its one JKO step over all of tau, which ends at a density that is not stored; an exact step that "
+    "of its end y, to which mass comes from y - grad phi: tau dE/drho + phi is constant there.",
     stored=False,
 )  # fmt: skip
 
 
 def _build(table: JkoTable, asked: Asked) -> Built:
-    assert table.tolerance is not None  # `_complete` gave it a value
     if table.algorithm == "pdhg":
         asked.check_uniform("solver.algorithm", 'algorithm = "newton" takes stretched ones')
     if table.congestion is not None:
         _check_congestion(table.congestion, asked)
     from .stepper import Jko
 
+    if table.algorithm == "exact":
+        from .exact.exact_solver import refusal
+
+        if reason := refusal(asked.flow.grid, asked.flow.internal):
+            raise CaseError(f"{asked.path}: solver.algorithm: {reason}")
     span = asked.end - asked.start
     tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
     stepper = Jko(
@@ -139,7 +160,9 @@ def _check_congestion(congestion: float, asked: Asked) -> None:
 
 
 def _complete(table: JkoTable, span: float) -> JkoTable:
-    return table if table.tolerance is not None else table.model_copy(update={"tolerance": TOLERANCES[table.algorithm]})
+    """The tolerance, which of `exact` depends on the dimension and stays open."""
+    default = TOLERANCES.get(table.algorithm)
+    return table if table.tolerance is not None else table.model_copy(update={"tolerance": default})
 
 
 def _traits(table: JkoTable) -> Traits:
@@ -150,7 +173,8 @@ def _traits(table: JkoTable) -> Traits:
 
 
 def _coarse(table: JkoTable, span: float, steps: int) -> list[str]:
-    return [f"solver={{tau={span / steps!r}, tolerance={COARSE_GAPS[table.algorithm]}}}"]
+    tolerance = f", tolerance={COARSE_GAPS[table.algorithm]}" if table.algorithm in COARSE_GAPS else ""
+    return [f"solver={{tau={span / steps!r}{tolerance}}}"]
 
 
 def _arrays(table: JkoTable, dim: int) -> int:
@@ -171,7 +195,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     bound = solver.get("congestion")
     first = 0 if bound is None else int(run.diagnostics["max"][0] > bound * (1 + CONGESTION_MARGIN))
-    minimisers = solver.get("scheme", "jko") == "jko"
+    minimisers, exact = solver.get("scheme", "jko") == "jko", solver.get("algorithm") == "exact"
     found = [energy_rise(run, first)]
     if minimisers:
         spent = between_snapshots(run, run.steps["transport"] / run.steps["dt"])
@@ -182,14 +206,33 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
         meaning = "the largest cell average, where the case bounds it"
         largest, allowed = np.max(run.diagnostics["max"][first:]), bound * (1 + CONGESTION_MARGIN)
         found.append(bounded("max density", meaning, largest, allowed))
-    if (tolerance := solver.get("tolerance")) is None:
+    tolerance = solver.get("tolerance")
+    if exact:
+        return [*found, *_exact_promises(run, tolerance)]
+    if tolerance is None:
         return found
     if len(gap := run.steps["gap"]):
         found.append(duality_gap(np.max(gap), tolerance))
-    if np.any(np.isfinite(drive := run.steps.get("drive_residual", np.empty(0)))):
-        meaning = "the largest relative residual of a step in the potential W∗ρ"
-        found.append(bounded("W residual", meaning, np.max(drive), tolerance))
-    return found
+    return found + _drive_promises(run, tolerance)
+
+
+def _exact_promises(run: Run, tolerance: float | None) -> list[dict[str, Any]]:
+    """The gap in 1D; in 2D, where no gap is known, the backward error, which is no gap and is not called one."""
+    dim = len(run.edges)
+    bound = EXACT_TOLERANCES[dim] if tolerance is None else tolerance
+    if not len(run.steps["gap"]):
+        return []
+    meaning = "the largest part of the mass by which the density that a step is exact for differs from the one given"
+    backward = bounded("backward error", meaning, np.max(run.steps["backward_error"]), bound)
+    found = [duality_gap(np.max(run.steps["gap"]), bound)] if dim == 1 else [backward]
+    return found + _drive_promises(run, min(bound, EXACT_DRIVE))
+
+
+def _drive_promises(run: Run, bound: float) -> list[dict[str, Any]]:
+    if not np.any(np.isfinite(drive := run.steps.get("drive_residual", np.empty(0)))):
+        return []
+    meaning = "the largest relative residual of a step in the potential W∗ρ"
+    return [bounded("W residual", meaning, np.max(drive), bound)]
 
 
 METHODS = (

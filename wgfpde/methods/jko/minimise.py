@@ -1,4 +1,4 @@
-"""One JKO step of a flow by either algorithm, with the interaction converged and the energy law checked."""
+"""One JKO step of a flow by any of the algorithms, with the interaction converged and the energy law checked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ...linear.multigrid.solver import Multigrid
 from ...transport.benamou_brenier.operators import Staggering
 from .convex import ConvexStep
 from .drive import Driven, solve_driven
+from .exact.exact_solver import ExactSolver
+from .exact.solution import ExactSolution
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .secant import restrain
 
@@ -32,6 +34,12 @@ NOT_MOVED = (
     "nothing was moved, as E falls by less than the gap of a step; "
     "if that lasts away from rest, take a smaller tolerance"
 )
+REMEDIES = {
+    "newton": 'Take a smaller tau, a larger tolerance, or algorithm = "pdhg".',
+    "pdhg": "Take a larger tolerance or max_iterations, or a smaller tau.",
+    "exact": 'Take a smaller tau, a finer grid, a larger tolerance, or algorithm = "newton" or "pdhg".',
+}
+"""What to do about a step that is not solved, by algorithm."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +60,10 @@ class Step:
         return self.fields["rho"]
 
     def report(self, rejected: int, note: str) -> Report:
-        numbers = dict(self.numbers)
+        numbers = {"backward_error": np.nan} | self.numbers
+        more = {"backward_error": numbers.pop("backward_error")}
         counts = {name: int(numbers.pop(name)) for name in ("iterations", "linear", "outer", "repaired")}
-        return Report(**counts, **numbers, rejected=rejected, note=note)  # type: ignore[arg-type]
+        return Report(**counts, **numbers, rejected=rejected, note=note, more=more)  # type: ignore[arg-type]
 
 
 class Minimiser:
@@ -68,34 +77,35 @@ class Minimiser:
         flow: Flow,
         algorithm: str,
         inner_steps: int,
-        tolerance: float,
+        tolerance: float | None,
         max_iterations: int | None,
         congestion: float | None,
         threads: int,
     ) -> None:
-        if algorithm not in ("newton", "pdhg"):
-            raise CaseError(f'algorithm must be "newton" or "pdhg"; found {algorithm!r}.')
-        if algorithm == "newton" and (inner_steps != 1 or congestion is not None):
-            raise CaseError('algorithm = "newton" takes one inner step and no congestion; "pdhg" takes both.')
-        if not tolerance > 0:
+        if algorithm not in REMEDIES:
+            raise CaseError(f'algorithm must be "newton", "pdhg" or "exact"; found {algorithm!r}.')
+        if algorithm != "pdhg" and (inner_steps != 1 or congestion is not None):
+            raise CaseError(f'algorithm = "{algorithm}" takes one inner step and no congestion; "pdhg" takes both.')
+        if algorithm == "exact":
+            self._exact = ExactSolver(flow, tolerance, max_iterations)
+            tolerance = self._exact.drive_tolerance
+        if tolerance is None or not tolerance > 0:
             raise CaseError(f"tolerance must be positive; found {tolerance}.")
         self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
         self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
         self.threads = threads
         self.stagger = Staggering(flow.grid, threads)
         self.shape = self.stagger.shape
-        self.divisible = algorithm == "newton"
-        self.remedy = (
-            'Take a smaller tau, a larger tolerance, or algorithm = "pdhg".'
-            if algorithm == "newton"
-            else "Take a larger tolerance or max_iterations, or a smaller tau."
-        )
+        self.divisible = algorithm != "pdhg"
+        self.remedy = REMEDIES[algorithm]
         if algorithm == "newton":
             limit = max_iterations or MAX_ITERATIONS
             self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
 
     def compile_rare(self, rho: Array) -> None:
         """Call the kernels that only hard steps need, on a density of the flow's grid."""
+        if self.algorithm == "exact":
+            self._exact.compile_rare(rho)
         if self.algorithm != "newton":
             return
         rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
@@ -110,6 +120,8 @@ class Minimiser:
         times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
         Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.
         """
+        if self.algorithm == "exact":
+            return self._exactly(rho0, tau, warm)
         solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg
         step = solve(rho0, tau, warm, self.tolerance)
         if not self._rises(rho0, tau, step):
@@ -174,6 +186,32 @@ class Minimiser:
         hx, hy = self.stagger.hx[None, :], self.stagger.hy[:, None]
         flux_x, flux_y = hy * result.momentum_x.mean(axis=0), hx * result.momentum_y.mean(axis=0)
         return Step({"rho": result.rho, "phi": result.phi[-1]} | driven.fields, flux_x, flux_y, numbers)
+
+    def _exactly(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
+        """By `exact`; ρ⁰ itself where the objective would rise by what the step leaves open."""
+        spent = [0, 0]
+
+        def convex(potential: Array, last: ExactSolution | None, tolerance: float) -> ExactSolution:
+            solution = self._exact.solve(rho0, potential, tau, warm.get("phi") if last is None else last.phi)
+            spent[0] += solution.iterations
+            spent[1] += solution.linear
+            return solution
+
+        driven = self._driven(rho0, tau, warm, self.tolerance, convex, lambda s: (s.rho.reshape(self.shape), s.scale))
+        found, none = driven.solution, self.stagger.zeros()
+        numbers = {
+            "iterations": spent[0], "linear": spent[1], "outer": driven.evaluations, "repaired": 0,
+            "residual": np.nan_to_num(found.backward), "gap": found.gap, "continuity": np.nan,
+            "hamilton_jacobi": np.nan, "complementarity": np.nan, "primal": found.primal, "dual": found.dual,
+            "transport": found.transport, "drive_residual": driven.residual, "backward_error": found.backward,
+        }  # fmt: skip
+        rho, note = found.rho.reshape(self.shape), ""
+        slack = max(np.nan_to_num(found.gap), 0.0) + found.backward + np.nan_to_num(driven.residual)
+        if self._exact.stays(rho0, rho, found.transport, tau, slack):
+            rho, numbers["transport"] = rho0, 0.0
+            note = "nothing was moved, as E would rise by what the step leaves open"
+        fields = {"rho": rho, "phi": found.phi.reshape(self.shape)} | driven.fields
+        return Step(fields, none, none, numbers, note)
 
     def _driven(
         self,

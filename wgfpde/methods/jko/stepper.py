@@ -33,8 +33,10 @@ class Jko:
     """The JKO stepper.
 
     flow : energy on a grid.   tau : step > 0.
-    algorithm : "newton" (one inner step) or "pdhg" (inner_steps ≥ 1, uniform axes).
-    tolerance : relative primal–dual gap of each step.   max_iterations : of the algorithm, for one convex step.
+    algorithm : "newton" (one inner step), "pdhg" (inner_steps ≥ 1, uniform axes) or "exact" (W₂ itself, no inner steps;
+    walls; in 2D uniform axes, the entropy or m > 1).
+    tolerance : relative primal–dual gap of each step; of "exact" in 2D its backward error.
+    max_iterations : of the algorithm, for one convex step.
     congestion : upper bound on ρ (pdhg).   scheme : "jko", first order in τ, or "extrapolated", second.
 
     Preserves for every τ: mass, ρ ≥ 0, and E(ρ^{n+1}) + ½W₂²/τ ≤ E(ρ^n) up to the gap ("extrapolated": E never up).
@@ -48,7 +50,7 @@ class Jko:
         tau: float,
         algorithm: str = "newton",
         inner_steps: int = 1,
-        tolerance: float = 1e-8,
+        tolerance: float | None = None,
         max_iterations: int | None = None,
         congestion: float | None = None,
         scheme: str = "jko",
@@ -63,9 +65,15 @@ class Jko:
             )
         if scheme not in ("jko", "extrapolated"):
             raise CaseError(f'scheme must be "jko" or "extrapolated"; found {scheme!r}.')
+        if scheme == "extrapolated" and algorithm == "exact":
+            raise CaseError(
+                'scheme = "extrapolated" combines fluxes, of which algorithm = "exact" has none; take "jko".'
+            )
         if scheme == "extrapolated" and congestion is not None:
             raise CaseError('scheme = "extrapolated" does not keep a bound on the density; take scheme = "jko".')
         self.flow, self.tau, self.scheme = flow, float(tau), scheme
+        if tolerance is None and algorithm != "exact":
+            tolerance = 1e-8
         self.options = (algorithm, inner_steps, tolerance, max_iterations, congestion)
         self.threads = threads or default_threads()
         self._minimiser = Minimiser(flow, *self.options, self.threads)
@@ -80,7 +88,7 @@ class Jko:
         bump = 1.0 + cells if self.flow.internal.law.linear_diffusion else np.maximum(cells - 0.4, 0.0)
         algorithm, inner_steps, _, _, congestion = self.options
         bound = None if congestion is None else 4.0
-        tolerance = 1e-8 if algorithm == "newton" else 1e-2
+        tolerance = {"newton": 1e-8, "pdhg": 1e-2, "exact": None}[algorithm]
         stepper = Jko(small, 1e-3, algorithm, inner_steps, tolerance, None, bound, self.scheme, threads=1)
         with suppress(SolverError):
             stepper.step(Snapshot(t=0.0, step=0, fields={"rho": bump}), 1e-3)

@@ -1,0 +1,193 @@
+"""The exact step in 1D: its coupling and derivatives against definitions, its gap, closed forms, promises."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from test_closed_forms import gaussian, gaussian_recursion, moved, slope, start
+from test_jko_stepper import JkoProblem, problems
+
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
+from wgfpde.errors import SolverError
+from wgfpde.grid import Grid
+from wgfpde.methods.jko.exact.exact_line import LineStep
+from wgfpde.methods.jko.exact.solution import Problem
+from wgfpde.methods.jko.stepper import Jko
+from wgfpde.transport.line import Coupling
+
+STRETCHED = [lambda s: s + 0.3 * np.sin(2 * np.pi * s) / (2 * np.pi)]
+
+
+def stepper_of(flow, tau, **options):
+    return Jko(flow, tau, "exact", threads=1, **options)
+
+
+def line(n=40, kind="entropy", mapping=None, data="smooth", seed=0):
+    """A step under way between two positive densities; ρ⁰ with vacuum where data says so."""
+    rng = np.random.default_rng(seed)
+    flow = Flow(Grid([-1.0], [2.0], [n], mapping=mapping), Energy(Internal(kind), lambda x: x**2))
+    rho0, rho = rng.random(n), rng.random(n) + 0.1
+    if data == "vacuum":
+        rho0[n // 4 : n // 2] = 0.0
+        rho0[-3:] = 0.0
+    rho0, rho = rho0 / flow.mass(rho0), rho / flow.mass(rho)
+    return flow, LineStep(Problem(flow, rho0, flow.potential, 0.05), 1e-8, None), rho0, rho
+
+
+@pytest.mark.parametrize("mapping", [None, STRETCHED])
+@pytest.mark.parametrize("data", ["smooth", "vacuum"])
+def test_the_coupling_costs_what_quantiles_say(mapping, data):
+    for seed in range(5):
+        flow, step, rho0, rho = line(mapping=mapping, data=data, seed=seed)
+        widths, edges = flow.grid.x.widths, flow.grid.x.edges
+        expected = Coupling(edges, rho0 * widths, edges, rho * widths).w2
+        assert 2 * step.couple(rho) == pytest.approx(expected**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("mapping", [None, STRETCHED])
+@pytest.mark.parametrize("data", ["smooth", "vacuum"])
+def test_the_potential_is_the_gradient_of_the_cost(mapping, data):
+    flow, step, _, rho = line(mapping=mapping, data=data)
+    widths = flow.grid.x.widths
+    change = np.random.default_rng(1).normal(size=rho.size)
+    change -= np.sum(widths * change) / np.sum(widths)
+    step.couple(rho)
+    predicted, e = float(np.sum(widths * step.potential() * change)), 1e-5 * float(np.min(rho))
+    measured = (step.couple(rho + e * change) - step.couple(rho - e * change)) / (2 * e)
+    assert measured == pytest.approx(predicted, rel=1e-6)
+
+
+@pytest.mark.parametrize("data", ["smooth", "vacuum"])
+def test_a_newton_step_solves_the_linear_problem_it_says(data):
+    """The sweep against a dense system, whose Hessian is made by differences of gradients."""
+    flow, step, _, rho = line(n=24, data=data)
+    widths, n, mu = flow.grid.x.widths, 24, 0.0
+
+    def gradient(density):
+        """∂J/∂G at the inner edges."""
+        step.couple(density)
+        slopes = 0.05 * flow.internal.derivative(density) + step.p.tau_v + step.potential()
+        return slopes[:-1] - slopes[1:]
+
+    raised = np.eye(n)[:, :-1] - np.eye(n)[:, 1:]  # what G + 1 at an edge does to the masses beside it
+    e = 1e-7 * float(np.min(rho * widths))
+    hessian = np.stack(
+        [(gradient(rho + e * c / widths) - gradient(rho - e * c / widths)) / (2 * e) for c in raised.T], axis=1
+    )
+    expected = raised @ np.linalg.solve(hessian, -gradient(rho)) / widths
+    step.couple(rho)
+    move, along = step.direction(rho, mu)
+    assert np.max(np.abs(move - expected)) <= 2e-5 * np.max(np.abs(expected))
+    step.couple(rho)
+    assert along == pytest.approx(float(np.sum(widths * move * (0.05 * np.log(rho) + step.p.tau_v + step.potential()))))
+
+
+def test_no_other_density_is_better_and_the_gap_knows_by_how_much():
+    """J at the end is the least of many, and J − dual ≥ 0 bounds how far any density lies above it."""
+    flow, step, _, _ = line(data="vacuum")
+    found = step.run()
+    assert 0 <= found.gap <= 1e-12
+    rng, at_end = np.random.default_rng(3), found.primal
+    for size in (1e-3, 1e-2, 0.3, 2.0):
+        other = found.rho * np.exp(size * rng.normal(size=found.rho.size))
+        other /= flow.mass(other)
+        value = step.couple(other) + step.p.energy(other) + step.p.level
+        proved = step.proof(other)
+        assert value > at_end
+        assert proved.dual <= at_end + 1e-12
+        assert proved.primal == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("mapping", [None, STRETCHED])
+@pytest.mark.parametrize("lam", [0.0, 1.0])
+def test_order_in_space_of_a_long_gaussian_step(lam, mapping):
+    """One step of 0.1, where an inner step of the mid-point would leave an error that no grid takes away."""
+    sizes, errors = (80, 160, 320), []
+    for n in sizes:
+        grid = Grid([-8.0], [8.0], [n], mapping=mapping)
+        flow = Flow(grid, Energy(Internal("entropy", 0.7), (lambda x: lam * x**2 / 2) if lam else None))
+        exact = grid.average(gaussian(*gaussian_recursion(0.6, 0.8, lam, 0.7, 0.1, 1)))
+        errors.append(moved(flow, exact, stepper_of(flow, 0.1).step(start(grid.average(gaussian(0.6, 0.8))), 0.1).rho))
+    assert 1.9 <= slope(1 / np.array(sizes), errors) <= 2.5
+    assert errors[-1] <= 3e-5
+
+
+@pytest.mark.parametrize(("m", "radius"), [(2.0, 1.0), (3.0, 1.0), (1.5, 1.0)])
+def test_barenblatt_profiles_follow_their_recursion(m, radius):
+    """(R − Rₙ)/τ = R^{−m} for unit mass, read off the second moment, which cell averages raise by h²/12."""
+    from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar
+
+    tau, exact = 0.1, radius
+    for _ in range(100):
+        exact = radius + tau * exact**-m
+    found = []
+    for n in (200, 400):
+        box = 1.5 * profile_constant(m, 1) * exact
+        grid = Grid([-box], [box], [n])
+        flow = Flow(grid, Energy(Internal("power", 1.0, m)))
+        rho = grid.average(lambda x: self_similar(np.abs(x), radius, m, 1, 1.0), 16)
+        new = stepper_of(flow, tau).step(start(rho / flow.mass(rho)), tau)
+        assert new.report.gap <= 1e-8 and np.min(new.rho) >= 0
+        found.append(math.sqrt(flow.integral(grid.x.centers**2 * new.rho) / profile_second_moment(m, 1)))
+    assert (4 * found[1] - found[0]) / 3 == pytest.approx(exact, rel=2e-4)
+
+
+def test_without_internal_energy_mass_moves_by_the_gradient():
+    """U = none, V = −x: everything moves by τ; V = x²/2: everything contracts by 1/(1 + τ)."""
+    grid = Grid([-3.0], [5.0], [160])
+    rho = grid.average(gaussian(0.5, 0.5))
+    for potential, mean in ((lambda x: -x, 0.8), (lambda x: x**2 / 2, 0.5 / 1.3)):
+        flow = Flow(grid, Energy(Internal("none"), potential))
+        new = stepper_of(flow, 0.3).step(start(rho / flow.mass(rho)), 0.3)
+        assert flow.integral(grid.x.centers * new.rho) == pytest.approx(mean, abs=1e-3)
+
+
+# ------------------------------------------------------------------------------------------------------- promises
+
+
+def keeps(flow, old, new, tolerance=1e-8):
+    assert np.all(np.isfinite(new.rho)) and np.min(new.rho) >= 0
+    assert flow.mass(new.rho) == pytest.approx(flow.mass(old), rel=1e-13, abs=0)
+    assert new.report.gap <= tolerance and new.report.more["backward_error"] <= tolerance
+    before, after = flow.parts(old), flow.parts(new.rho)
+    size = new.report.transport / new.dt + sum(abs(part) for part in (*before, *after))
+    assert sum(after) + new.report.transport / new.dt <= sum(before) + 2e-13 * size
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_steps_keep_their_promises_or_end_in_a_sentence(data):
+    problem = data.draw(problems(kinds=("entropy", 1.5, 2.0, 4.0, 0.8)).filter(lambda p: len(p.shape) == 1))
+    problem = JkoProblem(**(problem.__dict__ | {"periodic": (False,)}))
+    flow, rho = problem.build()
+    try:
+        new = stepper_of(flow, problem.dt).step(start(rho), problem.dt)
+    except SolverError as failure:
+        event("refused")
+        assert "exact JKO step" in str(failure) and str(failure).endswith('"pdhg".')
+        return
+    keeps(flow, rho, new)
+
+
+@pytest.mark.parametrize("tau", [1e-6, 1e-2, 1.0])
+def test_a_gibbs_state_rests(tau):
+    flow, _ = JkoProblem("entropy", (33,), potential="double well", steepness=5.0).build()
+    gibbs = flow.gibbs(1.0)
+    assert moved(flow, gibbs, stepper_of(flow, tau).step(start(gibbs), tau).rho) <= 1e-12
+
+
+def test_with_interaction_the_gaussian_recursion_has_both_rates():
+    """V = x²/2 and W = θx²/2 with θ = 2: (1 + 3τ)s² − s₀s − τ = 0 and the mean by V alone."""
+    grid, tau = Grid([-6.0], [6.0], [320]), 0.1
+    flow = Flow(grid, Energy(Internal("entropy"), lambda x: x**2 / 2, lambda x: x**2))
+    rho = grid.average(gaussian(0.5, 0.8))
+    rho /= flow.mass(rho)
+    new = stepper_of(flow, tau).step(Snapshot(0.0, 0, {"rho": rho}), tau)
+    mean = 0.5 / 1.1
+    width = gaussian_recursion(0.0, 0.8, 3.0, 1.0, tau, 1)[1]
+    assert moved(flow, grid.average(gaussian(mean, width)), new.rho) <= 1e-4
+    assert new.report.drive_residual <= 1e-6

@@ -1,0 +1,1 @@
+"""JKO steps with the distance itself, W₂, in place of inner steps of its transport."""
