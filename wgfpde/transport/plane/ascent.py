@@ -1,0 +1,120 @@
+"""Dual ascent on one lattice: weighted Newton steps between exact c-transforms.
+
+    J(φ) = Σ φ b + Σ φ^c a  →  max,         ∇J = b − (id − ∇φ^c)_# a,
+    −∇·(θ (I − D²φ)⁻¹ ∇g) = ∇J,             φ ← (φ + s g)^cc,   s = 1, ½, … until J rises,
+
+for φ, and by turns for ψ = φ^c with a and b exchanged.  The matrix is that of the linearised Monge–Ampère equation, its
+diagonal second derivatives only, kept positive; θ is the mean of the density sought and the one found, with a floor.
+With θ = 1 and no second derivatives this is the back-and-forth method, which takes some eighty iterations where this
+takes three to six.  Every iterate is c-concave, J never falls, so nothing can diverge.
+
+References: Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...grid import Array, Grid
+from ...linear.multigrid.solver import Multigrid
+from ..c_transforms import between_centres, periods_of
+from .measures import Bundles
+from .parcels import arrivals
+
+FLOOR = 1e-3
+"""Added to θ, in units of the largest density."""
+LEAST_SLOPE, MOST_SLOPE = 0.02, 50.0
+"""Between which 1 − ∂ₖₖφ is kept."""
+ACCURACY, MOST_CYCLES = 0.05, 40
+"""Of the linear solves: relative residual, and iterations."""
+RISE = 1e-3
+"""Share of the rise that a step promises which it has to bring."""
+SHORTEST = 1e-3
+"""Shortest step."""
+REST = 1e-7
+"""Relative rise of J below which an iteration was the last."""
+
+
+class Ascent:
+    """The problem on one lattice: masses a and b, (ny, nx), of sum 1, at the centres of a uniform grid."""
+
+    def __init__(self, grid: Grid, a: Array, b: Array) -> None:
+        self.grid, self._masses = grid, (a, b)
+        self._transform, self._periods = between_centres(grid), periods_of(grid)
+        self._rasters = [_raster(grid, mass) for mass in (a, b)]
+        self._multigrid = Multigrid(grid)
+        self._none = np.zeros(grid.shape)
+        self.iterations = 0
+
+    def run(self, phi: Array, most: int) -> Array:
+        """φ, on the side of b, after at most so many turns of both sides, from any φ."""
+        psi = self._transform(phi)
+        sides = [psi, self._transform(psi)]
+        value = self._value(sides)
+        for _ in range(most):
+            before = value
+            for side in (1, 0):
+                value = self._step(sides, side, value)
+            if value - before <= REST * abs(value):
+                break
+        return sides[1]
+
+    def _value(self, sides: list[Array]) -> float:
+        return float(sum(np.sum(p * mass) for p, mass in zip(sides, self._masses, strict=True)))
+
+    def _step(self, sides: list[Array], side: int, value: float) -> float:
+        """One Newton step for the potential of one side; the new J."""
+        mass = self._masses[side]
+        found = arrivals(sides[1 - side], self._rasters[1 - side], self._rasters[side], self._periods)
+        r = mass - found
+        theta = 0.5 * (mass + self._smooth(found)) / (self.grid.volume / self.grid.size)
+        g = self._newton(theta + FLOOR * theta.max(), self._smooth(sides[side]), r)
+        promised, s = float(np.sum(g * r)), 1.0
+        while s > SHORTEST:
+            other = self._transform(sides[side] + s * g)
+            trial = [other, other]
+            trial[side] = self._transform(other)
+            risen = self._value(trial)
+            if risen > value + RISE * s * promised:
+                sides[:] = trial
+                return risen
+            s *= 0.5
+        return value
+
+    def _newton(self, theta: Array, phi: Array, r: Array) -> Array:
+        """g with −∇·(θ(I − D²φ)⁻¹∇g) = r; r, masses, is first balanced."""
+        conductances = []
+        for axis, across, k in zip(self.grid.axes, self.grid.axes[::-1], (1, 0), strict=True):
+            h, area = axis.length / axis.size, across.length / across.size
+            wide = self._padded(phi, k, axis.ring)
+            low, high = (np.take(wide, range(n, n + axis.size), axis=k) for n in (0, 2))
+            slope = np.clip(1.0 - (low - 2.0 * phi + high) / h**2, LEAST_SLOPE, MOST_SLOPE)
+            cells = theta / slope
+            faces = 0.5 * (cells + np.roll(cells, -1, axis=k)) * area / h
+            if not axis.ring:
+                faces[(slice(None),) * k + (-1,)] = 0.0
+            conductances.append(faces)
+        self._multigrid.setup(1e-10 * theta, *conductances, self._none, self._none)
+        r = r - np.sum(r) * theta / np.sum(theta)
+        g, iterations, _ = self._multigrid.solve(r, ACCURACY, MOST_CYCLES)
+        self.iterations += iterations
+        return g
+
+    def _smooth(self, values: Array) -> Array:
+        """(1, 2, 1)/4 along each axis."""
+        for axis, k in zip(self.grid.axes, (1, 0), strict=True):
+            wide = self._padded(values, k, axis.ring)
+            low, high = (np.take(wide, range(n, n + axis.size), axis=k) for n in (0, 2))
+            values = 0.25 * (low + high) + 0.5 * values
+        return values
+
+    @staticmethod
+    def _padded(values: Array, k: int, ring: int) -> Array:
+        return np.pad(values, [(int(n == k),) * 2 for n in range(2)], mode="wrap" if ring else "edge")
+
+
+def _raster(grid: Grid, mass: Array) -> Bundles:
+    x, y = grid.x.centers, grid.y.centers
+    still = (np.zeros(grid.x.size), np.zeros(grid.y.size))
+    centres = (np.empty((1, 1)), np.empty((1, 1)))  # for costs only
+    return Bundles((x, y), (grid.x.widths, grid.y.widths), mass, centres, still)
