@@ -25,8 +25,10 @@ FLOOR = 1e-3
 """Added to θ, in units of the largest density."""
 LEAST_SLOPE, MOST_SLOPE = 0.02, 50.0
 """Between which 1 − ∂ₖₖφ is kept."""
-ACCURACY, MOST_CYCLES = 0.05, 40
+ACCURACY, MOST_CYCLES = 0.1, 40
 """Of the linear solves: relative residual, and iterations."""
+ONE_SIDED = 2**16
+"""Cells above which a turn is that of φ alone: coarser lattices have left little to do."""
 RISE = 1e-3
 """Share of the rise that a step promises which it has to bring."""
 SHORTEST = 1e-3
@@ -51,9 +53,10 @@ class Ascent:
         psi = self._transform(phi)
         sides = [psi, self._transform(psi)]
         value = self._value(sides)
+        turn = (1, 0) if self.grid.size <= ONE_SIDED else (1,)
         for _ in range(most):
             before = value
-            for side in (1, 0):
+            for side in turn:
                 value = self._step(sides, side, value)
             if value - before <= REST * abs(value):
                 break

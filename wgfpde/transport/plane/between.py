@@ -16,10 +16,12 @@ import numpy as np
 from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
 from ..c_transforms import CTransform, periods_of
+from ..benamou_brenier.nearby import solve_nearby
 from .ascent import Ascent
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
-from .measures import Measure
+from .measures import Cells, Measure
+from .near_bounds import near_bounds
 from .plan_bound import plan_cost
 
 COARSEST, LEAST = 16, 64
@@ -30,13 +32,21 @@ FIRST_TURNS, TURNS = 6, 1
 """Of the ascent: on the first lattice, on the others."""
 BOTH_WAYS = 2**15
 """Cells up to which both measures are tried as the source of the plan."""
+TRUSTED = 0.5
+"""Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
+two of them agree on is their own cost."""
+NEAR, CLOSE = 3.0, 0.5
+"""Distance in cells up to which densities may be near each other, and the gap of `near_bounds` that says they are."""
 ROUNDING = 1e-14
 """Of the bounds, in units of the squared diagonal."""
 
 
 @dataclass(frozen=True)
 class Squares:
-    """Of W₂² for mass 1.   value : the best guess, between the bounds.   iterations : of conjugate gradients."""
+    """Of W₂² for mass 1.   value : the best guess, between the bounds, NaN where there is none.
+
+    iterations : of conjugate gradients.
+    """
 
     value: float
     lower: float
@@ -52,23 +62,61 @@ def squared_distance(
     rings : which axes are periodic; both measures then span the same circle.   tolerance : relative, of the guess.
     most_cells : of lattices finer than the data.
     """
-    levels = Ladder(mu, nu, rings)
-    below = DualBound(mu, nu, levels.periods)
-    best: Bound | None = None
+    ladder = Ladder(mu, nu, rings)
+    bound_on = DualBound(mu, nu, ladder.periods)
+    lower, near = 0.0, None
     while True:
-        level, phi = levels.next()
-        if not levels.as_fine_as_data:
+        level, phi = ladder.next()
+        if not ladder.as_fine_as_data:
             continue
-        bound = below(level, phi)
-        lower = bound.lower if best is None else max(best.lower, bound.lower)
-        best = Bound(lower, bound.estimate, bound.doubt)
-        finer = (mu.spread or nu.spread) and 4 * level.size <= most_cells
-        if not finer or bound.doubt <= tolerance * abs(bound.estimate):
+        diagonal = sum(axis.length**2 for axis in level.axes)
+        bound = bound_on(level, phi)
+        lower = max(lower, bound.lower - ROUNDING * diagonal)
+        settled = _settled(bound, tolerance)
+        if near is None and not settled and _may_be_near(mu, nu, bound):
+            near = _near(mu, nu, tolerance)  # type: ignore[arg-type]
+            if near.upper - near.lower <= CLOSE * near.upper and near.value == near.value:
+                return near
+        if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
-    diagonal = sum(axis.length**2 for axis in level.axes)
-    upper = _upper(mu, nu, level, phi, levels.periods) + ROUNDING * diagonal
-    lower = max(best.lower - ROUNDING * diagonal, 0.0)
-    return Squares(min(max(best.estimate, lower), upper), lower, upper, levels.iterations)
+    upper = _upper(mu, nu, level, phi, ladder.periods) + ROUNDING * diagonal
+    value, iterations = bound.estimate, ladder.iterations
+    if near is not None:
+        lower, upper = max(lower, near.lower), min(upper, near.upper)
+        if not _settled(bound, LOOSE) and near.value == near.value:
+            value, iterations = near.value, near.iterations
+    return Squares(min(max(value, lower), upper), lower, upper, iterations)
+
+
+LOOSE = 0.05
+"""Doubt up to which the finest lattice is believed."""
+
+
+def _settled(bound: Bound, tolerance: float) -> bool:
+    return bound.doubt <= tolerance * bound.estimate and bound.lower >= TRUSTED * bound.estimate
+
+
+def _may_be_near(mu: Measure, nu: Measure, bound: Bound) -> bool:
+    """Densities on one uniform grid, at a distance of a few cells at most."""
+    if not (type(mu) is type(nu) is Cells and mu.grid == nu.grid and mu.grid.uniform):
+        return False
+    return bound.lower < sum((NEAR * h) ** 2 for h in mu.widths)
+
+
+def _near(mu: Cells, nu: Cells, tolerance: float) -> Squares:
+    """By shooting, with the bounds of `near_bounds`; without a value where shooting does not close its own gap."""
+    lower, upper = near_bounds(mu.grid, mu.density, nu.density)
+    value, iterations = math.nan, 0
+    if upper - lower <= CLOSE * upper:
+        found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, SHOT)
+        iterations = found.iterations
+        if found.gap <= max(tolerance, SHOT):
+            value = min(max(2 * found.primal, lower), upper)
+    return Squares(value, lower, upper, iterations)
+
+
+INNER_STEPS, SHOT = 16, 1e-3
+"""Of the shooting: steps in s, and the gap it must close."""
 
 
 class Ladder:
@@ -93,6 +141,10 @@ class Ladder:
         self._level: Grid | None = None
         self.iterations = 0
         self.periods = periods_of(self._grid())
+        self._summed: dict[tuple[int, ...], list[Array]] = {}
+        low, self._halvings = self._halvings, 0
+        self._masses(self._grid())
+        self._halvings = low
 
     @property
     def as_fine_as_data(self) -> bool:
@@ -101,7 +153,7 @@ class Ladder:
     def next(self) -> tuple[Grid, Array]:
         """The next lattice, and the potential on the side of ν at its centres."""
         level = self._grid()
-        ascent = Ascent(level, self._mu.deposit(level), self._nu.deposit(level))
+        ascent = Ascent(level, *self._masses(level))
         if self._phi is None or self._level is None:
             phi = ascent.run(np.zeros(level.shape), FIRST_TURNS)
         else:
@@ -111,6 +163,17 @@ class Ladder:
         self._level, self._phi = level, phi
         self._halvings -= 1
         return level, phi
+
+    def _masses(self, level: Grid) -> list[Array]:
+        """Of both measures in the cells of a lattice; summed up from finer ones where those nest."""
+        if level.shape in self._summed:
+            return self._summed[level.shape]
+        found = [self._mu.deposit(level), self._nu.deposit(level)]
+        coarse = found
+        while all(n % 2 == 0 and n > 2 for n in coarse[0].shape):
+            coarse = [_sums(mass) for mass in coarse]
+            self._summed[coarse[0].shape] = coarse
+        return found
 
     def _grid(self) -> Grid:
         scale = 2.0**-self._halvings
@@ -133,3 +196,9 @@ def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: tuple[flo
         if level.size > BOTH_WAYS:
             break
     return min(costs)
+
+
+def _sums(mass: Array) -> Array:
+    """Over blocks of two by two."""
+    wide = mass[::2] + mass[1::2]
+    return np.ascontiguousarray(wide[:, ::2] + wide[:, 1::2])
