@@ -11,7 +11,8 @@ from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.runs.runner import run
 from wgfpde.store import read
-from wgfpde.transport.distances import Path, distance, geodesic, w2
+from wgfpde.transport.distances import distance, w2
+from wgfpde.transport.shortest_path import Path, geodesic
 
 LINE = Grid([-10.0], [10.0], [800])
 CIRCLE = Grid([0.0], [2.0], [200], periodic=True)

@@ -82,7 +82,7 @@ def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
     periodic axis and refused on others.
     """
     file = _existing(path)
-    points, weights = _read_points(file, grid.dim)
+    points, weights = read_points(file, grid.dim)
     index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
     flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
     total = math.fsum(weights)
@@ -174,8 +174,9 @@ def _open_binary(file: Path):
         raise CaseError(f"{file} cannot be opened: {error.strerror}. Check its permissions.") from None
 
 
-def _read_points(file: Path, dim: int) -> tuple[list[Array], Array]:
-    """Columns x[, y] and weights (ones if there are none)."""
+def read_points(path: str | PathLike[str], dim: int) -> tuple[list[Array], Array]:
+    """Columns x[, y] of a text file and weights (ones if there are none), as `from_samples` takes them."""
+    file = _existing(path)
     with _open_binary(file) as stream:
         raw = stream.read()
     try:

@@ -18,7 +18,7 @@ import numpy as np
 from ...grid import Array, Grid
 from ...linear.multigrid.solver import Multigrid
 from ..c_transforms import between_centres, periods_of
-from .measures import Bundles
+from .measures import Bundles, Periods
 from .parcels import arrivals
 
 FLOOR = 1e-3
@@ -33,8 +33,8 @@ RISE = 1e-3
 """Share of the rise that a step promises which it has to bring."""
 SHORTEST = 1e-3
 """Shortest step."""
-REST = 1e-7
-"""Relative rise of J below which an iteration was the last."""
+REST = 1e-4
+"""Relative rise of J below which a turn was the last."""
 
 
 class Ascent:
@@ -42,7 +42,9 @@ class Ascent:
 
     def __init__(self, grid: Grid, a: Array, b: Array) -> None:
         self.grid, self._masses = grid, (a, b)
-        self._transform, self._periods = between_centres(grid), periods_of(grid)
+        self._transform = between_centres(grid)
+        x, y = periods_of(grid)
+        self._periods: Periods = x, y
         self._rasters = [_raster(grid, mass) for mass in (a, b)]
         self._multigrid = Multigrid(grid)
         self._none = np.zeros(grid.shape)
@@ -97,7 +99,8 @@ class Ascent:
             if not axis.ring:
                 faces[(slice(None),) * k + (-1,)] = 0.0
             conductances.append(faces)
-        self._multigrid.setup(1e-10 * theta, *conductances, self._none, self._none)
+        gx, gy = conductances
+        self._multigrid.setup(1e-10 * theta, gx, gy, self._none, self._none)
         r = r - np.sum(r) * theta / np.sum(theta)
         g, iterations, _ = self._multigrid.solve(r, ACCURACY, MOST_CYCLES)
         self.iterations += iterations

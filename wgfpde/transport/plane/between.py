@@ -15,28 +15,35 @@ import numpy as np
 
 from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
-from ..c_transforms import CTransform, periods_of
 from ..benamou_brenier.nearby import solve_nearby
+from ..c_transforms import CTransform, periods_of
 from .ascent import Ascent
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
-from .measures import Cells, Measure
-from .near_bounds import near_bounds
+from .measures import Cells, Measure, Periods
+from .weighted_norms import Near, near_bounds
 from .plan_bound import plan_cost
 
 COARSEST, LEAST = 16, 64
 """Cells along the longer axis of the first lattice, and of the first whose bounds are asked for."""
 MOST_CELLS = 2**16
 """Of lattices finer than the data."""
-FIRST_TURNS, TURNS = 6, 1
-"""Of the ascent: on the first lattice, on the others."""
+FIRST_TURNS, TURNS, FEW_TURNS = 6, 4, 1
+"""Most turns of the ascent: on the first lattice, on the others, on those of more cells than the next number."""
+FEW = 2**14
 BOTH_WAYS = 2**15
 """Cells up to which both measures are tried as the source of the plan."""
 TRUSTED = 0.5
 """Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
 two of them agree on is their own cost."""
-NEAR, CLOSE = 3.0, 0.5
-"""Distance in cells up to which densities may be near each other, and the gap of `near_bounds` that says they are."""
+LOOSE = 0.05
+"""Doubt up to which the finest lattice is believed."""
+NEAR = 3.0
+"""Distance in cells up to which densities may be near each other."""
+INNER_STEPS, SHOT = 16, 1e-3
+"""Of the shooting: steps in s, and the gap of its own problem that it must close."""
+THIN, TINY = 1e-3, 1e-9
+"""Least width of the lattices, over their length and at all."""
 ROUNDING = 1e-14
 """Of the bounds, in units of the squared diagonal."""
 
@@ -69,54 +76,47 @@ def squared_distance(
         level, phi = ladder.next()
         if not ladder.as_fine_as_data:
             continue
-        diagonal = sum(axis.length**2 for axis in level.axes)
+        rounding = ROUNDING * sum(axis.length**2 for axis in level.axes)
         bound = bound_on(level, phi)
-        lower = max(lower, bound.lower - ROUNDING * diagonal)
-        settled = _settled(bound, tolerance)
-        if near is None and not settled and _may_be_near(mu, nu, bound):
-            near = _near(mu, nu, tolerance)  # type: ignore[arg-type]
-            if near.upper - near.lower <= CLOSE * near.upper and near.value == near.value:
-                return near
+        lower, settled = max(lower, bound.lower - rounding), _settled(bound, tolerance)
+        if near is None and not settled:
+            near = _near(mu, nu, bound)
+            if near is not None and near.close:
+                return _shot(mu, nu, near, tolerance)
         if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
-    upper = _upper(mu, nu, level, phi, ladder.periods) + ROUNDING * diagonal
-    value, iterations = bound.estimate, ladder.iterations
+    upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
     if near is not None:
         lower, upper = max(lower, near.lower), min(upper, near.upper)
-        if not _settled(bound, LOOSE) and near.value == near.value:
-            value, iterations = near.value, near.iterations
-    return Squares(min(max(value, lower), upper), lower, upper, iterations)
+    if _settled(bound, LOOSE):
+        return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
+    return _shot(mu, nu, Near(lower, math.nan, upper), tolerance)
 
 
-LOOSE = 0.05
-"""Doubt up to which the finest lattice is believed."""
+def _settled(bound: Bound, doubt: float) -> bool:
+    return bound.doubt <= doubt * bound.estimate and bound.lower >= TRUSTED * bound.estimate
 
 
-def _settled(bound: Bound, tolerance: float) -> bool:
-    return bound.doubt <= tolerance * bound.estimate and bound.lower >= TRUSTED * bound.estimate
+def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
+    """Bounds of densities on one uniform grid, unless a lattice says that they are more than some cells apart."""
+    if bound.lower < sum((NEAR * h) ** 2 for h in mu.widths) and _on_one_grid(mu, nu):
+        return near_bounds(mu.grid, mu.density, nu.density)  # type: ignore[union-attr]
+    return None
 
 
-def _may_be_near(mu: Measure, nu: Measure, bound: Bound) -> bool:
-    """Densities on one uniform grid, at a distance of a few cells at most."""
-    if not (type(mu) is type(nu) is Cells and mu.grid == nu.grid and mu.grid.uniform):
-        return False
-    return bound.lower < sum((NEAR * h) ** 2 for h in mu.widths)
+def _on_one_grid(mu: Measure, nu: Measure) -> bool:
+    return type(mu) is type(nu) is Cells and mu.grid == nu.grid and mu.grid.uniform
 
 
-def _near(mu: Cells, nu: Cells, tolerance: float) -> Squares:
-    """By shooting, with the bounds of `near_bounds`; without a value where shooting does not close its own gap."""
-    lower, upper = near_bounds(mu.grid, mu.density, nu.density)
-    value, iterations = math.nan, 0
-    if upper - lower <= CLOSE * upper:
-        found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, SHOT)
+def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
+    """By shooting between near densities, within the bounds; where that does not close its own gap, as `near` says."""
+    value, iterations = near.value, 0
+    if _on_one_grid(mu, nu):
+        found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, min(tolerance, SHOT))  # type: ignore
         iterations = found.iterations
         if found.gap <= max(tolerance, SHOT):
-            value = min(max(2 * found.primal, lower), upper)
-    return Squares(value, lower, upper, iterations)
-
-
-INNER_STEPS, SHOT = 16, 1e-3
-"""Of the shooting: steps in s, and the gap it must close."""
+            value = min(max(2 * found.primal, near.lower), near.upper)
+    return Squares(value, near.lower, near.upper, iterations)
 
 
 class Ladder:
@@ -128,6 +128,10 @@ class Ladder:
         boxes = list(zip(mu.box, nu.box, strict=True))
         self._low, self._high = [min(p[0], q[0]) for p, q in boxes], [max(p[1], q[1]) for p, q in boxes]
         lengths = [b - a for a, b in zip(self._low, self._high, strict=True)]
+        for k, length in enumerate(lengths):
+            if length <= THIN * max(lengths):  # points on a line, or all in one place
+                lengths[k] = max(THIN * max(lengths), TINY)
+                self._high[k] = self._low[k] + lengths[k]
         size = [min(p, q, max(lengths) / LEAST) for p, q in zip(mu.widths, nu.widths, strict=True)]
         if not (mu.spread and nu.spread):
             size = [min(p, q) for p, q in zip(mu.widths, nu.widths, strict=True)]
@@ -140,7 +144,8 @@ class Ladder:
         self._phi: Array | None = None
         self._level: Grid | None = None
         self.iterations = 0
-        self.periods = periods_of(self._grid())
+        x, y = periods_of(self._grid())
+        self.periods = x, y
         self._summed: dict[tuple[int, ...], list[Array]] = {}
         low, self._halvings = self._halvings, 0
         self._masses(self._grid())
@@ -158,7 +163,7 @@ class Ladder:
             phi = ascent.run(np.zeros(level.shape), FIRST_TURNS)
         else:
             phi = Interpolation(self._level, (level.x.centers, level.y.centers))(self._phi)
-            phi = ascent.run(phi, TURNS)
+            phi = ascent.run(phi, TURNS if level.size <= FEW else FEW_TURNS)
         self.iterations += ascent.iterations
         self._level, self._phi = level, phi
         self._halvings -= 1
@@ -181,7 +186,7 @@ class Ladder:
         return Grid(self._low, self._high, shape, self._rings)
 
 
-def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: tuple[float | None, ...]) -> float:
+def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: Periods) -> float:
     """The cost of a plan from the denser measure, which its map spreads, or the better of the two ways."""
     centres = [axis.centers for axis in level.axes]
     psi = CTransform(centres, None, periods)(phi)
@@ -192,7 +197,7 @@ def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: tuple[flo
     for k in (first, 1 - first):
         (source, potential), target = sides[k], sides[1 - k][0]
         places = Interpolation(level, source.places)(potential)
-        costs.append(plan_cost(places, source, target, periods))  # type: ignore[arg-type]
+        costs.append(plan_cost(places, source, target, periods))
         if level.size > BOTH_WAYS:
             break
     return min(costs)

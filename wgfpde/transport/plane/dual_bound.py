@@ -19,7 +19,7 @@ import numpy as np
 from ...grid import Array, Grid
 from ..c_transforms import CTransform
 from .interpolation import Interpolation
-from .measures import Measure
+from .measures import Measure, Periods
 
 Nodes = tuple[Array, Array]
 LATTICES = 3
@@ -38,7 +38,7 @@ class Bound:
 class DualBound:
     """The bound for two measures on one lattice after another.   periods : as for `CTransform`."""
 
-    def __init__(self, mu: Measure, nu: Measure, periods: tuple[float | None, float | None]) -> None:
+    def __init__(self, mu: Measure, nu: Measure, periods: Periods) -> None:
         self._mu, self._nu, self._periods = mu, nu, periods
 
     def __call__(self, level: Grid, phi: Array) -> Bound:

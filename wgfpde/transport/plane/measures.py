@@ -1,7 +1,7 @@
 """What mass is carried by: cells that are constant inside, or points.
 
-Both bounds of a distance see a measure of mass 1 in two ways.  A potential φ known at the nodes of a lattice is extended
-by the lower envelope of ½|y|² − φ, which is at most its bilinear interpolant because it is convex, so that
+Both bounds of a distance see a measure of mass 1 in two ways.  A potential φ known at the nodes of a lattice is
+extended by the lower envelope of ½|y|² − φ, which is at most its bilinear interpolant because it is convex, so that
 
     ∫φ dν ≥ Σ_cells ν (mean of φ at the corners − Σ_axes w²/12),        φ(y) ≥ Σ weights φ − Σ_axes ½(y − y₀)(y₁ − y)
 
@@ -13,6 +13,7 @@ mass m about a centre C, either uniform on a box with standard deviations σ per
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,15 +108,24 @@ class Atoms(Cells):
 
 
 class Points:
-    """Points in the plane.   places : (n, 2), x first.   weights : (n,) ≥ 0, with a sum; scaled to 1."""
+    """Points in the plane, scaled to mass 1.
+
+    places : (n, 2), x first.   weights : (n,) ≥ 0, with a sum.   circles : per axis the circle (lower, upper) into
+    which places are wrapped, or None.
+    """
 
     spread = True
 
-    def __init__(self, places: Array, weights: Array) -> None:
-        self.places, self.weights = np.asarray(places, dtype=float), weights / np.sum(weights)
-        low, high = self.places.min(axis=0), self.places.max(axis=0)
-        self.box = [(float(p), float(q)) for p, q in zip(low, high, strict=True)]
-        self.widths = [np.inf, np.inf]
+    def __init__(
+        self, places: Array, weights: Array, circles: Sequence[tuple[float, float] | None] = (None, None)
+    ) -> None:
+        self.places, self.weights = np.array(places, dtype=float), weights / np.sum(weights)
+        self.box, self.widths = [], [np.inf, np.inf]
+        for k, circle in enumerate(circles):
+            x = self.places[:, k]
+            if circle is not None:
+                x[:] = circle[0] + np.mod(x - circle[0], circle[1] - circle[0])
+            self.box.append(circle or (float(x.min()), float(x.max())))
 
     def deposit(self, level: Grid) -> Array:
         return self._sum(level, self.weights)
@@ -151,6 +161,7 @@ class Points:
 
 
 Measure = Cells | Points
+Periods = tuple[float | None, float | None]
 
 
 def cut(edges: Array, parts: int) -> Array:

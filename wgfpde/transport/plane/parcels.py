@@ -14,22 +14,20 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...grid import Array
-from .measures import Bundles
+from .measures import Bundles, Periods
 
 SPECK = 1e-13
 """Mass of a bundle, relative to the mean, below which it is not cut."""
 
 
-def arrivals(psi: Array, source: Bundles, target: Bundles, periods: tuple[float | None, float | None]) -> Array:
+def arrivals(psi: Array, source: Bundles, target: Bundles, periods: Periods) -> Array:
     """The mass that ψ sends to each bundle of the target, (ny, nx); its sum is 1."""
     out = np.zeros((1, *target.mass.shape))
     _send(psi, source, target, periods, _NOTHING, out)
     return out[0]
 
 
-def kept_and_left(
-    psi: Array, source: Bundles, target: Bundles, periods: tuple[float | None, float | None], share: Array
-) -> tuple[float, Array]:
+def kept_and_left(psi: Array, source: Bundles, target: Bundles, periods: Periods, share: Array) -> tuple[float, Array]:
     """Where each place keeps a share of what arrives: Σ m|C − C'|² of that, and of the rest, by the place it came to,
     its mass, Σ m x, Σ m y, Σ m |C|² from where it came, (4, ny, nx); round a circle as seen from that place."""
     left = np.zeros((4, *target.mass.shape))
@@ -39,9 +37,7 @@ def kept_and_left(
 _NOTHING = np.empty((0, 0))
 
 
-def _send(
-    psi: Array, source: Bundles, target: Bundles, periods: tuple[float | None, float | None], share: Array, out: Array
-) -> float:
+def _send(psi: Array, source: Bundles, target: Bundles, periods: Periods, share: Array, out: Array) -> float:
     turn = np.array([0.0 if period is None else period for period in periods])
     finest = np.array([target.widths[0].min(), target.widths[1].min()])
     return float(

@@ -16,15 +16,13 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...grid import Array
-from .measures import Bundles
+from .measures import Bundles, Periods
 from .parcels import arrivals, kept_and_left
 
 ROUNDING = 1e-15
 
 
-def plan_cost(
-    psi: Array, source: Bundles, target: Bundles, periods: tuple[float | None, float | None]
-) -> float:
+def plan_cost(psi: Array, source: Bundles, target: Bundles, periods: Periods) -> float:
     """An upper bound of W₂².   psi : at the places of the source, (ny, nx).   periods : as for `CTransform`."""
     arrived = arrivals(psi, source, target, periods)
     share = np.minimum(1.0, target.mass / np.where(arrived > 0, arrived, 1.0))

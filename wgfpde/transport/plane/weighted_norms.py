@@ -14,8 +14,8 @@ within r = 2s sup|∇u| of x, so that φ^c ≥ −φ − ½s²G², G the largest
 
     W₂² ≥ 2s ∫u (b − a) − s² ∫ G² a,      the best s, at most 1.
 
-In a cell |∇u| changes by at most r|∂ₓ∂ᵧu| within r; what lies within r of its sides counts with the largest slope of the
-cells around.  Both bounds are exact up to terms of relative order |D²u|, shift over width, and h² for smooth densities.
+In a cell |∇u| changes by at most r|∂ₓ∂ᵧu| within r; what lies within r of its sides counts with the largest slope of
+the cells around.  Both bounds are exact up to terms of relative order |D²u| and h² for smooth densities.
 
 Reference: Peyre (2018), DOI 10.1051/cocv/2017050, compares W₂ with such weighted norms.
 """
@@ -23,6 +23,7 @@ Reference: Peyre (2018), DOI 10.1051/cocv/2017050, compares W₂ with such weigh
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import maximum_filter
@@ -34,18 +35,40 @@ from .interpolation import Interpolation
 
 FLOOR = 1e-3
 """Density added for the potential, in units of the mean: what has next to no mass shall have no steep potential."""
+CLOSE = 0.5
+"""Gap up to which densities count as near each other."""
 CORRECTIONS = 3
 """Solves for the flux: each leaves 1e-11 of what the one before left."""
 
 
-def near_bounds(grid: Grid, a: Array, b: Array) -> tuple[float, float]:
-    """(lower, upper) bounds of W₂², of mass 1, that hold for any two densities; (0, inf) where they say nothing.
+SINE = math.pi**2 / 8
+"""What the second path costs too much between densities that are all but equal."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """Of W₂²: bounds, and the value to which the upper one tends between densities that are all but equal."""
+
+    lower: float
+    value: float
+    upper: float
+
+    @property
+    def close(self) -> bool:
+        """Whether the bounds say that the two are near each other."""
+        return self.upper - self.lower <= CLOSE * self.upper
+
+
+def near_bounds(grid: Grid, a: Array, b: Array) -> Near:
+    """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
 
     grid : 2D, uniform.   a, b : (ny, nx) ≥ 0 of mass 1, different.
     """
     faces = Staggering(grid)
     means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
-    return _below(grid, faces, a, b), min(_above(grid, faces, a, b, mean) for mean in means)
+    lower = _below(grid, faces, a, b)
+    straight, sine = (_above(grid, faces, a, b, mean) for mean in means)
+    return Near(lower, max(min(straight, sine / SINE), lower), min(straight, sine))
 
 
 def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> float:
@@ -95,6 +118,7 @@ def _squares(p: Array, q: Array) -> Array:
 
 
 def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
+    """The bound of one potential, that of the first flux with a little density added."""
     mean = log_mean(a, b)
     psi, _ = Elliptic(grid, faces, mean + FLOOR / grid.volume).solve(b - a)
     u = Interpolation(grid, (grid.x.edges, grid.y.edges))(psi)
