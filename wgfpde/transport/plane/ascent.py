@@ -1,7 +1,7 @@
 """Dual ascent on one lattice: weighted Newton steps between exact c-transforms.
 
     J(φ) = Σ φ b + Σ φ^c a  →  max,         ∇J = b − (id − ∇φ^c)_# a,
-    −∇·(θ (I − D²φ)⁻¹ ∇g) = ∇J,             φ ← (φ + s g)^cc,   s = 1, ½, … until J rises,
+    −∇·(θ (I − D²φ)⁻¹ ∇g) = ∇J,             φ ← (φ + s g)^cc,   s = 1, 2, … while J rises as fast, ½, … until it does,
 
 for φ, and by turns for ψ = φ^c with a and b exchanged.  The matrix is that of the linearised Monge–Ampère equation, its
 diagonal second derivatives only, kept positive; θ is the mean of the density sought and the one found, with a floor.
@@ -31,8 +31,9 @@ ONE_SIDED = 2**16
 """Cells above which a turn is that of φ alone: coarser lattices have left little to do."""
 RISE = 1e-3
 """Share of the rise that a step promises which it has to bring."""
-SHORTEST = 1e-3
-"""Shortest step."""
+STRAIGHT = 0.7
+"""Share of it, ½ where the model holds, above which a longer step is tried: J is less curved than θ says."""
+SHORTEST, LONGEST = 1e-3, 1024.0
 REST = 1e-4
 """Relative rise of J below which a turn was the last."""
 
@@ -70,21 +71,28 @@ class Ascent:
     def _step(self, sides: list[Array], side: int, value: float) -> float:
         """One Newton step for the potential of one side; the new J."""
         mass = self._masses[side]
-        found = arrivals(sides[1 - side], self._rasters[1 - side], self._rasters[side], self._periods)
-        r = mass - found
-        theta = 0.5 * (mass + self._smooth(found)) / (self.grid.volume / self.grid.size)
+        arrived = arrivals(sides[1 - side], self._rasters[1 - side], self._rasters[side], self._periods)
+        r = mass - arrived
+        theta = 0.5 * (mass + self._smooth(arrived)) / (self.grid.volume / self.grid.size)
         g = self._newton(theta + FLOOR * theta.max(), self._smooth(sides[side]), r)
-        promised, s = float(np.sum(g * r)), 1.0
+        promised, s, best = float(np.sum(g * r)), 1.0, value
         while s > SHORTEST:
             other = self._transform(sides[side] + s * g)
             trial = [other, other]
             trial[side] = self._transform(other)
             risen = self._value(trial)
-            if risen > value + RISE * s * promised:
-                sides[:] = trial
-                return risen
-            s *= 0.5
-        return value
+            if risen > max(best, value + RISE * s * promised):
+                found, best = trial, risen
+                if s < 1.0 or risen < value + STRAIGHT * s * promised or s >= LONGEST:
+                    break
+                s *= 2.0
+            elif best > value:
+                break
+            else:
+                s *= 0.5
+        if best > value:
+            sides[:] = found
+        return best
 
     def _newton(self, theta: Array, phi: Array, r: Array) -> Array:
         """g with −∇·(θ(I − D²φ)⁻¹∇g) = r; r, masses, is first balanced."""

@@ -9,7 +9,7 @@ centres of its cells.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from ..c_transforms import CTransform, periods_of
 from .ascent import Ascent
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
-from .measures import Cells, Measure, Periods
-from .weighted_norms import Near, near_bounds
+from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
+from .programme import polished
+from .weighted_norms import Near, near_bounds
 
 COARSEST, LEAST = 16, 64
 """Cells along the longer axis of the first lattice, and of the first whose bounds are asked for."""
@@ -36,6 +37,8 @@ BOTH_WAYS = 2**15
 TRUSTED = 0.5
 """Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
 two of them agree on is their own cost."""
+ROUNDS, MORE_TURNS, WIDE, LITTLE = 5, 10, 0.1, 0.01
+"""More turns on the finest lattice, where it is small and bounds are still wide, until they gain little."""
 LOOSE = 0.05
 """Doubt up to which the finest lattice is believed."""
 NEAR = 3.0
@@ -78,19 +81,44 @@ def squared_distance(
             continue
         rounding = ROUNDING * sum(axis.length**2 for axis in level.axes)
         bound = bound_on(level, phi)
+        if bound.doubt == math.inf:  # points alone: only a finer lattice tells
+            bound = replace(bound, doubt=bound.estimate - lower)
         lower, settled = max(lower, bound.lower - rounding), _settled(bound, tolerance)
         if near is None and not settled:
             near = _near(mu, nu, bound)
-            if near is not None and near.close:
+            if near is not None and near.close and (near.tight or near.upper < min(mu.widths) ** 2):
                 return _shot(mu, nu, near, tolerance)
         if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
     upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
+    for _ in range(ROUNDS):
+        if upper - lower <= WIDE * upper or level.size > MOST_CELLS:
+            break
+        phi = ladder.more()
+        bound, before = bound_on(level, phi), lower
+        lower = max(lower, bound.lower - rounding)
+        upper = min(upper, _upper(mu, nu, level, phi, ladder.periods) + rounding)
+        if lower - before <= LITTLE * lower:
+            break
+    if isinstance(mu, Atoms) and isinstance(nu, Atoms) and upper - lower > tolerance * upper:
+        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
+        bound = replace(bound, estimate=lower)
     if near is not None:
         lower, upper = max(lower, near.lower), min(upper, near.upper)
-    if _settled(bound, LOOSE):
+    points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
+    if _settled(bound, LOOSE) or (points and bound.lower > 0):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
     return _shot(mu, nu, Near(lower, math.nan, upper), tolerance)
+
+
+def _polished(
+    mu: Atoms, nu: Atoms, phi: Array, periods: Periods, bounds: tuple[float, float], rounding: float
+) -> tuple[float, float]:
+    """Better bounds by a linear programme, where it is small."""
+    found = polished(mu, nu, phi, periods)
+    if found is None:
+        return bounds
+    return max(found[0] - rounding, bounds[0]), min(found[1] + rounding, bounds[1])
 
 
 def _settled(bound: Bound, doubt: float) -> bool:
@@ -109,13 +137,19 @@ def _on_one_grid(mu: Measure, nu: Measure) -> bool:
 
 
 def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
-    """By shooting between near densities, within the bounds; where that does not close its own gap, as `near` says."""
+    """Between near densities, within their bounds.
+
+    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better, which knows how the
+    path bends and takes cells for smooth; in between the two are mixed.
+    """
     value, iterations = near.value, 0
     if _on_one_grid(mu, nu):
         found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, min(tolerance, SHOT))  # type: ignore
         iterations = found.iterations
         if found.gap <= max(tolerance, SHOT):
-            value = min(max(2 * found.primal, near.lower), near.upper)
+            cells = min(math.sqrt(2 * found.primal) / min(mu.widths), 1.0)
+            value = 2 * found.primal if math.isnan(value) else cells * 2 * found.primal + (1 - cells) * value
+            value = min(max(value, near.lower), near.upper)
     return Squares(value, near.lower, near.upper, iterations)
 
 
@@ -143,6 +177,7 @@ class Ladder:
         self._halvings = max(0, math.ceil(math.log2(max(self._shape) / COARSEST)))
         self._phi: Array | None = None
         self._level: Grid | None = None
+        self._ascent: Ascent | None = None
         self.iterations = 0
         x, y = periods_of(self._grid())
         self.periods = x, y
@@ -165,9 +200,17 @@ class Ladder:
             phi = Interpolation(self._level, (level.x.centers, level.y.centers))(self._phi)
             phi = ascent.run(phi, TURNS if level.size <= FEW else FEW_TURNS)
         self.iterations += ascent.iterations
-        self._level, self._phi = level, phi
+        self._level, self._phi, self._ascent = level, phi, ascent
         self._halvings -= 1
         return level, phi
+
+    def more(self) -> Array:
+        """The potential on the same lattice after more turns."""
+        assert self._phi is not None and self._ascent is not None
+        before = self._ascent.iterations
+        self._phi = self._ascent.run(self._phi, MORE_TURNS)
+        self.iterations += self._ascent.iterations - before
+        return self._phi
 
     def _masses(self, level: Grid) -> list[Array]:
         """Of both measures in the cells of a lattice; summed up from finer ones where those nest."""

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...grid import Array, Grid
-from ..c_transforms import CTransform
+from ..c_transforms import CTransform, at_points, from_points
 from .interpolation import Interpolation
-from .measures import Measure, Periods
+from .measures import Measure, Periods, Points
 
 Nodes = tuple[Array, Array]
 LATTICES = 3
+MOST_PAIRS = 2**29
+"""Of points with nodes or points that are compared one by one; beyond, points are interpolated between nodes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class DualBound:
 
     def __call__(self, level: Grid, phi: Array) -> Bound:
         """phi : (ny, nx) on the centres of a lattice, the potential on the side of ν."""
+        for points, other in ((self._nu, self._mu), (self._mu, self._nu)):
+            if isinstance(points, Points) and points.count * _count(level, other) <= MOST_PAIRS:
+                return self._of_points(level, phi, points, other)
         x, y = self._mu.nodes(level), self._nu.nodes(level)
         transform = self._transform(y, x)
         psi = self._closed(transform(self._open(Interpolation(level, y)(phi))))
@@ -52,8 +57,30 @@ class DualBound:
             return Bound(found[0], found[0], 0.0)
         for k in range(1, LATTICES):
             found.append(2 * self._coarse(phi, x, y, 2**k))
-        fine, coarse = ((4 * found[k] - found[k + 1]) / 3 for k in range(2))
-        return Bound(found[0], fine, abs(fine - coarse))
+        return _extrapolated(found)
+
+    def _of_points(self, level: Grid, phi: Array, points: Points, other: Measure) -> Bound:
+        """From the potential at the points alone: nothing else has to stay below it."""
+        centres = level.x.centers, level.y.centers
+        if points is self._nu:
+            phi = CTransform(centres, None, self._periods)(phi)
+        p = at_points(phi, centres, points.places, self._periods)
+        if isinstance(other, Points):
+            q = pairwise(p, points.places, other.places, self._periods)
+            p = pairwise(q, other.places, points.places, self._periods)
+            value = 2 * float(p @ points.weights + q @ other.weights)
+            return Bound(value, value, np.inf)
+        nodes, found = other.nodes(level), []
+        for k in range(LATTICES):
+            few = tuple(n[_every(len(n), 2**k)] for n in nodes)
+            q = self._closed(
+                from_points(p, points.places, [self._turn(n, k) for k, n in enumerate(few)], self._periods)
+            )
+            back = at_points(self._open(q), [self._turn(n, k) for k, n in enumerate(few)], points.places, self._periods)
+            found.append(2 * (float(back @ points.weights) + other.integral(_extended(q, few, nodes), nodes)))
+        if not other.spread:
+            return Bound(found[0], found[0], 0.0)
+        return _extrapolated(found)
 
     def _coarse(self, phi: Array, x: Nodes, y: Nodes, step: int) -> float:
         """The bound from every so many nodes, extended to all of them."""
@@ -80,6 +107,22 @@ class DualBound:
     def _closed(self, values: Array) -> Array:
         more = [(0, 0 if period is None else 1) for period in self._periods]
         return np.pad(values, more[::-1], mode="wrap") if any(m[1] for m in more) else values
+
+
+def _extrapolated(found: list[float]) -> Bound:
+    """Of bounds from all nodes, from every second and from every fourth: what they leave out falls by four."""
+    fine, coarse = ((4 * found[k] - found[k + 1]) / 3 for k in range(2))
+    return Bound(found[0], fine, abs(fine - coarse))
+
+
+def _count(level: Grid, other: Measure) -> int:
+    return other.count if isinstance(other, Points) else level.size
+
+
+def pairwise(phi: Array, points: Array, places: Array, periods: Periods) -> Array:
+    """φ^c from points to places, (n,) and (m,)."""
+    each = [from_points(phi, points, (place[:1], place[1:]), periods)[0, 0] for place in places]
+    return np.array(each)
 
 
 def _every(count: int, step: int) -> Array:

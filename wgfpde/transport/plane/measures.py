@@ -120,6 +120,7 @@ class Points:
         self, places: Array, weights: Array, circles: Sequence[tuple[float, float] | None] = (None, None)
     ) -> None:
         self.places, self.weights = np.array(places, dtype=float), weights / np.sum(weights)
+        self.count = len(self.places)
         self.box, self.widths = [], [np.inf, np.inf]
         for k, circle in enumerate(circles):
             x = self.places[:, k]

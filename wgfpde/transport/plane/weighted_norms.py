@@ -35,8 +35,8 @@ from .interpolation import Interpolation
 
 FLOOR = 1e-3
 """Density added for the potential, in units of the mean: what has next to no mass shall have no steep potential."""
-CLOSE = 0.5
-"""Gap up to which densities count as near each other."""
+CLOSE, TIGHT = 0.5, 0.1
+"""Gaps up to which densities count as near each other, and up to which these bounds are all that is needed."""
 CORRECTIONS = 3
 """Solves for the flux: each leaves 1e-11 of what the one before left."""
 
@@ -58,6 +58,10 @@ class Near:
         """Whether the bounds say that the two are near each other."""
         return self.upper - self.lower <= CLOSE * self.upper
 
+    @property
+    def tight(self) -> bool:
+        return self.upper - self.lower <= TIGHT * self.upper
+
 
 def near_bounds(grid: Grid, a: Array, b: Array) -> Near:
     """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
@@ -67,14 +71,14 @@ def near_bounds(grid: Grid, a: Array, b: Array) -> Near:
     faces = Staggering(grid)
     means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
     lower = _below(grid, faces, a, b)
-    straight, sine = (_above(grid, faces, a, b, mean) for mean in means)
-    return Near(lower, max(min(straight, sine / SINE), lower), min(straight, sine))
+    (straight, upper), (sine, other) = (_above(grid, faces, a, b, mean) for mean in means)
+    return Near(lower, max(min(straight, sine / SINE), lower), min(upper, other))
 
 
-def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> float:
-    """The cost of the best flux found for one Λ, (ny, nx)."""
+def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> tuple[float, float]:
+    """The cost of the best flux found for one Λ, (ny, nx), and with what rounding left of its divergence."""
     if np.any((mean == 0) & (a != b)):
-        return math.inf
+        return math.inf, math.inf
     problem = Elliptic(grid, faces, mean, _harmonic(mean))
     moved, cell = b - a, grid.volume / grid.size
     moved -= np.sum(moved) * b / np.sum(b)  # one mass, also below rounding
@@ -89,7 +93,7 @@ def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> fl
         spent = cell * float(np.sum(np.divide(cost, mean, out=np.zeros_like(cost), where=cost > 0)))
     diagonal = sum(axis.length**2 for axis in grid.axes)
     missed = 0.5 * cell * float(np.sum(np.abs(r)))
-    return (math.sqrt(spent) + math.sqrt(diagonal * missed)) ** 2
+    return spent, (math.sqrt(spent) + math.sqrt(diagonal * missed)) ** 2
 
 
 def _harmonic(mean: Array) -> Array:
