@@ -58,7 +58,7 @@ def add(verbs: Verbs) -> None:
     times.add_argument("--time", type=float, metavar="T", help="compare at this time only (default: all in common)")
     times.add_argument("--times", type=float, metavar="T", nargs="+", help="compare at these times only")
     compare.add_argument(
-        "--w2", action="store_true", help="W2 between the densities in 2D as well (slow); in 1D always"
+        "--w2", action="store_true", help="W2 between the densities in 2D as well; in 1D always"
     )
     json_of(compare)
 

@@ -1,5 +1,8 @@
 """Distances in the plane between bounds that hold: against linear programmes, products and translations."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -213,3 +216,46 @@ def test_symmetry_and_scaling():
         assert found.lower <= there.upper and found.upper >= there.lower
     scaled = squared_distance(Cells(large, a), Cells(large, b), WALLS, 1e-3)
     assert scaled.value == pytest.approx(25 * there.value, rel=1e-6)
+
+
+COUNT_KERNELS = """
+import sys
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from wgfpde.grid import Grid
+from wgfpde.transport import Points, distance
+from wgfpde.transport.plane.between import warm_up
+
+def compiled():
+    kernels = {id(k): k for name, module in list(sys.modules.items()) if name.startswith("wgfpde")
+               for k in vars(module).values() if isinstance(k, Dispatcher)}
+    return {f"{k.py_func.__module__}.{k.py_func.__name__}": len(k.signatures) for k in kernels.values()}
+
+warm_up()
+before = compiled()
+rng = np.random.default_rng(0)
+walls, torus = Grid([0, 0], [1, 2], [10, 14]), Grid([0, 0], [1, 2], [12, 9], periodic=[True, False])
+curved = Grid([0, 0], [1, 2], [8, 8], mapping=[lambda s: s**1.2, None])
+rough = [rng.uniform(0.5, 1.0, g.shape) / g.volume for g in (walls, walls, torus, torus, curved)]
+rough = [r / np.sum(r * g.cell_volume) for r, g in zip(rough, (walls, walls, torus, torus, curved))]
+options = {"tolerance": 0.1, "cells": 2000}
+for grid, a, b, other, atoms in (
+    (walls, rough[0], rough[1], None, False), (walls, rough[0], 0.999 * rough[0] + 1e-3 * rough[1], None, False),
+    (torus, rough[2], rough[3], None, False), (walls, rough[0], rough[4], curved, False),
+    (walls, rough[0].astype(np.float32), np.asfortranarray(rough[1]), None, False),
+    (walls, rough[0], rough[1], None, True), (torus, Points(rng.random((9, 2))), rough[2], None, False),
+    (torus, Points(rng.random((9, 2))), Points(rng.random((5, 2))), None, False),
+):
+    try:
+        distance(grid, a, b, other, atoms=atoms, **options)
+    except Exception as error:
+        assert "only bounds" in str(error), error
+more = {name: count for name, count in compiled().items() if count != before.get(name, 0)}
+assert sum(before.values()) > 10 and not more, more
+"""
+
+
+def test_one_warm_up_compiles_all():
+    """In a process of its own: after it no pair of any kind compiles a kernel, or a second form of one."""
+    done = subprocess.run([sys.executable, "-c", COUNT_KERNELS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -79,9 +79,9 @@ W₂ between N(−0.5, 0.6²) and N(0.5, 0.8²) from cell averages.  wgfpde take
 as weights at the cell centres.
 """,
     "w2-2d": """
-W₂ between round Gaussians at (−0.5, 0) and (0.5, 0.3) of widths 0.6 and 0.8 in [−5, 5]².  wgfpde solves the problem
-of Benamou and Brenier; POT takes weights at the cell centres and a matrix of costs, from which weights below 1e-12
-are left out.
+W₂ between round Gaussians at (−0.5, 0) and (0.5, 0.3) of widths 0.6 and 0.8 in [−5, 5]².  wgfpde takes the
+densities as piecewise constant, with bounds; POT takes weights at the cell centres and a matrix of costs, from which
+weights below 1e-12 are left out.
 """,
 }
 

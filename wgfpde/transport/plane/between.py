@@ -250,3 +250,13 @@ def _sums(mass: Array) -> Array:
     """Over blocks of two by two."""
     wide = mass[::2] + mass[1::2]
     return np.ascontiguousarray(wide[:, ::2] + wide[:, 1::2])
+
+
+def warm_up() -> None:
+    """Compile, or load, every kernel that any pair needs: four small pairs, near and far, of cells and of points."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [16, 16])
+    x, y = (np.broadcast_to(places, grid.shape) for places in grid.coordinates().values())
+    flat, corner = Cells(grid, 1.0 + 0.0 * x), Cells(grid, (x < 0.3) & (y < 0.3))
+    points = Points(np.array([[0.2, 0.3], [0.7, 0.6]]), np.ones(2))
+    for mu, nu in ((flat, Cells(grid, 1.0 + 1e-3 * x)), (corner, flat), (flat, points), (points, points)):
+        squared_distance(mu, nu, (False, False), 0.1, grid.size)
