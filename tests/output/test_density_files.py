@@ -91,7 +91,11 @@ def save_object(path):
 @pytest.mark.parametrize(
     ("name", "write", "says"),
     [
-        ("a.npy", save_object, "cannot be read as a NumPy array of numbers: Array can.t be memory-mapped: Python objects"),
+        (
+            "a.npy",
+            save_object,
+            "cannot be read as a NumPy array of numbers: Array can.t be memory-mapped: Python objects",
+        ),
         ("a.npy", lambda path: path.write_bytes(b"PK\x03\x04"), "is not a NumPy .npy file"),
         ("a.npy", lambda path: np.save(path, -np.ones((3, 3))), "finite values ≥ 0"),
         ("a.npy", lambda path: np.save(path, np.zeros((3, 3))), "holds no density: its sum is 0"),

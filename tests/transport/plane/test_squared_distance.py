@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane.between import squared_distance
 from wgfpde.transport.plane.measures import Atoms, Cells
 
+ROOT = Path(__file__).resolve().parents[3]
 WALLS = (False, False)
 
 
@@ -257,5 +259,5 @@ assert sum(before.values()) > 10 and not more, more
 
 def test_one_warm_up_compiles_all():
     """In a process of its own: after it no pair of any kind compiles a kernel, or a second form of one."""
-    done = subprocess.run([sys.executable, "-c", COUNT_KERNELS], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", COUNT_KERNELS], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
