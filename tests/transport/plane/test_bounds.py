@@ -5,8 +5,9 @@ import pytest
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
+from wgfpde.transport.plane import dual_bound, programme
 from wgfpde.transport.plane.dual_bound import DualBound
-from wgfpde.transport.plane.measures import Cells, Points
+from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.parcels import arrivals
 from wgfpde.transport.plane.plan_bound import plan_cost
 from wgfpde.transport.plane.weighted_norms import log_mean, near_bounds
@@ -145,3 +146,52 @@ def test_bounds_between_near_densities(ring, share):
         assert found.lower <= found.value <= found.upper
         if share <= 1e-3 and k < 5:
             assert found.value == pytest.approx(exact, rel=0.05, abs=0) and found.lower >= 0.3 * exact
+
+
+def test_points_between_nodes(monkeypatch):
+    """Too many to be compared one by one: interpolated, and still a bound, whatever the potential."""
+    monkeypatch.setattr(dual_bound, "MOST_PAIRS", 0)
+    grid = Grid([0.0, 0.0], [2.0, 1.0], [8, 4])
+    mu, point = Cells(grid, RNG.uniform(0.0, 1.0, grid.shape)), Points(np.array([[1.3, 0.21]]), np.ones(1))
+    x, y = grid.coordinates().values()
+    moment = np.sum(mu.mass * ((x - 1.3) ** 2 + (y - 0.21) ** 2 + 2 * 0.25**2 / 12))
+    for shape in ([5, 3], [16, 8], [64, 32]):
+        level = Grid([0.0, 0.0], [2.0, 1.0], shape)
+        phi = -10 * level.sample(lambda x, y: (x - 1.3) ** 2 + (y - 0.21) ** 2)  # all goes there
+        found = dual_bound.DualBound(mu, point, (None, None))(level, phi)
+        assert found.lower <= moment
+    assert found.lower >= 0.9 * moment
+    cloud = RNG.uniform(0.2, 0.8, (30, 2))
+    clouds = Points(cloud, np.ones(30)), Points(cloud + 0.01, np.ones(30))  # 2e-4 apart, squared; cells are 4e-3
+    level = Grid([0.2, 0.2], [0.81, 0.81], [10, 10])
+    for size in (0.0, 1e-4, 1e-2):
+        phi = level.sample(lambda x, y: 0.01 * (x + y)) + size * RNG.standard_normal(level.shape)
+        assert dual_bound.DualBound(*clouds, (None, None))(level, phi).lower <= 2e-4 * (1 + 1e-9)
+
+
+def test_points_within_one_place_keep_their_variance():
+    """A square to its four quarters' centres: all in one place of the raster, at distances that count."""
+    grid = Grid([0.0, 0.0], [2.0, 2.0], [2, 2])
+    square = Cells(grid, np.array([[1.0, 0.0], [0.0, 0.0]]))
+    quarters = Points(np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]), np.ones(4))
+    cost = plan_cost(np.zeros((2, 2)), square.bundles(grid), quarters.bundles(grid), (None, None))
+    assert cost == pytest.approx(2 / 12 + 2 / 16, rel=1e-12)  # nothing is known of which goes where
+
+
+def test_the_programme_finds_the_pairs_that_it_lacks(monkeypatch):
+    """From one pair an atom, chosen at random."""
+    monkeypatch.setattr(programme, "PAIRS", 1)
+    grid = Grid([0.0, 0.0], [7.0, 7.0], [7, 7], periodic=[True, False])
+    rng = np.random.default_rng(5)
+    lines = rng.uniform(0.0, 1.0, (2, 2, 7))
+    a, b = (Atoms(grid, np.outer(*pair)) for pair in lines)
+    lower, upper = programme.polished(a, b, 30 * rng.standard_normal(grid.shape), (7.0, None))
+    assert upper == pytest.approx(lower, rel=1e-6)
+    y = grid.y.centers
+    edges = [np.repeat(y, 2), np.repeat(y, 2)]
+    masses = [np.insert(m / m.sum(), np.arange(1, 7), 0.0) for m in lines[:, 0]]
+    across = Coupling(edges[0], masses[0], edges[1], masses[1]).w2 ** 2
+    start = np.concatenate([[0.0], np.repeat(grid.x.centers, 2), [7.0]])
+    masses = [np.concatenate([[0.0], np.insert(m / m.sum(), np.arange(1, 7), 0.0), [0.0]]) for m in lines[:, 1]]
+    along = Coupling(start, masses[0], start, masses[1], True).w2 ** 2
+    assert lower == pytest.approx(across + along, rel=1e-6)
