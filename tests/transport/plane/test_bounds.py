@@ -195,3 +195,19 @@ def test_the_programme_finds_the_pairs_that_it_lacks(monkeypatch):
     masses = [np.concatenate([[0.0], np.insert(m / m.sum(), np.arange(1, 7), 0.0), [0.0]]) for m in lines[:, 1]]
     along = Coupling(start, masses[0], start, masses[1], True).w2 ** 2
     assert lower == pytest.approx(across + along, rel=1e-6)
+
+
+def test_integrals_of_half_the_square():
+    """φ = ½|y|², whose envelope is 0, is integrated exactly over cells and at points, from any nodes."""
+    grid = Grid([0.0, 0.0], [2.0, 1.0], [6, 5], mapping=[lambda s: s**1.5, None])
+    cells, points = Cells(grid, RNG.uniform(0.0, 1.0, grid.shape)), Points(RNG.uniform(0.0, 1.0, (20, 2)), np.ones(20))
+    level = Grid([0.0, 0.0], [2.0, 1.0], [17, 13])
+    for side in (cells, points):
+        x, y = side.nodes(level)
+        found = side.integral(0.5 * (x**2 + y[:, None] ** 2), (x, y))
+        if side is points:
+            assert found == pytest.approx(np.mean(0.5 * np.sum(points.places**2, axis=1)), rel=1e-12)
+            continue
+        edges = grid.x.edges, grid.y.edges
+        means = [(e[1:] ** 2 + e[1:] * e[:-1] + e[:-1] ** 2) / 6 for e in edges]
+        assert found == pytest.approx(np.sum(cells.mass * (means[0] + means[1][:, None])), rel=1e-12)
