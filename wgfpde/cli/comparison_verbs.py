@@ -57,9 +57,7 @@ def add(verbs: Verbs) -> None:
     times = compare.add_mutually_exclusive_group()
     times.add_argument("--time", type=float, metavar="T", help="compare at this time only (default: all in common)")
     times.add_argument("--times", type=float, metavar="T", nargs="+", help="compare at these times only")
-    compare.add_argument(
-        "--w2", action="store_true", help="W2 between the densities in 2D as well; in 1D always"
-    )
+    compare.add_argument("--w2", action="store_true", help="W2 between the densities in 2D as well; in 1D always")
     json_of(compare)
 
 
