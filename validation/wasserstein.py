@@ -1,7 +1,7 @@
 """Wasserstein distances and geodesics: Gaussians, uniform densities and dilations against their closed forms.
 
 The distances behind the diagnostic w2_previous and the command w2, and the shortest paths between densities: exact by
-quantiles in one dimension, by the Benamou–Brenier problem in two.
+quantiles in one dimension; in two, distances between bounds and paths by the Benamou–Brenier problem.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ PLANE = ("double_well_2d", 'solver={method="geodesic"}', "time.end=1", "output.e
 
 def check(v: Validation) -> None:
     runs = [*line(v), *plane(v)]
+    distances(v, *runs[-3:])
     v.draw(figure, *runs[-3:], panels=3)
 
 
@@ -98,7 +99,7 @@ def plane(v: Validation):
     v.at_most("2D: L1 error of the path at t = 1/2", path.diagnostics["error_l1"][2], 0.05, "closed form")
     # (2, 1.2) apart, and standard deviations of 0.5 and 0.3 change places: 0.08 more.  Here h²/6 of 1/σ² is 3 %.
     v.equal("2D: W₂², a shift and a change of shape", squared(path), 2**2 + 1.2**2 + 0.08, 0.03 * 5.5, "closed form")
-    # distances between its snapshots, solved for afresh, to the gap of 1e-3
+    # distances between its snapshots, found afresh
     speed = 4 * path.diagnostics["w2_previous"][1:]
     v.at_most("2D: speed, largest over smallest less 1", np.max(speed) / np.min(speed) - 1, 0.01, "geodesic")
     entropy = path.diagnostics["entropy"]
@@ -110,6 +111,29 @@ def plane(v: Validation):
     return [*found, path]
 
 
+def distances(v: Validation, correlated, paraboloid, path) -> None:
+    """W₂ by the command, between densities constant on cells: averages add h²/12 to a variance, and taking them for
+    constant adds it again, here 4e-3 of W₂ at most; and the bounds, which hold to that."""
+    for name, run, expected, off in (
+        ("correlated Gaussians", correlated, np.sqrt(CORRELATED), 6e-3),
+        ("a dilation of a paraboloid", paraboloid, np.sqrt(C2) * 0.4 / 1.263237555492, 3e-3),
+        ("a shift and a change of shape", path, np.sqrt(2**2 + 1.2**2 + 0.08), 1e-3),
+    ):
+        found = _asked(run, run, 0.0, 1.0)
+        v.equal(f"2D: W₂ by the command, {name}", found["w2"], expected, off * expected, "closed form")
+        v.at_most(f"2D: lower bound of W₂, {name}", found["lower"], expected * (1 + off), "closed form")
+        v.at_least(f"2D: upper bound of W₂, {name}", found["upper"], expected * (1 - off), "closed form")
+    box = ("heat_2d", "grid.shape=[32, 32]", "grid.lower=[0, 0]", "grid.upper=[32, 32]", "time.end=0.001",
+           "output.every=0.001", "initial.mass=1")  # fmt: skip
+    boxes = [v.run(*box, f"initial.density={_box(left)}") for left in (4, 20)]
+    found = _asked(*boxes, 0.0, 0.0)
+    v.equal("2D: W₂ of 2 × 2 cells moved by 16", found["w2"], 16.0, 16e-3, "translation")
+
+
+def _box(left: float) -> str:
+    return f"where(x > {left:g}, where(x < {left + 2:g}, where(y > 4, where(y < 6, 1, 0), 0), 0), 0)"
+
+
 def squared(run) -> float:
     """W₂² between the ends: the steps are at constant speed."""
     return float(np.sum(np.sqrt(2 * run.steps["transport"]))) ** 2
@@ -117,10 +141,14 @@ def squared(run) -> float:
 
 def _w2(run, start: float, end: float) -> float:
     """What `wgfpde w2` prints of two snapshots of a run."""
-    text, file = io.StringIO(), str(run.path)
+    return float(_asked(run, run, start, end)["w2"])
+
+
+def _asked(a, b, start: float, end: float) -> dict[str, float]:
+    text = io.StringIO()
     with contextlib.redirect_stdout(text):
-        main(["w2", file, file, "--time-a", str(start), "--time-b", str(end), "--json"])
-    return float(json.loads(text.getvalue())["w2"])
+        main(["w2", str(a.path), str(b.path), "--time-a", str(start), "--time-b", str(end), "--json"])
+    return json.loads(text.getvalue())
 
 
 def figure(left, middle, right, correlated, dilation, path) -> None:

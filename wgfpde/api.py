@@ -37,14 +37,16 @@ from .output import promises
 from .runs import runner
 from .runs.progress import status_line
 from .studies.questions import case_of, converge, spectrum, stationary
-from .transport.distances import distance, geodesic, w2
+from .transport.distances import distance, w2
+from .transport.pairs import Points
+from .transport.shortest_path import geodesic
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Run", "Snapshot", "converge", "distance", "geodesic", "load",
-    "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
+    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "converge", "distance", "geodesic",
+    "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

@@ -269,7 +269,7 @@ def test_w2_refuses(capsys, finished, folder):
     capsys.readouterr()
     assert "found 1 and 2. Rescale one of them" in fails(capsys, 2, "w2", str(finished), "heavy")
     assert "on one line or on one circle" in fails(capsys, 2, "w2", str(finished), "circle")
-    assert "first density is 1D and the second 2D" in fails(capsys, 2, "w2", str(finished), "2d")
+    assert "the first is 1D and the second 2D" in fails(capsys, 2, "w2", str(finished), "2d")
     assert "the nearest is at t = 0.02" in fails(capsys, 2, "w2", str(finished), "heavy", "--time-a", "0.5")
     assert "number 9 was asked for" in fails(capsys, 2, "w2", str(finished), "heavy", "--index-b", "9")
     assert "not allowed with" in fails(capsys, 2, "w2", "a", "b", "--index-b", "9", "--time-b", "1")

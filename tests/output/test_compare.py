@@ -171,7 +171,7 @@ def test_w2_in_2d_has_its_gap(read, changed):
 
     a, b = store.read(changed("wide", shift)), read("wide")
     found = compare(a, b, times=[0.0], w2=True)
-    expected = distance(b.grid, a.rho[0], b.rho[0], **module.W2_OPTIONS)
+    expected = distance(b.grid, a.rho[0], b.rho[0])
     assert found.moments[0].w2 == expected.w2 > 0 and found.moments[0].gap == expected.gap
     assert metric(found, "W2").difference == expected.w2
 

@@ -5,7 +5,7 @@ import pytest
 
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
-from wgfpde.transport.c_transforms import CTransform, between_centres
+from wgfpde.transport.c_transforms import CTransform, at_points, between_centres, from_points
 
 RNG = np.random.default_rng(4)
 
@@ -73,6 +73,21 @@ def test_three_are_one(sources, targets, periods):
     assert np.all(twice >= phi - 1e-12)
     np.testing.assert_allclose(there(twice), once, rtol=0, atol=1e-12)
     np.testing.assert_allclose(there(phi + 3.0), once - 3.0, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("sources", "targets", "periods"), CASES[4:])
+def test_from_and_at_points(sources, targets, periods):
+    """Points that are a lattice, taken in any order; each place twice."""
+    phi = RNG.standard_normal([len(y) for y in sources[::-1]])
+    expected = all_pairs(phi, sources, targets, periods)[0]
+    x, y = (np.ravel(p) for p in np.meshgrid(*targets))
+    order = np.tile(RNG.permutation(len(x)), 2)
+    found = at_points(phi, sources, np.stack([x, y], axis=1)[order], periods)
+    np.testing.assert_allclose(found, np.ravel(expected)[order], rtol=0, atol=1e-12)
+    x, y = (np.ravel(p) for p in np.meshgrid(*sources))
+    order = RNG.permutation(len(x))
+    found = from_points(np.ravel(phi)[order], np.stack([x, y], axis=1)[order], targets, periods)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 def test_far_from_the_origin_as_near_it():

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from wgfpde.cases.building import build
 from wgfpde.cases.loading import loads
 from wgfpde.energy.equations import gaussian, profile_second_moment, self_similar
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.runs.runner import run
 from wgfpde.store import read
-from wgfpde.transport.distances import Path, distance, geodesic, w2
+from wgfpde.transport.distances import distance, w2
+from wgfpde.transport.pairs import Points
 
 LINE = Grid([-10.0], [10.0], [800])
 CIRCLE = Grid([0.0], [2.0], [200], periodic=True)
@@ -54,29 +54,6 @@ def test_refining_cells_changes_nothing():
     assert w2(fine, np.repeat(a, 3), np.repeat(b, 3)) == pytest.approx(w2(LINE, a, b), rel=1e-13)
 
 
-def test_geodesic_of_gaussians():
-    """Means and standard deviations are linear in s; h²/12 of variance is what depositing adds, at most."""
-    a, b = normal(LINE, -1.0, 0.25), normal(LINE, 1.0, 1.44)
-    times = [0.0, 0.2, 0.5, 0.9, 1.0]
-    x, h = LINE.x.centers, LINE.x.widths
-    for s, rho in zip(times, geodesic(LINE, a, b, times), strict=True):
-        assert rho.min() >= 0 and np.sum(rho * h) == pytest.approx(1, rel=1e-14)
-        mean = np.sum(x * rho * h)
-        assert mean == pytest.approx(-1 + 2 * s, abs=1e-10)
-        assert np.sqrt(np.sum((x - mean) ** 2 * rho * h)) == pytest.approx(0.5 + 0.7 * s, abs=1e-3)
-    ends = geodesic(LINE, a, b, [0, 1])
-    assert np.array_equal(ends[0], a) and np.allclose(ends[1], b, rtol=1e-12)
-
-
-def test_geodesic_round_a_circle():
-    """From 0.1 to 1.9 the short way leads through the seam."""
-    x = CIRCLE.x.centers
-    a, b = (np.where(np.abs(x - c) < 0.05, 10.0, 0.0) for c in (0.1, 1.9))
-    middle = geodesic(CIRCLE, a, b, [0.5])[0]
-    assert np.flatnonzero(middle > 1e-6).tolist() == [*range(5), *range(195, 200)]
-    assert w2(CIRCLE, a, b) == pytest.approx(0.2, abs=1e-6)
-
-
 # ---- in 2D -------------------------------------------------------------------------------------------------
 
 SQUARE = Grid([-2.0, -2.0], [2.0, 2.0], [24, 24])
@@ -88,12 +65,40 @@ def bump(grid, mean, variance, floor=0.0):
 
 
 def test_gaussians_in_2d():
-    """(m₁ − m₂)² + Σ(s₁ − s₂)², to h² = 0.03 and 1/N² = 0.004 of the distance."""
+    """(m₁ − m₂)² + Σ(s₁ − s₂)², to h² = 0.03 of the distance."""
     a, b = bump(SQUARE, (-0.4, 0.0), 0.16), bump(SQUARE, (0.4, 0.3), 0.25)
     found = distance(SQUARE, a, b)
-    assert found.w2 == pytest.approx(np.sqrt(0.64 + 0.09 + 2 * 0.01), rel=0.02)
-    assert 0 < found.gap <= 1e-3 and found.mismatch <= 1e-3 and found.iterations > 0
-    assert w2(SQUARE, b, a) == pytest.approx(found.w2, rel=5e-3)
+    assert found.w2 == pytest.approx(np.sqrt(0.64 + 0.09 + 2 * 0.01), rel=5e-3)
+    assert found.lower < found.w2 < found.upper and 0 < found.gap <= 5e-3 and found.iterations > 0
+    assert found.gap == pytest.approx(1 - (found.lower / found.upper) ** 2, rel=1e-9)
+    assert w2(SQUARE, b, a) == pytest.approx(found.w2, rel=2e-4)
+    assert distance(SQUARE, 3 * a, 3 * b).w2 == pytest.approx(np.sqrt(3) * found.w2, rel=1e-12)
+
+
+FAR, WIDER = ((-2.0, -1.5), 0.4, (2.0, 1.5), 0.5), ((0.0, 0.0), 0.6, (0.0, 0.0), 1.2)
+
+
+@pytest.mark.parametrize("pair", [FAR, WIDER, ((-0.5, 0.0), 0.6, (0.5, 0.3), 0.8)])
+def test_far_apart_and_of_other_widths(pair):
+    """Against two distances in 1D, exact on the same cells: 5 apart at widths of a half, and of twice the width."""
+    grid, line = Grid([-5.0, -5.0], [5.0, 5.0], [64, 64]), Grid([-5.0], [5.0], [64])
+    a, b = (product(grid, mean, (s, s)) for mean, s in (pair[:2], pair[2:]))
+    sums = [[np.sum(rho, axis=k) * line.x.widths[0] for rho in (a, b)] for k in (0, 1)]
+    exact = np.hypot(*(w2(line, *each) for each in sums))
+    found = distance(grid, a, b)
+    assert found.w2 == pytest.approx(exact, rel=1e-3)
+    assert found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9) and found.gap <= 0.05
+
+
+def test_in_2d_on_stretched_and_different_grids():
+    """Against the same distance on one grid of equal cells."""
+    square = Grid([-3.0, -3.0], [3.0, 3.0], [48, 48])
+    stretched = Grid([-3.5, -3.0], [3.0, 3.0], [40, 52], mapping=[lambda s: s + 0.1 * s * (1 - s), None])
+    means, widths = ((-0.6, 0.2), (0.5, 0.0)), ((0.6, 0.5), (0.5, 0.7))
+    one = distance(square, *(product(square, *each) for each in zip(means, widths, strict=True)))
+    other = distance(square, product(square, means[0], widths[0]), product(stretched, means[1], widths[1]), stretched)
+    assert other.w2 == pytest.approx(one.w2, rel=2e-3)
+    assert other.lower <= one.upper and one.lower <= other.upper
 
 
 def test_a_distance_in_2d_that_varies_in_x_only():
@@ -102,30 +107,12 @@ def test_a_distance_in_2d_that_varies_in_x_only():
     a, b = (0.05 + normal(line, m, 0.16) for m in (-0.3, 0.3))
     b *= np.sum(a) / np.sum(b)
     found = w2(SQUARE, np.tile(a, (24, 1)), np.tile(b, (24, 1)))
-    assert found == pytest.approx(2 * w2(line, a, b), rel=0.01)
+    assert found == pytest.approx(2 * w2(line, a, b), rel=1e-3)
 
 
 def test_nothing_to_move_in_2d():
     a = bump(SQUARE, (0.0, 0.0), 0.2)
     assert w2(SQUARE, a, a) == 0.0
-    np.testing.assert_array_equal(geodesic(SQUARE, a, a, [0.3, 1.0]), [a, a])
-
-
-def test_a_geodesic_in_2d_keeps_mass_and_its_ends():
-    a, b = bump(SQUARE, (-0.4, 0.0), 0.16, 0.01), bump(SQUARE, (0.4, 0.3), 0.25, 0.01)
-    path = geodesic(SQUARE, a, b, [0, 0.3, 0.5, 1], inner_steps=6)
-    np.testing.assert_array_equal(path[0], a)
-    np.testing.assert_allclose(path[-1], b, rtol=1e-12)
-    assert path.min() >= 0
-    np.testing.assert_allclose(np.sum(path * SQUARE.cell_volume, axis=(1, 2)), 1, rtol=1e-12)
-    means = np.sum(path * SQUARE.x.centers * SQUARE.cell_volume, axis=(1, 2))
-    assert means[1] == pytest.approx(0.7 * means[0] + 0.3 * means[3], abs=0.01)
-
-
-def test_too_few_iterations_are_an_error():
-    a, b = bump(SQUARE, (-0.4, 0.0), 0.16), bump(SQUARE, (0.4, 0.3), 0.25)
-    with pytest.raises(SolverError, match="20 iterations"):
-        distance(SQUARE, a, b, tolerance=1e-6, max_iterations=20)
 
 
 # ---- in 2D, between densities near each other ---------------------------------------------------------------
@@ -145,22 +132,24 @@ def product(grid, mean, deviation, mass=1.0):
 @pytest.mark.parametrize("mass", [1.0, 3.0])
 @pytest.mark.parametrize("shift", [1e-12, 1e-6, 1e-3, 0.03, 0.3])
 def test_a_small_shift(shift, mass):
-    """W₂ = shift √M, in any direction: as good at 1e-12 of the width, where ‖a − b‖₁ is as small, as at a third."""
+    """W₂ = shift √M, in any direction, up to h²/(6σ²)/2 = 2e-3: what densities constant on cells are further apart."""
     a, b = (product(BOX, (0.8 * sign * shift / 2, 0.6 * sign * shift / 2), (0.8, 0.8), mass) for sign in (-1, 1))
     found = distance(BOX, a, b)
-    assert found.w2 == pytest.approx(shift * np.sqrt(mass), rel=1e-3)
-    assert found.gap <= 2e-5 and found.mismatch <= 1e-6 * np.sum(np.abs(a - b)) / np.sum(a) + 1e-15
+    assert found.w2 == pytest.approx(shift * np.sqrt(mass), rel=3e-3)
+    assert found.lower <= found.w2 <= found.upper and found.gap <= (0.03 if shift > 1e-9 else 0.5)
 
 
-@pytest.mark.parametrize("factor", [1e-4, 0.1])
-def test_order_of_a_small_dilation(factor):
-    """√2 |s₁ − s₂|; second order in h."""
-    errors = []
-    for n in (24, 48, 96):
-        grid = Grid([-5.0, -5.0], [5.0, 5.0], [n, n])
+@pytest.mark.parametrize("factor", [1e-6, 1e-4, 0.02, 0.1])
+def test_a_small_dilation(factor):
+    """Against the line, exactly on the same cells; the bounds hold, and close as densities get nearer."""
+    for n in (24, 48):
+        grid, line = Grid([-5.0, -5.0], [5.0, 5.0], [n, n]), Grid([-5.0], [5.0], [n])
         a, b = (product(grid, (0.0, 0.0), (s, s)) for s in (0.8, 0.8 * (1 + factor)))
-        errors.append(abs(w2(grid, a, b) / (0.8 * factor * np.sqrt(2)) - 1))
-    assert np.log2(errors[0] / errors[1]) > 1.7 and np.log2(errors[1] / errors[2]) > 1.7
+        exact = np.sqrt(2) * w2(line, *(np.sum(rho, axis=0) * line.x.widths[0] for rho in (a, b)))
+        found = distance(grid, a, b)
+        assert found.w2 == pytest.approx(exact, rel=8e-3 if factor > 1e-3 else 1e-3)
+        assert found.lower <= exact * (1 + 1e-6) and found.upper >= exact * (1 - 1e-6)
+        assert found.gap <= 0.5 if factor > 1e-3 else found.gap <= 0.08
 
 
 def test_squares_of_distances_add_up_for_products():
@@ -195,21 +184,31 @@ def test_it_is_a_distance():
         assert w2(SQUARE, b, a) == pytest.approx(ab, rel=1e-4)
 
 
-def test_a_moving_front_takes_the_first_order_method():
-    """Which then starts close to the end, and ends within a thousandth of ‖a − b‖₁ of b."""
-    parabolas = [BOX.average(lambda x, y, c=c: np.maximum(4 - (x - c) ** 2 - y**2, 0.0)) for c in (0.0, 0.2)]
+@pytest.mark.parametrize("shift", [0.001, 0.05, 0.2])
+def test_a_moving_front(shift):
+    """Parabolas on a disc, by less than a cell and by more: one is empty where the other is not."""
+    parabolas = [BOX.average(lambda x, y, c=c: np.maximum(4 - (x - c) ** 2 - y**2, 0.0)) for c in (0.0, shift)]
     a, b = (rho / np.sum(rho * BOX.cell_volume) for rho in parabolas)
-    found = distance(BOX, a, b, max_iterations=100)
-    assert found.w2 == pytest.approx(0.2, rel=5e-3) and found.gap <= 1e-3
-    assert 1e-12 < found.mismatch <= 1e-3 * np.sum(np.abs(a - b)) / np.sum(a)
+    found = distance(BOX, a, b)
+    assert found.w2 == pytest.approx(shift, rel=7e-3)
+    assert found.lower <= shift * 1.001 and found.upper >= shift * 0.999 and found.gap <= 0.3
 
 
-def test_no_number_rather_than_a_wrong_one():
-    """A thousandth of the mass has to cross a vacuum: no path found moves it, and so none counts."""
+def test_a_thousandth_of_the_mass_crosses_a_vacuum():
+    """Which no path on cells could: now there are bounds, that hold, and that say how little is known."""
     a, b = (np.zeros(SQUARE.shape) for _ in range(2))
     a[4, 4], a[20, 20], b[4, 4], b[20, 20] = 1.0, 1.0, 1.001, 0.999
-    with pytest.raises(SolverError, match=r"its end .* of the mass from the one prescribed"):
-        distance(SQUARE, a, b, max_iterations=30)
+    found = distance(SQUARE, a, b)
+    assert found.lower <= np.sqrt(0.001 / 36) * 16 / 6 * np.sqrt(2) and found.gap >= 0.01
+    assert found.upper >= np.sqrt(0.001 / 36) * 15 / 6 * np.sqrt(2)  # from the near corner of one cell to the other's
+
+
+def test_only_bounds_are_no_distance():
+    """Less than a cell apart on stretched axes, where neither lattices nor shooting tell."""
+    grid = Grid([-3.0, -3.0], [3.0, 3.0], [20, 20], mapping=[lambda s: s + 0.1 * s * (1 - s), None])
+    a, b = (product(grid, (c, 0.0), (0.8, 0.8)) for c in (0.0, 1e-3))
+    with pytest.raises(SolverError, match="only bounds of the distance were found: 0 and"):
+        distance(grid, a, b)
 
 
 def test_w2_previous_near_equilibrium(tmp_path):
@@ -241,15 +240,16 @@ def test_w2_previous_near_equilibrium(tmp_path):
         (LINE, np.full(800, np.nan), np.ones(800), None, "first density must be finite and ≥ 0"),
         (LINE, np.zeros(800), np.zeros(800), None, "both densities need mass; found 0 and 0"),
         (CIRCLE, np.ones(200), np.ones(800), LINE, r"the circle \[0, 2\] and the line \[-10, 10\]"),
-        (
-            Grid([0, 0], [1, 1], [4, 4], mapping=[None, lambda s: s**2]),
-            np.ones((4, 4)),
-            np.ones((4, 4)),
-            None,
-            "axis y is stretched",
-        ),
         (Grid([0, 0], [1, 1], [4, 4]), np.ones((4, 4)), np.ones(800), LINE, "is 2D and the second 1D"),
-        (Grid([0, 0], [1, 1], [4, 4]), np.ones((4, 4)), np.ones((4, 4)), Grid([0, 0], [1, 2], [4, 4]), "on one grid"),
+        (
+            Grid([0, 0], [1, 1], [4, 4], periodic=[False, True]),
+            np.ones((4, 4)),
+            np.ones((4, 4)),
+            Grid([0, 0], [1, 1], [4, 4]),
+            r"along y; found the circle \[0, 1\] and the line",
+        ),
+        (LINE, np.ones(800), Points(np.zeros((3, 2))), None, "first is 1D and the second 2D"),
+        (None, np.ones(800), Points(np.zeros(3)), None, "first density needs its grid"),
     ],
 )
 def test_bad_data(grid, a, b, other, says):
@@ -257,61 +257,85 @@ def test_bad_data(grid, a, b, other, says):
         distance(grid, a, b, other)
 
 
+@pytest.mark.parametrize(
+    ("places", "weights", "says"),
+    [
+        (np.zeros((2, 3)), None, r"\(n, 1\) or \(n, 2\) of finite places; found the shape \(2, 3\)"),
+        (np.array([0.0, np.inf]), None, "finite places"),
+        (np.zeros((2, 2)), [1.0], "2 points take as many finite weights"),
+        (np.zeros((2, 2)), [1.0, -1.0], "weights ≥ 0"),
+    ],
+)
+def test_bad_points(places, weights, says):
+    with pytest.raises(CaseError, match=says):
+        Points(places, weights)
+
+
+@pytest.mark.parametrize("options", [{"tolerance": 0.0}, {"tolerance": 2.0}, {"cells": 0}])
+def test_bad_options(options):
+    with pytest.raises(CaseError, match="tolerance lies between 0 and 1, cells is at least 1"):
+        distance(SQUARE, bump(SQUARE, (0, 0), 1.0), bump(SQUARE, (0, 0.1), 1.0), **options)
+
+
 def test_masses_may_differ_by_rounding():
     assert w2(LINE, np.ones(800), np.ones(800) * (1 + 1e-10)) < 1e-6
 
 
-def test_times_of_a_geodesic_lie_between_0_and_1():
-    with pytest.raises(CaseError, match=r"times in \[0, 1\]; found 1.5"):
-        geodesic(LINE, np.ones(800), np.ones(800), [0.5, 1.5])
-    assert geodesic(LINE, np.ones(800), np.ones(800), []).shape == (0, 800)
+# ---- points and atoms --------------------------------------------------------------------------------------
 
 
-# ---- as a case ---------------------------------------------------------------------------------------------
-
-CASE = """
-[grid]
-shape = [100]
-lower = [-2]
-upper = [4]
-[energy]
-internal = { kind = "entropy" }
-[initial]
-density = "exp(-x**2/0.1)"
-mass = 2
-[target]
-density = "exp(-(x - 2)**2) + 0.01"
-[solver]
-method = "geodesic"
-[time]
-start = 1
-end = 3
-[output]
-times = [1.5, 2]
-diagnostics = ["w2_previous"]
-"""
+def test_points_on_a_line():
+    """Sorted, they go one to one; a density goes to the mean of each point's share of it."""
+    rng = np.random.default_rng(2)
+    p, q = rng.uniform(-1, 1, 50), rng.uniform(-1, 1, 50)
+    found = distance(None, Points(p), Points(q))
+    assert found.w2 == pytest.approx(np.sqrt(np.mean((np.sort(p) - np.sort(q)) ** 2)), rel=1e-12) and found.gap == 0
+    unit = Grid([0.0], [1.0], [10])
+    assert w2(unit, np.full(10, 3.0), Points([0.5])) == pytest.approx(np.sqrt(3 / 12), rel=1e-12)
+    assert w2(unit, Points([0.25, 0.75], [1.0, 1.0]), np.ones(10)) == pytest.approx(0.25 / np.sqrt(3), rel=1e-12)
+    circle = Grid([0.0], [2.0], [8], periodic=True)
+    assert w2(circle, Points([0.1]), Points([3.9])) == pytest.approx(0.2, rel=1e-9)
 
 
-def test_a_geodesic_case(tmp_path):
-    """The target takes the mass of the start; distances along the path are proportional to time; E is convex."""
-    result = run(loads(CASE, "path.toml"), tmp_path / "out")
-    assert (result.status, result.steps) == ("finished", 3)
-    record = read(result.folder)
-    assert record.attributes["equation"] == "Wasserstein geodesic" and record.attributes["method"] == "geodesic"
-    np.testing.assert_allclose(record.diagnostics["mass"], 2, rtol=1e-13)
-    whole = w2(record.grid, record.rho[0], record.rho[-1])
-    np.testing.assert_allclose(record.diagnostics["w2_previous"], np.array([0, 0.25, 0.25, 0.5]) * whole, rtol=2e-3)
-    energy = record.diagnostics["energy"]
-    assert energy[2] < 0.5 * (energy[0] + energy[3]) and energy[1] < 0.5 * (energy[0] + energy[2])
-    assert record.steps["gap"].tolist() == [0.0, 0.0, 0.0]
+def test_points_in_the_plane():
+    """Exactly known: one point and a density, points that move together, a point and a square."""
+    grid = Grid([-2.0, -1.0], [2.0, 1.0], [40, 20])
+    rho = product(grid, (0.3, -0.1), (0.5, 0.3), mass=2.0)
+    x, y = grid.coordinates().values()
+    second = np.sum(rho * grid.cell_volume * ((x - 1.0) ** 2 + (y - 0.5) ** 2 + 2 * 0.1**2 / 12))
+    found = distance(grid, rho, Points(np.array([[1.0, 0.5]])))
+    assert found.w2 == pytest.approx(np.sqrt(second), rel=2e-3)
+    assert found.lower <= np.sqrt(second) * (1 + 1e-9) and found.upper >= np.sqrt(second) * (1 - 1e-9)
+    cloud = np.random.default_rng(1).normal(0.0, 1.0, (300, 2))
+    found = distance(None, Points(cloud), Points(cloud + np.array([0.9, 1.2])))
+    assert found.w2 == pytest.approx(1.5, rel=2e-3) and found.lower <= 1.5 * (1 + 1e-9) <= found.upper * (1 + 2e-9)
 
 
-def test_a_geodesic_can_be_continued_from_any_snapshot():
-    problem = build(loads(CASE))
-    first = problem.stepper.step(problem.initial, 1.5)
-    assert (first.t, first.step, first.dt) == (1.5, 1, 0.5)
-    again = build(loads(CASE)).stepper.step(first, 2.0)
-    np.testing.assert_array_equal(again.rho, problem.stepper.step(first, 2.0).rho)
-    path = Path(problem.flow.grid, problem.initial.rho, problem.stepper.step(again, 3.0).rho)
-    np.testing.assert_allclose(again.rho, path(0.5), atol=1e-12)
-    assert first.report.transport == pytest.approx(0.5 * (path.distance.w2 / 4) ** 2)
+def test_many_points_against_their_density():
+    """Samples come nearer to a density the more there are; the bounds say how near."""
+    rng = np.random.default_rng(8)
+    rho = product(BOX, (0.0, 0.0), (0.8, 0.8))
+    found = [distance(BOX, rho, Points(rng.normal(0.0, 0.8, (n, 2)))) for n in (100, 3000)]
+    assert found[1].upper < found[0].lower and 2 * found[1].w2 < found[0].w2
+    assert all(d.lower <= d.w2 <= d.upper and d.gap <= 0.75 for d in found)
+
+
+def test_points_on_a_torus():
+    torus = Grid([0.0, 0.0], [1.0, 1.0], [16, 16], periodic=True)
+    found = distance(torus, Points(np.array([[0.05, 0.1], [0.5, 0.5]])), Points(np.array([[0.95, 1.0], [0.5, 0.5]])))
+    assert found.w2 == pytest.approx(0.1, rel=2e-2) and found.lower <= 0.1 * (1 + 1e-6) and found.upper >= 0.1
+    whole = distance(torus, np.ones((16, 16)), Points(np.array([[0.99, 0.01]])))
+    assert whole.w2 == pytest.approx(np.sqrt(1 / 6), rel=5e-3) and whole.lower <= np.sqrt(1 / 6) <= whole.upper
+
+
+def test_atoms_are_further_apart_than_densities():
+    """A pixel against the four around it: one ends at centres, the other spreads."""
+    grid = Grid([0.0, 0.0], [5.0, 5.0], [5, 5])
+    a, b = np.zeros((5, 5)), np.zeros((5, 5))
+    a[2, 2], b[[1, 3, 2, 2], [2, 2, 1, 3]] = 4.0, 1.0
+    assert distance(grid, a, b, atoms=True).w2 == pytest.approx(2.0, rel=1e-6)
+    assert distance(grid, a, b).upper < 2.0
+    line = Grid([0.0], [3.0], [3])
+    a, b = np.array([0.0, 2.0, 0.0]), np.array([1.0, 0.0, 1.0])
+    assert w2(line, a, b, atoms=True) == pytest.approx(np.sqrt(2), rel=1e-12)
+    assert w2(line, a, b) == pytest.approx(np.sqrt(2 * 7 / 12), rel=1e-12)  # ½ → 1 of 2 cells: (∆ + u)², u ∈ [0, ½]

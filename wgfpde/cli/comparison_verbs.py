@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from ..output.compare.comparison import Comparison, Metric, Moment
     from ..store import Run
 
-W2_HELP = "In 1D the distance is exact, on any two grids.  In 2D both snapshots must be on one grid of equal cells."
+W2_HELP = """
+A and B are run folders or their HDF5 files; or densities from a .npy file or a picture (bright is much), on cells of
+side 1 or, beside a run, on its box, rescaled to its mass; or points from a .csv or .txt file, one a row.
+The distance is that of the densities, constant on their cells, on any two grids: exact in 1D, in 2D with bounds that
+hold.  --atoms puts the mass of each cell at its centre, which is further by up to the side of a cell.
+Exit code: 0, or 2 where A and B cannot be compared, 1 where only bounds were found.
+"""
 COMPARE_HELP = """
 A number passes where |a - b| <= X + R * scale.  The scale of a density is the norm (L1, L2, Linf) of B at that time; of
 a diagnostic, the largest |b| over the times compared; of error_*, the largest norm of B; of W2, the diagonal of the box
@@ -38,8 +44,9 @@ def add(verbs: Verbs) -> None:
         place, name = w2.add_mutually_exclusive_group(), which.upper()
         place.add_argument(f"--time-{which}", type=float, metavar="T", help=f"time in {name} (default: the last)")
         place.add_argument(f"--index-{which}", type=int, metavar="K", help="or number, from 0, or from -1 backwards")
-    w2.add_argument("--inner-steps", type=int, metavar="N", help="steps of the path in 2D (default: 16)")
-    w2.add_argument("--tolerance", type=float, metavar="X", help="relative gap of W2^2 in 2D (default: 1e-3)")
+    w2.add_argument("--atoms", action="store_true", help="between points at the centres of the cells")
+    w2.add_argument("--tolerance", type=float, metavar="X", help="relative accuracy of W2^2 in 2D (default: 1e-3)")
+    w2.add_argument("--cells", type=int, metavar="N", help="most cells finer than the data, in 2D (default: 65536)")
     json_of(w2)
     compare = verbs.add(
         "compare", _compare, "compare a run with a reference: densities, diagnostics, steps", COMPARE_HELP
@@ -50,9 +57,7 @@ def add(verbs: Verbs) -> None:
     times = compare.add_mutually_exclusive_group()
     times.add_argument("--time", type=float, metavar="T", help="compare at this time only (default: all in common)")
     times.add_argument("--times", type=float, metavar="T", nargs="+", help="compare at these times only")
-    compare.add_argument(
-        "--w2", action="store_true", help="W2 between the densities in 2D as well (slow); in 1D always"
-    )
+    compare.add_argument("--w2", action="store_true", help="W2 between the densities in 2D as well; in 1D always")
     json_of(compare)
 
 
@@ -62,26 +67,27 @@ def _two_runs(sub: argparse.ArgumentParser, more: str = "") -> None:
 
 
 def _w2(args: argparse.Namespace) -> int:
-    """Prints the distance between two stored densities."""
-    from ..store import read
-    from ..transport.distances import INNER_STEPS, TOLERANCE, distance
+    """Prints the distance between two densities, or sets of points."""
+    from ..output.density_files import opened_pair
+    from ..transport.distances import MOST_CELLS, TOLERANCE, distance
 
-    a, b = read(args.path_a), read(args.path_b)
-    k, j = a.find(args.time_a, args.index_a), b.find(args.time_b, args.index_b)
-    inner_steps = INNER_STEPS if args.inner_steps is None else args.inner_steps
     tolerance = TOLERANCE if args.tolerance is None else args.tolerance
-    if inner_steps < 1 or not tolerance > 0:
-        raise CaseError(f"--inner-steps must be ≥ 1 and --tolerance > 0; found {inner_steps} and {tolerance:g}.")
-    found = distance(a.grid, a.rho[k], b.rho[j], b.grid, inner_steps, tolerance)
-    record = {"w2": found.w2, "gap": found.gap, "mismatch": found.mismatch, "iterations": found.iterations}
-    ends = [{"file": str(run.path), "index": i, "t": float(run.t[i])} for run, i in ((a, k), (b, j))]
+    cells = MOST_CELLS if args.cells is None else args.cells
+    if not 0 < tolerance < 1 or cells < 1:
+        raise CaseError(f"--tolerance > 0, < 1 and --cells ≥ 1 are needed; found {tolerance:g} and {cells}.")
+    a, b = opened_pair((args.path_a, args.time_a, args.index_a), (args.path_b, args.time_b, args.index_b))
+    grid, other = (side.grid for side in (a, b))
+    found = distance(grid, a.rho, b.rho, other, tolerance=tolerance, cells=cells, atoms=args.atoms)
+    record = {name: getattr(found, name) for name in ("w2", "lower", "upper", "gap", "iterations")}
+    times = [{} if side.t is None else {"index": side.index, "t": side.t} for side in (a, b)]
+    ends = [{"file": str(side.path)} | time for side, time in zip((a, b), times, strict=True)]
     if args.json:
-        print_json(record | {"a": ends[0], "b": ends[1]})
+        print_json(record | {"atoms": args.atoms, "a": ends[0], "b": ends[1]})
         return 0
-    for name, end in zip("AB", ends, strict=True):
-        say(f"{name}    {end['file']} at t = {end['t']:g}")
-    first_order = f"gap {found.gap:.2g}, {inner_steps} inner steps, {found.iterations} iterations"
-    say(f"W2   {found.w2:.10g}  ({'exact' if a.dim == 1 else first_order})")
+    for name, side in zip("AB", (a, b), strict=True):
+        say(f"{name}    {side.path}{'' if side.t is None else f' at t = {side.t:g}'}: {side.what}")
+    how = "exact" if found.gap == 0 else f"between {found.lower:.6g} and {found.upper:.6g}"
+    say(f"W2   {found.w2:.10g}  ({how})")
     return 0
 
 

@@ -159,8 +159,6 @@ class Diagnostic:
     brings: tuple[str, ...] = ()
 
 
-W2_OPTIONS = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 2000}
-"""Of distances in 2D: snapshots near each other need no such iterations; others are left out after so many."""
 REGISTRY: dict[str, Diagnostic] = {}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..energy import fluxes
 from ..errors import CaseError, SolverError
 from ..transport import distances as transport
-from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, W2_OPTIONS, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
 from .relative_entropy import relative_entropy_density
 
 
@@ -134,6 +134,6 @@ def w2_previous(s: State) -> float:
     if s.previous is None:
         return 0.0
     try:
-        return transport.w2(s.flow.grid, s.previous, s.rho, **W2_OPTIONS)
-    except (CaseError, SolverError):  # no mass, or no convergence: the run goes on
+        return transport.w2(s.flow.grid, s.previous, s.rho)
+    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
         return np.nan

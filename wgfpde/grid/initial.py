@@ -87,8 +87,7 @@ def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
     cell).  Points outside are wrapped on a periodic axis and refused on others.
     """
     file = _existing(path)
-    with _open_binary(file) as stream:
-        points, weights = read_points(file, stream.read(), grid.dim)
+    points, weights = points_in(path, grid.dim)
     index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
     flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
     total = math.fsum(weights)
@@ -178,6 +177,13 @@ def _open_binary(file: Path):
         return file.open("rb")
     except OSError as error:
         raise CaseError(f"{file} cannot be opened: {error.strerror}. Check its permissions.") from None
+
+
+def points_in(path: str | PathLike[str], dim: int) -> tuple[list[Array], Array]:
+    """Columns x[, y] of a file of points and their weights, (n,) each, as `point_file` says.  Raises CaseError."""
+    file = _existing(path)
+    with _open_binary(file) as stream:
+        return read_points(file, stream.read(), dim)
 
 
 def _bin(axis: Axis, points: Array, file: Path) -> Array:

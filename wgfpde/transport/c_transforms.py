@@ -6,7 +6,7 @@ Along a line each y carries a parabola of one width; two of them cross once, so 
 somewhere on a stack, with the places where they take over, and a second sweep reads off the values: O(sources +
 targets), for points at any places.  On a circle of length L the y are repeated up to L/2 beyond both ends of the x.
 
-The Hopf–Lax formula min_y f(y) + |x − y|²/(2τ) is −(τf)^c with a sign: `CTransform.hopf_lax`.
+The Hopf–Lax formula min_y f(y) + |x − y|²/(2τ) = (−τf)^c/τ is `CTransform.hopf_lax`.
 
 References: Felzenszwalb, Huttenlocher (2012), DOI 10.4086/toc.2012.v008a019; Villani (2003), Topics in Optimal
 Transportation, section 2.1; Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8.
@@ -22,6 +22,9 @@ import numpy as np
 from ..base.kernel_cache import njit
 from ..errors import CaseError
 from ..grid import Array, Grid
+
+BLOCK = 4096
+"""Points at a time in `at_points`."""
 
 
 class CTransform:
@@ -78,6 +81,34 @@ class CTransform:
         return values
 
 
+def at_points(phi: Array, sources: Sequence[Array], points: Array, periods: Sequence[float | None]) -> Array:
+    """φ^c at any points of the plane, exactly: along the rows by envelopes, across them by comparison.
+
+    phi : (my, mx) on the lattice of sources, per axis, x first.   points : (n, 2), within one turn on a circle.
+    Returns (n,).  O(my (mx + n)), n at a time up to BLOCK.
+    """
+    found = np.empty(len(points))
+    f, y = np.negative(np.ascontiguousarray(phi, dtype=float)), np.asarray(sources[1], dtype=float)
+    for start in range(0, len(points), BLOCK):
+        part = points[start : start + BLOCK]
+        x, number = np.unique(part[:, 0], return_inverse=True)
+        rows = _Line(sources[0], x, periods[0])(f)
+        _least_of_rows(rows, np.ravel(number), part[:, 1].copy(), y, periods[1] or 0.0, found[start : start + BLOCK])
+    return found
+
+
+def from_points(phi: Array, points: Array, targets: Sequence[Array], periods: Sequence[float | None]) -> Array:
+    """φ^c of a potential known at points only, on a lattice, exactly: O(points × targets).
+
+    phi : (n,).   points : (n, 2).   targets : per axis, x first.   Returns (ny, nx).
+    """
+    x, y = (np.ascontiguousarray(places, dtype=float) for places in targets)
+    out = np.empty((len(y), len(x)))
+    _least_of_points(np.ascontiguousarray(phi), np.ascontiguousarray(points), x, y, periods[0] or 0.0,
+                     periods[1] or 0.0, out)  # fmt: skip
+    return out
+
+
 def between_centres(grid: Grid, other: Grid | None = None) -> CTransform:
     """From the cell centres of one grid to those of another, by default its own; periodic where the grid is."""
     targets = grid if other is None else other
@@ -116,6 +147,35 @@ class _Line:
         numbers = np.empty(out.shape, dtype=np.int64)
         _envelopes(f, self._y, self._index, self._x, out, numbers)
         return out, numbers
+
+
+@njit(cache=True, nogil=True)
+def _lag(d, period):
+    return d - period * np.round(d / period) if period > 0.0 else d
+
+
+@njit(cache=True, nogil=True)
+def _least_of_rows(rows, number, place, y, period, out):
+    """out[k] = min_j rows[number[k], j] + ½(place[k] − y[j])²."""
+    for k in range(place.size):
+        least = np.inf
+        for j in range(y.size):
+            d = _lag(place[k] - y[j], period)
+            least = min(least, rows[number[k], j] + 0.5 * d * d)
+        out[k] = least
+
+
+@njit(cache=True, nogil=True)
+def _least_of_points(phi, points, x, y, period_x, period_y, out):
+    """out[j, i] = min_k ½|(x[i], y[j]) − points[k]|² − phi[k]."""
+    out[:] = np.inf
+    for j in range(y.size):
+        for k in range(phi.size):
+            d = _lag(y[j] - points[k, 1], period_y)
+            row = 0.5 * d * d - phi[k]
+            for i in range(x.size):
+                d = _lag(x[i] - points[k, 0], period_x)
+                out[j, i] = min(out[j, i], row + 0.5 * d * d)
 
 
 _NO_NUMBERS = np.empty((0, 0), dtype=np.int64)

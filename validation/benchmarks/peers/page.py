@@ -162,7 +162,8 @@ def page(data: dict[str, Any]) -> str:
     for name in PROBLEMS:
         if rows := [row for row in data["rows"] if row["problem"] == name]:
             parts += problem_section(name, rows)
-    parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json"), words.REPEAT, words.HISTORY]
+    parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json")]
+    parts += [words.DISTANCES, words.REPEAT, words.HISTORY]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

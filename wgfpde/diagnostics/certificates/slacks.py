@@ -25,7 +25,7 @@ from collections.abc import Collection
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...transport import distances as transport
-from ..registry import NEVER, W2_OPTIONS, WITH_GIBBS, Condition, Setting, State, diagnostic, once_per_state
+from ..registry import NEVER, WITH_GIBBS, Condition, Setting, State, diagnostic, once_per_state
 from .constants import convexity
 from .continuum import Reading, continuum_of
 
@@ -112,6 +112,6 @@ def distance_to_gibbs(s: State, rho: Array, mass: float) -> float:
     if s.flow.grid.dim == 1:
         return continuum_of(s.flow).w2(rho, mass)
     try:
-        return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass), **W2_OPTIONS)
-    except (CaseError, SolverError):  # no mass, or no convergence: the run goes on
+        return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass))
+    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
         return math.nan

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...energy.snapshot import Report, Snapshot
 from ...grid import Array, Grid
-from ...transport.distances import INNER_STEPS, TOLERANCE, Path, solve
+from ...transport.shortest_path import INNER_STEPS, TOLERANCE, Path, solve
 
 
 class Geodesic:

@@ -25,11 +25,11 @@ import numpy as np
 from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
-from .densities import W2_OPTIONS, Fields, Moment, field_metrics
+from .densities import Fields, Moment, field_metrics
 from .metrics import Metric, same_bits, same_time
 from .run_records import Steps, case_changes, compare_steps, diagnostic_metrics, reservations, scales_of_differences
 
-__all__ = ["ATOL", "RTOL", "W2_OPTIONS", "Comparison", "Metric", "Moment", "Steps", "compare"]
+__all__ = ["ATOL", "RTOL", "Comparison", "Metric", "Moment", "Steps", "compare"]
 
 RTOL, ATOL = 1e-9, 0.0
 

@@ -16,8 +16,6 @@ from ...store import Run
 from ...transport.distances import distance
 from .metrics import W2_ROUNDING, Metric, same_bits, worst
 
-W2_OPTIONS: dict[str, Any] = {"inner_steps": 4, "tolerance": 1e-3, "max_iterations": 5000}
-"""In 2D: two answers to one question are close to each other; where that is too little, the number is left out."""
 NORMS = ("rho L1", "rho L2", "rho Linf")
 
 
@@ -25,7 +23,7 @@ NORMS = ("rho L1", "rho L2", "rho Linf")
 class Moment:
     """The densities at one time.   differences, norms : L1, L2, Linf of ρ_A − ρ_B and of ρ_B.
 
-    w2 : the distance, None where it was not found.   gap : relative primal–dual gap of W₂² in 2D, 0 in 1D.
+    w2 : the distance, None where it was not found.   gap : relative gap of its bounds, of W₂², in 2D; 0 in 1D.
     """
 
     index_a: int
@@ -101,7 +99,7 @@ class Fields:
             if self._a.dim == 1:
                 found = distance(self._a.grid, *own, self._b.grid)
             else:
-                found = distance(replace(self._a, edges=self.edges).grid, *moved, **W2_OPTIONS)
+                found = distance(replace(self._a, edges=self.edges).grid, *moved)
         except (CaseError, SolverError) as error:
             if not self._lost:
                 self.notes.append(f"W2 is left out, at t = {t:g} and wherever else there is none: {error}")

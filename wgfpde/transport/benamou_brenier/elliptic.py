@@ -24,12 +24,13 @@ ACCURACY, MOST = 1e-11, 100
 class Elliptic:
     """The problem for one density (ny, nx), on a 2D grid with cells of one size.
 
+    theta : on faces, (2, ny, nx), by default the mean of the density on both sides.
     scale : w/d², broadcasts to faces (2, ny, nx); 0 at walls.   g : θ w/d².
     """
 
-    def __init__(self, grid: Grid, faces: Staggering, rho: Array) -> None:
+    def __init__(self, grid: Grid, faces: Staggering, rho: Array, theta: Array | None = None) -> None:
         self.scale = np.stack([faces.volume * faces.ax**2, faces.volume * faces.ay[:, None] ** 2])
-        self.g = means(rho) * self.scale
+        self.g = (means(rho) if theta is None else theta) * self.scale
         self._volume, self._weights = faces.volume, rho / rho.sum()
         self._multigrid, zero = Multigrid(grid), faces.zeros()
         anchor = ANCHOR / sum(axis.length**2 for axis in grid.axes) * faces.volume * rho

@@ -1,0 +1,262 @@
+"""W₂ between two measures in the plane: potentials from coarse lattices to fine ones, then bounds from both sides.
+
+On the coarsest lattice dual ascent takes a few turns, on each that is twice as fine one (module `ascent`): what a
+potential is off by enters both bounds in square.  Lattices get finer until the extrapolated distance no longer changes
+or they have MOST_CELLS cells; for densities also finer than the cells, since it is the density that is moved, not the
+centres of its cells.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...grid import Array, Grid
+from ...grid.boundary import PERIODIC
+from ..benamou_brenier.nearby import solve_nearby
+from ..c_transforms import CTransform, periods_of
+from .ascent import Ascent
+from .dual_bound import Bound, DualBound
+from .interpolation import Interpolation
+from .measures import Atoms, Cells, Measure, Periods, Points
+from .plan_bound import plan_cost
+from .programme import polished
+from .weighted_norms import Near, near_bounds
+
+COARSEST, LEAST = 16, 64
+"""Cells along the longer axis of the first lattice, and of the first whose bounds are asked for."""
+MOST_CELLS = 2**16
+"""Of lattices finer than the data."""
+FIRST_TURNS, TURNS, FEW_TURNS = 6, 4, 1
+"""Most turns of the ascent: on the first lattice, on the others, on those of more cells than the next number."""
+FEW = 2**14
+BOTH_WAYS = 2**15
+"""Cells up to which both measures are tried as the source of the plan."""
+TRUSTED = 0.5
+"""Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
+two of them agree on is their own cost."""
+ROUNDS, MORE_TURNS, WIDE, LITTLE = 5, 10, 0.1, 0.01
+"""More turns on the finest lattice, where it is small and bounds are still wide, until they gain little."""
+LOOSE = 0.05
+"""Doubt up to which the finest lattice is believed."""
+NEAR = 3.0
+"""Distance in cells up to which densities may be near each other."""
+INNER_STEPS, SHOT = 16, 1e-3
+"""Of the shooting: steps in s, and the gap of its own problem that it must close."""
+THIN, TINY = 1e-3, 1e-9
+"""Least width of the lattices, over their length and at all."""
+ROUNDING = 1e-14
+"""Of the bounds, in units of the squared diagonal."""
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Of W₂² for mass 1.   value : the best guess, between the bounds, NaN where there is none.
+
+    iterations : of conjugate gradients.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    iterations: int
+
+
+def squared_distance(
+    mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: float, most_cells: int = MOST_CELLS
+) -> Squares:
+    """W₂² between two measures of mass 1, with bounds that hold whatever the tolerance.
+
+    rings : which axes are periodic; both measures then span the same circle.   tolerance : relative, of the guess.
+    most_cells : of lattices finer than the data.
+    """
+    ladder = Ladder(mu, nu, rings)
+    bound_on = DualBound(mu, nu, ladder.periods)
+    lower, near = 0.0, None
+    while True:
+        level, phi = ladder.next()
+        if not ladder.as_fine_as_data:
+            continue
+        rounding = ROUNDING * sum(axis.length**2 for axis in level.axes)
+        bound = bound_on(level, phi)
+        if bound.doubt == math.inf:  # points alone: only a finer lattice tells
+            bound = replace(bound, doubt=bound.estimate - lower)
+        lower, settled = max(lower, bound.lower - rounding), _settled(bound, tolerance)
+        if near is None and not settled:
+            near = _near(mu, nu, bound)
+            if near is not None and near.close and (near.tight or near.upper < min(mu.widths) ** 2):
+                return _shot(mu, nu, near, tolerance)
+        if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
+            break
+    upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
+    for _ in range(ROUNDS):
+        if upper - lower <= WIDE * upper or level.size > MOST_CELLS:
+            break
+        phi = ladder.more()
+        bound, before = bound_on(level, phi), lower
+        lower = max(lower, bound.lower - rounding)
+        upper = min(upper, _upper(mu, nu, level, phi, ladder.periods) + rounding)
+        if lower - before <= LITTLE * lower:
+            break
+    if isinstance(mu, Atoms) and isinstance(nu, Atoms) and upper - lower > tolerance * upper:
+        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
+        bound = replace(bound, estimate=lower)
+    if near is not None:
+        lower, upper = max(lower, near.lower), min(upper, near.upper)
+    points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
+    if _settled(bound, LOOSE) or (points and bound.lower > 0):
+        return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
+    return _shot(mu, nu, Near(lower, math.nan, upper), tolerance)
+
+
+def _polished(
+    mu: Atoms, nu: Atoms, phi: Array, periods: Periods, bounds: tuple[float, float], rounding: float
+) -> tuple[float, float]:
+    """Better bounds by a linear programme, where it is small."""
+    found = polished(mu, nu, phi, periods)
+    if found is None:
+        return bounds
+    return max(found[0] - rounding, bounds[0]), min(found[1] + rounding, bounds[1])
+
+
+def _settled(bound: Bound, doubt: float) -> bool:
+    return bound.doubt <= doubt * bound.estimate and bound.lower >= TRUSTED * bound.estimate
+
+
+def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
+    """Bounds of densities on one uniform grid, unless a lattice says that they are more than some cells apart."""
+    if bound.lower < sum((NEAR * h) ** 2 for h in mu.widths) and _on_one_grid(mu, nu):
+        return near_bounds(mu.grid, mu.density, nu.density)  # type: ignore[union-attr]
+    return None
+
+
+def _on_one_grid(mu: Measure, nu: Measure) -> bool:
+    return type(mu) is type(nu) is Cells and mu.grid == nu.grid and mu.grid.uniform
+
+
+def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
+    """Between near densities, within their bounds.
+
+    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better, which knows how the
+    path bends and takes cells for smooth; in between the two are mixed.
+    """
+    value, iterations = near.value, 0
+    if _on_one_grid(mu, nu):
+        found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, min(tolerance, SHOT))  # type: ignore
+        iterations = found.iterations
+        if found.gap <= max(tolerance, SHOT):
+            cells = min(math.sqrt(2 * found.primal) / min(mu.widths), 1.0)
+            value = 2 * found.primal if math.isnan(value) else cells * 2 * found.primal + (1 - cells) * value
+            value = min(max(value, near.lower), near.upper)
+    return Squares(value, near.lower, near.upper, iterations)
+
+
+class Ladder:
+    """Lattices over both measures, each twice as fine as the one before, with a potential on each."""
+
+    def __init__(self, mu: Measure, nu: Measure, rings: tuple[bool, bool]) -> None:
+        self._mu, self._nu = mu, nu
+        self._rings = [PERIODIC.name if ring else "no-flux" for ring in rings]
+        boxes = list(zip(mu.box, nu.box, strict=True))
+        self._low, self._high = [min(p[0], q[0]) for p, q in boxes], [max(p[1], q[1]) for p, q in boxes]
+        lengths = [b - a for a, b in zip(self._low, self._high, strict=True)]
+        for k, length in enumerate(lengths):
+            if length <= THIN * max(lengths):  # points on a line, or all in one place
+                lengths[k] = max(THIN * max(lengths), TINY)
+                self._high[k] = self._low[k] + lengths[k]
+        size = [min(p, q, max(lengths) / LEAST) for p, q in zip(mu.widths, nu.widths, strict=True)]
+        if not (mu.spread and nu.spread):
+            size = [min(p, q) for p, q in zip(mu.widths, nu.widths, strict=True)]
+        self._shape = [max(2, math.ceil(length / h - 1e-9)) for length, h in zip(lengths, size, strict=True)]
+        for k, (p, q) in enumerate(zip(mu.widths, nu.widths, strict=True)):
+            if mu.spread and nu.spread and min(p, q) < np.inf:  # whole parts of the cells
+                cells = round(lengths[k] / min(p, q))
+                self._shape[k] = cells * 2 ** max(0, math.ceil(math.log2(self._shape[k] / cells) - 1e-9))
+        self._halvings = max(0, math.ceil(math.log2(max(self._shape) / COARSEST)))
+        self._phi: Array | None = None
+        self._level: Grid | None = None
+        self._ascent: Ascent | None = None
+        self.iterations = 0
+        x, y = periods_of(self._grid())
+        self.periods = x, y
+        self._summed: dict[tuple[int, ...], list[Array]] = {}
+        low, self._halvings = self._halvings, 0
+        self._masses(self._grid())
+        self._halvings = low
+
+    @property
+    def as_fine_as_data(self) -> bool:
+        return self._halvings < 0
+
+    def next(self) -> tuple[Grid, Array]:
+        """The next lattice, and the potential on the side of ν at its centres."""
+        level = self._grid()
+        ascent = Ascent(level, *self._masses(level))
+        if self._phi is None or self._level is None:
+            phi = ascent.run(np.zeros(level.shape), FIRST_TURNS)
+        else:
+            phi = Interpolation(self._level, (level.x.centers, level.y.centers))(self._phi)
+            phi = ascent.run(phi, TURNS if level.size <= FEW else FEW_TURNS)
+        self.iterations += ascent.iterations
+        self._level, self._phi, self._ascent = level, phi, ascent
+        self._halvings -= 1
+        return level, phi
+
+    def more(self) -> Array:
+        """The potential on the same lattice after more turns."""
+        assert self._phi is not None and self._ascent is not None
+        before = self._ascent.iterations
+        self._phi = self._ascent.run(self._phi, MORE_TURNS)
+        self.iterations += self._ascent.iterations - before
+        return self._phi
+
+    def _masses(self, level: Grid) -> list[Array]:
+        """Of both measures in the cells of a lattice; summed up from finer ones where those nest."""
+        if level.shape in self._summed:
+            return self._summed[level.shape]
+        found = [self._mu.deposit(level), self._nu.deposit(level)]
+        coarse = found
+        while all(n % 2 == 0 and n > 2 for n in coarse[0].shape):
+            coarse = [_sums(mass) for mass in coarse]
+            self._summed[coarse[0].shape] = coarse
+        return found
+
+    def _grid(self) -> Grid:
+        scale = 2.0**-self._halvings
+        shape = [max(2, math.ceil(n * scale)) for n in self._shape]
+        return Grid(self._low, self._high, shape, self._rings)
+
+
+def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: Periods) -> float:
+    """The cost of a plan from the denser measure, which its map spreads, or the better of the two ways."""
+    centres = [axis.centers for axis in level.axes]
+    psi = CTransform(centres, None, periods)(phi)
+    sides = [(mu.bundles(level), psi), (nu.bundles(level), CTransform(centres, None, periods)(psi))]
+    concentration = [float(np.sum(bundles.mass**2)) for bundles, _ in sides]
+    first = int(concentration[1] > concentration[0])
+    costs = []
+    for k in (first, 1 - first):
+        (source, potential), target = sides[k], sides[1 - k][0]
+        places = Interpolation(level, source.places)(potential)
+        costs.append(plan_cost(places, source, target, periods))
+        if level.size > BOTH_WAYS:
+            break
+    return min(costs)
+
+
+def _sums(mass: Array) -> Array:
+    """Over blocks of two by two."""
+    wide = mass[::2] + mass[1::2]
+    return np.ascontiguousarray(wide[:, ::2] + wide[:, 1::2])
+
+
+def warm_up() -> None:
+    """Compile, or load, every kernel that any pair needs: four small pairs, near and far, of cells and of points."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [16, 16])
+    x, y = (np.broadcast_to(places, grid.shape) for places in grid.coordinates().values())
+    flat, corner = Cells(grid, 1.0 + 0.0 * x), Cells(grid, (x < 0.3) & (y < 0.3))
+    points = Points(np.array([[0.2, 0.3], [0.7, 0.6]]), np.ones(2))
+    for mu, nu in ((flat, Cells(grid, 1.0 + 1e-3 * x)), (corner, flat), (flat, points), (points, points)):
+        squared_distance(mu, nu, (False, False), 0.1, grid.size)
