@@ -20,6 +20,7 @@ from wgfpde.errors import SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.jko.convex import ConvexStep
+from wgfpde.methods.jko.method import FALLBACK_GAP
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.studies.spectrum import spectrum
@@ -514,7 +515,7 @@ def test_stationary_states_stay(problem):
 @HUNT
 @given(problem=steps(interactions=("none", "quadratic", "attractive", "repulsive")))
 def test_exact_steps_keep_their_promises(problem):
-    """A gap in 1D, a backward error in 2D, and E + ½W₂²/τ ≤ E(ρ⁰) to rounding."""
+    """A gap in 1D, a backward error in 2D or the gap of "pdhg", and E + ½W₂²/τ ≤ E(ρ⁰) to rounding."""
     dim = len(problem.shape)
     problem = replace(problem, periodic=(False,) * dim, stretch=problem.stretch if dim == 1 else (0.0,) * dim)
     if dim == 2 and (min(problem.shape) < 4 or problem.kind in ("none", 0.8)):
@@ -527,7 +528,10 @@ def test_exact_steps_keep_their_promises(problem):
     report = new.report
     assert np.all(np.isfinite(new.rho)) and new.rho.min() >= 0
     assert flow.mass(new.rho) == pytest.approx(flow.mass(rho), rel=1e-13, abs=0)
-    assert report.gap <= 1e-8 if dim == 1 else report.more["backward_error"] <= 2e-2
+    if dim == 1:
+        assert report.gap <= 1e-8
+    else:
+        assert report.gap <= FALLBACK_GAP if "taken by" in report.note else report.more["backward_error"] <= 2e-2
     before, after = flow.parts(rho), flow.parts(new.rho)
     whole = report.transport / new.dt + sum(abs(part) for part in (*before, *after))
     assert sum(after) + report.transport / new.dt <= sum(before) + 2e-13 * whole

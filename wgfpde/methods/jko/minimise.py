@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from .convex import ConvexStep
 from .drive import Driven, solve_driven
 from .exact.exact_solver import ExactSolver
 from .exact.solution import ExactSolution
+from .method import FALLBACK_GAP, FALLBACK_STEPS
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution
 from .secant import restrain
 
@@ -88,6 +89,9 @@ class Minimiser:
             raise CaseError(f'algorithm = "{algorithm}" takes one inner step and no congestion; "pdhg" takes both.')
         if algorithm == "exact":
             self._exact = ExactSolver(flow, tolerance, max_iterations)
+            self._fallback = None if flow.grid.dim == 1 else Minimiser(
+                flow, "pdhg", FALLBACK_STEPS, FALLBACK_GAP, None, None, threads
+            )  # fmt: skip
             tolerance = self._exact.drive_tolerance
         if tolerance is None or not tolerance > 0:
             raise CaseError(f"tolerance must be positive; found {tolerance}.")
@@ -106,6 +110,8 @@ class Minimiser:
         """Call the kernels that only hard steps need, on a density of the flow's grid."""
         if self.algorithm == "exact":
             self._exact.compile_rare(rho)
+            if self._fallback is not None:
+                self._fallback.solve(rho.reshape(self.shape), 1e-3, {})
         if self.algorithm != "newton":
             return
         rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
@@ -116,12 +122,20 @@ class Minimiser:
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
 
+        In 2D "exact" falls back to "pdhg" with inner steps, and its gap, where it finds no step of its tolerance.
         E + ½W₂²/τ at its end is not above E(rho0): where what was found is, by less than its gap, a gap of TIGHTER
         times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
         Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.
         """
         if self.algorithm == "exact":
-            return self._exactly(rho0, tau, warm)
+            try:
+                return self._exactly(rho0, tau, warm)
+            except SolverError as error:
+                if self._fallback is None:
+                    raise
+                step = self._fallback.solve(rho0, tau, {k: v for k, v in warm.items() if k != "phi"})
+                reason = f'taken by "pdhg" with {FALLBACK_STEPS} inner steps: {str(error).rstrip(".")}'
+                return replace(step, note="; ".join(filter(None, (reason, step.note))))
         solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg
         step = solve(rho0, tau, warm, self.tolerance)
         if not self._rises(rho0, tau, step):
