@@ -31,7 +31,7 @@ from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
 from .both_cells import line_pairs, paired_average
 from .cell_quadrature import adaptive_averages
-from .kernel_averages import cell_average, central_average, lag_averages, lag_zero, pair_averages
+from .kernel_averages import cell_average, central_average, central_averages, lag_averages, lag_zero, pair_averages
 from .kernel_roughness import Bins, Places, roughness
 
 DENSE_LIMIT = 4096
@@ -169,7 +169,7 @@ class DenseInteraction:
         elif suspect is not None:
             met = suspect.meet(list(0.0 * sizes.T), list(2 * sizes.T))
             if np.any(met) or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
-                diagonal = np.array([central_average(kernel, tuple(size)) for size in sizes])
+                diagonal = central_averages(kernel, sizes)
         np.fill_diagonal(averages, diagonal[kind])
 
     def apply(self, rho: Array) -> Array:

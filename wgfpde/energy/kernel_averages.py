@@ -132,24 +132,30 @@ def pair_averages(
     return result
 
 
-def central_average(kernel: Kernel, widths: tuple[float, ...], depth: int = 12) -> float:
-    """`cell_average` of a kernel that may jump, or have kinks, elsewhere in the cell.
+def central_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
+    """`cell_average` of a kernel that may jump, or have kinks, elsewhere in the cell."""
+    return float(central_averages(kernel, np.array([widths]))[0])
 
-    The cell about the origin of half the size is cut out of it, until the average of the cell is that of its parts.
+
+def central_averages(kernel: Kernel, sizes: Array, depth: int = 12) -> Array:
+    """(n,) of them, for cells of sizes (n, d), all at once.
+
+    The cell about the origin of half the size is cut out of each, until the average of the cell is that of its parts.
     """
-    whole = cell_average(kernel, widths)
+    count, dim = sizes.shape
+    result = np.array([cell_average(kernel, tuple(size)) for size in sizes])
     places = np.array([-0.375, -0.125, 0.125, 0.375])
-    parts = np.stack(np.meshgrid(*[places] * len(widths)), axis=-1).reshape(-1, len(widths))
+    parts = np.stack(np.meshgrid(*[places] * dim), axis=-1).reshape(-1, dim)
     ring = parts[np.max(np.abs(parts), axis=1) > 0.25]
-    count, period = len(ring), [None] * len(widths)
-    shifts, sides = [ring[:, k] * h for k, h in enumerate(widths)], [np.full(count, h / 4) for h in widths]
-    around = float(np.sum(adaptive_averages(kernel, shifts, sides, period))) / len(parts)
-    half, share = tuple(0.5 * h for h in widths), 0.5 ** len(widths)
-    inner = cell_average(kernel, half)
-    if depth and abs(whole - (around + share * inner)) > 1e-11 * abs(whole):
-        inner = central_average(kernel, half, depth - 1)
-        return around + share * inner
-    return whole
+    shifts, sides = [np.ravel(sizes[:, k, None] * ring[:, k]) for k in range(dim)], np.repeat(sizes / 4, len(ring), 0)
+    found = adaptive_averages(kernel, shifts, list(sides.T), [None] * dim)
+    around = np.sum(found.reshape(count, -1), axis=1) / len(parts)
+    inner = np.array([cell_average(kernel, tuple(0.5 * size)) for size in sizes])
+    share = 0.5**dim
+    open_ = np.flatnonzero(np.abs(result - (around + share * inner)) > 1e-11 * np.abs(result))
+    if depth and len(open_):
+        result[open_] = around[open_] + share * central_averages(kernel, 0.5 * sizes[open_], depth - 1)
+    return result
 
 
 def cell_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
