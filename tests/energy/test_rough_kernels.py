@@ -86,6 +86,19 @@ def test_every_row_sums_to_the_integral_1d(name, mapping, n):
     assert rows == pytest.approx(np.full(n, integral), rel=1e-6 if mapping else 1e-9, abs=0)
 
 
+def test_which_cells_meet_a_suspect_displacement():
+    """Displacements beyond half a period are as far before it, and signs make no difference."""
+    suspect = np.zeros(21, dtype=bool)
+    suspect[16] = True  # bins of width 0.05 at multiples of it: 0.8, and its neighbours
+    for limit, shift, width, expected in (
+        (None, 0.8, 0.01, True), (None, -0.8, 0.01, True), (None, 0.6, 0.05, False), (None, 0.6, 0.4, True),
+        (None, 0.0, 0.01, False), (1.0, 0.99, 0.3, True), (1.0, 0.99, 0.1, False), (1.0, 0.9, 0.1, True),
+        (1.0, 1.2, 0.01, True),
+    ):  # fmt: skip
+        places = Places(suspect, [Bins(0.05, 0, 20, limit)])
+        assert places.meet([np.array([shift])], [np.array([width])]).tolist() == [expected], (limit, shift, width)
+
+
 def test_pairs_of_cells_against_a_closed_form():
     """∫∫ |x − y|^-½ dx dy: by second differences of 4/3 |u|^1.5, also where the cells touch and overlap."""
     edges = np.array([0.0, 0.3, 0.4, 0.45, 0.9, 1.5])

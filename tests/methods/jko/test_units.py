@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.method import TOLERANCES
 from wgfpde.methods.jko.minimise import Minimiser, Step
 from wgfpde.methods.jko.stepper import Jko
+from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
+from wgfpde.transport.benamou_brenier.operators import Staggering
 
 
 def march(stepper, rho, steps):
@@ -114,6 +117,26 @@ def one_step(kind, algorithm, dim, periodic, length, mass, energy, shift):
     tau = 0.1 * length**2 / energy
     new, (report,) = march(Jko(flow, tau, algorithm, threads=1, tolerance=TOLERANCES[algorithm]), rho, 1)
     return new * grid.cell_volume / mass, report
+
+
+@pytest.mark.parametrize(
+    "grid", [Grid([0.0], [1.0], [4], True, [lambda s: s**2]), Grid([0.0, 0.0], [1.0, 2.0], [3, 2], mapping=None)]
+)
+def test_the_scale_of_the_gap_against_its_formula(grid):
+    """Term by term, with v̄ the mean over the mass: one cell that holds all mass has no spread, however high it is."""
+    faces, random = Staggering(grid, 1), np.random.default_rng(2)
+    rho, v = random.uniform(0.5, 2, faces.shape), random.normal(size=faces.shape) + 7
+    weight = faces.volume * rho
+    mean = np.sum(weight * v) / np.sum(weight)
+    spread, height = np.sum(weight * np.abs(v - mean)), np.sum(weight * (v - v.min()))
+    laws = {(ENTROPY, 0.3, 1.0): 0.3 * rho, (POWER, 0.3, 3.0): 0.3 * rho**3, (NONE, 0.0, 1.0): 0.0 * rho}
+    for law, pressure in laws.items():
+        expected = 0.25 + np.sum(faces.volume * pressure) + spread + 1e-3 * height
+        assert scale_of_gap(faces, rho, v, law, 0.25) == pytest.approx(expected, rel=1e-12, abs=0)
+    one = np.zeros(faces.shape)
+    one[0, 1], v[0, 1] = 5.0, v.min() + 4.0
+    alone = scale_of_gap(faces, one, v, (NONE, 0.0, 1.0), 0.0)
+    assert alone == pytest.approx(1e-3 * 4.0 * 5.0 * faces.volume[0, 1], rel=1e-12, abs=0)
 
 
 def test_a_wall_without_mass_does_not_loosen_the_gap():
