@@ -119,6 +119,25 @@ def one_step(kind, algorithm, dim, periodic, length, mass, energy, shift):
     return new * grid.cell_volume / mass, report
 
 
+RADIUS = {1: 1.570053604417, 2: 1.478433077848}
+"""R_10 of (R − R_n)/τ = R^(−d−1), R_0 = 1, τ = 0.1: exact JKO steps of the Barenblatt profile with m = 2."""
+
+
+@pytest.mark.parametrize(
+    ("dim", "cells", "inner", "within"), [(1, 100, 1, 1e-3), (1, 100, 3, 1e-3), (2, 64, 1, 1e-3), (2, 40, 2, 5e-3)]
+)
+def test_barenblatt_profiles_at_the_default_gap(dim, cells, inner, within):
+    """⟨|x|²⟩ against the closed form: c R² in this family, with mass 1."""
+    grid = Grid([-3.0] * dim, [3.0] * dim, [cells] * dim)
+    reach, second = {1: (1.442249570307, 0.416016764610), 2: (1.263237555492, 0.531923040535)}[dim]
+    flow = Flow(grid, Energy(Internal("power", 1.0, 2.0)))
+    start = grid.average(lambda x, y=0.0: np.maximum(reach**2 - x**2 - y**2, 0.0) / 4.0)
+    stepper = Jko(flow, tau=0.1, algorithm="pdhg", inner_steps=inner, tolerance=TOLERANCES["pdhg"], threads=1)
+    end = march(stepper, start, 10)[0]
+    found = flow.integral(grid.sample(lambda x, y=0.0: x**2 + y**2) * end) / flow.mass(end)
+    assert math.sqrt(found / second) == pytest.approx(RADIUS[dim], rel=within)
+
+
 @pytest.mark.parametrize(
     "grid", [Grid([0.0], [1.0], [4], True, [lambda s: s**2]), Grid([0.0, 0.0], [1.0, 2.0], [3, 2], mapping=None)]
 )
