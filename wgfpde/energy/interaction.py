@@ -10,8 +10,8 @@ origin or anywhere else, every W_ij is the average of W over a cell around x_i �
 is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r, and for jumps
 and cut-offs.  On stretched grids it is the mean of those over either cell, and on the line, where W is not smooth off
 the origin, the average over both at once (`both_cells`); in 2D a jump along the edges of stretched cells is of first
-order at single points.  With averages Σ_j W_ij h_j is ∫W on periodic axes.  Where another displacement becomes the
-shortest, half a period from 0, a formula that is smooth on either side counts as smooth: values are of second order
+order at single points.  With averages Σ_ij h_i W_ij h_j is |Ω|∫W on periodic axes.  Where another displacement becomes
+the shortest, half a period from 0, a formula that is smooth on either side counts as smooth: values are of second order
 there.
 
 FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows

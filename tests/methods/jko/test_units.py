@@ -14,7 +14,7 @@ from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.method import TOLERANCES
-from wgfpde.methods.jko.minimise import Minimiser, Step
+from wgfpde.methods.jko.minimise import TIGHTER, Minimiser, Step
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
 from wgfpde.transport.benamou_brenier.operators import Staggering
@@ -226,3 +226,33 @@ def test_what_rises_within_its_gap_stays(monkeypatch):
     value = tau * flow.value(rho.ravel())
     assert kept.numbers["primal"] == pytest.approx(value, rel=1e-12)
     assert kept.numbers["gap"] == pytest.approx((value - good.numbers["dual"]) / scale, rel=1e-6)
+
+
+def test_staying_with_an_interaction(monkeypatch):
+    """The value of ρ⁰ is that in the potential V + W∗ρ frozen for the step; the drive stays, and is told to."""
+    grid = Grid([-1.0], [1.0], [10], mapping=[lambda s: s**1.3])
+    flow = Flow(grid, Energy(Internal("entropy"), lambda x: x**2, lambda x: -np.exp(-(x**2))))
+    random = np.random.default_rng(5)
+    rho, end = random.uniform(0.5, 2, (2, 1, 10))
+    minimiser, tau = Minimiser(flow, "newton", 1, 1e3, None, None, 1), 0.3
+    drive = flow.interaction.apply(end[0])
+    frozen = [flow.parts(r[0])[0] + flow.integral((grid.x.centers**2 + drive) * r[0]) for r in (rho, end)]
+    numbers = {"primal": 0.2 + tau * frozen[1], "dual": tau * frozen[0] - 1.0, "gap": 0.5, "transport": 0.2}
+    numbers["drive_residual"] = 0.0
+    scale = (numbers["primal"] - numbers["dual"]) / 0.5
+    kept = minimiser._kept(rho, tau, Step({"rho": end, "drive_rate": end}, end, end, numbers))
+    assert kept.numbers["primal"] == pytest.approx(tau * frozen[0], rel=1e-12, abs=0)
+    assert kept.numbers["gap"] == pytest.approx(1.0 / scale, rel=1e-12, abs=0)
+    assert not np.any(kept.fields["drive_rate"]) and not np.any(kept.flux_x)
+    np.testing.assert_array_equal(kept.rho, rho)
+    asked = []
+    step = Step({"rho": end, "phi": end}, end, end, numbers | {"iterations": 1, "linear": 1, "outer": 1})
+    monkeypatch.setattr(minimiser, "_rises", lambda *_: len(asked) < 2)
+
+    def solve(rho0, tau, warm, tolerance):
+        asked.append(tolerance)
+        return replace(step, numbers=dict(step.numbers))
+
+    monkeypatch.setattr(minimiser, "_by_newton", solve)
+    assert minimiser.solve(rho, tau, {}).numbers["iterations"] == 2
+    assert asked == [1e3, pytest.approx(TIGHTER * 1e3)]
