@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy import special
 
+from wgfpde.energy.both_cells import line_pairs, paired_average
 from wgfpde.energy.cell_quadrature import adaptive_averages
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.interaction import make_interaction
 from wgfpde.energy.kernel_averages import central_average
-from wgfpde.energy.kernel_roughness import Bins, roughness
+from wgfpde.energy.kernel_roughness import Bins, Places, roughness
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
@@ -56,6 +57,62 @@ def test_energy_of_the_uniform_state_1d(n, radius, mapping):
     grid = Grid([0.0], [1.0], [n], True, mapping)
     expected = -0.5 * min(1.0, 0.5 / radius)
     assert uniform_energy(lambda x: top_hat(x, radius), grid) == pytest.approx(expected, rel=1e-11)
+
+
+ONE_D = {
+    "hat": (lambda x: np.maximum(0.2 - np.abs(x), 0), 0.04, 1e-11),
+    "a jump that is not flat": (lambda x: np.where(np.abs(x) < 0.2, 1 + x**2, 0), 0.4 + 0.016 / 3, 1e-11),
+    "cosine with a cut-off": (lambda x: np.where(np.abs(x) < 0.2, np.cos(7 * x), 0), 2 * np.sin(1.4) / 7, 1e-9),
+    "kink half a period from 0": (lambda x: np.abs(x) * (np.abs(x) > 0.2), 0.21, 1e-11),
+    "pole with a cut-off": (lambda x: np.where(np.abs(x) < 0.2, np.abs(x) ** -0.5, 0), 4 * np.sqrt(0.2), 1e-6),
+    "logarithm with a cut-off": (
+        lambda x: np.where(np.abs(x) < 0.2, np.log(np.abs(x)), 0),
+        0.4 * np.log(0.2 / np.e),
+        1e-6,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_D)
+@pytest.mark.parametrize("mapping", [None, [stretch]])
+@pytest.mark.parametrize("n", [9, 31])
+def test_every_row_sums_to_the_integral_1d(name, mapping, n):
+    """On stretched lines averages over both cells stood beside averages over one: 1 % off for the hat on 31 cells."""
+    kernel, integral, accuracy = ONE_D[name]
+    grid = Grid([0.0], [1.0], [n], True, mapping)
+    operator = make_interaction(kernel, grid)
+    assert uniform_energy(kernel, grid) == pytest.approx(0.5 * integral, rel=accuracy, abs=0)
+    rows = operator.apply(np.ones(n))
+    assert rows == pytest.approx(np.full(n, integral), rel=1e-6 if mapping else 1e-9, abs=0)
+
+
+def test_which_cells_meet_a_suspect_displacement():
+    """Displacements beyond half a period are as far before it, and signs make no difference."""
+    suspect = np.zeros(21, dtype=bool)
+    suspect[16] = True  # bins of width 0.05 at multiples of it: 0.8, and its neighbours
+    for limit, shift, width, expected in (
+        (None, 0.8, 0.01, True), (None, -0.8, 0.01, True), (None, 0.6, 0.05, False), (None, 0.6, 0.4, True),
+        (None, 0.0, 0.01, False), (1.0, 0.99, 0.3, True), (1.0, 0.99, 0.1, False), (1.0, 0.9, 0.1, True),
+        (1.0, 1.2, 0.01, True),
+    ):  # fmt: skip
+        places = Places(suspect, [Bins(0.05, 0, 20, limit)])
+        assert places.meet([np.array([shift])], [np.array([width])]).tolist() == [expected], (limit, shift, width)
+
+
+def test_pairs_of_cells_against_a_closed_form():
+    """∫∫ |x − y|^-½ dx dy: by second differences of 4/3 |u|^1.5, also where the cells touch and overlap."""
+    edges = np.array([0.0, 0.3, 0.4, 0.45, 0.9, 1.5])
+    centers, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    bins = [Bins(0.01, 0, 150, 1.5)]
+    found = line_pairs(lambda x: np.abs(x) ** -0.5, centers, widths, None, Places(np.zeros(151, dtype=bool), bins))
+    shift, a, b = centers[:, None] - centers, widths[:, None], widths
+    primitive = [4 / 3 * np.abs(shift + 0.5 * u) ** 1.5 for u in (a + b, a - b, b - a, -a - b)]
+    expected = (primitive[0] - primitive[1] - primitive[2] + primitive[3]) / (a * b)
+    np.fill_diagonal(found, [paired_average(lambda x: np.abs(x) ** -0.5, w) for w in widths])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    near = np.abs(shift) <= 1.25 * (a + b)
+    np.testing.assert_allclose(found[near], expected[near], rtol=1e-10)
+    np.testing.assert_array_equal(found, found.T)
 
 
 TWO_D = {

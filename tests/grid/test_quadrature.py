@@ -112,6 +112,13 @@ def test_what_is_seen_at_one_point_is_not_lost():
     check(box, Grid([-2.0, -2.0], [2.0, 2.0], [4, 4]), 16 + 1, 1e-8)
 
 
+def test_a_wave_that_the_points_of_the_look_meet_at_its_tops():
+    """64 waves a cell: R_64 and R_32 agree on the tops, and Gauss's points, which are not equispaced, do not."""
+    for grid in (Grid([0.0], [1.0], [5]), Grid([0.0], [1.0], [5], True)):
+        found = averages(lambda x: 1 + 0.5 * np.cos(2 * np.pi * 320 * x), grid)
+        assert found.values == pytest.approx(np.ones(5), rel=1e-9, abs=0)
+
+
 def test_a_peak_without_width_is_refused(monkeypatch):
     needle = formula("exp(-(x-10.5)**2/(2*w**2))/(w*sqrt(2*pi))", w=1e-15)
     with pytest.raises(CaseError, match=r'density "exp.*narrower than a cell.* x = 10.5: halving the cell left'):

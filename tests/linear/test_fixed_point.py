@@ -41,6 +41,15 @@ def test_newton_finds_what_mixing_cannot():
     assert found.values > MIXED / 4
 
 
+@pytest.mark.parametrize("steepest", [0.3, 3e3])
+def test_the_map_was_last_evaluated_at_what_is_found(steepest):
+    """Callers keep what the last value of G left behind, such as the density of the step."""
+    image, _ = linear(-np.geomspace(1e-2, steepest, 12))
+    places = []
+    found = solve(lambda x: image(places.append(x.copy()) or x), 12)
+    assert np.array_equal(places[-1], found.x) and len(places) == found.values
+
+
 def test_kinks_finer_than_the_longest_difference():
     """x = −200 max(x − c, 0) − 5 min(x − c, 0) + b, whose kinks lie within 1e-9 of the solution."""
     rng = np.random.default_rng(2)

@@ -92,6 +92,12 @@ def test_an_installed_package_has_no_commit_of_its_own(tmp_path, monkeypatch):
 # ---- what somebody else's folder may bring -----------------------------------------------------------------
 
 
+def make_the_name_of_a_branch_foul(git):
+    (git / "HEAD").write_bytes(b"ref: refs/heads/a\x07b")
+    (git / "refs" / "heads").mkdir(parents=True, exist_ok=True)
+    (git / "refs" / "heads" / "a\x07b").write_text(A)
+
+
 def make_head_a_pipe(git):
     (git / "HEAD").unlink()
     os.mkfifo(git / "HEAD")
@@ -139,6 +145,7 @@ HOSTILE = {
     "empty": "",
     "not quite": A[:-1] + "g",
     "capital": A.upper(),
+    "a branch of that name": make_the_name_of_a_branch_foul,
     "a pipe": make_head_a_pipe,
     "a link": make_head_a_link,
     "a reference that is a link": make_the_reference_a_link,

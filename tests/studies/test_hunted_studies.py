@@ -1,5 +1,6 @@
 """What the hunts found in spectra and stationary states, each once."""
 
+import json
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -12,7 +13,7 @@ from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.output.plots.eigenmodes import _shape
 from wgfpde.store import read_study
-from wgfpde.studies.spectrum import Generator, spectrum
+from wgfpde.studies.spectrum import MODES, Generator, spectrum
 from wgfpde.studies.stationary import stationary
 
 
@@ -98,6 +99,10 @@ def test_steep_wells_on_coarse_grids(steep, most, periodic):
         SolverError, match=rf"mode {most + 1} .* lives where V is more than 1300 kappa.*--modes {most}\)"
     ):
         spectrum(flow, 11)
+    some = spectrum(flow)  # where none are asked for, those that double precision holds
+    assert len(some.eigenvalues) == 1 + min(most, MODES)
+    assert some.eigenvalues[1 : most + 1] == pytest.approx(found.eigenvalues[1 : MODES + 1], rel=1e-12, abs=0)
+    assert some.note == "" if most >= MODES else some.note.startswith(f"mode {most + 1} ")
 
 
 @pytest.mark.parametrize("rise", [3.0, 150.0, 300.0])
@@ -175,9 +180,18 @@ def test_the_verb_on_a_coarse_grid_with_a_steep_potential(tmp_path, monkeypatch,
     assert study["pi"].min() == 0.0 and np.all(np.isfinite(study["log_pi"]))
     for k in range(10):
         assert np.sum(_shape(study, k) ** 2) / 6 == pytest.approx(1.0, rel=1e-10)
-    for arguments in (["--set", "energy.potential=1e4*x**2"], ["--set", "energy.potential=2e3*x**2"]):
-        assert main(["spectrum", "steep.toml", *arguments]) == 1
-        assert "Ask for fewer modes (--modes" in capsys.readouterr().err
+    for steep, held in (("1e4", 3), ("2e3", 5)):
+        arguments = ["spectrum", "steep.toml", "--set", f"energy.potential={steep}*x**2"]
+        assert main([*arguments, "--modes", "8"]) == 1
+        assert f"Ask for fewer modes (--modes {held})" in capsys.readouterr().err
+        assert main(arguments) == 0  # where none are asked for, those that can be had
+        assert f"note        mode {held + 1} (eigenvalue" in capsys.readouterr().out
+        assert read_study(tmp_path / "steep-spectrum.h5")["eigenvalue"].shape == (held + 1,)
+        assert main([*arguments, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert len(told["eigenvalues"]) == held + 1 and "lives where V is more than" in told["note"]
+    assert main(["spectrum", "steep.toml", "--set", "grid.shape=[5]", "--set", "energy.potential=x**2"]) == 0
+    assert read_study(tmp_path / "steep-spectrum.h5")["eigenvalue"].shape == (5,)  # all that five cells have
     assert main(["spectrum", "steep.toml", "--set", "energy.potential=1e4*x**2", "--modes", "1", "--richardson"]) == 0
 
 

@@ -13,6 +13,7 @@ from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
+from wgfpde.transport.benamou_brenier.pdhg_steps import way
 
 ENTROPY = Internal("entropy")
 
@@ -33,6 +34,27 @@ def gaussian_step(n, tau, dim=2):
 
     potential = grid.sample(lambda **position: sum(value**2 for value in position.values()) / 2)
     return grid, normal(1.0, s), potential, normal(1 / (1 + tau), end)
+
+
+@pytest.mark.parametrize("walls", [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_ways_that_balance_the_steps(walls, steps):
+    """‖Δy_j‖² and ‖K_jΔx‖² against sums over arrays; θ on a face is the mean of both cells at both ends of a step."""
+    x, y, x0, y0 = (np.random.default_rng(4).normal(size=(k, steps, 3, 4)) for k in (3, 5, 3, 5))
+    x0, y0 = 0.5 * x0[:, ::-1], 0.5 * y0[:, ::-1]
+    dx, dy = x - x0, y - y0
+    expected = np.zeros((3, 2))
+    for part, axis in ((0, 2), (1, 1)):
+        inner = np.ones((3, 4), dtype=bool)
+        if walls[part]:
+            inner[(slice(None), -1) if axis == 2 else -1] = False
+        before = np.concatenate([np.zeros((1, 3, 4)), dx[0, :-1]])
+        cells = 0.5 * (dx[0] + before)
+        theta = 0.5 * (cells + np.roll(cells, -1, axis))
+        expected[0] += [np.sum(dy[2 * part][:, inner] ** 2), np.sum(theta[:, inner] ** 2)]
+        expected[1] += [np.sum(dy[2 * part + 1][:, inner] ** 2), np.sum(dx[1 + part][:, inner] ** 2)]
+    expected[2] = np.sum(dy[4, -1] ** 2) / steps**2, np.sum(dx[0, -1] ** 2)
+    np.testing.assert_allclose(way(x, y, x0, y0, walls, steps), expected, rtol=1e-12)
 
 
 def paths_are_feasible(grid, rho0, result):

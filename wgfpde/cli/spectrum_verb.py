@@ -29,7 +29,9 @@ its HDF5 file: then the decay seen in the run is held against the gap.  Exponent
 def add(verbs: Verbs) -> None:
     sub = verbs.add("spectrum", _spectrum, "the spectral gap and the modes of a Fokker-Planck equation", HELP)
     case_of(sub)
-    sub.add_argument("--modes", type=int, metavar="K", help="modes beside the steady state (default: 8)")
+    sub.add_argument(
+        "--modes", type=int, metavar="K", help="modes beside the steady state (default: 8, or as many as can be had)"
+    )
     sub.add_argument("--run", action="store_true", help="also solve the case, and hold its decay against the gap")
     sub.add_argument(
         "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
@@ -44,16 +46,16 @@ def _spectrum(args: argparse.Namespace) -> int:
     from ..store import check_place
     from ..studies.spectrum import (
         KIND,
-        MODES,
         SLOW_CELLS,
         check_case,
+        default_count,
         observed_rate,
         spectrum,
         write_spectrum,
     )
 
     case, run = _case_of(args)
-    modes = MODES if args.modes is None else args.modes
+    modes = default_count(case.cells) if args.modes is None else args.modes
     check_case(case, modes)
     out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
     check_place(out, KIND)
@@ -64,7 +66,7 @@ def _spectrum(args: argparse.Namespace) -> int:
         if args.richardson:
             limit, found = _richardson(case, modes, line)
         else:
-            found = spectrum(flow, modes, line)
+            found = spectrum(flow, args.modes, line)
         observed = observed_rate(run, found) if run is not None else None
         if args.run:
             line("the run")
@@ -161,6 +163,8 @@ def _print(
     _line("gap", f"{found.gap:.10g}" + ("" if limit is None else f"; {limit[0][1]:.11g} at h = 0"))
     _line("relaxation", f"1/gap = {found.relaxation_time:.6g}")
     _line("found by", found.method)
+    if found.note:
+        _line("note", found.note)
     if observed is not None:
         _print_observed(observed)
     _line("file", str(out))
@@ -195,8 +199,8 @@ def _record(
     record: dict[str, Any] = {
         "title": case.title, "shape": list(case.grid.shape), "gap": found.gap,
         "relaxation_time": found.relaxation_time, "eigenvalues": found.eigenvalues.tolist(),
-        "residuals": found.residuals.tolist(), "found_by": found.method, "file": str(out),
-        "figure": None if figure is None else str(figure),
+        "residuals": found.residuals.tolist(), "found_by": found.method, "note": found.note,
+        "file": str(out), "figure": None if figure is None else str(figure),
     }  # fmt: skip
     if limit is not None:
         record |= {"extrapolated": limit[0].tolist(), "extrapolation_errors": limit[1].tolist()}

@@ -106,7 +106,8 @@ class _Cells:
             [] if others is None else [0.5 * np.abs(w - o) / (w + o) for w, o in zip(widths, others, strict=True)]
         )
         corners = np.array(np.meshgrid(*[NODES - 0.5] * len(shifts))).reshape(len(shifts), 1, -1)
-        seen = np.abs(self.values(np.arange(len(shifts[0])), *corners))
+        values = self._weighted if self._bends else self.values  # a pole where two cells touch has no weight
+        seen = np.abs(values(np.arange(len(shifts[0])), *corners))
         largest = np.max(seen, axis=1, initial=0.0, where=np.isfinite(seen))
         typical = float(np.median(largest[largest > 0])) if np.any(largest > 0) else 0.0
         self._scale = np.maximum(largest, max(1e-3 * typical, UNSEEN))  # a cell that a jump only grazes looks empty

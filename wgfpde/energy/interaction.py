@@ -8,10 +8,11 @@ The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadrat
 W_ij is the value W(x_i − x_j) where W is smooth at all displacements.  Where it is singular, kinked or jumps, at the
 origin or anywhere else, every W_ij is the average of W over a cell around x_i − x_j (`kernel_averages`), so that W∗ρ
 is of second order for every integrable kernel: measured 1.9 to 2.0 for ln|x|, |x|^-½, |x|, log r, r, 1/r, and for jumps
-and cut-offs.  On stretched grids it is the mean of those over either cell, and on the line, where W jumps, the average
-over both at once; in 2D a jump along the edges of stretched cells is of first order at single points.  On periodic
-axes Σ_ij h_i W_ij h_j is L∫W.  Where another displacement becomes the shortest, half a period from 0, a formula that is
-smooth on either side counts as smooth: values are of second order there.
+and cut-offs.  On stretched grids it is the mean of those over either cell, and on the line, where W is not smooth off
+the origin, the average over both at once (`both_cells`); in 2D a jump along the edges of stretched cells is of first
+order at single points.  With averages Σ_ij h_i W_ij h_j is |Ω|∫W on periodic axes.  Where another displacement becomes
+the shortest, half a period from 0, a formula that is smooth on either side counts as smooth: values are of second order
+there.
 
 FFT: zero-padded to ≥ 2N−1 points on no-flux axes (free-space convolution), circular on periodic ones.  Rows
 of zeros are never transformed.  The transform of an even kernel is real and is kept as one real array.
@@ -28,8 +29,9 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
+from .both_cells import line_pairs, paired_average
 from .cell_quadrature import adaptive_averages
-from .kernel_averages import cell_average, central_average, lag_averages, lag_zero, pair_averages
+from .kernel_averages import cell_average, central_average, central_averages, lag_averages, lag_zero, pair_averages
 from .kernel_roughness import Bins, Places, roughness
 
 DENSE_LIMIT = 4096
@@ -142,7 +144,10 @@ class DenseInteraction:
         found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
         if found.rough or not smooth:
             suspect = Places(found.suspect, _bins(grid)) if found.rough else None
-            averages = pair_averages(kernel, coords, widths, [_period(axis) for axis in grid.axes], suspect)
+            if suspect is not None and grid.dim == 1:
+                averages = line_pairs(kernel, coords[0], widths[0], _period(grid.x), suspect)
+            else:
+                averages = pair_averages(kernel, coords, widths, [_period(axis) for axis in grid.axes], suspect)
             if not smooth:
                 self._fill_diagonal(kernel, averages, sizes, np.ravel(inverse), diagonal, suspect)
             _accept(kernel, matrix, averages, infinite, list(shifts.values()), [w[None, :] for w in widths], grid)
@@ -158,14 +163,14 @@ class DenseInteraction:
         diagonal: Array,
         suspect: Places | None,
     ) -> None:
-        """Averages about the origin, where W is not smooth; on the line those over both cells stay, beside a jump."""
-        met = np.zeros(len(sizes), dtype=bool)
-        if suspect is not None:
+        """Averages about the origin, where W is not smooth; on the line over both cells where all others are."""
+        if suspect is not None and sizes.shape[1] == 1:
+            diagonal = np.array([paired_average(kernel, float(size)) for (size,) in sizes])
+        elif suspect is not None:
             met = suspect.meet(list(0.0 * sizes.T), list(2 * sizes.T))
-        if np.any(met) or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
-            diagonal = np.array([central_average(kernel, tuple(size)) for size in sizes])
-        keep = met[kind] & (sizes.shape[1] == 1)
-        np.fill_diagonal(averages, np.where(keep, np.diag(averages), diagonal[kind]))
+            if np.any(met) or central_average(kernel, tuple(sizes[0])) != diagonal[0]:
+                diagonal = central_averages(kernel, sizes)
+        np.fill_diagonal(averages, diagonal[kind])
 
     def apply(self, rho: Array) -> Array:
         """W∗ρ, array of the grid's shape; energy/mass."""

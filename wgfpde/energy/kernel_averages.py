@@ -44,8 +44,8 @@ PANELS = 16
 """Most panels along the long side of an oblong cell."""
 ROUGH_POINTS = 6
 """Least number of points an axis for kernels that jump somewhere: they need not be smoother far from the origin."""
-ROUGH_PAIR_POINTS = (6, 3)
-"""The same for pairs, in 1D and in 2D."""
+ROUGH_PAIR_POINTS = 3
+"""The same for pairs in 2D."""
 BLOCK = 1 << 18
 """Kernel values held at once."""
 
@@ -71,9 +71,9 @@ def lag_averages(
         points = max(points, ROUGH_POINTS) if rough else points
         box = [np.flatnonzero(np.abs(lag) <= radius * max(widths)) for lag in half]
         panels = _panels(widths) if radius == BANDS[-1][0] else (1,) * len(widths)
-        rules = [_rule(points, n) for n in panels]
+        rules = [rule(points, n) for n in panels]
         values[np.ix_(*reversed(box))] = _box_averages(kernel, half, box, widths, periods, rules)
-    rules = [_rule(SPLIT_POINTS, 2 * n) for n in _panels(widths)]
+    rules = [rule(SPLIT_POINTS, 2 * n) for n in _panels(widths)]
     for k, (lag, h, period) in enumerate(zip(half, widths, periods, strict=True)):
         split = np.abs(lag) < h / 4
         if period is not None:
@@ -99,10 +99,8 @@ def pair_averages(
     periods: Sequence[float | None],
     suspect: Places | None = None,
 ) -> Array:
-    """Averages of W(x_i − y) over y in cell j, for all pairs of cells; on the line over x in cell i as well where W
-    is suspect.
-
-    Only with both do the averages of a jump fit together along i and along j, where cells i and j differ in size.
+    """Averages of W(x_i − y) over y in cell j, for all pairs of cells; see `both_cells` for kernels that jump on the
+    line.
 
     centers, widths : per axis, x first, (N,) of all cells.   suspect : where W need not be smooth, apart from the
     origin; None for nowhere.
@@ -117,49 +115,47 @@ def pair_averages(
     rows = max(1, BLOCK // size)
     for first in range(0, size, rows):
         block = result[first : first + rows]
-        shifts = [_shortest(c[first : first + rows, None] - c, p) for c, p in zip(centers, periods, strict=True)]
+        shifts = [shortest(c[first : first + rows, None] - c, p) for c, p in zip(centers, periods, strict=True)]
         distance = np.max(np.abs(shifts), axis=0) / longest
         for radius, points in PAIR_BANDS:
             last = radius == PAIR_BANDS[-1][0]
             if suspect is not None:
-                points = max(points, ROUGH_PAIR_POINTS[len(widths) - 1])
+                points = max(points, ROUGH_PAIR_POINTS)
             for n, counts in enumerate(kinds if last else single):
                 near = (distance <= radius) & ((np.ravel(kind) == n) | (not last))
                 i, j = np.nonzero(near)
-                rules = [_rule(points, count) for count in counts]
+                rules = [rule(points, count) for count in counts]
                 block[i, j] = _averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods, rules)
-        if suspect is not None and len(widths) == 2:
+        if suspect is not None:
             i, j = np.nonzero(suspect.meet(shifts, [w[None, :] for w in widths]))
             block[i, j] = distinct_averages(kernel, [s[i, j] for s in shifts], [w[j] for w in widths], periods)
-        elif suspect is not None:
-            (shift,), (width,) = shifts, widths
-            i, j = np.nonzero(suspect.meet(shifts, [width[first : first + rows, None] + width]))
-            upper = first + i <= j
-            k, m = i[upper], j[upper]
-            block[k, m] = adaptive_averages(kernel, [shift[k, m]], [width[first + k]], periods, [width[m]])
-            k, m = i[~upper], j[~upper]  # those of earlier rows, or of this block
-            block[k, m] = result[m, first + k]
     return result
 
 
-def central_average(kernel: Kernel, widths: tuple[float, ...], depth: int = 12) -> float:
-    """`cell_average` of a kernel that may jump, or have kinks, elsewhere in the cell.
+def central_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
+    """`cell_average` of a kernel that may jump, or have kinks, elsewhere in the cell."""
+    return float(central_averages(kernel, np.array([widths]))[0])
 
-    The cell about the origin of half the size is cut out of it, until the average of the cell is that of its parts.
+
+def central_averages(kernel: Kernel, sizes: Array, depth: int = 12) -> Array:
+    """(n,) of them, for cells of sizes (n, d), all at once.
+
+    The cell about the origin of half the size is cut out of each, until the average of the cell is that of its parts.
     """
-    whole = cell_average(kernel, widths)
+    count, dim = sizes.shape
+    result = np.array([cell_average(kernel, tuple(size)) for size in sizes])
     places = np.array([-0.375, -0.125, 0.125, 0.375])
-    parts = np.stack(np.meshgrid(*[places] * len(widths)), axis=-1).reshape(-1, len(widths))
+    parts = np.stack(np.meshgrid(*[places] * dim), axis=-1).reshape(-1, dim)
     ring = parts[np.max(np.abs(parts), axis=1) > 0.25]
-    count, period = len(ring), [None] * len(widths)
-    shifts, sides = [ring[:, k] * h for k, h in enumerate(widths)], [np.full(count, h / 4) for h in widths]
-    around = float(np.sum(adaptive_averages(kernel, shifts, sides, period))) / len(parts)
-    half, share = tuple(0.5 * h for h in widths), 0.5 ** len(widths)
-    inner = cell_average(kernel, half)
-    if depth and abs(whole - (around + share * inner)) > 1e-11 * abs(whole):
-        inner = central_average(kernel, half, depth - 1)
-        return around + share * inner
-    return whole
+    shifts, sides = [np.ravel(sizes[:, k, None] * ring[:, k]) for k in range(dim)], np.repeat(sizes / 4, len(ring), 0)
+    found = adaptive_averages(kernel, shifts, list(sides.T), [None] * dim)
+    around = np.sum(found.reshape(count, -1), axis=1) / len(parts)
+    inner = np.array([cell_average(kernel, tuple(0.5 * size)) for size in sizes])
+    share = 0.5**dim
+    open_ = np.flatnonzero(np.abs(result - (around + share * inner)) > 1e-11 * np.abs(result))
+    if depth and len(open_):
+        result[open_] = around[open_] + share * central_averages(kernel, 0.5 * sizes[open_], depth - 1)
+    return result
 
 
 def cell_average(kernel: Kernel, widths: tuple[float, ...]) -> float:
@@ -214,10 +210,10 @@ def _box_averages(
 ) -> Array:
     """W̄ on the lags of a box: a tensor of all nodes, a block of rows at a time, so that the memory stays small."""
     nodes = [
-        _shortest(lag[index, None] + h * rule[0], period)
+        shortest(lag[index, None] + h * rule[0], period)
         for lag, index, h, period, rule in zip(lags, box, widths, periods, rules, strict=True)
     ]
-    (x, (_, weight_x)), (y, (_, weight_y)) = [*zip(nodes, rules, strict=True), (np.zeros((1, 1)), _rule(1, 1))][:2]
+    (x, (_, weight_x)), (y, (_, weight_y)) = [*zip(nodes, rules, strict=True), (np.zeros((1, 1)), rule(1, 1))][:2]
     result = np.empty((len(y), len(x)))
     rows = max(1, BLOCK // max(1, x.size * len(weight_y)))
     for first in range(0, len(y), rows):
@@ -242,7 +238,7 @@ def _averages(
     for node in itertools.product(*[zip(*rule, strict=True) for rule in rules]):
         weight = float(np.prod([w for _, w in node]))
         coords = {
-            name: _shortest(shift + s * h, period)
+            name: shortest(shift + s * h, period)
             for name, shift, h, period, (s, _) in zip("xy", shifts, widths, periods, node, strict=False)
         }
         with np.errstate(all="ignore"):
@@ -261,14 +257,14 @@ def _panels(widths: tuple[float, ...]) -> tuple[int, ...]:
     return tuple(min(PANELS, int(np.ceil(h / min(widths) - 1e-9))) for h in widths)
 
 
-def _rule(points: int, panels: int) -> Rule:
+def rule(points: int, panels: int) -> Rule:
     """Gauss–Legendre in each of equal panels of [−½, ½]."""
     nodes, weights = np.polynomial.legendre.leggauss(points)
     starts = (np.arange(panels)[:, None] + 0.5 * (1 + nodes)) / panels - 0.5
     return np.ravel(starts), np.tile(0.5 * weights / panels, panels)
 
 
-def _shortest(shift: Array, period: float | None) -> Array:
+def shortest(shift: Array, period: float | None) -> Array:
     """Displacements as they are, or the shortest ones on a circle."""
     return shift if period is None else shift - period * np.round(shift / period)
 

@@ -44,7 +44,7 @@ def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
 
 
 def spectrum(
-    case: Source, modes: int = spectra.MODES, *, progress: bool = True, **tables: Mapping[str, Any]
+    case: Source, modes: int | None = None, *, progress: bool = True, **tables: Mapping[str, Any]
 ) -> spectra.Spectrum:
     """Spectral gap and modes of the discrete Fokker–Planck operator of a case.
 
@@ -53,14 +53,14 @@ def spectrum(
     case, **tables
         As for `run`; the entropy and no interaction.
     modes
-        How many, beside the steady state.
+        How many, beside the steady state; None for 8, or as many as there are and double precision holds.
     progress
         Tell on stderr what is being done, where it lasts.
 
     Returns
     -------
     Spectrum
-        ``gap``, ``eigenvalues`` (k+1,), ``modes`` of shape ``(k+1, *shape)``, ``pi``, ``residuals``.
+        ``gap``, ``eigenvalues`` (k+1,), ``modes`` of shape ``(k+1, *shape)``, ``pi``, ``residuals``, ``note``.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def spectrum(
         For another energy, or more modes than cells.
     """
     known = case_of(case, tables)
-    spectra.check_case(known, modes)
+    spectra.check_case(known, spectra.default_count(known.cells) if modes is None else modes)
     with status_line(progress, known.cells > spectra.SLOW_CELLS) as line:
         return spectra.spectrum(build_flow(known, build_grid(known)), modes, line)
 

@@ -1,11 +1,14 @@
 """What the hunts found, each once: the smallest case that showed it."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
+from wgfpde.errors import SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
@@ -74,3 +77,16 @@ def test_extrapolation_never_rises_where_it_cannot_improve():
         before, state = state, stepper.step(state, 1e6)
         size = sum(abs(part) for part in flow.parts(before.rho))
         assert flow.value(state.rho) <= flow.value(before.rho) + 1e-13 * size
+
+
+def test_trial_moves_that_overflow_tell_nobody():
+    """A mass of 1e5 at κ = 1e-10 in a huge step: what NumPy said of moves that were refused stood on the screen."""
+    grid = Grid([-2.0], [2.0], [40], mapping=[lambda s: 0.5 * s**2 + 0.5 * s])
+    ring = lambda x: 1e-8 * ((np.abs(x) < 0.541) & (np.abs(x) > 0.05))  # noqa: E731
+    flow = Flow(grid, Energy(Internal("entropy", 1e-10), lambda x: 0.5e-8 * x**2, ring))
+    rho = grid.average(lambda x: np.where(np.abs(x) < 0.5, np.abs(x) ** -0.5, 0.0))
+    rho *= 1e5 / flow.mass(rho)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SolverError, match="did not solve the JKO step"):
+            step(flow, rho, 338288.45566739596, scheme="extrapolated")

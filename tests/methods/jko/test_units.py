@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.method import TOLERANCES
-from wgfpde.methods.jko.minimise import Minimiser, Step
+from wgfpde.methods.jko.minimise import TIGHTER, Minimiser, Step
 from wgfpde.methods.jko.stepper import Jko
+from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
+from wgfpde.transport.benamou_brenier.operators import Staggering
 
 
 def march(stepper, rho, steps):
@@ -116,6 +119,45 @@ def one_step(kind, algorithm, dim, periodic, length, mass, energy, shift):
     return new * grid.cell_volume / mass, report
 
 
+RADIUS = {1: 1.570053604417, 2: 1.478433077848}
+"""R_10 of (R − R_n)/τ = R^(−d−1), R_0 = 1, τ = 0.1: exact JKO steps of the Barenblatt profile with m = 2."""
+
+
+@pytest.mark.parametrize(
+    ("dim", "cells", "inner", "within"), [(1, 100, 1, 1e-3), (1, 100, 3, 1e-3), (2, 64, 1, 1e-3), (2, 40, 2, 5e-3)]
+)
+def test_barenblatt_profiles_at_the_default_gap(dim, cells, inner, within):
+    """⟨|x|²⟩ against the closed form: c R² in this family, with mass 1."""
+    grid = Grid([-3.0] * dim, [3.0] * dim, [cells] * dim)
+    reach, second = {1: (1.442249570307, 0.416016764610), 2: (1.263237555492, 0.531923040535)}[dim]
+    flow = Flow(grid, Energy(Internal("power", 1.0, 2.0)))
+    start = grid.average(lambda x, y=0.0: np.maximum(reach**2 - x**2 - y**2, 0.0) / 4.0)
+    stepper = Jko(flow, tau=0.1, algorithm="pdhg", inner_steps=inner, tolerance=TOLERANCES["pdhg"], threads=1)
+    end = march(stepper, start, 10)[0]
+    found = flow.integral(grid.sample(lambda x, y=0.0: x**2 + y**2) * end) / flow.mass(end)
+    assert math.sqrt(found / second) == pytest.approx(RADIUS[dim], rel=within)
+
+
+@pytest.mark.parametrize(
+    "grid", [Grid([0.0], [1.0], [4], True, [lambda s: s**2]), Grid([0.0, 0.0], [1.0, 2.0], [3, 2], mapping=None)]
+)
+def test_the_scale_of_the_gap_against_its_formula(grid):
+    """Term by term, with v̄ the mean over the mass: one cell that holds all mass has no spread, however high it is."""
+    faces, random = Staggering(grid, 1), np.random.default_rng(2)
+    rho, v = random.uniform(0.5, 2, faces.shape), random.normal(size=faces.shape) + 7
+    weight = faces.volume * rho
+    mean = np.sum(weight * v) / np.sum(weight)
+    spread, height = np.sum(weight * np.abs(v - mean)), np.sum(weight * (v - v.min()))
+    laws = {(ENTROPY, 0.3, 1.0): 0.3 * rho, (POWER, 0.3, 3.0): 0.3 * rho**3, (NONE, 0.0, 1.0): 0.0 * rho}
+    for law, pressure in laws.items():
+        expected = 0.25 + np.sum(faces.volume * pressure) + spread + 1e-3 * height
+        assert scale_of_gap(faces, rho, v, law, 0.25) == pytest.approx(expected, rel=1e-12, abs=0)
+    one = np.zeros(faces.shape)
+    one[0, 1], v[0, 1] = 5.0, v.min() + 4.0
+    alone = scale_of_gap(faces, one, v, (NONE, 0.0, 1.0), 0.0)
+    assert alone == pytest.approx(1e-3 * 4.0 * 5.0 * faces.volume[0, 1], rel=1e-12, abs=0)
+
+
 def test_a_wall_without_mass_does_not_loosen_the_gap():
     """V = 1e8 κ in two cells that hold no mass: the scale of the gap is that without, to 1e-6."""
     grid = Grid([-1.0], [1.0], [32])
@@ -184,3 +226,33 @@ def test_what_rises_within_its_gap_stays(monkeypatch):
     value = tau * flow.value(rho.ravel())
     assert kept.numbers["primal"] == pytest.approx(value, rel=1e-12)
     assert kept.numbers["gap"] == pytest.approx((value - good.numbers["dual"]) / scale, rel=1e-6)
+
+
+def test_staying_with_an_interaction(monkeypatch):
+    """The value of ρ⁰ is that in the potential V + W∗ρ frozen for the step; the drive stays, and is told to."""
+    grid = Grid([-1.0], [1.0], [10], mapping=[lambda s: s**1.3])
+    flow = Flow(grid, Energy(Internal("entropy"), lambda x: x**2, lambda x: -np.exp(-(x**2))))
+    random = np.random.default_rng(5)
+    rho, end = random.uniform(0.5, 2, (2, 1, 10))
+    minimiser, tau = Minimiser(flow, "newton", 1, 1e3, None, None, 1), 0.3
+    drive = flow.interaction.apply(end[0])
+    frozen = [flow.parts(r[0])[0] + flow.integral((grid.x.centers**2 + drive) * r[0]) for r in (rho, end)]
+    numbers = {"primal": 0.2 + tau * frozen[1], "dual": tau * frozen[0] - 1.0, "gap": 0.5, "transport": 0.2}
+    numbers["drive_residual"] = 0.0
+    scale = (numbers["primal"] - numbers["dual"]) / 0.5
+    kept = minimiser._kept(rho, tau, Step({"rho": end, "drive_rate": end}, end, end, numbers))
+    assert kept.numbers["primal"] == pytest.approx(tau * frozen[0], rel=1e-12, abs=0)
+    assert kept.numbers["gap"] == pytest.approx(1.0 / scale, rel=1e-12, abs=0)
+    assert not np.any(kept.fields["drive_rate"]) and not np.any(kept.flux_x)
+    np.testing.assert_array_equal(kept.rho, rho)
+    asked = []
+    step = Step({"rho": end, "phi": end}, end, end, numbers | {"iterations": 1, "linear": 1, "outer": 1})
+    monkeypatch.setattr(minimiser, "_rises", lambda *_: len(asked) < 2)
+
+    def solve(rho0, tau, warm, tolerance):
+        asked.append(tolerance)
+        return replace(step, numbers=dict(step.numbers))
+
+    monkeypatch.setattr(minimiser, "_by_newton", solve)
+    assert minimiser.solve(rho, tau, {}).numbers["iterations"] == 2
+    assert asked == [1e3, pytest.approx(TIGHTER * 1e3)]

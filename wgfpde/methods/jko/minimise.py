@@ -157,7 +157,8 @@ class Minimiser:
             level = float(potential.min())
             step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
             before = warm.get("phi") if last is None else last.phi
-            solution = self._newton.solve(step, None if before is None else before + tau * level)
+            with np.errstate(over="ignore", invalid="ignore"):  # in trial moves far too long, which are refused
+                solution = self._newton.solve(step, None if before is None else before + tau * level)
             spent[0] += solution.iterations
             spent[1] += solution.linear
             return solution.lifted(tau * level, step.mass)

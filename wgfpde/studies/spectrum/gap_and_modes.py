@@ -62,6 +62,7 @@ class Spectrum:
     pi: Array
     residuals: Array
     method: str
+    note: str = ""
 
     @property
     def gap(self) -> float:
@@ -77,10 +78,11 @@ class Spectrum:
         return f"Spectrum(gap={self.gap:.10g}, {len(self.eigenvalues)} eigenvalues on {self.grid})"
 
 
-def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spectrum:
+def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) -> Spectrum:
     """λ_0 = 0 … λ_k and their modes.
 
-    k : eigenvalues beside λ_0, 1 ≤ k < cells.   progress : called with what is being done, in words.
+    k : eigenvalues beside λ_0, 1 ≤ k < cells; None for MODES of them, or as many as there are and double precision
+    holds: the note of the result says where that is fewer.   progress : called with what is being done, in words.
     Signs: of the entries of |φ|√(vol π) that are largest, the last one is positive.
 
     Raises CaseError where the internal energy is not the entropy or there is an interaction, for a k out of range,
@@ -88,13 +90,24 @@ def spectrum(flow: Flow, k: int = MODES, progress: ProgressText = None) -> Spect
     where a mode lives where π is too small to divide by.
     """
     generator = Generator(flow)
+    asked, k = k, default_count(generator.cells) if k is None else k
     check_count(k, generator.cells)
     if flow.grid.dim == 1 and not flow.grid.x.ring:
         values, f = _chain(generator, k)
         method = "bisection, none missed by their count"
     else:
         values, f, method = modes(generator, k, progress or (lambda words: None))
-    return _assemble(flow, generator, values, f, method)
+    held, words = _held(generator, values, f)
+    if words and (asked is not None or held == 0):
+        fewer = f"Ask for fewer modes (--modes {held}), raise" if held > 0 else "Raise"
+        raise SolverError(f"{words}. {fewer} kappa, or shorten the domain")
+    note = f"{words}; it and those above it are left out" if words else ""
+    return _assemble(flow, generator, values[:held], f[:, :held], method, note)
+
+
+def default_count(cells: int) -> int:
+    """Modes where none are asked for."""
+    return max(min(MODES, cells - 1), 1)
 
 
 def check_case(case: Case, k: int) -> None:
@@ -156,10 +169,10 @@ def _together(generator: Generator, values: Array, group: Array, every: Array | 
     return rayleigh_ritz(generator, observables(generator, u, found))[1]
 
 
-def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method: str) -> Spectrum:
+def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method: str, note: str) -> Spectrum:
     """Modes of unit norm and definite sign, with φ_0 = 1 before them."""
     shape = flow.grid.shape
-    f = _normalised(generator, values, f)
+    f = np.asarray(f / np.exp(_sizes(generator, f)[1]))
     size = np.exp(generator.log_root[:, None] + _log_sizes(f))
     for m in range(f.shape[1]):
         f[:, m] *= np.sign(f[np.flatnonzero(size[:, m] >= (1 - TIES) * size[:, m].max())[-1], m])
@@ -172,27 +185,32 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
         pi=flow.gibbs(),
         residuals=np.append(0.0, residuals),
         method=method,
+        note=note,
     )
 
 
-def _normalised(generator: Generator, values: Array, f: Array) -> Array:
-    """f of norm 1 in L²(π), by logarithms: √(vol π) may underflow where a mode lives.
+def _held(generator: Generator, values: Array, f: Array) -> tuple[int, str]:
+    """How many of the first modes, of norm 1 in L²(π), double precision holds, and which is the first that it does not.
 
-    Raises SolverError where it does so by more than double precision holds of f.
+    √(vol π) may underflow where a mode lives.
     """
+    largest, norm = _sizes(generator, f)
+    for m in range(f.shape[1]):
+        if not (np.all(np.isfinite(f[:, m])) and largest[m] - norm[m] <= LOG_LARGEST):
+            return m, (
+                f"mode {m + 1} (eigenvalue {values[m]:.10g}) lives where V is more than 1300 kappa above its minimum: "
+                "phi, of norm 1 in L2(pi), exceeds what double precision holds"
+            )
+    return f.shape[1], ""
+
+
+def _sizes(generator: Generator, f: Array) -> tuple[Array, Array]:
+    """ln of the largest |f| and of the norm in L²(π), (m,) each."""
     logs = _log_sizes(f)
     with np.errstate(invalid="ignore"):  # of infinite f
         sizes = generator.log_root[:, None] + logs
         high = sizes.max(axis=0)
-        norm = high + 0.5 * np.log(np.sum(np.exp(2.0 * (sizes - high)), axis=0))
-    for m in range(f.shape[1]):
-        if not (np.all(np.isfinite(f[:, m])) and logs[:, m].max() - norm[m] <= LOG_LARGEST):
-            fewer = f"Ask for fewer modes (--modes {m}), raise" if m > 0 else "Raise"
-            raise SolverError(
-                f"mode {m + 1} (eigenvalue {values[m]:.10g}) lives where V is more than 1300 kappa above its minimum: "
-                f"phi, of norm 1 in L2(pi), exceeds what double precision holds. {fewer} kappa, or shorten the domain"
-            )
-    return np.asarray(f / np.exp(norm))
+        return logs.max(axis=0), high + 0.5 * np.log(np.sum(np.exp(2.0 * (sizes - high)), axis=0))
 
 
 def _log_sizes(f: Array) -> Array:

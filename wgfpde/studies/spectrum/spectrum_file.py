@@ -38,7 +38,10 @@ def write_spectrum(
             _of_modes("extrapolated", limit[0], "1/time", "eigenvalue at h = 0", "Richardson extrapolation in h."),
             _of_modes("extrapolation_error", limit[1], "1/time", "its error", "Estimated: the last step of the rule."),
         ]
-    attributes = {"gap": found.gap, "relaxation_time": found.relaxation_time, "found_by": found.method, **about}
+    attributes = {
+        "gap": found.gap, "relaxation_time": found.relaxation_time, "found_by": found.method, "note": found.note,
+        **about,
+    }  # fmt: skip
     if observed is not None:
         variables += _decay(observed)
         attributes |= {
