@@ -157,10 +157,13 @@ def test_repulsion_too_strong_for_the_step_is_shortened_or_refused_never_wrong()
         assert math.isfinite(new.report.gap)
 
 
-@pytest.mark.parametrize("internal", [Internal("none"), Internal("entropy", 0.01), Internal("power", 0.05, 2.0)])
-def test_a_singular_repulsion_does_not_shorten_steps(internal):
+@pytest.mark.parametrize(
+    ("internal", "cells"),
+    [(Internal("none"), 200), (Internal("entropy", 0.01), 60), (Internal("power", 0.05, 2.0), 60)],
+)
+def test_a_singular_repulsion_does_not_shorten_steps(internal, cells):
     """x²/2 + 2|x|^(−½) with τ = 0.05: mixing alone got through steps of a fifth of that, after 60 convex steps each."""
-    grid = Grid([-3.0], [3.0], [60])
+    grid = Grid([-3.0], [3.0], [cells])
     x = grid.x.centers
     flow = Flow(grid, Energy(internal, interaction=lambda x: x**2 / 2 + 2 * np.abs(x) ** -0.5))
     rho = np.exp(-(x**2) / 0.5)
@@ -175,4 +178,4 @@ def test_a_singular_repulsion_does_not_shorten_steps(internal):
         energy = sum(flow.parts(state.rho))
         assert flow.integral(x**2 * state.rho) > spread
         spread = flow.integral(x**2 * state.rho)
-    assert state.step <= 8
+    assert state.step <= 7
