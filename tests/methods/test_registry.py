@@ -130,6 +130,34 @@ def test_a_run_that_was_stopped_goes_on_with_its_fields(mixing, tmp_path):
             np.testing.assert_array_equal(a[name][...], b[name][...])
 
 
+def test_particles_of_another_method_start_from_the_points_themselves(mixing, monkeypatch, tmp_path):
+    """A builder gets the points of [initial] samples, says what the file tells of its run, and declares its memory."""
+    (tmp_path / "points.csv").write_text("x,y,weight\n0.5,0.25,1\n-0.25,1.5,2\n2.5,1.0,3\n")
+    seen = []
+
+    def build_with_points(table, asked):
+        seen.append(asked.points and asked.points())
+        return replace(_build(table, asked), attributes={"replicas": 3, "remark": "of three"})
+
+    changed = replace(
+        MIXING, build=build_with_points, memory=lambda table, dim: 1000 * table.walkers,
+        sampling=lambda table: "centre" if table.walkers > 5 else "average",
+    )  # fmt: skip
+    monkeypatch.setitem(METHODS, "mixing", changed)
+    ring = {"initial": {"density": None, "samples": str(tmp_path / "points.csv")}}
+    ring["grid"] = {"boundary": ["periodic", "no-flux"]}
+    run = wgf.run(loads(CASE), tmp_path / "out", progress=False, **ring)
+    np.testing.assert_array_equal(seen[0][0], [[0.5, 0.25], [2.75, 1.5], [2.5, 1.0]])  # the second is wrapped
+    np.testing.assert_array_equal(seen[0][1], [1, 2, 3])
+    assert run.attributes["replicas"] == 3 and run.attributes["remark"] == "of three"
+    assert run.attributes["sampling"] == "average"
+    wgf.resume(run, until=1.2, progress=False)
+    assert wgf.read(tmp_path / "out").attributes["replicas"] == 3
+    plain = loads(CASE.replace("dt = 0.1", "dt = 0.1, walkers = 6"))
+    assert wgf.cases.building.build(plain).sampling == "centre" and seen[-1] is None
+    assert wgf.cases.building.memory_needed(plain) == 8 * 20 * 96 + 6000
+
+
 def test_only_what_is_named_is_stored(mixing, tmp_path):
     named = wgf.run(loads(CASE), tmp_path / "a", progress=False, output={"fields": ["excess"]})
     assert list(named.fields) == ["excess"] and named.fields["excess"].shape == (3, 8, 12)
