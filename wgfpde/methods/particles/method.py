@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..bounds_on_runs import bounded, energy_rise
 from ..method import Asked, Built, Method
 
 if TYPE_CHECKING:
+    from ...energy.flow import Flow
     from ...store import Run
 
 COPIES = 6
@@ -109,11 +110,23 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
     if lacking := memory_lacking(_memory(table, grid.dim)):
         raise CaseError(f"solver.particles: {table.particles} need {lacking}; take fewer")
     position, mass = _start(table, asked), flow.mass(asked.rho)
-    rules = Rules(table.tau, table.seed, table.adjust, mass, threads)
+    rules = Rules(table.tau, table.seed, table.adjust, mass, threads, _pull(table, flow, mass, threads))
     rho = density_of_counts(counts_in(position, grid, threads), grid, mass)
     initial = {"rho": rho, "position": position, "replicas": np.array([table.replicas])}
     fields = (position_of(table.particles, grid.dim),)
     return Built(Chain(flow, rules), STEP_COLUMNS, fields, initial, {"replicas": table.replicas})
+
+
+def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callable[[Array], Array] | None:
+    """How others pull a particle; None without interaction."""
+    from .mesh import MeshPull
+    from .pairs import make_pull
+
+    if flow.interaction is None:
+        return None
+    if table.pairs == "mesh":
+        return MeshPull(flow, mass, table.replicas)
+    return make_pull(flow, mass, table.replicas, threads)
 
 
 def _start(table: LangevinTable, asked: Asked) -> Array:
