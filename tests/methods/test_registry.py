@@ -177,7 +177,7 @@ def test_fields_too_large_to_be_stored_unasked_are_refused(mixing, tmp_path):
 
 
 def test_mistakes_name_the_new_method(mixing):
-    with pytest.raises(CaseError, match='expected "fv", "jko", "geodesic" or "mixing", found "mixng"; did you mean "m'):
+    with pytest.raises(CaseError, match='expected "fv", "jko", "geodesic", "langevin" or "mixing", found "mixng"; did you mean "m'):
         loads(CASE.replace('"mixing"', '"mixng"'))
     with pytest.raises(CaseError, match='unknown key; did you mean "walkers"'):
         loads(CASE.replace("dt = 0.1", "dt = 0.1, walker = 3"))
@@ -231,7 +231,7 @@ def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
     run = wgf.run(loads(CASE), tmp_path / "out", progress=False)
     unregister("mixing")
     try:
-        with pytest.raises(CaseError, match='expected "fv", "jko" or "geodesic", found "mixing"'):
+        with pytest.raises(CaseError, match='expected "fv", "jko", "geodesic" or "langevin", found "mixing"'):
             loads(CASE)
         assert [p for p in run._repr_html_().split("<") if "energy rise" in p] == []  # nobody knows whether it falls
         assert main(["inspect", str(run.folder)]) == 0 and main(["plot", str(run.folder)]) == 0
@@ -251,9 +251,9 @@ def test_names_are_the_methods_own(mixing):
 
 def test_no_method_is_named_outside_its_family():
     """The word in `solver.method` and the class of its table decide nothing elsewhere."""
-    families = {PACKAGE / "methods" / name for name in ("finite_volumes", "jko", "paths")}
+    families = {PACKAGE / "methods" / name for name in ("finite_volumes", "jko", "paths", "particles")}
     named = re.compile(
-        r"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "(fv|jko|geodesic)"|\b(Fv|Jko|Geodesic)Table\b"""
+        r"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "(fv|jko|geodesic|langevin)"|\b(Fv|Jko|Geodesic|Langevin)Table\b"""
     )
     for path in PACKAGE.rglob("*.py"):
         if not families & set(path.parents):
@@ -268,9 +268,12 @@ def test_records(name):
     assert method.table.__doc__ and method.name == name
     definitions = json_schema()["$defs"]
     assert definitions[method.table.__name__]["properties"]["method"]["const"] == name
-    case = wgf.load({"fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d"}[name])
+    cases = {"fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d", "langevin": "langevin_double_well_1d"}
+    case = wgf.load(cases[name])
     problem = wgf.cases.building.build(case)
-    assert set(problem.columns) <= set(method.columns) and set(problem.fields) <= set(method.fields)
+    known = {field.name: replace(field, dims=()) for field in method.fields}  # of a size that the case says
+    assert set(problem.columns) <= set(method.columns)
+    assert all(replace(field, dims=()) == known[field.name] for field in problem.fields)
     assert problem.traits == method.traits(case.solver) and method.arrays(case.solver, 2) > 0
     span = case.time.end - case.time.start
     coarse = [f"output.every={span / 4!r}", *method.coarse(case.solver, span, 16)]

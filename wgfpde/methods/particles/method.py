@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -58,9 +59,9 @@ class LangevinTable(Table):
     @model_validator(mode="after")
     def _fits(self) -> LangevinTable:
         if self.particles is None:
-            given = [name for name in ("replicas", "seed", "pairs", "start") if name in self.model_fields_set]
-            if given:
-                raise fail(f"{given[0]} belongs to particles; give their number, or leave {given[0]} out: a law draws none")
+            for name in ("replicas", "seed", "pairs", "start"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise fail(f"{name} belongs to particles: give their number, or leave {name} out, as the law has none")
             return self
         if self.particles % self.replicas:
             fits = self.replicas * max(1, round(self.particles / self.replicas))
@@ -110,7 +111,8 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
     if lacking := memory_lacking(_memory(table, grid.dim)):
         raise CaseError(f"solver.particles: {table.particles} need {lacking}; take fewer")
     position, mass = _start(table, asked), flow.mass(asked.rho)
-    rules = Rules(table.tau, table.seed, table.adjust, mass, threads, _pull(table, flow, mass, threads))
+    pull = _pull(table, flow, mass, threads)
+    rules = Rules(table.tau, table.seed, table.adjust, mass, threads, pull, table.replicas)
     rho = density_of_counts(counts_in(position, grid, threads), grid, mass)
     initial = {"rho": rho, "position": position, "replicas": np.array([table.replicas])}
     fields = (position_of(table.particles, grid.dim),)
@@ -201,8 +203,9 @@ def _outside(run: Run) -> float:
 
 
 def _coarse(table: LangevinTable, span: float, steps: int) -> list[str]:
-    """Fewer steps of the same size would be another chain: steps of another size are."""
-    return [f"solver.tau={span / steps!r}"]
+    """As many parts of the span in whole steps, none longer than those of the case: longer ones may not be stable."""
+    parts = math.ceil(span / (steps * table.tau) * (1 - 1e-9))
+    return [f"solver.tau={span / (steps * parts)!r}"]
 
 
 METHODS = (
