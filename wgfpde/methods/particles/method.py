@@ -154,7 +154,7 @@ def _start(table: LangevinTable, asked: Asked) -> Array:
 
 
 def _build_law(table: LangevinTable, asked: Asked) -> Built:
-    from .law import Law, gibbs_moves
+    from .chain_law import Law, gibbs_moves
 
     law = Law(asked.flow, table.tau, table.adjust)
     about: dict[str, str | int | float] = {"quadrature_error": law.quadrature_error}
