@@ -67,13 +67,13 @@ def particle_variance_y(s: State) -> float:
 
 @diagnostic("standard error of the mean x", applies=WITH)
 def standard_error_x(s: State) -> float:
-    """Standard error of particle_mean_x, from the replicas where there are several; NaN for one crowd that interacts."""
+    """Standard error of particle_mean_x, from the replicas where there are several; NaN for one that interacts."""
     return _standard_error(s, 0)
 
 
 @diagnostic("standard error of the mean y", applies=IN_THE_PLANE)
 def standard_error_y(s: State) -> float:
-    """Standard error of particle_mean_y, from the replicas where there are several; NaN for one crowd that interacts."""
+    """Standard error of particle_mean_y, from the replicas where there are several; NaN for one that interacts."""
     return _standard_error(s, 1)
 
 

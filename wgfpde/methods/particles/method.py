@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COPIES = 6
 """Arrays of the particles' size that a run of them holds at once, per axis."""
-MOST_SEED = 2**63 - 1
+SEEDS = "an integer from 0 to 2^63 − 1"
 OUTSIDE, LEAK = "outside box", "Gibbs moves"
 GIBBS_MOVES = 1e-13
 """By how much of the mass a step of the adjusted law may move its Gibbs state: rounding."""
@@ -38,14 +38,12 @@ class LangevinTable(Table):
         description="step, a positive number of which the time span and the output times are multiples"
     )
     particles: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="how many, over all replicas; absent: the exact law of the chain on the grid"
+        default=None, description="an integer ≥ 1, over all replicas; absent: the exact law of the chain on the grid"
     )
     replicas: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="crowds that do not see each other, of equal numbers of particles"
+        default=1, description="an integer ≥ 1: crowds of equal numbers of particles that do not see each other"
     )
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
-        default=0, description="of all that is drawn, an integer from 0 to 2^63 − 1"
-    )
+    seed: int = Field(default=0, description=SEEDS + ", of all that is drawn")
     adjust: bool = Field(
         default=False, description="accept or reject by Metropolis' rule (MALA): e^(−V/κ) is kept exactly"
     )
@@ -56,12 +54,19 @@ class LangevinTable(Table):
         default="random", description='drawn independently from [initial], or its "quantiles" (1D, one replica, no W)'
     )
 
+    @field_validator("seed")
+    @classmethod
+    def _is_a_seed(cls, seed: int) -> int:
+        if not 0 <= seed < 2**63:
+            raise fail(f"expected {SEEDS}, found {seed}")
+        return seed
+
     @model_validator(mode="after")
     def _fits(self) -> LangevinTable:
         if self.particles is None:
             for name in ("replicas", "seed", "pairs", "start"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise fail(f"{name} belongs to particles: give their number, or leave {name} out, as the law has none")
+                    raise fail(f"{name} belongs to particles: give their number, or leave {name} out; a law has none")
             return self
         if self.particles % self.replicas:
             fits = self.replicas * max(1, round(self.particles / self.replicas))

@@ -90,7 +90,7 @@ class _ByFormula:
         self.grid, self.mass, self.replicas = grid, mass, replicas
 
     def __call__(self, places: Array) -> Array:
-        n, dim = places.shape
+        n = len(places)
         each = n // self.replicas
         out = np.empty_like(places)
         rows = max(1, TILE // each)
