@@ -16,10 +16,10 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
-from wgfpde.methods.particles.chain import Chain, Rules
 from wgfpde.methods.particles.chain_law import Law
+from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull
-from wgfpde.methods.particles.pairs import make_pull
+from wgfpde.methods.particles.pair_pull import make_pull
 from wgfpde.methods.particles.swarm import draw
 
 TAU = 0.005

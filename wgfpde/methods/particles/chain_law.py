@@ -29,7 +29,7 @@ from ...errors import CaseError, SolverError
 from ...formulas.gradients import gradient_of
 from ...grid.grid import Array, Axis, check_finite
 from . import law_kernels as kernels
-from .chain import next_time
+from .langevin_chain import next_time
 from .mesh import slopes_on_cells
 
 LEAST = 0.7

@@ -108,7 +108,7 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
 
 
 def _build_particles(table: LangevinTable, asked: Asked) -> Built:
-    from .chain import Chain, Rules
+    from .langevin_chain import Chain, Rules
     from .swarm import counts_in, density_of_counts
 
     assert table.particles is not None
@@ -127,7 +127,7 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
 def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callable[[Array], Array] | None:
     """How others pull a particle; None without interaction."""
     from .mesh import MeshPull
-    from .pairs import make_pull
+    from .pair_pull import make_pull
 
     if flow.interaction is None:
         return None

@@ -6,13 +6,13 @@ Every octave of q = r² is cut into 64 equal intervals (1024 where W' turns fast
 thus as dense near 0 as the kernel may need: a power r^p has the same relative error, 1e-9, in every interval.  Each is
 a cubic through Chebyshev points.  Where W' jumps or has a kink inside an interval, the place is sought by bisection,
 between the cubics that go on from both sides, and the interval has two of them.  What no such table tells to 1e-7 of
-the force is refused, and is summed by the formula itself (`pairs`).
+the force is refused, and is summed by the formula itself (`pair_pull`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,12 @@ class RadialTable:
         first = self.cubics[:, 0]
         flat = np.ptp(first) <= 1e-12 * abs(first[0]) and np.max(np.abs(self.cubics[:, 1:])) <= 1e-12 * abs(first[0])
         return float(np.median(first)) if flat else math.nan
+
+
+def best_table(force: Callable[[Array], Array], reach: float, closest: Sequence[float]) -> RadialTable | None:
+    """The first table that tells W' well enough, of few intervals or many.   closest : smallest distances to try."""
+    tried = (tabulated(force, reach, part, bits) for bits in BITS for part in closest)
+    return next((table for table in tried if table is not None), None)
 
 
 def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bits: int = BITS[0]) -> RadialTable | None:

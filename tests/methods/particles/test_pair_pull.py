@@ -10,10 +10,10 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
-from wgfpde.methods.particles import pairs
-from wgfpde.methods.particles.chain import Chain, Rules
+from wgfpde.methods.particles import pair_pull as pairs
+from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull, slopes_on_cells
-from wgfpde.methods.particles.pairs import make_pull
+from wgfpde.methods.particles.pair_pull import make_pull
 from wgfpde.methods.particles.swarm import draw
 
 
