@@ -127,8 +127,7 @@ def particles(v: Validation, law) -> None:
               "exact law")  # fmt: skip
     v.at_most("particles: |z| of the variance", abs(x.var() - s) / (s * np.sqrt(2 / n)), 4, "exact law")
     both = [v.run("langevin_double_well_1d", *more, "time.end=5", "output.every=5") for more in (
-        ("solver.particles=50000", "output.diagnostics=[]"),
-        ("solver.particles=", "solver.seed=", "output.diagnostics=[]"),
+        ("solver.particles=50000",), ("solver.particles=", "solver.seed="),
     )]  # fmt: skip
     expected = 50_000 * both[1].rho[-1] * 0.1
     counts, full = 50_000 * both[0].rho[-1] * 0.1, expected > 5

@@ -16,7 +16,7 @@ from ..errors import CaseError, SolverError
 from ..grid import Array
 from ..transport import distances as transport
 from ..transport.pairs import Points
-from .registry import NEVER, Condition, Setting, State, diagnostic, with_field
+from .registry import Condition, Setting, State, diagnostic, with_field
 
 POSITION, REPLICAS = "position", "replicas"
 WITH = with_field(POSITION)
@@ -79,8 +79,7 @@ def standard_error_y(s: State) -> float:
 
 @diagnostic(
     "Wasserstein distance of the particles to the Gibbs state",
-    applies=NEVER,
-    on_request=Condition("particles in 1D, entropy without interaction", _on_a_line),
+    applies=Condition("particles in 1D, entropy without interaction", _on_a_line),
 )
 def particle_w2_gibbs(s: State) -> float:
     """Wasserstein distance W2 of the particles, as points of equal mass, to the Gibbs state on the cells; n independent

@@ -86,7 +86,7 @@ def test_what_the_file_holds(tmp_path):
 
 
 def test_numbers_of_particles_without_interaction(tmp_path):
-    run = wgf.run(loads(LINE), tmp_path / "out", progress=False, output={"diagnostics": ["particle_w2_gibbs"]})
+    run = wgf.run(loads(LINE), tmp_path / "out", progress=False)
     x = run.fields["position"][-1][:, 0]
     assert run.diagnostics["standard_error_x"][-1] == pytest.approx(x.std(ddof=1) / np.sqrt(600), rel=1e-13)
     grid, rho = run.grid, exact_and_gibbs(run)[1]
