@@ -13,6 +13,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
+from wgfpde.methods.particles import law_kernels
 from wgfpde.methods.particles.chain_law import Law, gibbs_moves
 from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.swarm import draw
@@ -142,6 +143,22 @@ def test_metropolis_keeps_the_gibbs_state_to_rounding_and_entropy_never_rises(na
         assert 0 < snapshot.report.more["acceptance"] <= 1 + 1e-12
     assert np.all(np.diff(energies) < 1e-14) and flow.mass(snapshot.rho) == pytest.approx(1, abs=1e-14)
     assert gibbs_moves(Law(flow, tau), 1.0) > 1e-4 or name == "ring"  # the unadjusted one has another
+
+
+@pytest.mark.parametrize("ring", [0, 1])
+def test_moves_without_a_return_are_not_made(ring):
+    """Weights cut off at one deviation, where it matters: the Gibbs state is kept to rounding all the same."""
+    n = 30
+    x = np.arange(n, dtype=float)
+    log_pi = 2 * np.cos(2 * np.pi * (x + 0.5) / n)
+    target, out = x - 3 * np.sin(2 * np.pi * (x + 0.5) / n), np.empty(n)
+    law_kernels.adjusted_1d(np.exp(log_pi), log_pi, target, 4.0, 4.0, ring, out)
+    np.testing.assert_allclose(out, np.exp(log_pi), rtol=1e-14)
+    pi = np.exp(log_pi + log_pi[:, None])
+    both, goal = np.empty((n, n)), np.broadcast_to(target, (n, n)).copy()
+    sizes = np.array([4.0, 2.5]), np.array([4.0, 2.0])
+    law_kernels.adjusted_2d(pi, log_pi + log_pi[:, None], goal, goal.T.copy(), *sizes, ring, 0, both)
+    np.testing.assert_allclose(both, pi, rtol=1e-14)
 
 
 def test_the_bias_of_the_unadjusted_chain():

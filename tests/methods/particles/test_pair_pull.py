@@ -11,6 +11,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
 from wgfpde.methods.particles import pair_pull as pairs
+from wgfpde.methods.particles import radial_table
 from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull, slopes_on_cells
 from wgfpde.methods.particles.pair_pull import make_pull
@@ -89,6 +90,18 @@ def test_functions_in_python(function, formula, kind):
     pull, places = make_pull(flow, 1.0, 1), draw(np.ones(16), flow.grid, 300, 3)
     assert type(pull) is kind
     np.testing.assert_allclose(pull(places), make_pull(same, 1.0, 1)(places), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 1.0), (0.2, 0.7)])
+def test_cubics_are_fitted_exactly_on_any_part_of_an_interval(low, high):
+    starts, widths, given = np.array([2.0, 5.0]), np.array([0.5, 1.5]), (7.0, -3.0, 2.0, 11.0)
+
+    def f(q):
+        s = (q - starts) / widths
+        return given[0] + s * (given[1] + s * (given[2] + s * given[3]))
+
+    ends = np.full(2, low), np.full(2, high)
+    np.testing.assert_allclose(radial_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
 
 
 def test_threads_change_no_bit():
