@@ -383,7 +383,7 @@ MISTAKES_1D = {
     "first_dt": (["solver.first_dt=0.1"], "solver: first_dt belongs to adaptive stepping"),
     "method": (
         ["solver.method=fvm"],
-        'solver.method: expected "fv", "jko" or "geodesic", found "fvm"; did you mean "fv"?',
+        'solver.method: expected "fv", "jko", "geodesic" or "langevin", found "fvm"; did you mean "fv"?',
     ),
     "jko without tau": (["solver={method='jko'}"], "solver.tau: missing: JKO step, a positive number"),
     "tau zero": (["solver={method='jko', tau=0}"], "solver.tau: expected a number larger than 0, found 0"),
@@ -547,7 +547,7 @@ def test_mistakes_1d(write, overrides, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko" or "geodesic"'),
+        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko", "geodesic" or "langevin"'),
         (
             'density = "1 + x**2"',
             "",
