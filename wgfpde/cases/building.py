@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
@@ -223,7 +224,7 @@ def build_grid(case: Case) -> Grid:
         return case._code.grid
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
+        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping, radial=table.radial)
 
 
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
@@ -235,7 +236,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads)
+        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics)
     potential = interaction = None
     if table.potential is not None:
         potential = function_of(case, table.potential, space_of(case), "energy.potential")
@@ -243,11 +244,26 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         interaction = function_of(case, table.interaction, space_of(case), "energy.interaction")
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
-        internal.check_dimension(grid.dim)
+        internal.check_dimension(grid.space)
     texts = (table.potential or "", table.interaction or "")
-    with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
+    plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
+    with located(case.path, "energy.potential"):  # without W and D first: a mistake is of one key
+        flow = Flow(grid, plain, threads)
+    dynamics = build_dynamics(case)
+    if dynamics is not None:
+        with located(case.path, "dynamics"):
+            flow = Flow(grid, plain, threads, dynamics=dynamics)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics)
+
+
+def build_dynamics(case: Case) -> Dynamics | None:
+    """The dynamics of a case, where it has some."""
+    table = case.dynamics
+    if case._code is not None or table is None:
+        return None if case._code is None else case._code.dynamics
+    texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
+    functions = tuple(function_of(case, text, space_of(case), "dynamics.diffusion") for text in texts)
+    return Dynamics(functions, table.convention, table.faces, tuple(texts))
