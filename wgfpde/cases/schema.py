@@ -100,12 +100,12 @@ class Case(Table):
             able = [f'"{m.name}"' for m in METHODS.values() if getattr(m, key.rpartition(".")[2])]
             if asked and f'"{self.solver.method}"' not in able:
                 raise fail(f'{key}: only method = {" or ".join(able)} takes it, found method = "{self.solver.method}"')
-        if self.dynamics is not None and isinstance(self.dynamics.diffusion, list):
-            if len(self.dynamics.diffusion) not in (1, self.dim):
-                raise fail(
-                    f"dynamics.diffusion: expected one formula for all axes or one per axis of grid.shape, {self.dim}, "
-                    f"found {len(self.dynamics.diffusion)}"
-                )
+        entries = [] if self.dynamics is None else self.dynamics.diffusion
+        if isinstance(entries, list) and len(entries) not in (0, 1, self.dim):
+            raise fail(
+                f"dynamics.diffusion: expected one formula for all axes or one per axis of grid.shape, {self.dim}, "
+                f"found {len(entries)}"
+            )
         return self
 
     @property
