@@ -1,4 +1,4 @@
-"""What finite volumes promise with a diffusion that depends on place, and on radial grids: for every dt, of every law."""
+"""Finite volumes with a diffusion that depends on place, and on a radius: the promises for every dt, and orders."""
 
 from typing import Literal
 
