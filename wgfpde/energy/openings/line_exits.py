@@ -24,8 +24,8 @@ from .losses import through
 class _Part:
     """What one opening, or one sink with a rate, has to do with the lines of an axis.
 
-    number : of the exit.   places : (k,) of its cells in blocks.   across : (k,) area of the line of each cell.
-    loss, gain : (k,) per area, as last filled.
+    number : of the exit.   places : (k,) of its cells in blocks.   across : (k,) area across the line of each cell.
+    loss, gain : (k,) per area across, as last filled.
     """
 
     number: int
@@ -58,7 +58,10 @@ class LineExits:
         self.loss[:], self.gain[:] = 0.0, 0.0
         for part in self._parts:
             if part.opening is not None:
-                part.loss, part.gain = through(part.opening, self.flow.pair, flat, base)
+                part.loss, part.gain = (
+                    values * (part.opening.area / part.across)
+                    for values in through(part.opening, self.flow.pair, flat, base)
+                )
                 np.add.at(self.gain.reshape(-1), part.places, part.gain)
             np.add.at(self.loss.reshape(-1), part.places, part.loss)
 
@@ -83,7 +86,7 @@ def _parts_of(flow: Flow, lines: Lines) -> list[_Part]:
             found.append(_Part(number[opening.name], places, across, opening, np.zeros(len(places))))
     every = np.arange(flow.grid.size)
     for name, rate in flow.decay.items():
-        flat, widths = rate.ravel() / flow.grid.dim, lines.widths
+        flat, widths = rate.ravel() / flow.grid.dim, lines.volumes
         cells = every[flat > 0]
         places, across = _places(flow, lines, cells)
         along = cells % flow.grid.x.size if lines.direction == X else cells // flow.grid.x.size
