@@ -159,18 +159,29 @@ class Flow:
         """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
         return self.exchange()[1]
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in: by walls of given density or inflow."""
+        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
+        return any(wall.name in ("density", "inflow") for wall in walls)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the flow is a Fokker–Planck equation: entropy without interaction."""
+        return self.internal.law.linear_diffusion and self.interaction is None
+
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.law.linear_diffusion and self.interaction is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and nothing leaves."""
+        return self.is_linear and not self.exits
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
-        Raises CaseError where there is none.
+        Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.has_gibbs:
+        if not self.is_linear:
             raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))

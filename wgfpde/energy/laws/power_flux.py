@@ -186,6 +186,14 @@ def face_work(a, b, dphi, kappa, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def face_fluxes(a, b, dphi, kappa, m, out):
+    """d·F of faces between densities a and b, arrays (n, lines)."""
+    for i in range(a.shape[0]):
+        for k in range(a.shape[1]):
+            out[i, k] = face_work(a[i, k], b[i, k], dphi[i, k], kappa, m)[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def mobilities_at_rest(a, b, m, out):
     """M at Δξ = 0 of faces between densities a and b, the mean of its limits from both sides; 0 at vacuum."""
     for k in range(a.shape[0]):
