@@ -73,6 +73,7 @@ class Flow:
         self.openings: list[Opening] = openings_of(
             grid, self.sinks, owner, energy.potential, self.mobility, *self._lifts()
         )
+        self._check_walls()
         if self.inside is not None:
             self.mobility = without_regions(grid, self.inside, self.mobility)
 
@@ -107,6 +108,15 @@ class Flow:
         if self.interaction is not None:
             xi = xi + self.interaction.apply(rho)
         return xi
+
+    def _check_walls(self) -> None:
+        """Of laws whose flux is not linear in ρ only what absorbs is known."""
+        for opening in self.openings if self.nonlinear else ():
+            if opening.wall.name != "absorbing":
+                raise CaseError(
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where the '
+                    f'flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and sinks.'
+                )
 
     def _lifts(self) -> tuple[float, list[Array]]:
         """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
@@ -164,6 +174,11 @@ class Flow:
         """Whether mass may come in: by walls of given density or inflow."""
         walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
         return any(wall.name in ("density", "inflow") for wall in walls)
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether the flux of the law is not linear in the density: powers and array laws."""
+        return not (self.internal.law.linear_diffusion or self.internal.law.vanishes)
 
     @cached_property
     def is_linear(self) -> bool:
