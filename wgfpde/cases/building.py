@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,11 @@ from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
+from ..energy.openings.sinks import Sink
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid.boundary import SIDES, Boundary, boundary_of
+from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
@@ -221,9 +223,36 @@ def build_grid(case: Case) -> Grid:
     table = case.grid
     if case._code is not None:
         return case._code.grid
+    ends = [_boundary(case, k) for k in range(case.dim)]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
+        return Grid(table.lower, table.upper, table.shape, ends, mapping)
+
+
+def _boundary(case: Case, axis: int) -> Boundary:
+    """The ends of an axis, with functions for the formulas of its walls: of the other coordinate in 2D."""
+    found = boundary_of(case.grid.boundary[axis])
+    others = tuple(name for k, name in enumerate(AXIS_NAMES[: case.dim]) if k != axis)
+    walls = []
+    for side in SIDES:
+        wall = getattr(found, side)
+        if isinstance(wall.value, str):
+            wall = replace(wall, function=function_of(case, wall.value, others, f"grid.boundary[{axis}].{side}"))
+        walls.append(wall)
+    return Boundary(*walls)
+
+
+def build_sinks(case: Case) -> tuple[Sink, ...]:
+    """The sinks of a case, in its order.  Raises CaseError."""
+    if case._code is not None:
+        return case._code.sinks
+    found = []
+    for name, value in case.sinks.items():
+        key, text = ("rate", value["rate"]) if isinstance(value, dict) else ("region", value)
+        function = function_of(case, text, space_of(case), f"sinks.{name}")
+        with located(case.path, f"sinks.{name}"):
+            found.append(Sink(name, text=text, **{key: function}))
+    return tuple(found)
 
 
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
@@ -234,8 +263,9 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
+    sinks = build_sinks(case)
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads)
+        return Flow(grid, case._code.energy, threads, sinks=sinks)
     potential = interaction = None
     if table.potential is not None:
         potential = function_of(case, table.potential, space_of(case), "energy.potential")
@@ -245,9 +275,21 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
     texts = (table.potential or "", table.interaction or "")
-    with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
+    plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
+    with located(case.path, "energy.potential"):  # without W, walls and sinks first: a mistake is of one key
+        flow = Flow(_closed(grid), plain, threads)
+    if sinks:
+        with located(case.path, "sinks"):
+            flow = Flow(_closed(grid), plain, threads, sinks=sinks)
+    if grid.open_walls:
+        with located(case.path, "grid.boundary"):
+            flow = Flow(grid, plain, threads, sinks=sinks)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, sinks=sinks)
+
+
+def _closed(grid: Grid) -> Grid:
+    """The same cells between closed walls."""
+    return grid.with_boundary([axis.boundary.closed for axis in grid.axes]) if grid.open_walls else grid

@@ -7,9 +7,10 @@ centres.  An axis that closes to a ring has one more face, between its last and 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -151,6 +152,13 @@ class Grid:
     @property
     def y(self) -> Axis:
         return self.axes[1]
+
+    def with_boundary(self, ends: Sequence[Ends]) -> Grid:
+        """The same cells with other ends.   ends : one entry per axis."""
+        other = copy.copy(self)
+        other.axes = tuple(replace(a, boundary=boundary_of(b)) for a, b in zip(self.axes, ends, strict=True))
+        other.__dict__.pop("cell_volume", None)
+        return other
 
     @cached_property
     def cell_volume(self) -> Array:
