@@ -96,7 +96,9 @@ class KilledChain:
         labels = connected_components(graph, directed=False)[1]
         return np.asarray(labels == labels[cell])
 
-    def eliminated(self, progress: Progress, extra: Array | float = 0.0, order: Dissection | None = None) -> Elimination:
+    def eliminated(
+        self, progress: Progress, extra: Array | float = 0.0, order: Dissection | None = None
+    ) -> Elimination:
         """The factors of A + diag(extra).   extra : volume/time.   order : of an earlier elimination of this chain.
 
         Raises SolverError where double precision does not hold the rate at which a part is left.

@@ -104,7 +104,11 @@ def survive(chain: KilledChain, factors: Elimination, rho: Array, t: Array, prog
 def _march(chain: KilledChain, factors: Elimination, rho: Array, t: Array, steps: int) -> tuple[Array, Array, Array]:
     """(S_{k+1}/S_k (n−1,), shares of the exits (names, n−1), hazards (names, n−1)) with so many steps an interval."""
     losses = np.array(list(chain.losses.values()))
-    shares, parts, hazards = np.ones(len(t) - 1), np.zeros((len(losses), len(t) - 1)), np.zeros((len(losses), len(t) - 1))
+    shares, parts, hazards = (
+        np.ones(len(t) - 1),
+        np.zeros((len(losses), len(t) - 1)),
+        np.zeros((len(losses), len(t) - 1)),
+    )
     dt, held = np.nan, factors
     for k, span in enumerate(np.diff(t)):
         if not abs(span / steps - dt) <= 1e-9 * dt:
