@@ -14,8 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ...base.amounts import memory_lacking
+from ...base.amounts import memory_lacking, size_text
+from ...base.toml import shortened
+from ...cases.schema import Case
 from ...energy.flow import Flow
+from ...energy.laws import law_named
 from ...energy.rates import faces_of, sg_network
 from ...errors import CaseError, SolverError
 from ...grid import Array
@@ -110,10 +113,11 @@ class KilledChain:
         assert not np.any(gone[self.kept]), "cells that are kept lead to cells that are not"
         if order is None:
             order = dissect(self.grid.shape, [axis.ring for axis in reversed(self.grid.axes)], self.kept, lower, upper)
+        size = size_text(8 * order.entries)
         with np.errstate(all="ignore"):
             found = Elimination(
                 order, lower, upper, a, b, self.loss + extra,
-                lambda share: progress(f"elimination of {order.kept} cells, {100 * share:.0f} %"),
+                lambda share: progress(f"elimination of {order.kept} cells, {100 * share:.0f} % of {size}"),
             )  # fmt: skip
         if not np.all(found.pivot > 0.0):
             raise SolverError(
@@ -128,9 +132,13 @@ def check_linear(flow: Flow) -> None:
     if flow.internal.law.linear_diffusion and flow.interaction is None:
         return
     found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
-    raise CaseError(
-        f'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found {found}. '
-        "How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostics survival and exit_NAME"
+    raise CaseError(_refusal(found))
+
+
+def _refusal(found: str) -> str:
+    return (
+        'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found '
+        f"{found}. How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostic survival"
     )
 
 
@@ -145,13 +153,24 @@ def log_gibbs(flow: Flow, where: Array) -> Array:
     return np.where(where, exponent - np.log(total), -np.inf)
 
 
+def check_exits_case(case: Case) -> None:
+    """Raise CaseError where a case has no linear equation or too many cells, before anything is built."""
+    table, found = case.energy, ""
+    if not law_named(table.internal.kind).linear_diffusion:
+        found = f'internal energy "{table.internal.kind}"'
+    if table.interaction is not None:
+        found = f"interaction = {shortened(table.interaction)!r}"
+    if case.traits.path:
+        found = f"a {case.solver.method}"
+    if found:
+        raise CaseError(f"{case.path}: {_refusal(found)}")
+    if lacking := memory_lacking(memory_needed(case.cells, case.dim)):
+        raise CaseError(
+            f"{case.path}: the elimination of {case.cells} cells needs {lacking}; use fewer cells (--set grid.shape=…)"
+        )
+
+
 def memory_needed(cells: int, dim: int) -> int:
     """Bytes of an elimination, roughly: measured on square grids, factors and what is alive beside them."""
     entries = 80.0 if dim == 1 else max(7.5 * np.log2(cells) - 20.0, 50.0)
     return int(cells * 8 * (2.0 * entries + 60.0))
-
-
-def check_memory(cells: int, dim: int) -> None:
-    """Raise CaseError where the memory of this machine does not suffice."""
-    if lacking := memory_lacking(memory_needed(cells, dim)):
-        raise CaseError(f"the elimination of {cells} cells needs {lacking}; use fewer cells (--set grid.shape=…)")

@@ -1,13 +1,13 @@
-"""What is left of a chain with exits long after the start: its quasi-stationary density and the rate at which it decays.
+"""What is left of a chain with exits long after the start: its quasi-stationary density, and the rate of its decay.
 
     Aᵀ ν = λ vol ν,    ∫ν = 1,    λ = Σ k ν,        S(t) ∝ e^{−λt} at late times
 
 Found by inverse iteration, Aᵀ ρ' = vol ρ, from the occupation density of the start, so that of several parts of the
 domain that one is meant which the start is in.  All iterates are positive and right relatively in each cell, so that λ
-is, too, however small: λ = 1e-44 beside rates of 1e+4.  With ratios q = ρ/ρ' in each cell, min q ≤ λ ≤ max q
-(Collatz, Wielandt).  Where the second rate is near the first one, Lanczos' method on the chain in its symmetric form, in
-u = ρ√(vol/π), finds where the iteration is to begin; the last steps are always those of the iteration.
-References: Collet, Martínez, San Martín (2013), DOI 10.1007/978-3-642-33131-2; Collatz (1942), DOI 10.1007/BF01180024.
+is, too, however small: λ = 1e-44 beside rates of 1e+4.  Where the second rate is near the first one, Lanczos' method on
+the symmetric form of the chain, in u = ρ√(vol/π), finds where the iteration is to begin; the last steps are always those
+of the iteration.
+Reference: Collet, Martínez, San Martín (2013), DOI 10.1007/978-3-642-33131-2.
 """
 
 from __future__ import annotations
