@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
-from .openings.faces import Opening, openings_of
+from .openings.faces import Opening, openings_of, without_regions
 from .openings.losses import Pair, donor_pair, entropy_pair, gathered
 from .openings.sinks import NO_SINK, Sink, check_names, rates_of, regions_of
 
@@ -27,23 +28,40 @@ Result = TypeVar("Result")
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None.
+    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  It is
+    0 on the faces of region sinks.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
 
-    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, m does not suit
-    the dimension, or a wall or a sink makes no sense.
+    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
+    not suit the dimension, or a wall or a sink makes no sense; and for an interaction on a radial grid.
     """
 
     def __init__(
-        self, grid: Grid, energy: Energy, threads: int = 1, *, dynamics: Any = None, sinks: Sequence[Sink] = ()
+        self,
+        grid: Grid,
+        energy: Energy,
+        threads: int = 1,
+        *,
+        dynamics: Dynamics | None = None,
+        sinks: Sequence[Sink] = (),
     ) -> None:
-        energy.internal.check_dimension(grid.dim)
+        energy.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
+        self.dynamics = dynamics
+        self.mobility = None if dynamics is None else dynamics.on_faces(grid)
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
         self.potential = _sample_potential(grid, energy)
+        if dynamics is not None and (added := dynamics.added_potential(grid, energy.internal)) is not None:
+            self.potential = added if self.potential is None else self.potential + added
+        if grid.radial > 1 and energy.interaction is not None:
+            raise CaseError(
+                "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
+                "radius does not give. Remove energy.interaction or grid.radial."
+            )
         self.interaction: Interaction | None = (
             make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
         )
@@ -52,7 +70,11 @@ class Flow:
         owner = regions_of(self.sinks, grid)
         self.inside = None if owner is None else owner != NO_SINK
         self.decay = rates_of(self.sinks, grid, self.inside)
-        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, energy.potential)
+        self.openings: list[Opening] = openings_of(
+            grid, self.sinks, owner, energy.potential, self.mobility, *self._lifts()
+        )
+        if self.inside is not None:
+            self.mobility = without_regions(grid, self.inside, self.mobility)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -85,6 +107,14 @@ class Flow:
         if self.interaction is not None:
             xi = xi + self.interaction.apply(rho)
         return xi
+
+    def _lifts(self) -> tuple[float, list[Array]]:
+        """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
+        added = None if self.dynamics is None else self.dynamics.added_potential(self.grid, self.internal)
+        if self.dynamics is None or added is None:
+            return 0.0, []
+        weight = (1.0 - self.dynamics.alpha) * self.internal.kappa
+        return weight, [added - weight * np.log(d) for d in self.dynamics.at_centers(self.grid)]
 
     # ---- exits -----------------------------------------------------------------------------------------------
 
@@ -129,18 +159,29 @@ class Flow:
         """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
         return self.exchange()[1]
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in: by walls of given density or inflow."""
+        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
+        return any(wall.name in ("density", "inflow") for wall in walls)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the flow is a Fokker–Planck equation: entropy without interaction."""
+        return self.internal.law.linear_diffusion and self.interaction is None
+
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.law.linear_diffusion and self.interaction is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and nothing leaves."""
+        return self.is_linear and not self.exits
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
-        Raises CaseError where there is none.
+        Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.has_gibbs:
+        if not self.is_linear:
             raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))

@@ -24,11 +24,12 @@ from .losses import through
 class _Part:
     """What one opening, or one sink with a rate, has to do with the lines of an axis.
 
-    number : of the exit.   places : (k,) of its cells in blocks.   across : (k,) area of the line of each cell.
-    loss, gain : (k,) per area, as last filled.
+    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line of each cell.
+    loss, gain : (k,) per area across, as last filled.
     """
 
     number: int
+    cells: Array
     places: Array
     across: Array
     opening: Opening | None
@@ -58,9 +59,38 @@ class LineExits:
         self.loss[:], self.gain[:] = 0.0, 0.0
         for part in self._parts:
             if part.opening is not None:
-                part.loss, part.gain = through(part.opening, self.flow.pair, flat, base)
+                part.loss, part.gain = (
+                    values * (part.opening.area / part.across)
+                    for values in through(part.opening, self.flow.pair, flat, base)
+                )
                 np.add.at(self.gain.reshape(-1), part.places, part.gain)
             np.add.at(self.loss.reshape(-1), part.places, part.loss)
+
+    def rates(self, rho: Array) -> Array:
+        """(exits,) net mass per time that leaves by each at a state of the grid's shape."""
+        flat, found = rho.ravel(), np.zeros(self.count)
+        for part in self._parts:
+            net = part.loss * flat[part.cells] - (part.gain if part.opening is not None else 0.0)
+            found[part.number] += float(np.sum(part.across * net))
+        return found
+
+    def current(self, rho: Array) -> Array:
+        """What the fluxes out through faces add to the mean of both faces of each cell, of the grid's shape: ½ F per
+        opening, counted along the axis."""
+        flat, found = rho.ravel(), np.zeros(rho.size)
+        for part in self._parts:
+            if part.opening is not None:
+                net = (part.loss * flat[part.cells] - part.gain) * part.across / part.opening.area
+                np.add.at(found, part.cells, 0.5 * net if part.opening.side else -0.5 * net)
+        return found.reshape(rho.shape)
+
+    def density_rates(self, rho: Array) -> Array:
+        """What all exits take from the cells, net: mass/(time · volume), array of the grid's shape."""
+        flat, found = rho.ravel(), np.zeros(rho.size)
+        for part in self._parts:
+            net = part.loss * flat[part.cells] - (part.gain if part.opening is not None else 0.0)
+            np.add.at(found, part.cells, part.across * net)
+        return found.reshape(rho.shape) / self.flow.grid.cell_volume
 
     def gone(self, dt: float) -> Array:
         """(exits,) net mass that left by each in the sweep over dt that wrote `mean`."""
@@ -80,14 +110,14 @@ def _parts_of(flow: Flow, lines: Lines) -> list[_Part]:
     for opening in flow.openings:
         if opening.axis == axis:
             places, across = _places(flow, lines, opening.cells)
-            found.append(_Part(number[opening.name], places, across, opening, np.zeros(len(places))))
+            found.append(_Part(number[opening.name], opening.cells, places, across, opening, np.zeros(len(places))))
     every = np.arange(flow.grid.size)
     for name, rate in flow.decay.items():
-        flat, widths = rate.ravel() / flow.grid.dim, lines.widths
+        flat, widths = rate.ravel() / flow.grid.dim, lines.volumes
         cells = every[flat > 0]
         places, across = _places(flow, lines, cells)
         along = cells % flow.grid.x.size if lines.direction == X else cells // flow.grid.x.size
-        found.append(_Part(number[name], places, across, None, flat[cells] * widths[along]))
+        found.append(_Part(number[name], cells, places, across, None, flat[cells] * widths[along]))
     return found
 
 

@@ -102,7 +102,7 @@ class EntropyScheme:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
             exits.opened, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -141,7 +141,7 @@ class DriftScheme:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
             exits.opened, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -163,7 +163,7 @@ class PowerScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
