@@ -92,11 +92,11 @@ def exits(
     case, **tables
         As for `run`; the entropy and no interaction.
     from_
-        A region, as a formula ``"x < -0.8"`` or a function ``f(x=…[, y=…])`` that is not 0 inside: the start is the Gibbs
-        state within it.  None for the initial density of the case.
+        A region, as a formula ``"x < -0.8"`` or a function ``f(x=…[, y=…])`` that is not 0 inside: the start is the
+        Gibbs state within it.  None for the initial density of the case.
     to
-        The target: the name of an exit of the case (``"x_upper"``, a sink), or a region as `from_`, which is then one more
-        exit.  None for all exits.
+        The target: the name of an exit of the case (``"x_upper"``, a sink), or a region as `from_`, which is then one
+        more exit.  None for all exits.
     times
         When survival and the first-passage density are wanted: numbers, ``"0:50:101"``, or "" for 41 times up to four
         mean times.

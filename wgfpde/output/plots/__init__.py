@@ -17,6 +17,6 @@ from .options import GROUPS, Options, References
 from .run_figure import draw, plot
 
 __all__ = [
-    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_exits", "draw_order", "draw_spectrum", "movie",
-    "panels", "plot",
+    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_exits", "draw_order", "draw_spectrum",
+    "movie", "panels", "plot",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """The figure of a study of exits: mean time to leave, where it leaves or how it goes there, and what is left late.
 
 With a committor its panel shows it in 1D beside the density of reactive mass, and in 2D under arrows of the reactive
-current, whose lengths are the root of its size; without one, of several exits the probability of each (2D: of the first).
-With times, survival and the first-passage density have a panel of their own.
+current, whose lengths are the root of its size; without one, of several exits the probability of each, in 2D of the
+first.  With times, survival and the first-passage density have a panel of their own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ Panel = Callable[[Axes, Study], None]
 
 
 def draw_exits(study: Study, path: Path) -> Path:
-    """Draw a study of the kind "exits" and save it; returns the path.   Raises StoreError where it cannot be written."""
+    """Draw a study of the kind "exits" and save it; returns the path.
+
+    Raises StoreError where `path` cannot be written.
+    """
     with style.context():
         figure = _figure(study, _panels_1d(study) if study["mean_time"].ndim == 1 else _panels_2d(study))
         style.put_title(figure, study.attributes.get("title", ""))
@@ -147,7 +150,8 @@ def _committor_map(axes: Axes, study: Study) -> None:
         return
     scale = np.where(size > FAINT * size.max(), 1.0 / np.sqrt(np.maximum(size * size.max(), 1e-300)), np.nan)
     axes.quiver(
-        study["x"][place], study["y"][place], u * scale, v * scale, color="black", pivot="mid", scale=ARROWS, width=0.005
+        study["x"][place], study["y"][place], u * scale, v * scale, color="black", pivot="mid", scale=ARROWS,
+        width=0.005,
     )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
     start   the density of the case, or with --from the Gibbs state within a region
     exits   those of the case (open walls, sinks), and with --to REGION one more
 
-The process ends when it leaves by any exit: `mean_time` and `second_moment` are those of that moment, `exits` says where,
-`conditional_times` how long it took those who left there.  With --from and --to the committor is the probability to reach
-the target before the region --from, and `rate` the number of such passages per time in equilibrium.
+The process ends when it leaves by any exit: `mean_time` and `second_moment` are those of that moment, `exits` says
+where, `conditional_times` how long it took those who left there.  With --from and --to the committor is the probability
+to reach the target before the region --from, and `rate` the number of such passages per time in equilibrium.
 Everything is found directly, without time steps, by elimination without subtraction: for barriers of 100 kT too.
 """
 
@@ -22,8 +22,8 @@ from ...energy.openings.sinks import Sink
 from ...errors import CaseError
 from ...grid import Array, Grid
 from . import regions
-from .killed_chain import KilledChain, Progress, check_linear, log_gibbs
-from .passage_moments import Passage, check_start, check_target, owners, passage
+from .killed_chain import KilledChain, check_linear, log_gibbs
+from .passage_moments import Passage, check_start, check_target, passage
 from .quasi_stationary import quasi_stationary
 from .survival import Survival, survive, times_of
 from .transition_paths import Paths, transition_paths
@@ -43,8 +43,8 @@ class Exits:
     committor : at the start, None without --from and --to.   rate : reactive passages, 1/time, None likewise.
     rate_spread : its relative spread over cuts.   passage_time : mean duration of a passage.
     quasi_stationary_rate : 1/time.   quasi_stationary_residual : in L¹ of mass 1.
-    fields : arrays of the grid's shape: mean_time, second_moment, exit_NAME, start, occupation, quasi_stationary, and with
-    --from and --to also committor, reactive_density, reactive_current_x (and _y); inf where some mass never leaves.
+    fields : arrays of the grid's shape: mean_time, second_moment, exit_NAME, start, occupation, quasi_stationary, and
+    with --from and --to also committor, reactive_density, reactive_current_x (and _y); inf where mass never leaves.
     survival : over time, None where no times were asked for.   targets : the exits that are meant by --to.
     """
 
@@ -100,10 +100,10 @@ def find_exits(
 ) -> Exits:
     """Answer the question for a flow and its initial density, an array of the grid's shape.
 
-    start, target : --from and --to; a target as a text is the name of an exit.   times : for survival, as `times_of` reads.
+    start, target : --from and --to; a target as a text is the name of an exit.   times : for survival, see `times_of`.
 
-    Raises CaseError for an equation that is not linear, no exit, regions that are empty, overlap or cover all, a name that
-    is none, and a target that cannot be reached; SolverError where double precision does not hold the rates.
+    Raises CaseError for an equation that is not linear, no exit, regions that are empty, overlap or cover all, a name
+    that is none, and a target that cannot be reached; SolverError where double precision does not hold the rates.
     """
     tell = progress or (lambda words: None)
     asked = _asked(flow, start, target)

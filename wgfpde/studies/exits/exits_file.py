@@ -17,12 +17,12 @@ FIELDS = {
     "mean_time": ("time", "mean time to leave", "From each cell; 0 in region sinks, inf where some mass never leaves."),
     "second_moment": ("time^2", "mean square of the time to leave", "From each cell."),
     "start": ("1", "density at the start", "Of mass 1."),
-    "occupation": ("time", "occupation", "Mean time spent per volume before leaving, from the start: integral of rho dt."),
+    "occupation": ("time", "occupation", "Integral of rho dt, from the start of mass 1."),
     "quasi_stationary": ("1", "quasi-stationary density", "Of mass 1: what is left at late times, rescaled."),
     "committor": ("1", "committor", "Probability to reach the target before the region --from."),
     "reactive_density": ("1", "density of reactive mass", "In equilibrium of mass 1, on the way from --from to --to."),
-    "reactive_current_x": ("1/time", "reactive current along x", "In equilibrium of mass 1, mean of the faces of a cell."),
-    "reactive_current_y": ("1/time", "reactive current along y", "In equilibrium of mass 1, mean of the faces of a cell."),
+    "reactive_current_x": ("1/time", "reactive current along x", "In equilibrium of mass 1, mean of both faces."),
+    "reactive_current_y": ("1/time", "reactive current along y", "In equilibrium of mass 1, mean of both faces."),
 }  # fmt: skip
 """Cell fields: units, long name, description; beside these exit_NAME."""
 
@@ -85,7 +85,7 @@ def _exits(found: Exits) -> list[Variable]:
     row = ("exit",)
     return [
         Variable("exit", row, list(found.exits), "1", "exit", "Names of the exits."),
-        Variable("exit_probability", row, list(found.exits.values()), "1", "probability", "To leave there, from the start."),
+        Variable("exit_probability", row, list(found.exits.values()), "1", "probability", "To leave there."),
         Variable("exit_time", row, list(found.conditional_times.values()), "time", "conditional mean time",
                  "Mean time of those who leave there."),
     ]  # fmt: skip

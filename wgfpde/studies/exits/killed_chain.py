@@ -2,9 +2,9 @@
 
     vol_i dρ_i/dt = Σ_faces (b ρ_j − a ρ_i) − Σ_exits k_i ρ_i,        forward operator Aᵀ, backward operator A
 
-with the rates of the finite volumes (`energy.rates`, `energy.openings`): a, b ≥ 0 per face and k ≥ 0 per exit, volume/time.
-Cells in region sinks take no part.  Neither do cells from which some mass never leaves, because a part of the domain
-without exit can be reached: their mean time is infinite.
+with the rates of the finite volumes (`energy.rates`, `energy.openings`): a, b ≥ 0 per face and k ≥ 0 per exit, in
+volume/time, D included.  Cells in region sinks take no part.  Neither do cells from which some mass never leaves,
+because a part of the domain without exit can be reached: their mean time is infinite.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...energy.flow import Flow
 from ...energy.laws import law_named
 from ...energy.rates import faces_of, sg_network
 from ...errors import CaseError, SolverError
-from ...grid import Array
+from ...grid import Array, Grid
 from ...linear.dissection import Dissection, dissect
 from ...linear.elimination import Elimination
 
@@ -31,6 +31,7 @@ Progress = Callable[[str], None]
 class KilledChain:
     """A flow with exits as a chain.  Arrays are (cells,), flat.
 
+    lower, upper, a, b : (faces,) of the faces that let mass pass.   area, across : of each, and the axis it is across.
     names : the exits by which something can leave.   losses : k by name, volume/time.   loss : their sum.
     inside : cells in region sinks.   endless : cells from which some mass never leaves.
 
@@ -50,12 +51,13 @@ class KilledChain:
             )
         self.loss = np.sum(list(self.losses.values()), axis=0)
         self.inside = np.zeros(flow.grid.size, bool) if flow.inside is None else flow.inside.ravel()
-        faces = faces_of(flow.grid)
+        faces = faces_of(flow)
         phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
-        a, b = sg_network(flow.grid, phi, flow.internal.kappa, flow.inside)
+        a, b = sg_network(flow, phi)
         joined = (a > 0) | (b > 0)
         self.lower, self.upper = faces.lower[joined].astype(np.int64), faces.upper[joined].astype(np.int64)
         self.a, self.b = a[joined], b[joined]
+        self.area, self.across = (part[joined] for part in _areas(flow.grid, faces.lower))
         self.endless = self._endless()
 
     @property
@@ -129,7 +131,7 @@ class KilledChain:
 
 def check_linear(flow: Flow) -> None:
     """Raise CaseError where the flow is no Fokker–Planck equation."""
-    if flow.internal.law.linear_diffusion and flow.interaction is None:
+    if flow.is_linear:
         return
     found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
     raise CaseError(_refusal(found))
@@ -140,6 +142,15 @@ def _refusal(found: str) -> str:
         'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found '
         f"{found}. How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostic survival"
     )
+
+
+def _areas(grid: Grid, lower: Array) -> tuple[Array, Array]:
+    """Area and axis of every face of a grid, (faces,) each, in their order.   lower : the cells below."""
+    if grid.dim == 1:
+        return grid.x.areas[1:][: len(lower)], np.zeros(len(lower), dtype=int)
+    ny, nx = grid.shape
+    across = (np.arange(len(lower)) >= ny * (nx if grid.x.ring else nx - 1)).astype(int)
+    return np.where(across == 0, grid.y.widths[lower // nx], grid.x.widths[lower % nx]), across
 
 
 def log_gibbs(flow: Flow, where: Array) -> Array:
@@ -171,6 +182,6 @@ def check_exits_case(case: Case) -> None:
 
 
 def memory_needed(cells: int, dim: int) -> int:
-    """Bytes of an elimination, roughly: measured on square grids, factors and what is alive beside them."""
+    """Bytes of an elimination, roughly: measured on square grids."""
     entries = 80.0 if dim == 1 else max(7.5 * np.log2(cells) - 20.0, 50.0)
     return int(cells * 8 * (2.0 * entries + 60.0))

@@ -3,8 +3,8 @@
     A T = vol,    A T₂ = 2 vol T,    A p_name = k_name,    A (p c) = vol p,        Aᵀ G = vol ρ⁰
 
 T_i = E τ, T₂ = E τ², p the probability to leave by an exit, c = E(τ | leaves there) and G = ∫ρ dt from the start ρ⁰.
-All right-hand sides are non-negative, so that each entry is right relatively (module `linear.elimination`); ⟨ρ⁰, T⟩ = ∫G
-and Σ p = 1 hold to rounding.  In region sinks T = 0, and p = 1 for the one that holds the cell.
+All right-hand sides are non-negative, so that each entry is right relatively (module `linear.elimination`);
+⟨ρ⁰, T⟩ = ∫G and Σ p = 1 hold to rounding.  In region sinks T = 0, and p = 1 for the one that holds the cell.
 Reference: Gardiner (2009), Stochastic Methods, sections 5.5 and 6.6.
 """
 
@@ -72,8 +72,8 @@ def check_start(chain: KilledChain, weight: Array, what: str) -> None:
     part = chain.part_of(int(np.argmax(stuck)))
     raise CaseError(
         f"{what} has mass in a part of the domain that no exit can be reached from, or that leads to one: "
-        f"{part_text(chain.grid, part)}. Give that part an exit (--to REGION), or start elsewhere (--from REGION). Where V "
-        "rises by more than 700 kappa from one cell to the next nothing passes: refine the grid"
+        f"{part_text(chain.grid, part)}. Give that part an exit (--to REGION), or start elsewhere (--from REGION). "
+        "Where V rises by more than 700 kappa from one cell to the next nothing passes: refine the grid"
     )
 
 

@@ -5,8 +5,8 @@
 Found by inverse iteration, Aᵀ ρ' = vol ρ, from the occupation density of the start, so that of several parts of the
 domain that one is meant which the start is in.  All iterates are positive and right relatively in each cell, so that λ
 is, too, however small: λ = 1e-44 beside rates of 1e+4.  Where the second rate is near the first one, Lanczos' method on
-the symmetric form of the chain, in u = ρ√(vol/π), finds where the iteration is to begin; the last steps are always those
-of the iteration.
+the symmetric form of the chain, in u = ρ√(vol/π), finds where the iteration is to begin; the last steps are always
+those of the iteration.
 Reference: Collet, Martínez, San Martín (2013), DOI 10.1007/978-3-642-33131-2.
 """
 

@@ -2,16 +2,17 @@
 
     S(t) = ∫ρ(t)/∫ρ⁰,      f(t) = −dS/dt = Σ_exits Σ k ρ(t)/∫ρ⁰
 
-Backward Euler, (vol + dt Aᵀ) ρ' = vol ρ, unsplit and by elimination, is positive for every step and loses what the exits
-gain.  Between two output times it makes 1, 2, 4, … steps, and what is extrapolated to dt → 0 (Romberg's table) is, per
-interval and at its end,
+Backward Euler, (vol + dt Aᵀ) ρ' = vol ρ, unsplit and by elimination, is positive for every step and loses what the
+exits gain.  Between two output times it makes 1, 2, 4, … steps, and what is extrapolated to dt → 0 (Romberg's table)
+is, per interval and at its end,
 
     the share that survives, S_{k+1}/S_k,     the shares of the exits in what is lost,     the hazards k ρ/S
 
 of which each lies in its bounds for every number of steps.  An extrapolated one that does not is replaced by the one of
-the smallest steps.  So, with p levels, S, f and the exits are of order p; S never rises and stays positive, S + exits = 1,
-f ≥ 0, and S is right relatively at late times.  The largest change that the last level made is the error estimate.
-Reference: Hairer, Wanner (1996), Solving Ordinary Differential Equations II, section IV.9, DOI 10.1007/978-3-642-05221-7.
+the smallest steps.  So, with p levels, S, f and the exits are of order p; S never rises and stays positive,
+S + exits = 1, f ≥ 0, and S is right relatively at late times.  The largest change that the last level made is the error
+estimate.
+Reference: Hairer, Wanner (1996), Solving Ordinary Differential Equations II, IV.9, DOI 10.1007/978-3-642-05221-7.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Paths:
     """Of an equilibrium of mass 1.
 
     committor : h_B, (cells,).   rate : 1/time.   spread : (largest − smallest)/rate over `cuts` cuts.
-    density : π h_A h_B, (cells,).   current : by axis, (cells,), mean of the two faces of each cell, mass/(time · area).
+    density : π h_A h_B, (cells,).   current : by axis, (cells,), mean of both faces of a cell, mass/(time · area).
     """
 
     committor: Array
@@ -97,27 +97,17 @@ def _currents(
     chain: KilledChain, flow: Array, pi: Array, h_a: Array, h_b: Array, start: str, targets: list[str]
 ) -> dict[str, Array]:
     """The reactive current in each cell along each axis: the mean of its two faces, 0 at walls."""
-    grid = chain.grid
-    found = {axis.name: np.zeros(chain.cells) for axis in grid.axes}
-    index = np.arange(chain.cells).reshape(grid.shape)
-    x = (chain.upper == np.roll(index, -1, -1).ravel()[chain.lower]) if grid.dim == 2 else np.ones(len(flow), bool)
-    for k, axis in enumerate(grid.axes):
-        own = x if k == 0 else ~x
-        area = np.ones(chain.cells) if grid.dim == 1 else np.ravel(chain.volume.reshape(grid.shape) / _widths(grid, k))
+    found = {axis.name: np.zeros(chain.cells) for axis in chain.grid.axes}
+    for k, current in enumerate(found.values()):
+        own = chain.across == k
         for cells in (chain.lower[own], chain.upper[own]):
-            np.add.at(found[axis.name], cells, 0.5 * flow[own] / area[cells])
-    base = np.zeros(chain.cells) if chain.flow.potential is None else chain.flow.potential.ravel()
+            np.add.at(current, cells, 0.5 * (flow / chain.area)[own])
+    phi = np.zeros(chain.cells) if chain.flow.potential is None else chain.flow.potential.ravel()
     for opening in chain.flow.openings:
-        if opening.name != start and opening.name not in targets:
-            continue
-        loss = through(opening, chain.flow.pair, base, base)[0]
-        there, sign = (h_b, -1.0) if opening.name == start else (h_a, 1.0)
-        outwards = sign * (1.0 if opening.side else -1.0)
-        along = grid.axes[opening.axis].name
-        np.add.at(found[along], opening.cells, 0.5 * outwards * (pi * there)[opening.cells] * loss)
+        if opening.name == start or opening.name in targets:
+            loss, (there, sign) = through(opening, chain.flow.pair, phi, phi)[0], (h_a, 1.0)
+            if opening.name == start:
+                there, sign = h_b, -1.0
+            out = sign * (1.0 if opening.side else -1.0) * (pi * there)[opening.cells] * loss
+            np.add.at(found[chain.grid.axes[opening.axis].name], opening.cells, 0.5 * out)
     return found
-
-
-def _widths(grid, k: int) -> Array:
-    """The widths along axis k, as an array that fits the grid's shape."""
-    return grid.x.widths[None, :] if k == 0 else grid.y.widths[:, None]
