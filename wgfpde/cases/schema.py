@@ -13,7 +13,7 @@ from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
 from ..base.toml import shortened, to_toml, to_value
-from ..energy.equations import name_equation
+from ..energy.equations import PLACED, name_equation
 from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
 from ..errors import CaseError
@@ -176,7 +176,8 @@ class Case(Table):
     @property
     def equation(self) -> str:
         """The usual short name of what is solved."""
-        return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name
+        own = self.method.equation(self.energy, self.solver)
+        return own or (PLACED if self.dynamics is not None else name_equation(self.energy).name)
 
     @property
     def summary(self) -> dict[str, str]:
