@@ -7,8 +7,8 @@ sums; a cell falls by at most a factor of ten a time (to 0 where the law allows 
 damped; the last move solves h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n with the rates α, β ≥ 0 of the flux that was found,
 an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt.
 
-Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the end
-the rate that it is of ρ.
+Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the
+end the rate that it is of ρ.
 
 Second order is extrapolated backward Euler, 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`);
 a guarded step is ρ_{dt/2,dt/2} itself, which dissipates.
@@ -121,7 +121,7 @@ class _Newton:
         return self._finish(new, old, face, flux, lost, dt)
 
     def _lost(self, rho: Array) -> tuple[Array, Array]:
-        """What leaves per time by the faces below and above and by decay, (3, n, lines), and the derivative of it all."""
+        """What leaves per time by the faces below and above and by decay, (3, n, lines), and the derivative of all."""
         if self.exits is None:
             return np.zeros((1, 1, 1)), np.zeros((1, 1))
         inverse_d, rise, decay = self.exits
