@@ -50,9 +50,9 @@ class FvTable(Table):
 
 def _current(axis: int) -> Callable[[Any, Array], Array]:
     def current(flow: Any, rho: Array) -> Array:
-        from ...energy.currents import currents
+        from ...energy.currents import cell_currents
 
-        return currents(flow, rho)[axis]
+        return cell_currents(flow, rho)[axis]
 
     return current
 

@@ -189,7 +189,8 @@ class ArrayScheme:
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         exits = cast(VacuumExits, self._exits[lines.direction])
-        cost.add(array_sweep(self._internal, rho, self._phi, lines, exits, dt, order, guard))
+        taken = exits if exits.opened else None
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard, taken))
         cost.let_go(exits, dt)
 
 
