@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.openings import account
@@ -259,7 +260,7 @@ def build_grid(case: Case) -> Grid:
     ends = [_boundary(case, k) for k in range(case.dim)]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, ends, mapping)
+        return Grid(table.lower, table.upper, table.shape, ends, mapping, radial=table.radial)
 
 
 def _boundary(case: Case, axis: int) -> Boundary:
@@ -298,7 +299,7 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     table = case.energy
     sinks = build_sinks(case)
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads, sinks=sinks)
+        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics, sinks=sinks)
     potential = interaction = None
     if table.potential is not None:
         potential = function_of(case, table.potential, space_of(case), "energy.potential")
@@ -306,21 +307,35 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         interaction = function_of(case, table.interaction, space_of(case), "energy.interaction")
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
-        internal.check_dimension(grid.dim)
+        internal.check_dimension(grid.space)
     texts = (table.potential or "", table.interaction or "")
     plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
-    with located(case.path, "energy.potential"):  # without W, walls and sinks first: a mistake is of one key
+    with located(case.path, "energy.potential"):  # without W, D, walls and sinks first: a mistake is of one key
         flow = Flow(_closed(grid), plain, threads)
+    dynamics = build_dynamics(case)
+    if dynamics is not None:
+        with located(case.path, "dynamics"):
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics)
     if sinks:
         with located(case.path, "sinks"):
-            flow = Flow(_closed(grid), plain, threads, sinks=sinks)
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks)
     if grid.open_walls:
         with located(case.path, "grid.boundary"):
-            flow = Flow(grid, plain, threads, sinks=sinks)
+            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, sinks=sinks)
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics, sinks=sinks)
+
+
+def build_dynamics(case: Case) -> Dynamics | None:
+    """The dynamics of a case, where it has some."""
+    table = case.dynamics
+    if case._code is not None or table is None:
+        return None if case._code is None else case._code.dynamics
+    texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
+    functions = tuple(function_of(case, text, space_of(case), "dynamics.diffusion") for text in texts)
+    return Dynamics(functions, table.convention, table.faces, tuple(texts))
 
 
 def _closed(grid: Grid) -> Grid:

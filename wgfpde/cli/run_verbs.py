@@ -101,7 +101,8 @@ def _check(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     say(f"{facts['title']}  ({case.path})")
-    for name in ("equation", "energy", "grid", "exits", "memory", "initial", "averages", "solver", "output"):
+    names = ("equation", "energy", "dynamics", "grid", "exits", "memory", "initial", "averages", "solver", "output")
+    for name in names:
         if facts[name]:
             say(f"  {name:<10}  {facts[name]}")
     for note in facts["notes"]:
@@ -124,11 +125,14 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
     source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
     rho = problem.initial.rho
-    stretched = [] if grid.uniform else ["stretched"]
+    stretched = [] if all(axis.uniform for axis in grid.axes) else ["stretched"]
+    stretched += [f"radius in {grid.radial}D"] if grid.radial > 1 else []
+    dynamics = problem.flow.dynamics
     return {
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
+        "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "exits": ", ".join(problem.flow.exits),
         "notes": _exit_notes(problem),

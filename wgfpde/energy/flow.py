@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..linear.lines import lines_of
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
@@ -28,7 +29,8 @@ Result = TypeVar("Result")
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
+    energy : with what the convention of the dynamics adds to V.
+    potential : V at cell centres, array of the grid's shape, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
     mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
     the faces of region sinks.
@@ -48,15 +50,15 @@ class Flow:
         dynamics: Dynamics | None = None,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        energy.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
+        energy.internal.check_dimension(grid.space)
         self.dynamics = dynamics
         self.mobility = None if dynamics is None else dynamics.on_faces(grid)
+        self._given = energy
+        energy = energy if dynamics is None else dynamics.effective(grid, energy)
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
         self.potential = _sample_potential(grid, energy)
-        if dynamics is not None and (added := dynamics.added_potential(grid, energy.internal)) is not None:
-            self.potential = added if self.potential is None else self.potential + added
         if grid.radial > 1 and energy.interaction is not None:
             raise CaseError(
                 "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
@@ -70,9 +72,7 @@ class Flow:
         owner = regions_of(self.sinks, grid)
         self.inside = None if owner is None else owner != NO_SINK
         self.decay = rates_of(self.sinks, grid, self.inside)
-        self.openings: list[Opening] = openings_of(
-            grid, self.sinks, owner, energy.potential, self.mobility, *self._lifts()
-        )
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, energy.potential, self.mobility)
         self._check_walls()
         if self.inside is not None:
             self.mobility = without_regions(grid, self.inside, self.mobility)
@@ -119,13 +119,9 @@ class Flow:
                     "sinks."
                 )
 
-    def _lifts(self) -> tuple[float, list[Array]]:
-        """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
-        added = None if self.dynamics is None else self.dynamics.added_potential(self.grid, self.internal)
-        if self.dynamics is None or added is None:
-            return 0.0, []
-        weight = (1.0 - self.dynamics.alpha) * self.internal.kappa
-        return weight, [added - weight * np.log(d) for d in self.dynamics.at_centers(self.grid)]
+    def with_sinks(self, more: Sequence[Sink]) -> Flow:
+        """The same flow with more sinks."""
+        return Flow(self.grid, self._given, dynamics=self.dynamics, sinks=(*self.sinks, *more))
 
     # ---- exits -----------------------------------------------------------------------------------------------
 
@@ -209,6 +205,21 @@ class Flow:
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
         return mass * self.unit_gibbs[0]
+
+
+def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
+    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
+    grid, dynamics = flow.grid, None
+    if flow.mobility is not None:
+        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
+        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
+    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), Energy(flow.internal, potential), dynamics=dynamics)
+
+
+def _rough(x: Array, y: Array) -> Array:
+    """A diffusion that differs from line to line, and is periodic."""
+    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
 
 
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:

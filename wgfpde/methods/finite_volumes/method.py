@@ -101,6 +101,8 @@ METHODS = (
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),
+        dynamics=True,
+        radial=True,
         exits=True,
         complete=_complete,
         coarse=_coarse,
