@@ -275,6 +275,11 @@ def test_reactive_rates_are_the_same_across_every_cut(seed, dim):
     assert np.all(forth.fields["committor"] >= 0) and np.all(forth.fields["committor"] <= 1 + 1e-12)
     assert np.all(forth.fields["committor"] + back.fields["committor"] <= 1 + 1e-12)
     assert 0 <= forth.committor <= 1 and forth.passage_time > 0
+    x = flow.grid.x.centers
+    between = (x > -0.6) & (x < -0.2)
+    current = forth.fields["reactive_current_x"]
+    across = current if dim == 1 else np.sum(current * flow.grid.y.widths[:, None], axis=0)
+    np.testing.assert_allclose(across[between], forth.rate, rtol=1e-11, atol=0)
 
 
 # ---- committors and rates ----------------------------------------------------------------------------------
@@ -307,6 +312,17 @@ def test_the_current_of_a_line_is_the_rate_in_every_cell():
     assert np.all(current[~between] == 0)
     density = found.fields["reactive_density"]
     assert np.sum(density) * 0.02 == pytest.approx(found.rate * found.passage_time, rel=1e-12)
+
+
+def test_passages_of_brownian_motion():
+    """Over a distance L they take L²/(6κD) on average, at the rate κD/(L · length); D by the question as by the case."""
+    flow = line(100, 0.0, 1.0, "no-flux", 0.5, diffusion=lambda x: 3.0 + 0.0 * x)
+    found = find_exits(flow, np.ones(100), lambda x: x < 0.1, lambda x: x > 0.9)
+    assert found.rate == pytest.approx(1.5 / 0.8, rel=1e-12)
+    assert found.passage_time == pytest.approx(0.64 / 9, rel=1e-3)
+    x, inner = flow.grid.x.centers, slice(10, 90)
+    expected = (x - 0.1) * (0.9 - x) / 0.64
+    np.testing.assert_allclose(found.fields["reactive_density"][inner], expected[inner], rtol=1e-12, atol=0)
 
 
 def test_rates_of_a_hundred_kt():
