@@ -25,7 +25,8 @@ class Code:
     """What stands for the formulas of a case that is put together in Python.
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.   sinks : exits inside the box.   initial_error : estimate of the error of averages, relative to the mass.
+    exact : exact(x=…[, y=…], t=…), or None.   sinks : exits inside the box.
+    initial_error : estimate of the error of averages, relative to the mass.
     """
 
     grid: Grid

@@ -168,11 +168,12 @@ class Case(Table):
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
         energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
-            **({"sinks": ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())} if self.sinks else {}),
+            **({"sinks": sinks} if sinks else {}),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
             "time": f"{self.time.start:g} to {self.time.end:g}",
         }

@@ -131,7 +131,9 @@ EQUAL_CELLS_2D = Condition("1D; 2D, equal cells", lambda s: s.flow.grid.dim == 1
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
 WITH_GIBBS = Condition("entropy without interaction, no exits", lambda s: s.flow.has_gibbs)
 WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
-WITH_EXITS_ONLY = Condition("with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in)
+WITH_EXITS_ONLY = Condition(
+    "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
+)
 
 
 def with_field(name: str) -> Condition:

@@ -16,7 +16,7 @@ from ..linear.lines import Lines, X, lines_of
 from .flow import Flow, once_per_flow
 from .laws.array_law import ArrayLaw, two_point
 from .laws.power_flux import face_fluxes
-from .openings.line_exits import LineExits
+from .openings.vacuum_exits import exits_of
 from .rates import Rates
 
 _axes = once_per_flow(lambda flow: lines_of(flow.grid, flow.mobility))
@@ -32,8 +32,7 @@ def exit_rates(flow: Flow, rho: Array) -> dict[str, float]:
     """Mass per time that leaves by each exit at a state, net of what comes in."""
     phi = potential_of(flow, rho).ravel()
     total = np.zeros(len(flow.exits))
-    for lines in _axes(flow):
-        exits = LineExits(flow, lines)
+    for exits in exits_of(flow, _axes(flow)).values():
         exits.fill(phi)
         total += exits.rates(rho)
     return dict(zip(flow.exits, total.tolist(), strict=True))
@@ -41,9 +40,9 @@ def exit_rates(flow: Flow, rho: Array) -> dict[str, float]:
 
 def currents(flow: Flow, rho: Array) -> tuple[Array, ...]:
     """J along each axis, x first, arrays of the grid's shape."""
-    phi, found = potential_of(flow, rho).ravel(), []
+    phi, found, every = potential_of(flow, rho).ravel(), [], exits_of(flow, _axes(flow))
     for lines, flux in face_currents(flow, rho):
-        exits = LineExits(flow, lines)
+        exits = every[lines.direction]
         exits.fill(phi)
         before = np.roll(flux, 1, axis=0)
         found.append(_as_field(flow, lines, 0.5 * (before + flux)) + exits.current(rho))
@@ -57,8 +56,7 @@ def unrest(flow: Flow, rho: Array) -> float:
         through = lines.areas[:, None] * fluxes
         change += _as_field(flow, lines, (through - np.roll(through, 1, axis=0)) / lines.volumes[:, None])
     phi = potential_of(flow, rho).ravel()
-    for lines in _axes(flow):
-        exits = LineExits(flow, lines)
+    for exits in exits_of(flow, _axes(flow)).values():
         exits.fill(phi)
         change += exits.density_rates(rho)
     return float(np.max(np.abs(change))) * min(float(axis.widths.min()) for axis in flow.grid.axes)

@@ -30,8 +30,8 @@ class Flow:
 
     potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  It is
-    0 on the faces of region sinks.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
+    the faces of region sinks.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
 
@@ -73,6 +73,7 @@ class Flow:
         self.openings: list[Opening] = openings_of(
             grid, self.sinks, owner, energy.potential, self.mobility, *self._lifts()
         )
+        self._check_walls()
         if self.inside is not None:
             self.mobility = without_regions(grid, self.inside, self.mobility)
 
@@ -107,6 +108,16 @@ class Flow:
         if self.interaction is not None:
             xi = xi + self.interaction.apply(rho)
         return xi
+
+    def _check_walls(self) -> None:
+        """Of laws whose flux is not linear in ρ only what absorbs is known."""
+        for opening in self.openings if self.nonlinear else ():
+            if opening.wall.name != "absorbing":
+                raise CaseError(
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
+                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and '
+                    "sinks."
+                )
 
     def _lifts(self) -> tuple[float, list[Array]]:
         """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
@@ -163,7 +174,12 @@ class Flow:
     def lets_in(self) -> bool:
         """Whether mass may come in: by walls of given density or inflow."""
         walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
-        return any(wall.name in ("density", "inflow") for wall in walls)
+        return any(wall.lets_in for wall in walls)
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether the flux of the law is not linear in the density: powers and array laws."""
+        return not (self.internal.law.linear_diffusion or self.internal.law.vanishes)
 
     @cached_property
     def is_linear(self) -> bool:

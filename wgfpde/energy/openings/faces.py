@@ -85,9 +85,7 @@ def openings_of(
         for number, sink in enumerate(sinks):
             for k in range(grid.dim) if sink.region is not None else ():
                 own, free = owner == number, owner == NO_SINK
-                found += [
-                    _edge(grid, k, side, sink, own, free, potential, mobility, weight, lifts) for side in (0, 1)
-                ]
+                found += [_edge(grid, k, side, sink, own, free, potential, mobility, weight, lifts) for side in (0, 1)]
     return [opening for opening in found if len(opening.cells) or opening.outside is None]
 
 
@@ -123,13 +121,12 @@ def _wall(
     if lifts:
         with np.errstate(divide="ignore"):
             v = v + weight * np.log(d) + lifts[k].ravel()[cells]
-    if potential is not None or lifts:
-        if not np.all(np.isfinite(v)):
-            at = "".join(f", {n} = {c[np.argmax(~np.isfinite(v))]:.6g}" for n, c in across.items())
-            raise CaseError(
-                f"the potential is not finite at the wall {name}, which is open: at {axis.name} = {place:g}{at}. "
-                "Move the wall, or close it."
-            )
+    if not np.all(np.isfinite(v)):
+        at = "".join(f", {n} = {c[np.argmax(~np.isfinite(v))]:.6g}" for n, c in across.items())
+        raise CaseError(
+            f"the potential is not finite at the wall {name}, which is open: at {axis.name} = {place:g}{at}. "
+            "Move the wall, or close it."
+        )
     kept, width, next_width = ~inside[cells], *(axis.widths[[-1, -2] if side else [0, 1]])
     ones = np.ones(int(kept.sum()))
     area = _area(grid, k).ravel()[kept] * axis.areas[-1 if side else 0]
@@ -200,7 +197,8 @@ def _potential_at(place: dict[str, Array], potential: Potential, name: str) -> A
         bad = int(np.argmax(~np.isfinite(v)))
         spot = ", ".join(f"{name} = {np.broadcast_to(at, shape)[bad]:.6g}" for name, at in place.items())
         raise CaseError(
-            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the formula."
+            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the "
+            "formula."
         )
     return v
 

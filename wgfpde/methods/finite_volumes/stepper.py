@@ -38,8 +38,8 @@ class FiniteVolumes:
     tolerance : adaptive steps keep ‖ρ_{dt/2,dt/2} − ρ_dt‖₁ ≤ tolerance · mass, and keep the better of the two.
     first_dt : first adaptive step.   threads : default all cores.
 
-    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state; where mass may leave, the account of it in place of
-    mass and E (module `openings.account`).  Order: 2 in space, `order` in time; at region sinks in 2D ½ to 1 in time.
+    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state; where mass may leave, the account of it in place
+    of mass and E (module `openings.account`).  Order: 2 in space, `order` in time, at region sinks in 2D ½ to 1.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
 
@@ -87,9 +87,9 @@ class FiniteVolumes:
 
         Raises SolverError when no step could be solved; the snapshot given is then the last good state.
         """
-        rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         if self.flow.exits and EXITS not in snapshot.fields:
             snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
+        rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         rate = snapshot.fields.get("drive_rate")
         rate = rate if rate is None else rate.reshape(self._one.rows)
         asked, lands = self._propose(snapshot, t_next)
