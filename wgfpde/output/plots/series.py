@@ -21,7 +21,7 @@ PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy
 
 
 def draw_fall(axes: Axes, run: Run) -> None:
-    """The energy over time, above its limit where that is known or seen; where mass leaves what is left, and what left."""
+    """The energy over time, above its limit where that is known or seen; with exits what is left and what left."""
     if "survival" in run.diagnostics:
         _draw_survival(axes, run)
         return
