@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -15,10 +16,14 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from .driving.force import push_of
 from .energy import Energy
 from .interaction import Interaction, make_interaction
 
 Result = TypeVar("Result")
+
+REMEMBERED = 5
+"""Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
 class Flow:
@@ -26,20 +31,58 @@ class Flow:
 
     potential : V at cell centres, array of the grid's shape, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    t : of an energy that depends on time, when; a flow is one at a time, and `at` gives it at others.
+    driven : what depends on time, see `Energy.driven`.   time : t.
+    push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
 
-    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
-    the dimension.
+    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, m does not suit the
+    dimension, or a force has no periodic axis.
     """
 
-    def __init__(self, grid: Grid, energy: Energy, threads: int = 1) -> None:
-        energy.internal.check_dimension(grid.dim)
+    def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, t: float = 0.0) -> None:
+        now = energy.at(t)
+        now.internal.check_dimension(grid.dim)
         self.grid = grid
-        self.energy = energy
-        self.internal = energy.internal
-        self.potential = _sample_potential(grid, energy)
+        self.energy = now
+        self.internal = now.internal
+        self.potential = _sample_potential(grid, now)
+        self.push = push_of(grid, now)
         self.interaction: Interaction | None = (
-            make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
+            make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
+        self.time, self.driven = t, energy.driven
+        self._all_times, self._threads = energy, threads
+        self._known: list[Flow] = []
+
+    def at(self, t: float) -> Flow:
+        """The flow at another time; itself where nothing depends on time.
+
+        What does not depend on time is shared: a driven V costs its values, a driven W a new operator.  The last few
+        are remembered, since one step ends where the next begins.
+        """
+        if not self.driven or t == self.time:
+            return self
+        for known in self._known:
+            if known.time == t:
+                return known
+        found = self._frozen(t)
+        self._known.append(found)
+        del self._known[:-REMEMBERED]
+        return found
+
+    def _frozen(self, t: float) -> Flow:
+        energy, found = self._all_times.at(t), copy(self)
+        for name in ("has_gibbs", "unit_gibbs"):
+            found.__dict__.pop(name, None)
+        found.time, found.energy, found.internal = t, energy, energy.internal
+        if "potential" in self.driven:
+            found.potential = _sample_potential(self.grid, energy)
+        if "force" in self.driven:
+            found.push = push_of(self.grid, energy)
+        if "interaction" in self.driven:
+            assert energy.interaction is not None
+            found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
+        return found
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -75,8 +118,8 @@ class Flow:
 
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.law.linear_diffusion and self.interaction is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and no force."""
+        return self.internal.law.linear_diffusion and self.interaction is None and self.push is None
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
@@ -85,7 +128,7 @@ class Flow:
         Raises CaseError where there is none.
         """
         if not self.has_gibbs:
-            raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
+            raise CaseError("a Gibbs state in closed form needs the entropy, no interaction and no force.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
         exponent = -(self.potential - self.potential.min()) / self.internal.kappa
