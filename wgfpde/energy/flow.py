@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property, wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,6 +19,9 @@ from ..grid import Array, Grid
 from .driving.force import push_of
 from .energy import Energy
 from .interaction import Interaction, make_interaction
+from .openings.faces import Opening, openings_of
+from .openings.losses import Pair, donor_pair, entropy_pair, gathered
+from .openings.sinks import NO_SINK, Sink, check_names, rates_of, regions_of
 
 Result = TypeVar("Result")
 
@@ -31,15 +34,26 @@ class Flow:
 
     potential : V at cell centres, array of the grid's shape, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
+    inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     t : of an energy that depends on time, when; a flow is one at a time, and `at` gives it at others.
     driven : what depends on time, see `Energy.driven`.   time : t.
     push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
 
     Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, m does not suit the
-    dimension, or a force has no periodic axis.
+    dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits.
     """
 
-    def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, t: float = 0.0) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        energy: Energy,
+        threads: int = 1,
+        *,
+        dynamics: Any = None,
+        sinks: Sequence[Sink] = (),
+        t: float = 0.0,
+    ) -> None:
         now = energy.at(t)
         now.internal.check_dimension(grid.dim)
         self.grid = grid
@@ -50,9 +64,16 @@ class Flow:
         self.interaction: Interaction | None = (
             make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
+        self.sinks = tuple(sinks)
+        check_names(self.sinks)
+        owner = regions_of(self.sinks, grid)
+        self.inside = None if owner is None else owner != NO_SINK
+        self.decay = rates_of(self.sinks, grid, self.inside)
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential)
         self.time, self.driven = t, energy.driven
         self._all_times, self._threads = energy, threads
         self._known: list[Flow] = []
+        _check_closed(self)
 
     def at(self, t: float) -> Flow:
         """The flow at another time; itself where nothing depends on time.
@@ -116,6 +137,49 @@ class Flow:
             xi = xi + self.interaction.apply(rho)
         return xi
 
+    # ---- exits -----------------------------------------------------------------------------------------------
+
+    @property
+    def exits(self) -> tuple[str, ...]:
+        """The names of what mass leaves by or comes in through: open walls in axis order, then sinks."""
+        return (*self.grid.open_walls, *(sink.name for sink in self.sinks))
+
+    @property
+    def pair(self) -> Pair:
+        """The rates over a face to the outside, of the internal energies for which they do not depend on ρ.
+
+        Raises CaseError for the others.
+        """
+        if self.internal.law.linear_diffusion:
+            return entropy_pair(self.internal.kappa)
+        if self.internal.law.vanishes:
+            return donor_pair
+        raise CaseError(f'losses are no rates for internal energy "{self.internal.kind}": they depend on the density.')
+
+    def exchange(self, drive: Array | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(losses, gains) by name, arrays of the grid's shape, in volume/time and mass/time.
+
+        Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i].
+        drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair` does.
+        """
+        base = np.zeros(self.grid.size) if self.potential is None else self.potential.ravel()
+        phi = base if drive is None else base + drive.ravel()
+        losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size) if self.openings else ({}, {})
+        losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
+        shape, zero = self.grid.shape, np.zeros(self.grid.size)
+        ordered = {name: losses.get(name, zero).reshape(shape) for name in self.exits}
+        return ordered, {name: gain.reshape(shape) for name, gain in gains.items()}
+
+    @cached_property
+    def losses(self) -> dict[str, Array]:
+        """Of every exit, volume/time per cell, without interaction.  Raises CaseError as `pair` does."""
+        return self.exchange()[0]
+
+    @cached_property
+    def gains(self) -> dict[str, Array]:
+        """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
+        return self.exchange()[1]
+
     @cached_property
     def has_gibbs(self) -> bool:
         """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and no force."""
@@ -139,6 +203,17 @@ class Flow:
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
         return mass * self.unit_gibbs[0]
+
+
+def _check_closed(flow: Flow) -> None:
+    """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
+    if flow.exits and (flow.driven or flow.push is not None):
+        what = "formulas with t" if flow.driven else "a force"
+        raise CaseError(
+            f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
+            "which mass leaves or comes in: work and heat would not add up. Close the walls, remove the sinks, or freeze "
+            "the energy."
+        )
 
 
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:

@@ -91,11 +91,19 @@ def faces_of(grid: Grid) -> Faces:
     return Faces(*(np.concatenate(part) for part in parts))
 
 
-def sg_network(grid: Grid, phi: Array, kappa: float) -> tuple[Array, Array]:
-    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time."""
+def sg_network(grid: Grid, phi: Array, kappa: float, inside: Array | None = None) -> tuple[Array, Array]:
+    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time.
+
+    inside : bool array of the cells in region sinks: their faces have the rates 0 (`openings` says what is lost there).
+    """
     rates = Rates(grid, lines_of(grid))
     rates.scharfetter_gummel(np.array(phi, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape), kappa)
-    return rates.network()
+    a, b = rates.network()
+    if inside is not None:
+        faces, flat = faces_of(grid), np.ravel(inside)
+        touching = flat[faces.lower] | flat[faces.upper]
+        a[touching], b[touching] = 0.0, 0.0
+    return a, b
 
 
 def _faces(lines: Lines) -> int:

@@ -8,14 +8,14 @@ centres.  An axis that closes to a ring has one more face, between its last and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import CaseError
-from .boundary import NO_FLUX, Boundary, Ends, boundary_of
+from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
 from .quadrature import cell_averages
 
 Array = np.ndarray
@@ -57,7 +57,7 @@ class Axis:
         return self.upper - self.lower
 
     def __repr__(self) -> str:
-        more = f"{f', {self.boundary}' if self.ring else ''}{'' if self.uniform else ', stretched'}"
+        more = f"{f', {self.boundary}' if self.ring or self.boundary.open else ''}{'' if self.uniform else ', stretched'}"
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
     @cached_property
@@ -85,8 +85,9 @@ class Grid:
 
     lower, upper : one or two floats, x first, length units.
     shape : one or two cell counts, x first, each ≥ 2.
-    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", a pair of names for
-    the lower and the upper end, or True for periodic.   periodic : the same as one bool, or one per axis.
+    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", another wall of
+    module `boundary`, a pair for the lower and the upper end, {"lower": …, "upper": …}, or True for periodic.
+    periodic : the same as one bool, or one per axis.
     mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
         edges.
 
@@ -112,7 +113,7 @@ class Grid:
                 "give one each per axis."
             )
         given = periodic if periodic is not False else boundary
-        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary) else list(given)
+        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary | Mapping) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
         if len(ends) != dim or len(maps) != dim:
             raise CaseError(f"boundary and mapping need one entry per axis: {dim} expected.")
@@ -136,6 +137,12 @@ class Grid:
     @property
     def uniform(self) -> bool:
         return all(axis.uniform for axis in self.axes)
+
+    @property
+    def open_walls(self) -> tuple[str, ...]:
+        """The names of the walls that mass may pass: "x_lower", …"""
+        ends = [(f"{axis.name}_{side}", getattr(axis.boundary, side)) for axis in self.axes for side in SIDES]
+        return tuple(name for name, wall in ends if wall.open)
 
     @property
     def x(self) -> Axis:
