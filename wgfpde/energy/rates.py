@@ -29,10 +29,14 @@ class Rates:
     """a and b of every face of a grid, axis by axis, in blocks of lines.
 
     axes : the sweeps of the grid.   threads : that share the work.
+    push : f d on the faces of each axis, x first, see `Flow.push`; None without a force.
     """
 
-    def __init__(self, grid: Grid, axes: list[Lines], threads: int = 1) -> None:
+    def __init__(
+        self, grid: Grid, axes: list[Lines], threads: int = 1, push: tuple[Array, ...] | None = None
+    ) -> None:
         self.grid, self.axes, self.threads = grid, axes, threads
+        self._push = push_along(axes, push)
         self._held = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
 
     def along(self, lines: Lines) -> tuple[Array, Array]:
@@ -40,11 +44,12 @@ class Rates:
         return self._held[lines.direction]
 
     def scharfetter_gummel(self, phi: Array, kappa: float) -> None:
-        """Fill all with the rates of the entropy in the potential phi, (ny, nx)."""
+        """Fill all with the rates of the entropy in the potential phi, (ny, nx), and of the force."""
         for lines in self.axes:
             share(
                 sg_rates, lines.blocks, self.grid.size, self.threads,
-                phi, lines.direction, lines.distances, kappa, lines.ring, *self.along(lines),
+                phi, lines.direction, self._push[lines.direction], lines.distances, kappa, lines.ring,
+                *self.along(lines),
             )  # fmt: skip
 
     def donors(self, phi: Array, reference: Array, lines: Lines) -> None:
@@ -91,12 +96,27 @@ def faces_of(grid: Grid) -> Faces:
     return Faces(*(np.concatenate(part) for part in parts))
 
 
-def sg_network(grid: Grid, phi: Array, kappa: float, inside: Array | None = None) -> tuple[Array, Array]:
+def push_along(axes: list[Lines], push: tuple[Array, ...] | None) -> dict[int, Array]:
+    """f d of the faces along the lines of each direction, (n,) as kernels take it: zeros without a force."""
+    return {
+        lines.direction: np.zeros(lines.n) if push is None else push[0 if lines.direction == X else 1] for lines in axes
+    }
+
+
+def across_widths(grid: Grid, lines: Lines) -> Array:
+    """The widths of the lines of a sweep, (count,): areas of their faces; one in 1D."""
+    return np.ones(1) if grid.dim == 1 else np.ascontiguousarray(_across(grid, lines).widths)
+
+
+def sg_network(
+    grid: Grid, phi: Array, kappa: float, inside: Array | None = None, push: tuple[Array, ...] | None = None
+) -> tuple[Array, Array]:
     """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time.
 
     inside : bool array of the cells in region sinks: their faces have the rates 0 (`openings` says what is lost there).
+    push : of a force, see `Flow.push`.
     """
-    rates = Rates(grid, lines_of(grid))
+    rates = Rates(grid, lines_of(grid), push=push)
     rates.scharfetter_gummel(np.array(phi, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape), kappa)
     a, b = rates.network()
     if inside is not None:
@@ -116,16 +136,16 @@ def _across(grid: Grid, lines: Lines) -> Axis:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def block_rates(q, phi, direction, d, kappa, ring, potential, a, b):
+def block_rates(q, phi, direction, push, d, kappa, ring, potential, a, b):
     """Scharfetter–Gummel rates of block q of lines of phi (ny, nx) into a, b (n, LANES).  Returns the number of lines.
 
-    potential : (n, LANES) out, Φ along the lines.
+    push : (n,) f d on the faces along the lines.   potential : (n, LANES) out, Φ along the lines.
     """
     n, lanes = a.shape
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
     count = min(lanes, lines - q * lanes)
     gather(phi, direction, q * lanes, count, potential)
-    line_rates(potential, d, kappa, n if ring else n - 1, count, a, b)
+    line_rates(potential, push, d, kappa, n if ring else n - 1, count, a, b)
     return count
 
 
@@ -142,11 +162,11 @@ def block_donors(q, phi, rho, direction, h, d, ring, potential, state, a, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sg_rates(first, last, phi, direction, d, kappa, ring, a, b):
+def sg_rates(first, last, phi, direction, push, d, kappa, ring, a, b):
     """Scharfetter–Gummel rates of all faces of blocks first … last into a, b (blocks, n, LANES)."""
     potential = np.zeros(a.shape[1:])
     for q in range(first, last):
-        block_rates(q, phi, direction, d, kappa, ring, potential, a[q], b[q])
+        block_rates(q, phi, direction, push, d, kappa, ring, potential, a[q], b[q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
