@@ -9,13 +9,15 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
-from ..energy.energy import Energy, Internal
+from ..energy.driving.work import opened
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
@@ -24,7 +26,8 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from .case_densities import build_exact, density_of, function_of, start_of
+from .energies import energy_of, traits_of_flow
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -70,6 +73,7 @@ class Problem:
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
+    breakpoints : further times that steps land on.
     """
 
     flow: Flow
@@ -87,6 +91,12 @@ class Problem:
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
+    breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+
+    def next_stop(self, t: float, t_out: float) -> float:
+        """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
+        ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
+        return float(ahead[0]) if len(ahead) else float(t_out)
 
     @property
     def averaging_note(self) -> str:
@@ -113,23 +123,25 @@ def build(case: Case, threads: int | None = None) -> Problem:
     grid = build_grid(case)
     threads = threads or default_threads()
     flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
+    _check_drive(case, flow)
     rho, error = start_of(case, grid)
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
     with located(case.path, "solver"):
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
+        wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted)
         built = case.method.build(case.solver, asked)
-    times, traits = output_times(case), case.traits
+    times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
-    start = {"rho": rho, **built.initial}
+    start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
     if trouble := misfit(start, grid.shape, built.fields):
         raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")
-    record = _record(case)
+    record, watched = _record(case), case.traits.wasserstein and case.method.watches(case.solver)
     exact = build_exact(case, grid)
     if exact is not None:
         averaging["exact"] = exact.error
@@ -146,10 +158,11 @@ def build(case: Case, threads: int | None = None) -> Problem:
         diagnostics=recorded,
         columns=built.columns,
         record=record,
-        watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
+        watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if watched else None,
         traits=traits,
         fields=stored,
         averaging=averaging,
+        breakpoints=np.array(case.time.breakpoints or [], dtype=float),
     )
 
 
@@ -232,22 +245,42 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
 
 
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
-    """The energy of a case on its grid."""
-    table = case.energy
+    """The energy of a case on its grid, at the start of the time span."""
+    energy, start = energy_of(case), case.time.start
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads)
-    potential = interaction = None
-    if table.potential is not None:
-        potential = function_of(case, table.potential, space_of(case), "energy.potential")
-    if table.interaction is not None:
-        interaction = function_of(case, table.interaction, space_of(case), "energy.interaction")
-    internal = Internal.of(table.internal)
+        return Flow(grid, energy, threads, t=start)
+    internal = energy.internal
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
-    texts = (table.potential or "", table.interaction or "")
-    with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
-    if interaction is None:
+    alone = replace(energy, interaction=None, tilt=(), force=None)
+    with located(case.path, "energy.potential" if energy.kappa is None else "energy"):  # a mistake is of one key
+        flow = Flow(grid, alone, threads, t=start)
+    if energy.tilted:
+        alone = replace(energy, interaction=None)
+        with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):
+            flow = Flow(grid, alone, threads, t=start)
+    if energy.interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+        return Flow(grid, energy, threads, t=start)
+
+
+def _check_drive(case: Case, flow: Flow) -> None:
+    """Refuse what a method, or a stop, cannot do with a flow that is driven; and an energy that fails at its end."""
+    if not flow.driven and flow.push is None:
+        return
+    method, what = case.method, "formulas with t" if flow.driven else "a force"
+    if flow.driven and not method.driven or flow.push is not None and not method.pushed:
+        raise CaseError(
+            f'{case.path}: solver.method: method = "{case.solver.method}" takes no {what.removeprefix("a ")} in the '
+            'energy; take method = "fv"'
+        )
+    if case.method.stationary(case.solver) is not None:
+        why = "never comes to rest" if flow.driven else "has fluxes also in its steady state"
+        raise CaseError(
+            f"{case.path}: solver.stationary: a flow with {what} {why}; remove the key (on the command line: "
+            "--set solver.stationary=)"
+        )
+    for t in (*(case.time.breakpoints or []), case.time.end):
+        with located(case.path, f"energy, at t = {t:g}"):
+            flow.at(t)

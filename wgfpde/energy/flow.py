@@ -91,6 +91,10 @@ class Flow:
         del self._known[:-REMEMBERED]
         return found
 
+    def energy_at(self, t: float) -> Energy:
+        """The energy at another time, without a grid."""
+        return self._all_times.at(t)
+
     def _frozen(self, t: float) -> Flow:
         energy, found = self._all_times.at(t), copy(self)
         for name in ("has_gibbs", "unit_gibbs"):

@@ -2,6 +2,10 @@
 
     |M(t) − M(0)| ≤ ε M(0),      min ρ ≥ 0,      E(tₖ₊₁) ≤ E(tₖ) + ε'
 
+Where V, W or κ depend on time, or a force drives the density, E(tₖ₊₁) ≤ E(tₖ) + work + ε' in place of the last, and
+
+    |E(t) − E(0) − (work − heat)| ≤ ε      the first law,      ⟨e^{−work/κ}⟩ = Z(t)/Z(0)  where it is recorded
+
 Judged on the snapshots; ε and ε' are what rounding leaves.  The first where the method keeps mass, by its traits, the
 last where it lowers the energy, unless its record says more about that in promises of its own.
 """
@@ -16,7 +20,7 @@ import numpy as np
 from ..energy.snapshot import Traits
 from ..grid.grid import grid_text
 from ..grid.quadrature import TOLD
-from ..methods.bounds_on_runs import bounded, energy_rise
+from ..methods.bounds_on_runs import bounded, energy_rise, first_law, jarzynski_defect
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
 from .stored_method import record_of_method, solver_of, traits_of
@@ -71,6 +75,8 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
         found += method.promises(run, solver)
     elif traits.lowers_energy:
         found.append(energy_rise(run))
+    if {"work", "heat"} <= set(run.diagnostics):
+        found += [first_law(run), *jarzynski_defect(run)]
     return found
 
 

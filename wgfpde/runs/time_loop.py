@@ -107,7 +107,7 @@ class March:
         with self._watched():
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
-                    self._step(float(t_out))
+                    self._step(self.problem.next_stop(self.snapshot.t, float(t_out)))
                     found = self._ended()
                 if found:
                     break
@@ -124,7 +124,7 @@ class March:
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
             if self.problem.watch is not None:
-                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
+                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)

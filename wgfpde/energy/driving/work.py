@@ -19,16 +19,11 @@ import numpy as np
 
 from ...grid import Array
 from ..flow import Flow
-from ..snapshot import Column, Snapshot
+from ..snapshot import Snapshot
 
 ACCOUNT = "account"
 """Field of a snapshot: (2, 2), the sums of work and of heat, each with what rounding left of it."""
 WORK, HEAT = 0, 1
-COLUMNS = (
-    Column("work", "1", "work", "Work done on the density in the step, by changing V, W and kappa or by a force."),
-    Column("heat", "1", "heat", "Energy that the density lost in the step; never negative."),
-)
-"""Of the table of steps of a run that keeps an account."""
 
 
 def work_between(before: Flow, after: Flow, rho: Array) -> float:

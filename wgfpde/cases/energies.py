@@ -1,0 +1,87 @@
+"""The energy of a case: its formulas compiled, with what in them depends on time.
+
+Formulas of V, W, κ and a force may use t.  A case whose formulas do not is the same as ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..energy.energy import Energy, Internal
+from ..energy.snapshot import Traits
+from ..errors import CaseError
+from ..formulas.compile import Expression
+from .case_densities import function_of, space_of
+from .loading import located
+from .schema import Case
+
+if TYPE_CHECKING:
+    from ..energy.flow import Flow
+
+
+def energy_of(case: Case) -> Energy:
+    """The energy of a case.  Raises CaseError, with the key path, for formulas that are none."""
+    if case._code is not None:
+        return case._code.energy
+    table, space = case.energy, space_of(case)
+    in_time = (*space, "t")
+    parts = {}
+    for name, variables in (("potential", in_time), ("interaction", in_time), ("force", in_time)):
+        text = getattr(table, name)
+        parts[name] = None if text is None else function_of(case, text, variables, f"energy.{name}")
+    internal, kappa = _internal(case)
+    texts = {"potential_text": table.potential or "", "interaction_text": table.interaction or ""}
+    return Energy(internal, **parts, **texts, sobolev=table.sobolev, kappa=kappa, tilt=_tilt(case))
+
+
+def _internal(case: Case) -> tuple[Internal, Expression | None]:
+    """The internal energy at the start, and κ(t) where that depends on time."""
+    table = case.energy.internal
+    text = getattr(table, "kappa", None)
+    if not isinstance(text, str):
+        return Internal.of(table), None
+    kappa = function_of(case, text, ("t",), "energy.internal.kappa")
+    with located(case.path, "energy.internal.kappa"):
+        value = float(kappa(t=case.time.start))
+        internal = Internal.of(table, kappa=value)
+    return internal, kappa if "t" in kappa.variables else None
+
+
+def _tilt(case: Case) -> tuple[float, ...]:
+    tilt = case.energy.tilt
+    if tilt is None:
+        return ()
+    given = [float(tilt)] if isinstance(tilt, int | float) else [float(f) for f in tilt]
+    if len(given) != case.dim:
+        wanted = "1 number" if case.dim == 1 else "a list of 2 numbers, x first"
+        raise CaseError(f"{case.path}: energy.tilt: expected {wanted}, one per axis, found {tilt}")
+    return tuple(given)
+
+
+def traits_of_flow(traits: Traits, flow: Flow) -> Traits:
+    """What is true of a march of this flow: driven, or under a force, it is no gradient flow of one energy."""
+    if not flow.driven and flow.push is None:
+        return traits
+    return replace(traits, wasserstein=False, tends_to_gibbs=False, lowers_energy=False)
+
+
+def refuse_driving(case: Case, what: str) -> None:
+    """Refuse formulas with t.   what : the question that has no answer then, as "a spectrum".   Raises CaseError."""
+    driven = sorted(energy_of(case).driven)
+    if driven:
+        keys = [f"energy.{'internal.kappa' if name == 'kappa' else name}" for name in driven]
+        raise CaseError(
+            f"{case.path}: {' and '.join(keys)}: {what} is of an energy that does not depend on time, found a formula "
+            f"with t; put a number in its place, or run the case: wgfpde run {case.path.stem}"
+        )
+
+
+def refuse_force(case: Case, what: str) -> None:
+    """Refuse a force.   what : as above.   Raises CaseError."""
+    if energy_of(case).tilted:
+        key = "tilt" if case.energy.tilt is not None else "force"
+        raise CaseError(
+            f"{case.path}: energy.{key}: {what} is of a flow without a force; remove it (on the command line: "
+            f"--set energy.{key}=)"
+        )
