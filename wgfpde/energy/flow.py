@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property, wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -17,6 +18,8 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from .driving.force import push_of
+from .driving.frozen import frozen, takes_time
+from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
 from .openings.faces import Opening, openings_of
@@ -32,16 +35,18 @@ REMEMBERED = 5
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None.
+    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
-    t : of an energy that depends on time, when; a flow is one at a time, and `at` gives it at others.
-    driven : what depends on time, see `Energy.driven`.   time : t.
+    t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
+    driven : what depends on time, see `Energy.driven`, and "diffusion".   time : t.
     push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
 
-    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, m does not suit the
-    dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits.
+    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
+    not suit the dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits;
+    and for an interaction on a radial grid.
     """
 
     def __init__(
@@ -50,17 +55,23 @@ class Flow:
         energy: Energy,
         threads: int = 1,
         *,
-        dynamics: Any = None,
+        dynamics: Dynamics | None = None,
         sinks: Sequence[Sink] = (),
         t: float = 0.0,
     ) -> None:
         now = energy.at(t)
-        now.internal.check_dimension(grid.dim)
+        now.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
         self.grid = grid
         self.energy = now
         self.internal = now.internal
-        self.potential = _sample_potential(grid, now)
+        self._move(dynamics, t)
+        self._settle()
         self.push = push_of(grid, now)
+        if grid.radial > 1 and energy.interaction is not None:
+            raise CaseError(
+                "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
+                "radius does not give. Remove energy.interaction or grid.radial."
+            )
         self.interaction: Interaction | None = (
             make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
@@ -70,8 +81,9 @@ class Flow:
         self.inside = None if owner is None else owner != NO_SINK
         self.decay = rates_of(self.sinks, grid, self.inside)
         self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential)
-        self.time, self.driven = t, energy.driven
-        self._all_times, self._threads = energy, threads
+        moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
+        self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
+        self._all_times, self._moving, self._threads = energy, dynamics, threads
         self._known: list[Flow] = []
         _check_closed(self)
 
@@ -100,14 +112,33 @@ class Flow:
         for name in ("has_gibbs", "unit_gibbs"):
             found.__dict__.pop(name, None)
         found.time, found.energy, found.internal = t, energy, energy.internal
-        if "potential" in self.driven:
-            found.potential = _sample_potential(self.grid, energy)
+        if "diffusion" in self.driven:
+            found._move(self._moving, t)
+        bent = self.dynamics is not None and self.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
+        if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
+            found._settle()
         if "force" in self.driven:
             found.push = push_of(self.grid, energy)
         if "interaction" in self.driven:
             assert energy.interaction is not None
             found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
         return found
+
+    def _move(self, dynamics: Dynamics | None, t: float) -> None:
+        """Take D at a time."""
+        if dynamics is not None and any(takes_time(f) for f in dynamics.diffusion):
+            dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
+        self.dynamics = dynamics
+        self.mobility = None if dynamics is None else dynamics.on_faces(self.grid)
+
+    def _settle(self) -> None:
+        """Sample V, with what the convention of the dynamics adds."""
+        self.potential = _sample_potential(self.grid, self.energy)
+        if self.dynamics is None:
+            return
+        added = self.dynamics.added_potential(self.grid, self.internal)
+        if added is not None:
+            self.potential = added if self.potential is None else self.potential + added
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"

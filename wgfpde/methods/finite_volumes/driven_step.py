@@ -42,8 +42,8 @@ def keeps_account(flow: Flow) -> bool:
 
 
 def may_weigh(flow: Flow) -> bool:
-    """Whether the weights of trajectories are a field: V(t) alone is driven, and e^{−V/κ} is the steady state."""
-    return flow.driven == {"potential"} and flow.has_gibbs
+    """Whether the weights of trajectories are a field: V(t) is driven, κ is not, and e^{−V/κ} is the steady state."""
+    return "potential" in flow.driven and flow.driven <= {"potential", "diffusion"} and flow.has_gibbs
 
 
 class DrivenStep:

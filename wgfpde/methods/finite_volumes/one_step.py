@@ -68,9 +68,9 @@ class OneStep:
         self.order = order
         self.threads = threads
         self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
-        self._axes = lines_of(flow.grid)
+        self._axes = lines_of(flow.grid, flow.mobility)
         self._scheme = make_scheme(flow, self._axes, threads)
-        self._widths_x = np.ascontiguousarray(grid.x.widths)
+        self._widths_x = np.ascontiguousarray(grid.x.volumes)
         self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
         self._volume = self._widths_y[:, None] * self._widths_x
         self._potential = self._rows_of(flow)
@@ -82,7 +82,14 @@ class OneStep:
         """Take the same flow at another time for the steps to come."""
         if flow is self.flow:
             return
-        if flow.internal != self.flow.internal or flow.push is not self.flow.push:
+        if flow.mobility is not self.flow.mobility:
+            self._axes = lines_of(flow.grid, flow.mobility)
+        same = (
+            flow.internal == self.flow.internal
+            and flow.push is self.flow.push
+            and flow.mobility is self.flow.mobility
+        )
+        if not same:
             self._scheme = make_scheme(flow, self._axes, self.threads)
         if flow.interaction is not self.flow.interaction:
             self._known_drive = None

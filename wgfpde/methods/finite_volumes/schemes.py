@@ -94,7 +94,7 @@ class EntropyScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
             ENTROPY, self._kappa, rho, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -115,7 +115,7 @@ class TiltedScheme(EntropyScheme):
         share(
             tilted_sweep, lines.blocks, rho.size, self._threads,
             rho, lines.direction, self._push[lines.direction], self._across[lines.direction],
-            *self._rates.along(lines), lines.widths, lines.ring, dt, order, stats, work,
+            *self._rates.along(lines), lines.volumes, lines.ring, dt, order, stats, work,
         )  # fmt: skip
         cost.add(stats)
         cost.pushed += float(work.sum())
@@ -150,7 +150,7 @@ class DriftScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
             NONE, 1.0, out, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -171,7 +171,7 @@ class PowerScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
