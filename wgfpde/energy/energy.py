@@ -16,7 +16,7 @@ import numpy as np
 from ..base.case_table import Table
 from ..base.toml import shortened
 from ..errors import CaseError
-from .driving.frozen import frozen, number_at, takes_time
+from .driving.in_time import frozen, number_at, takes_time
 from .laws import Law, law_named
 
 Array = np.ndarray

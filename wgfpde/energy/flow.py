@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from .driving.force import push_of
-from .driving.frozen import frozen, takes_time
+from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction

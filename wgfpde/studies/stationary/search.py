@@ -24,7 +24,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
 from ...runs.progress import ProgressText
 from .guesses import between, missing
-from .mean_field import MeanField, Steady, corrected, stationary
+from .mean_field import MeanField, Steady, corrected, stationary, under_force
 from .shifts import free_axes
 
 SAME = 1e-6
@@ -61,6 +61,9 @@ def branches(
     limit : how many at most.   progress : called with a few words before each start.
     Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
+    if flow.push is not None:
+        check_limit(limit)
+        return [under_force(flow, mass)]
     found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, progress=progress)
     if not found:
         raise SolverError(
