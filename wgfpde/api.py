@@ -30,6 +30,7 @@ from .cases.in_code import problem
 from .cases.schema import Case
 from .energy.energy import Energy, Internal
 from .energy.flow import Flow
+from .energy.openings.sinks import Sink
 from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
 from .grid.grid import Grid, grid_text
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "converge", "distance", "geodesic",
+    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "converge", "distance", "geodesic",
     "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 

@@ -19,15 +19,17 @@ from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
 from ..energy.driving.work import opened
 from ..energy.flow import Flow
+from ..energy.openings.sinks import Sink
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid.boundary import SIDES, Boundary, boundary_of
+from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, start_of
-from .energies import energy_of, traits_of_flow
+from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from .energies import check_drive, energy_of, traits_of_flow
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -123,7 +125,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     grid = build_grid(case)
     threads = threads or default_threads()
     flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
-    _check_drive(case, flow)
+    check_drive(case, flow)
     rho, error = start_of(case, grid)
     averaging, target = {"initial": error}, None
     if case.target is not None:
@@ -234,9 +236,36 @@ def build_grid(case: Case) -> Grid:
     table = case.grid
     if case._code is not None:
         return case._code.grid
+    ends = [_boundary(case, k) for k in range(case.dim)]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
+        return Grid(table.lower, table.upper, table.shape, ends, mapping)
+
+
+def _boundary(case: Case, axis: int) -> Boundary:
+    """The ends of an axis, with functions for the formulas of its walls: of the other coordinate in 2D."""
+    found = boundary_of(case.grid.boundary[axis])
+    others = tuple(name for k, name in enumerate(AXIS_NAMES[: case.dim]) if k != axis)
+    walls = []
+    for side in SIDES:
+        wall = getattr(found, side)
+        if isinstance(wall.value, str):
+            wall = replace(wall, function=function_of(case, wall.value, others, f"grid.boundary[{axis}].{side}"))
+        walls.append(wall)
+    return Boundary(*walls)
+
+
+def build_sinks(case: Case) -> tuple[Sink, ...]:
+    """The sinks of a case, in its order.  Raises CaseError."""
+    if case._code is not None:
+        return case._code.sinks
+    found = []
+    for name, value in case.sinks.items():
+        key, text = ("rate", value["rate"]) if isinstance(value, dict) else ("region", value)
+        function = function_of(case, text, space_of(case), f"sinks.{name}")
+        with located(case.path, f"sinks.{name}"):
+            found.append(Sink(name, text=text, **{key: function}))
+    return tuple(found)
 
 
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
@@ -246,41 +275,33 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
 
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid, at the start of the time span."""
-    energy, start = energy_of(case), case.time.start
+    energy, start, sinks = energy_of(case), case.time.start, build_sinks(case)
     if case._code is not None:
-        return Flow(grid, energy, threads, t=start)
+        return Flow(grid, energy, threads, sinks=sinks, t=start)
     internal = energy.internal
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
-    alone = replace(energy, interaction=None, tilt=(), force=None)
-    with located(case.path, "energy.potential" if energy.kappa is None else "energy"):  # a mistake is of one key
-        flow = Flow(grid, alone, threads, t=start)
+    plain = replace(energy, interaction=None, tilt=(), force=None)
+    with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
+        flow = Flow(
+            _closed(grid), plain, threads, t=start
+        )  # without W, walls, sinks, force first: a mistake is of one key
     if energy.tilted:
-        alone = replace(energy, interaction=None)
+        plain = replace(energy, interaction=None)
         with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):
-            flow = Flow(grid, alone, threads, t=start)
+            flow = Flow(_closed(grid), plain, threads, t=start)
+    if sinks:
+        with located(case.path, "sinks"):
+            flow = Flow(_closed(grid), plain, threads, sinks=sinks, t=start)
+    if grid.open_walls:
+        with located(case.path, "grid.boundary"):
+            flow = Flow(grid, plain, threads, sinks=sinks, t=start)
     if energy.interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, energy, threads, t=start)
+        return Flow(grid, energy, threads, sinks=sinks, t=start)
 
 
-def _check_drive(case: Case, flow: Flow) -> None:
-    """Refuse what a method, or a stop, cannot do with a flow that is driven; and an energy that fails at its end."""
-    if not flow.driven and flow.push is None:
-        return
-    method, what = case.method, "formulas with t" if flow.driven else "a force"
-    if flow.driven and not method.driven or flow.push is not None and not method.pushed:
-        raise CaseError(
-            f'{case.path}: solver.method: method = "{case.solver.method}" takes no {what.removeprefix("a ")} in the '
-            'energy; take method = "fv"'
-        )
-    if case.method.stationary(case.solver) is not None:
-        why = "never comes to rest" if flow.driven else "has fluxes also in its steady state"
-        raise CaseError(
-            f"{case.path}: solver.stationary: a flow with {what} {why}; remove the key (on the command line: "
-            "--set solver.stationary=)"
-        )
-    for t in (*(case.time.breakpoints or []), case.time.end):
-        with located(case.path, f"energy, at t = {t:g}"):
-            flow.at(t)
+def _closed(grid: Grid) -> Grid:
+    """The same cells between closed walls."""
+    return grid.with_boundary([axis.boundary.closed for axis in grid.axes]) if grid.open_walls else grid

@@ -26,13 +26,13 @@ def energy_of(case: Case) -> Energy:
         return case._code.energy
     table, space = case.energy, space_of(case)
     in_time = (*space, "t")
-    parts = {}
-    for name, variables in (("potential", in_time), ("interaction", in_time), ("force", in_time)):
-        text = getattr(table, name)
-        parts[name] = None if text is None else function_of(case, text, variables, f"energy.{name}")
+    v, w, f = (
+        None if text is None else function_of(case, text, in_time, f"energy.{key}")
+        for key, text in (("potential", table.potential), ("interaction", table.interaction), ("force", table.force))
+    )
     internal, kappa = _internal(case)
-    texts = {"potential_text": table.potential or "", "interaction_text": table.interaction or ""}
-    return Energy(internal, **parts, **texts, sobolev=table.sobolev, kappa=kappa, tilt=_tilt(case))
+    texts = table.potential or "", table.interaction or ""
+    return Energy(internal, v, w, *texts, sobolev=table.sobolev, kappa=kappa, tilt=_tilt(case), force=f)
 
 
 def _internal(case: Case) -> tuple[Internal, Expression | None]:
@@ -64,6 +64,27 @@ def traits_of_flow(traits: Traits, flow: Flow) -> Traits:
     if not flow.driven and flow.push is None:
         return traits
     return replace(traits, wasserstein=False, tends_to_gibbs=False, lowers_energy=False)
+
+
+def check_drive(case: Case, flow: Flow) -> None:
+    """Refuse what a method, or a stop, cannot do with a flow that is driven; and an energy that fails at its end."""
+    if not flow.driven and flow.push is None:
+        return
+    method, what = case.method, "formulas with t" if flow.driven else "a force"
+    if (flow.driven and not method.driven) or (flow.push is not None and not method.pushed):
+        raise CaseError(
+            f'{case.path}: solver.method: method = "{case.solver.method}" takes no {what.removeprefix("a ")} in the '
+            'energy; take method = "fv"'
+        )
+    if case.method.stationary(case.solver) is not None:
+        why = "never comes to rest" if flow.driven else "has fluxes also in its steady state"
+        raise CaseError(
+            f"{case.path}: solver.stationary: a flow with {what} {why}; remove the key (on the command line: "
+            "--set solver.stationary=)"
+        )
+    for t in (*(case.time.breakpoints or []), case.time.end):
+        with located(case.path, f"energy, at t = {t:g}"):
+            flow.at(t)
 
 
 def refuse_driving(case: Case, what: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..energy.energy import Energy
+from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
 from ..grid.initial import from_array, with_error
@@ -24,7 +25,7 @@ class Code:
     """What stands for the formulas of a case that is put together in Python.
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
+    exact : exact(x=…[, y=…], t=…), or None.   sinks : exits inside the box.   initial_error : estimate of the error of averages, relative to the mass.
     """
 
     grid: Grid
@@ -32,6 +33,7 @@ class Code:
     initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
     initial_error: float = 0.0
+    sinks: tuple[Sink, ...] = ()
 
 
 def problem(
@@ -46,6 +48,7 @@ def problem(
     solver: Mapping[str, Any] | None = None,
     exact: Callable[..., Array] | None = None,
     mass: float | None = None,
+    sinks: Sequence[Sink] = (),
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -69,6 +72,9 @@ def problem(
         The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
     mass
         Rescale the start to this mass.
+    sinks
+        Regions that absorb, and places where mass decays: ``wgf.Sink("product", region=lambda x, y: x > 1)`` or
+        ``rate=…``.  Walls that mass may pass are the grid's: ``boundary=["no-flux", "absorbing"]``.
 
     Returns
     -------
@@ -83,6 +89,8 @@ def problem(
     """
     for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
         _check_function(name, function, grid)
+    for sink in sinks:
+        _check_function(f"sinks.{sink.name}", sink.region or sink.rate, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
@@ -104,9 +112,11 @@ def problem(
     }
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
+    if sinks:
+        data["sinks"] = {s.name: {"rate": _name(s.rate)} if s.region is None else _name(s.region) for s in sinks}
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error)
+    case._code = Code(grid, energy, rho, exact, error, tuple(sinks))
     return case
 
 

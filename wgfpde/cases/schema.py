@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
-from ..base.toml import shortened, to_toml
+from ..base.toml import shortened, to_toml, to_value
 from ..energy.equations import name_equation
 from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
@@ -25,6 +25,7 @@ from .tables import (
     GridTable,
     InitialTable,
     OutputTable,
+    SinkEntry,
     TargetTable,
     TimeTable,
 )
@@ -49,6 +50,9 @@ class Case(Table):
     initial: InitialTable = Field(description="a table with one of density, file, samples")
     exact: ExactTable | None = Field(default=None, description="a table with density")
     target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
+    sinks: dict[str, SinkEntry] = Field(
+        default={}, description='regions and rates by name, as product = "x > 1" or decay = { rate = "0.2*(x > 0)" }'
+    )
     solver: SolverTable = Field(
         default=DEFAULT.table.model_validate({"method": DEFAULT.name}),
         description=tags_in_words("method", METHODS),
@@ -91,6 +95,22 @@ class Case(Table):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _exits_that_the_method_takes(self) -> Case:
+        if self.has_exits and not self.method.exits:
+            where, what = ("sinks", "sinks") if self.sinks else ("grid.boundary", "walls that mass may pass")
+            others = " or ".join(f'"{method.name}"' for method in METHODS.values() if method.exits)
+            raise fail(
+                f'{where}: method = "{self.solver.method}" takes no {what}: it moves all of the mass; '
+                f"write method = {others}"
+            )
+        return self
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether mass may leave, or come in: by open walls or by sinks."""
+        return bool(self.sinks) or any(boundary_of(ends).open for ends in self.grid.boundary)
+
     @property
     def method(self) -> Method:
         """The record of the method that [solver] names."""
@@ -99,7 +119,8 @@ class Case(Table):
     @property
     def traits(self) -> Traits:
         """What is true of its march."""
-        return self.method.traits(self.solver)
+        traits = self.method.traits(self.solver)
+        return traits.with_exits if self.has_exits else traits
 
     @property
     def path(self) -> Path:
@@ -128,7 +149,8 @@ class Case(Table):
 
     def resolved_toml(self) -> str:
         """The case with every default, as TOML; loading it gives an equal case."""
-        return to_toml(self.model_dump(by_alias=True, exclude_none=True))
+        tables = self.model_dump(by_alias=True, exclude_none=True)
+        return to_toml({name: table for name, table in tables.items() if name != "sinks" or table})
 
     @property
     def equation(self) -> str:
@@ -146,6 +168,7 @@ class Case(Table):
             "equation": self.equation,
             "energy": ", ".join(energy),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
+            **({"sinks": ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())} if self.sinks else {}),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
             "time": f"{self.time.start:g} to {self.time.end:g}",
         }

@@ -21,9 +21,9 @@ States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is con
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
 unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
 those that only shift a state left out.  With --vary the states are followed as branches: the values at which one gains
-or loses stability are located, and near which one ends, in a fold or on another branch.  With a force on a periodic axis (1D, no interaction) the one
-steady state has a current: its velocity, effective diffusivity and entropy production are printed.  CASE-stationary.h5
-and its picture replace those of an earlier search.
+or loses stability are located, and near which one ends, in a fold or on another branch.  With a force on a periodic
+axis (1D, no interaction) the one steady state has a current: its velocity, effective diffusivity and entropy production
+are printed.  CASE-stationary.h5 and its picture replace those of an earlier search.
 """
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -112,7 +113,7 @@ class Energy:
     potential_text: str = ""
     interaction_text: str = ""
     sobolev: float | None = None
-    kappa: Callable[..., float] | None = None
+    kappa: Callable[..., Any] | None = None
     tilt: tuple[float, ...] = ()
     force: Callable[..., Array] | None = None
 
@@ -138,8 +139,10 @@ class Energy:
                 internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
             except CaseError as error:
                 raise CaseError(f"at t = {t:g}: {error}") from error
-        parts = {name: frozen(getattr(self, name), t) for name in ("potential", "interaction", "force")}
-        return replace(self, internal=internal, kappa=None, **parts)
+        v, w, f = (
+            None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force)
+        )
+        return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
 
     def __repr__(self) -> str:
         terms = [repr(self.internal)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +22,7 @@ from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
-from .openings.faces import Opening, openings_of
+from .openings.faces import Opening, openings_of, without_regions
 from .openings.losses import Pair, donor_pair, entropy_pair, gathered
 from .openings.sinks import NO_SINK, Sink, check_names, rates_of, regions_of
 
@@ -37,7 +37,8 @@ class Flow:
 
     potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  It is
+    0 on the faces of region sinks.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
@@ -80,11 +81,15 @@ class Flow:
         owner = regions_of(self.sinks, grid)
         self.inside = None if owner is None else owner != NO_SINK
         self.decay = rates_of(self.sinks, grid, self.inside)
-        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential)
         moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
         self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
         self._all_times, self._moving, self._threads = energy, dynamics, threads
         self._known: list[Flow] = []
+        self.openings: list[Opening] = openings_of(
+            grid, self.sinks, owner, now.potential, self.mobility, *self._lifts()
+        )
+        if self.inside is not None:
+            self.mobility = without_regions(grid, self.inside, self.mobility)
         _check_closed(self)
 
     def at(self, t: float) -> Flow:
@@ -129,7 +134,7 @@ class Flow:
         if dynamics is not None and any(takes_time(f) for f in dynamics.diffusion):
             dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
         self.dynamics = dynamics
-        self.mobility = None if dynamics is None else dynamics.on_faces(self.grid)
+        self.mobility: tuple[Array, ...] | None = None if dynamics is None else dynamics.on_faces(self.grid)
 
     def _settle(self) -> None:
         """Sample V, with what the convention of the dynamics adds."""
@@ -171,6 +176,14 @@ class Flow:
         if self.interaction is not None:
             xi = xi + self.interaction.apply(rho)
         return xi
+
+    def _lifts(self) -> tuple[float, list[Array]]:
+        """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
+        added = None if self.dynamics is None else self.dynamics.added_potential(self.grid, self.internal)
+        if self.dynamics is None or added is None:
+            return 0.0, []
+        weight = (1.0 - self.dynamics.alpha) * self.internal.kappa
+        return weight, [added - weight * np.log(d) for d in self.dynamics.at_centers(self.grid)]
 
     # ---- exits -----------------------------------------------------------------------------------------------
 
@@ -246,8 +259,8 @@ def _check_closed(flow: Flow) -> None:
         what = "formulas with t" if flow.driven else "a force"
         raise CaseError(
             f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
-            "which mass leaves or comes in: work and heat would not add up. Close the walls, remove the sinks, or freeze "
-            "the energy."
+            "which mass leaves or comes in: work and heat would not add up. Close the walls, remove the sinks, or put a "
+            "number in place of t."
         )
 
 

@@ -33,9 +33,7 @@ class Rates:
     push : f d on the faces of each axis, x first, see `Flow.push`; None without a force.
     """
 
-    def __init__(
-        self, grid: Grid, axes: list[Lines], threads: int = 1, push: tuple[Array, ...] | None = None
-    ) -> None:
+    def __init__(self, grid: Grid, axes: list[Lines], threads: int = 1, push: tuple[Array, ...] | None = None) -> None:
         self.grid, self.axes, self.threads = grid, axes, threads
         self._push = push_along(axes, push)
         self._held = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
@@ -113,19 +111,11 @@ def across_widths(grid: Grid, lines: Lines) -> Array:
 
 
 def sg_network(flow: Flow, phi: Array) -> tuple[Array, Array]:
-    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time.
-
-    D and a force are included, and faces of cells in region sinks have the rates 0 (`openings` says what is lost there).
-    """
+    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time, with D and f."""
     grid, kappa = flow.grid, flow.internal.kappa
     rates = Rates(grid, lines_of(grid, flow.mobility), push=flow.push)
     rates.scharfetter_gummel(np.array(phi, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape), kappa)
-    a, b = rates.network()
-    if flow.inside is not None:
-        faces, flat = faces_of(flow), np.ravel(flow.inside)
-        touching = flat[faces.lower] | flat[faces.upper]
-        a[touching], b[touching] = 0.0, 0.0
-    return a, b
+    return rates.network()
 
 
 def _faces(lines: Lines) -> int:

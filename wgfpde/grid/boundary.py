@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.toml import show, shortened, to_value
+from ..base.toml import shortened, show, to_value
 from ..errors import CaseError
 
 VALUED = ("robin", "density", "inflow")

@@ -8,6 +8,7 @@ On a radial grid the axis is a radius, and cells are shells (module `radial`).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +62,8 @@ class Axis:
         return self.upper - self.lower
 
     def __repr__(self) -> str:
-        more = f"{f', {self.boundary}' if self.ring or self.boundary.open else ''}{'' if self.uniform else ', stretched'}"
+        more = f", {self.boundary}" if self.ring or self.boundary.open else ""
+        more += "" if self.uniform else ", stretched"
         more += f", radius in {self.radial}D" if self.radial > 1 else ""
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
@@ -178,6 +180,13 @@ class Grid:
     def y(self) -> Axis:
         return self.axes[1]
 
+    def with_boundary(self, ends: Sequence[Ends]) -> Grid:
+        """The same cells with other ends.   ends : one entry per axis."""
+        other = copy.copy(self)
+        other.axes = tuple(replace(a, boundary=boundary_of(b)) for a, b in zip(self.axes, ends, strict=True))
+        other.__dict__.pop("cell_volume", None)
+        return other
+
     @cached_property
     def cell_volume(self) -> Array:
         """Cell volumes, array of `shape` (a read-only broadcast view where the grid is uniform)."""
@@ -234,9 +243,13 @@ class Grid:
         return ", ".join(f"{a.name} = {a.centers[i]:.6g}" for a, i in zip(self.axes, position, strict=True))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Grid) and self.dim == other.dim and all(
-            a.boundary == b.boundary and a.radial == b.radial and np.array_equal(a.edges, b.edges)
-            for a, b in zip(self.axes, other.axes, strict=True)
+        return (
+            isinstance(other, Grid)
+            and self.dim == other.dim
+            and all(
+                a.boundary == b.boundary and a.radial == b.radial and np.array_equal(a.edges, b.edges)
+                for a, b in zip(self.axes, other.axes, strict=True)
+            )
         )
 
     def __hash__(self) -> int:
@@ -281,9 +294,7 @@ def _make_axis(
     if size < 2:
         raise CaseError(f"axis {name} needs at least 2 cells; found {size}.")
     if not (np.isfinite(lower) and np.isfinite(upper)) or upper <= lower:
-        raise CaseError(
-            f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}."
-        )
+        raise CaseError(f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}.")
     if (upper - lower) / size < 4 * np.spacing(max(abs(lower), abs(upper))):
         raise CaseError(
             f"axis {name} from {lower!r} to {upper!r}: {size} cells are too narrow for double precision to tell their "
@@ -302,8 +313,7 @@ def _make_axis(
     if np.any(np.diff(mapped) <= 0):
         k = int(np.argmax(np.diff(mapped) <= 0))
         raise CaseError(
-            f"the mapping of axis {name} must increase; "
-            f"it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
+            f"the mapping of axis {name} must increase; it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
         )
     if np.ptp(np.diff(mapped)) <= 1e-12 / size:
         return Axis(name, lower + (upper - lower) * s, boundary, uniform=True)

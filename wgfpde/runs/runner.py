@@ -291,7 +291,7 @@ def _seed(case: Case) -> str:
 
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
-    if not problem.flow.has_gibbs or not problem.traits.wasserstein and problem.flow.driven:
+    if not problem.flow.has_gibbs or (not problem.traits.wasserstein and problem.flow.driven):
         return {}
     found = convexity(problem.flow)
     return {

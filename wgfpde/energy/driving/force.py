@@ -29,7 +29,7 @@ def push_of(grid: Grid, energy: Energy) -> tuple[Array, ...] | None:
         return None
     if not energy.internal.law.linear_diffusion:
         raise CaseError(
-            f'a force needs the entropy, whose fluxes stay rates with it; found the internal energy '
+            f"a force needs the entropy, whose fluxes stay rates with it; found the internal energy "
             f'"{energy.internal.kind}". Take kind = "entropy".'
         )
     if energy.force is not None:
@@ -39,7 +39,7 @@ def push_of(grid: Grid, energy: Energy) -> tuple[Array, ...] | None:
     for axis, tilt in zip(grid.axes, energy.tilt, strict=True):
         if tilt and not axis.ring:
             raise CaseError(_walls(axis.name, f"{-tilt:g}*{axis.name}"))
-    return tuple(np.where(np.isfinite(a.distances), f, 0.0) * _finite(a.distances) for a, f in zip(grid.axes, energy.tilt))
+    return tuple(f * _finite(axis.distances) for axis, f in zip(grid.axes, energy.tilt, strict=True))
 
 
 def affinity_of(push: Array) -> float:

@@ -1,6 +1,6 @@
 """Functions of place and time, frozen at a time.
 
-    V(x, t) ↦ V(·, t₀)       a formula that uses t, or a Python function with a parameter of that name
+V(x, t) ↦ V(·, t₀)       a formula that uses t, or a Python function with a parameter of that name
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Frozen:
         return np.asarray(self.function(**place, t=self.t))
 
 
-def frozen(function: Callable[..., Any] | None, t: float) -> Callable[..., Any] | None:
+def frozen(function: Callable[..., Any], t: float) -> Callable[..., Any]:
     """A function at time t; itself where it does not depend on time."""
-    return Frozen(function, t) if function is not None and takes_time(function) else function
+    return Frozen(function, t) if takes_time(function) else function
 
 
 def number_at(function: Callable[..., Any], t: float, what: str) -> float:

@@ -5,8 +5,8 @@
                   (and what a force adds along the fluxes, ∫∫ f F)
     heat          what relaxing at frozen V, W and κ takes:           Q = E(ρ) − E(ρ') ≥ 0
 
-Differences are formed cell by cell, so that a small change of a large energy keeps its digits, and sums over steps carry
-what rounding leaves (Kahan).  The account travels in the snapshots, also into a checkpoint.
+Differences are formed cell by cell, so that a small change of a large energy keeps its digits, and sums over steps
+carry what rounding leaves (Kahan).  The account travels in the snapshots, also into a checkpoint.
 
 Reference: Sekimoto (1998), DOI 10.1143/PTPS.130.17; Kahan (1965), DOI 10.1145/363707.363723.
 """

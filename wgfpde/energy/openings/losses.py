@@ -8,7 +8,7 @@ cell at a wall; `scharfetter_gummel` and `donor` say what they are),
     absorbing, region   ρ_b = 0      k = a                     density = g   ρ_b = g      k = a,  gain b g
     robin = K           F = K ρ_b    k = a K/(b + K)           inflow = j                 k = 0,  gain j
 
-formed without a subtraction.  With g = c e^{−V/κ} at all walls the state c e^{−V/κ} has F = 0 at each face: a π_i = b π_b.
+D at the face multiplies a and b.  All of it is formed without a subtraction.  With g = c e^{−V/κ} at all walls the state c e^{−V/κ} has F = 0 at each face: a π_i = b π_b.
 Order 2 in space.  Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
 """
 
@@ -46,7 +46,8 @@ def donor_pair(rise: Array, distance: Array) -> tuple[Array, Array]:
 
 def through(opening: Opening, pair: Pair, phi: Array, base: Array) -> tuple[Array, Array]:
     """k and the gain per area of the faces of an opening, (k,) each, in the potential phi with the part V = base, flat."""
-    a, b = pair(opening.rise(phi, base), opening.distance)
+    with np.errstate(divide="ignore"):  # D = 0: no way out
+        a, b = pair(opening.rise(phi, base), opening.distance / opening.mobility)
     kind, zero = opening.wall.name, np.zeros(len(a))
     if kind == "inflow":
         return zero, opening.values

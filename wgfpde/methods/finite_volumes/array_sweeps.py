@@ -28,6 +28,7 @@ from ...linear.tridiagonal import factor, solve, solve_balance
 from .limiter import EPS, correct_fluxes, restore_mass
 from .power_newton import FAINT, MAX_NEWTON, SETTLED
 
+NOTHING = np.zeros(0)
 FALL = 0.1
 """The least that one move leaves of a cell."""
 LIFT = 1e-30
@@ -48,7 +49,7 @@ def array_sweep(internal: Internal, rho: Array, phi: Array, lines: Lines, dt: fl
         new = low if guard else 2.0 * low - whole
         anti = 0.5 * dt * (first + second) - dt * flux
         for k in np.flatnonzero(np.any(new < 0.0, axis=0)):
-            touched += correct_fluxes(low, anti, lines.volumes, lines.ring, k, new)
+            touched += correct_fluxes(low, anti, NOTHING, NOTHING, lines.volumes, lines.ring, k, new)
     kept, _, mass = restore_mass(new, old, lines.volumes, lines.count)
     rho[:] = new if lines.direction != X else new.T
     return np.array([[touched, newton.left_over, newton.iterations, float(newton.failed or not kept), mass]])

@@ -98,6 +98,7 @@ METHODS = (
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),
+        exits=True,
         complete=_complete,
         coarse=_coarse,
         amplification=_amplification,

@@ -35,6 +35,7 @@ OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 
 
+NOTHING = np.zeros(0)
 UNSCALED = 900.0
 """Exponent above which lines are left as they are: 2^m would overflow, and ρ^m is as good as 0 for ρ < ½."""
 
@@ -241,7 +242,7 @@ def _combine(state, dt, geometry, law, count, guard, chosen):
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            touched += correct_fluxes(low, flux, h, ring, k, new)
+            touched += correct_fluxes(low, flux, NOTHING, NOTHING, h, ring, k, new)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched

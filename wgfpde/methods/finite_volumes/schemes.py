@@ -19,6 +19,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.laws.law import ENTROPY, NONE
+from ...energy.openings.line_exits import LineExits, exits_of
 from ...energy.rates import Rates, across_widths, push_along
 from ...grid import Array
 from ...linear.lines import Lines
@@ -34,6 +35,7 @@ class Cost:
     """What a step took: summed over its sweeps, except the residual, which is the largest.
 
     pushed : the work of a force along the fluxes, energy.
+    gone : (exits,) net mass that left by each; None where none could.
     """
 
     iterations: int = 0
@@ -41,6 +43,12 @@ class Cost:
     repaired: int = 0
     failed: bool = False
     pushed: float = 0.0
+    gone: Array | None = None
+
+    def let_go(self, exits: LineExits, dt: float) -> None:
+        """Add what the last sweep over dt let go by each exit."""
+        if exits.opened:
+            self.gone = exits.gone(dt) if self.gone is None else self.gone + exits.gone(dt)
 
     def add(self, stats: Array) -> None:
         """stats : (blocks, 5): repaired cells, residual, Newton iterations, failed, mass."""
@@ -85,19 +93,23 @@ class EntropyScheme:
         self._kappa = flow.internal.kappa
         self._threads = threads
         self._rates = Rates(flow.grid, axes, threads, flow.push)
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
         self._rates.scharfetter_gummel(phi, self._kappa)
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
-            ENTROPY, self._kappa, rho, stats,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
+            exits.opened, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
 
 
 class TiltedScheme(EntropyScheme):
@@ -131,9 +143,12 @@ class DriftScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._threads = threads
         self._rates = Rates(flow.grid, axes, threads)
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         reference = rho
@@ -147,13 +162,14 @@ class DriftScheme:
         self, rho: Array, reference: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost
     ) -> None:
         self._rates.donors(self._phi, reference, lines)
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
-            NONE, 1.0, out, stats,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
+            exits.opened, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
 
 
 class PowerScheme:

@@ -18,6 +18,7 @@ import numpy as np
 from ...energy.energy import Energy
 from ...energy.flow import Flow
 from ...energy.fluxes import dissipation, max_flux
+from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
@@ -42,8 +43,9 @@ class FiniteVolumes:
     first_dt : first adaptive step.   threads : default all cores.
     weigh : carry the field of Jarzynski's equality along, see `driven_step`.
 
-    Preserves for every dt: mass, ρ ≥ 0, E never up (driven: by more than the work), the Gibbs state.  Order: 2 in space,
-    `order` in time.
+    Preserves for every dt: mass, ρ ≥ 0, E never up (driven: by no more than the work), the Gibbs state; where mass may
+    leave, the account of it in place of mass and E (module `openings.account`).  Order: 2 in space, `order` in time; at
+    region sinks in 2D ½ to 1 in time.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
 
@@ -84,7 +86,8 @@ class FiniteVolumes:
         grid = self.flow.grid
         cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
         tilt = () if self.flow.push is None else tuple(float(axis.ring) for axis in grid.axes)
-        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal, tilt=tilt))
+        walls = [axis.boundary.closed for axis in grid.axes]
+        small = Flow(Grid(*cube, walls), Energy(self.flow.internal, tilt=tilt))
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)
@@ -95,6 +98,8 @@ class FiniteVolumes:
         Raises SolverError when no step could be solved; the snapshot given is then the last good state.
         """
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
+        if self.flow.exits and EXITS not in snapshot.fields:
+            snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
         rate = snapshot.fields.get("drive_rate")
         rate = rate if rate is None else rate.reshape(self._one.rows)
         asked, lands = self._propose(snapshot, t_next)
@@ -115,7 +120,7 @@ class FiniteVolumes:
                     f"no step could be solved at t = {snapshot.t:.10g}: {failed}; "
                     f"tried {rejected} steps from {asked:.3g} down to {dt:.3g}."
                 )
-        notes = list(attempt.notes)
+        notes, gone = list(attempt.notes), self._gone(attempt)
         if reason:
             notes.append(f"step shortened from {asked:.3g} to {dt:.3g}: {reason}")
         report = Report(
@@ -126,6 +131,7 @@ class FiniteVolumes:
             rejected=rejected,
             note="; ".join(notes),
             limit=self._limit(reason, rejected, lands and dt < 0.99 * snapshot.dt_next, dt_next >= GROW * dt),
+            more={} if gone is None else {f"exit_{name}": x for name, x in zip(self.flow.exits, gone, strict=True)},
         )
         wish = dt_next if self.adaptive else GROW * dt
         if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
@@ -133,19 +139,27 @@ class FiniteVolumes:
         elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
             wish = max(wish, snapshot.dt_next)
         fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
-        fields = {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
+        after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
         t = t_next if lands else snapshot.t + dt
+        if gone is not None:
+            after = after | {EXITS: entered(snapshot.fields[EXITS], gone)}
         if self._driven is not None:
-            report = replace(report, more={"work": attempt.work, "heat": attempt.heat})
-            fields |= self._driven.fields(snapshot, attempt, t, dt, halves=self.adaptive)
+            report = replace(report, more={**report.more, "work": attempt.work, "heat": attempt.heat})
+            after = after | self._driven.fields(snapshot, attempt, t, dt, halves=self.adaptive)
         return Snapshot(
             t=t,
             step=snapshot.step + 1,
-            fields=snapshot.fields | fields,
+            fields=after,
             dt=dt,
             dt_next=wish,
             report=report,
         )
+
+    def _gone(self, attempt: Attempt) -> Array | None:
+        """What a step let go by each exit, (exits,); None where there is none."""
+        if not self.flow.exits:
+            return None
+        return np.zeros(len(self.flow.exits)) if attempt.cost.gone is None else attempt.cost.gone
 
     def _limit(self, reason: str, rejected: int, cut: bool, grows: bool) -> str:
         """What kept a step from being longer.   cut : it was cut to land.   grows : the next may be GROW times it."""
@@ -197,6 +211,8 @@ class FiniteVolumes:
             cost.iterations += part.cost.iterations
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
+        if first.cost.gone is not None and second.cost.gone is not None:
+            cost.gone = first.cost.gone + second.cost.gone
         return Attempt(
             second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.rate,
             order=min(first.order, second.order), work=first.work + second.work, heat=first.heat + second.heat,

@@ -71,7 +71,7 @@ def _crossing(a, b, ring, early, late, one, two, moved):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _repaired(a, b, h, ring, dt, half, low, new, moved, anti, count):
-    """Lines with negative cells, corrected in `new` and `moved`.   anti : (n, LANES) scratch.  Returns cells touched."""
+    """Correct lines with negative cells, in `new` and `moved`.   anti : (n, LANES) scratch.  Returns cells touched."""
     n = new.shape[0]
     touched = 0
     _crossing(a, b, ring, -0.5 * dt, -0.5 * dt, half, low, anti)

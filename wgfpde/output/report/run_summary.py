@@ -10,7 +10,8 @@ Of each diagnostic there is a **worst** value, by the rule that its meaning asks
     max, error_*        largest
     energy_balance, de_bruijn   largest modulus
 
-and none where no value is worse than another (means, variances, …; the energy where work is done).  NaN is worst of all.
+and none where no value is worse than another (means, variances, …; the energy where work is done).  NaN is worst of
+all.
 """
 
 from __future__ import annotations

@@ -153,6 +153,7 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
 def under_force(flow: Flow, mass: float) -> Steady:
     """The steady state under a force.  Raises as `driven_state` does."""
     rho, carried, residual = driven_state(flow, mass)
+    assert flow.push is not None
     note = f"a force of ∮f = {affinity_of(flow.push[0]):.6g} drives it: not an equilibrium, and the only steady state"
     return Steady(rho, flow.value(rho), np.nan, residual, 0, notes=(note,), transport=carried)
 

@@ -1,0 +1,110 @@
+"""Losses and gains of a flow in blocks of lines, as sweeps take them, and what left by each exit in a sweep.
+
+    (h + dt k) ρ' + dt ∂F = h ρ + dt g        along each line; k, g per area across it
+
+A sink with a rate acts along every axis, with an equal share.  What a sweep over dt lets go by one exit is
+dt Σ k_exit ρ̄, with the mean density ρ̄ that the sweep took over dt: the parts add up to what is lost, exit by exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...grid import Array
+from ...linear.lines import Lines, X
+from ..flow import Flow
+from .faces import Opening
+from .losses import through
+
+
+@dataclass(eq=False)
+class _Part:
+    """What one opening, or one sink with a rate, has to do with the lines of an axis.
+
+    number : of the exit.   places : (k,) of its cells in blocks.   across : (k,) area across the line of each cell.
+    loss, gain : (k,) per area across, as last filled.
+    """
+
+    number: int
+    places: Array
+    across: Array
+    opening: Opening | None
+    loss: Array
+    gain: Array = field(default_factory=lambda: np.zeros(0))
+
+
+class LineExits:
+    """Of one axis.   loss, gain : (blocks, n, lanes), zeros of one place each where no mass passes along this axis.
+
+    opened : 1 where there is any, else 0: what kernels are given.   mean : (blocks, n, lanes), for ρ̄ of a sweep.
+    """
+
+    def __init__(self, flow: Flow, lines: Lines) -> None:
+        self.flow, self.count = flow, len(flow.exits)
+        self._parts = _parts_of(flow, lines)
+        self.opened = int(bool(self._parts))
+        shape = lines.coefficients().shape if self.opened else (1, 1, 1)
+        self.loss, self.gain, self.mean = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+
+    def fill(self, phi: Array) -> None:
+        """Take the potential phi of all cells."""
+        if not self.opened:
+            return
+        flat = phi.ravel()
+        base = np.zeros(len(flat)) if self.flow.potential is None else self.flow.potential.ravel()
+        self.loss[:], self.gain[:] = 0.0, 0.0
+        for part in self._parts:
+            if part.opening is not None:
+                part.loss, part.gain = (
+                    values * (part.opening.area / part.across)
+                    for values in through(part.opening, self.flow.pair, flat, base)
+                )
+                np.add.at(self.gain.reshape(-1), part.places, part.gain)
+            np.add.at(self.loss.reshape(-1), part.places, part.loss)
+
+    def gone(self, dt: float) -> Array:
+        """(exits,) net mass that left by each in the sweep over dt that wrote `mean`."""
+        found = np.zeros(self.count)
+        mean = self.mean.reshape(-1)
+        for part in self._parts:
+            found[part.number] += dt * float(np.sum(part.across * part.loss * mean[part.places]))
+            if part.opening is not None:
+                found[part.number] -= dt * float(np.sum(part.across * part.gain))
+        return found
+
+
+def _parts_of(flow: Flow, lines: Lines) -> list[_Part]:
+    axis = 0 if lines.direction == X else 1
+    number = {name: k for k, name in enumerate(flow.exits)}
+    found = []
+    for opening in flow.openings:
+        if opening.axis == axis:
+            places, across = _places(flow, lines, opening.cells)
+            found.append(_Part(number[opening.name], places, across, opening, np.zeros(len(places))))
+    every = np.arange(flow.grid.size)
+    for name, rate in flow.decay.items():
+        flat, widths = rate.ravel() / flow.grid.dim, lines.volumes
+        cells = every[flat > 0]
+        places, across = _places(flow, lines, cells)
+        along = cells % flow.grid.x.size if lines.direction == X else cells // flow.grid.x.size
+        found.append(_Part(number[name], places, across, None, flat[cells] * widths[along]))
+    return found
+
+
+def _places(flow: Flow, lines: Lines, cells: Array) -> tuple[Array, Array]:
+    """Of cells of the flattened grid their places in blocks (blocks, n, lanes), and the area across their lines."""
+    row, column = cells // flow.grid.x.size, cells % flow.grid.x.size
+    line, along = (row, column) if lines.direction == X else (column, row)
+    places = ((line // lines.lanes) * lines.n + along) * lines.lanes + line % lines.lanes
+    if flow.grid.dim == 1:
+        return places, np.ones(len(cells))
+    other = flow.grid.y if lines.direction == X else flow.grid.x
+    return places, other.widths[line]
+
+
+def exits_of(flow: Flow, axes: Sequence[Lines]) -> dict[int, LineExits]:
+    """Of every axis, by its direction."""
+    return {lines.direction: LineExits(flow, lines) for lines in axes}
