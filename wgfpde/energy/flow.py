@@ -37,8 +37,8 @@ class Flow:
 
     potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  It is
-    0 on the faces of region sinks.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
+    It is 0 on the faces of region sinks.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
@@ -65,7 +65,7 @@ class Flow:
         self.grid = grid
         self.energy = now
         self.internal = now.internal
-        self._move(dynamics, t)
+        self.dynamics, self.mobility = _moved(dynamics, grid, t)
         self._settle()
         self.push = push_of(grid, now)
         if grid.radial > 1 and energy.interaction is not None:
@@ -118,7 +118,7 @@ class Flow:
             found.__dict__.pop(name, None)
         found.time, found.energy, found.internal = t, energy, energy.internal
         if "diffusion" in self.driven:
-            found._move(self._moving, t)
+            found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
         bent = self.dynamics is not None and self.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
         if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
             found._settle()
@@ -128,13 +128,6 @@ class Flow:
             assert energy.interaction is not None
             found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
         return found
-
-    def _move(self, dynamics: Dynamics | None, t: float) -> None:
-        """Take D at a time."""
-        if dynamics is not None and any(takes_time(f) for f in dynamics.diffusion):
-            dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
-        self.dynamics = dynamics
-        self.mobility: tuple[Array, ...] | None = None if dynamics is None else dynamics.on_faces(self.grid)
 
     def _settle(self) -> None:
         """Sample V, with what the convention of the dynamics adds."""
@@ -253,14 +246,23 @@ class Flow:
         return mass * self.unit_gibbs[0]
 
 
+def _moved(dynamics: Dynamics | None, grid: Grid, t: float) -> tuple[Dynamics | None, tuple[Array, ...] | None]:
+    """D at a time, as functions of place and on the faces."""
+    if dynamics is None:
+        return None, None
+    if any(takes_time(f) for f in dynamics.diffusion):
+        dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
+    return dynamics, dynamics.on_faces(grid)
+
+
 def _check_closed(flow: Flow) -> None:
     """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
     if flow.exits and (flow.driven or flow.push is not None):
         what = "formulas with t" if flow.driven else "a force"
         raise CaseError(
             f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
-            "which mass leaves or comes in: work and heat would not add up. Close the walls, remove the sinks, or put a "
-            "number in place of t."
+            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks, or put "
+            "numbers in place of t."
         )
 
 

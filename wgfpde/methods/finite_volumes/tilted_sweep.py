@@ -32,6 +32,7 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     room = np.zeros((12, n, lanes))
     wrap = np.zeros((2, n if ring else 1, lanes))
+    exits = False, np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1))  # a line under a force has none
     old, stage, new, half, low, moved, anti = room[5], room[6], room[7], room[8], room[9], room[10], room[11]
     for i in range(n):
         for k in range(lanes):
@@ -41,13 +42,13 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
         if order == 1:
-            _two_solves(a[q], b[q], dt, 0.0, h, ring, old, room, wrap, stage, new)
+            _two_solves(a[q], b[q], exits, dt, 0.0, h, ring, old, room, wrap, stage, new)
             _crossing(a[q], b[q], ring, dt, 0.0, new, new, moved)
         else:
-            _two_solves(a[q], b[q], GAMMA * dt, (1.0 - GAMMA) / GAMMA, h, ring, old, room, wrap, stage, new)
+            _two_solves(a[q], b[q], exits, GAMMA * dt, (1.0 - GAMMA) / GAMMA, h, ring, old, room, wrap, stage, new)
             _crossing(a[q], b[q], ring, (1.0 - GAMMA) * dt, GAMMA * dt, stage, new, moved)
             if _negative(new):
-                _two_solves(a[q], b[q], 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
+                _two_solves(a[q], b[q], exits, 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
                 stats[q, 0] = _repaired(a[q], b[q], h, ring, dt, half, low, new, moved, anti, count)
         work[q] = 0.0
         for k in range(count):
@@ -73,7 +74,7 @@ def _crossing(a, b, ring, early, late, one, two, moved):
 def _repaired(a, b, h, ring, dt, half, low, new, moved, anti, count):
     """Correct lines with negative cells, in `new` and `moved`.   anti : (n, LANES) scratch.  Returns cells touched."""
     n = new.shape[0]
-    touched = 0
+    touched, none = 0, np.zeros(0)
     _crossing(a, b, ring, -0.5 * dt, -0.5 * dt, half, low, anti)
     for k in range(count):
         lowest = 0.0
@@ -83,7 +84,7 @@ def _repaired(a, b, h, ring, dt, half, low, new, moved, anti, count):
             for i in range(n):
                 lower, anti[i, k] = -anti[i, k], moved[i, k] + anti[i, k]
                 moved[i, k] = lower
-            touched += correct_fluxes(low, anti, h, ring, k, new)
+            touched += correct_fluxes(low, anti, none, none, h, ring, k, new)
             for i in range(n):
                 moved[i, k] += anti[i, k]
     return touched
