@@ -75,7 +75,7 @@ class FiniteVolumes:
         self.first_dt = first_dt
         self.threads = threads or default_threads()
         self._one = OneStep(flow, order, self.threads)
-        self._driven = DrivenStep(flow, self._one, weigh) if keeps_account(flow) else None
+        self._driven = DrivenStep(flow, self._one, weigh) if keeps_account(flow) or weigh else None
 
     def warm_up(self) -> None:
         """Compile, or load, every kernel that `step` and the diagnostics call: one step on four cells per axis.
