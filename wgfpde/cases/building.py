@@ -19,6 +19,7 @@ from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
 from ..energy.driving.work import opened
 from ..energy.flow import Flow
+from ..energy.openings import account
 from ..energy.openings.sinks import Sink
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
@@ -73,6 +74,7 @@ class Problem:
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
+    lost : mass that [initial] has in region sinks, by sink: it has left at the start.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
@@ -93,12 +95,26 @@ class Problem:
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
+    lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
         ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
         return float(ahead[0]) if len(ahead) else float(t_out)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences that the user should see before the march."""
+        return [note for note in (self.averaging_note, self.loss_note) if note]
+
+    @property
+    def loss_note(self) -> str:
+        """A sentence on the mass that lies in region sinks at the start; else ""."""
+        if not self.lost:
+            return ""
+        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items())
+        return f"[initial] has mass in sinks, which leaves at the start: {parts}."
 
     @property
     def averaging_note(self) -> str:
@@ -141,13 +157,17 @@ def build(case: Case, threads: int | None = None) -> Problem:
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
     start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
+    start |= account.opened(flow, start["rho"])
+    with located(case.path, "initial"):
+        lost = account.check_start(flow, start)
     if trouble := misfit(start, grid.shape, built.fields):
         raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")
-    record, watched = _record(case), case.traits.wasserstein and case.method.watches(case.solver)
+    record = _record(case)
     exact = build_exact(case, grid)
     if exact is not None:
         averaging["exact"] = exact.error
-    Layout(grid, recorded, built.columns, record.texts, fields=stored)  # refuses names before anything is written
+    columns = (*built.columns, *account.columns_of(flow))
+    Layout(grid, recorded, columns, record.texts, fields=stored)  # refuses names before anything is written
     return Problem(
         flow=flow,
         stepper=built.stepper,
@@ -158,27 +178,38 @@ def build(case: Case, threads: int | None = None) -> Problem:
         equation=case.equation,
         stationary=case.method.stationary(case.solver),
         diagnostics=recorded,
-        columns=built.columns,
+        columns=columns,
         record=record,
-        watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if watched else None,
+        watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if _may_blow_up(case) else None,
         traits=traits,
         fields=stored,
         averaging=averaging,
+        lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
     )
 
 
+def _may_blow_up(case: Case) -> bool:
+    """Whether the method follows the gradient flow, exits or not, and the case asks to look out for a blow-up."""
+    return case.method.traits(case.solver).wasserstein and case.method.watches(case.solver)
+
+
 def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field, ...]:
-    """The fields that the file will hold: those that [output] names, else those that the method stores unasked."""
+    """The fields that the file will hold: those that [output] names, else those that the method stores unasked.
+
+    A name may stand for all components, "current" for current_x and current_y.
+    """
     names = case.output.fields
     known = {field.name: field for field in offered}
     for name in names or ():
-        if name not in known:
+        parts = [offer for offer in known if offer.startswith(f"{name}_")]
+        if name not in known and not parts:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known) or 'none'}"
             raise CaseError(f'method = "{case.solver.method}" has no field {show(name)}{hint}')
     if names is not None:
-        return tuple(known[name] for name in dict.fromkeys(names))
+        each = [[name] if name in known else [k for k in known if k.startswith(f"{name}_")] for name in names]
+        return tuple(known[name] for name in dict.fromkeys(name for part in each for name in part))
     chosen = tuple(field for field in offered if field.stored)
     size = _bytes(chosen, case.cells, snapshots)
     if size > MOST_FIELDS:

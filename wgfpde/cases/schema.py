@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -120,7 +121,10 @@ class Case(Table):
     def traits(self) -> Traits:
         """What is true of its march."""
         traits = self.method.traits(self.solver)
-        return traits.with_exits if self.has_exits else traits
+        if not self.has_exits:
+            return traits
+        regions = self.dim == 2 and any(isinstance(value, str) for value in self.sinks.values())
+        return replace(traits.with_exits, order=min(traits.order, 1.0) if regions else traits.order)
 
     @property
     def path(self) -> Path:

@@ -88,6 +88,7 @@ class Flow:
         self.openings: list[Opening] = openings_of(
             grid, self.sinks, owner, now.potential, self.mobility, *self._lifts()
         )
+        self._check_walls()
         if self.inside is not None:
             self.mobility = without_regions(grid, self.inside, self.mobility)
         _check_closed(self)
@@ -170,6 +171,15 @@ class Flow:
             xi = xi + self.interaction.apply(rho)
         return xi
 
+    def _check_walls(self) -> None:
+        """Of laws whose flux is not linear in ρ only what absorbs is known."""
+        for opening in self.openings if self.nonlinear else ():
+            if opening.wall.name != "absorbing":
+                raise CaseError(
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where the '
+                    f'flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and sinks.'
+                )
+
     def _lifts(self) -> tuple[float, list[Array]]:
         """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
         added = None if self.dynamics is None else self.dynamics.added_potential(self.grid, self.internal)
@@ -221,18 +231,34 @@ class Flow:
         """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
         return self.exchange()[1]
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in: by walls of given density or inflow."""
+        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
+        return any(wall.name in ("density", "inflow") for wall in walls)
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether the flux of the law is not linear in the density: powers and array laws."""
+        return not (self.internal.law.linear_diffusion or self.internal.law.vanishes)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the flow is a Fokker–Planck equation: entropy without interaction."""
+        return self.internal.law.linear_diffusion and self.interaction is None
+
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and no force."""
-        return self.internal.law.linear_diffusion and self.interaction is None and self.push is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy, no interaction, no exits and no force."""
+        return self.is_linear and not self.exits and self.push is None
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
-        Raises CaseError where there is none.
+        Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.has_gibbs:
+        if not self.is_linear or self.push is not None:
             raise CaseError("a Gibbs state in closed form needs the entropy, no interaction and no force.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))

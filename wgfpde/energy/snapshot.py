@@ -5,7 +5,7 @@ What a step takes and gives, what a file holds, what a checkpoint keeps and what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -82,6 +82,7 @@ class Field:
 
     dims : () for one value a cell; else (name, size) of each dimension, as (("particle", 1000), ("axis", 2)).
     stored : whether it is stored unasked; else only where [output] fields names it.
+    value : (flow, rho) ↦ the array, where it follows from the density and is made when a snapshot is written.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Field:
     description: str
     dims: tuple[tuple[str, int], ...] = ()
     stored: bool = True
+    value: Callable[[Any, Array], Array] | None = None
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def _march(
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
-    if note := problem.averaging_note:
+    for note in problem.notes:
         log(note)
         if progress is not None and start is None:
             at = float(problem.times[0])

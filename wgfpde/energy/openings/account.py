@@ -11,10 +11,14 @@ Reference: Neumaier (1974), DOI 10.1002/zamm.19740540106.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from ...errors import CaseError
 from ...grid import Array
 from ..flow import Flow
+from ..snapshot import Column
 from .sinks import regions_of
 
 EXITS = "exits"
@@ -36,6 +40,27 @@ def opened(flow: Flow, rho: Array) -> dict[str, Array]:
             row = 1 + flow.exits.index(sink.name)
             account[row, 0] = float(np.sum((volumes * rho)[owner == k]))
     return {"rho": np.where(flow.inside, 0.0, rho), EXITS: account}
+
+
+def check_start(flow: Flow, fields: Mapping[str, Array]) -> dict[str, float]:
+    """What a start has in region sinks, by name, where it has any.  Raises CaseError where that is all of it."""
+    if EXITS not in fields:
+        return {}
+    gone, mass = left(fields[EXITS]), at_start(fields[EXITS])
+    if mass > 0 and not np.any(fields["rho"] > 0):
+        raise CaseError(
+            f"all of the mass lies inside sinks ({', '.join(s.name for s in flow.sinks)}), and is gone at the start; "
+            "move the density or make the regions smaller"
+        )
+    return {name: float(x) for name, x in zip(flow.exits, gone, strict=True) if x > 0}
+
+
+def columns_of(flow: Flow) -> tuple[Column, ...]:
+    """Columns of the table of steps: what each step let go by every exit."""
+    return tuple(
+        Column(f"exit_{name}", "1", f"mass gone by {name}", f"Mass that left by {name} in the step, net of what came in.")
+        for name in flow.exits
+    )
 
 
 def entered(account: Array, gone: Array) -> Array:

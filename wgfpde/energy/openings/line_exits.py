@@ -21,19 +21,21 @@ from .losses import through
 
 
 @dataclass(eq=False)
-class _Part:
+class Part:
     """What one opening, or one sink with a rate, has to do with the lines of an axis.
 
-    number : of the exit.   places : (k,) of its cells in blocks.   across : (k,) area across the line of each cell.
-    loss, gain : (k,) per area across, as last filled.
+    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line of each cell.
+    loss, gain : (k,) per area across, as last filled.   rise : (k,) ΔΦ, of laws that need it.
     """
 
     number: int
+    cells: Array
     places: Array
     across: Array
     opening: Opening | None
     loss: Array
     gain: Array = field(default_factory=lambda: np.zeros(0))
+    rise: Array = field(default_factory=lambda: np.zeros(0))
 
 
 class LineExits:
@@ -65,6 +67,34 @@ class LineExits:
                 np.add.at(self.gain.reshape(-1), part.places, part.gain)
             np.add.at(self.loss.reshape(-1), part.places, part.loss)
 
+    def net(self, part: Part, rho: Array) -> Array:
+        """(k,) what leaves per time and area across by a part, less what comes in, at a flat state."""
+        return np.asarray(part.loss * rho[part.cells] - (0.0 if part.opening is None else part.gain))
+
+    def rates(self, rho: Array) -> Array:
+        """(exits,) net mass per time that leaves by each at a state of the grid's shape."""
+        flat, found = rho.ravel(), np.zeros(self.count)
+        for part in self._parts:
+            found[part.number] += float(np.sum(part.across * self.net(part, flat)))
+        return found
+
+    def current(self, rho: Array) -> Array:
+        """What the fluxes out through faces add to the mean of both faces of each cell, of the grid's shape: ½ F per
+        opening, counted along the axis."""
+        flat, found = rho.ravel(), np.zeros(rho.size)
+        for part in self._parts:
+            if part.opening is not None:
+                half = 0.5 * self.net(part, flat) * part.across / part.opening.area
+                np.add.at(found, part.cells, half if part.opening.side else -half)
+        return found.reshape(rho.shape)
+
+    def density_rates(self, rho: Array) -> Array:
+        """What all exits take from the cells, net: mass/(time · volume), array of the grid's shape."""
+        flat, found = rho.ravel(), np.zeros(rho.size)
+        for part in self._parts:
+            np.add.at(found, part.cells, part.across * self.net(part, flat))
+        return found.reshape(rho.shape) / self.flow.grid.cell_volume
+
     def gone(self, dt: float) -> Array:
         """(exits,) net mass that left by each in the sweep over dt that wrote `mean`."""
         found = np.zeros(self.count)
@@ -76,21 +106,21 @@ class LineExits:
         return found
 
 
-def _parts_of(flow: Flow, lines: Lines) -> list[_Part]:
+def _parts_of(flow: Flow, lines: Lines) -> list[Part]:
     axis = 0 if lines.direction == X else 1
     number = {name: k for k, name in enumerate(flow.exits)}
     found = []
     for opening in flow.openings:
         if opening.axis == axis:
             places, across = _places(flow, lines, opening.cells)
-            found.append(_Part(number[opening.name], places, across, opening, np.zeros(len(places))))
+            found.append(Part(number[opening.name], opening.cells, places, across, opening, np.zeros(len(places))))
     every = np.arange(flow.grid.size)
     for name, rate in flow.decay.items():
         flat, widths = rate.ravel() / flow.grid.dim, lines.volumes
         cells = every[flat > 0]
         places, across = _places(flow, lines, cells)
         along = cells % flow.grid.x.size if lines.direction == X else cells // flow.grid.x.size
-        found.append(_Part(number[name], places, across, None, flat[cells] * widths[along]))
+        found.append(Part(number[name], cells, places, across, None, flat[cells] * widths[along]))
     return found
 
 
@@ -103,8 +133,3 @@ def _places(flow: Flow, lines: Lines, cells: Array) -> tuple[Array, Array]:
         return places, np.ones(len(cells))
     other = flow.grid.y if lines.direction == X else flow.grid.x
     return places, other.widths[line]
-
-
-def exits_of(flow: Flow, axes: Sequence[Lines]) -> dict[int, LineExits]:
-    """Of every axis, by its direction."""
-    return {lines.direction: LineExits(flow, lines) for lines in axes}

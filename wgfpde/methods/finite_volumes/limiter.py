@@ -177,6 +177,30 @@ def restore_account(new, old, exits, h, dt, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def restore_with(new, old, gone, h, count):
+    """As `restore_mass`, with the mass gone (3, n, LANES) ≥ 0 beside that of `new`; both take the factor."""
+    n, lanes = new.shape
+    kept = True
+    for k in range(count):
+        before, after = 0.0, 0.0
+        for i in range(n):
+            before += h[i] * old[i, k]
+            after += h[i] * new[i, k]
+        for kind in range(3):
+            for i in range(n):
+                after += gone[kind, i, k]
+        if not (abs(before - after) <= (1e-13 + 4.0 * EPS * n) * before + TINY):
+            kept = False
+        factor = before / after if kept and after > TINY else 1.0
+        for i in range(n):
+            new[i, k] *= factor
+        for kind in range(3):
+            for i in range(n):
+                gone[kind, i, k] *= factor
+    return kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def restore_mass(new, old, h, count):
     """Give every lane of `new` the mass of `old` back.  Returns (whether it was there but for rounding, change, mass).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from ...base.toml import show
 from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
+from ...grid.grid import AXIS_NAMES
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 
@@ -55,19 +56,36 @@ WEIGHT = StoredField(
 )  # fmt: skip
 
 
+def _current(axis: int) -> Callable[[Any, Array], Array]:
+    def current(flow: Any, rho: Array) -> Array:
+        from ...energy.currents import currents
+
+        return currents(flow, rho)[axis]
+
+    return current
+
+
+CURRENTS = tuple(
+    StoredField(
+        f"current_{name}", "1", f"current along {name}",
+        f"Flux along {name}, mass/(time area), mean of both faces of a cell; of a probability, the probability current.",
+        stored=False, value=_current(axis),
+    )
+    for axis, name in enumerate(AXIS_NAMES)
+)  # fmt: skip
+
+
 def _build(table: FvTable, asked: Asked) -> Built:
     from .driven_step import keeps_account, may_weigh
     from .stepper import FiniteVolumes
 
     assert table.dt is not None  # `_complete` gave it a value
     weigh = may_weigh(asked.flow) and not asked.wanted.isdisjoint({"jarzynski", WEIGHT.name})
-    stepper = FiniteVolumes(
-        asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads, weigh
-    )
+    stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads, weigh)
     return Built(
         stepper,
         columns=WORK_AND_HEAT if keeps_account(asked.flow) else (),
-        fields=(WEIGHT,) if may_weigh(asked.flow) else (),
+        fields=(*CURRENTS[: asked.flow.grid.dim], *((WEIGHT,) if may_weigh(asked.flow) else ())),
         initial={WEIGHT.name: asked.rho, "log_weight": np.zeros(1)} if weigh else {},
     )
 
@@ -105,6 +123,6 @@ METHODS = (
         driven=True,
         pushed=True,
         columns=WORK_AND_HEAT,
-        fields=(WEIGHT,),
+        fields=(*CURRENTS, WEIGHT),
     ),
 )

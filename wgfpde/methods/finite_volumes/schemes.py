@@ -13,13 +13,14 @@ Reference: Strang (1968), DOI 10.1137/0705041; Bailo, Carrillo, Hu (2020), DOI 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.laws.law import ENTROPY, NONE
-from ...energy.openings.line_exits import LineExits, exits_of
+from ...energy.openings.line_exits import LineExits
+from ...energy.openings.vacuum_exits import VacuumExits, exits_of
 from ...energy.rates import Rates, across_widths, push_along
 from ...grid import Array
 from ...linear.lines import Lines
@@ -175,35 +176,45 @@ class DriftScheme:
 class PowerScheme:
     """Newton sweeps (power-law energies)."""
 
-    def __init__(self, flow: Flow, threads: int) -> None:
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._kappa, self._m = flow.internal.kappa, flow.internal.m
         self._threads = threads
         self._cells = flow.grid.size
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), cast(VacuumExits, self._exits[lines.direction])
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring,
+            exits.opened, exits.inverse_d, exits.rise, exits.decay, exits.taken, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
 
 
 class ArrayScheme:
     """Newton sweeps over all lines at once (laws without kernels)."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, axes: list[Lines]) -> None:
         self._internal = flow.internal
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard))
+        exits = cast(VacuumExits, self._exits[lines.direction])
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, exits, dt, order, guard))
+        cost.let_go(exits, dt)
 
 
 def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
@@ -213,4 +224,4 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
         return EntropyScheme(flow, axes, threads) if flow.push is None else TiltedScheme(flow, axes, threads)
     if law.vanishes:
         return DriftScheme(flow, axes, threads)
-    return ArrayScheme(flow) if law.code is None else PowerScheme(flow, threads)
+    return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)

@@ -97,9 +97,9 @@ class FiniteVolumes:
 
         Raises SolverError when no step could be solved; the snapshot given is then the last good state.
         """
-        rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         if self.flow.exits and EXITS not in snapshot.fields:
             snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
+        rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         rate = snapshot.fields.get("drive_rate")
         rate = rate if rate is None else rate.reshape(self._one.rows)
         asked, lands = self._propose(snapshot, t_next)
