@@ -76,11 +76,10 @@ def check_drive(case: Case, flow: Flow) -> None:
             f'{case.path}: solver.method: method = "{case.solver.method}" takes no {what.removeprefix("a ")} in the '
             'energy; take method = "fv"'
         )
-    if case.method.stationary(case.solver) is not None:
-        why = "never comes to rest" if flow.driven else "has fluxes also in its steady state"
+    if flow.driven and case.method.stationary(case.solver) is not None:
         raise CaseError(
-            f"{case.path}: solver.stationary: a flow with {what} {why}; remove the key (on the command line: "
-            "--set solver.stationary=)"
+            f"{case.path}: solver.stationary: a flow with {what} never comes to rest; remove the key (on the command "
+            "line: --set solver.stationary=)"
         )
     for t in (*(case.time.breakpoints or []), case.time.end):
         with located(case.path, f"energy, at t = {t:g}"):

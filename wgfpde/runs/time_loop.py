@@ -281,7 +281,8 @@ def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next:
 
 def distance_from_rest(flow: Flow, rho: Array) -> float:
     """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
-    return currents.unrest(flow, rho) if flow.lets_in else fluxes.max_flux(flow, rho)
+    passing = flow.lets_in or flow.push is not None
+    return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
 
 
 class Clock:

@@ -69,7 +69,7 @@ def test_both_laws_for_every_dt(grid, name, order):
     for dt in (1e-3, 0.05, 1.0, 30.0):
         after = FiniteVolumes(flow, order, dt, threads=1).step(Snapshot(0.0, 0, {"rho": rho}), dt)
         work, heat = account_of(after)
-        change = flow.at(dt).value(after.rho) - flow.value(rho)
+        change = flow.at(after.t).value(after.rho) - flow.value(rho)  # a step that cannot be solved is shortened
         size = abs(flow.value(rho)) + abs(work) + abs(heat) + 1.0
         assert abs(change - (work - heat)) <= 1e-13 * size
         assert heat >= -1e-13 * size

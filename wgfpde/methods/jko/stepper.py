@@ -2,8 +2,8 @@
 
     ρ^{n+1} = argmin_ρ ½W₂²(ρ^n, ρ) + τE(ρ)
 
-Of an energy that depends on time each step takes that of its end: work at ρ^n from E_n to E_{n+1}, then the minimisation,
-so that E_{n+1}(ρ^{n+1}) + ½W₂²/τ ≤ E_{n+1}(ρ^n) = E_n(ρ^n) + W.
+Of an energy that depends on time each step takes that of its end: work at ρ^n from E_n to E_{n+1}, then the
+minimisation, so that E_{n+1}(ρ^{n+1}) + ½W₂²/τ ≤ E_{n+1}(ρ^n) = E_n(ρ^n) + W.
 
 A step that cannot be solved is taken in halves, and the report says so.  What the next step starts from, the dual
 potential φ and the rate of W∗ρ, travels in the snapshot.

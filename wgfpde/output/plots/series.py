@@ -65,7 +65,7 @@ def figure_account(run: Run) -> Figure:
 def excess_of(run: Run, energy: Array) -> tuple[Array, str]:
     """The energy above its limit, and how to call it: relative to the Gibbs state where the run tends to one."""
     traits = traits_of(run)
-    if "work" in run.diagnostics or traits is not None and not traits.lowers_energy:
+    if "work" in run.diagnostics or (traits is not None and not traits.lowers_energy):
         return np.full(len(run), np.nan), ""
     if "kl_gibbs" in run.diagnostics:
         return run.diagnostics["kl_gibbs"], r"$(E - E_\infty)/\kappa$"

@@ -84,12 +84,13 @@ def driven_state(flow: Flow, mass: float) -> tuple[Array, Transport, float]:
 def _check(flow: Flow, mass: float) -> None:
     if flow.interaction is not None:
         raise CaseError(
-            "the steady state under a force is found without interaction; march to it instead: wgfpde run CASE"
+            "the steady state under a force is found without interaction; march to it instead: wgfpde run CASE --set "
+            "solver.stationary=1e-10"
         )
     if flow.grid.dim != 1:
         raise CaseError(
-            "the steady state under a force is found in 1D only; in 2D march to it: wgfpde run CASE, with steps small "
-            "enough, as directional sweeps have one of their own, that differs by O(dt²)"
+            "the steady state under a force is found in 1D only; in 2D march to it: wgfpde run CASE --set "
+            "solver.stationary=1e-8, with small steps, as directional sweeps have one of their own, off by O(dt²)"
         )
     if not (math.isfinite(mass) and mass > 0):
         raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")

@@ -163,6 +163,8 @@ def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) ->
 
     Raises as `stationary` does.
     """
+    if flow.push is not None:
+        raise CaseError("under a force there is one steady state, and no guess is needed; call stationary(flow, mass).")
     field = MeanField(flow, mass)
     near = np.asarray(guess, dtype=float)
     if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):
