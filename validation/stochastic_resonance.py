@@ -24,7 +24,8 @@ def check(v: Validation) -> None:
         chi = response(kappa)
         run = v.run("stochastic_resonance_1d", f"params.A={SMALL}", f"params.omega={OMEGA}",
                     f"energy.internal.kappa={kappa}", f"initial.density=exp(-({AT_REST})/{kappa})",
-                    f"time.end={4 * PERIOD!r}", f"output.every={PERIOD / 16!r}", f"solver.dt={PERIOD / 96!r}")  # fmt: skip
+                    f"time.end={4 * PERIOD!r}", f"output.every={PERIOD / 16!r}",
+                    f"solver.dt={PERIOD / 96!r}")  # fmt: skip
         angle = OMEGA * run.t[-16:]
         mean = run.diagnostics["mean_x"][-16:]
         amplitude = np.mean(mean * np.exp(1j * angle)) * 2 / SMALL

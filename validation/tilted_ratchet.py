@@ -7,8 +7,8 @@ diffusivity are double integrals, and entropy production is the power of the for
 import numpy as np
 
 import wgfpde as wgf
-from wgfpde.claims import Validation
 from wgfpde.cases.loading import load
+from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
 NUMBERS = {  # (κ, f) : v, D_eff, by quadrature

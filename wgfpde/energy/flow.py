@@ -287,8 +287,8 @@ def _check_closed(flow: Flow) -> None:
         what = "formulas with t" if flow.driven else "a force"
         raise CaseError(
             f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
-            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks, or put "
-            "numbers in place of t."
+            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
+            f"{', or put numbers in place of t' if flow.driven else ''}."
         )
 
 

@@ -191,7 +191,8 @@ class March:
         numbers = diagnostics.compute(
             problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
         )
-        made = {f.name: f.value(problem.flow.at(self.snapshot.t), self.snapshot.rho) for f in problem.fields if f.value is not None}
+        now = problem.flow.at(self.snapshot.t)
+        made = {f.name: f.value(now, self.snapshot.rho) for f in problem.fields if f.value is not None}
         whole = replace(self.snapshot, fields=self.snapshot.fields | made) if made else self.snapshot
         self.writer.append(whole, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t

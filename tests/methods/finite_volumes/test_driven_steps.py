@@ -1,6 +1,7 @@
 """Driven steps: first and second law for every dt, order 2, Jarzynski and Crooks; steps under a force."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -239,7 +240,7 @@ def test_relative_entropy_to_the_steady_state_falls():
         for _ in range(3):
             now = stepper.step(now, now.t + dt)
             values.append(flow.integral(now.rho * np.log(now.rho / steady)))
-        assert all(two <= one + 1e-14 for one, two in zip(values, values[1:], strict=False))
+        assert all(two <= one + 1e-14 for one, two in pairwise(values))
     assert now.rho == pytest.approx(steady, rel=1e-10)
 
 
