@@ -47,7 +47,7 @@ NUMBERS = {
     "keller_segel_2d": -4.94320766,
     "keller_segel_blow_up_2d": 2.35188725,
     "kuramoto_1d": -2.92685050,
-    "ratchet_1d": -0.447687807,
+    "ratchet_1d": -0.447704926,
     "stochastic_resonance_1d": -0.485501606,
 }
 """Energy at the end of the coarse run, where there is no closed form."""

@@ -231,6 +231,20 @@ def test_the_work_is_that_of_the_fluxes_where_lines_are_repaired():
             assert after.report.repaired > 0
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_work_is_the_force_times_the_way(order, dim):
+    """Of a bump far from the seam: f Σ x h Δρ, on cells of any size."""
+    ends = [-2, -1][:dim], [2, 1][:dim]
+    grid = Grid(*ends, [96, 7][:dim], ["periodic", "no-flux"][:dim], mapping=[bend, bend][:dim])
+    flow = Flow(grid, Energy(Internal(kappa=0.3), lambda x, **y: np.cos(np.pi * x), tilt=(3.0, 0.0)[:dim]))
+    rho = grid.sample(lambda x, y=0.0: np.exp(-40 * x**2) * (2 + np.sin(y)))
+    after = march(FiniteVolumes(flow, order, 0.01, threads=1), rho, 0.01)
+    moved = flow.integral(grid.x.centers * (after.rho - rho))
+    assert after.report.repaired == 0
+    assert account_of(after)[0] == pytest.approx(3.0 * moved, rel=1e-9)
+
+
 def test_relative_entropy_to_the_steady_state_falls():
     flow = tilted("ring")
     steady, rho = stationary(flow, 1.0).rho, start(flow.grid)
