@@ -28,6 +28,7 @@ from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
 from .cases.schema import Case
+from .energy.dynamics import Dynamics
 from .energy.energy import Energy, Internal
 from .energy.flow import Flow
 from .energy.openings.sinks import Sink
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "converge", "distance", "exits",
-    "geodesic",
-    "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
+    "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "converge",
+    "distance", "exits", "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary",
+    "w2",
 ]  # fmt: skip
 
 

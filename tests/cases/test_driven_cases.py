@@ -24,7 +24,7 @@ solver = { method = "fv", dt = 0.05 }
 time = { end = 1.0 }
 output = { every = 0.25 }
 """
-RING = [*"grid.boundary=['periodic']|grid.lower=[0]|grid.upper=[1]|energy.potential=cos(2*pi*x)".split("|"),
+RING = [*["grid.boundary=['periodic']", "grid.lower=[0]", "grid.upper=[1]", "energy.potential=cos(2*pi*x)"],
         "energy.tilt=3.0"]  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def test_a_formula_that_does_not_use_t_is_as_before():
     ["solver={method='jko', tau=0.25}"],
     ["solver={method='jko', tau=0.25, algorithm='exact'}", "energy.internal.kappa=1 + t"],
     ["solver.dt='adaptive'", "time.breakpoints=[0.5]"],
+    ["dynamics={diffusion='exp(-t*x**2)', convention='ito'}", "energy.internal.kappa=1 + t"],
     RING,
     [*RING, "energy.tilt=", "energy.force=2 + sin(2*pi*x)*cos(3*t)"],
 ])  # fmt: skip
@@ -122,7 +123,8 @@ def test_functions_of_time_in_python():
                        solver={"dt": 0.05}, breakpoints=[0.5])  # fmt: skip
     run, written = wgf.run(made, progress=False), wgf.run(case("initial.sampling='average'"), progress=False)
     assert run.diagnostics["work"] == pytest.approx(written.diagnostics["work"], rel=1e-12)
-    moved = wgf.problem(Grid([0], [1], [16], "periodic"), Energy(kappa=lambda t: 1 + t, tilt=(2.0,)), np.ones(16), end=0.1)
+    energy = Energy(kappa=lambda t: 1 + t, tilt=(2.0,))
+    moved = wgf.problem(Grid([0], [1], [16], "periodic"), energy, np.ones(16), end=0.1)
     assert moved.energy.internal.kappa.startswith("python: ")
     assert kept(wgf.run(moved, progress=False))["first law"]
 
@@ -178,12 +180,15 @@ def test_a_force_by_a_formula_needs_one_axis():
     lambda c: wgf.spectrum(c, progress=False),
     lambda c: wgf.stationary(c, progress=False),
     lambda c: wgf.stationary(c, "params.k=1:2:3", progress=False),
+    lambda c: wgf.exits(c, to="x > 2", progress=False),
 ])  # fmt: skip
 def test_studies_of_states_at_rest_refuse_time(study):
     with pytest.raises(CaseError, match=r"energy\.potential: .* does not depend on time, found a formula with t"):
         study(case())
     with pytest.raises(CaseError, match=r"energy\.internal\.kappa: .* found a formula with t"):
         study(case("energy.potential=x**2", "energy.internal.kappa=1 + t"))
+    with pytest.raises(CaseError, match=r"dynamics\.diffusion: .* found a formula with t"):
+        study(case("energy.potential=x**2", "dynamics.diffusion=1 + t"))
 
 
 @pytest.mark.parametrize("study", [

@@ -6,7 +6,7 @@ import pytest
 from wgfpde.energy.driving.force import affinity_of
 from wgfpde.energy.driving.in_time import takes_time
 from wgfpde.energy.driving.work import account_of, entered, heat_between, opened, work_between
-from wgfpde.energy.dynamics import dynamics_of
+from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.rates import faces_of, sg_network
@@ -124,11 +124,11 @@ def test_the_account_carries_what_rounding_leaves():
 
 def test_a_diffusion_that_moves():
     grid = GRIDS["1d"]
-    flow = Flow(grid, Energy(), dynamics=dynamics_of(lambda x, t: 1 + t + 0 * x))
+    flow = Flow(grid, Energy(), dynamics=Dynamics(lambda x, t: 1 + t + 0 * x))
     assert flow.driven == {"diffusion"}
     assert np.all(flow.mobility[0] == 1.0)
     assert np.all(flow.at(2.0).mobility[0] == 3.0)
-    ito = Flow(grid, Energy(), dynamics=dynamics_of(lambda x, t: np.exp(t * x), "ito"))
+    ito = Flow(grid, Energy(), dynamics=Dynamics(lambda x, t: np.exp(t * x), convention="ito"))
     assert ito.at(2.0).potential == pytest.approx(2.0 * grid.x.centers)
 
 

@@ -30,7 +30,7 @@ from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
 from .case_densities import build_exact, density_of, function_of, space_of, start_of
-from .energies import check_drive, energy_of, traits_of_flow
+from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from ..diagnostics import Diagnostic
     from ..diagnostics.blowup import Watch
 
+SEEN = 1e-9
+"""Mass that is told of where it lies in sinks at the start."""
 MOST_FIELDS = 2 * 2**30
 """Bytes of stored fields that a run may have unasked."""
 
@@ -111,9 +113,9 @@ class Problem:
     @property
     def loss_note(self) -> str:
         """A sentence on the mass that lies in region sinks at the start; else ""."""
-        if not self.lost:
+        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items() if mass > SEEN)
+        if not parts:
             return ""
-        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items())
         return f"[initial] has mass in sinks, which leaves at the start: {parts}."
 
     @property
@@ -270,7 +272,7 @@ def build_grid(case: Case) -> Grid:
     ends = [_boundary(case, k) for k in range(case.dim)]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, ends, mapping)
+        return Grid(table.lower, table.upper, table.shape, ends, mapping, radial=table.radial)
 
 
 def _boundary(case: Case, axis: int) -> Boundary:
@@ -308,29 +310,31 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid, at the start of the time span."""
     energy, start, sinks = energy_of(case), case.time.start, build_sinks(case)
     if case._code is not None:
-        return Flow(grid, energy, threads, sinks=sinks, t=start)
-    internal = energy.internal
-    with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
-        internal.check_dimension(grid.dim)
+        return Flow(grid, energy, threads, dynamics=case._code.dynamics, sinks=sinks, t=start)
+    with located(case.path, "energy.internal.m" if "m" in energy.internal.parameters else "energy.internal"):
+        energy.internal.check_dimension(grid.space)
     plain = replace(energy, interaction=None, tilt=(), force=None)
+    # without W, D, walls, sinks and a force first: a mistake is of one key
     with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
-        flow = Flow(
-            _closed(grid), plain, threads, t=start
-        )  # without W, walls, sinks, force first: a mistake is of one key
+        flow = Flow(_closed(grid), plain, threads, t=start)
     if energy.tilted:
         plain = replace(energy, interaction=None)
         with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):
             flow = Flow(_closed(grid), plain, threads, t=start)
+    dynamics = build_dynamics(case)
+    if dynamics is not None:
+        with located(case.path, "dynamics"):
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, t=start)
     if sinks:
         with located(case.path, "sinks"):
-            flow = Flow(_closed(grid), plain, threads, sinks=sinks, t=start)
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks, t=start)
     if grid.open_walls:
         with located(case.path, "grid.boundary"):
-            flow = Flow(grid, plain, threads, sinks=sinks, t=start)
+            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks, t=start)
     if energy.interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, energy, threads, sinks=sinks, t=start)
+        return Flow(grid, energy, threads, dynamics=dynamics, sinks=sinks, t=start)
 
 
 def _closed(grid: Grid) -> Grid:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..energy.driving.in_time import takes_time
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.snapshot import Traits
 from ..errors import CaseError
@@ -33,6 +35,17 @@ def energy_of(case: Case) -> Energy:
     internal, kappa = _internal(case)
     texts = table.potential or "", table.interaction or ""
     return Energy(internal, v, w, *texts, sobolev=table.sobolev, kappa=kappa, tilt=_tilt(case), force=f)
+
+
+def build_dynamics(case: Case) -> Dynamics | None:
+    """The dynamics of a case, where it has some."""
+    table = case.dynamics
+    if case._code is not None or table is None:
+        return None if case._code is None else case._code.dynamics
+    texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
+    variables = (*space_of(case), "t")
+    functions = tuple(function_of(case, text, variables, "dynamics.diffusion") for text in texts)
+    return Dynamics(functions, table.convention, table.faces, tuple(texts))
 
 
 def _internal(case: Case) -> tuple[Internal, Expression | None]:
@@ -88,9 +101,11 @@ def check_drive(case: Case, flow: Flow) -> None:
 
 def refuse_driving(case: Case, what: str) -> None:
     """Refuse formulas with t.   what : the question that has no answer then, as "a spectrum".   Raises CaseError."""
-    driven = sorted(energy_of(case).driven)
-    if driven:
-        keys = [f"energy.{'internal.kappa' if name == 'kappa' else name}" for name in driven]
+    dynamics = build_dynamics(case)
+    keys = [f"energy.{'internal.kappa' if name == 'kappa' else name}" for name in sorted(energy_of(case).driven)]
+    if dynamics is not None and any(takes_time(function) for function in dynamics.diffusion):
+        keys.append("dynamics.diffusion")
+    if keys:
         raise CaseError(
             f"{case.path}: {' and '.join(keys)}: {what} is of an energy that does not depend on time, found a formula "
             f"with t; put a number in its place, or run the case: wgfpde run {case.path.stem}"

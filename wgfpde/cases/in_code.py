@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..energy.driving.in_time import takes_time
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
 from ..energy.openings.sinks import Sink
 from ..errors import CaseError
@@ -26,7 +27,8 @@ class Code:
     """What stands for the formulas of a case that is put together in Python.
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.   sinks : exits inside the box.   initial_error : estimate of the error of averages, relative to the mass.
+    exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
+    dynamics : as it is, or None.   sinks : exits inside the box.
     """
 
     grid: Grid
@@ -34,6 +36,7 @@ class Code:
     initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
     initial_error: float = 0.0
+    dynamics: Dynamics | None = None
     sinks: tuple[Sink, ...] = ()
 
 
@@ -49,6 +52,7 @@ def problem(
     solver: Mapping[str, Any] | None = None,
     exact: Callable[..., Array] | None = None,
     mass: float | None = None,
+    dynamics: Dynamics | None = None,
     sinks: Sequence[Sink] = (),
     breakpoints: Sequence[float] = (),
     title: str = "A problem put together in Python",
@@ -77,6 +81,9 @@ def problem(
         Times that steps land on, as where a function of time jumps.
     mass
         Rescale the start to this mass.
+    dynamics
+        The diffusion, a factor of the flux: ``wgf.Dynamics(lambda x: 1 / (1 + x**2))``, or a function per axis in a
+        tuple, with ``convention="ito"`` where the noise is meant so.
     sinks
         Regions that absorb, and places where mass decays: ``wgf.Sink("product", region=lambda x, y: x > 1)`` or
         ``rate=…``.  Walls that mass may pass are the grid's: ``boundary=["no-flux", "absorbing"]``.
@@ -92,9 +99,11 @@ def problem(
     CaseError
         Where the parts do not make a problem.
     """
-    for key in ("potential", "interaction", "force"):
-        function = getattr(energy, key)
-        _check_function(f"energy.{key}", function, grid, **({"t": float(start)} if takes_time(function) else {}))
+    keys = "potential", "interaction", "force"
+    parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
+    parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
+    for name, function in parts:
+        _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
     for sink in sinks:
         _check_function(f"sinks.{sink.name}", sink.region or sink.rate, grid)
     _check_function("exact", exact, grid, t=float(start))
@@ -123,11 +132,17 @@ def problem(
     }
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
+    if dynamics is not None:
+        data["dynamics"] = {
+            "diffusion": [_name(function) for function in dynamics.diffusion],
+            "convention": dynamics.convention,
+            "faces": dynamics.faces,
+        }
     if sinks:
         data["sinks"] = {s.name: {"rate": _name(s.rate)} if s.region is None else _name(s.region) for s in sinks}
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error, tuple(sinks))
+    case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
     return case
 
 
@@ -139,7 +154,8 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
         "upper": [float(axis.upper) for axis in axes],
         "boundary": [axis.boundary.in_case for axis in axes],
     }
-    return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
+    table |= {} if grid.radial == 1 else {"radial": grid.radial}
+    return table if all(axis.uniform for axis in axes) else table | {"mapping": ["python: edges as given"] * grid.dim}
 
 
 def _check_function(name: str, function: object, grid: Grid, **more: float) -> None:

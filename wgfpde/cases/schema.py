@@ -13,7 +13,7 @@ from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
 from ..base.toml import shortened, to_toml, to_value
-from ..energy.equations import name_equation
+from ..energy.equations import PLACED, name_equation
 from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
 from ..errors import CaseError
@@ -21,6 +21,7 @@ from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
 from .tables import (
+    DynamicsTable,
     EnergyTable,
     ExactTable,
     GridTable,
@@ -48,6 +49,7 @@ class Case(Table):
     params: dict[str, float] = Field(default={}, description="named constants for the formulas")
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
+    dynamics: DynamicsTable | None = Field(default=None, description="a table with diffusion")
     initial: InitialTable = Field(description="a table with one of density, file, samples")
     exact: ExactTable | None = Field(default=None, description="a table with density")
     target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
@@ -94,6 +96,21 @@ class Case(Table):
                     f'{name}: only method = {those} has one, found method = "{method}"; remove the table '
                     f"(on the command line: --set {name}=)"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _what_the_method_takes(self) -> Case:
+        given = {"dynamics": self.dynamics is not None, "grid.radial": self.grid.radial is not None}
+        for key, asked in given.items():
+            able = [f'"{m.name}"' for m in METHODS.values() if getattr(m, key.rpartition(".")[2])]
+            if asked and f'"{self.solver.method}"' not in able:
+                raise fail(f'{key}: only method = {" or ".join(able)} takes it, found method = "{self.solver.method}"')
+        entries = [] if self.dynamics is None else self.dynamics.diffusion
+        if isinstance(entries, list) and len(entries) not in (0, 1, self.dim):
+            raise fail(
+                f"dynamics.diffusion: expected one formula for all axes or one per axis of grid.shape, {self.dim}, "
+                f"found {len(entries)}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -159,7 +176,8 @@ class Case(Table):
     @property
     def equation(self) -> str:
         """The usual short name of what is solved."""
-        return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name
+        own = self.method.equation(self.energy, self.solver)
+        return own or (PLACED if self.dynamics is not None else name_equation(self.energy).name)
 
     @property
     def summary(self) -> dict[str, str]:
@@ -168,11 +186,15 @@ class Case(Table):
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
         energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
+        radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
+        dynamics = [] if self.dynamics is None else self.dynamics.model_dump().items()
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
-            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
-            **({"sinks": ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())} if self.sinks else {}),
+            **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics)} if dynamics else {}),
+            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
+            **({"sinks": sinks} if sinks else {}),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
             "time": f"{self.time.start:g} to {self.time.end:g}",
         }
@@ -198,6 +220,7 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         (): Case,
         ("grid",): GridTable,
         ("energy",): EnergyTable,
+        ("dynamics",): DynamicsTable,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
         ("initial",): InitialTable,
         ("target",): TargetTable,

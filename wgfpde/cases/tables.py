@@ -24,7 +24,7 @@ INITIAL_SOURCES = ("density", "file", "samples")
 
 
 def _ends(value: object) -> object:
-    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all (a union gives three)."""
+    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all, not one for each."""
     try:
         return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:
@@ -66,9 +66,7 @@ def _shown(value: object) -> str:
 
 _RATE = {"type": "object", "properties": {"rate": {"type": ["number", "string"]}}, "additionalProperties": False}
 _REGION = {"type": "object", "properties": {"region": {"type": "string"}}, "additionalProperties": False}
-SinkEntry = Annotated[
-    Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})
-]
+SinkEntry = Annotated[Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})]
 
 
 class GridTable(Table):
@@ -85,6 +83,9 @@ class GridTable(Table):
     )
     mapping: list[str] | None = Field(
         default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"
+    )
+    radial: Literal[2, 3] | None = Field(
+        default=None, description="2 or 3: the one axis, x or r in formulas, is the radius in so many dimensions"
     )
 
     @field_validator("shape")
@@ -181,6 +182,38 @@ class EnergyTable(Table):
             if value is not None and self.sobolev is not None:
                 raise fail(f"lambda: of use only without {key}, under which no state is a Gibbs state; remove one")
         return self
+
+
+def _formulas(value: object) -> object:
+    """One formula, or a list of them, with one message for both (a union would give two)."""
+    texts = value if isinstance(value, list) else [value]
+    if texts and len(texts) <= 2 and all(isinstance(text, str) for text in texts):
+        return value
+    raise fail(f'expected a formula such as "1/(1 + x**2)", or one per axis as a list, found {show(value)}')
+
+
+_FORMULA = {"type": "string"}
+Formulas = Annotated[
+    str | list[str],
+    BeforeValidator(_formulas),
+    WithJsonSchema({"anyOf": [_FORMULA, {"type": "array", "items": _FORMULA, "minItems": 1, "maxItems": 2}]}),
+]
+
+
+class DynamicsTable(Table):
+    """How fast the flow goes: ∂tρ = ∇·(D ρ ∇ξ)."""
+
+    diffusion: Formulas = Field(
+        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, or one per axis as a list"
+    )
+    convention: Literal["kinetic", "stratonovich", "ito"] = Field(
+        default="kinetic",
+        description='what the noise √(2κD) means: "kinetic" (default; the gradient flow), "stratonovich" or "ito", '
+        "which add ½κ ln D or κ ln D to V (entropy only)",
+    )
+    faces: Literal["value", "harmonic"] = Field(
+        default="value", description='D on faces: its "value" there (default), or "harmonic" means of cells, for jumps'
+    )
 
 
 class DensityTable(Table):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..linear.lines import lines_of
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
@@ -35,10 +36,11 @@ REMEMBERED = 5
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
+    energy : with what the convention of the dynamics adds to V.
+    potential : V at cell centres, array of the grid's shape, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
-    It is 0 on the faces of region sinks.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
+    the faces of region sinks.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
@@ -61,12 +63,14 @@ class Flow:
         t: float = 0.0,
     ) -> None:
         now = energy.at(t)
-        now.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
+        now.internal.check_dimension(grid.space)
+        self.dynamics, self.mobility = _moved(dynamics, grid, t)
+        self._given = energy
+        now = now if self.dynamics is None else self.dynamics.effective(grid, now)
         self.grid = grid
         self.energy = now
         self.internal = now.internal
-        self.dynamics, self.mobility = _moved(dynamics, grid, t)
-        self._settle()
+        self.potential = _sample_potential(grid, now)
         self.push = push_of(grid, now)
         if grid.radial > 1 and energy.interaction is not None:
             raise CaseError(
@@ -83,11 +87,9 @@ class Flow:
         self.decay = rates_of(self.sinks, grid, self.inside)
         moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
         self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
-        self._all_times, self._moving, self._threads = energy, dynamics, threads
+        self._moving, self._threads = dynamics, threads
         self._known: list[Flow] = []
-        self.openings: list[Opening] = openings_of(
-            grid, self.sinks, owner, now.potential, self.mobility, *self._lifts()
-        )
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential, self.mobility)
         self._check_walls()
         if self.inside is not None:
             self.mobility = without_regions(grid, self.inside, self.mobility)
@@ -111,33 +113,26 @@ class Flow:
 
     def energy_at(self, t: float) -> Energy:
         """The energy at another time, without a grid."""
-        return self._all_times.at(t)
+        return self._given.at(t)
 
     def _frozen(self, t: float) -> Flow:
-        energy, found = self._all_times.at(t), copy(self)
+        energy, found = self._given.at(t), copy(self)
         for name in ("has_gibbs", "unit_gibbs"):
             found.__dict__.pop(name, None)
-        found.time, found.energy, found.internal = t, energy, energy.internal
         if "diffusion" in self.driven:
             found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
-        bent = self.dynamics is not None and self.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
+        bent = found.dynamics is not None and found.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
+        if found.dynamics is not None:
+            energy = found.dynamics.effective(self.grid, energy)
+        found.time, found.energy, found.internal = t, energy, energy.internal
         if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
-            found._settle()
+            found.potential = _sample_potential(self.grid, energy)
         if "force" in self.driven:
             found.push = push_of(self.grid, energy)
         if "interaction" in self.driven:
             assert energy.interaction is not None
             found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
         return found
-
-    def _settle(self) -> None:
-        """Sample V, with what the convention of the dynamics adds."""
-        self.potential = _sample_potential(self.grid, self.energy)
-        if self.dynamics is None:
-            return
-        added = self.dynamics.added_potential(self.grid, self.internal)
-        if added is not None:
-            self.potential = added if self.potential is None else self.potential + added
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -176,17 +171,14 @@ class Flow:
         for opening in self.openings if self.nonlinear else ():
             if opening.wall.name != "absorbing":
                 raise CaseError(
-                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where the '
-                    f'flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and sinks.'
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
+                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and '
+                    "sinks."
                 )
 
-    def _lifts(self) -> tuple[float, list[Array]]:
-        """(1 − α)κ, and per axis what the convention adds to V at the centres less (1 − α)κ ln D of that axis."""
-        added = None if self.dynamics is None else self.dynamics.added_potential(self.grid, self.internal)
-        if self.dynamics is None or added is None:
-            return 0.0, []
-        weight = (1.0 - self.dynamics.alpha) * self.internal.kappa
-        return weight, [added - weight * np.log(d) for d in self.dynamics.at_centers(self.grid)]
+    def with_sinks(self, more: Sequence[Sink]) -> Flow:
+        """The same flow with more sinks."""
+        return Flow(self.grid, self._given, dynamics=self.dynamics, sinks=(*self.sinks, *more))
 
     # ---- exits -----------------------------------------------------------------------------------------------
 
@@ -235,7 +227,7 @@ class Flow:
     def lets_in(self) -> bool:
         """Whether mass may come in: by walls of given density or inflow."""
         walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
-        return any(wall.name in ("density", "inflow") for wall in walls)
+        return any(wall.lets_in for wall in walls)
 
     @property
     def nonlinear(self) -> bool:
@@ -290,6 +282,22 @@ def _check_closed(flow: Flow) -> None:
             "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
             f"{', or put numbers in place of t' if flow.driven else ''}."
         )
+
+
+def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
+    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
+    grid, dynamics = flow.grid, None
+    if flow.mobility is not None:
+        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
+        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
+    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
+    energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
+
+
+def _rough(x: Array, y: Array) -> Array:
+    """A diffusion that differs from line to line, and is periodic."""
+    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
 
 
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:

@@ -30,6 +30,8 @@ from .inequalities import balance, inequalities_of, sentences
 from .stored_method import exits_of_run, record_of_method, solver_of, traits_of
 
 LEAST = "min density"
+NAMES = 12
+"""Width of the column of names."""
 ROUNDING = 1e-12
 """What rounding may leave of a number that never rises."""
 MASS_BOUND = 1e-12
@@ -143,7 +145,8 @@ def verdicts(record: dict[str, Any]) -> list[str]:
     for promise in record["promises"]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
-        lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
+        gap = " " if len(promise["name"]) >= NAMES else ""
+        lines.append(f"{promise['name']:<{NAMES}}{gap}{promise['measured']:.3g}  ({verdict}: {bound})")
     if (record.get("averaging_error") or 0.0) > TOLD:
         lines.append(f"averages    of the formulas known to {record['averaging_error']:.1g} of their mass")
     lines += sentences(record["certificates"])

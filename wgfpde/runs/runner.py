@@ -24,6 +24,7 @@ from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..diagnostics.certificates import convexity
+from ..energy.driving.in_time import frozen
 from ..energy.snapshot import Snapshot
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
@@ -291,11 +292,13 @@ def _seed(case: Case) -> str:
 
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
-    if not problem.flow.has_gibbs or (not problem.traits.wasserstein and problem.flow.driven):
+    flow = problem.flow
+    if not flow.has_gibbs or flow.grid.radial > 1 or flow.driven:
         return {}
-    found = convexity(problem.flow)
-    return {
-        "kappa": problem.flow.internal.kappa,
+    found = convexity(flow)
+    least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}
+    return least | {
+        "kappa": flow.internal.kappa,
         "convexity": found.bound, "convexity_source": found.bound_source,
         "sobolev": found.sobolev, "sobolev_source": found.sobolev_source,
     }  # fmt: skip
@@ -321,12 +324,13 @@ def _digest(case: Case, problem: Problem) -> str:
     known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     if problem.record.in_code:
-        energy, grid = case._code.energy, problem.flow.grid
+        energy, grid, dynamics = case._code.energy, problem.flow.grid, case._code.dynamics
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
-            for t in {float(problem.times[0]), 0.5} if energy.driven else {0.0}:
+            moving = () if dynamics is None else dynamics.diffusion
+            for t in (float(problem.times[0]), 0.5) if problem.flow.driven else (0.0,):
                 now = energy.at(t)
-                for function in (now.potential, now.interaction, now.force):
+                for function in (now.potential, now.interaction, now.force, *(frozen(f, t) for f in moving)):
                     digest.update(b"" if function is None else grid.sample(function).tobytes())
             if energy.driven or energy.tilted:
                 digest.update(repr((energy.at(float(problem.times[0])).internal, energy.tilt)).encode())

@@ -8,7 +8,7 @@ import pytest
 
 from wgfpde.energy import fluxes
 from wgfpde.energy.driving.work import account_of
-from wgfpde.energy.dynamics import dynamics_of
+from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
@@ -167,7 +167,7 @@ def test_an_energy_that_fails_on_the_way():
 def test_a_diffusion_that_moves_makes_its_own_clock():
     """D(t) alone is another clock, t ↦ ∫D: a mode of the circle decays by e^{−λ∫D}."""
     grid = Grid([0], [1], [32], "periodic")
-    flow = Flow(grid, Energy(), dynamics=dynamics_of(lambda x, t: 1 + 4 * t + 0 * x))
+    flow = Flow(grid, Energy(), dynamics=Dynamics(lambda x, t: 1 + 4 * t + 0 * x))
     mode = np.cos(2 * np.pi * grid.x.centers)
     after = march(FiniteVolumes(flow, 2, 1e-3, threads=1), 1 + 0.5 * mode, 0.05)
     rate = (2 * 32 * np.sin(np.pi / 32)) ** 2
@@ -301,7 +301,7 @@ def test_other_algorithms_take_it_too(algorithm):
 @pytest.mark.parametrize(("flow", "scheme", "words"), [
     (Flow(RING, Energy(tilt=(1.0,))), "jko", "a force has no energy to be minimised"),
     (Flow(LINE, ENERGIES["V"]), "extrapolated", "takes an energy that does not depend on t"),
-    (Flow(LINE, Energy(), dynamics=dynamics_of(lambda x, t: 1 + t + 0 * x)), "jko", "no diffusion that depends on t"),
+    (Flow(LINE, Energy(), dynamics=Dynamics(lambda x, t: 1 + t + 0 * x)), "jko", "no diffusion that depends on t"),
 ])  # fmt: skip
 def test_what_jko_refuses(flow, scheme, words):
     with pytest.raises(CaseError, match=words):

@@ -58,7 +58,7 @@ def check_start(flow: Flow, fields: Mapping[str, Array]) -> dict[str, float]:
 def columns_of(flow: Flow) -> tuple[Column, ...]:
     """Columns of the table of steps: what each step let go by every exit."""
     return tuple(
-        Column(f"exit_{name}", "1", f"mass gone by {name}", f"Mass that left by {name} in the step, net of what came in.")
+        Column(f"exit_{name}", "1", f"mass gone by {name}", f"Mass that left by {name} in the step, net.")
         for name in flow.exits
     )
 

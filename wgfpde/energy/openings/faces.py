@@ -65,13 +65,11 @@ def openings_of(
     owner: Array | None,
     potential: Potential,
     mobility: Sequence[Array] | None = None,
-    weight: float = 0.0,
-    lifts: Sequence[Array] = (),
 ) -> list[Opening]:
     """All of a grid: walls in axis order, then the faces of region sinks by name.
 
     owner : which sink a cell belongs to, as `regions_of` says.   potential : V, a function of the coordinates.
-    mobility : D on the faces across each axis.   weight, lifts : V has weight·ln D + lift beside it, per axis.
+    mobility : D on the faces across each axis.
     Raises CaseError where V is not finite at an open wall, or the value of a wall makes none.
     """
     inside = np.zeros(grid.size, bool) if owner is None else owner.ravel() != NO_SINK
@@ -80,14 +78,12 @@ def openings_of(
         for side in (0, 1):
             wall = getattr(axis.boundary, SIDES[side])
             if wall.open:
-                found.append(_wall(grid, k, side, wall, inside, potential, mobility, weight, lifts))
+                found.append(_wall(grid, k, side, wall, inside, potential, mobility))
     if owner is not None:
         for number, sink in enumerate(sinks):
             for k in range(grid.dim) if sink.region is not None else ():
                 own, free = owner == number, owner == NO_SINK
-                found += [
-                    _edge(grid, k, side, sink, own, free, potential, mobility, weight, lifts) for side in (0, 1)
-                ]
+                found += [_edge(grid, k, side, sink, own, free, potential, mobility) for side in (0, 1)]
     return [opening for opening in found if len(opening.cells) or opening.outside is None]
 
 
@@ -106,7 +102,7 @@ def without_regions(grid: Grid, inside: Array, mobility: Sequence[Array] | None)
 
 def _wall(
     grid: Grid, k: int, side: int, wall: Wall, inside: Array, potential: Potential,
-    mobility: Sequence[Array] | None, weight: float, lifts: Sequence[Array],
+    mobility: Sequence[Array] | None,
 ) -> Opening:  # fmt: skip
     """The faces of one open wall; those of cells in a region are left out."""
     axis, along = grid.axes[k], grid.dim - 1 - k
@@ -120,16 +116,12 @@ def _wall(
         with np.errstate(all="ignore"):
             v = np.array(np.broadcast_to(np.asarray(potential(**{axis.name: place}, **across), dtype=float), v.shape))
     d = np.ones(cells.shape) if mobility is None else np.take(mobility[k], -1 if side else 0, along).ravel()
-    if lifts:
-        with np.errstate(divide="ignore"):
-            v = v + weight * np.log(d) + lifts[k].ravel()[cells]
-    if potential is not None or lifts:
-        if not np.all(np.isfinite(v)):
-            at = "".join(f", {n} = {c[np.argmax(~np.isfinite(v))]:.6g}" for n, c in across.items())
-            raise CaseError(
-                f"the potential is not finite at the wall {name}, which is open: at {axis.name} = {place:g}{at}. "
-                "Move the wall, or close it."
-            )
+    if potential is not None and not np.all(np.isfinite(v)):
+        at = "".join(f", {n} = {c[np.argmax(~np.isfinite(v))]:.6g}" for n, c in across.items())
+        raise CaseError(
+            f"the potential is not finite at the wall {name}, which is open: at {axis.name} = {place:g}{at}. "
+            "Move the wall, or close it."
+        )
     kept, width, next_width = ~inside[cells], *(axis.widths[[-1, -2] if side else [0, 1]])
     ones = np.ones(int(kept.sum()))
     area = _area(grid, k).ravel()[kept] * axis.areas[-1 if side else 0]
@@ -141,7 +133,7 @@ def _wall(
 
 def _edge(
     grid: Grid, k: int, side: int, sink: Sink, own: Array, free: Array, potential: Potential,
-    mobility: Sequence[Array] | None, weight: float, lifts: Sequence[Array],
+    mobility: Sequence[Array] | None,
 ) -> Opening:  # fmt: skip
     """The faces between free cells and those of one region, its own, which lies on one side of them."""
     axis, along = grid.axes[k], grid.dim - 1 - k
@@ -169,8 +161,6 @@ def _edge(
     share = _entrance(sink, at, len(cells))
     v = _potential_at(at(share), potential, sink.name)
     d = np.ones(len(cells)) if mobility is None else np.take(mobility[k], np.arange(axis.size) + side, along)[touching]
-    if lifts:
-        v = v + weight * np.log(d) + (1 - share) * lifts[k].ravel()[cells] + share * lifts[k].ravel()[outside]
     return Opening(
         sink.name, k, side, cells, share * gaps, area * axis.areas[faces], d, outside, outside, -share, v, ABSORBING,
         np.zeros(len(cells)),
@@ -200,7 +190,8 @@ def _potential_at(place: dict[str, Array], potential: Potential, name: str) -> A
         bad = int(np.argmax(~np.isfinite(v)))
         spot = ", ".join(f"{name} = {np.broadcast_to(at, shape)[bad]:.6g}" for name, at in place.items())
         raise CaseError(
-            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the formula."
+            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the "
+            "formula."
         )
     return v
 

@@ -8,7 +8,6 @@ dt Σ k_exit ρ̄, with the mean density ρ̄ that the sweep took over dt: the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +23,8 @@ from .losses import through
 class Part:
     """What one opening, or one sink with a rate, has to do with the lines of an axis.
 
-    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line of each cell.
+    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line
+    of each cell.
     loss, gain : (k,) per area across, as last filled.   rise : (k,) ΔΦ, of laws that need it.
     """
 

@@ -26,9 +26,9 @@ from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
 from .array_sweeps import array_sweep
+from .forced_sweep import tilted_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
-from .tilted_sweep import tilted_sweep
 
 
 @dataclass
@@ -213,7 +213,8 @@ class ArrayScheme:
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         exits = cast(VacuumExits, self._exits[lines.direction])
-        cost.add(array_sweep(self._internal, rho, self._phi, lines, exits, dt, order, guard))
+        taken = exits if exits.opened else None
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard, taken))
         cost.let_go(exits, dt)
 
 

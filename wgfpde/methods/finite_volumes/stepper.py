@@ -15,13 +15,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
 from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid import Array, Grid
+from ...grid import Array
 from ...linear.threads import default_threads
 from .driven_step import DrivenStep, keeps_account
 from .limiter import EPS
@@ -83,11 +82,7 @@ class FiniteVolumes:
         A kernel is compiled for the types of its arguments, and these are the same as in a march: the law is this
         flow's own, and V and W reach the kernels as arrays that are always there.
         """
-        grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-        tilt = () if self.flow.push is None else tuple(float(axis.ring) for axis in grid.axes)
-        walls = [axis.boundary.closed for axis in grid.axes]
-        small = Flow(Grid(*cube, walls), Energy(self.flow.internal, tilt=tilt))
+        small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)

@@ -105,27 +105,41 @@ class JkoTable(Table):
 STEP_COLUMNS = (
     Column("linear", "1", "linear iterations", "Conjugate-gradient iterations, summed over the step.", integer=True),
     Column(
-        "continuity", "1", "continuity residual", "Residual of rho - rho0 + div m = 0, relative to the mass.",
+        "continuity",
+        "1",
+        "continuity residual",
+        "Residual of rho - rho0 + div m = 0, relative to the mass.",
         residual=True,
     ),
     Column(
-        "hamilton_jacobi", "1", "Hamilton-Jacobi residual", "Residual of tau E'(rho) + phi - k(phi) - s = 0.",
+        "hamilton_jacobi",
+        "1",
+        "Hamilton-Jacobi residual",
+        "Residual of tau E'(rho) + phi - k(phi) - s = 0.",
         residual=True,
     ),
     Column(
-        "complementarity", "1", "complementarity", "Residual of rho s = 0, with the slack s of rho >= 0.",
+        "complementarity",
+        "1",
+        "complementarity",
+        "Residual of rho s = 0, with the slack s of rho >= 0.",
         residual=True,
     ),
     Column("primal", "1", "primal value", "1/2 W2^2 + tau E at the density accepted; V + W*rho frozen as converged."),
     Column("dual", "1", "dual value", "A lower bound of the primal value, from the potential phi."),
     Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),
     Column(
-        "backward_error", "1", "backward error",
+        "backward_error",
+        "1",
+        "backward error",
         "By how much of the mass the density that an exact step starts from differs from the one given (exact only).",
         residual=True,
     ),
     Column(
-        "drive_residual", "1", "interaction residual", "Residual of the outer iteration on V + W*rho.",
+        "drive_residual",
+        "1",
+        "interaction residual",
+        "Residual of the outer iteration on V + W*rho.",
         residual=True,
     ),
 )
@@ -149,7 +163,7 @@ def _build(table: JkoTable, asked: Asked) -> Built:
     if table.algorithm == "exact":
         from .exact.exact_solver import refusal
 
-        if reason := refusal(asked.flow.grid, asked.flow.internal):
+        if reason := refusal(asked.flow):
             raise CaseError(f"{asked.path}: solver.algorithm: {reason}")
     span = asked.end - asked.start
     tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
@@ -260,6 +274,7 @@ METHODS = (
         table=JkoTable,
         build=_build,
         traits=_traits,
+        dynamics=True,
         complete=_complete,
         promises=_promises,
         arrays=_arrays,

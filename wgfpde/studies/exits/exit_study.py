@@ -116,7 +116,7 @@ def find_exits(
     found = passage(chain, factors)
     mass = float(np.sum(weight))
     exits = {name: float(np.sum(weight * p)) / mass for name, p in found.exits.items()}
-    for name in asked.targets:
+    for name in asked.targets if target is not None else ():
         check_target(chain, weight, name, exits[name])
     occupation = factors.solve_forward(np.where(chain.kept, weight, 0.0) / mass)
     limit = quasi_stationary(chain, factors, occupation, tell)

@@ -80,7 +80,7 @@ def free_name(word: str, names: Sequence[str]) -> str:
 
 def with_sinks(flow: Flow, more: Sequence[Sink]) -> Flow:
     """The same flow with more sinks."""
-    return Flow(flow.grid, flow.energy, dynamics=flow.dynamics, sinks=(*flow.sinks, *more)) if more else flow
+    return flow.with_sinks(more) if more else flow
 
 
 def part_text(grid: Grid, cells: Array) -> str:

@@ -15,8 +15,8 @@ A stationary state here is one of the scheme: fluxes vanish to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
-from .driven_state import Transport, driven_state
+from .forced.driven_state import Transport, driven_state
 from .growth_rates import Stability, components, stability
 from .shifts import free_axes
 
@@ -50,7 +50,7 @@ class Steady:
     rho : array of the grid's shape, mass/volume.   energy : E(ρ).   constant : C, energy/mass; of disconnected supports
     all have the same.   residual : ‖ρ − T(ρ)‖₁/M.   iterations : damped and Newton iterations.   parts : connected
     parts of the support.   stability : growth rates of small perturbations, or None where it was not asked for.
-    notes : sentences about what is special.
+    notes : sentences about what is special.   flux : mass per time that leaves by each exit, net, where there are any.
     transport : current, velocity, diffusivity and entropy production under a force, else None.  Then `residual` is that
     of the flux, C is not known, and the state is the only one.
     """
@@ -63,6 +63,7 @@ class Steady:
     parts: int = 1
     stability: Stability | None = None
     notes: tuple[str, ...] = ()
+    flux: Mapping[str, float] = field(default_factory=dict)
     transport: Transport | None = None
 
     @property

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...energy.driving.force import affinity_of
-from ...energy.flow import Flow
-from ...energy.rates import sg_network
-from ...errors import CaseError, SolverError
-from ...grid import Array
-from ...linear.tridiagonal import factor
+from ....energy.driving.force import affinity_of
+from ....energy.flow import Flow
+from ....energy.rates import sg_network
+from ....errors import CaseError, SolverError
+from ....grid import Array
+from ....linear.tridiagonal import factor
 
 TOP = 1e200
 """Above this the densities found so far are scaled down: only ratios are known before all are."""
