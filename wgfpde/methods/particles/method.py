@@ -14,8 +14,7 @@ from ...base.case_table import Positive, Table, fail
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
-from ...grid import Array, Grid
-from ...grid.boundary import NO_FLUX, PERIODIC
+from ...grid import Array
 from ..bounds_on_runs import bounded, energy_rise
 from ..method import Asked, Built, Method
 
@@ -102,19 +101,7 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
             "solver.adjust: Metropolis' rule needs the density e^(−V/κ): expected an entropy and no interaction; "
             "remove adjust"
         )
-    check_walls(asked.flow.grid)
     return _build_law(table, asked) if table.particles is None else _build_particles(table, asked)
-
-
-def check_walls(grid: Grid) -> None:
-    """Refuse ends at which it is not known what particles do.  Raises CaseError."""
-    for axis in grid.axes:
-        for wall in (axis.boundary.lower, axis.boundary.upper):
-            if wall not in (NO_FLUX, PERIODIC):
-                raise CaseError(
-                    f'grid.boundary: particles reflect at "{NO_FLUX.name}" and wrap on "{PERIODIC.name}" ends; found '
-                    f'"{wall.name}" on axis {axis.name}'
-                )
 
 
 def _build_particles(table: LangevinTable, asked: Asked) -> Built:
