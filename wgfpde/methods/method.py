@@ -35,6 +35,7 @@ class Asked:
 
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
     target : the density of [target], or None.   start, end : times.   threads : how many it may use.
+    wanted : the diagnostics and fields that [output] names.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Asked:
     start: float
     end: float
     threads: int
+    wanted: frozenset[str] = frozenset()
 
     def check_uniform(self, key: str, remedy: str) -> None:
         """Refuse stretched cells.   key : of the case, to name in the message.   Raises CaseError."""
@@ -91,6 +93,7 @@ class Method:
     arrays : (table, dim) → arrays of the grid's size that a run holds at once.
     coarse : (table, span, steps) → overrides for a small run of few steps, solved closely: for references.
     amplification : (solver table, z) → |ρ_k(t + dt)/ρ_k(t)| of a mode with rate λ in steps z = λ dt; None if unknown.
+    driven, pushed : whether it takes an energy that depends on time, and one with a force.
     columns, fields : all that `Built` may hold of them, for the reference of the output file.
     """
 
@@ -110,6 +113,8 @@ class Method:
     arrays: Callable[[Any, int], int] = lambda table, dim: 20
     coarse: Callable[[Any, float, int], list[str]] = lambda table, span, steps: []
     amplification: Callable[[Mapping[str, Any], Array], Array] | None = None
+    driven: bool = False
+    pushed: bool = False
     columns: tuple[Column, ...] = ()
     fields: tuple[Field, ...] = ()
 

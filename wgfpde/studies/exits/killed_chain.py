@@ -16,6 +16,7 @@ import numpy as np
 
 from ...base.amounts import memory_lacking, size_text
 from ...base.toml import shortened
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
@@ -131,9 +132,9 @@ class KilledChain:
 
 def check_linear(flow: Flow) -> None:
     """Raise CaseError where the flow is no Fokker–Planck equation."""
-    if flow.is_linear:
+    if flow.is_linear and flow.push is None:
         return
-    found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
+    found = "a force" if flow.push is not None else "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
     raise CaseError(_refusal(found))
 
 
@@ -175,6 +176,8 @@ def check_exits_case(case: Case) -> None:
         found = f"a {case.solver.method}"
     if found:
         raise CaseError(f"{case.path}: {_refusal(found)}")
+    refuse_driving(case, "a study of exits")
+    refuse_force(case, "a study of exits")
     if lacking := memory_lacking(memory_needed(case.cells, case.dim)):
         raise CaseError(
             f"{case.path}: the elimination of {case.cells} cells needs {lacking}; use fewer cells (--set grid.shape=…)"

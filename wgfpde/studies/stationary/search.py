@@ -24,7 +24,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
 from ...runs.progress import ProgressText
 from .guesses import between, missing
-from .mean_field import MeanField, Steady, corrected, stationary
+from .mean_field import MeanField, Steady, corrected, stationary, under_force
 from .open_state import open_state
 from .shifts import free_axes
 
@@ -64,6 +64,9 @@ def branches(
     With exits there is one, that of module `open_state`, whatever the mass is.
     Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
+    if flow.push is not None:
+        check_limit(limit)
+        return [under_force(flow, mass)]
     if flow.exits:
         return [open_state(flow)]
     found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, progress=progress)
