@@ -119,6 +119,20 @@ def line(cells, ends="no-flux", potential=None, sinks=(), kappa=1.0):
 MIDDLE = Sink("middle", region=lambda x: np.abs(x) < 0.1)
 
 
+def in_time(x, t=0.0):
+    return (1 + t) * np.cos(np.pi * x)
+
+
+@pytest.mark.parametrize(
+    ("energy", "message"),
+    [(Energy(Internal(), tilt=(2.0,)), "a force beside"), (Energy(Internal(), in_time), "formulas with t")],
+)
+def test_what_is_driven(energy, message):
+    flow = Flow(Grid([-1.0], [1.0], [12], periodic=True), energy)
+    with pytest.raises(wgf.CaseError, match=message):
+        find_exits(flow, np.ones(12), target=lambda x: x > 0.5)
+
+
 def test_a_target_beyond_a_sink():
     """From the left of a sink to a wall on the right: never; the part is named."""
     flow = line(40, ["no-flux", "absorbing"], sinks=[MIDDLE])
