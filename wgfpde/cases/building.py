@@ -102,6 +102,8 @@ class Problem:
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
+        if not len(self.breakpoints):
+            return float(t_out)
         ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
         return float(ahead[0]) if len(ahead) else float(t_out)
 
