@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
 
@@ -24,19 +25,29 @@ Result = TypeVar("Result")
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None.
+    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
 
-    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
-    the dimension.
+    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, or m
+    does not suit the dimension; and for an interaction on a radial grid.
     """
 
-    def __init__(self, grid: Grid, energy: Energy, threads: int = 1) -> None:
-        energy.internal.check_dimension(grid.dim)
+    def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, dynamics: Dynamics | None = None) -> None:
+        energy.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
+        self.dynamics = dynamics
+        self.mobility = None if dynamics is None else dynamics.on_faces(grid)
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
         self.potential = _sample_potential(grid, energy)
+        if dynamics is not None and (added := dynamics.added_potential(grid, energy.internal)) is not None:
+            self.potential = added if self.potential is None else self.potential + added
+        if grid.radial > 1 and energy.interaction is not None:
+            raise CaseError(
+                "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
+                "radius does not give. Remove energy.interaction or grid.radial."
+            )
         self.interaction: Interaction | None = (
             make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
         )

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..base.kernel_cache import njit
 from ..grid import Array
-from ..linear.lines import Lines, gather, lines_of
+from ..linear.lines import Lines, at, gather, lines_of, of_block
 from ..linear.threads import default_threads, share
 from .energy import Internal
 from .flow import Flow, once_per_flow
@@ -53,12 +53,12 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
         work, peak = np.empty(lines.count), np.empty(lines.count)
         shared = lines.blocks, grid.size, threads, state, phi
-        line = lines.direction, lines.n, lines.lanes, lines.distances, lines.ring
+        line = lines.direction, lines.n, lines.lanes, lines.resistances, lines.areas, lines.ring
         if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
                 share(_entropy_totals, *shared, *line, np.log(state), internal.kappa, work, peak)
         elif internal.law.vanishes:
-            share(_drift_totals, *shared, *line, lines.widths, work, peak)
+            share(_drift_totals, *shared, *line, lines.widths, lines.distances, work, peak)
         elif internal.code is None:
             work, peak = _array_totals(internal, state, phi, lines)
         else:
@@ -68,7 +68,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
     return total, largest
 
 
-_axes = once_per_flow(lambda flow: lines_of(flow.grid))
+_axes = once_per_flow(lambda flow: lines_of(flow.grid, flow.mobility))
 """Of a flow, as the steps between two snapshots ask for its dissipation again and again."""
 
 
@@ -84,23 +84,23 @@ def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> t
         (np.moveaxis(f, along, 0)[:count], np.roll(np.moveaxis(f, along, 0), -1, axis=0)[:count]) for f in (rho, phi)
     )
     face = two_point(cast(ArrayLaw, internal.law), internal, a, b, high - low)
-    d = lines.distances[:count, None]
-    return np.sum(face.work / d, axis=0), np.max(np.abs(face.flux) / d, axis=0, initial=0.0)
+    r, area = lines.rows(lines.resistances)[:count], lines.areas[:count, None]
+    return np.sum(face.work / r, axis=0), np.max(np.abs(face.flux) / r / area, axis=0, initial=0.0)
 
 
 # A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, ring, log, kappa, work, peak):
+def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, log, kappa, work, peak):
     """Of the lines of blocks first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|, (lines,).
 
-    rho, phi, log = ln ρ : (ny, nx).   n, lanes : shape of a block.
+    rho, phi, log = ln ρ : (ny, nx).   n, lanes : shape of a block.   r, area : of the faces (module `lines`).
     """
     room = np.zeros((5, n, lanes))
     a, b, state, potential, logs = room[0], room[1], room[2], room[3], room[4]
     for q in range(first, last):
-        count = block_rates(q, phi, direction, d, kappa, ring, potential, a, b)
+        count = block_rates(q, phi, direction, r, kappa, ring, potential, a, b)
         gather(rho, direction, q * lanes, count, state)
         gather(log, direction, q * lanes, count, logs)
         for k in range(count):
@@ -113,32 +113,33 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, d, ring, log, ka
                     lost -= kappa * (back if z > 0.0 else forth) * abs(z) * math.expm1(-abs(z))
                 elif state[i, k] > 0.0 or state[j, k] > 0.0:
                     lost = math.inf
-                largest = max(largest, abs(forth - back))
+                largest = max(largest, abs(forth - back) / area[i])
             work[q * lanes + k], peak[q * lanes + k] = lost, largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drift_totals(first, last, rho, phi, direction, n, lanes, d, ring, h, work, peak):
-    """As `_entropy_totals`, without internal energy.   h : (n,) widths."""
+def _drift_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, h, d, work, peak):
+    """As `_entropy_totals`, without internal energy.   h, d : (n,) widths and distances."""
     a, b, state, potential = np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes)), np.zeros((n, lanes))
     for q in range(first, last):
-        count = block_donors(q, phi, rho, direction, h, d, ring, potential, state, a, b)
+        count = block_donors(q, phi, rho, direction, h, d, r, ring, potential, state, a, b)
         for k in range(count):
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
                 flux = a[i, k] * state[i, k] - b[i, k] * state[j, k]
                 lost -= flux * (potential[j, k] - potential[i, k])
-                largest = max(largest, abs(flux))
+                largest = max(largest, abs(flux) / area[i])
             work[q * lanes + k], peak[q * lanes + k] = lost, largest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_totals(first, last, rho, phi, direction, n, lanes, d, ring, kappa, m, work, peak):
+def _power_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, kappa, m, work, peak):
     """As `_entropy_totals`, for power laws."""
     state, potential = np.zeros((n, lanes)), np.zeros((n, lanes))
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
     for q in range(first, last):
+        faces = of_block(r, q)
         count = min(lanes, lines - q * lanes)
         gather(phi, direction, q * lanes, count, potential)
         gather(rho, direction, q * lanes, count, state)
@@ -147,6 +148,6 @@ def _power_totals(first, last, rho, phi, direction, n, lanes, d, ring, kappa, m,
             for i in range(n if ring else n - 1):
                 j = i + 1 if i < n - 1 else 0
                 flux, paid = face_work(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
-                lost += paid / d[i]
-                largest = max(largest, abs(flux) / d[i])
+                lost += paid / at(faces, i, k)
+                largest = max(largest, abs(flux) / at(faces, i, k) / area[i])
             work[q * lanes + k], peak[q * lanes + k] = lost, largest

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 from ..base.kernel_cache import njit
+from ..linear.lines import at, differ
 
 SMALL = 0.5
 """Up to here B is summed as a series."""
@@ -41,13 +42,18 @@ def _series(s):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def line_rates(phi, d, kappa, faces, count, a, b):
-    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s."""
+def line_rates(phi, r, kappa, faces, count, a, b):
+    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s.
+
+    r : resistances of its faces (module `lines`), which stand for d.
+    """
     n = phi.shape[0]
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
+        scale = kappa / at(r, i, 0)
         for k in range(count):
+            if differ(r):
+                scale = kappa / at(r, i, k)
             s = (phi[j, k] - phi[i, k]) / kappa
             low = _series(abs(s))
             high = low + abs(s)
@@ -58,8 +64,10 @@ def line_rates(phi, d, kappa, faces, count, a, b):
             b[i, k] = scale * back
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
+        scale = kappa / at(r, i, 0)
         for k in range(count):
+            if differ(r):
+                scale = kappa / at(r, i, k)
             s = (phi[j, k] - phi[i, k]) / kappa
             if not abs(s) < SMALL:
                 low = bernoulli(abs(s))

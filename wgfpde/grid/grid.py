@@ -3,13 +3,14 @@
 Arrays on a grid are ordered (y, x): shape (nx,) in 1D, (ny, nx) in 2D.  The user's `shape` says x first.
 An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring
 centres.  An axis that closes to a ring has one more face, between its last and its first cell.
+On a radial grid the axis is a radius, and cells are shells (module `radial`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from ..errors import CaseError
 from .boundary import NO_FLUX, Boundary, Ends, boundary_of
 from .quadrature import cell_averages
+from .radial import check_radius, shell_averages, shells, spheres
 
 Array = np.ndarray
 AXIS_NAMES = ("x", "y")
@@ -29,12 +31,14 @@ class Axis:
     edges : (n+1,) increasing face positions, length units.
     boundary : what its two ends are.   ring : 1 where the last edge is identified with the first, else 0.
     uniform : whether all widths are equal by construction.
+    radial : the dimension n of the space of which the axis is the radius, or 1 for a plain axis.
     """
 
     name: str
     edges: Array
     boundary: Boundary
     uniform: bool
+    radial: int = 1
 
     @property
     def ring(self) -> int:
@@ -58,6 +62,7 @@ class Axis:
 
     def __repr__(self) -> str:
         more = f"{f', {self.boundary}' if self.ring else ''}{'' if self.uniform else ', stretched'}"
+        more += f", radius in {self.radial}D" if self.radial > 1 else ""
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
     @cached_property
@@ -66,6 +71,16 @@ class Axis:
         if self.uniform:
             return np.full(self.size, self.length / self.size)
         return np.diff(self.edges)
+
+    @cached_property
+    def volumes(self) -> Array:
+        """(n,) what the cells hold: the widths, or the volumes of the shells."""
+        return self.widths if self.radial == 1 else shells(self.edges, self.radial)
+
+    @cached_property
+    def areas(self) -> Array:
+        """(n+1,) areas of the faces: 1, or those of the spheres."""
+        return spheres(self.edges, self.radial)
 
     @cached_property
     def centers(self) -> Array:
@@ -89,8 +104,9 @@ class Grid:
     the lower and the upper end, or True for periodic.   periodic : the same as one bool, or one per axis.
     mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
         edges.
+    radial : 2 or 3 where the one axis is the radius in a space of so many dimensions, else None.
 
-    Raises CaseError for sizes, bounds or mappings that make no grid.
+    Raises CaseError for sizes, bounds or mappings that make no grid, and for a radius below 0 or on a ring.
     """
 
     def __init__(
@@ -102,6 +118,7 @@ class Grid:
         mapping: Sequence[Callable[[Array], Array] | None] | None = None,
         *,
         periodic: bool | Sequence[bool] = False,
+        radial: int | None = None,
     ) -> None:
         dim = len(shape)
         if dim not in (1, 2):
@@ -119,6 +136,9 @@ class Grid:
         self.axes: tuple[Axis, ...] = tuple(
             _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], boundary_of(ends[k]), maps[k]) for k in range(dim)
         )
+        if radial is not None:
+            check_radius(dim, self.x.lower, self.x.ring, radial)
+            self.axes = (replace(self.x, radial=radial),)
 
     @property
     def dim(self) -> int:
@@ -134,8 +154,14 @@ class Grid:
         return math.prod(axis.size for axis in self.axes)
 
     @property
+    def radial(self) -> int:
+        """The dimension of the space of which the axis is the radius, or 1."""
+        return self.x.radial
+
+    @property
     def uniform(self) -> bool:
-        return all(axis.uniform for axis in self.axes)
+        """Whether all cells have the same volume."""
+        return all(axis.uniform for axis in self.axes) and self.radial == 1
 
     @property
     def x(self) -> Axis:
@@ -152,11 +178,13 @@ class Grid:
             volume = np.prod([axis.length / axis.size for axis in self.axes])
             return np.broadcast_to(np.float64(volume), self.shape)
         if self.dim == 1:
-            return self.x.widths
+            return self.x.volumes
         return self.y.widths[:, None] * self.x.widths[None, :]
 
     @property
     def volume(self) -> float:
+        if self.radial > 1:
+            return float(shells(np.array([self.x.lower, self.x.upper]), self.radial)[0])
         return float(np.prod([axis.length for axis in self.axes]))
 
     def coordinates(self) -> dict[str, Array]:
@@ -176,6 +204,8 @@ class Grid:
         points : instead a tensor Gauss–Legendre rule of so many points per axis, exact for degree 2·points − 1.
         Returns an array of `shape`.  Raises CaseError for peaks and singularities that cannot be resolved.
         """
+        if self.radial > 1:
+            return shell_averages(function, self.x.edges, self.radial, points)
         if points is None:
             return cell_averages(function, [axis.edges for axis in self.axes]).values
         nodes, weights = np.polynomial.legendre.leggauss(points)
@@ -198,7 +228,7 @@ class Grid:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self.dim == other.dim and all(
-            a.boundary == b.boundary and np.array_equal(a.edges, b.edges)
+            a.boundary == b.boundary and a.radial == b.radial and np.array_equal(a.edges, b.edges)
             for a, b in zip(self.axes, other.axes, strict=True)
         )
 
@@ -208,7 +238,7 @@ class Grid:
     def __repr__(self) -> str:
         spans = " × ".join(f"[{a.lower:g}, {a.upper:g}]" for a in self.axes)
         cells = "×".join(str(a.size) for a in self.axes)
-        return f"Grid({cells} cells on {spans})"
+        return f"Grid({cells} cells on {spans}{f', radius in {self.radial}D' if self.radial > 1 else ''})"
 
 
 def check_finite(values: Array, grid: Grid, what: str) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 
 from ...base.kernel_cache import njit
+from ...linear.lines import at, differ
 
 SMOOTH_BELOW = 1.4
 """Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""
@@ -85,12 +86,16 @@ def slow_flux(a, b, qa, qb, dphi, kappa, m):
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
-def square_fluxes(rho, phi, i, j, kappa, inverse_d, count, flux, left, right, gate):
-    """m = 2: `slow_flux`, times 1/d, on all lanes of the face between rows i and j, into row i of the last four.
+def square_fluxes(rho, phi, i, j, kappa, across, count, flux, left, right, gate):
+    """m = 2: `slow_flux`, times the conductance, on all lanes of the face between rows i and j.
 
-    The same to the last bit, with selections in place of branches, so that lanes go side by side.
+    Into row i of the last four; across : conductances (module `lines`).  The same to the last bit, with selections in
+    place of branches, so that lanes go side by side.
     """
+    conductance = at(across, i, 0)
     for k in range(count):
+        if differ(across):
+            conductance = at(across, i, k)
         a, b, dphi = rho[i, k], rho[j, k], phi[j, k] - phi[i, k]
         two = kappa[k] * 2.0
         dxi = two * (b - a) + dphi
@@ -101,9 +106,9 @@ def square_fluxes(rho, phi, i, j, kappa, inverse_d, count, flux, left, right, ga
         tilt = 2.0 * dxi
         limited_left = slope - tilt if dxi < 0.0 else slope
         limited_right = slope if dxi < 0.0 else slope + tilt
-        flux[i, k] = (kappa[k] * a * a - kappa[k] * b * b - mean * dphi if free else -2.0 * donor * dxi) * inverse_d
-        left[i, k] = (two * a - 0.5 * dphi if free else limited_left) * inverse_d
-        right[i, k] = (two * b + 0.5 * dphi if free else limited_right) * inverse_d
+        flux[i, k] = (kappa[k] * a * a - kappa[k] * b * b - mean * dphi if free else -2.0 * donor * dxi) * conductance
+        left[i, k] = (two * a - 0.5 * dphi if free else limited_left) * conductance
+        right[i, k] = (two * b + 0.5 * dphi if free else limited_right) * conductance
         gate[i, k] = 1.0 if free else 0.0
 
 

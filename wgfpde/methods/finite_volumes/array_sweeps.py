@@ -48,8 +48,8 @@ def array_sweep(internal: Internal, rho: Array, phi: Array, lines: Lines, dt: fl
         new = low if guard else 2.0 * low - whole
         anti = 0.5 * dt * (first + second) - dt * flux
         for k in np.flatnonzero(np.any(new < 0.0, axis=0)):
-            touched += correct_fluxes(low, anti, lines.widths, lines.ring, k, new)
-    kept, _, mass = restore_mass(new, old, lines.widths, lines.count)
+            touched += correct_fluxes(low, anti, lines.volumes, lines.ring, k, new)
+    kept, _, mass = restore_mass(new, old, lines.volumes, lines.count)
     rho[:] = new if lines.direction != X else new.T
     return np.array([[touched, newton.left_over, newton.iterations, float(newton.failed or not kept), mass]])
 
@@ -59,7 +59,7 @@ class _Newton:
 
     def __init__(self, internal: Internal, phi: Array, lines: Lines) -> None:
         self.p, self.law = internal, cast(ArrayLaw, internal.law)
-        self.h, self.d = lines.widths[:, None], lines.distances[:, None]
+        self.h, self.d = lines.volumes[:, None], lines.rows(lines.resistances)
         self.ring, self.faces = lines.ring, lines.n if lines.ring else lines.n - 1
         self.dphi = np.roll(phi, -1, axis=0)[: self.faces] - phi[: self.faces]
         self.iterations, self.left_over, self.failed = 0, 0.0, False

@@ -64,9 +64,9 @@ class OneStep:
         self.order = order
         self.threads = threads
         self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
-        self._axes = lines_of(flow.grid)
+        self._axes = lines_of(flow.grid, flow.mobility)
         self._scheme = make_scheme(flow, self._axes, threads)
-        self._widths_x = np.ascontiguousarray(grid.x.widths)
+        self._widths_x = np.ascontiguousarray(grid.x.volumes)
         self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
         base = np.zeros(grid.shape) if flow.potential is None else flow.potential
         self._volume = self._widths_y[:, None] * self._widths_x

@@ -14,7 +14,8 @@ rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, a
 h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
 rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
-Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), ring), `law` = (κ (lanes,), m).
+Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), conductances, ring), `law` = (κ (lanes,), m);
+h is the volume of a cell, and the conductance A D/d of a face stands for 1/d (module `lines`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes
+from ...linear.lines import at
 from ...linear.tridiagonal import factor, solve_balance
 from .limiter import EPS
 from .newton_moves import DONE, FAILED, RUNNING, STEEP, move, move_steep
@@ -39,7 +41,7 @@ SCRATCH = 11
 @njit(cache=True, nogil=True, error_model="numpy")
 def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm):
     """R (res), its fluxes and their derivatives (left, −right), ‖R‖₁ per lane (norm), and q = ρ^(m−1)."""
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     faces = n if ring else n - 1
@@ -49,9 +51,9 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
                 q[i, k] = new[i, k]
         for i in range(faces):
             j = i + 1 if i < n - 1 else 0
-            square_fluxes(new, phi, i, j, kappa, inverse_d[i], count, flux, left, right, gate)
+            square_fluxes(new, phi, i, j, kappa, across, count, flux, left, right, gate)
     else:
-        _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate)
+        _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right, gate)
     for k in range(count):
         norm[k] = 0.0
         if not ring:
@@ -65,7 +67,7 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate):
+def _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right, gate):
     """The face by face part of `residual` for m ≠ 2: q, and per face the flux, its derivatives, the two-way share."""
     n = new.shape[0]
     for i in range(n):
@@ -79,16 +81,16 @@ def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, ri
                 value, a, b, two_way = slow_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
             else:
                 value, a, b, two_way = fast_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
-            flux[i, k] = value * inverse_d[i]
-            left[i, k] = a * inverse_d[i]
-            right[i, k] = b * inverse_d[i]
+            flux[i, k] = value * at(across, i, k)
+            left[i, k] = a * at(across, i, k)
+            right[i, k] = b * at(across, i, k)
             gate[i, k] = two_way
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
     """floor (lanes,) = ε times the sum of the absolute terms of R, and of their sensitivity to the rounding of ρ."""
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     power_terms = 1.0 + m / abs(m - 1.0)
@@ -105,7 +107,7 @@ def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
             terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
             if m < 2.0:
                 a, b = 1.0, 1.0
-            floor[k] += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
+            floor[k] += dt * (terms * at(across, i, k) + abs(left[i, k]) * a + abs(right[i, k]) * b)
     for k in range(count):
         floor[k] *= EPS
 
@@ -201,7 +203,7 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
     move the state by dt/h² times that rounding.  So the rate back holds the share of −Δp, and of −M ΔU' where M is the
     donor's (2ρ for m ≥ 2, ωρ for m < 2), of the cell the flux goes to; for m < 1, where U' < 0, of the one it leaves.
     """
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     upwind = 2.0 if m >= 2.0 else 1.0
@@ -210,8 +212,8 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             a, b, value = new[i, k], new[j, k], flux[i, k]
-            share = gate[i, k] * kappa[k] * inverse_d[i]
-            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * inverse_d[i]
+            share = gate[i, k] * kappa[k] * at(across, i, k)
+            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * at(across, i, k)
             if value >= 0.0:
                 back = q[j, k] if m > 1.0 else q[i, k]
                 right[i, k] = share * q[j, k] if b > 0.0 else 0.0

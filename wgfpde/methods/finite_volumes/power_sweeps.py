@@ -24,7 +24,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.law import POWER
-from ...linear.lines import gather
+from ...linear.lines import gather, of_block
 from .limiter import TINY, correct_fluxes, dissipate, restore_mass
 from .linear_sweep import GAMMA
 from .newton_moves import lift
@@ -40,15 +40,15 @@ UNSCALED = 900.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order, guard, kappa, m, lanes, stats):
+def power_sweep(first, last, rho, phi, direction, h, across, ring, dt, order, guard, kappa, m, lanes, stats):
     """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
+    h : volumes.   across : conductances of the faces (module `lines`).
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
     stats : (blocks, 5) out: repaired cells, ‖R‖₁ left by Newton, its iterations, failed, mass of the lines.
     """
     n = h.shape[0]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    geometry = (h, inverse_d, ring)
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if ring else 1, lanes))
     state = np.zeros((9, n, lanes))
@@ -65,7 +65,7 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order,
             continue
         gather(phi, direction, q * lanes, count, potential)
         _scale_lines(old, potential, count, kappa, m, scale, strength)
-        law = (strength, m)
+        geometry, law = (h, of_block(across, q), ring), (strength, m)
         touched, steps = 0, 0
         for k in range(lanes):
             left_over[k] = 0.0

@@ -89,7 +89,7 @@ class EntropyScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
             ENTROPY, self._kappa, rho, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -124,7 +124,7 @@ class DriftScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring, dt, order, guard,
             NONE, 1.0, out, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -145,7 +145,7 @@ class PowerScheme:
         stats = np.zeros((lines.blocks, 5))
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)

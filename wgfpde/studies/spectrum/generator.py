@@ -45,10 +45,10 @@ class Generator:
         self.grid, self.kappa = flow.grid, flow.internal.kappa
         self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()
         self.log_pi = flow.unit_gibbs[1].ravel()
-        faces = faces_of(flow.grid)
+        faces = faces_of(flow)
         self.lower, self.upper = faces.lower, faces.upper
         phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
-        self.a, self.b = sg_network(flow.grid, phi, self.kappa)
+        self.a, self.b = sg_network(flow, phi)
         self.mean = _geometric_mean(self.a, self.b, phi.ravel()[self.lower] - phi.ravel()[self.upper], self.kappa)
 
     @property
