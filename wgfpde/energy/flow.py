@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.tables.tabulated import Tabulated
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
@@ -28,6 +30,8 @@ class Flow:
     potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
     interaction : the operator ρ ↦ W∗ρ, or None.
     mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
+    forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Their faces have
+    mobility 0, so that nothing enters; ρ is 0 there, and V a number that nobody uses.
 
     Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, or m
     does not suit the dimension; and for an interaction on a radial grid.
@@ -35,8 +39,13 @@ class Flow:
 
     def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, dynamics: Dynamics | None = None) -> None:
         energy.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
+        if isinstance(energy.potential, Tabulated):
+            energy = replace(energy, potential=energy.potential.on(grid))
         self.dynamics = dynamics
+        self.forbidden = _forbidden(grid, energy)
         self.mobility = None if dynamics is None else dynamics.on_faces(grid)
+        if self.forbidden is not None:
+            self.mobility = closed_faces(self.forbidden, grid, self.mobility)
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
@@ -93,16 +102,39 @@ class Flow:
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
+        On forbidden cells the state is 0 and the logarithm a number without meaning.
+
         Raises CaseError where there is none.
         """
         if not self.has_gibbs:
             raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
-        exponent = -(self.potential - self.potential.min()) / self.internal.kappa
+        allowed = True if self.forbidden is None else ~self.forbidden
+        exponent = -(self.potential - self.potential.min(where=allowed, initial=np.inf)) / self.internal.kappa
         weight = np.exp(exponent)
+        if self.forbidden is not None:
+            weight[self.forbidden] = 0.0
         total = self.integral(weight)
         return weight / total, exponent - np.log(total)
+
+    @property
+    def allowed(self) -> Array:
+        """Whether a cell may hold mass, array of the grid's shape."""
+        return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
+
+    def check_allowed(self, rho: Array) -> None:
+        """Raise CaseError, with the place, where a density has mass on forbidden cells: it could not leave them."""
+        if self.forbidden is None or not np.any(rho[self.forbidden]):
+            return
+        inside = np.where(self.forbidden, rho, 0.0)
+        index = tuple(int(k) for k in np.unravel_index(int(np.argmax(inside)), rho.shape))
+        share = self.mass(inside) / self.mass(rho)
+        raise CaseError(
+            f"the potential has no value in {int(np.count_nonzero(inside))} cells where the density is positive, "
+            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a factor "
+            "(x > …), or give the table values there."
+        )
 
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
@@ -120,6 +152,31 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
         return known[flow]
 
     return remembered
+
+
+def _forbidden(grid: Grid, energy: Energy) -> Array | None:
+    """The cells that the table of V forbids, or None.  Raises CaseError where it forbids all."""
+    if not isinstance(energy.potential, Tabulated):
+        return None
+    found = energy.potential.forbidden_cells(grid)
+    if np.all(found):
+        raise CaseError(f"{energy.potential.table.what} has no value in any cell of the grid.")
+    return found if np.any(found) else None
+
+
+def closed_faces(forbidden: Array, grid: Grid, mobility: Sequence[Array] | None) -> tuple[Array, ...]:
+    """The mobility of the faces across each axis, walls included, 0 on those of forbidden cells.
+
+    forbidden : array of the grid's shape.   mobility : as of a flow; None for 1.
+    """
+    found = []
+    for k, axis in enumerate(grid.axes):
+        along = grid.dim - 1 - k
+        cells = np.moveaxis(forbidden, along, 0)
+        before, after = (cells[-1:], cells[:1]) if axis.ring else (np.zeros_like(cells[:1]),) * 2
+        faces = np.moveaxis(np.concatenate([before, cells]) | np.concatenate([cells, after]), 0, along)
+        found.append(np.where(faces, 0.0, 1.0 if mobility is None else mobility[k]))
+    return tuple(found)
 
 
 def _sample_potential(grid: Grid, energy: Energy) -> Array | None:

@@ -85,7 +85,8 @@ def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> t
     )
     face = two_point(cast(ArrayLaw, internal.law), internal, a, b, high - low)
     r, area = lines.rows(lines.resistances)[:count], lines.areas[:count, None]
-    return np.sum(face.work / r, axis=0), np.max(np.abs(face.flux) / r / area, axis=0, initial=0.0)
+    work, flux = (np.where(np.isinf(r), 0.0, part) for part in (face.work, face.flux))
+    return np.sum(work / r, axis=0), np.max(np.abs(flux) / r / area, axis=0, initial=0.0)
 
 
 # A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
@@ -106,6 +107,8 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, l
         for k in range(count):
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
+                if a[i, k] == 0.0 and b[i, k] == 0.0:
+                    continue  # no way across: a face of a forbidden cell
                 j = i + 1 if i < n - 1 else 0
                 forth, back = a[i, k] * state[i, k], b[i, k] * state[j, k]
                 if state[i, k] > 0.0 and state[j, k] > 0.0:
@@ -146,6 +149,8 @@ def _power_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, kap
         for k in range(count):
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
+                if at(faces, i, k) == math.inf:
+                    continue
                 j = i + 1 if i < n - 1 else 0
                 flux, paid = face_work(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
                 lost += paid / at(faces, i, k)

@@ -6,7 +6,7 @@ Missing are the places that are not listed, NaN and +inf (an empty bin of a free
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -192,3 +192,25 @@ def _check_places(along: Array, name: str, what: str) -> None:
         raise CaseError(f"{what}: the places along {name} must be finite; found {along[~np.isfinite(along)][0]:g}.")
     if len(along) < 2:
         raise CaseError(f"{what}: a table has at least two places along {name}; found {len(along)}.")
+
+
+def scaled(table: Table, scale: float) -> Table:
+    """The table with its values times a number that is finite and not 0."""
+    if not np.isfinite(scale) or scale == 0:
+        raise CaseError(f"scale: expected a number other than 0, found {scale:g}")
+    return replace(table, values=scale * table.values)
+
+
+def free_energy(table: Table, kappa: float) -> Table:
+    """V = −κ ln of the values, a histogram or a density; missing where they are 0.
+
+    Raises CaseError for negative values.
+    """
+    if np.any(table.values < 0):
+        raise CaseError(f"{table.what}: a histogram has values ≥ 0; found {np.nanmin(table.values):.6g}.")
+    positive = table.values > 0
+    if not np.any(positive):
+        raise CaseError(f"{table.what}: a histogram has values above 0 somewhere; found none.")
+    values = np.full(table.values.shape, np.nan)
+    values[positive] = -kappa * np.log(table.values[positive])
+    return replace(table, values=values)
