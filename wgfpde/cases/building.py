@@ -25,6 +25,7 @@ from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
 from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from .file_tables import files_of, in_words, radial, tabulated
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -117,6 +118,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
+    with located(case.path, "initial"):
+        flow.check_allowed(rho)
     with located(case.path, "solver"):
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
         built = case.method.build(case.solver, asked)
@@ -188,6 +191,7 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
+    energy = case.energy
     return Record(
         name=case.name,
         title=case.title,
@@ -197,7 +201,7 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        files=(*(path for table in tables for path in table.paths), *files_of(energy.potential, energy.interaction)),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,
@@ -231,6 +235,22 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
     return lambda s: expression(s=s)
 
 
+def _potential(case: Case) -> Callable[..., Array]:
+    source = case.energy.potential
+    if isinstance(source, str):
+        return function_of(case, source, space_of(case), "energy.potential")
+    with located(case.path, "energy.potential"):
+        return tabulated(source, case.dim, getattr(case.energy.internal, "kappa", 1.0))
+
+
+def _interaction(case: Case) -> Callable[..., Array]:
+    source = case.energy.interaction
+    if isinstance(source, str):
+        return function_of(case, source, space_of(case), "energy.interaction")
+    with located(case.path, "energy.interaction"):
+        return radial(source)
+
+
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
@@ -238,13 +258,13 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return Flow(grid, case._code.energy, threads)
     potential = interaction = None
     if table.potential is not None:
-        potential = function_of(case, table.potential, space_of(case), "energy.potential")
+        potential = _potential(case)
     if table.interaction is not None:
-        interaction = function_of(case, table.interaction, space_of(case), "energy.interaction")
+        interaction = _interaction(case)
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
-    texts = (table.potential or "", table.interaction or "")
+    texts = (in_words(table.potential), in_words(table.interaction))
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
         flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
     if interaction is None:

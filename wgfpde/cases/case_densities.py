@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.quadrature import cell_averages
+from .file_tables import DensityFile, tabulated
 from .loading import located
 from .schema import Case
 from .tables import DensityTable
@@ -41,14 +43,14 @@ def start_of(case: Case, grid: Grid) -> tuple[Array, float]:
     if case._code is not None:
         return initial.normalise(case._code.initial, grid, case.initial.mass), case._code.initial_error
     run = None if case._draft is None else case._draft.run
-    name = case.initial.file or case.initial.samples
-    if name is not None and run is not None and not Path(name).exists():
+    paths = case.initial.paths
+    if paths and run is not None and not paths[0].exists():
         known = tomllib.loads(run.resolved_toml)
         before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
         same_grid = grid.dim == run.dim and all(
             np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
         )
-        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
+        if kept and same_grid and len(run) and str(paths[0]) in _named_in(before):
             rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
             same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
             return (rho if same else initial.normalise(rho, grid, case.initial.mass)), 0.0
@@ -62,32 +64,45 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
             expression = function_of(case, table.density, space_of(case), f"{place}.density")
             rho, error = initial.with_error(expression, grid, case.initial.sampling)
             return initial.normalise(rho, grid, mass), error
-    key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
-    assert name is not None
-    path = Path(name)
+    key = next(key for key in ("file", "samples", "image") if getattr(table, key) is not None)
+    (path,) = table.paths
     with located(case.path, f"{place}.{key}"):
         if not path.exists():
             here = os.listdir(path.parent) if path.parent.is_dir() else []
             near = difflib.get_close_matches(path.name, here, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
-        rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
+        if key == "samples":
+            rho = initial.from_samples(path, grid)
+        elif key == "image":
+            rho = initial.from_picture(path, grid, bool(table.invert))
+        elif isinstance(table.file, DensityFile):
+            rho = initial.from_table(tabulated(table.file, grid.dim), grid, case.initial.sampling)
+        else:
+            rho = _density_file(path, grid, case.initial.sampling)
         return initial.normalise(rho, grid, mass), 0.0
 
 
-def _density_file(path: Path, grid: Grid) -> Array:
+def _named_in(table: Mapping[str, Any]) -> list[str]:
+    """The data files that the table of a stored case names."""
+    found = [table.get(key) for key in ("file", "samples", "image")]
+    return [str(name["file"]) if isinstance(name, Mapping) else str(name) for name in found if name is not None]
+
+
+def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
+    """The density in a file: cell values in .npy, the end of a run, else a table."""
     from .. import store
 
     if path.suffix == ".npy":
         return initial.from_npy(path, grid)
-    if path.is_dir() or path.suffix in (".h5", ".hdf5"):
+    if path.is_dir() or (path.suffix in (".h5", ".hdf5") and store.is_run(path)):
         rho, edges, _ = store.read_last(path)
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
             raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
         return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
-    raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
+    return initial.from_table(tabulated(DensityFile(file=str(path)), grid.dim), grid, sampling)
 
 
 class Exact:

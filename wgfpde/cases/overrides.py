@@ -97,6 +97,14 @@ def removals(top: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
     for table in (data.get("initial"), data.get("target")):
-        for key in ("file", "samples"):
-            if isinstance(table, dict) and isinstance(table.get(key), str):
-                table[key] = str((folder / table[key]).resolve())
+        _absolute(table, ("file", "samples", "image"), folder)
+        _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
+    energy = data.get("energy")
+    for key in ("potential", "interaction"):
+        _absolute(energy.get(key) if isinstance(energy, dict) else None, ("file",), folder)
+
+
+def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:
+    for key in keys:
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str((folder / table[key]).resolve())

@@ -19,6 +19,7 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
+from .file_tables import FILE, DensityFile, InteractionFile, PotentialFile, in_words
 from .tables import (
     EnergyTable,
     ExactTable,
@@ -46,9 +47,9 @@ class Case(Table):
     params: dict[str, float] = Field(default={}, description="named constants for the formulas")
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
-    initial: InitialTable = Field(description="a table with one of density, file, samples")
+    initial: InitialTable = Field(description="a table with one of density, file, samples, image")
     exact: ExactTable | None = Field(default=None, description="a table with density")
-    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
+    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples, image")
     solver: SolverTable = Field(
         default=DEFAULT.table.model_validate({"method": DEFAULT.name}),
         description=tags_in_words("method", METHODS),
@@ -82,7 +83,7 @@ class Case(Table):
         for name, given in (("target", self.target),):
             needs = [other.name for other in METHODS.values() if name in other.needs]
             if method in needs and given is None:
-                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
+                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image')
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
                 raise fail(
@@ -140,8 +141,8 @@ class Case(Table):
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, map(boundary_of, self.grid.boundary), strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
-        energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
-        energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
+        energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
@@ -172,7 +173,11 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("grid",): GridTable,
         ("energy",): EnergyTable,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
+        ("energy", "potential", FILE): PotentialFile,
+        ("energy", "interaction", FILE): InteractionFile,
         ("initial",): InitialTable,
+        ("initial", "file", FILE): DensityFile,
+        ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
@@ -181,7 +186,11 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
     }
 
 
-UNIONS = (("solver",), ("energy", "internal"))
+UNIONS = (
+    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("initial", "file"),
+    ("target", "file"),
+)  # fmt: skip
+"""Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 
 
 def _registered() -> list[type[Table]]:

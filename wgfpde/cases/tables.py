@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
@@ -17,9 +18,10 @@ from ..base.toml import show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import WALLS, boundary_of
+from .file_tables import DensitySource, InteractionSource, PotentialSource, files_of, in_words
 
 Cells = Annotated[int, Field(ge=2)]
-INITIAL_SOURCES = ("density", "file", "samples")
+INITIAL_SOURCES = ("density", "file", "samples", "image")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
 
 
@@ -101,9 +103,13 @@ class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
     internal: InternalTable = Field(description=_internals())
-    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
-    interaction: str | None = Field(
-        default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
+    potential: PotentialSource | None = Field(
+        default=None,
+        description='V, a formula in x (and y), r = |(x, y)| and the params, or a table: { file = "…" }',
+    )
+    interaction: InteractionSource | None = Field(
+        default=None,
+        description='W, an even formula in the displacement x (and y) and r = |(x, y)|, or a table: { file = "…" }',
     )
     sobolev: Positive | None = Field(
         default=None,
@@ -122,20 +128,39 @@ class EnergyTable(Table):
 
 
 class DensityTable(Table):
-    """A density: exactly one of density, file, samples."""
+    """A density: exactly one of density, file, samples, image."""
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
-    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    file: DensitySource | None = Field(
+        default=None,
+        description='a .npy array ordered (y, x), an earlier run, a table of values, or one with more to say: { file = "…" }',
+    )
     samples: str | None = Field(
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
+
+    image: str | None = Field(default=None, description="a picture laid over the grid: bright is much, row 0 is the top")
+    invert: bool | None = Field(default=None, description="true: dark is much in the image")
+
+    @property
+    def source(self) -> str:
+        """What it comes from, in words."""
+        return in_words(next(value for name in INITIAL_SOURCES if (value := getattr(self, name)) is not None))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it names."""
+        given = (self.file, self.samples, self.image)
+        return (*(Path(name) for name in given if isinstance(name, str)), *files_of(self.file))
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise fail(f"expected exactly one of density, file, samples; found {found}")
+            raise fail(f"expected exactly one of density, file, samples, image; found {found}")
+        if self.invert is not None and self.image is None:
+            raise fail("invert: only an image can be inverted; remove it")
         return self
 
 

@@ -108,18 +108,18 @@ def _check(args: argparse.Namespace) -> int:
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
+    from ..cases.file_tables import in_words
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
-    terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
-    terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    terms += [f"V = {in_words(case.energy.potential)}"] if case.energy.potential is not None else []
+    terms += [f"W = {in_words(case.energy.interaction)}"] if case.energy.interaction is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     size = keys.get("dt") if case.traits.step is None else case.traits.step
     if isinstance(size, float):
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
-    source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
     rho = problem.initial.rho
     stretched = [] if grid.uniform else ["stretched"]
     return {
@@ -129,7 +129,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
-        "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "initial": f"{case.initial.source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
         "averages": problem.averaging_note or _AVERAGES[problem.sampling],
         "averaging": dict(problem.averaging),
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,

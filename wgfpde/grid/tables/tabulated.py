@@ -3,7 +3,7 @@
     f(x, y) = I_y[ I_x[values](x) ](y)       I the interpolation along an axis, see `pieces`
 
 A place is forbidden where the value of the nearest table place is missing.  For the interpolation alone such values are
-filled in by the nearest known ones: the function is finite everywhere, also on forbidden cells, where nobody uses it.
+carried on from the known ones: the function is finite everywhere, also on forbidden cells, where nobody uses it.
 A value at a place stands for the bin around it, so that a table reaches half a spacing beyond its outermost places.
 
 Axes that close: where the file says so (PLUMED), or the grid's axis does, the table is one period.  A last place that
@@ -120,7 +120,7 @@ class Tabulated:
 
     @cached_property
     def filled(self) -> Array:
-        """The values, with the nearest known one where one is missing."""
+        """The values, carried on to where one is missing."""
         values = self.table.values
         return values if not np.any(np.isnan(values)) else _filled(values, self.rings)
 
@@ -191,7 +191,7 @@ def _closed(table: Table, values: Array, k: int, axis: Axis) -> tuple[Array, Arr
         )
     if span > period * (1 - SAME) and len(places) > 2:  # the last place is the first, one period on
         first, last = np.take(values, 0, axis=along), np.take(values, -1, axis=along)
-        jump = float(np.nanmax(np.abs(last - first), initial=0.0))
+        jump = _largest(np.abs(last - first))
         scale = float(np.nanmax(np.abs(values)))
         if jump > 1e-6 * scale and not (said is not None and not np.any(last)):
             raise CaseError(
@@ -201,6 +201,11 @@ def _closed(table: Table, values: Array, k: int, axis: Axis) -> tuple[Array, Arr
         places, values = places[:-1], np.take(values, range(len(places) - 1), axis=along)
     _check_seam(places, values, along, period, what, axis)
     return places, values, period
+
+
+def _largest(values: Array) -> float:
+    """Of those that are known, 0 where none is."""
+    return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
 def _check_seam(places: Array, values: Array, along: int, period: float, what: str, axis: Axis) -> None:
@@ -214,7 +219,7 @@ def _check_seam(places: Array, values: Array, along: int, period: float, what: s
         )
     steps = np.abs(np.diff(values, axis=along))
     seam = np.abs(np.take(values, 0, axis=along) - np.take(values, -1, axis=along))
-    most, jump = float(np.nanmax(steps, initial=0.0)), float(np.nanmax(seam, initial=0.0))
+    most, jump = _largest(steps), _largest(seam)
     if len(places) > 4 and jump > SEAM * most > 0:
         raise CaseError(
             f"{what}: axis {axis.name} is periodic and the table is not: where it closes, between {places[-1]:.6g} and "
@@ -254,7 +259,10 @@ def _reach(places: Array) -> tuple[float, float]:
 
 
 def _filled(values: Array, rings: tuple[float | None, ...]) -> Array:
-    """Missing values from the nearest known one, counted in places; around rings too."""
+    """Missing values from the known: V(m) = 2V(r) − V(2r − m), r the nearest known place, so that the slope goes on.
+
+    Just V(r) where 2r − m is missing too.  Distances are counted in places, around rings too.
+    """
     from scipy.ndimage import binary_dilation
     from scipy.spatial import cKDTree
 
@@ -267,7 +275,14 @@ def _filled(values: Array, rings: tuple[float | None, ...]) -> Array:
     rim = rim if np.any(rim) else known
     size = [float(n) if ring else 0.0 for n, ring in zip(values.shape, closed, strict=True)]
     tree = cKDTree(np.argwhere(rim).astype(float), boxsize=size)
-    _, found = tree.query(np.argwhere(missing).astype(float))
+    holes = np.argwhere(missing)
+    _, found = tree.query(holes.astype(float))
+    nearest = np.argwhere(rim)[found]
+    beyond, inside = 2 * nearest - holes, np.ones(len(holes), dtype=bool)
+    for k, (n, ring) in enumerate(zip(values.shape, closed, strict=True)):
+        inside &= ring | ((beyond[:, k] >= 0) & (beyond[:, k] < n))
+        beyond[:, k] %= n
+    near, far = values[tuple(nearest.T)], values[tuple(beyond.T)]
     out = values.copy()
-    out[missing] = values[rim][found]
+    out[missing] = np.where(inside & np.isfinite(far), 2 * near - far, near)
     return out
