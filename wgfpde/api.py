@@ -109,6 +109,10 @@ class Run(store.Run):
             label = self.labels[name]
             about = {"units": label.units, "long_name": label.long_name, "description": label.description}
             data[name] = ("t", values, about)
+        for name, values in self.constants.items():
+            label = self.constant_labels[name]
+            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
+            data[name] = (tuple(reversed(axes)), values, about)
         places = dict(zip(axes, self.centers, strict=True))
         return xarray.Dataset(data, {"t": self.t, **places}, {"title": self.title, "status": self.status})
 

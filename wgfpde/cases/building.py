@@ -23,9 +23,10 @@ from ..grid.grid import Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, space_of, start_of
-from .file_tables import files_of, in_words, radial, tabulated
+from ..store.layout import Label, Layout
+from .case_densities import build_exact, density_of, function_of, start_of
+from .file_tables import files_of, in_words
+from .free_energies import constants_of, interaction_of, potential_of, table_note
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -88,6 +89,16 @@ class Problem:
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before the march, a sentence each."""
+        return tuple(note for note in (self.averaging_note, table_note(self.flow)) if note)
+
+    @property
+    def constants(self) -> tuple[tuple[Label, Array], ...]:
+        """Arrays of the grid's shape that do not change, for the file."""
+        return constants_of(self.flow)
 
     @property
     def averaging_note(self) -> str:
@@ -235,32 +246,12 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
     return lambda s: expression(s=s)
 
 
-def _potential(case: Case) -> Callable[..., Array]:
-    source = case.energy.potential
-    if isinstance(source, str):
-        return function_of(case, source, space_of(case), "energy.potential")
-    with located(case.path, "energy.potential"):
-        return tabulated(source, case.dim, getattr(case.energy.internal, "kappa", 1.0))
-
-
-def _interaction(case: Case) -> Callable[..., Array]:
-    source = case.energy.interaction
-    if isinstance(source, str):
-        return function_of(case, source, space_of(case), "energy.interaction")
-    with located(case.path, "energy.interaction"):
-        return radial(source)
-
-
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
     if case._code is not None:
         return Flow(grid, case._code.energy, threads)
-    potential = interaction = None
-    if table.potential is not None:
-        potential = _potential(case)
-    if table.interaction is not None:
-        interaction = _interaction(case)
+    potential, interaction = potential_of(case), interaction_of(case)
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ..runs.runner import Result
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
+FACTS = (
+    "equation", "energy", "kT", "barriers", "forbidden", "unit of t", "grid", "memory", "initial", "averages", "solver",
+    "output",
+)  # fmt: skip
+"""What `check` says, where it has something to say."""
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
 
 
@@ -101,14 +106,18 @@ def _check(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     say(f"{facts['title']}  ({case.path})")
-    for name in ("equation", "energy", "grid", "memory", "initial", "averages", "solver", "output"):
-        say(f"  {name:<10}  {facts[name]}")
+    for name in FACTS:
+        if name in facts:
+            say(f"  {name:<10}  {facts[name]}")
+    for note in facts["notes"]:
+        say(f"  note        {note}")
     return 0
 
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
     from ..cases.file_tables import in_words
+    from ..cases.free_energies import table_note, told
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
@@ -132,6 +141,8 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "initial": f"{case.initial.source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
         "averages": problem.averaging_note or _AVERAGES[problem.sampling],
         "averaging": dict(problem.averaging),
+        **told(problem.flow),
+        "notes": [note for note in (table_note(problem.flow),) if note],
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
         "times": times.tolist(),

@@ -98,6 +98,11 @@ class Flow:
         """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
         return self.internal.law.linear_diffusion and self.interaction is None
 
+    @property
+    def fills_box(self) -> bool:
+        """Whether there is a Gibbs state e^{−V/κ}/Z on the whole box: what functional inequalities are about."""
+        return self.has_gibbs and self.forbidden is None
+
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
@@ -122,6 +127,15 @@ class Flow:
     def allowed(self) -> Array:
         """Whether a cell may hold mass, array of the grid's shape."""
         return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
+
+    def check_whole(self, what: str) -> None:
+        """Raise CaseError where there are forbidden cells.   what : cannot be had then, in the plural."""
+        if self.forbidden is not None:
+            raise CaseError(
+                f"{what} are not found where cells are forbidden: the table of the potential has no value in "
+                f"{int(np.count_nonzero(self.forbidden))} of {self.grid.size}. Complete the table, or march by "
+                'method = "fv".'
+            )
 
     def check_allowed(self, rho: Array) -> None:
         """Raise CaseError, with the place, where a density has mass on forbidden cells: it could not leave them."""

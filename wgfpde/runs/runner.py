@@ -159,7 +159,7 @@ def _march(
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
-    if note := problem.averaging_note:
+    for note in problem.notes:
         log(note)
         if progress is not None and start is None:
             at = float(problem.times[0])
@@ -180,7 +180,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     layout: dict[str, Any] = {
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression,
+        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
@@ -289,7 +289,7 @@ def _seed(case: Case) -> str:
 
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
-    if not problem.flow.has_gibbs:
+    if not problem.flow.fills_box:
         return {}
     found = convexity(problem.flow)
     return {

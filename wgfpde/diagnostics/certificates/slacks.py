@@ -25,13 +25,13 @@ from collections.abc import Collection
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...transport import distances as transport
-from ..registry import NEVER, WITH_GIBBS, Condition, Setting, State, diagnostic, once_per_state
+from ..registry import NEVER, Condition, Setting, State, diagnostic, once_per_state
 from .constants import convexity
 from .continuum import Reading, continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
-    return s.flow.has_gibbs and convexity(s.flow).sobolev > 0
+    return s.flow.fills_box and convexity(s.flow).sobolev > 0
 
 
 def _is_convex(s: Setting) -> bool:
@@ -40,9 +40,10 @@ def _is_convex(s: Setting) -> bool:
 
 def has_distance(s: Setting) -> bool:
     """Whether the distance to the Gibbs state can be found."""
-    return s.flow.has_gibbs and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
+    return s.flow.fills_box and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
 
 
+IN_THE_BOX = Condition("entropy without interaction", lambda s: s.flow.fills_box)
 CONVEX = Condition("entropy without interaction, Hess V ≥ K > 0 or `lambda`", _is_convex)
 CONVEX_LINE = Condition("the same in 1D", lambda s: s.flow.grid.dim == 1 and _is_convex(s))
 WITH_SOBOLEV = Condition("λ > 0", _has_sobolev)
@@ -66,13 +67,13 @@ def reading(s: State) -> Reading:
     return continuum_of(s.flow).read(s.rho, s.mass)
 
 
-@diagnostic("relative entropy to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS)
+@diagnostic("relative entropy to the Gibbs state", applies=NEVER, on_request=IN_THE_BOX)
 def entropy_gibbs(s: State) -> float:
     """H = int rho ln(rho/pi) of the density through the cell values; kl_gibbs up to O(h^2)."""
     return reading(s).entropy if reading(s).resolved else math.nan
 
 
-@diagnostic("Fisher information relative to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS)
+@diagnostic("Fisher information relative to the Gibbs state", applies=NEVER, on_request=IN_THE_BOX)
 def fisher_gibbs(s: State) -> float:
     """int rho |grad ln(rho/pi)|^2 of the density through the cell values; dissipation/kappa^2 up to O(h^2); inf in
     vacuum."""
