@@ -51,7 +51,9 @@ def test_plumed_header():
     assert text_table(text, 2, "der_psi").values[0, 0] == 9
 
 
-@pytest.mark.parametrize("text", ["0 1\n1 2\n", "# r  W\n0 1\n1 2\n", "r;W\n0;1\n1;2\n", "0,1\n\n1,2\n", "\ufeffx,V\n0,1\n1,2"])
+@pytest.mark.parametrize(
+    "text", ["0 1\n1 2\n", "# r  W\n0 1\n1 2\n", "r;W\n0;1\n1;2\n", "0,1\n\n1,2\n", "\ufeffx,V\n0,1\n1,2"]
+)
 def test_headers_and_separators(text):
     table = text_table(text, 1)
     assert table.places[0].tolist() == [0, 1] and table.values.tolist() == [1, 2]
@@ -78,7 +80,12 @@ def test_missing_places_are_not_listed_nan_inf_or_empty():
         ("0 1\n1\n", 1, None, "must hold numbers"),
         ("x,V\n", 1, None, "holds a header line but no values"),
         ("\n".join(f"{k} {k * k % 7}.5 1" for k in range(9)), 2, None, "are no table on a grid"),
-        ("#! FIELDS x V\n#! SET min_x 0\n#! SET max_x no\n#! SET periodic_x true\n0 1\n1 2\n", 1, None, "do not say from"),
+        (
+            "#! FIELDS x V\n#! SET min_x 0\n#! SET max_x no\n#! SET periodic_x true\n0 1\n1 2\n",
+            1,
+            None,
+            "do not say from",
+        ),
     ],
 )
 def test_text_that_is_refused(text, dim, column, message):
@@ -122,7 +129,7 @@ def test_tensor_and_scattered_points_agree(kind):
     assert outer.shape == (5, 7)
     assert table(x=both[0], y=both[1]) == pytest.approx(outer, rel=1e-12, abs=1e-12)
     mixed = table(x=x[:, None, None], y=y[None, :, None] * np.ones((1, 1, 1)))
-    assert mixed.shape == (7, 5, 1) and mixed[..., 0].T == pytest.approx(outer, rel=1e-12, abs=1e-12)
+    assert mixed.shape == (7, 5, 1) and pytest.approx(outer, rel=1e-12, abs=1e-12) == mixed[..., 0].T
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -239,7 +246,9 @@ def test_missing_places_are_forbidden_and_filled_for_the_interpolation(kind):
     values[hidden] = np.nan
     grid = Grid([-2, -1.5], [2, 2.5], [64, 64])
     table = plane(kind, values).on(grid)
-    index = [np.abs(places[:, None] - axis.centers).argmin(axis=0) for places, axis in zip((X, Y), grid.axes, strict=True)]
+    index = [
+        np.abs(places[:, None] - axis.centers).argmin(axis=0) for places, axis in zip((X, Y), grid.axes, strict=True)
+    ]
     assert np.array_equal(table.forbidden_cells(grid), hidden[np.ix_(index[1], index[0])])
     assert np.all(np.isfinite(grid.sample(table)))
     allowed = ~table.forbidden_cells(grid)
@@ -261,7 +270,7 @@ def test_missing_values_are_filled_around_a_ring():
 def test_missing_error():
     values = well(X, Y[:, None])
     values[20, 16] = np.nan
-    with pytest.raises(CaseError, match="no value in 4 of the grid's 5120 cells, as at x = -0.03125, y = 0.475"):
+    with pytest.raises(CaseError, match=r"no value in 4 of the grid's 5120 cells, as at x = -0.03125, y = 0.475"):
         plane("cubic", values, missing="error").on(Grid([-2, -1.5], [2, 2.5], [64, 80]))
     plane("cubic", values, missing="error").on(Grid([0.2, -1.5], [2, 2.5], [32, 32]))
 
@@ -298,13 +307,13 @@ def test_interactions_by_r():
     assert w(x=x, y=y)[:2] == pytest.approx(np.exp(-(x**2 + y**2))[:2], rel=1e-4)
     assert w(x=x)[2] == w(x=x, y=y)[2] == pytest.approx(np.exp(-4), rel=1e-12)
     assert np.array_equal(w(x=-x), w(x=x))
-    with pytest.raises(CaseError, match='begins at r = 0.1, .* at_zero = "constant"'):
+    with pytest.raises(CaseError, match=r'begins at r = 0.1, .* at_zero = "constant"'):
         RadialTable(table_of([r[1:]], np.exp(-(r[1:] ** 2)), "w.csv"))
     late = RadialTable(table_of([r[5:]], r[5:], "w.csv"), "linear", "constant")
     assert late(x=np.array([0.0, 0.2, 1.0])) == pytest.approx([0.5, 0.5, 1.0], rel=1e-12)
     with pytest.raises(CaseError, match="r is a distance"):
         RadialTable(table_of([r - 1], r, "w.csv"))
-    with pytest.raises(CaseError, match="it is missing at r = 0.1"):
+    with pytest.raises(CaseError, match=r"it is missing at r = 0\.1"):
         RadialTable(table_of([r], np.where(r == r[1], np.nan, r), "w.csv"))
 
 

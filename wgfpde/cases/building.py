@@ -24,7 +24,7 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Label, Layout
-from .case_densities import build_exact, density_of, function_of, start_of
+from .case_densities import averages_of, build_exact, density_of, function_of, start_of
 from .file_tables import files_of, in_words
 from .free_energies import constants_of, interaction_of, potential_of, table_note
 from .loading import located
@@ -140,6 +140,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
+    recorded = (*recorded, *averages_of(case, grid))
     start = {"rho": rho, **built.initial}
     if trouble := misfit(start, grid.shape, built.fields):
         raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")

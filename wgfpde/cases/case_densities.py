@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.toml import show
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.quadrature import cell_averages
+from ..store.layout import TAKEN
 from .file_tables import DensityFile, tabulated
 from .loading import located
 from .schema import Case
 from .tables import DensityTable
+
+if TYPE_CHECKING:
+    from ..diagnostics import Diagnostic
 
 
 def function_of(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
@@ -103,6 +109,34 @@ def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
         return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
     return initial.from_table(tabulated(DensityFile(file=str(path)), grid.dim), grid, sampling)
+
+
+def averages_of(case: Case, grid: Grid) -> tuple[Diagnostic, ...]:
+    """The averages that [output] averages asks for, ∫qρ/∫ρ by cell averages of q, as diagnostics of this run alone.
+
+    Raises CaseError for a name that is taken or none, and for formulas that are not finite.
+    """
+    from ..diagnostics.registry import ALWAYS, REGISTRY, Diagnostic, State
+
+    def made(name: str, text: str) -> Diagnostic:
+        key = f"output.averages.{name}"
+        with located(case.path, key):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in (*REGISTRY, *TAKEN):
+                found = (
+                    "which is a diagnostic already" if name in REGISTRY else "which cannot name a number of the file"
+                )
+                raise CaseError(f"expected a name of letters, digits and _ of its own, found {show(name)}, {found}")
+            values = grid.average(function_of(case, text, space_of(case), key))
+            check_finite(values, grid, f'the function "{text}"')
+
+        def average(s: State) -> float:
+            return s.flow.integral(values * s.rho) / s.mass if s.mass else np.nan
+
+        return Diagnostic(
+            name, "1", f"average of {text}", f"Average of {text} under rho/mass.", average, ALWAYS, ALWAYS
+        )
+
+    return tuple(made(name, text) for name, text in (case.output.averages or {}).items())
 
 
 class Exact:

@@ -1,8 +1,8 @@
 """Tables of a case file that name a table of data: where a formula may stand, `{ file = "…" }` may stand too.
 
-    potential = { file = "fes.dat", column = "file.free", scale = 4.184 }
-    interaction = { file = "w.csv" }
-    density = …, file = { file = "rho.csv", column = "p" }
+potential = { file = "fes.dat", column = "file.free", scale = 4.184 }
+interaction = { file = "w.csv" }
+density = …, file = { file = "rho.csv", column = "p" }
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ TEXT, FILE = "text", "file"
 class DataFile(Table):
     """A table in a file: text with columns (also PLUMED's grids), .npy, HDF5 or netCDF."""
 
-    file: str = Field(description="a text file with columns, a .npy array, or an HDF5 or netCDF file; relative to the case")
+    file: str = Field(
+        description="a text file with columns, a .npy array, or an HDF5 or netCDF file; relative to the case"
+    )
     column: str | None = Field(
-        default=None, description="of a text file: the column of values, by name or number from 1; default: the only one"
+        default=None,
+        description="of a text file: the column of values, by name or number from 1; default: the only one",
     )
     dataset: str | None = Field(default=None, description="of HDF5 and netCDF: which dataset; default: the only one")
     interpolation: Literal["cubic", "pchip", "linear", "nearest"] = Field(
@@ -51,7 +54,7 @@ class PlacedFile(DataFile):
     upper: list[float] | None = Field(default=None, description="of a .npy array: upper bounds, x first")
     points: Literal["centres", "ends"] = Field(
         default="centres",
-        description='of a .npy array: values at the centres of equal cells between the bounds, or "ends": from bound to bound',
+        description='of a .npy array: values at the centres of equal cells between bounds, or at "ends" too',
     )
     missing: Literal["forbidden", "error"] = Field(
         default="forbidden",
@@ -88,7 +91,7 @@ def _member(value: object) -> str:
 def text_or(table: type[Table]) -> Any:
     """The annotation of a key that holds a text or a table."""
     return Annotated[
-        Annotated[str, Tag(TEXT)] | Annotated[table, Tag(FILE)],  # type: ignore[valid-type]
+        Annotated[str, Tag(TEXT)] | Annotated[table, Tag(FILE)],
         Discriminator(_member),
     ]
 

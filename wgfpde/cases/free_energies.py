@@ -1,9 +1,9 @@
 """V and W of a case, from formulas or tables, and what a free energy says of its barriers in kT.
 
-    barrier     of a minimum: the lowest pass to a deeper one, minus the minimum, on the cells
-    kT          κ of the entropy, in the unit of V
-    time        ⟨Δx²⟩ = 2κDt along each axis where V is flat: with D = 1 and a diffusion coefficient D₀ of one's own,
-                t = 1 is the time κ/D₀
+barrier     of a minimum: the lowest pass to a deeper one, minus the minimum, on the cells
+kT          κ of the entropy, in the unit of V
+time        ⟨Δx²⟩ = 2κDt along each axis where V is flat: with D = 1 and a diffusion coefficient D₀ of one's own,
+            t = 1 is the time κ/D₀
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from ..energy.laws import LAWS
 from ..errors import CaseError
 from .tables import INITIAL_SOURCES
 
+DATA = ("file", "samples", "image")
+"""Keys that name data files."""
 REMOVED = object()
 """Stands for the value of a key that is to go."""
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -97,7 +99,7 @@ def removals(top: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
     for table in (data.get("initial"), data.get("target")):
-        _absolute(table, ("file", "samples", "image"), folder)
+        _absolute(table, DATA, folder)
         _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
     energy = data.get("energy")
     for key in ("potential", "interaction"):

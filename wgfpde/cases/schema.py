@@ -83,7 +83,9 @@ class Case(Table):
         for name, given in (("target", self.target),):
             needs = [other.name for other in METHODS.values() if name in other.needs]
             if method in needs and given is None:
-                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image')
+                raise fail(
+                    f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image'
+                )
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
                 raise fail(

@@ -133,13 +133,15 @@ class DensityTable(Table):
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
     file: DensitySource | None = Field(
         default=None,
-        description='a .npy array ordered (y, x), an earlier run, a table of values, or one with more to say: { file = "…" }',
+        description='a .npy array ordered (y, x), an earlier run, a table, or one with options: { file = "…" }',
     )
     samples: str | None = Field(
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
 
-    image: str | None = Field(default=None, description="a picture laid over the grid: bright is much, row 0 is the top")
+    image: str | None = Field(
+        default=None, description="a picture laid over the grid: bright is much, row 0 is the top"
+    )
     invert: bool | None = Field(default=None, description="true: dark is much in the image")
 
     @property
@@ -207,6 +209,10 @@ class OutputTable(Table):
     )
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
+    )
+    averages: dict[str, str] | None = Field(
+        default=None,
+        description='averages to record with every snapshot, ∫qρ/∫ρ: a name and a formula each, as { q = "x**2*y" }',
     )
     fields: list[str] | None = Field(
         default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'

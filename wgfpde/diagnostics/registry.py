@@ -212,7 +212,8 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
 def as_before(which: Sequence[Diagnostic], held: Iterable[str]) -> tuple[Diagnostic, ...]:
     """The diagnostics of a run that goes on: also those that its file holds, begun by a version that records more."""
     names = {d.name for d in which} | set(held)
-    return tuple(d for d in REGISTRY.values() if d.name in names)
+    known = tuple(d for d in REGISTRY.values() if d.name in names)
+    return (*known, *(d for d in which if d.name not in REGISTRY))
 
 
 def compute(

@@ -146,8 +146,8 @@ class Flow:
         share = self.mass(inside) / self.mass(rho)
         raise CaseError(
             f"the potential has no value in {int(np.count_nonzero(inside))} cells where the density is positive, "
-            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a factor "
-            "(x > …), or give the table values there."
+            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a "
+            "factor (x > …), or give the table values there."
         )
 
     def gibbs(self, mass: float = 1.0) -> Array:

@@ -29,8 +29,11 @@ MOST_BYTES = 2**26
 
 @dataclass(frozen=True)
 class Columns:
-    """values : (rows, k).   rows : the lines that they stand in.   header : names in a line of their own, [] without one.   remark : the words of the last
-    remark above the numbers where they are k.   fields, settings : of PLUMED's lines, empty without them.
+    """What a text holds.
+
+    values : (rows, k).   rows : the lines that they stand in.   header : names in a line of their own, [] without one.
+    remark : the words of the last remark above the numbers where they are k.   fields, settings : of PLUMED's lines,
+    empty without them.
     """
 
     values: Array

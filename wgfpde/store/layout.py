@@ -101,7 +101,8 @@ class Layout:
         for name, size in (pair for field in self.fields for pair in field.dims):
             if dims.setdefault(name, size) != size:
                 raise StoreError(f"the dimension {name} has {dims[name]} places for one field and {size} for another.")
-        taken = TAKEN | {label.name for label, _ in self.constants} | TEXTS.keys() | self.texts.keys() | {d.name for d in self.diagnostics}
+        taken = TAKEN | TEXTS.keys() | self.texts.keys() | {d.name for d in self.diagnostics}
+        taken |= {label.name for label, _ in self.constants}
         taken |= {f"step_{name}" for name in columns}
         if found := sorted({*fields, *dims} & taken):
             raise StoreError(f"a field or its dimension cannot have the name {', '.join(found)}: the file uses it.")

@@ -48,7 +48,8 @@ def read_table(
     """The table in a file.
 
     dim : coordinates that it has to have.   column : of a text file, the values.   dataset : of HDF5 and netCDF.
-    bounds : lower and upper, x first, of a .npy array.   points : where its values lie.   first : as for `table_in_text`.
+    bounds : lower and upper, x first, of a .npy array.   points : where its values lie.
+    first : as for `table_in_text`.
     Raises CaseError for what is no table, is too large, or leads out of the file.
     """
     file = existing_file(path, "a table", "the name")
@@ -79,7 +80,9 @@ def read_table(
 def _from_npy(file: Path, dim: int, bounds: tuple[Sequence[float], Sequence[float]] | None, points: Points) -> Table:
     values = npy_array(file)
     if values.dtype.kind not in "buif" or values.ndim != dim:
-        raise CaseError(f"{file} must hold real numbers along {dim} axes; found {values.dtype} of shape {values.shape}.")
+        raise CaseError(
+            f"{file} must hold real numbers along {dim} axes; found {values.dtype} of shape {values.shape}."
+        )
     check_size(file, values.size)
     if bounds is None or len(bounds[0]) != dim or len(bounds[1]) != dim:
         raise CaseError(f"lower, upper: {file.name} does not say where its values lie; give {dim} of each, x first")

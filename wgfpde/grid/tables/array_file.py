@@ -43,7 +43,7 @@ def read_bytes(file: Path, most: int) -> bytes:
     with opened_binary(file) as stream:
         raw = stream.read(most + 1)
     if len(raw) > most:
-        raise CaseError(f"{file} has {file.stat().st_size} bytes; at most {most} are read. Average it over wider bins.")
+        raise CaseError(f"{file} has {file.stat().st_size} bytes; at most {most} are read. Use wider bins.")
     return raw
 
 
@@ -71,7 +71,7 @@ def check_size(file: Path, size: int, most: int = MOST_VALUES) -> None:
 def picture(file: Path, invert: bool = False, most: int = MOST_VALUES) -> Array:
     """The grey values of a picture, (rows, columns), the bottom row first; bright is much, inverted dark is much.
 
-    most : pixels.   Raises CaseError for what is no picture, has fewer than 2 pixels each way, or values that are negative.
+    most : pixels.   Raises CaseError for what is no picture, has fewer than 2 pixels each way, or negative values.
     """
     from PIL import Image, UnidentifiedImageError  # comes with matplotlib
 
@@ -82,7 +82,8 @@ def picture(file: Path, invert: bool = False, most: int = MOST_VALUES) -> Array:
             white = _WHITE.get(opened.mode[:4], 255.0) if opened.mode != "F" else None
             grey = np.asarray(opened.convert("F" if deep else "L"), dtype=float)
     except (
-        UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, OverflowError, TypeError,
+        UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, OverflowError,
+        TypeError,
     ) as error:  # fmt: skip
         raise CaseError(f"{file} cannot be read as a picture: {str(error).rstrip('.')}.") from None
     if min(grey.shape) < 2 or not np.all(grey >= 0) or not np.all(np.isfinite(grey)):

@@ -1,9 +1,9 @@
 """Tables from objects of pandas and xarray, known by what they offer; neither library is imported.
 
-    xarray.DataArray     dimensions x and y by their names, others in the order (y, x); coordinates are the places
-    xarray.Dataset       of one variable, or of the one that `column` names
-    pandas.Series        the index is x, or its levels are x and y
-    pandas.DataFrame     columns as those of a text file: places and values, in whatever order the rows come
+xarray.DataArray     dimensions x and y by their names, others in the order (y, x); coordinates are the places
+xarray.Dataset       of one variable, or of the one that `column` names
+pandas.Series        the index is x, or its levels are x and y
+pandas.DataFrame     columns as those of a text file: places and values, in whatever order the rows come
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def table_of(
     if values.shape != (wanted := tuple(len(p) for p in reversed(places))):
         raise CaseError(f"{what}: the values have the shape {values.shape} and their places {wanted}, ordered (y, x).")
     if values.size > MOST_VALUES:
-        raise CaseError(f"{what} has {values.size} values; at most {MOST_VALUES} are taken. Average it over wider bins.")
+        raise CaseError(
+            f"{what} has {values.size} values; at most {MOST_VALUES} are taken. Average it over wider bins."
+        )
     if np.any(np.isneginf(values)):
         raise CaseError(f"{what}: found −inf; a value may be missing (nan, inf), but not −inf. Mend the table.")
     values[~np.isfinite(values)] = np.nan
@@ -113,7 +115,9 @@ def table_of_rows(
     return table_of(axes, filled, what, names, periods)
 
 
-def table_in_text(columns: Columns, dim: int, what: str, column: str | None, first: Sequence[str] = AXIS_NAMES) -> Table:
+def table_in_text(
+    columns: Columns, dim: int, what: str, column: str | None, first: Sequence[str] = AXIS_NAMES
+) -> Table:
     """The table that columns of text hold.
 
     Coordinates are those with PLUMED's settings, or headed x and y, or else the first; the value is that of `column`,

@@ -161,7 +161,9 @@ class Tabulated:
 def _outer(values: Array, x: tuple[int, ...], y: tuple[int, ...]) -> Array:
     """Values (size of y, size of x) as an array that the shapes x and y, of one length, broadcast to."""
     n = len(x)
-    mixed = values.reshape((*y, *x)).transpose([k for pair in zip(range(n), range(n, 2 * n), strict=True) for k in pair])
+    mixed = values.reshape((*y, *x)).transpose(
+        [k for pair in zip(range(n), range(n, 2 * n), strict=True) for k in pair]
+    )
     return mixed.reshape(tuple(a * b for a, b in zip(x, y, strict=True)))
 
 
@@ -186,9 +188,7 @@ def _closed(table: Table, values: Array, k: int, axis: Axis) -> tuple[Array, Arr
         return places, values, None
     along, span = values.ndim - 1 - k, float(places[-1] - places[0])
     if span > period * (1 + SAME):
-        raise CaseError(
-            f"{what} spans {span:.6g}, more than the period {period:.6g}. Give the table one period."
-        )
+        raise CaseError(f"{what} spans {span:.6g}, more than the period {period:.6g}. Give the table one period.")
     if span > period * (1 - SAME) and len(places) > 2:  # the last place is the first, one period on
         first, last = np.take(values, 0, axis=along), np.take(values, -1, axis=along)
         jump = _largest(np.abs(last - first))
@@ -269,9 +269,10 @@ def _filled(values: Array, rings: tuple[float | None, ...]) -> Array:
     missing = np.isnan(values)
     closed = [ring is not None for ring in reversed(rings)]
     known = ~missing
-    rim = known & binary_dilation(np.pad(missing, 1, mode="wrap"), np.ones((3,) * values.ndim))[
-        (slice(1, -1),) * values.ndim
-    ]
+    rim = (
+        known
+        & binary_dilation(np.pad(missing, 1, mode="wrap"), np.ones((3,) * values.ndim))[(slice(1, -1),) * values.ndim]
+    )
     rim = rim if np.any(rim) else known
     size = [float(n) if ring else 0.0 for n, ring in zip(values.shape, closed, strict=True)]
     tree = cKDTree(np.argwhere(rim).astype(float), boxsize=size)

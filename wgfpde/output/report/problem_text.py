@@ -18,7 +18,6 @@ from ...energy.laws import LAWS
 from ...store import Run
 from ..stored_method import is_path
 
-_KEYS = {"V": "potential", "W": "interaction"}
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -33,15 +32,15 @@ def question(run: Run) -> dict[str, Any]:
     name = str(run.attributes.get("equation", ""))
     known = {GEODESIC.name: GEODESIC, **EQUATIONS}.get(name)
     energy = case.get("energy", {})
-    terms = {"U": internal(energy.get("internal", {})), "V": _source_text(energy.get("potential")),
-             "W": _source_text(energy.get("interaction"))}  # fmt: skip
+    terms = {"U": readable(internal(energy.get("internal", {})))}
+    terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
     return {
         "name": name,
         "formula": known.formula if known else "",
         "description": known.description if known else "",
         "reference": known.reference if known else "",
         "path": is_path(run),
-        "energy": {key: (text if isinstance(energy.get(_KEYS.get(key)), Mapping) else readable(text)) for key, text in terms.items() if text},
+        "energy": {key: text for key, text in terms.items() if text},
         "params": case.get("params", {}),
         "initial": _density(case.get("initial", {})),
         "target": _density(case.get("target", {})),
@@ -54,13 +53,14 @@ def _density(table: Mapping[str, Any]) -> str:
     if table.get("density"):
         return readable(table["density"])
     kinds = ("file", "samples", "image")
-    return next((f"{key} {_source_text(table[key])}" for key in kinds if table.get(key)), "")
+    key = next((key for key in kinds if table.get(key)), "")
+    return f"{key} {table[key] if isinstance(table[key], str) else _source_text(table[key])}" if key else ""
 
 
 def _source_text(source: Any) -> str:
     """A formula as it is, a table by its file and what else is said of it."""
     if not isinstance(source, Mapping):
-        return source or ""
+        return readable(source or "")
     more = [f"{key} {value}" for key, value in source.items() if key in ("column", "dataset", "interpolation")]
     return f"a table, {', '.join([str(source.get('file', '')).rpartition('/')[2], *more])}"
 

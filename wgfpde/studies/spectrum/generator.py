@@ -71,9 +71,9 @@ class Generator:
         if parts > 1:
             sizes = ", ".join(str(n) for n in sorted(np.bincount(of_part), reverse=True)[:5])
             raise CaseError(
-                f"the forbidden cells cut the grid into {parts} parts (of {sizes}{', …' if parts > 5 else ''} cells), each "
-                "with a mass of its own for ever: the gap between them is 0. Choose a grid with one part, or complete "
-                "the table of the potential."
+                f"the forbidden cells cut the grid into {parts} parts (of {sizes}{', …' if parts > 5 else ''} cells), "
+                "each with a mass of its own for ever: the gap between them is 0. Choose a grid with one part, or "
+                "complete the table of the potential."
             )
 
     def on_grid(self, values: Array) -> Array:
