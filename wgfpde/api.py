@@ -28,6 +28,7 @@ from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
 from .cases.schema import Case
+from .energy.dynamics import Dynamics
 from .energy.energy import Energy, Internal
 from .energy.flow import Flow
 from .energy.snapshot import Snapshot
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "converge", "distance", "geodesic",
-    "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
+    "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "converge", "distance",
+    "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

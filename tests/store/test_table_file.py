@@ -16,7 +16,8 @@ VALUES = X + 10 * Y[:, None]
 
 
 def holds_all(found):
-    return np.array_equal(found.places[0], X) and np.array_equal(found.places[1], Y) and np.array_equal(found.values, VALUES)
+    places = zip(found.places, (X, Y), strict=True)
+    return all(np.array_equal(*pair) for pair in places) and np.array_equal(found.values, VALUES)
 
 
 # ---- npy ---------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ def test_damaged_files_are_refused_by_a_sentence(tmp_path, h5, cut, begin):
         raw = bytearray(b"CDF\x01" + b"\x7f" * 3000)
     raw[cut : cut + 64] = b"\xff" * 64
     (tmp_path / "bad.nc").write_bytes(raw[: max(cut, 1500)])
-    with pytest.raises(CaseError, match="bad.nc"):
+    with pytest.raises(CaseError, match=r"bad\.nc"):
         read_table(tmp_path / "bad.nc", 2)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
@@ -24,8 +25,8 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Label, Layout
-from .case_densities import averages_of, build_exact, density_of, function_of, start_of
-from .file_tables import files_of, in_words
+from .case_densities import averages_of, build_exact, density_of, function_of, space_of, start_of
+from .file_tables import DiffusionFile, files_of, in_words, tabulated
 from .free_energies import constants_of, interaction_of, potential_of, table_note
 from .loading import located
 from .schema import Case
@@ -203,7 +204,7 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
-    energy = case.energy
+    energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
     return Record(
         name=case.name,
         title=case.title,
@@ -213,7 +214,10 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=(*(path for table in tables for path in table.paths), *files_of(energy.potential, energy.interaction)),
+        files=(
+            *(path for table in tables for path in table.paths),
+            *files_of(energy.potential, energy.interaction, diffusion),
+        ),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,
@@ -239,7 +243,7 @@ def build_grid(case: Case) -> Grid:
         return case._code.grid
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping)
+        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping, radial=table.radial)
 
 
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
@@ -251,15 +255,34 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads)
+        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics)
     potential, interaction = potential_of(case), interaction_of(case)
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
-        internal.check_dimension(grid.dim)
+        internal.check_dimension(grid.space)
     texts = (in_words(table.potential), in_words(table.interaction))
-    with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
-        flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
+    plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
+    with located(case.path, "energy.potential"):  # without W and D first: a mistake is of one key
+        flow = Flow(grid, plain, threads)
+    dynamics = build_dynamics(case)
+    if dynamics is not None:
+        with located(case.path, "dynamics"):
+            flow = Flow(grid, plain, threads, dynamics=dynamics)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics)
+
+
+def build_dynamics(case: Case) -> Dynamics | None:
+    """The dynamics of a case, where it has some."""
+    table = case.dynamics
+    if case._code is not None or table is None:
+        return None if case._code is None else case._code.dynamics
+    if isinstance(table.diffusion, DiffusionFile):
+        with located(case.path, "dynamics.diffusion"):
+            function = tabulated(table.diffusion, case.dim)
+        return Dynamics((function,), table.convention, table.faces, (function.text,))
+    texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
+    functions = tuple(function_of(case, text, space_of(case), "dynamics.diffusion") for text in texts)
+    return Dynamics(functions, table.convention, table.faces, tuple(texts))

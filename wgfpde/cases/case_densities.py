@@ -20,7 +20,7 @@ from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
-from ..grid.quadrature import cell_averages
+from ..grid.radial import levels
 from ..store.layout import TAKEN
 from .file_tables import DensityFile, tabulated
 from .loading import located
@@ -106,8 +106,13 @@ def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
             raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
+        if (radial := store.read(path).radial) != grid.radial:
+            raise CaseError(f"{path} holds a density {_place(radial)}, and this grid is one {_place(grid.radial)}")
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
-        return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
+        if not same:
+            onto = tuple(axis.levels for axis in grid.axes)
+            rho = initial.remap(rho, tuple(levels(e, radial) for e in edges), onto)
+        return initial.from_array(rho, grid, str(path))
     return initial.from_table(tabulated(DensityFile(file=str(path)), grid.dim), grid, sampling)
 
 
@@ -122,9 +127,7 @@ def averages_of(case: Case, grid: Grid) -> tuple[Diagnostic, ...]:
         key = f"output.averages.{name}"
         with located(case.path, key):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in (*REGISTRY, *TAKEN):
-                found = (
-                    "which is a diagnostic already" if name in REGISTRY else "which cannot name a number of the file"
-                )
+                found = "a diagnostic already" if name in REGISTRY else "which cannot name a number of the file"
                 raise CaseError(f"expected a name of letters, digits and _ of its own, found {show(name)}, {found}")
             values = grid.average(function_of(case, text, space_of(case), key))
             check_finite(values, grid, f'the function "{text}"')
@@ -132,11 +135,14 @@ def averages_of(case: Case, grid: Grid) -> tuple[Diagnostic, ...]:
         def average(s: State) -> float:
             return s.flow.integral(values * s.rho) / s.mass if s.mass else np.nan
 
-        return Diagnostic(
-            name, "1", f"average of {text}", f"Average of {text} under rho/mass.", average, ALWAYS, ALWAYS
-        )
+        about = f"Average of {text} under rho/mass."
+        return Diagnostic(name, "1", f"average of {text}", about, average, ALWAYS, ALWAYS)
 
     return tuple(made(name, text) for name, text in (case.output.averages or {}).items())
+
+
+def _place(radial: int) -> str:
+    return f"on the radius in {radial}D" if radial > 1 else "on plain axes"
 
 
 class Exact:
@@ -156,8 +162,7 @@ class Exact:
         what, grid = f"the exact density at t = {t:g}", self.grid
         with located(self.case.path, "exact.density"), np.errstate(all="ignore"):
             if self.case.initial.sampling == "average":
-                edges = [axis.edges for axis in grid.axes]
-                values, error = cell_averages(lambda **place: self.expression(**place, t=t), edges, what)
+                values, error = grid.averages(lambda **place: self.expression(**place, t=t), what)
                 self.error = max(self.error, error)
             else:
                 values = grid.sample(lambda **place: self.expression(**place, t=t))

@@ -56,23 +56,37 @@ class PlacedFile(DataFile):
         default="centres",
         description='of a .npy array: values at the centres of equal cells between bounds, or at "ends" too',
     )
-    missing: Literal["forbidden", "error"] = Field(
-        default="forbidden",
-        description='cells without a value (nan, inf, no row): "forbidden" (default), nothing enters, or "error"',
-    )
 
 
 class PotentialFile(PlacedFile):
     """V from a table."""
 
+    missing: Literal["forbidden", "error"] = Field(
+        default="forbidden",
+        description='cells without a value (nan, inf, no row): "forbidden" (default), nothing enters, or "error"',
+    )
     histogram: bool = Field(default=False, description="whether V = −κ ln of the values, a histogram; 0 is missing")
 
 
 class DensityFile(PlacedFile):
-    """A density from a table; it is 0 in cells without a value."""
+    """A density from a table."""
 
+    missing: Literal["empty", "error"] = Field(
+        default="empty", description='cells without a value (nan, inf, no row): "empty" (default), or "error"'
+    )
     interpolation: Literal["cubic", "pchip", "linear", "nearest"] = Field(
         default="linear", description='"linear" (default), "pchip", "nearest" or "cubic", which may leave the values'
+    )
+
+
+class DiffusionFile(PlacedFile):
+    """D from a table, of all axes."""
+
+    interpolation: Literal["cubic", "pchip", "linear", "nearest"] = Field(
+        default="pchip", description='"pchip" (default; stays within the values), "linear", "nearest" or "cubic"'
+    )
+    missing: Literal["error", "nearest"] = Field(
+        default="error", description='cells without a value: "error" (default), or the "nearest" value'
     )
 
 
@@ -88,10 +102,10 @@ def _member(value: object) -> str:
     return FILE if isinstance(value, dict | Table) else TEXT
 
 
-def text_or(table: type[Table]) -> Any:
-    """The annotation of a key that holds a text or a table."""
+def text_or(table: type[Table], text: Any = str) -> Any:
+    """The annotation of a key that holds a text or a table.   text : what stands for a text, for more than one."""
     return Annotated[
-        Annotated[str, Tag(TEXT)] | Annotated[table, Tag(FILE)],
+        Annotated[text, Tag(TEXT)] | Annotated[table, Tag(FILE)],
         Discriminator(_member),
     ]
 
@@ -114,7 +128,7 @@ def files_of(*sources: Any) -> tuple[Path, ...]:
     return tuple(Path(source.file) for source in sources if isinstance(source, DataFile))
 
 
-def tabulated(source: PlacedFile, dim: int, kappa: float = 1.0) -> Tabulated:
+def tabulated(source: PotentialFile | DensityFile | DiffusionFile, dim: int, kappa: float = 1.0) -> Tabulated:
     """The function of x (and y) that a table gives, not yet on a grid.   kappa : of histograms.
 
     Raises CaseError for what is no table.
@@ -129,7 +143,8 @@ def tabulated(source: PlacedFile, dim: int, kappa: float = 1.0) -> Tabulated:
         table = free_energy(table, kappa)
     if source.scale != 1.0:
         table = scaled(table, source.scale)
-    return Tabulated(table, source.interpolation, source.missing, in_words(source))
+    missing = "forbidden" if source.missing == "empty" else source.missing
+    return Tabulated(table, source.interpolation, missing, in_words(source))
 
 
 def radial(source: InteractionFile) -> RadialTable:

@@ -17,7 +17,6 @@ import numpy as np
 from ..energy.flow import Flow
 from ..energy.rates import faces_of
 from ..grid import Array
-from ..grid.tables.tabulated import Tabulated
 from ..store.layout import Label
 from .case_densities import function_of, space_of
 from .file_tables import radial, tabulated
@@ -49,8 +48,8 @@ def interaction_of(case: Case) -> Callable[..., Array] | None:
 
 def table_note(flow: Flow) -> str:
     """A sentence where cubic interpolation of V leaves the values of its table by more than EXCESS κ; else ""."""
-    table, kappa = flow.energy.potential, flow.internal.kappa
-    if not isinstance(table, Tabulated) or table.kind != "cubic":
+    table, kappa = flow.table, flow.internal.kappa
+    if table is None or table.kind != "cubic":
         return ""
     excess, place = table.excess(flow.grid)
     if not excess > EXCESS * kappa:
@@ -64,7 +63,7 @@ def table_note(flow: Flow) -> str:
 
 def constants_of(flow: Flow) -> tuple[tuple[Label, Array], ...]:
     """Arrays that do not change, for the file: V where it came from a table, NaN where that forbids."""
-    if not isinstance(flow.energy.potential, Tabulated) or flow.potential is None:
+    if flow.table is None or flow.potential is None:
         return ()
     label = Label("potential", "1", "potential", "V at the cell centres, from the table; NaN in forbidden cells.")
     return ((label, np.where(flow.allowed, flow.potential, np.nan)),)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
@@ -25,6 +26,7 @@ class Code:
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
     exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
+    dynamics : as it is, or None.
     """
 
     grid: Grid
@@ -32,6 +34,7 @@ class Code:
     initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
     initial_error: float = 0.0
+    dynamics: Dynamics | None = None
 
 
 def problem(
@@ -46,6 +49,7 @@ def problem(
     solver: Mapping[str, Any] | None = None,
     exact: Callable[..., Array] | None = None,
     mass: float | None = None,
+    dynamics: Dynamics | None = None,
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -69,6 +73,9 @@ def problem(
         The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
     mass
         Rescale the start to this mass.
+    dynamics
+        The diffusion, a factor of the flux: ``wgf.Dynamics(lambda x: 1 / (1 + x**2))``, or a function per axis in a
+        tuple, with ``convention="ito"`` where the noise is meant so.
 
     Returns
     -------
@@ -83,6 +90,8 @@ def problem(
     """
     for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
         _check_function(name, function, grid)
+    for function in () if dynamics is None else dynamics.diffusion:
+        _check_function("dynamics.diffusion", function, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
@@ -104,9 +113,15 @@ def problem(
     }
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
+    if dynamics is not None:
+        data["dynamics"] = {
+            "diffusion": [_name(function) for function in dynamics.diffusion],
+            "convention": dynamics.convention,
+            "faces": dynamics.faces,
+        }
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error)
+    case._code = Code(grid, energy, rho, exact, error, dynamics)
     return case
 
 
@@ -118,7 +133,8 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
         "upper": [float(axis.upper) for axis in axes],
         "boundary": [axis.boundary.in_case for axis in axes],
     }
-    return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
+    table |= {} if grid.radial == 1 else {"radial": grid.radial}
+    return table if all(axis.uniform for axis in axes) else table | {"mapping": ["python: edges as given"] * grid.dim}
 
 
 def _check_function(name: str, function: object, grid: Grid, **more: float) -> None:

@@ -101,9 +101,10 @@ def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     for table in (data.get("initial"), data.get("target")):
         _absolute(table, DATA, folder)
         _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
-    energy = data.get("energy")
-    for key in ("potential", "interaction"):
-        _absolute(energy.get(key) if isinstance(energy, dict) else None, ("file",), folder)
+    for name, keys in (("energy", ("potential", "interaction")), ("dynamics", ("diffusion",))):
+        for key in keys:
+            above = data.get(name)
+            _absolute(above.get(key) if isinstance(above, dict) else None, ("file",), folder)
 
 
 def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:

@@ -19,8 +19,9 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .file_tables import FILE, DensityFile, InteractionFile, PotentialFile, in_words
+from .file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
 from .tables import (
+    DynamicsTable,
     EnergyTable,
     ExactTable,
     GridTable,
@@ -47,6 +48,7 @@ class Case(Table):
     params: dict[str, float] = Field(default={}, description="named constants for the formulas")
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
+    dynamics: DynamicsTable | None = Field(default=None, description="a table with diffusion")
     initial: InitialTable = Field(description="a table with one of density, file, samples, image")
     exact: ExactTable | None = Field(default=None, description="a table with density")
     target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples, image")
@@ -91,6 +93,21 @@ class Case(Table):
                 raise fail(
                     f'{name}: only method = {those} has one, found method = "{method}"; remove the table '
                     f"(on the command line: --set {name}=)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _what_the_method_takes(self) -> Case:
+        given = {"dynamics": self.dynamics is not None, "grid.radial": self.grid.radial is not None}
+        for key, asked in given.items():
+            able = [f'"{m.name}"' for m in METHODS.values() if getattr(m, key.rpartition(".")[2])]
+            if asked and f'"{self.solver.method}"' not in able:
+                raise fail(f'{key}: only method = {" or ".join(able)} takes it, found method = "{self.solver.method}"')
+        if self.dynamics is not None and isinstance(self.dynamics.diffusion, list):
+            if len(self.dynamics.diffusion) not in (1, self.dim):
+                raise fail(
+                    f"dynamics.diffusion: expected one formula for all axes or one per axis of grid.shape, {self.dim}, "
+                    f"found {len(self.dynamics.diffusion)}"
                 )
         return self
 
@@ -145,10 +162,15 @@ class Case(Table):
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
         energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
+        radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
+        dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
+        if self.dynamics is not None and isinstance(self.dynamics.diffusion, Table):
+            dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
-            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
+            **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics.items())} if dynamics else {}),
+            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
             "time": f"{self.time.start:g} to {self.time.end:g}",
         }
@@ -174,6 +196,8 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         (): Case,
         ("grid",): GridTable,
         ("energy",): EnergyTable,
+        ("dynamics",): DynamicsTable,
+        ("dynamics", "diffusion", FILE): DiffusionFile,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
         ("energy", "potential", FILE): PotentialFile,
         ("energy", "interaction", FILE): InteractionFile,
@@ -189,8 +213,8 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
 
 
 UNIONS = (
-    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("initial", "file"),
-    ("target", "file"),
+    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("dynamics", "diffusion"),
+    ("initial", "file"), ("target", "file"),
 )  # fmt: skip
 """Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 

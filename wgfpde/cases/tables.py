@@ -18,7 +18,15 @@ from ..base.toml import show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import WALLS, boundary_of
-from .file_tables import DensitySource, InteractionSource, PotentialSource, files_of, in_words
+from .file_tables import (
+    DensitySource,
+    DiffusionFile,
+    InteractionSource,
+    PotentialSource,
+    files_of,
+    in_words,
+    text_or,
+)
 
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples", "image")
@@ -58,6 +66,9 @@ class GridTable(Table):
     )
     mapping: list[str] | None = Field(
         default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"
+    )
+    radial: Literal[2, 3] | None = Field(
+        default=None, description="2 or 3: the one axis, x or r in formulas, is the radius in so many dimensions"
     )
 
     @field_validator("shape")
@@ -125,6 +136,39 @@ class EnergyTable(Table):
         if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
+
+
+def _formulas(value: object) -> object:
+    """One formula, or a list of them, with one message for both (a union would give two)."""
+    texts = value if isinstance(value, list) else [value]
+    if texts and len(texts) <= 2 and all(isinstance(text, str) for text in texts):
+        return value
+    raise fail(f'expected a formula such as "1/(1 + x**2)", or one per axis as a list, found {show(value)}')
+
+
+_FORMULA = {"type": "string"}
+Formulas = Annotated[
+    str | list[str],
+    BeforeValidator(_formulas),
+    WithJsonSchema({"anyOf": [_FORMULA, {"type": "array", "items": _FORMULA, "minItems": 1, "maxItems": 2}]}),
+]
+
+
+class DynamicsTable(Table):
+    """How fast the flow goes: ∂tρ = ∇·(D ρ ∇ξ)."""
+
+    diffusion: text_or(DiffusionFile, Formulas) = Field(  # type: ignore[valid-type]
+        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, one per axis as a list, or "
+        'a table: { file = "…" }'
+    )
+    convention: Literal["kinetic", "stratonovich", "ito"] = Field(
+        default="kinetic",
+        description='what the noise √(2κD) means: "kinetic" (default; the gradient flow), "stratonovich" or "ito", '
+        "which add ½κ ln D or κ ln D to V (entropy only)",
+    )
+    faces: Literal["value", "harmonic"] = Field(
+        default="value", description='D on faces: its "value" there (default), or "harmonic" means of cells, for jumps'
+    )
 
 
 class DensityTable(Table):

@@ -107,7 +107,7 @@ def _check(args: argparse.Namespace) -> int:
         return 0
     say(f"{facts['title']}  ({case.path})")
     for name in FACTS:
-        if name in facts:
+        if facts.get(name):
             say(f"  {name:<10}  {facts[name]}")
     for note in facts["notes"]:
         say(f"  note        {note}")
@@ -130,11 +130,14 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     if isinstance(size, float):
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
     rho = problem.initial.rho
-    stretched = [] if grid.uniform else ["stretched"]
+    stretched = [] if all(axis.uniform for axis in grid.axes) else ["stretched"]
+    stretched += [f"radius in {grid.radial}D"] if grid.radial > 1 else []
+    dynamics = problem.flow.dynamics
     return {
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
+        "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",

@@ -60,7 +60,7 @@ class State:
         """The mass in each slice of cells along each axis, x first; moments are sums over these."""
         axes = self.flow.grid.axes
         if len(axes) == 1:
-            return (axes[0].widths * self.rho,)
+            return (axes[0].volumes * self.rho,)
         x, y = axes
         return x.widths * np.sum(y.widths[:, None] * self.rho, axis=0), y.widths * np.sum(x.widths * self.rho, axis=1)
 
@@ -127,9 +127,15 @@ class Condition:
 ALWAYS = Condition("always", lambda s: True)
 NEVER = Condition("", lambda s: False)
 IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
-EQUAL_CELLS_2D = Condition("1D; 2D, equal cells", lambda s: s.flow.grid.dim == 1 or s.flow.grid.uniform)
+EQUAL_CELLS_2D = Condition(
+    "1D; 2D, equal cells; no `[dynamics]`",
+    lambda s: (s.flow.grid.dim == 1 or s.flow.grid.uniform) and s.flow.dynamics is None,
+)
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
 WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
+WITH_GIBBS_ON_AXES = Condition(
+    "entropy without interaction, not on a radius", lambda s: s.flow.fills_box
+)
 
 
 def with_field(name: str) -> Condition:
@@ -204,7 +210,10 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
             raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(REGISTRY)}")
         known = REGISTRY[name]
         if not (known.applies.holds(setting) or known.on_request.holds(setting)):
-            raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')
+            words = known.on_request.words or known.applies.words
+            raise CaseError(
+                f'"{name}" ({known.long_name}) has no meaning for this case; it is for: {words}. Leave it out'
+            )
     wanted = {*requested, *(other for name in requested for other in REGISTRY[name].brings)}
     return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in wanted)
 

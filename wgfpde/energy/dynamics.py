@@ -17,14 +17,18 @@ Reference: Lau, Lubensky (2007), DOI 10.1103/PhysRevE.76.011123 (the conventions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
-from .energy import Internal
+from ..grid.grid import AXIS_NAMES
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.tabulated import Tabulated
+from .energy import Energy, Internal
 
 CONVENTIONS = {"kinetic": 1.0, "stratonovich": 0.5, "ito": 0.0}
 """α by name."""
@@ -43,15 +47,19 @@ class Dynamics:
     faces : "value", D at the middle of a face, or "harmonic", the harmonic mean of both cells weighted by their widths,
     for D that jumps.   texts : how the user wrote D.
 
+    diffusion may also be given as one function, number or table of pandas or xarray, or a list of them.
     Raises CaseError for a convention or faces of another name.
     """
 
-    diffusion: tuple[Function, ...]
+    diffusion: Any
     convention: str = "kinetic"
     faces: str = "value"
     texts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        given = self.diffusion if isinstance(self.diffusion, list | tuple) else [self.diffusion]
+        functions = tuple(_function(f) for f in given)
+        object.__setattr__(self, "diffusion", functions)
         for name, known, value in (
             ("convention", CONVENTIONS, self.convention),
             ("faces", FACES, self.faces),
@@ -94,6 +102,13 @@ class Dynamics:
             found.append(np.ascontiguousarray(values))
         return tuple(found)
 
+    def on(self, grid: Grid) -> Dynamics:
+        """The same, with tables bound to the grid.  Raises CaseError where one does not cover it."""
+        if not any(isinstance(f, Tabulated) for f in self.diffusion):
+            return self
+        found = tuple(f.on(grid) if isinstance(f, Tabulated) else f for f in self.diffusion)
+        return replace(self, diffusion=found)
+
     def at_centers(self, grid: Grid) -> tuple[Array, ...]:
         """D of each axis at the cell centres, arrays of the grid's shape.  Raises CaseError where it is not > 0."""
         if len(self.diffusion) not in (1, grid.dim):
@@ -119,20 +134,70 @@ class Dynamics:
     def text(self, k: int) -> str:
         return self.texts[min(k, len(self.texts) - 1)] if self.texts else ""
 
-    def added_potential(self, grid: Grid, internal: Internal) -> Array | None:
-        """(1 − α) κ ln D at the centres, or None for the kinetic convention.
+    def effective(self, grid: Grid, energy: Energy) -> Energy:
+        """The energy with (1 − α) κ ln D beside V; as it is for the kinetic convention.
 
         Raises CaseError for another law than the entropy, and where D_x and D_y make it no potential.
         """
         if self.alpha == 1.0:
-            return None
-        if not internal.law.linear_diffusion:
+            return energy
+        if not energy.internal.law.linear_diffusion:
             raise CaseError(
                 f'dynamics.convention = "{self.convention}" says what noise means, which only the entropy has; found '
-                f'internal energy "{internal.kind}". Remove it: the kinetic convention is the gradient flow.'
+                f'internal energy "{energy.internal.kind}". Remove it: the kinetic convention is the gradient flow.'
             )
+        self._check_gradient(grid)
+        weight, log, given = (1.0 - self.alpha) * energy.internal.kappa, self._common_log(grid), energy.potential
+
+        def potential(**place: Array) -> Array:
+            with np.errstate(divide="ignore"):
+                added = weight * log(**place)
+            return added if given is None else np.asarray(given(**place)) + added
+
+        text = " + ".join([*([energy.potential_text or "V"] if given is not None else []), f"{weight:g} ln D"])
+        return replace(energy, potential=potential, potential_text=text)
+
+    def _common_log(self, grid: Grid) -> Function:
+        """s with ∂x s = ∂x ln D_x and ∂y s = ∂y ln D_y: ln D_x(x, y) − ln D_x(x₀, y) + ln D_y(x₀, y)."""
+        along_x, along_y, x0 = self.along(0), self.along(grid.dim - 1), float(grid.x.centers[0])
+        if along_x is along_y:
+            return lambda **place: np.log(np.asarray(along_x(**place), dtype=float))
+
+        def common(x: Array, y: Array) -> Array:
+            start = np.full(np.shape(x), x0)
+            first, last = (np.asarray(along_x(x=at, y=y), dtype=float) for at in (x, start))
+            return np.log(first) - np.log(last) + np.log(np.asarray(along_y(x=start, y=y), dtype=float))
+
+        return common
+
+    def _check_gradient(self, grid: Grid) -> None:
+        """Refuse D_x and D_y for which ln D_x − ln D_y is no sum f(x) + g(y).  Raises CaseError."""
         logs = [np.log(values) for values in self.at_centers(grid)]
-        return (1.0 - self.alpha) * internal.kappa * (logs[0] if grid.dim == 1 else _common(*logs, self.convention))
+        apart = logs[0] - logs[-1]
+        if grid.dim == 1:
+            return
+        sums = apart.mean(axis=1, keepdims=True) + apart.mean(axis=0, keepdims=True) - apart.mean()
+        left = float(np.max(np.abs(apart - sums)))
+        if left > GRADIENT * max(1.0, float(np.max(np.abs(apart)))):
+            raise CaseError(
+                f'dynamics.convention = "{self.convention}" adds the drift of ln D_x along x and of ln D_y along y, '
+                f"which is no gradient here: ln D_x − ln D_y is no sum f(x) + g(y), by {left:.3g}. Write one diffusion "
+                'for both axes, D_x(x) and D_y(y), or convention = "kinetic".'
+            )
+
+    def sentence(self, internal: Internal) -> str:
+        """What D is, what the noise means, and the unit of time, for `wgfpde check`."""
+        names = [f"D_{name}" for name in AXIS_NAMES] if len(self.texts) > 1 else ["D"]
+        texts = ", ".join(f"{name} = {text}" for name, text in zip(names, self.texts, strict=False)) or "D as in Python"
+        unit = "a factor of the flux; its unit, length²/(energy·time) per mass, makes that of time"
+        if not internal.law.linear_diffusion:
+            return f"{texts}, {unit}"
+        added = {1.0: "", 0.5: " + ½κ ln D", 0.0: " + κ ln D"}[self.alpha]
+        senses = {"kinetic": "kinetic (Klimontovich)", "stratonovich": "Stratonovich", "ito": "Itô"}
+        return (
+            f"{texts}, {unit}; dX = −D∇V dt + √(2κD) dW in the sense of {senses[self.convention]}, a gradient flow in "
+            f"the potential V{added}"
+        )
 
     def _at_faces(self, grid: Grid, k: int) -> Array:
         coords = grid.coordinates()
@@ -143,12 +208,11 @@ class Dynamics:
             return np.array(np.broadcast_to(np.asarray(self.along(k)(**coords), dtype=float), shape))
 
 
-def dynamics_of(
-    diffusion: Function | float | Sequence[Function | float], convention: str = "kinetic", faces: str = "value"
-) -> Dynamics:
-    """Dynamics from functions and numbers."""
-    given = [diffusion] if callable(diffusion) or isinstance(diffusion, int | float) else list(diffusion)
-    return Dynamics(tuple(f if callable(f) else _constant(float(f)) for f in given), convention, faces)
+def _function(given: Any) -> Function:
+    """D as a function: a table of pandas or xarray, and a number too."""
+    if holds_table(given):
+        return Tabulated(table_of_object(given), "pchip", "error")
+    return given if callable(given) else _constant(float(given))
 
 
 def _constant(value: float) -> Function:
@@ -169,20 +233,6 @@ def _harmonic(centers: Array, grid: Grid, k: int) -> Array:
     widths = np.concatenate([h[ends[0]], h, h[ends[1]]])
     mean = (widths[1:] + widths[:-1]) / (widths[1:] / padded[1:] + widths[:-1] / padded[:-1])
     return np.moveaxis(mean, 0, along)
-
-
-def _common(x: Array, y: Array, convention: str) -> Array:
-    """s with ∂x s = ∂x ln D_x and ∂y s = ∂y ln D_y, from ln D_x − ln D_y = f(x) − g(y): s = ln D_x + g(y)."""
-    apart = x - y
-    rows, columns = apart.mean(axis=1, keepdims=True), apart.mean(axis=0, keepdims=True)
-    left = float(np.max(np.abs(apart - rows - columns + apart.mean())))
-    if left > GRADIENT * max(1.0, float(np.max(np.abs(apart)))):
-        raise CaseError(
-            f'dynamics.convention = "{convention}" adds the drift of ln D_x along x and of ln D_y along y, which is no '
-            f"gradient here: ln D_x − ln D_y is no sum f(x) + g(y), by {left:.3g}. Write one diffusion for both axes, "
-            'D_x(x) and D_y(y), or convention = "kinetic".'
-        )
-    return np.asarray(x - rows)
 
 
 def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:

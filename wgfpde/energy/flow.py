@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.tables.tabulated import Tabulated
+from ..linear.lines import lines_of
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
@@ -27,7 +28,8 @@ Result = TypeVar("Result")
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None; with what the convention of the dynamics adds.
+    energy : with what the convention of the dynamics adds to V.
+    potential : V at cell centres, array of the grid's shape, or None.   table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
     mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
     forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Their faces have
@@ -38,20 +40,21 @@ class Flow:
     """
 
     def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, dynamics: Dynamics | None = None) -> None:
-        energy.internal.check_dimension(grid.radial if grid.radial > 1 else grid.dim)
-        if isinstance(energy.potential, Tabulated):
-            energy = replace(energy, potential=energy.potential.on(grid))
+        energy.internal.check_dimension(grid.space)
+        self.table = energy.potential.on(grid) if isinstance(energy.potential, Tabulated) else None
+        if self.table is not None:
+            energy = replace(energy, potential=self.table)
+        dynamics = None if dynamics is None else dynamics.on(grid)
         self.dynamics = dynamics
-        self.forbidden = _forbidden(grid, energy)
+        self.forbidden = None if self.table is None else _forbidden(grid, self.table)
         self.mobility = None if dynamics is None else dynamics.on_faces(grid)
         if self.forbidden is not None:
             self.mobility = closed_faces(self.forbidden, grid, self.mobility)
+        energy = energy if dynamics is None else dynamics.effective(grid, energy)
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
         self.potential = _sample_potential(grid, energy)
-        if dynamics is not None and (added := dynamics.added_potential(grid, energy.internal)) is not None:
-            self.potential = added if self.potential is None else self.potential + added
         if grid.radial > 1 and energy.interaction is not None:
             raise CaseError(
                 "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
@@ -101,7 +104,7 @@ class Flow:
     @property
     def fills_box(self) -> bool:
         """Whether there is a Gibbs state e^{−V/κ}/Z on the whole box: what functional inequalities are about."""
-        return self.has_gibbs and self.forbidden is None
+        return self.has_gibbs and self.forbidden is None and self.grid.radial == 1
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
@@ -155,6 +158,21 @@ class Flow:
         return mass * self.unit_gibbs[0]
 
 
+def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
+    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
+    grid, dynamics = flow.grid, None
+    if flow.mobility is not None:
+        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
+        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
+    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
+    return Flow(Grid(*box, [a.boundary for a in grid.axes]), Energy(flow.internal, potential), dynamics=dynamics)
+
+
+def _rough(x: Array, y: Array) -> Array:
+    """A diffusion that differs from line to line, and is periodic."""
+    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
+
+
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
     """Remember what a function makes of a flow, for as long as the flow lives; the result must not refer to it."""
     known: WeakKeyDictionary[Flow, Result] = WeakKeyDictionary()
@@ -168,13 +186,11 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
     return remembered
 
 
-def _forbidden(grid: Grid, energy: Energy) -> Array | None:
+def _forbidden(grid: Grid, table: Tabulated) -> Array | None:
     """The cells that the table of V forbids, or None.  Raises CaseError where it forbids all."""
-    if not isinstance(energy.potential, Tabulated):
-        return None
-    found = energy.potential.forbidden_cells(grid)
+    found = table.forbidden_cells(grid)
     if np.all(found):
-        raise CaseError(f"{energy.potential.table.what} has no value in any cell of the grid.")
+        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
     return found if np.any(found) else None
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import CaseError
 from .boundary import NO_FLUX, Boundary, Ends, boundary_of
-from .quadrature import cell_averages
-from .radial import check_radius, shell_averages, shells, spheres
+from .quadrature import Averages, cell_averages
+from .radial import check_radius, levels, mean_weights, shell_averages, shells, spheres, weighted
 
 Array = np.ndarray
 AXIS_NAMES = ("x", "y")
@@ -76,6 +76,11 @@ class Axis:
     def volumes(self) -> Array:
         """(n,) what the cells hold: the widths, or the volumes of the shells."""
         return self.widths if self.radial == 1 else shells(self.edges, self.radial)
+
+    @cached_property
+    def levels(self) -> Array:
+        """(n+1,) the edges on a line on which cells are as long as their volumes, up to a factor."""
+        return levels(self.edges, self.radial)
 
     @cached_property
     def areas(self) -> Array:
@@ -159,6 +164,11 @@ class Grid:
         return self.x.radial
 
     @property
+    def space(self) -> int:
+        """The dimension of the space in which the density lives: that of the axes, or of the radius."""
+        return self.radial if self.radial > 1 else self.dim
+
+    @property
     def uniform(self) -> bool:
         """Whether all cells have the same volume."""
         return all(axis.uniform for axis in self.axes) and self.radial == 1
@@ -204,22 +214,28 @@ class Grid:
         points : instead a tensor Gauss–Legendre rule of so many points per axis, exact for degree 2·points − 1.
         Returns an array of `shape`.  Raises CaseError for peaks and singularities that cannot be resolved.
         """
-        if self.radial > 1:
-            return shell_averages(function, self.x.edges, self.radial, points)
         if points is None:
-            return cell_averages(function, [axis.edges for axis in self.axes]).values
+            return self.averages(function).values
         nodes, weights = np.polynomial.legendre.leggauss(points)
         total = np.zeros(self.shape)
         if self.dim == 1:
+            if self.radial > 1:
+                function = weighted(function, self.radial)
             for node, weight in zip(nodes, weights, strict=True):
                 total += 0.5 * weight * function(x=self.x.centers + 0.5 * node * self.x.widths)
-            return total
+            return total if self.radial == 1 else total / mean_weights(self.x.edges, self.radial)
         for node_y, weight_y in zip(nodes, weights, strict=True):
             y = (self.y.centers + 0.5 * node_y * self.y.widths)[:, None]
             for node_x, weight_x in zip(nodes, weights, strict=True):
                 x = (self.x.centers + 0.5 * node_x * self.x.widths)[None, :]
                 total += (0.25 * weight_x * weight_y) * function(x=x, y=y)
         return total
+
+    def averages(self, function: Callable[..., Array], what: str = "the function") -> Averages:
+        """The same by `quadrature`, with the estimate of their error.   what : names the function in messages."""
+        if self.radial > 1:
+            return shell_averages(function, self.x.edges, self.radial, what)
+        return cell_averages(function, [axis.edges for axis in self.axes], what)
 
     def describe(self, index: tuple[int, ...]) -> str:
         """Where a cell lies, for messages: "x = 0.5, y = -1"."""

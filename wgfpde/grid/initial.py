@@ -17,7 +17,6 @@ import numpy as np
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
-from .quadrature import cell_averages
 from .tables.array_file import existing_file, npy_array, picture, read_bytes
 from .tables.tabulated import Tabulated
 
@@ -44,7 +43,7 @@ def with_error(expression: Callable[..., Array], grid: Grid, sampling: Sampling 
     if sampling == "centre":
         with np.errstate(all="ignore"):
             return _density(grid.sample(expression), grid, what), 0.0
-    values, error = cell_averages(expression, [axis.edges for axis in grid.axes], what)
+    values, error = grid.averages(expression, what)
     return _density(values, grid, what), error
 
 
@@ -94,7 +93,10 @@ def from_table(function: Tabulated, grid: Grid, sampling: Sampling = "average") 
     0 in cells whose centre lies where the table's value is missing.
     """
     function = function.on(grid)
-    values = function.averages(grid) if sampling == "average" else grid.sample(function)
+    if sampling == "centre":
+        values = grid.sample(function)
+    else:
+        values = function.averages(grid) if grid.radial == 1 else grid.average(function)
     values[function.forbidden_cells(grid)] = 0.0
     return _density(values, grid, f"the density in {function.text}")
 

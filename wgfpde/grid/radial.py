@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import CaseError
-from .quadrature import cell_averages
+from .quadrature import Averages, cell_averages
 
 Array = np.ndarray
 
@@ -34,21 +34,29 @@ def spheres(edges: Array, n: int) -> Array:
     return np.asarray(SPHERE[n] * edges ** (n - 1))
 
 
-def shell_averages(function: Callable[..., Array], edges: Array, n: int, points: int | None = None) -> Array:
-    """Averages of function(x=r) over shells, (N,): those of f r^{n−1} over those of r^{n−1}.
+def levels(edges: Array, n: int) -> Array:
+    """The edges on a line on which a shell is as long as its volume, up to a factor; themselves on a plain axis."""
+    return edges if n == 1 else edges**n
 
-    points : as of `Grid.average`.
-    """
-    weight = shells(edges, n) / (SPHERE[n] * np.diff(edges))
 
-    def weighted(x: Array) -> Array:
-        return np.asarray(function(x=x), dtype=float) * x ** (n - 1)
+def weighted(function: Callable[..., Array], n: int) -> Callable[..., Array]:
+    """r ↦ f(r) r^{n−1}."""
 
-    if points is None:
-        return np.asarray(cell_averages(weighted, [edges]).values / weight)
-    nodes, parts = np.polynomial.legendre.leggauss(points)
-    places = 0.5 * (edges[1:] + edges[:-1]) + 0.5 * nodes[:, None] * np.diff(edges)
-    return np.asarray(0.5 * parts @ np.broadcast_to(weighted(places), places.shape) / weight)
+    def weighted(x: Array, **more: Array) -> Array:
+        return np.asarray(function(x=x, **more), dtype=float) * x ** (n - 1)
+
+    return weighted
+
+
+def mean_weights(edges: Array, n: int) -> Array:
+    """(N,) averages of r^{n−1} over the shells' stretches of the radius."""
+    return np.asarray(shells(edges, n) / (SPHERE[n] * np.diff(edges)))
+
+
+def shell_averages(function: Callable[..., Array], edges: Array, n: int, what: str = "the function") -> Averages:
+    """Averages of function(x=r) over shells, (N,): those of f r^{n−1} over those of r^{n−1}.   what : in messages."""
+    found = cell_averages(weighted(function, n), [edges], what)
+    return Averages(found.values / mean_weights(edges, n), found.error)
 
 
 def check_radius(dim: int, lower: float, ring: int, n: int) -> None:

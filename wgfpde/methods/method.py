@@ -80,6 +80,7 @@ class Method:
     name : the word in `solver.method`.   table : its keys; `stationary` and `blow_up`, where it has them, are served by
     the time loop.   build : see `Asked` and `Built`.   traits : of a completed table.
     needs : tables of the case beyond those of every run, such as "target".
+    dynamics, radial : whether it takes a diffusion that depends on place, and radial grids.
     complete : (table, span) → the table with the defaults that depend on the time span.
     sampling : how the start is sampled unless the case says so.
     equation : (energy table, table) → what the run solves; None for the usual name of the energy's equation.
@@ -97,6 +98,8 @@ class Method:
     build: Callable[[Any, Asked], Built]
     traits: Callable[[Any], Traits]
     needs: frozenset[str] = frozenset()
+    dynamics: bool = False
+    radial: bool = False
     complete: Callable[[Any, float], Any] = _as_it_is
     sampling: Literal["average", "centre"] = "average"
     equation: Callable[[Any, Any], str | None] = lambda energy, table: None

@@ -289,11 +289,13 @@ def _seed(case: Case) -> str:
 
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
-    if not problem.flow.fills_box:
+    flow = problem.flow
+    if not flow.fills_box:
         return {}
-    found = convexity(problem.flow)
-    return {
-        "kappa": problem.flow.internal.kappa,
+    found = convexity(flow)
+    least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}
+    return least | {
+        "kappa": flow.internal.kappa,
         "convexity": found.bound, "convexity_source": found.bound_source,
         "sobolev": found.sobolev, "sobolev_source": found.sobolev_source,
     }  # fmt: skip
@@ -310,9 +312,9 @@ def _digest(case: Case, problem: Problem) -> str:
     known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     if problem.record.in_code:
-        energy, grid = case._code.energy, problem.flow.grid
+        energy, grid, dynamics = case._code.energy, problem.flow.grid, case._code.dynamics
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
-            for function in (energy.potential, energy.interaction):
+            for function in (energy.potential, energy.interaction, *(dynamics.diffusion if dynamics else ())):
                 digest.update(b"" if function is None else grid.sample(function).tobytes())
     return digest.hexdigest()

@@ -35,7 +35,8 @@ CHUNK = 2**20
 class Tabulated:
     """A table as a function: called with x=…[, y=…], arrays that broadcast, it gives an array of their shape.
 
-    kind : of interpolation.   missing : "forbidden", or "error" where no cell of the grid may lack a value.
+    kind : of interpolation.   missing : "forbidden"; "error" where no cell of the grid may lack a value; or "nearest",
+    which takes the nearest value and forbids nothing.
     text : what it is, for records.   rings : the period of each axis, None for open ones; set by `on`.
     """
 
@@ -46,7 +47,7 @@ class Tabulated:
     rings: tuple[float | None, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for name, known in (("kind", KINDS), ("missing", ("forbidden", "error"))):
+        for name, known in (("kind", KINDS), ("missing", ("forbidden", "error", "nearest"))):
             if getattr(self, name) not in known:
                 what = "interpolation" if name == "kind" else name
                 choices = " or ".join(f'"{choice}"' for choice in known)
@@ -88,6 +89,8 @@ class Tabulated:
 
     def forbidden_cells(self, grid: Grid) -> Array:
         """Whether the centre of each cell is forbidden, array of the grid's shape."""
+        if self.missing == "nearest":
+            return np.zeros(grid.shape, dtype=bool)
         index = [
             pieces.nearest(along, axis.centers, ring)
             for along, axis, ring in zip(self.table.places, grid.axes, self.rings, strict=True)
@@ -122,7 +125,9 @@ class Tabulated:
     def filled(self) -> Array:
         """The values, carried on to where one is missing."""
         values = self.table.values
-        return values if not np.any(np.isnan(values)) else _filled(values, self.rings)
+        if not np.any(np.isnan(values)):
+            return values
+        return _filled(values, self.rings, onwards=self.missing != "nearest")
 
     def __call__(self, **points: Array) -> Array:
         given = [np.asarray(points[name], dtype=float) for name in AXIS_NAMES[: self.table.dim]]
@@ -258,10 +263,11 @@ def _reach(places: Array) -> tuple[float, float]:
     return 1.5 * places[0] - 0.5 * places[1], 1.5 * places[-1] - 0.5 * places[-2]
 
 
-def _filled(values: Array, rings: tuple[float | None, ...]) -> Array:
+def _filled(values: Array, rings: tuple[float | None, ...], onwards: bool) -> Array:
     """Missing values from the known: V(m) = 2V(r) − V(2r − m), r the nearest known place, so that the slope goes on.
 
-    Just V(r) where 2r − m is missing too.  Distances are counted in places, around rings too.
+    Just V(r) where 2r − m is missing too, and everywhere without `onwards`.  Distances are counted in places, around
+    rings too.
     """
     from scipy.ndimage import binary_dilation
     from scipy.spatial import cKDTree
@@ -285,5 +291,5 @@ def _filled(values: Array, rings: tuple[float | None, ...]) -> Array:
         beyond[:, k] %= n
     near, far = values[tuple(nearest.T)], values[tuple(beyond.T)]
     out = values.copy()
-    out[missing] = np.where(inside & np.isfinite(far), 2 * near - far, near)
+    out[missing] = np.where(onwards & inside & np.isfinite(far), 2 * near - far, near)
     return out

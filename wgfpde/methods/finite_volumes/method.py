@@ -79,6 +79,8 @@ METHODS = (
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),
+        dynamics=True,
+        radial=True,
         complete=_complete,
         coarse=_coarse,
         amplification=_amplification,

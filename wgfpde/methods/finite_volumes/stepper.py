@@ -11,12 +11,11 @@ import math
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid import Array, Grid
+from ...grid import Array
 from ...linear.threads import default_threads
 from .limiter import EPS
 from .one_step import Attempt, OneStep, StepFailure
@@ -72,9 +71,7 @@ class FiniteVolumes:
         A kernel is compiled for the types of its arguments, and these are the same as in a march: the law is this
         flow's own, and V and W reach the kernels as arrays that are always there.
         """
-        grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal))
+        small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)

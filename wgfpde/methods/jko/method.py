@@ -142,7 +142,7 @@ def _build(table: JkoTable, asked: Asked) -> Built:
     if table.algorithm == "exact":
         from .exact.exact_solver import refusal
 
-        if reason := refusal(asked.flow.grid, asked.flow.internal):
+        if reason := refusal(asked.flow):
             raise CaseError(f"{asked.path}: solver.algorithm: {reason}")
     span = asked.end - asked.start
     tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
@@ -253,6 +253,7 @@ METHODS = (
         table=JkoTable,
         build=_build,
         traits=_traits,
+        dynamics=True,
         complete=_complete,
         promises=_promises,
         arrays=_arrays,

@@ -98,7 +98,7 @@ class Minimiser:
         self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
         self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
         self.threads = threads
-        self.stagger = Staggering(flow.grid, threads)
+        self.stagger = Staggering(flow.grid, threads, flow.mobility)
         self.shape = self.stagger.shape
         self.divisible = algorithm != "pdhg"
         self.remedy = REMEDIES[algorithm]
@@ -185,6 +185,7 @@ class Minimiser:
             result = solve_step(
                 self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
                 self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
+                self.flow.dynamics,
             )  # fmt: skip
             spent[0] += result.iterations
             return result.lifted(tau * level, mass)

@@ -14,11 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
-from ...grid import Array, Grid
+from ...grid import Array
 from ...linear.threads import default_threads
 from .extrapolation import extrapolate
 from .minimise import Minimiser, Step
@@ -63,6 +62,8 @@ class Jko:
                 f'solver.method: "jko" cannot step the internal energy "{flow.internal.kind}", which is given by '
                 'functions of arrays; take method = "fv".'
             )
+        if flow.grid.radial > 1:
+            raise CaseError('solver.method: "jko" steps densities on plain axes, not on a radius; take method = "fv".')
         if scheme not in ("jko", "extrapolated"):
             raise CaseError(f'scheme must be "jko" or "extrapolated"; found {scheme!r}.')
         if scheme == "extrapolated" and algorithm == "exact":
@@ -81,9 +82,7 @@ class Jko:
     def warm_up(self) -> None:
         """Compile, or load, every kernel that `step` calls: one step of a bump, with vacuum where the law has it, and
         what only hard steps call."""
-        grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [32] * grid.dim
-        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal, _hill))
+        small = small_flow(self.flow, 32, _hill)
         cells = np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
         bump = 1.0 + cells if self.flow.internal.law.linear_diffusion else np.maximum(cells - 0.4, 0.0)
         algorithm, inner_steps, _, _, congestion = self.options
