@@ -143,8 +143,7 @@ def tabulated(source: PotentialFile | DensityFile | DiffusionFile, dim: int, kap
         table = free_energy(table, kappa)
     if source.scale != 1.0:
         table = scaled(table, source.scale)
-    missing = "forbidden" if source.missing == "empty" else source.missing
-    return Tabulated(table, source.interpolation, missing, in_words(source))
+    return Tabulated(table, source.interpolation, source.missing, in_words(source))
 
 
 def radial(source: InteractionFile) -> RadialTable:

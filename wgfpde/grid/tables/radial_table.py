@@ -1,6 +1,7 @@
 """A table of an interaction W(r), r = |(x, y)| ≥ 0, as an even function of the displacement.
 
-Beyond the last r it is constant.  A table that does not begin at r = 0 does not say what W is between particles that
+Cubic interpolation has W'(0) = 0 where the table is flat there, so that an even W is smooth at the origin; another slope
+is a kink, as of |x|, and stays.  Beyond the last r W is constant.  A table that does not begin at r = 0 does not say what W is between particles that
 meet, which averages over cells around 0 need: it is refused, unless W is to be constant up to the first r.
 """
 
@@ -16,6 +17,10 @@ from ..grid import AXIS_NAMES, Array
 from . import pieces
 from .pieces import Interpolation
 from .table import Table
+
+
+FLAT = 0.05
+"""Slope at r = 0, relative to the steepest of the table, that counts as 0."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +62,14 @@ class RadialTable:
 
     @cached_property
     def _pieces(self):
-        return pieces.pieces_of(self.kind, self.table.places[0], self.table.values, None)
+        from scipy.interpolate import CubicSpline
+
+        r, values = self.table.places[0], self.table.values
+        found = pieces.pieces_of(self.kind, r, values, None)
+        steepest = float(np.max(np.abs(np.diff(values) / np.diff(r))))
+        if self.kind == "cubic" and r[0] == 0 and abs(float(found(0.0, 1))) <= FLAT * steepest:
+            return CubicSpline(r, values, bc_type=((1, 0.0), "not-a-knot"))
+        return found
 
     def __call__(self, **shifts: Array) -> Array:
         given = [np.asarray(shifts[name], dtype=float) for name in AXIS_NAMES if name in shifts]

@@ -35,8 +35,8 @@ CHUNK = 2**20
 class Tabulated:
     """A table as a function: called with x=…[, y=…], arrays that broadcast, it gives an array of their shape.
 
-    kind : of interpolation.   missing : "forbidden"; "error" where no cell of the grid may lack a value; or "nearest",
-    which takes the nearest value and forbids nothing.
+    kind : of interpolation.   missing : "forbidden"; "error" where no cell of the grid may lack a value; "empty", of a
+    density, as forbidden; or "nearest", which forbids nothing.  The last two take the nearest value for what is missing.
     text : what it is, for records.   rings : the period of each axis, None for open ones; set by `on`.
     """
 
@@ -47,7 +47,7 @@ class Tabulated:
     rings: tuple[float | None, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for name, known in (("kind", KINDS), ("missing", ("forbidden", "error", "nearest"))):
+        for name, known in (("kind", KINDS), ("missing", ("forbidden", "error", "empty", "nearest"))):
             if getattr(self, name) not in known:
                 what = "interpolation" if name == "kind" else name
                 choices = " or ".join(f'"{choice}"' for choice in known)
@@ -127,7 +127,7 @@ class Tabulated:
         values = self.table.values
         if not np.any(np.isnan(values)):
             return values
-        return _filled(values, self.rings, onwards=self.missing != "nearest")
+        return _filled(values, self.rings, onwards=self.missing in ("forbidden", "error"))
 
     def __call__(self, **points: Array) -> Array:
         given = [np.asarray(points[name], dtype=float) for name in AXIS_NAMES[: self.table.dim]]
