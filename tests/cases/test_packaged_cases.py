@@ -37,6 +37,8 @@ ERRORS = {
 """L1 error against [exact] at the end of the coarse run, of a geodesic halfway."""
 
 NUMBERS = {
+    "debye_radial": -2882.82470,
+    "ornstein_uhlenbeck_multiplicative_1d": -0.235133255,
     "crowd_motion_2d": 0.429797549,
     "desai_zwanzig_1d": -0.498967684,
     "double_well_1d": -0.660391006,
@@ -90,6 +92,8 @@ def march(case, count=None):
             state = problem.stepper.step(state, t_out)
             rho, energy, report = state.rho, flow.value(state.rho), state.report
             assert rho.min() >= 0  # and no NaN
+            if case.has_exits:  # the account of the mass is checked where exits are
+                continue
             assert abs(flow.mass(rho) / mass - 1) <= 1e-12
             if case.solver.method == "fv":
                 assert energy <= before + 1e-12 * scale_of(flow, rho)
@@ -125,7 +129,14 @@ def test_case_keeps_its_promises_on_a_coarse_grid(name):
         assert error == pytest.approx(ERRORS[name], rel=rel)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if load(CASES[name]).solver.method == "fv"])
+FOR_JKO = [
+    name
+    for name, case in ((name, load(CASES[name])) for name in CASES)
+    if case.solver.method == "fv" and case.grid.radial is None and not case.has_exits
+]
+
+
+@pytest.mark.parametrize("name", FOR_JKO)
 def test_a_finite_volume_case_takes_jko_steps_too(name):
     case = load(CASES[name])
     tau = (case.time.end - case.time.start) / 40

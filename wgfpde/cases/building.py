@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,12 @@ from ..base.toml import show
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.flow import Flow
+from ..energy.openings import account
+from ..energy.openings.sinks import Sink
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
-from ..grid.grid import Array, Grid
+from ..grid.boundary import SIDES, Boundary, boundary_of
+from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
@@ -71,6 +74,7 @@ class Problem:
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
+    lost : mass that [initial] has in region sinks, by sink: it has left at the start.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     """
@@ -90,11 +94,20 @@ class Problem:
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
+    lost: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know before the march, a sentence each."""
-        return tuple(note for note in (self.averaging_note, table_note(self.flow)) if note)
+    def notes(self) -> list[str]:
+        """Sentences that the user should see before the march."""
+        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
+
+    @property
+    def loss_note(self) -> str:
+        """A sentence on the mass that lies in region sinks at the start; else ""."""
+        if not self.lost:
+            return ""
+        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items())
+        return f"[initial] has mass in sinks, which leaves at the start: {parts}."
 
     @property
     def constants(self) -> tuple[tuple[Label, Array], ...]:
@@ -143,13 +156,17 @@ def build(case: Case, threads: int | None = None) -> Problem:
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
     recorded = (*recorded, *averages_of(case, grid))
     start = {"rho": rho, **built.initial}
+    start |= account.opened(flow, start["rho"])
+    with located(case.path, "initial"):
+        lost = account.check_start(flow, start)
     if trouble := misfit(start, grid.shape, built.fields):
         raise CaseError(f"{case.path}: solver.method: {case.solver.method} starts with {trouble}")
     record = _record(case)
     exact = build_exact(case, grid)
     if exact is not None:
         averaging["exact"] = exact.error
-    Layout(grid, recorded, built.columns, record.texts, fields=stored)  # refuses names before anything is written
+    columns = (*built.columns, *account.columns_of(flow))
+    Layout(grid, recorded, columns, record.texts, fields=stored)  # refuses names before anything is written
     return Problem(
         flow=flow,
         stepper=built.stepper,
@@ -160,26 +177,37 @@ def build(case: Case, threads: int | None = None) -> Problem:
         equation=case.equation,
         stationary=case.method.stationary(case.solver),
         diagnostics=recorded,
-        columns=built.columns,
+        columns=columns,
         record=record,
-        watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
+        watch=make_watch(flow, flow.mass(rho)) if _may_blow_up(case) else None,
         traits=traits,
         fields=stored,
         averaging=averaging,
+        lost=lost,
     )
 
 
+def _may_blow_up(case: Case) -> bool:
+    """Whether the method follows the gradient flow, exits or not, and the case asks to look out for a blow-up."""
+    return case.method.traits(case.solver).wasserstein and case.method.watches(case.solver)
+
+
 def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field, ...]:
-    """The fields that the file will hold: those that [output] names, else those that the method stores unasked."""
+    """The fields that the file will hold: those that [output] names, else those that the method stores unasked.
+
+    A name may stand for all components, "current" for current_x and current_y.
+    """
     names = case.output.fields
     known = {field.name: field for field in offered}
     for name in names or ():
-        if name not in known:
+        parts = [offer for offer in known if offer.startswith(f"{name}_")]
+        if name not in known and not parts:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known) or 'none'}"
             raise CaseError(f'method = "{case.solver.method}" has no field {show(name)}{hint}')
     if names is not None:
-        return tuple(known[name] for name in dict.fromkeys(names))
+        each = [[name] if name in known else [k for k in known if k.startswith(f"{name}_")] for name in names]
+        return tuple(known[name] for name in dict.fromkeys(name for part in each for name in part))
     chosen = tuple(field for field in offered if field.stored)
     size = _bytes(chosen, case.cells, snapshots)
     if size > MOST_FIELDS:
@@ -241,9 +269,36 @@ def build_grid(case: Case) -> Grid:
     table = case.grid
     if case._code is not None:
         return case._code.grid
+    ends = [_boundary(case, k) for k in range(case.dim)]
     mapping = None if table.mapping is None else [_mapping(case, k, t) for k, t in enumerate(table.mapping)]
     with located(case.path, "grid" if mapping is None else "grid.mapping"):
-        return Grid(table.lower, table.upper, table.shape, table.boundary, mapping, radial=table.radial)
+        return Grid(table.lower, table.upper, table.shape, ends, mapping, radial=table.radial)
+
+
+def _boundary(case: Case, axis: int) -> Boundary:
+    """The ends of an axis, with functions for the formulas of its walls: of the other coordinate in 2D."""
+    found = boundary_of(case.grid.boundary[axis])
+    others = tuple(name for k, name in enumerate(AXIS_NAMES[: case.dim]) if k != axis)
+    walls = []
+    for side in SIDES:
+        wall = getattr(found, side)
+        if isinstance(wall.value, str):
+            wall = replace(wall, function=function_of(case, wall.value, others, f"grid.boundary[{axis}].{side}"))
+        walls.append(wall)
+    return Boundary(*walls)
+
+
+def build_sinks(case: Case) -> tuple[Sink, ...]:
+    """The sinks of a case, in its order.  Raises CaseError."""
+    if case._code is not None:
+        return case._code.sinks
+    found = []
+    for name, value in case.sinks.items():
+        key, text = ("rate", value["rate"]) if isinstance(value, dict) else ("region", value)
+        function = function_of(case, text, space_of(case), f"sinks.{name}")
+        with located(case.path, f"sinks.{name}"):
+            found.append(Sink(name, text=text, **{key: function}))
+    return tuple(found)
 
 
 def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
@@ -254,24 +309,31 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     """The energy of a case on its grid."""
     table = case.energy
+    sinks = build_sinks(case)
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics)
+        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics, sinks=sinks)
     potential, interaction = potential_of(case), interaction_of(case)
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.space)
     texts = (in_words(table.potential), in_words(table.interaction))
     plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
-    with located(case.path, "energy.potential"):  # without W and D first: a mistake is of one key
-        flow = Flow(grid, plain, threads)
+    with located(case.path, "energy.potential"):  # without W, D, walls and sinks first: a mistake is of one key
+        flow = Flow(_closed(grid), plain, threads)
     dynamics = build_dynamics(case)
     if dynamics is not None:
         with located(case.path, "dynamics"):
-            flow = Flow(grid, plain, threads, dynamics=dynamics)
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics)
+    if sinks:
+        with located(case.path, "sinks"):
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks)
+    if grid.open_walls:
+        with located(case.path, "grid.boundary"):
+            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics)
+        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics, sinks=sinks)
 
 
 def build_dynamics(case: Case) -> Dynamics | None:
@@ -286,3 +348,8 @@ def build_dynamics(case: Case) -> Dynamics | None:
     texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
     functions = tuple(function_of(case, text, space_of(case), "dynamics.diffusion") for text in texts)
     return Dynamics(functions, table.convention, table.faces, tuple(texts))
+
+
+def _closed(grid: Grid) -> Grid:
+    """The same cells between closed walls."""
+    return grid.with_boundary([axis.boundary.closed for axis in grid.axes]) if grid.open_walls else grid

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
+from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
 from ..grid.initial import from_array, from_table, with_error
@@ -28,7 +29,7 @@ class Code:
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
     exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
-    dynamics : as it is, or None.
+    dynamics : as it is, or None.   sinks : exits inside the box.
     """
 
     grid: Grid
@@ -37,6 +38,7 @@ class Code:
     exact: Callable[..., Array] | None = None
     initial_error: float = 0.0
     dynamics: Dynamics | None = None
+    sinks: tuple[Sink, ...] = ()
 
 
 def problem(
@@ -52,6 +54,7 @@ def problem(
     exact: Callable[..., Array] | None = None,
     mass: float | None = None,
     dynamics: Dynamics | None = None,
+    sinks: Sequence[Sink] = (),
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -79,6 +82,9 @@ def problem(
     dynamics
         The diffusion, a factor of the flux: ``wgf.Dynamics(lambda x: 1 / (1 + x**2))``, or a function per axis in a
         tuple, with ``convention="ito"`` where the noise is meant so.
+    sinks
+        Regions that absorb, and places where mass decays: ``wgf.Sink("product", region=lambda x, y: x > 1)`` or
+        ``rate=…``.  Walls that mass may pass are the grid's: ``boundary=["no-flux", "absorbing"]``.
 
     Returns
     -------
@@ -95,6 +101,8 @@ def problem(
         _check_function(name, function, grid)
     for function in () if dynamics is None else dynamics.diffusion:
         _check_function("dynamics.diffusion", function, grid)
+    for sink in sinks:
+        _check_function(f"sinks.{sink.name}", sink.region or sink.rate, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
@@ -122,9 +130,11 @@ def problem(
             "convention": dynamics.convention,
             "faces": dynamics.faces,
         }
+    if sinks:
+        data["sinks"] = {s.name: {"rate": _name(s.rate)} if s.region is None else _name(s.region) for s in sinks}
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error, dynamics)
+    case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
     return case
 
 

@@ -6,7 +6,6 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,10 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from ..base.case_table import OneOf, Positive, Table, fail
-from ..base.toml import show, to_value
+from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
-from ..grid.boundary import WALLS, boundary_of
+from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
 from .file_tables import (
     DensitySource,
     DiffusionFile,
@@ -34,23 +33,51 @@ INITIAL_SOURCES = ("density", "file", "samples", "image")
 
 
 def _ends(value: object) -> object:
-    """The name of a wall, or a pair of them where the ends differ, with one message for both (a union gives two)."""
-    if isinstance(value, list) and len(value) != 2:
-        raise fail(f"expected one name for both ends of an axis, or a pair, found {show(value)}")
-    for name in value if isinstance(value, list) else [value]:
-        if not isinstance(name, str) or name not in WALLS:
-            near = difflib.get_close_matches(str(name), WALLS, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise fail(f"expected {' or '.join(to_value(wall) for wall in WALLS)}, found {show(name)}{hint}")
+    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all (a union gives three)."""
     try:
-        return boundary_of(value).in_case  # type: ignore[arg-type]
+        return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:
         raise fail(str(error)) from error
 
 
-_WALL = {"type": "string", "enum": list(WALLS)}
+_NAMED = {"type": "string", "enum": list(PLAIN)}
+_OPEN = {
+    "type": "object",
+    "properties": {
+        name: {"type": "number"} if name == "robin" else {"type": ["number", "string"]} for name in VALUED
+    },
+    "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+}  # fmt: skip
+_WALL: dict[str, Any] = {"anyOf": [_NAMED, _OPEN]}
 _PAIR = {"type": "array", "items": _WALL, "minItems": 2, "maxItems": 2}
-Ends = Annotated[str | list[str], BeforeValidator(_ends), WithJsonSchema({"anyOf": [_WALL, _PAIR]})]
+_SIDES = {"type": "object", "properties": {"lower": _WALL, "upper": _WALL}, "additionalProperties": False}
+Ends = Annotated[Any, BeforeValidator(_ends), WithJsonSchema({"anyOf": [_NAMED, _OPEN, _PAIR, _SIDES]})]
+
+
+def _sink(value: object) -> object:
+    """A region as a formula, or a table with a rate."""
+    if isinstance(value, dict) and set(value) == {"region"}:
+        value = value["region"]
+    if isinstance(value, dict) and set(value) == {"rate"}:
+        rate = value["rate"]
+        if isinstance(rate, int | float) and not isinstance(rate, bool):
+            rate = to_value(rate)
+        if isinstance(rate, str):
+            return {"rate": rate}
+    if isinstance(value, str):
+        return value
+    raise fail(f'expected a region, a formula such as "x > 1", or {{ rate = "…" }}, found {_shown(value)}')
+
+
+def _shown(value: object) -> str:
+    return shortened(to_value(value)) if isinstance(value, dict) else show(value)
+
+
+_RATE = {"type": "object", "properties": {"rate": {"type": ["number", "string"]}}, "additionalProperties": False}
+_REGION = {"type": "object", "properties": {"region": {"type": "string"}}, "additionalProperties": False}
+SinkEntry = Annotated[
+    Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})
+]
 
 
 class GridTable(Table):
@@ -62,7 +89,8 @@ class GridTable(Table):
     boundary: list[Ends] = Field(
         default=[],
         validate_default=True,
-        description='"no-flux" (default) or "periodic", one per axis, or a pair of them for its two ends',
+        description='"no-flux" (default), "periodic", "absorbing", { robin = K }, { density = "…" } or '
+        '{ inflow = "…" }, one per axis, or { lower = …, upper = … }, or a pair, for its two ends',
     )
     mapping: list[str] | None = Field(
         default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"

@@ -132,9 +132,13 @@ EQUAL_CELLS_2D = Condition(
     lambda s: (s.flow.grid.dim == 1 or s.flow.grid.uniform) and s.flow.dynamics is None,
 )
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
-WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
+WITH_GIBBS = Condition("entropy without interaction, no exits", lambda s: s.flow.has_gibbs)
+WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
+WITH_EXITS_ONLY = Condition(
+    "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
+)
 WITH_GIBBS_ON_AXES = Condition(
-    "entropy without interaction, not on a radius", lambda s: s.flow.fills_box
+    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box
 )
 
 
@@ -166,6 +170,8 @@ class Diagnostic:
 
 
 REGISTRY: dict[str, Diagnostic] = {}
+OF_A_FLOW: list[Callable[[Flow], Sequence[Diagnostic]]] = []
+"""Functions that give the numbers which a flow has of its own, as one for each of its exits."""
 
 
 def diagnostic(
@@ -203,26 +209,27 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
 
     Raises CaseError for a name that is unknown or makes no sense here.
     """
+    registered = REGISTRY | {d.name: d for own in OF_A_FLOW for d in own(setting.flow)}
     for name in requested:
-        if name not in REGISTRY:
-            near = difflib.get_close_matches(name, REGISTRY, n=1)
+        if name not in registered:
+            near = difflib.get_close_matches(name, registered, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
-            raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(REGISTRY)}")
-        known = REGISTRY[name]
+            raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(registered)}")
+        known = registered[name]
         if not (known.applies.holds(setting) or known.on_request.holds(setting)):
             words = known.on_request.words or known.applies.words
             raise CaseError(
                 f'"{name}" ({known.long_name}) has no meaning for this case; it is for: {words}. Leave it out'
             )
-    wanted = {*requested, *(other for name in requested for other in REGISTRY[name].brings)}
-    return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in wanted)
+    wanted = {*requested, *(other for name in requested for other in registered[name].brings)}
+    return tuple(d for d in registered.values() if d.applies.holds(setting) or d.name in wanted)
 
 
 def as_before(which: Sequence[Diagnostic], held: Iterable[str]) -> tuple[Diagnostic, ...]:
     """The diagnostics of a run that goes on: also those that its file holds, begun by a version that records more."""
     names = {d.name for d in which} | set(held)
-    known = tuple(d for d in REGISTRY.values() if d.name in names)
-    return (*known, *(d for d in which if d.name not in REGISTRY))
+    registered = REGISTRY | {d.name: d for d in which if d.name not in REGISTRY}
+    return tuple(d for d in registered.values() if d.name in names)
 
 
 def compute(

@@ -13,13 +13,13 @@ from .relative_entropy import relative_entropy_density
 
 @diagnostic("mass")
 def mass(s: State) -> float:
-    """Total mass, the integral of rho; conserved."""
+    """Total mass, the integral of rho; conserved, but for what leaves by exits."""
     return s.mass
 
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises, unless mass leaves or comes in."""
     return float(sum(s.parts))
 
 

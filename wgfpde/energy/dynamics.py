@@ -189,7 +189,7 @@ class Dynamics:
         """What D is, what the noise means, and the unit of time, for `wgfpde check`."""
         names = [f"D_{name}" for name in AXIS_NAMES] if len(self.texts) > 1 else ["D"]
         texts = ", ".join(f"{name} = {text}" for name, text in zip(names, self.texts, strict=False)) or "D as in Python"
-        unit = "a factor of the flux; its unit, length²/(energy·time) per mass, makes that of time"
+        unit = "a factor of the flux, which makes the unit of time: length²/(D·energy per mass)"
         if not internal.law.linear_diffusion:
             return f"{texts}, {unit}"
         added = {1.0: "", 0.5: " + ½κ ln D", 0.0: " + κ ln D"}[self.alpha]
@@ -245,8 +245,8 @@ def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:
 
 
 def _refusal(text: str, value: float, where: str) -> str:
-    named = f'"{text}"' if text else ""
+    named = f' "{text}"' if text else ""
     return (
-        f"dynamics.diffusion {named} must be finite and > 0 everywhere, at a wall ≥ 0; found {value:.6g} at {where}. "
+        f"dynamics.diffusion{named} must be finite and > 0 everywhere, at a wall ≥ 0; found {value:.6g} at {where}. "
         "Change the formula or move the grid."
     )

@@ -21,6 +21,9 @@ from ..linear.lines import lines_of
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
+from .openings.faces import Opening, openings_of, without_regions
+from .openings.losses import Pair, donor_pair, entropy_pair, gathered
+from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
 
 Result = TypeVar("Result")
 
@@ -31,25 +34,34 @@ class Flow:
     energy : with what the convention of the dynamics adds to V.
     potential : V at cell centres, array of the grid's shape, or None.   table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.
-    forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Their faces have
-    mobility 0, so that nothing enters; ρ is 0 there, and V a number that nobody uses.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  On
+    the faces of region sinks and of forbidden cells it is 0.
+    sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
+    inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
+    forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Nothing enters:
+    ρ is 0 there, and V a number that nobody uses.
 
-    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, or m
-    does not suit the dimension; and for an interaction on a radial grid.
+    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
+    not suit the dimension, or a wall or a sink makes no sense; and for an interaction on a radial grid.
     """
 
-    def __init__(self, grid: Grid, energy: Energy, threads: int = 1, *, dynamics: Dynamics | None = None) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        energy: Energy,
+        threads: int = 1,
+        *,
+        dynamics: Dynamics | None = None,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
         energy.internal.check_dimension(grid.space)
         self.table = energy.potential.on(grid) if isinstance(energy.potential, Tabulated) else None
         if self.table is not None:
             energy = replace(energy, potential=self.table)
         dynamics = None if dynamics is None else dynamics.on(grid)
         self.dynamics = dynamics
-        self.forbidden = None if self.table is None else _forbidden(grid, self.table)
         self.mobility = None if dynamics is None else dynamics.on_faces(grid)
-        if self.forbidden is not None:
-            self.mobility = closed_faces(self.forbidden, grid, self.mobility)
+        self._given = energy
         energy = energy if dynamics is None else dynamics.effective(grid, energy)
         self.grid = grid
         self.energy = energy
@@ -63,6 +75,18 @@ class Flow:
         self.interaction: Interaction | None = (
             make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
         )
+        self.sinks = tuple(sinks)
+        check_names(self.sinks)
+        owner = regions_of(self.sinks, grid)
+        self.inside = None if owner is None else owner != NO_SINK
+        self.forbidden = None if self.table is None else _forbidden(grid, self.table, self.inside)
+        if self.forbidden is not None:
+            owner = np.where(self.forbidden, NO_PLACE, NO_SINK if owner is None else owner)
+        self.decay = rates_of(self.sinks, grid, self.inside)
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, energy.potential, self.mobility)
+        self._check_walls()
+        if owner is not None:
+            self.mobility = without_regions(grid, owner != NO_SINK, self.mobility)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -96,10 +120,82 @@ class Flow:
             xi = xi + self.interaction.apply(rho)
         return xi
 
+    def _check_walls(self) -> None:
+        """Of laws whose flux is not linear in ρ only what absorbs is known."""
+        for opening in self.openings if self.nonlinear else ():
+            if opening.wall.name != "absorbing":
+                raise CaseError(
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
+                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and sinks.'
+                )
+
+    def with_sinks(self, more: Sequence[Sink]) -> Flow:
+        """The same flow with more sinks."""
+        return Flow(self.grid, self._given, dynamics=self.dynamics, sinks=(*self.sinks, *more))
+
+    # ---- exits -----------------------------------------------------------------------------------------------
+
+    @property
+    def exits(self) -> tuple[str, ...]:
+        """The names of what mass leaves by or comes in through: open walls in axis order, then sinks."""
+        return (*self.grid.open_walls, *(sink.name for sink in self.sinks))
+
+    @property
+    def pair(self) -> Pair:
+        """The rates over a face to the outside, of the internal energies for which they do not depend on ρ.
+
+        Raises CaseError for the others.
+        """
+        if self.internal.law.linear_diffusion:
+            return entropy_pair(self.internal.kappa)
+        if self.internal.law.vanishes:
+            return donor_pair
+        raise CaseError(f'losses are no rates for internal energy "{self.internal.kind}": they depend on the density.')
+
+    def exchange(self, drive: Array | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(losses, gains) by name, arrays of the grid's shape, in volume/time and mass/time.
+
+        Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i].
+        drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair` does.
+        """
+        base = np.zeros(self.grid.size) if self.potential is None else self.potential.ravel()
+        phi = base if drive is None else base + drive.ravel()
+        losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size) if self.openings else ({}, {})
+        losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
+        shape, zero = self.grid.shape, np.zeros(self.grid.size)
+        ordered = {name: losses.get(name, zero).reshape(shape) for name in self.exits}
+        return ordered, {name: gain.reshape(shape) for name, gain in gains.items()}
+
+    @cached_property
+    def losses(self) -> dict[str, Array]:
+        """Of every exit, volume/time per cell, without interaction.  Raises CaseError as `pair` does."""
+        return self.exchange()[0]
+
+    @cached_property
+    def gains(self) -> dict[str, Array]:
+        """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
+        return self.exchange()[1]
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in: by walls of given density or inflow."""
+        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
+        return any(wall.name in ("density", "inflow") for wall in walls)
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether the flux of the law is not linear in the density: powers and array laws."""
+        return not (self.internal.law.linear_diffusion or self.internal.law.vanishes)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the flow is a Fokker–Planck equation: entropy without interaction."""
+        return self.internal.law.linear_diffusion and self.interaction is None
+
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.law.linear_diffusion and self.interaction is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and nothing leaves."""
+        return self.is_linear and not self.exits
 
     @property
     def fills_box(self) -> bool:
@@ -111,10 +207,9 @@ class Flow:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
         On forbidden cells the state is 0 and the logarithm a number without meaning.
-
-        Raises CaseError where there is none.
+        Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.has_gibbs:
+        if not self.is_linear:
             raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
@@ -165,7 +260,7 @@ def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = 
         differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
         dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
     box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
-    return Flow(Grid(*box, [a.boundary for a in grid.axes]), Energy(flow.internal, potential), dynamics=dynamics)
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), Energy(flow.internal, potential), dynamics=dynamics)
 
 
 def _rough(x: Array, y: Array) -> Array:
@@ -186,27 +281,16 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
     return remembered
 
 
-def _forbidden(grid: Grid, table: Tabulated) -> Array | None:
-    """The cells that the table of V forbids, or None.  Raises CaseError where it forbids all."""
+def _forbidden(grid: Grid, table: Tabulated, inside: Array | None) -> Array | None:
+    """The cells that the table of V forbids, less those inside of region sinks, or None.
+
+    Raises CaseError where it forbids all.
+    """
     found = table.forbidden_cells(grid)
     if np.all(found):
         raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
+    found = found if inside is None else found & ~inside
     return found if np.any(found) else None
-
-
-def closed_faces(forbidden: Array, grid: Grid, mobility: Sequence[Array] | None) -> tuple[Array, ...]:
-    """The mobility of the faces across each axis, walls included, 0 on those of forbidden cells.
-
-    forbidden : array of the grid's shape.   mobility : as of a flow; None for 1.
-    """
-    found = []
-    for k, axis in enumerate(grid.axes):
-        along = grid.dim - 1 - k
-        cells = np.moveaxis(forbidden, along, 0)
-        before, after = (cells[-1:], cells[:1]) if axis.ring else (np.zeros_like(cells[:1]),) * 2
-        faces = np.moveaxis(np.concatenate([before, cells]) | np.concatenate([cells, after]), 0, along)
-        found.append(np.where(faces, 0.0, 1.0 if mobility is None else mobility[k]))
-    return tuple(found)
 
 
 def _sample_potential(grid: Grid, energy: Energy) -> Array | None:

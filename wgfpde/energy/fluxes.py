@@ -35,7 +35,7 @@ def dissipation(flow: Flow, rho: Array) -> float:
 
 
 def max_flux(flow: Flow, rho: Array) -> float:
-    """Largest |F| over all faces, mass/(time · area): the distance from stationarity."""
+    """Largest |F| over all faces between cells, mass/(time · area): the distance from stationarity."""
     return _totals(flow, rho)[1]
 
 
@@ -85,8 +85,8 @@ def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> t
     )
     face = two_point(cast(ArrayLaw, internal.law), internal, a, b, high - low)
     r, area = lines.rows(lines.resistances)[:count], lines.areas[:count, None]
-    work, flux = (np.where(np.isinf(r), 0.0, part) for part in (face.work, face.flux))
-    return np.sum(work / r, axis=0), np.max(np.abs(flux) / r / area, axis=0, initial=0.0)
+    work = np.where(np.isfinite(r), face.work, 0.0)
+    return np.sum(work / r, axis=0), np.max(np.abs(face.flux) / r / area, axis=0, initial=0.0)
 
 
 # A kernel for each internal energy: each compiles only what it needs, and holds a face in registers.
@@ -114,7 +114,7 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, l
                 if state[i, k] > 0.0 and state[j, k] > 0.0:
                     z = logs[j, k] - logs[i, k] + (potential[j, k] - potential[i, k]) / kappa
                     lost -= kappa * (back if z > 0.0 else forth) * abs(z) * math.expm1(-abs(z))
-                elif state[i, k] > 0.0 or state[j, k] > 0.0:
+                elif (state[i, k] > 0.0 or state[j, k] > 0.0) and (a[i, k] > 0.0 or b[i, k] > 0.0):
                     lost = math.inf
                 largest = max(largest, abs(forth - back) / area[i])
             work[q * lanes + k], peak[q * lanes + k] = lost, largest
@@ -149,9 +149,9 @@ def _power_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, kap
         for k in range(count):
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
-                if at(faces, i, k) == math.inf:
-                    continue
                 j = i + 1 if i < n - 1 else 0
+                if at(faces, i, k) == math.inf:  # no way across, whatever the densities are
+                    continue
                 flux, paid = face_work(state[i, k], state[j, k], potential[j, k] - potential[i, k], kappa, m)
                 lost += paid / at(faces, i, k)
                 largest = max(largest, abs(flux) / at(faces, i, k) / area[i])

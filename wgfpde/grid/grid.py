@@ -8,15 +8,16 @@ On a radial grid the axis is a radius, and cells are shells (module `radial`).
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import CaseError
-from .boundary import NO_FLUX, Boundary, Ends, boundary_of
+from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
 from .quadrature import Averages, cell_averages
 from .radial import check_radius, levels, mean_weights, shell_averages, shells, spheres, weighted
 
@@ -61,7 +62,8 @@ class Axis:
         return self.upper - self.lower
 
     def __repr__(self) -> str:
-        more = f"{f', {self.boundary}' if self.ring else ''}{'' if self.uniform else ', stretched'}"
+        more = f", {self.boundary}" if self.ring or self.boundary.open else ""
+        more += "" if self.uniform else ", stretched"
         more += f", radius in {self.radial}D" if self.radial > 1 else ""
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
@@ -105,8 +107,9 @@ class Grid:
 
     lower, upper : one or two floats, x first, length units.
     shape : one or two cell counts, x first, each ≥ 2.
-    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", a pair of names for
-    the lower and the upper end, or True for periodic.   periodic : the same as one bool, or one per axis.
+    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", another wall of
+    module `boundary`, a pair for the lower and the upper end, {"lower": …, "upper": …}, or True for periodic.
+    periodic : the same as one bool, or one per axis.
     mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
         edges.
     radial : 2 or 3 where the one axis is the radius in a space of so many dimensions, else None.
@@ -134,7 +137,7 @@ class Grid:
                 "give one each per axis."
             )
         given = periodic if periodic is not False else boundary
-        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary) else list(given)
+        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary | Mapping) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
         if len(ends) != dim or len(maps) != dim:
             raise CaseError(f"boundary and mapping need one entry per axis: {dim} expected.")
@@ -174,12 +177,25 @@ class Grid:
         return all(axis.uniform for axis in self.axes) and self.radial == 1
 
     @property
+    def open_walls(self) -> tuple[str, ...]:
+        """The names of the walls that mass may pass: "x_lower", …"""
+        ends = [(f"{axis.name}_{side}", getattr(axis.boundary, side)) for axis in self.axes for side in SIDES]
+        return tuple(name for name, wall in ends if wall.open)
+
+    @property
     def x(self) -> Axis:
         return self.axes[0]
 
     @property
     def y(self) -> Axis:
         return self.axes[1]
+
+    def with_boundary(self, ends: Sequence[Ends]) -> Grid:
+        """The same cells with other ends.   ends : one entry per axis."""
+        other = copy.copy(self)
+        other.axes = tuple(replace(a, boundary=boundary_of(b)) for a, b in zip(self.axes, ends, strict=True))
+        other.__dict__.pop("cell_volume", None)
+        return other
 
     @cached_property
     def cell_volume(self) -> Array:

@@ -81,6 +81,7 @@ class Method:
     the time loop.   build : see `Asked` and `Built`.   traits : of a completed table.
     needs : tables of the case beyond those of every run, such as "target".
     dynamics, radial : whether it takes a diffusion that depends on place, and radial grids.
+    exits : whether it takes open walls and sinks, and accounts for what leaves by them.
     complete : (table, span) → the table with the defaults that depend on the time span.
     sampling : how the start is sampled unless the case says so.
     equation : (energy table, table) → what the run solves; None for the usual name of the energy's equation.
@@ -100,6 +101,7 @@ class Method:
     needs: frozenset[str] = frozenset()
     dynamics: bool = False
     radial: bool = False
+    exits: bool = False
     complete: Callable[[Any, float], Any] = _as_it_is
     sampling: Literal["average", "centre"] = "average"
     equation: Callable[[Any, Any], str | None] = lambda energy, table: None

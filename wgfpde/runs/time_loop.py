@@ -23,7 +23,8 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy import fluxes
+from ..energy import currents, fluxes
+from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, misfit
 from ..errors import SolverError, StoreError
 from ..grid import Array
@@ -142,9 +143,10 @@ class March:
             self.verdict = "blow-up"
             return watch.sentence(snapshot.t, snapshot.fields[PEAK])
         limit = self.problem.stationary
-        if limit is not None and fluxes.max_flux(self.problem.flow, snapshot.rho) < limit:
+        if limit is not None and distance_from_rest(self.problem.flow, snapshot.rho) < limit:
             self.verdict = "stationary"
-            return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
+            what = "change, |∂ρ/∂t| h," if self.problem.flow.lets_in else "flux"
+            return f"stationary at t = {snapshot.t:.6g}: the largest {what} is below {limit:g}."
         return ""
 
     def _log_limits(self) -> None:
@@ -189,7 +191,9 @@ class March:
         numbers = diagnostics.compute(
             problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
         )
-        self.writer.append(self.snapshot, numbers)
+        made = {f.name: f.value(problem.flow, self.snapshot.rho) for f in problem.fields if f.value is not None}
+        whole = replace(self.snapshot, fields=self.snapshot.fields | made) if made else self.snapshot
+        self.writer.append(whole, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
         if self._keeps_ledger:
             self.snapshot = enter_snapshot(self.snapshot, numbers["energy"])
@@ -273,6 +277,11 @@ def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next:
         )
     if snapshot.t > t_next:
         raise SolverError(f"the step from t = {previous.t!r} went to t = {snapshot.t!r}, past t = {t_next!r}.")
+
+
+def distance_from_rest(flow: Flow, rho: Array) -> float:
+    """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
+    return currents.unrest(flow, rho) if flow.lets_in else fluxes.max_flux(flow, rho)
 
 
 class Clock:

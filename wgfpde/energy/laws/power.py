@@ -53,6 +53,17 @@ class PowerLaw(Law):
         if p.m == 1:
             raise CaseError('m = 1 is the entropy: write kind = "entropy".')
 
+    def into_vacuum(self, rho: Array, rise: Array, p: Any) -> tuple[Array, Array]:
+        """max(κρ^m − c ρ ΔΦ, 0), c = m/(m+1) for m > 1, else 0 (`power_flux.vacuum_flux`)."""
+        with np.errstate(divide="ignore"):
+            power = p.kappa * np.where(rho > 0, rho, 1.0) ** (p.m - 1.0)
+        drift = p.m / (p.m + 1.0) * rise if p.m > 1.0 else 0.0 * rise
+        leaves = (rho > 0) & (power > drift)
+        return (
+            np.where(leaves, (power - drift) * rho, 0.0),
+            np.where(leaves, np.maximum(p.m * power - drift, 0.0), 0.0),
+        )
+
     def check_dimension(self, p: Any, dim: int) -> None:
         """Refuse m < 1 − 1/d.  Reference: McCann (1997), DOI 10.1006/aima.1997.1634."""
         if p.m < 1 - 1 / dim:

@@ -1,8 +1,10 @@
 """A table of an interaction W(r), r = |(x, y)| ≥ 0, as an even function of the displacement.
 
-Cubic interpolation has W'(0) = 0 where the table is flat there, so that an even W is smooth at the origin; another slope
-is a kink, as of |x|, and stays.  Beyond the last r W is constant.  A table that does not begin at r = 0 does not say what W is between particles that
-meet, which averages over cells around 0 need: it is refused, unless W is to be constant up to the first r.
+Cubic interpolation has W'(0) = 0 where the table is flat there, so that an even W is smooth at the origin; another
+slope is a kink, as of |x|, and stays.  Beyond the last r W is constant.
+
+A table that does not begin at r = 0 does not say what W is between particles that meet, which averages over cells
+around 0 need: it is refused, unless W is to be constant up to the first r.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from ..grid import AXIS_NAMES, Array
 from . import pieces
 from .pieces import Interpolation
 from .table import Table
-
 
 FLAT = 0.05
 """Slope at r = 0, relative to the steepest of the table, that counts as 0."""

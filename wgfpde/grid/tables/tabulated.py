@@ -36,7 +36,7 @@ class Tabulated:
     """A table as a function: called with x=…[, y=…], arrays that broadcast, it gives an array of their shape.
 
     kind : of interpolation.   missing : "forbidden"; "error" where no cell of the grid may lack a value; "empty", of a
-    density, as forbidden; or "nearest", which forbids nothing.  The last two take the nearest value for what is missing.
+    density, as forbidden; or "nearest", which forbids nothing.  The last two take the nearest value for a missing one.
     text : what it is, for records.   rings : the period of each axis, None for open ones; set by `on`.
     """
 

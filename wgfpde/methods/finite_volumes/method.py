@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,8 +11,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
+from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
+from ...grid.grid import AXIS_NAMES
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, BlowUp
 
@@ -46,11 +48,31 @@ class FvTable(Table):
         return self
 
 
+def _current(axis: int) -> Callable[[Any, Array], Array]:
+    def current(flow: Any, rho: Array) -> Array:
+        from ...energy.currents import currents
+
+        return currents(flow, rho)[axis]
+
+    return current
+
+
+CURRENTS = tuple(
+    StoredField(
+        f"current_{name}", "1", f"current along {name}",
+        f"Flux along {name}, mass/(time area), mean of both faces of a cell; of a probability, the probability current.",
+        stored=False, value=_current(axis),
+    )
+    for axis, name in enumerate(AXIS_NAMES)
+)  # fmt: skip
+
+
 def _build(table: FvTable, asked: Asked) -> Built:
     from .stepper import FiniteVolumes
 
     assert table.dt is not None  # `_complete` gave it a value
-    return Built(FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads))
+    stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads)
+    return Built(stepper, fields=CURRENTS[: asked.flow.grid.dim])
 
 
 def _complete(table: FvTable, span: float) -> FvTable:
@@ -81,8 +103,10 @@ METHODS = (
         traits=lambda table: Traits(order=float(table.order)),
         dynamics=True,
         radial=True,
+        exits=True,
         complete=_complete,
         coarse=_coarse,
         amplification=_amplification,
+        fields=CURRENTS,
     ),
 )

@@ -80,8 +80,8 @@ class OneStep:
 
         Raises StepFailure.
         """
-        modes = [(1, False, "")]
-        if self.order == 2:
+        modes = [(self.order, False, "")]
+        if self.order == 2 and not self.flow.exits:
             modes = [
                 (2, False, ""),
                 (2, True, "energy law enforced line by line"),
@@ -147,9 +147,14 @@ class OneStep:
     def _dissipates(self, old: Array, attempt: Attempt) -> bool:
         """Whether E has not risen, up to the rounding of the two sums; raises StepFailure if it is infinite.
 
+        Where mass may leave there is no such law.
         E(ρ') − E(ρ) is the difference of ∫U + ∫Φρ, and ½⟨W∗ρ' − drive, ρ' − ρ⟩ where Φ holds another drive than W∗ρ'.
         """
         new = attempt.rho
+        if self.flow.exits:  # mass takes its energy with it
+            if not np.isfinite(np.sum(new)):
+                raise StepFailure("the density became infinite or undefined")
+            return True
         if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
             before = self._known_energy[1]
         else:

@@ -8,11 +8,13 @@ from a snapshot is the same march, bit for bit.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
+from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array
@@ -35,7 +37,8 @@ class FiniteVolumes:
     tolerance : adaptive steps keep ‖ρ_{dt/2,dt/2} − ρ_dt‖₁ ≤ tolerance · mass, and keep the better of the two.
     first_dt : first adaptive step.   threads : default all cores.
 
-    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state.  Order: 2 in space, `order` in time.
+    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state; where mass may leave, the account of it in place of
+    mass and E (module `openings.account`).  Order: 2 in space, `order` in time; at region sinks in 2D ½ to 1 in time.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
 
@@ -81,6 +84,8 @@ class FiniteVolumes:
 
         Raises SolverError when no step could be solved; the snapshot given is then the last good state.
         """
+        if self.flow.exits and EXITS not in snapshot.fields:
+            snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         rate = snapshot.fields.get("drive_rate")
         rate = rate if rate is None else rate.reshape(self._one.rows)
@@ -102,7 +107,7 @@ class FiniteVolumes:
                     f"no step could be solved at t = {snapshot.t:.10g}: {failed}; "
                     f"tried {rejected} steps from {asked:.3g} down to {dt:.3g}."
                 )
-        notes = list(attempt.notes)
+        notes, gone = list(attempt.notes), self._gone(attempt)
         if reason:
             notes.append(f"step shortened from {asked:.3g} to {dt:.3g}: {reason}")
         report = Report(
@@ -113,6 +118,7 @@ class FiniteVolumes:
             rejected=rejected,
             note="; ".join(notes),
             limit=self._limit(reason, rejected, lands and dt < 0.99 * snapshot.dt_next, dt_next >= GROW * dt),
+            more={} if gone is None else {f"exit_{name}": x for name, x in zip(self.flow.exits, gone, strict=True)},
         )
         wish = dt_next if self.adaptive else GROW * dt
         if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
@@ -120,14 +126,23 @@ class FiniteVolumes:
         elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
             wish = max(wish, snapshot.dt_next)
         fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
+        after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
+        if gone is not None:
+            after = after | {EXITS: entered(snapshot.fields[EXITS], gone)}
         return Snapshot(
             t=t_next if lands else snapshot.t + dt,
             step=snapshot.step + 1,
-            fields=snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()},
+            fields=after,
             dt=dt,
             dt_next=wish,
             report=report,
         )
+
+    def _gone(self, attempt: Attempt) -> Array | None:
+        """What a step let go by each exit, (exits,); None where there is none."""
+        if not self.flow.exits:
+            return None
+        return np.zeros(len(self.flow.exits)) if attempt.cost.gone is None else attempt.cost.gone
 
     def _limit(self, reason: str, rejected: int, cut: bool, grows: bool) -> str:
         """What kept a step from being longer.   cut : it was cut to land.   grows : the next may be GROW times it."""
@@ -173,6 +188,8 @@ class FiniteVolumes:
             cost.iterations += part.cost.iterations
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
+        if first.cost.gone is not None and second.cost.gone is not None:
+            cost.gone = first.cost.gone + second.cost.gone
         outer = whole.outer + first.outer + second.outer
         return Attempt(second.rho, cost, outer, first.notes + second.notes, second.rate), dt_next
 

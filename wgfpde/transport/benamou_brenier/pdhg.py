@@ -4,8 +4,8 @@
 
 ρ_0 given; D = 1 but for the steps of a flow with a diffusion of its own.  F is τE with 0 ≤ ρ ≤ `congestion` (a JKO
 step) or prescribes ρ_N (transport).  N = 1 is the problem that `newton` solves; the end tends to that of the exact JKO
-step as N grows (mid-point: order 2 in 1/N; measured slopes 1.0 to 1.7 for N up to 8).  With x = (ρ, m) in the continuity equation C and K x = (θ, m on faces; ρ_k), y = (a, b;
-z), one iteration is
+step as N grows (mid-point: order 2 in 1/N; measured slopes 1.0 to 1.7 for N up to 8).  With x = (ρ, m) in the
+continuity equation C and K x = (θ, m on faces; ρ_k), y = (a, b; z), one iteration is
 
     x̃ = P_C(x − T K*y),     ỹ = prox_{ΣH*}(y + ΣK(2x̃ − x)),     (x, y) ← (x, y) + RELAXATION (x̃ − x, ỹ − y).
 
