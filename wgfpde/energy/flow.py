@@ -226,6 +226,11 @@ class Flow:
         """Whether a cell may hold mass, array of the grid's shape."""
         return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
 
+    @property
+    def empty(self) -> Array:
+        """Whether a cell holds no mass, in a region sink or forbidden; bool array of the grid's shape."""
+        return ~self.allowed if self.inside is None else self.inside | ~self.allowed
+
     def check_whole(self, what: str) -> None:
         """Raise CaseError where there are forbidden cells.   what : cannot be had then, in the plural."""
         if self.forbidden is not None:
