@@ -39,6 +39,7 @@ ERRORS = {
 NUMBERS = {
     "debye_radial": -2882.82470,
     "ornstein_uhlenbeck_multiplicative_1d": -0.235133255,
+    "fes_table_2d": -5.10674237,
     "crowd_motion_2d": 0.429797549,
     "desai_zwanzig_1d": -0.498967684,
     "double_well_1d": -0.660391006,
