@@ -41,17 +41,21 @@ def check(v: Validation) -> None:
 def equilibrium(v: Validation, run, forbidden) -> None:
     """Free energies along either angle, where they are below 10 kJ/mol, and the population of a basin.
 
-    Sums over cells of a periodic density are exact but for what the table does to it.  Bins above 20 kJ/mol are missing:
-    e^{−10/κ} = 2 % of what a line at 10 kJ/mol holds per bin, on half of it, 0.02 kJ/mol.  The spline of 10° errs by
+    Sums over cells of a periodic density are exact but for what the table does to it.  Bins above 20 kJ/mol are
+    missing: e^{−10/κ} = 2 % of what a line at 10 kJ/mol holds per bin, on half of it, 0.02 kJ/mol.  The spline of 10° errs by
     5/384 δ⁴F'''' = 0.01 kJ/mol.
     """
     rho, (x, y) = run.rho[-1], run.centers
     width = x[1] - x[0]
-    for name, places, found, exact in (("phi", x, rho.sum(0), along_x(x)), ("psi", y, rho.sum(1), along_y(y))):
+    for name, found, exact in (("phi", rho.sum(0), along_x(x)), ("psi", rho.sum(1), along_y(y))):
         f, g = -KAPPA * np.log(found * width), -KAPPA * np.log(exact / (np.sum(exact) * width))
         low = g - g.min() < 10
-        v.equal(f"free energy along {name}, largest error in kJ/mol", np.abs(f - g)[low].max(), 0, 0.03, "Bessel functions")
-        v.equal(f"free energy along {name}, mean error in kJ/mol", np.abs(f - g)[low].mean(), 0, 0.01, "Bessel functions")
+        v.equal(
+            f"free energy along {name}, largest error in kJ/mol", np.abs(f - g)[low].max(), 0, 0.03, "Bessel functions"
+        )
+        v.equal(
+            f"free energy along {name}, mean error in kJ/mol", np.abs(f - g)[low].mean(), 0, 0.01, "Bessel functions"
+        )
     inside = (x > 0) & (x < 2) & (y[:, None] > -1) & (y[:, None] < 2.5)
     density = p(x, y[:, None])
     v.equal("population of the left-handed basin", run.diagnostics["left_handed"][-1],
@@ -81,10 +85,12 @@ def figure(axes, run) -> None:
     free = -KAPPA * np.log(np.maximum(run.rho[-1], 1e-300))
     free = np.where(np.isnan(run.constants["potential"]), np.nan, free - free[run.rho[-1] > 0].min())
     mesh = axes.pcolormesh(x, y, free, cmap="viridis", vmax=20)
-    axes.contour(x, y, -KAPPA * np.log(p(x, y[:, None]) / p(x, y[:, None]).max()), levels=np.arange(0, 21, 4), colors="k",
-                 linewidths=0.6)  # fmt: skip
+    exact = p(x, y[:, None])
+    axes.contour(x, y, -KAPPA * np.log(exact / exact.max()), levels=np.arange(0, 21, 4), colors="k", linewidths=0.6)
     axes.figure.colorbar(mesh, ax=axes, label=r"$-\kappa\,\ln\rho$, kJ/mol")
-    axes.set(aspect="equal", xlabel=r"$\phi$", ylabel=r"$\psi$", title="from the table; lines: the formula, every 4 kJ/mol")
+    axes.set(
+        aspect="equal", xlabel=r"$\phi$", ylabel=r"$\psi$", title="from the table; lines: the formula, every 4 kJ/mol"
+    )
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def test_averages_are_those_of_the_interpolant(kind, ring):
     x = np.arange(12) / 12
     grid = Grid([0.25 if ring else 0.0], [1.25 if ring else 0.9], [7], "periodic" if ring else "no-flux",
                 None if ring else [lambda s: s + 0.3 * s * (s - 1)])  # fmt: skip
-    table = Tabulated(table_of([x], np.sin(2 * np.pi * x) + np.cos(6 * np.pi * x), "t"), kind).on(grid)
+    table = Tabulated(table_of([x], 2 + np.sin(2 * np.pi * x) + np.cos(6 * np.pi * x), "t"), kind).on(grid)
     nodes, weights = np.polynomial.legendre.leggauss(4)
     expected = []
     for low, high in zip(grid.x.edges[:-1], grid.x.edges[1:], strict=True):

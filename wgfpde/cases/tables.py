@@ -33,7 +33,7 @@ INITIAL_SOURCES = ("density", "file", "samples", "image")
 
 
 def _ends(value: object) -> object:
-    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all (a union gives three)."""
+    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all (a union: three)."""
     try:
         return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:

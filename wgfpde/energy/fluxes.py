@@ -107,8 +107,6 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, l
         for k in range(count):
             lost = largest = 0.0
             for i in range(n if ring else n - 1):
-                if a[i, k] == 0.0 and b[i, k] == 0.0:
-                    continue  # no way across: a face of a forbidden cell
                 j = i + 1 if i < n - 1 else 0
                 forth, back = a[i, k] * state[i, k], b[i, k] * state[j, k]
                 if state[i, k] > 0.0 and state[j, k] > 0.0:
