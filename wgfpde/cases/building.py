@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from ..diagnostics import Diagnostic
     from ..diagnostics.blowup import Watch
 
+SEEN = 1e-9
+"""Mass that is told of where it lies in sinks at the start."""
 MOST_FIELDS = 2 * 2**30
 """Bytes of stored fields that a run may have unasked."""
 
@@ -104,9 +106,9 @@ class Problem:
     @property
     def loss_note(self) -> str:
         """A sentence on the mass that lies in region sinks at the start; else ""."""
-        if not self.lost:
+        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items() if mass > SEEN)
+        if not parts:
             return ""
-        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items())
         return f"[initial] has mass in sinks, which leaves at the start: {parts}."
 
     @property

@@ -33,7 +33,7 @@ INITIAL_SOURCES = ("density", "file", "samples", "image")
 
 
 def _ends(value: object) -> object:
-    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all (a union: three)."""
+    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all, not one for each."""
     try:
         return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:
@@ -75,9 +75,7 @@ def _shown(value: object) -> str:
 
 _RATE = {"type": "object", "properties": {"rate": {"type": ["number", "string"]}}, "additionalProperties": False}
 _REGION = {"type": "object", "properties": {"region": {"type": "string"}}, "additionalProperties": False}
-SinkEntry = Annotated[
-    Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})
-]
+SinkEntry = Annotated[Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})]
 
 
 class GridTable(Table):

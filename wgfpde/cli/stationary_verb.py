@@ -19,7 +19,8 @@ HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
 unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
-those that only shift a state left out.  With --vary the states are followed as branches: the values at which one gains
+those that only shift a state left out.  Between open walls that let mass in, the one state is found with the flux by
+each exit (entropy without interaction).  With --vary the states are followed as branches: the values at which one gains
 or loses stability are located, and near which one ends, in a fold or on another branch.  CASE-stationary.h5 and its
 picture replace those of an earlier search.
 """
@@ -119,6 +120,11 @@ def _print_states(record: dict[str, Any], measures: list[str]) -> None:
     for k, state in enumerate(record["states"]):
         values = "".join(f"{_plain(state['measures'][name]):>16.9g}" for name in measures)
         say(f"  {k:>5}{state['energy']:>20.12g}{values}{state['eigenvalue']:>14.6g}  {_verdict(record, k)}")
+    for state in record["states"]:
+        if state["flux"]:
+            say()
+            for name, flux in state["flux"].items():
+                say(f"  flux      {name:<12}{_plain(flux):>20.12g}  mass/time, out")
     for k, state in enumerate(record["states"]):
         for note in state["notes"]:
             say()

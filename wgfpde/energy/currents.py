@@ -38,7 +38,7 @@ def exit_rates(flow: Flow, rho: Array) -> dict[str, float]:
     return dict(zip(flow.exits, total.tolist(), strict=True))
 
 
-def currents(flow: Flow, rho: Array) -> tuple[Array, ...]:
+def cell_currents(flow: Flow, rho: Array) -> tuple[Array, ...]:
     """J along each axis, x first, arrays of the grid's shape."""
     phi, found, every = potential_of(flow, rho).ravel(), [], exits_of(flow, _axes(flow))
     for lines, flux in face_currents(flow, rho):

@@ -34,8 +34,8 @@ class Flow:
     energy : with what the convention of the dynamics adds to V.
     potential : V at cell centres, array of the grid's shape, or None.   table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
-    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1.  On
-    the faces of region sinks and of forbidden cells it is 0.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
+    the faces of region sinks and of forbidden cells.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Nothing enters:
@@ -126,7 +126,8 @@ class Flow:
             if opening.wall.name != "absorbing":
                 raise CaseError(
                     f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
-                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and sinks.'
+                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and '
+                    "sinks."
                 )
 
     def with_sinks(self, more: Sequence[Sink]) -> Flow:
@@ -180,7 +181,7 @@ class Flow:
     def lets_in(self) -> bool:
         """Whether mass may come in: by walls of given density or inflow."""
         walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
-        return any(wall.name in ("density", "inflow") for wall in walls)
+        return any(wall.lets_in for wall in walls)
 
     @property
     def nonlinear(self) -> bool:

@@ -123,9 +123,7 @@ class Traits:
     @property
     def with_exits(self) -> Traits:
         """The same march where mass may leave: no longer a gradient flow of E at a mass."""
-        return replace(
-            self, lowers_energy=False, wasserstein=False, keeps_mass=False, tends_to_gibbs=False, exits=True
-        )
+        return replace(self, lowers_energy=False, wasserstein=False, keeps_mass=False, tends_to_gibbs=False, exits=True)
 
 
 @dataclass(frozen=True, repr=False)

@@ -70,6 +70,11 @@ class Wall:
         return self.name not in ("no-flux", "periodic")
 
     @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in."""
+        return self.name in ("density", "inflow")
+
+    @property
     def in_case(self) -> str | dict[str, float | str | None]:
         """As a case file says it."""
         return {self.name: self.value} if self.name in VALUED else self.name
@@ -101,7 +106,7 @@ class Wall:
 NO_FLUX, PERIODIC, ABSORBING = (Wall(name) for name in PLAIN)
 WALLS = {wall.name: wall for wall in (NO_FLUX, PERIODIC, ABSORBING)}
 """Those without a value, by name."""
-CHOICES = ', '.join([*(f'"{name}"' for name in PLAIN), '{ robin = K }', '{ density = "…" }']) + ' or { inflow = "…" }'
+CHOICES = ", ".join([*(f'"{name}"' for name in PLAIN), "{ robin = K }", '{ density = "…" }']) + ' or { inflow = "…" }'
 """All of them, for messages."""
 
 

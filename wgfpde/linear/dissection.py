@@ -92,7 +92,8 @@ def _ring(index: Array, rings: Sequence[int], parts: list[tuple[Array, list[int]
     """Cut axes that close at their first line, and the rectangle that is left."""
     ring_y, ring_x = (bool(ring) and n > 2 for ring, n in zip(rings, index.shape, strict=True))
     cut = np.zeros(index.shape, dtype=bool)
-    cut[0], cut[:, 0] = ring_y, cut[:, 0] | ring_x
+    cut[0] |= ring_y
+    cut[:, 0] |= ring_x
     rest = _cut(index[int(ring_y) :, int(ring_x) :], parts)
     if ring_y or ring_x:
         _part(index[cut], [rest], parts)

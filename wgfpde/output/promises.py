@@ -27,6 +27,8 @@ from .inequalities import balance, inequalities_of, sentences
 from .stored_method import exits_of_run, record_of_method, solver_of, traits_of
 
 LEAST = "min density"
+NAMES = 12
+"""Width of the column of names."""
 ROUNDING = 1e-12
 """What rounding may leave of a number that never rises."""
 MASS_BOUND = 1e-12
@@ -93,16 +95,15 @@ def _account(run: Run, exits: Sequence[str]) -> list[dict[str, Any]]:
     """Where mass may leave: S + exits = 1 and S never up; for a linear flow ∫ρ²/π never up, of which the logarithm is
     kept.
 
-    What is left and what went are sums of what is there at any time; the bound is relative to what there was, and to
-    what passed the walls.
+    The bound is relative to what there was at the start and to all that came in.
     """
     d = run.diagnostics
     if any(f"exit_{name}" not in d for name in exits):
         return []
     gone = [d[f"exit_{name}"] for name in exits]
     start = d["mass"][0] + sum(part[0] for part in gone)
-    passed = max(start, float(np.max(np.sum(np.abs(gone), axis=0) + d["mass"])))
-    meaning = "the largest |mass + Σ exits − mass at the start|, relative: nothing is lost but by exits"
+    passed = start + (float(d["came_in"][-1]) if "came_in" in d else 0.0)
+    meaning = "the largest |mass + Σ exits − mass at the start|, relative to that and all that came in"
     account = np.max(np.abs(d["mass"] + sum(gone) - start)) / passed if passed > 0 else 0.0
     found = [bounded("mass account", meaning, account, MASS_BOUND)]
     if "survival" in d:
@@ -138,7 +139,8 @@ def verdicts(record: dict[str, Any]) -> list[str]:
     for promise in record["promises"]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
-        lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
+        gap = " " if len(promise["name"]) >= NAMES else ""
+        lines.append(f"{promise['name']:<{NAMES}}{gap}{promise['measured']:.3g}  ({verdict}: {bound})")
     if (record.get("averaging_error") or 0.0) > TOLD:
         lines.append(f"averages    of the formulas known to {record['averaging_error']:.1g} of their mass")
     lines += sentences(record["certificates"])

@@ -34,7 +34,11 @@ def traits_of(run: Run) -> Traits | None:
 
 def exits_of_run(run: Run) -> tuple[str, ...]:
     """The names of the exits of a stored run: open walls, then sinks."""
-    ends = [(f"{name}_{side}", getattr(b, side)) for name, b in zip(AXIS_NAMES, run.boundary, strict=False) for side in SIDES]
+    ends = [
+        (f"{name}_{side}", getattr(b, side))
+        for name, b in zip(AXIS_NAMES, run.boundary, strict=False)
+        for side in SIDES
+    ]
     return (*(name for name, wall in ends if wall.open), *(tomllib.loads(run.resolved_toml).get("sinks") or ()))
 
 

@@ -191,7 +191,8 @@ def _potential_at(place: dict[str, Array], potential: Potential, name: str) -> A
         bad = int(np.argmax(~np.isfinite(v)))
         spot = ", ".join(f"{name} = {np.broadcast_to(at, shape)[bad]:.6g}" for name, at in place.items())
         raise CaseError(
-            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the formula."
+            f"the potential is not finite at the edge of the sink {name}: at {spot}. Move the edge, or change the "
+            "formula."
         )
     return v
 

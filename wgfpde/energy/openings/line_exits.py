@@ -23,7 +23,8 @@ from .losses import through
 class Part:
     """What one opening, or one sink with a rate, has to do with the lines of an axis.
 
-    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line of each cell.
+    number : of the exit.   cells, places : (k,) of its cells, flat and in blocks.   across : (k,) area across the line
+    of each cell.
     loss, gain : (k,) per area across, as last filled.   rise : (k,) ΔΦ, of laws that need it.
     """
 
@@ -93,6 +94,11 @@ class LineExits:
         for part in self._parts:
             np.add.at(found, part.cells, part.across * self.net(part, flat))
         return found.reshape(rho.shape) / self.flow.grid.cell_volume
+
+    def came(self, dt: float) -> float:
+        """The mass that came in, gross, in a sweep over dt."""
+        gains = [float(np.sum(part.across * part.gain)) for part in self._parts if part.opening is not None]
+        return dt * sum(gains)
 
     def gone(self, dt: float) -> Array:
         """(exits,) net mass that left by each in the sweep over dt that wrote `mean`."""

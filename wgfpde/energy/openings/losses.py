@@ -8,7 +8,8 @@ cell at a wall; `scharfetter_gummel` and `donor` say what they are),
     absorbing, region   ρ_b = 0      k = a                     density = g   ρ_b = g      k = a,  gain b g
     robin = K           F = K ρ_b    k = a K/(b + K)           inflow = j                 k = 0,  gain j
 
-D at the face multiplies a and b.  All of it is formed without a subtraction.  With g = c e^{−V/κ} at all walls the state c e^{−V/κ} has F = 0 at each face: a π_i = b π_b.
+D at the face multiplies a and b.  All of it is formed without a subtraction.
+With g = c e^{−V/κ} at all walls the state c e^{−V/κ} has F = 0 at each face: a π_i = b π_b.
 Order 2 in space.  Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
 """
 
@@ -45,7 +46,7 @@ def donor_pair(rise: Array, distance: Array) -> tuple[Array, Array]:
 
 
 def through(opening: Opening, pair: Pair, phi: Array, base: Array) -> tuple[Array, Array]:
-    """k and the gain per area of the faces of an opening, (k,) each, in the potential phi with the part V = base, flat."""
+    """k and the gain per area of the faces of an opening, (k,) each, in the flat potential phi; base : the part V."""
     with np.errstate(divide="ignore"):  # D = 0: no way out
         a, b = pair(opening.rise(phi, base), opening.distance / opening.mobility)
     kind, zero = opening.wall.name, np.zeros(len(a))
@@ -61,14 +62,14 @@ def through(opening: Opening, pair: Pair, phi: Array, base: Array) -> tuple[Arra
 def gathered(
     openings: Iterable[Opening], pair: Pair, phi: Array, base: Array, size: int
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Losses and gains by name, volume/time and mass/time, (size,) each; gains only of walls through which mass comes in."""
+    """Losses and gains by name, volume/time and mass/time, (size,) each; gains only of walls that let mass in."""
     losses: dict[str, Array] = {}
     gains: dict[str, Array] = {}
     for opening in openings:
         loss, gain = through(opening, pair, phi, base)
         into = losses.setdefault(opening.name, np.zeros(size))
         np.add.at(into, opening.cells, loss * opening.area)
-        if opening.wall.name in ("density", "inflow"):
+        if opening.wall.lets_in:
             np.add.at(gains.setdefault(opening.name, np.zeros(size)), opening.cells, gain * opening.area)
     return losses, gains
 

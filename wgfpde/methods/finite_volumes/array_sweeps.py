@@ -7,8 +7,8 @@ sums; a cell falls by at most a factor of ten a time (to 0 where the law allows 
 damped; the last move solves h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n with the rates α, β ≥ 0 of the flux that was found,
 an M-matrix with column sums h: mass is exact to rounding and ρ ≥ 0 for every dt.
 
-Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the end
-the rate that it is of ρ.
+Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the
+end the rate that it is of ρ.
 
 Second order is extrapolated backward Euler, 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`);
 a guarded step is ρ_{dt/2,dt/2} itself, which dissipates.
@@ -42,11 +42,18 @@ CLOSED = 1e-10
 
 
 def array_sweep(
-    internal: Internal, rho: Array, phi: Array, lines: Lines, exits: VacuumExits, dt: float, order: int, guard: bool
+    internal: Internal,
+    rho: Array,
+    phi: Array,
+    lines: Lines,
+    dt: float,
+    order: int,
+    guard: bool,
+    exits: VacuumExits | None = None,
 ) -> Array:
     """Advance rho (ny, nx) in place by dt along one axis.  Returns what `Cost.add` takes, (1, 5).
 
-    exits : of the axis, filled; what left goes into their `taken`.
+    exits : of the axis, filled, where mass leaves along it; what left goes into their `taken`.
     """
     newton = _Newton(internal, phi if lines.direction != X else phi.T, lines, exits)
     old = np.array(rho if lines.direction != X else rho.T, order="C")
@@ -61,11 +68,11 @@ def array_sweep(
         gone, beyond = (two, 0.0 * two) if guard else (2.0 * two - gone, two - gone)
         for k in np.flatnonzero(np.any(new < 0.0, axis=0) | np.any(gone < 0.0, axis=(0, 1))):
             drained, more = (np.ascontiguousarray(np.sum(part[..., k], axis=0)) for part in (two, beyond))
-            spare = (more, drained) if exits.opened else (NOTHING, NOTHING)
+            spare = (more, drained) if exits is not None else (NOTHING, NOTHING)
             touched += correct_fluxes(low, anti, *spare, lines.volumes, lines.ring, k, new)
             share = np.divide(drained + more, drained, out=np.zeros_like(drained), where=drained > 0)
             gone[..., k] = two[..., k] * share
-    if exits.opened:
+    if exits is not None:
         gone = np.ascontiguousarray(gone)
         kept = restore_with(new, old, gone, lines.volumes, lines.count)
         mass = float(np.sum(lines.volumes[:, None] * old))
@@ -79,13 +86,13 @@ def array_sweep(
 class _Newton:
     """Backward Euler steps along the lines of one axis, in the potential phi (n, lines)."""
 
-    def __init__(self, internal: Internal, phi: Array, lines: Lines, exits: VacuumExits) -> None:
+    def __init__(self, internal: Internal, phi: Array, lines: Lines, exits: VacuumExits | None) -> None:
         self.p, self.law = internal, cast(ArrayLaw, internal.law)
         self.h, self.d = lines.volumes[:, None], lines.rows(lines.resistances)
         self.ring, self.faces = lines.ring, lines.n if lines.ring else lines.n - 1
         self.dphi = np.roll(phi, -1, axis=0)[: self.faces] - phi[: self.faces]
         self.iterations, self.left_over, self.failed = 0, 0.0, False
-        self.exits = exits.per_line() if exits.opened else None
+        self.exits = None if exits is None else exits.per_line()
 
     def euler(self, old: Array, dt: float) -> tuple[Array, Array, Array]:
         """The density after dt, the fluxes that made it, and what left per time by each kind of exit, (3, n, lines).
@@ -121,7 +128,7 @@ class _Newton:
         return self._finish(new, old, face, flux, lost, dt)
 
     def _lost(self, rho: Array) -> tuple[Array, Array]:
-        """What leaves per time by the faces below and above and by decay, (3, n, lines), and the derivative of it all."""
+        """What leaves per time by the faces below and above and by decay, (3, n, lines), and the derivative of all."""
         if self.exits is None:
             return np.zeros((1, 1, 1)), np.zeros((1, 1))
         inverse_d, rise, decay = self.exits

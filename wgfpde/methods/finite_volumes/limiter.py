@@ -179,7 +179,7 @@ def restore_account(new, old, exits, h, dt, count):
 @njit(cache=True, nogil=True, error_model="numpy")
 def restore_with(new, old, gone, h, count):
     """As `restore_mass`, with the mass gone (3, n, LANES) ≥ 0 beside that of `new`; both take the factor."""
-    n, lanes = new.shape
+    n = new.shape[0]
     kept = True
     for k in range(count):
         before, after = 0.0, 0.0

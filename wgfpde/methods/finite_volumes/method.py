@@ -50,9 +50,9 @@ class FvTable(Table):
 
 def _current(axis: int) -> Callable[[Any, Array], Array]:
     def current(flow: Any, rho: Array) -> Array:
-        from ...energy.currents import currents
+        from ...energy.currents import cell_currents
 
-        return currents(flow, rho)[axis]
+        return cell_currents(flow, rho)[axis]
 
     return current
 
@@ -60,7 +60,7 @@ def _current(axis: int) -> Callable[[Any, Array], Array]:
 CURRENTS = tuple(
     StoredField(
         f"current_{name}", "1", f"current along {name}",
-        f"Flux along {name}, mass/(time area), mean of both faces of a cell; of a probability, the probability current.",
+        f"Flux along {name}, mass/(time area), mean of both faces of a cell: of a probability, its current.",
         stored=False, value=_current(axis),
     )
     for axis, name in enumerate(AXIS_NAMES)

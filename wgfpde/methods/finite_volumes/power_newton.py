@@ -14,8 +14,8 @@ rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, a
 h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
 rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
-Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the end
-the rate that it is of ρ.
+Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the
+end the rate that it is of ρ.
 
 Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), conductances, ring), `law` = (κ (lanes,), m);
 h is the volume of a cell, and the conductance A D/d of a face stands for 1/d (module `lines`).
@@ -86,8 +86,8 @@ def residual(old, phi, new, dt, geometry, law, exits, count, q, flux, left, righ
 def lose(new, law, exits, count):
     """What leaves a state per time and area by each kind of exit, all of it, and its derivative, into exits[4].
 
-    exits : (opened, inverse_d, rise, decay, room); inverse_d, rise (2, n, lanes): conductance of the face to the outside
-    below and above a cell, 0 where there is none, and ΔΦ to there; decay (n, lanes): k h; room (5, n, lanes).
+    exits : (opened, inverse_d, rise, decay, room); inverse_d, rise (2, n, lanes): conductance of the face to the
+    outside below and above a cell, 0 where there is none, and ΔΦ to there; decay (n, lanes): k h; room (5, n, lanes).
     """
     _, inverse_d, rise, decay, room = exits
     kappa, m = law

@@ -34,7 +34,7 @@ from .power_sweeps import power_sweep
 class Cost:
     """What a step took: summed over its sweeps, except the residual, which is the largest.
 
-    gone : (exits,) net mass that left by each; None where none could.
+    gone : (exits,) net mass that left by each; None where none could.   came : what came in, gross.
     """
 
     iterations: int = 0
@@ -42,11 +42,13 @@ class Cost:
     repaired: int = 0
     failed: bool = False
     gone: Array | None = None
+    came: float = 0.0
 
     def let_go(self, exits: LineExits, dt: float) -> None:
         """Add what the last sweep over dt let go by each exit."""
         if exits.opened:
             self.gone = exits.gone(dt) if self.gone is None else self.gone + exits.gone(dt)
+            self.came += exits.came(dt)
 
     def add(self, stats: Array) -> None:
         """stats : (blocks, 5): repaired cells, residual, Newton iterations, failed, mass."""
@@ -189,7 +191,8 @@ class ArrayScheme:
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         exits = cast(VacuumExits, self._exits[lines.direction])
-        cost.add(array_sweep(self._internal, rho, self._phi, lines, exits, dt, order, guard))
+        taken = exits if exits.opened else None
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard, taken))
         cost.let_go(exits, dt)
 
 

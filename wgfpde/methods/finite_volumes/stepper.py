@@ -37,8 +37,8 @@ class FiniteVolumes:
     tolerance : adaptive steps keep ‖ρ_{dt/2,dt/2} − ρ_dt‖₁ ≤ tolerance · mass, and keep the better of the two.
     first_dt : first adaptive step.   threads : default all cores.
 
-    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state; where mass may leave, the account of it in place of
-    mass and E (module `openings.account`).  Order: 2 in space, `order` in time; at region sinks in 2D ½ to 1 in time.
+    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state; where mass may leave, the account of it in place
+    of mass and E (module `openings.account`).  Order: 2 in space, `order` in time, at region sinks in 2D ½ to 1.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
 
@@ -128,7 +128,7 @@ class FiniteVolumes:
         fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
         after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
         if gone is not None:
-            after = after | {EXITS: entered(snapshot.fields[EXITS], gone)}
+            after = after | {EXITS: entered(snapshot.fields[EXITS], gone, attempt.cost.came)}
         return Snapshot(
             t=t_next if lands else snapshot.t + dt,
             step=snapshot.step + 1,
@@ -189,7 +189,7 @@ class FiniteVolumes:
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
         if first.cost.gone is not None and second.cost.gone is not None:
-            cost.gone = first.cost.gone + second.cost.gone
+            cost.gone, cost.came = first.cost.gone + second.cost.gone, first.cost.came + second.cost.came
         outer = whole.outer + first.outer + second.outer
         return Attempt(second.rho, cost, outer, first.notes + second.notes, second.rate), dt_next
 

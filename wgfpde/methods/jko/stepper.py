@@ -57,6 +57,11 @@ class Jko:
     ) -> None:
         if not (math.isfinite(tau) and tau > 0):
             raise CaseError(f"tau must be positive; found {tau}.")
+        if flow.exits:
+            raise CaseError(
+                f"a JKO step moves all of the mass: it takes no walls that mass may pass and no sinks; found "
+                f'{", ".join(flow.exits)}. Take method = "fv".'
+            )
         if flow.internal.code is None:
             raise CaseError(
                 f'solver.method: "jko" cannot step the internal energy "{flow.internal.kind}", which is given by '

@@ -182,6 +182,6 @@ def check_exits_case(case: Case) -> None:
 
 
 def memory_needed(cells: int, dim: int) -> int:
-    """Bytes of an elimination, roughly: measured on square grids."""
-    entries = 80.0 if dim == 1 else max(7.5 * np.log2(cells) - 20.0, 50.0)
-    return int(cells * 8 * (2.0 * entries + 60.0))
+    """Bytes that a question takes, roughly: the factors, and some 95 numbers a cell beside them, measured."""
+    entries = 100.0 if dim == 1 else max(7.5 * np.log2(cells) - 20.0, 50.0)
+    return int(cells * 8 * (entries + 95.0))

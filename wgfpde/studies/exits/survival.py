@@ -65,7 +65,8 @@ def times_of(given: str | float | list[float] | Array, mean: float) -> Array:
     try:
         if isinstance(given, str) and ":" in given:
             first, last, count = given.split(":")
-            found = np.linspace(float(first), float(last), int(count))
+            ends = [float(first), float(last)]
+            found = np.linspace(*ends, int(count)) if np.all(np.isfinite(ends)) else np.array(ends)
         elif isinstance(given, str):
             found = np.array([float(part) for part in given.split(",")])
         else:

@@ -119,6 +119,11 @@ def check_case(case: Case, k: int) -> None:
         found = f"interaction = {table.interaction!r}"
     if case.traits.path:
         found = f"a {case.solver.method}"
+    if case.has_exits:
+        raise CaseError(
+            f"{case.path}: a spectrum here is that of a flow that keeps its mass, and this case has exits. How fast "
+            "mass leaves, and from which density: wgfpde exits CASE"
+        )
     if found:
         raise CaseError(
             f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '

@@ -149,8 +149,8 @@ def check_linear(flow: Flow) -> None:
     """Raise CaseError where the flow is no Fokker–Planck equation."""
     if flow.exits:
         raise CaseError(
-            f"a spectrum here is that of a flow that keeps its mass; found exits: {', '.join(flow.exits)}. How fast mass "
-            "leaves, and from which density: wgfpde exits CASE"
+            f"a spectrum here is that of a flow that keeps its mass; found exits: {', '.join(flow.exits)}. How fast "
+            "mass leaves, and from which density: wgfpde exits CASE"
         )
     found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
     if not flow.has_gibbs:

@@ -15,8 +15,8 @@ A stationary state here is one of the scheme: fluxes vanish to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Steady:
     rho : array of the grid's shape, mass/volume.   energy : E(ρ).   constant : C, energy/mass; of disconnected supports
     all have the same.   residual : ‖ρ − T(ρ)‖₁/M.   iterations : damped and Newton iterations.   parts : connected
     parts of the support.   stability : growth rates of small perturbations, or None where it was not asked for.
-    notes : sentences about what is special.
+    notes : sentences about what is special.   flux : mass per time that leaves by each exit, net, where there are any.
     """
 
     rho: Array
@@ -59,6 +59,7 @@ class Steady:
     parts: int = 1
     stability: Stability | None = None
     notes: tuple[str, ...] = ()
+    flux: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def eigenvalue(self) -> float:

@@ -46,6 +46,7 @@ def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str
         "iterations": state.iterations,
         "support_parts": state.parts,
         "notes": list(state.notes),
+        "flux": dict(state.flux),
     }
 
 
@@ -100,6 +101,10 @@ def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], m
         Variable("constant", row, [state.constant for state in states], "1", "constant of xi", "xi on the support."),
         Variable("residual", row, [state.residual for state in states], "1", "residual", "L1 norm of rho - T(rho)."),
         Variable("parts", row, [state.parts for state in states], "1", "parts of the support", "Connected parts."),
+        *(
+            Variable(f"flux_{name}", row, [s.flux[name] for s in states], "1", f"flux by {name}", "Mass per time, out.")
+            for name in flow.exits
+        ),
         Variable("rho", (*row, *_space(flow.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
         Variable("mode", (*row, *_space(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
     ]  # fmt: skip
