@@ -42,8 +42,8 @@ def equilibrium(v: Validation, run, forbidden) -> None:
     """Free energies along either angle, where they are below 10 kJ/mol, and the population of a basin.
 
     Sums over cells of a periodic density are exact but for what the table does to it.  Bins above 20 kJ/mol are
-    missing: e^{−10/κ} = 2 % of what a line at 10 kJ/mol holds per bin, on half of it, 0.02 kJ/mol.  The spline of 10° errs by
-    5/384 δ⁴F'''' = 0.01 kJ/mol.
+    missing: e^{−10/κ} = 2 % of what a line at 10 kJ/mol holds per bin, on half of it, 0.02 kJ/mol.  The spline of
+    10° errs by 5/384 δ⁴F'''' = 0.01 kJ/mol.
     """
     rho, (x, y) = run.rho[-1], run.centers
     width = x[1] - x[0]
