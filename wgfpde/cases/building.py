@@ -28,9 +28,11 @@ from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from ..store.layout import Label, Layout
+from .case_densities import averages_of, build_exact, density_of, function_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .file_tables import files_of
+from .free_energies import constants_of, table_note
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -110,7 +112,7 @@ class Problem:
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, self.loss_note) if note]
+        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
 
     @property
     def loss_note(self) -> str:
@@ -119,6 +121,11 @@ class Problem:
         if not parts:
             return ""
         return f"[initial] has mass in sinks, which leaves at the start: {parts}."
+
+    @property
+    def constants(self) -> tuple[tuple[Label, Array], ...]:
+        """Arrays of the grid's shape that do not change, for the file."""
+        return constants_of(self.flow)
 
     @property
     def averaging_note(self) -> str:
@@ -150,6 +157,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
+    with located(case.path, "initial"):
+        flow.check_allowed(rho)
     with located(case.path, "solver"):
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted)
@@ -160,6 +169,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
+    recorded = (*recorded, *averages_of(case, grid))
     start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
     start |= account.opened(flow, start["rho"])
     with located(case.path, "initial"):
@@ -238,6 +248,7 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
+    energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
     return Record(
         name=case.name,
         title=case.title,
@@ -247,7 +258,10 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        files=(
+            *(path for table in tables for path in table.paths),
+            *files_of(energy.potential, energy.interaction, diffusion),
+        ),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,

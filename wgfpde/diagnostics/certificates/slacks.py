@@ -38,8 +38,7 @@ from .continuum import Reading, continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
-    flow = s.flow
-    return flow.has_gibbs and flow.grid.radial == 1 and not flow.driven and convexity(flow).sobolev > 0
+    return s.flow.fills_box and not s.flow.driven and convexity(s.flow).sobolev > 0
 
 
 def _is_convex(s: Setting) -> bool:
@@ -48,8 +47,7 @@ def _is_convex(s: Setting) -> bool:
 
 def has_distance(s: Setting) -> bool:
     """Whether the distance to the Gibbs state can be found, and is that of the flow's own metric."""
-    plain = s.flow.dynamics is None and s.flow.grid.radial == 1
-    return s.flow.has_gibbs and plain and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
+    return s.flow.fills_box and s.flow.dynamics is None and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
 
 
 CONVEX = Condition("entropy without interaction, Hess V ≥ K > 0 or `lambda`", _is_convex)

@@ -113,6 +113,7 @@ class MeanField:
         if not (np.isfinite(mass) and mass > 0):
             raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
         self.flow, self.mass = flow, mass
+        flow.check_whole("stationary states")
         self.potential = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
 
     def drive(self, rho: Array) -> Array:
