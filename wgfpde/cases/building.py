@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Label, Layout
-from .case_densities import averages_of, build_exact, density_of, function_of, space_of, start_of
+from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
 from .file_tables import files_of
 from .free_energies import constants_of, table_note
@@ -79,6 +80,7 @@ class Problem:
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
     lost : mass that [initial] has in region sinks, by sink: it has left at the start.
+    attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
@@ -98,6 +100,7 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
@@ -161,7 +164,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
         flow.check_allowed(rho)
     with located(case.path, "solver"):
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted)
+        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
@@ -197,6 +201,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if _may_blow_up(case) else None,
         traits=traits,
         fields=stored,
+        attributes=built.attributes,
         averaging=averaging,
         lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
@@ -271,12 +276,19 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
+    return _arrays(case) + case.method.memory(case.solver, case.dim)
+
+
+def _arrays(case: Case) -> int:
     return case.method.arrays(case.solver, case.dim) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
-    """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    if lacking := memory_lacking(memory_needed(case)):
+    """Refuse a grid larger than this machine's memory, before anything is allocated.
+
+    What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
+    """
+    if lacking := memory_lacking(_arrays(case)):
         raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 
