@@ -64,8 +64,8 @@ def problem(
     Parameters
     ----------
     grid, energy
-        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.  A function with
-        a parameter ``t`` depends on time.
+        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.  A function
+        with a parameter ``t`` depends on time.
     initial
         The density at the start: cell averages of the grid's shape, or a function of x (and y), which is averaged over
         the cells.

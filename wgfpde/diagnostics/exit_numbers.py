@@ -15,6 +15,7 @@ import numpy as np
 from ..energy.currents import exit_rates
 from ..energy.flow import Flow
 from ..energy.openings.account import EXITS, at_start, left
+from ..energy.openings.account import came_in as gross
 from .registry import (
     OF_A_FLOW,
     WITH_EXITS,
@@ -26,6 +27,7 @@ from .registry import (
     once_per_state,
 )
 
+LETTING_IN = Condition("with walls that let mass in", lambda s: s.flow.lets_in)
 NEVER_UP = Condition("entropy without interaction; exits, none of which lets mass in", lambda s: _contracts(s.flow))
 
 
@@ -34,6 +36,13 @@ def survival(s: State) -> float:
     """Mass that is left over that at the start; never rises."""
     account = s.snapshot.fields.get(EXITS)
     return math.nan if account is None else s.mass / at_start(account)
+
+
+@diagnostic("mass that came in", applies=LETTING_IN)
+def came_in(s: State) -> float:
+    """Mass that came in by walls of given density and inflows since the start, gross."""
+    account = s.snapshot.fields.get(EXITS)
+    return math.nan if account is None else gross(account)
 
 
 @diagnostic("logarithm of the norm that falls", applies=NEVER_UP)

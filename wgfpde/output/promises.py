@@ -100,16 +100,15 @@ def _account(run: Run, exits: Sequence[str]) -> list[dict[str, Any]]:
     """Where mass may leave: S + exits = 1 and S never up; for a linear flow ∫ρ²/π never up, of which the logarithm is
     kept.
 
-    What is left and what went are sums of what is there at any time; the bound is relative to what there was, and to
-    what passed the walls.
+    The bound is relative to what there was at the start and to all that came in.
     """
     d = run.diagnostics
     if any(f"exit_{name}" not in d for name in exits):
         return []
     gone = [d[f"exit_{name}"] for name in exits]
     start = d["mass"][0] + sum(part[0] for part in gone)
-    passed = max(start, float(np.max(np.sum(np.abs(gone), axis=0) + d["mass"])))
-    meaning = "the largest |mass + Σ exits − mass at the start|, relative: nothing is lost but by exits"
+    passed = start + (float(d["came_in"][-1]) if "came_in" in d else 0.0)
+    meaning = "the largest |mass + Σ exits − mass at the start|, relative to that and all that came in"
     account = np.max(np.abs(d["mass"] + sum(gone) - start)) / passed if passed > 0 else 0.0
     found = [bounded("mass account", meaning, account, MASS_BOUND)]
     if "survival" in d:

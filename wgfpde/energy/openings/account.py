@@ -2,8 +2,9 @@
 
     ∫ρ + Σ_exits (what left, less what came in) = mass at the start,      S = ∫ρ / mass at the start
 
-It travels with snapshots as a field, also into checkpoints: (exits + 1, 2), first the mass at the start, then for each
-exit what left by it and the carry of that sum (Neumaier's), so that many steps add no rounding of their own.  What
+It travels with snapshots as a field, also into checkpoints: (exits + 1, 2), first the mass at the start and all that
+came in, gross, then for each exit what left by it and the carry of that sum (Neumaier's), so that many steps add no
+rounding of their own.  What
 [initial] has inside a region sink has left by it at the start.
 
 Reference: Neumaier (1974), DOI 10.1002/zamm.19740540106.
@@ -63,9 +64,10 @@ def columns_of(flow: Flow) -> tuple[Column, ...]:
     )
 
 
-def entered(account: Array, gone: Array) -> Array:
-    """An account after a step that let go so much by each exit, (exits,)."""
+def entered(account: Array, gone: Array, came: float = 0.0) -> Array:
+    """An account after a step that let go so much by each exit, (exits,), and let in so much, gross."""
     found = account.copy()
+    found[0, 1] += came
     sums = found[1:, 0]
     total = sums + gone
     larger = np.abs(sums) >= np.abs(gone)
@@ -77,6 +79,11 @@ def entered(account: Array, gone: Array) -> Array:
 def left(account: Array) -> Array:
     """(exits,) what left by each since the start, net."""
     return np.asarray(account[1:, 0] + account[1:, 1])
+
+
+def came_in(account: Array) -> float:
+    """All that came in since the start, gross: what the account is right relative to."""
+    return float(account[0, 1])
 
 
 def at_start(account: Array) -> float:

@@ -95,6 +95,11 @@ class LineExits:
             np.add.at(found, part.cells, part.across * self.net(part, flat))
         return found.reshape(rho.shape) / self.flow.grid.cell_volume
 
+    def came(self, dt: float) -> float:
+        """The mass that came in, gross, in a sweep over dt."""
+        gains = [float(np.sum(part.across * part.gain)) for part in self._parts if part.opening is not None]
+        return dt * sum(gains)
+
     def gone(self, dt: float) -> Array:
         """(exits,) net mass that left by each in the sweep over dt that wrote `mean`."""
         found = np.zeros(self.count)

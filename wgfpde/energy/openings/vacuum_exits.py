@@ -72,6 +72,9 @@ class VacuumExits(LineExits):
                 found[part.number] += float(np.sum(part.across * share * taken[self._of_kind(part, DECAY)]))
         return found
 
+    def came(self, dt: float) -> float:
+        return 0.0
+
     def net(self, part: Part, rho: Array) -> Array:
         if part.opening is None:
             return super().net(part, rho)

@@ -36,7 +36,7 @@ class Cost:
     """What a step took: summed over its sweeps, except the residual, which is the largest.
 
     pushed : the work of a force along the fluxes, energy.
-    gone : (exits,) net mass that left by each; None where none could.
+    gone : (exits,) net mass that left by each; None where none could.   came : what came in, gross.
     """
 
     iterations: int = 0
@@ -45,11 +45,13 @@ class Cost:
     failed: bool = False
     pushed: float = 0.0
     gone: Array | None = None
+    came: float = 0.0
 
     def let_go(self, exits: LineExits, dt: float) -> None:
         """Add what the last sweep over dt let go by each exit."""
         if exits.opened:
             self.gone = exits.gone(dt) if self.gone is None else self.gone + exits.gone(dt)
+            self.came += exits.came(dt)
 
     def add(self, stats: Array) -> None:
         """stats : (blocks, 5): repaired cells, residual, Newton iterations, failed, mass."""

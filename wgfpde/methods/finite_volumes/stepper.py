@@ -137,7 +137,7 @@ class FiniteVolumes:
         after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
         t = t_next if lands else snapshot.t + dt
         if gone is not None:
-            after = after | {EXITS: entered(snapshot.fields[EXITS], gone)}
+            after = after | {EXITS: entered(snapshot.fields[EXITS], gone, attempt.cost.came)}
         if self._driven is not None:
             report = replace(report, more={**report.more, "work": attempt.work, "heat": attempt.heat})
             after = after | self._driven.fields(snapshot, attempt, t, dt, halves=self.adaptive)
@@ -207,7 +207,7 @@ class FiniteVolumes:
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
         if first.cost.gone is not None and second.cost.gone is not None:
-            cost.gone = first.cost.gone + second.cost.gone
+            cost.gone, cost.came = first.cost.gone + second.cost.gone, first.cost.came + second.cost.came
         return Attempt(
             second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.rate,
             order=min(first.order, second.order), work=first.work + second.work, heat=first.heat + second.heat,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ...errors import StoreError
 from ...grid import Array
 from ...store import Run
-from ..stored_method import traits_of
+from ..stored_method import exits_of_run, traits_of
 from . import style
 from .options import errors_of
 
@@ -21,7 +21,10 @@ PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy
 
 
 def draw_fall(axes: Axes, run: Run) -> None:
-    """The energy over time, above its limit where that is known or seen; where work is done, its account."""
+    """The energy over time, above its limit where known or seen; with exits what is left; with work its account."""
+    if "survival" in run.diagnostics:
+        _draw_survival(axes, run)
+        return
     if "work" in run.diagnostics:
         draw_account(axes, run)
         return
@@ -36,6 +39,19 @@ def draw_fall(axes: Axes, run: Run) -> None:
         _line(axes, run.t, energy)
         style.value_axis(axes, energy, log=False)
         axes.set_ylabel("$E(t)$")
+    style.time_axis(axes, run.t)
+
+
+def _draw_survival(axes: Axes, run: Run) -> None:
+    """S(t), and the share of the mass that left by each exit."""
+    d = run.diagnostics
+    start = d["mass"][0] + sum(d[f"exit_{name}"][0] for name in exits_of_run(run))
+    _line(axes, run.t, d["survival"], label="left in the box", lw=2.0)
+    for k, name in enumerate(exits_of_run(run)):
+        _line(axes, run.t, d[f"exit_{name}"] / start, k + 1, label=f"gone by {style.plain(name)}")
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylabel("share of the mass")
+    axes.legend(frameon=False, loc="center right")
     style.time_axis(axes, run.t)
 
 

@@ -23,10 +23,10 @@ from ...errors import CaseError
 from ...grid import Array, Grid
 from . import regions
 from .killed_chain import KilledChain, check_linear, log_gibbs
+from .late_decay import quasi_stationary
 from .passage_moments import Passage, check_start, check_target, passage
-from .quasi_stationary import quasi_stationary
+from .reactive_paths import Paths, transition_paths
 from .survival import Survival, survive, times_of
-from .transition_paths import Paths, transition_paths
 
 SLOW_CELLS = 150_000
 """With more cells than this the elimination lasts a second or more."""
@@ -162,14 +162,14 @@ def _asked(flow: Flow, start: regions.Region | None, target: str | regions.Regio
     if callable(target):
         name = regions.free_name(regions.TO, flow.exits)
         sinks = [Sink(name, region=target, text=getattr(target, "text", ""))]
-    ended = regions.with_sinks(flow, sinks)
+    ended = flow.with_sinks(sinks)
     chain = KilledChain(ended)
     domain = np.ones(flow.grid.size, bool) if flow.inside is None else ~flow.inside.ravel()
     targets = chain.names if name is None else (name,)
     if start is None or target is None:
         return _Asked(chain, domain, origin, targets, None)
     origin_name = regions.free_name(regions.FROM, ended.exits)
-    both = regions.with_sinks(ended, [Sink(origin_name, region=start, text=getattr(start, "text", ""))])
+    both = ended.with_sinks([Sink(origin_name, region=start, text=getattr(start, "text", ""))])
     return _Asked(chain, domain, origin, targets, KilledChain(both), origin_name)
 
 

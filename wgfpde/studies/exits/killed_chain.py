@@ -131,17 +131,19 @@ class KilledChain:
 
 
 def check_linear(flow: Flow) -> None:
-    """Raise CaseError where the flow is no Fokker–Planck equation."""
-    if flow.is_linear and flow.push is None:
-        return
-    found = "a force" if flow.push is not None else "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
-    raise CaseError(_refusal(found))
+    """Raise CaseError where the flow is no Fokker–Planck equation, is driven in time, or has a force beside −∇V."""
+    if flow.driven or flow.push is not None:
+        raise CaseError(_refusal("formulas with t" if flow.driven else "a force beside that of the potential"))
+    if not flow.is_linear:
+        kind = f'internal energy "{flow.internal.kind}"'
+        raise CaseError(_refusal("an interaction" if flow.interaction is not None else kind))
 
 
 def _refusal(found: str) -> str:
     return (
-        'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found '
-        f"{found}. How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostic survival"
+        'times and rates of exits need a linear equation, internal energy "entropy" and no interaction, in a potential '
+        f"that does not depend on time; found {found}. What a run loses it shows itself: wgfpde run CASE, with the "
+        "diagnostic survival"
     )
 
 

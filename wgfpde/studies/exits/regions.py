@@ -16,7 +16,6 @@ import numpy as np
 from ...cases.case_densities import function_of, space_of
 from ...cases.schema import Case
 from ...energy.flow import Flow
-from ...energy.openings.sinks import Sink
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...grid.grid import check_finite
@@ -76,11 +75,6 @@ def free_name(word: str, names: Sequence[str]) -> str:
     while word in names:
         word += "_"
     return word
-
-
-def with_sinks(flow: Flow, more: Sequence[Sink]) -> Flow:
-    """The same flow with more sinks."""
-    return flow.with_sinks(more) if more else flow
 
 
 def part_text(grid: Grid, cells: Array) -> str:
