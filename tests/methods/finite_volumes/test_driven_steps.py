@@ -145,7 +145,7 @@ def generating(flow, times, exponent):
     """⟨e^{−λW/κ}⟩ along a protocol, from the Gibbs state at its start: g ← K e^{−λδV/κ} g, halves at both ends."""
     kappa, one = flow.internal.kappa, OneStep(flow, 2, 1)
     field = flow.at(times[0]).gibbs()
-    for begin, end in zip(times[:-1], times[1:], strict=True):
+    for begin, end in pairwise(times):
         middle = flow.at(0.5 * (begin + end))
         field = field * np.exp(-exponent * (middle.potential - flow.at(begin).potential) / kappa)
         one.freeze(middle)
