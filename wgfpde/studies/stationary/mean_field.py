@@ -26,7 +26,7 @@ from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
-from .forced.steady_current import Transport, driven_state
+from .forced.ring_state import Transport, driven_state
 from .growth_rates import Stability, components, stability
 from .shifts import free_axes
 
@@ -113,7 +113,6 @@ class MeanField:
         if not (np.isfinite(mass) and mass > 0):
             raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
         self.flow, self.mass = flow, mass
-        flow.check_whole("stationary states")
         self.potential = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
 
     def drive(self, rho: Array) -> Array:
