@@ -17,12 +17,14 @@ from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
 from ..benamou_brenier.nearby import solve_nearby
 from ..c_transforms import CTransform, periods_of
+from .apart import apart
 from .ascent import Ascent
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
 from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
-from .programme import polished
+from .programme import Programme
+from .sharpened import lattices, sharpened
 from .weighted_norms import Near, near_bounds
 
 COARSEST, LEAST = 16, 64
@@ -37,14 +39,17 @@ BOTH_WAYS = 2**15
 TRUSTED = 0.5
 """Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
 two of them agree on is their own cost."""
-ROUNDS, MORE_TURNS, WIDE, LITTLE = 5, 10, 0.1, 0.01
-"""More turns on the finest lattice, where it is small and bounds are still wide, until they gain little."""
+WIDE, CLEAR, LESS = 0.03, 0.1, 0.5
+"""Gaps above which programmes are to narrow the bounds, and up to which what lies between them is a value, which is
+taken where they leave less than that share of the gap."""
 LOOSE = 0.05
 """Doubt up to which the finest lattice is believed."""
 NEAR = 3.0
 """Distance in cells up to which densities may be near each other."""
 INNER_STEPS, SHOT = 16, 1e-3
 """Of the shooting: steps in s, and the gap of its own problem that it must close."""
+MOST_ATOMS = 2**13
+"""Of both sides together, that the linear programme takes: some seconds."""
 THIN, TINY = 1e-3, 1e-9
 """Least width of the lattices, over their length and at all."""
 ROUNDING = 1e-14
@@ -91,20 +96,16 @@ def squared_distance(
         if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
     upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
-    for _ in range(ROUNDS):
-        if upper - lower <= WIDE * upper or level.size > MOST_CELLS:
-            break
-        phi = ladder.more()
-        bound, before = bound_on(level, phi), lower
-        lower = max(lower, bound.lower - rounding)
-        upper = min(upper, _upper(mu, nu, level, phi, ladder.periods) + rounding)
-        if lower - before <= LITTLE * lower:
-            break
-    if isinstance(mu, Atoms) and isinstance(nu, Atoms) and upper - lower > tolerance * upper:
-        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
-        bound = replace(bound, estimate=lower)
     if near is not None:
         lower, upper = max(lower, near.lower), min(upper, near.upper)
+    if type(mu) is type(nu) is Cells and upper - lower > WIDE * upper:
+        better = _narrowed(mu, nu, ladder, level, phi, Near(lower, math.nan, upper), rounding)
+        if not math.isnan(better.value):
+            return Squares(better.value, better.lower, better.upper, ladder.iterations)
+        lower, upper = better.lower, better.upper
+    if type(mu) is type(nu) is Atoms and upper - lower > tolerance * upper:
+        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
+        bound = replace(bound, estimate=lower)
     points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
     if _settled(bound, LOOSE) or (points and bound.lower > 0):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
@@ -115,10 +116,43 @@ def _polished(
     mu: Atoms, nu: Atoms, phi: Array, periods: Periods, bounds: tuple[float, float], rounding: float
 ) -> tuple[float, float]:
     """Better bounds by a linear programme, where it is small."""
-    found = polished(mu, nu, phi, periods)
-    if found is None:
+    x, y = ((side.grid.x.centers, side.grid.y.centers) for side in (mu, nu))
+    programme = Programme(x, mu.mass, y, nu.mass, periods)
+    if programme.size > MOST_ATOMS:
         return bounds
-    return max(found[0] - rounding, bounds[0]), min(found[1] + rounding, bounds[1])
+    found = programme.solve(phi)
+    return max(2 * found.lower - rounding, bounds[0]), min(2 * found.upper + rounding, bounds[1])
+
+
+def _narrowed(mu: Cells, nu: Cells, ladder: Ladder, level: Grid, phi: Array, wide: Near, rounding: float) -> Near:
+    """Bounds by programmes, and their value where they say much more, else NaN."""
+    found = [wide]
+    for way in (_apart, sharpened):
+        better = way(mu, nu, level, phi, ladder.periods)
+        if better is not None:
+            found.append(Near(better.lower - rounding, better.value, better.upper + rounding))
+            if found[-1].upper - found[-1].lower <= WIDE * found[-1].upper:
+                break
+    lower, upper = max(near.lower for near in found), min(near.upper for near in found)
+    best = min(found, key=lambda near: near.upper - near.lower)
+    if upper - lower > CLEAR * upper or best.upper - best.lower > LESS * (wide.upper - wide.lower):
+        return Near(lower, math.nan, upper)
+    return Near(lower, min(max(best.value, lower), upper), upper)
+
+
+def _apart(mu: Cells, nu: Cells, level: Grid, phi: Array, periods: Periods) -> Near | None:
+    """On the finest lattice that cuts the cells of both and on which few cells hold what crosses."""
+    if not _on_one_grid(mu, nu):
+        return None
+    for lattice in lattices(level):
+        cuts = [fine.size / axis.size for fine, axis in zip(lattice.axes, mu.grid.axes, strict=True)]
+        if min(cuts) < 1 or any(cut % 1 for cut in cuts):
+            continue
+        cell = lattice.volume / lattice.size
+        found = apart(lattice, mu.deposit(lattice) / cell, nu.deposit(lattice) / cell, periods)
+        if found is not None:
+            return found
+    return None
 
 
 def _settled(bound: Bound, doubt: float) -> bool:
@@ -204,14 +238,6 @@ class Ladder:
         self._halvings -= 1
         return level, phi
 
-    def more(self) -> Array:
-        """The potential on the same lattice after more turns."""
-        assert self._phi is not None and self._ascent is not None
-        before = self._ascent.iterations
-        self._phi = self._ascent.run(self._phi, MORE_TURNS)
-        self.iterations += self._ascent.iterations - before
-        return self._phi
-
     def _masses(self, level: Grid) -> list[Array]:
         """Of both measures in the cells of a lattice; summed up from finer ones where those nest."""
         if level.shape in self._summed:
@@ -260,3 +286,4 @@ def warm_up() -> None:
     points = Points(np.array([[0.2, 0.3], [0.7, 0.6]]), np.ones(2))
     for mu, nu in ((flat, Cells(grid, 1.0 + 1e-3 * x)), (corner, flat), (flat, points), (points, points)):
         squared_distance(mu, nu, (False, False), 0.1, grid.size)
+    sharpened(corner, flat, grid, np.zeros(grid.shape), (None, None))

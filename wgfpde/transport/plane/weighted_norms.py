@@ -123,12 +123,25 @@ def _squares(p: Array, q: Array) -> Array:
 
 def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     """The bound of one potential, that of the first flux with a little density added."""
+    u, steep = steepness(grid, faces, a, b)
+    cell = grid.volume / grid.size
+    raised, cost = cell * float(np.sum((b - a) * means_of_corners(u))), cell * float(np.sum(a * steep))
+    return raised**2 / cost if raised <= cost else 2 * raised - cost
+
+
+def means_of_corners(u: Array) -> Array:
+    return np.asarray(0.25 * (u[1:, 1:] + u[1:, :-1] + u[:-1, 1:] + u[:-1, :-1]))
+
+
+def steepness(grid: Grid, faces: Staggering, a: Array, b: Array) -> tuple[Array, Array]:
+    """A potential u between the two at corners, (ny+1, nx+1), and the mean of G² over each cell, (ny, nx).
+
+    For x in the cell and any y: ½|x − y|² − u(y) ≥ −u(x) − ½G²(x), and as much for every su, s ≤ 1, with s²G².
+    """
     mean = log_mean(a, b)
     psi, _ = Elliptic(grid, faces, mean + FLOOR / grid.volume).solve(b - a)
     u = Interpolation(grid, (grid.x.edges, grid.y.edges))(psi)
     h = [axis.length / axis.size for axis in grid.axes]
-    cell = h[0] * h[1]
-    raised = cell * float(np.sum((b - a) * 0.25 * (u[1:, 1:] + u[1:, :-1] + u[:-1, 1:] + u[:-1, :-1])))
     slopes = [np.diff(u, axis=1 - k) / h[k] for k in (0, 1)]  # (ny+1, nx), on horizontal sides, and (ny, nx+1)
     sides = [(s[:-1], s[1:]) if k == 0 else (s[:, :-1], s[:, 1:]) for k, s in enumerate(slopes)]
     steepest = [np.maximum(p**2, q**2) for p, q in sides]
@@ -141,5 +154,4 @@ def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     most = maximum_filter(steepest[0] + steepest[1], [2 * n + 1 for n in reach[::-1]], mode=modes[::-1])
     inside = np.prod([max(1 - 2 * r / width, 0.0) for width in h])
     near_sides = (1 - inside) * np.maximum(most - (flattest[0] + flattest[1]), 0.0)
-    cost = cell * float(np.sum(a * np.minimum(own + near_sides, most)))
-    return raised**2 / cost if raised <= cost else 2 * raised - cost
+    return u, np.minimum(own + near_sides, most)
