@@ -6,7 +6,7 @@ from scipy.special import erf
 
 from wgfpde.cases.loading import loads
 from wgfpde.energy.equations import gaussian, profile_second_moment, self_similar
-from wgfpde.errors import CaseError, SolverError
+from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.runs.runner import run
 from wgfpde.store import read
@@ -201,14 +201,6 @@ def test_a_thousandth_of_the_mass_crosses_a_vacuum():
     found = distance(SQUARE, a, b)
     assert found.lower <= np.sqrt(0.001 / 36) * 16 / 6 * np.sqrt(2) and found.gap >= 0.01
     assert found.upper >= np.sqrt(0.001 / 36) * 15 / 6 * np.sqrt(2)  # from the near corner of one cell to the other's
-
-
-def test_only_bounds_are_no_distance():
-    """Less than a cell apart on stretched axes, where neither lattices nor shooting tell."""
-    grid = Grid([-3.0, -3.0], [3.0, 3.0], [20, 20], mapping=[lambda s: s + 0.1 * s * (1 - s), None])
-    a, b = (product(grid, (c, 0.0), (0.8, 0.8)) for c in (0.0, 1e-3))
-    with pytest.raises(SolverError, match="only bounds of the distance were found: 0 and"):
-        distance(grid, a, b)
 
 
 def test_w2_previous_near_equilibrium(tmp_path):

@@ -120,6 +120,14 @@ class Grid:
             _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], boundary_of(ends[k]), maps[k]) for k in range(dim)
         )
 
+    @classmethod
+    def of_edges(cls, edges: Sequence[Array], boundary: Sequence[Boundary]) -> Grid:
+        """The grid with these increasing cell edges, per axis, x first, which counts as stretched."""
+        grid = cls.__new__(cls)
+        pairs = zip(edges, boundary, strict=True)
+        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, uniform=False) for k, (e, ends) in enumerate(pairs))
+        return grid
+
     @property
     def dim(self) -> int:
         return len(self.axes)
@@ -197,9 +205,13 @@ class Grid:
         return ", ".join(f"{a.name} = {a.centers[i]:.6g}" for a, i in zip(self.axes, position, strict=True))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Grid) and self.dim == other.dim and all(
-            a.boundary == b.boundary and np.array_equal(a.edges, b.edges)
-            for a, b in zip(self.axes, other.axes, strict=True)
+        return (
+            isinstance(other, Grid)
+            and self.dim == other.dim
+            and all(
+                a.boundary == b.boundary and np.array_equal(a.edges, b.edges)
+                for a, b in zip(self.axes, other.axes, strict=True)
+            )
         )
 
     def __hash__(self) -> int:
@@ -244,9 +256,7 @@ def _make_axis(
     if size < 2:
         raise CaseError(f"axis {name} needs at least 2 cells; found {size}.")
     if not (np.isfinite(lower) and np.isfinite(upper)) or upper <= lower:
-        raise CaseError(
-            f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}."
-        )
+        raise CaseError(f"axis {name} needs finite bounds with lower < upper; found lower = {lower}, upper = {upper}.")
     if (upper - lower) / size < 4 * np.spacing(max(abs(lower), abs(upper))):
         raise CaseError(
             f"axis {name} from {lower!r} to {upper!r}: {size} cells are too narrow for double precision to tell their "
@@ -265,8 +275,7 @@ def _make_axis(
     if np.any(np.diff(mapped) <= 0):
         k = int(np.argmax(np.diff(mapped) <= 0))
         raise CaseError(
-            f"the mapping of axis {name} must increase; "
-            f"it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
+            f"the mapping of axis {name} must increase; it does not between s = {s[k]:.6g} and {s[k + 1]:.6g}."
         )
     if np.ptp(np.diff(mapped)) <= 1e-12 / size:
         return Axis(name, lower + (upper - lower) * s, boundary, uniform=True)

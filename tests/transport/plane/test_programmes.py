@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 from scipy.sparse import eye, kron, vstack
+from scipy.special import erf
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
@@ -162,6 +163,33 @@ def test_sharp_bounds_from_any_start(rings, stretched):
     found = sharpened(mu, nu, level, rng.standard_normal(level.shape), periods)
     assert found.lower <= exact * (1 + 1e-12) <= found.upper * (1 + 2e-12)
     assert found.lower <= found.value <= found.upper
+
+
+def test_sharp_bounds_of_a_translation():
+    """φ = ⟨y, d⟩ is the best there is below, and whole parts move as they are: what is lost is ⅔w², exactly."""
+    grid = Grid([0.0, 0.0], [8.0, 8.0], [8, 8])
+    a = np.zeros((8, 8))
+    a[2:4, 2:4] = np.random.default_rng(0).uniform(0.1, 1.0, (2, 2))
+    mu, nu = Cells(grid, a), Cells(grid, np.roll(a, (1, 2), (0, 1)))
+    for cuts in (1, 2, 5):
+        level = Grid([0.0, 0.0], [8.0, 8.0], [8 * cuts, 8 * cuts])
+        found = sharpened(mu, nu, level, level.sample(lambda x, y: 2 * x + y), (None, None))
+        assert found.lower == pytest.approx(5 - 2 / 3 / cuts**2, rel=1e-5)
+        assert found.upper == pytest.approx(5.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.2, 0.3, 0.6])
+def test_bounds_of_less_than_a_cell(shift):
+    """Sharp bumps, where each w² that a bound forgets is larger than the distance."""
+    grid = Grid([0.0, 0.0], [32.0, 32.0], [32, 32])
+    e = grid.x.edges
+    lines = [np.diff(erf((e - c) / np.sqrt(2))) for c in (14.0, 14 + shift, 16.0, 16 + shift / 2)]
+    lines = [f / f.sum() for f in lines]
+    exact = sum(Coupling(e, lines[k], e, lines[k + 1]).w2 ** 2 for k in (0, 2))
+    mu, nu = (Cells(grid, np.outer(lines[k + 2], lines[k])) for k in (0, 1))
+    level = Grid([0.0, 0.0], [32.0, 32.0], [128, 128])
+    for found in (squared_distance(mu, nu, WALLS, 1e-3), sharpened(mu, nu, level, np.zeros(level.shape), (None, None))):
+        assert found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
 
 
 def blobs(n, share, kind, across=1.0):

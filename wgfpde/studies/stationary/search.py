@@ -42,7 +42,6 @@ MOST_MODES = 3
 """Unstable modes of one state that are followed."""
 
 
-
 def starts(flow: Flow, mass: float, initial: Array | None = None) -> list[Array]:
     """Densities to search from, each of the grid's shape."""
     field = MeanField(flow, mass)

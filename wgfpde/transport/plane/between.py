@@ -42,10 +42,12 @@ two of them agree on is their own cost."""
 WIDE, CLEAR, LESS = 0.03, 0.1, 0.5
 """Gaps above which programmes are to narrow the bounds, and up to which what lies between them is a value, which is
 taken where they leave less than that share of the gap."""
-LOOSE = 0.05
-"""Doubt up to which the finest lattice is believed."""
-NEAR = 3.0
-"""Distance in cells up to which densities may be near each other."""
+LOOSE, CLOSE = 0.05, 0.8
+"""Doubt up to which the finest lattice is believed between near densities, and the share as above."""
+NEAR, EARLY = 3.0, 0.15
+"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them."""
+MOST_COMMON, SAME = 2**20, 1e-13
+"""Cells of the common refinement of two grids, and lengths, over its own, at which two edges are one."""
 INNER_STEPS, SHOT = 16, 1e-3
 """Of the shooting: steps in s, and the gap of its own problem that it must close."""
 MOST_ATOMS = 2**13
@@ -91,7 +93,7 @@ def squared_distance(
         lower, settled = max(lower, bound.lower - rounding), _settled(bound, tolerance)
         if near is None and not settled:
             near = _near(mu, nu, bound)
-            if near is not None and near.close and (near.tight or near.upper < min(mu.widths) ** 2):
+            if near is not None and near.close and (near.tight or near.upper < (EARLY * min(_widths(mu, nu))) ** 2):
                 return _shot(mu, nu, near, tolerance)
         if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
@@ -107,9 +109,9 @@ def squared_distance(
         lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
         bound = replace(bound, estimate=lower)
     points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
-    if _settled(bound, LOOSE) or (points and bound.lower > 0):
+    if near is None or _settled(bound, LOOSE, CLOSE) or (points and bound.lower > 0):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
-    return _shot(mu, nu, Near(lower, math.nan, upper), tolerance)
+    return _shot(mu, nu, Near(lower, min(max(near.value, lower), upper), upper), tolerance)
 
 
 def _polished(
@@ -155,15 +157,35 @@ def _apart(mu: Cells, nu: Cells, level: Grid, phi: Array, periods: Periods) -> N
     return None
 
 
-def _settled(bound: Bound, doubt: float) -> bool:
-    return bound.doubt <= doubt * bound.estimate and bound.lower >= TRUSTED * bound.estimate
+def _settled(bound: Bound, doubt: float, trusted: float = TRUSTED) -> bool:
+    return bound.doubt <= doubt * bound.estimate and bound.lower >= trusted * bound.estimate
 
 
 def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
-    """Bounds of densities on one uniform grid, unless a lattice says that they are more than some cells apart."""
-    if bound.lower < sum((NEAR * h) ** 2 for h in mu.widths) and _on_one_grid(mu, nu):
-        return near_bounds(mu.grid, mu.density, nu.density)  # type: ignore[union-attr]
-    return None
+    """Bounds of densities constant on cells, unless a lattice says that they are more than some cells apart."""
+    if not type(mu) is type(nu) is Cells or bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
+        return None
+    grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
+    if grid.size > MOST_COMMON:
+        return None
+    a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
+    return near_bounds(grid, a, b) if np.any(a != b) else Near(0.0, 0.0, 0.0)
+
+
+def _widths(mu: Measure, nu: Measure) -> list[float]:
+    return [max(p, q) for p, q in zip(mu.widths, nu.widths, strict=True)]
+
+
+def common_refinement(one: Grid, other: Grid) -> Grid:
+    """The coarsest grid over both on whose cells all that is constant on the cells of one or the other is constant."""
+    merged = []
+    for p, q in zip(one.axes, other.axes, strict=True):
+        edges = np.unique(np.concatenate([p.edges, q.edges]))
+        apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
+        edges = np.append(edges[:-1][apart], edges[-1])
+        edges[0] = min(p.lower, q.lower)
+        merged.append(edges)
+    return Grid.of_edges(merged, [axis.boundary for axis in one.axes])
 
 
 def _on_one_grid(mu: Measure, nu: Measure) -> bool:
@@ -173,8 +195,8 @@ def _on_one_grid(mu: Measure, nu: Measure) -> bool:
 def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
     """Between near densities, within their bounds.
 
-    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better, which knows how the
-    path bends and takes cells for smooth; in between the two are mixed.
+    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better on one uniform grid,
+    which knows how the path bends and takes cells for smooth; in between the two are mixed.
     """
     value, iterations = near.value, 0
     if _on_one_grid(mu, nu):
@@ -182,7 +204,7 @@ def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
         iterations = found.iterations
         if found.gap <= max(tolerance, SHOT):
             cells = min(math.sqrt(2 * found.primal) / min(mu.widths), 1.0)
-            value = 2 * found.primal if math.isnan(value) else cells * 2 * found.primal + (1 - cells) * value
+            value = cells * 2 * found.primal + (1 - cells) * value
             value = min(max(value, near.lower), near.upper)
     return Squares(value, near.lower, near.upper, iterations)
 

@@ -67,7 +67,7 @@ def _below(mu: Cells, nu: Cells, lattice: Grid, start: Potential, periods: Perio
     x, y = mu.nodes(lattice), nu.nodes(lattice)
     (a, less_a), (b, less_b) = mu.on_nodes(x), nu.on_nodes(y)
     (x, a), (y, b) = _open(x, a, periods), _open(y, b, periods)
-    return 2 * Programme(x, a, y, b, periods).solve(start(y), ACCURACY).lower - less_a - less_b
+    return 2 * (Programme(x, a, y, b, periods).solve(start(y), ACCURACY).lower - less_a - less_b)
 
 
 def _above(mu: Cells, nu: Cells, lattice: Grid, start: Potential, periods: Periods) -> float:
