@@ -10,7 +10,7 @@ from wgfpde.grid import Grid
 from wgfpde.transport.c_transforms import CTransform
 from wgfpde.transport.plane.between import squared_distance
 from wgfpde.transport.plane.measures import Cells
-from wgfpde.transport.plane.programme import Programme
+from wgfpde.transport.plane.programme import between_lattices
 
 WALLS, LINES = (False, False), (None, None)
 CLASSES = (
@@ -75,9 +75,9 @@ def brackets(a, b, parts):
                 mass = [sum(np.pad(0.25 * m, ((j, 1 - j), (i, 1 - i))) for j in (0, 1) for i in (0, 1)) for m in mass]
             at = tuple((np.arange(n) + 0.5 * (not corners)) / k for n in mass[0].shape[::-1])
             phi = np.zeros(mass[0].shape) if start is None else CTransform(start[0], at)(start[1])
-            programme = Programme(at, mass[0], at, mass[1], LINES)
-            best = programme.solve(phi, 1e-6)
-            start = at, np.where(mass[0] > 0, best.psi, -np.inf)
+            programme, pairs = between_lattices(at, mass[0], at, mass[1], LINES)
+            best = programme.solve(np.ravel(phi)[pairs.held[1]], 1e-6)
+            start = at, pairs.spread(0, best.u)
             line.append(2 * best.lower - 2 / (3 * k**2) if corners else 2 * best.upper)
         found.append(line)
     return found

@@ -86,7 +86,7 @@ def test_less_than_a_cell_apart_on_two_grids():
     for t in (0.0, 0.03, 0.3, 1.0):
         check("shift", t, box(), finer, 0.01, 0.05)
     for t in (0.2, 0.6, 1.0):
-        check("shift", t, box(), larger, 0.01, 0.3)
+        check("shift", t, box(), larger, 0.02, 0.3)
     check("shift", 0.0, box(), larger, 0.2, 0.7)  # 0.03 cells
 
 

@@ -23,8 +23,8 @@ from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
 from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
-from .programme import Programme
-from .sharpened import lattices, sharpened
+from .programme import between_lattices
+from .sharpened import lattices, semidiscrete, sharpened
 from .weighted_norms import Near, near_bounds
 
 COARSEST, LEAST = 16, 64
@@ -42,8 +42,9 @@ two of them agree on is their own cost."""
 WIDE, CLEAR, LESS = 0.03, 0.1, 0.5
 """Gaps above which programmes are to narrow the bounds, and up to which what lies between them is a value, which is
 taken where they leave less than that share of the gap."""
-LOOSE, CLOSE = 0.05, 0.8
-"""Doubt up to which the finest lattice is believed between near densities, and the share as above."""
+LOOSE, CLOSE, FAIR = 0.05, 0.8, 0.7
+"""Doubt up to which the finest lattice is believed between near densities, the share as above, and that from which it
+has a say without being believed."""
 NEAR, EARLY = 3.0, 0.15
 """Distances in cells up to which densities may be near each other, and up to which lattices know less of them."""
 MOST_COMMON, SAME = 2**20, 1e-13
@@ -105,13 +106,19 @@ def squared_distance(
         if not math.isnan(better.value):
             return Squares(better.value, better.lower, better.upper, ladder.iterations)
         lower, upper = better.lower, better.upper
+    if upper - lower > tolerance * upper and (split := _split(mu, nu, level, bound_on)) is not None:
+        lower, upper = max(lower, split.lower - rounding), min(upper, split.upper + rounding)
+        value = max(bound.estimate, split.value)  # both of them from below
+        return Squares(min(max(value, lower), upper), lower, upper, ladder.iterations)
     if type(mu) is type(nu) is Atoms and upper - lower > tolerance * upper:
         lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
         bound = replace(bound, estimate=lower)
-    points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
-    if near is None or _settled(bound, LOOSE, CLOSE) or (points and bound.lower > 0):
+    if near is None or _settled(bound, LOOSE, CLOSE):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
-    return _shot(mu, nu, Near(lower, min(max(near.value, lower), upper), upper), tolerance)
+    found = _shot(mu, nu, Near(lower, min(max(near.value, lower), upper), upper), tolerance)
+    if bound.lower >= FAIR * bound.estimate:  # neither is believed, and what is wrong in both makes them larger
+        found = replace(found, value=min(found.value, max(bound.estimate, lower)))
+    return found
 
 
 def _polished(
@@ -119,11 +126,19 @@ def _polished(
 ) -> tuple[float, float]:
     """Better bounds by a linear programme, where it is small."""
     x, y = ((side.grid.x.centers, side.grid.y.centers) for side in (mu, nu))
-    programme = Programme(x, mu.mass, y, nu.mass, periods)
-    if programme.size > MOST_ATOMS:
+    programme, pairs = between_lattices(x, mu.mass, y, nu.mass, periods)
+    if sum(len(held) for held in pairs.held) > MOST_ATOMS:
         return bounds
-    found = programme.solve(phi)
+    found = programme.solve(np.ravel(phi)[pairs.held[1]])
     return max(2 * found.lower - rounding, bounds[0]), min(2 * found.upper + rounding, bounds[1])
+
+
+def _split(mu: Measure, nu: Measure, level: Grid, bound_on: DualBound) -> Near | None:
+    """Of points and another measure, where they are few enough."""
+    for points, other in ((nu, mu), (mu, nu)):
+        if isinstance(points, Points):
+            return semidiscrete(points, other, level, bound_on)
+    return None
 
 
 def _narrowed(mu: Cells, nu: Cells, ladder: Ladder, level: Grid, phi: Array, wide: Near, rounding: float) -> Near:

@@ -1,10 +1,10 @@
-"""Masses on two lattices exactly: the linear programme on few pairs, and more of them as long as they pay.
+"""Masses at two sets of places exactly: the linear programme on few pairs, and more of them as long as they pay.
 
     min Σ c_ij π_ij,    Σ_j π_ij = a_i,    Σ_i π_ij = b_j,    π ≥ 0,        c_ij = ½|x_i − y_j|²
 
 on the pairs around those that a potential leaves tight, by the network simplex method (module `spanning_tree`).  Its
-potentials say by one c-transform each way, in O(n + m), for every place the partner that it would rather have; those
-that pay are added with what lies around them (column generation).  When none is left the plan is optimal.
+potentials say by one c-transform each way, on lattices in O(n + m), for every place the partner that it would rather
+have; those that pay are added with the next best ones (column generation).  When none is left the plan is optimal.
 
 Reference: Schmitzer (2016), DOI 10.1007/s10851-016-0653-9, for transport on few pairs of a lattice.
 """
@@ -12,6 +12,7 @@ Reference: Schmitzer (2016), DOI 10.1007/s10851-016-0653-9, for transport on few
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,8 @@ WHOLE = 2**58
 """Units of mass: what a plan moves of each differs from it by half a unit, and by rounding."""
 REACH = 1
 """Pairs go from each place to so many lattice places on each side of the best."""
+FEW = 4
+"""Of scattered places, the best ones that each is paired with."""
 ROUNDS, SLACK = 200, 1e-9
 """Most rounds, and the gap aimed at, in units of the cost."""
 MOST_PIVOTS = 2**62
@@ -32,13 +35,13 @@ MOST_PIVOTS = 2**62
 
 @dataclass(frozen=True)
 class Optimum:
-    """phi, psi : (my, mx), (ny, nx) potentials on all places, each the other's c-transform from the filled ones.
+    """u, z : (n,), (m,) potentials on the filled places of both sides, u the c-transform of z.
 
     lower, upper : of ½W₂² between the masses, rigorous up to rounding.   pivots : taken.
     """
 
-    phi: Array
-    psi: Array
+    u: Array
+    z: Array
     lower: float
     upper: float
     pivots: int
@@ -47,87 +50,129 @@ class Optimum:
 Lattice = tuple[Array, Array]
 
 
+class Pairs(Protocol):
+    """Places of two sides, (n, 2) and (m, 2), and who would go where."""
+
+    places: tuple[Array, Array]
+
+    def best(self, side: int, values: Array) -> tuple[Array, Array]:
+        """Of a potential on one side, (n,) or (m,): its c-transform on the other, and keys i m + j of pairs around
+        those where it is attained."""
+
+
 class Programme:
-    """Between masses a at the places of one lattice and b at those of another.
+    """Between masses a (n,), b (m,) > 0 of one sum at the places of `pairs`.   periods : as for `CTransform`."""
 
-    x, y : per axis, x first, increasing.   a, b : (ny, nx), (my, mx) ≥ 0 of one sum.   periods : as for `CTransform`.
-    """
+    def __init__(self, pairs: Pairs, a: Array, b: Array, periods: Periods) -> None:
+        self._pairs = pairs
+        self._weights = a / np.sum(a), b / np.sum(b)
+        self._masses = [_wholes(weight) for weight in self._weights]
+        self._turn = [0.0 if period is None else period for period in periods]
+        both = np.concatenate(pairs.places)
+        self._dearest = max(0.5 * float(np.sum(np.ptp(both, axis=0) ** 2)), 1e-300)
 
-    def __init__(self, x: Lattice, a: Array, y: Lattice, b: Array, periods: Periods) -> None:
-        self.shapes = a.shape, b.shape
-        wholes = _wholes(a), _wholes(b)
-        self.held = [np.flatnonzero(whole) for whole in wholes]
-        self.weights = [np.ravel(m)[held] / np.sum(m) for m, held in zip((a, b), self.held, strict=True)]
-        self.masses = wholes[0][self.held[0]], wholes[1][self.held[1]]
-        self.places = [_places(x)[self.held[0]], _places(y)[self.held[1]]]
-        self._turn = np.array([0.0 if period is None else period for period in periods])
-        self._there, self._back = CTransform(y, x, periods), CTransform(x, y, periods)
-        self._numbers = [_numbers(shape, held) for shape, held in zip(self.shapes, self.held, strict=True)]
-        self._rings = tuple(period is not None for period in periods)
-        sides = [max(np.ptp(np.concatenate([p[:, k] for p in self.places])), 0.0) for k in range(2)]
-        self._dearest = max(0.5 * sum(s**2 for s in sides), 1e-300)
-
-    @property
-    def size(self) -> int:
-        return sum(len(held) for held in self.held)
-
-    def solve(self, phi: Array, gap: float = SLACK, rounds: int = ROUNDS) -> Optimum:
-        """From any potential (my, mx) on the side of b."""
-        n, m = (len(held) for held in self.held)
-        tree = SpanningTree(*self.masses, 4.0 * self._dearest)
-        keys, costs = np.empty(0, np.int64), np.empty(0)
-        total = float(np.sum(self.masses[0]))
-        z = best = np.ravel(phi)[self.held[1]]
-        most = -np.inf
+    def solve(self, z: Array, gap: float = SLACK, rounds: int = ROUNDS) -> Optimum:
+        """From any potential (m,) on the side of b."""
+        n, m = (len(mass) for mass in self._masses)
+        filled = [np.flatnonzero(mass) for mass in self._masses]  # the rest is less than a unit
+        a, b = (mass[held] for mass, held in zip(self._masses, filled, strict=True))
+        tree = SpanningTree(a, b, 4.0 * self._dearest)
+        at = [np.full(size, -1) for size in (n, m)]
+        for number, held in zip(at, filled, strict=True):
+            number[held] = np.arange(len(held))
+        keys, costs, total = np.empty(0, np.int64), np.empty(0), float(np.sum(self._masses[0]))
+        best, most = z, -np.inf
         for _ in range(rounds):
-            psi, there = self._there.with_minimisers(self._spread(z, 1))
-            u = np.ravel(psi)[self.held[0]]
-            lower = float(np.sum(self.weights[0] * u) + np.sum(self.weights[1] * z))
-            upper = tree.cost(costs) / total
+            u, there = self._pairs.best(1, z)
+            lower = float(np.sum(self._weights[0] * u) + np.sum(self._weights[1] * z))
             if lower > most:
                 most, best = lower, z
-            if upper - most <= gap * upper:
+            if tree.cost(costs) / total - most <= gap * tree.cost(costs) / total:
                 break
-            _, back = self._back.with_minimisers(self._spread(u, 0))
-            more = np.unique(np.concatenate([self._pairs(there, 0), self._pairs(back, 1)]))
+            more = np.unique(np.concatenate([there, self._pairs.best(0, u)[1]]))
+            more = more[(at[0][more // m] >= 0) & (at[1][more % m] >= 0)]
             more = more[~np.isin(more, keys, assume_unique=True)]
             if not len(more):
                 break
-            keys = np.concatenate([keys, more])
+            keys, costs = np.append(keys, more), np.append(costs, self._costs(*np.divmod(more, m)))
             tails, heads = np.divmod(keys, m)
-            costs = np.concatenate([costs, self._costs(*np.divmod(more, m))])
-            tree.improve(tails, heads, costs, MOST_PIVOTS)
-            z = tree.potential[n : n + m]
-        psi = self._there(self._spread(best, 1))
-        phi = self._back(self._spread(np.ravel(psi)[self.held[0]], 0))
-        return Optimum(phi, psi, most, tree.cost(costs) / total, tree.pivots)
+            tree.improve(at[0][tails], at[1][heads], costs, MOST_PIVOTS)
+            z = self._everywhere(tree.potential[len(filled[0]) : -1], filled[1], z)
+        return Optimum(self._pairs.best(1, best)[0], best, most, tree.cost(costs) / total, tree.pivots)
 
-    def _spread(self, values: Array, side: int) -> Array:
-        """On the whole lattice, −∞ where there is no mass."""
-        wide = np.full(self.shapes[side][0] * self.shapes[side][1], -np.inf)
-        wide[self.held[side]] = values
-        return wide.reshape(self.shapes[side])
-
-    def _pairs(self, best: tuple[Array, ...], side: int) -> Array:
-        """Keys i m + j of the pairs of each place of one side with those around its best partner."""
-        i, j = (np.ravel(number)[self.held[side]] for number in best)
-        partners = _around(i, j, self._numbers[1 - side], *self._rings, REACH)
-        own = np.repeat(np.arange(len(i)), partners.shape[1])
-        partners = np.ravel(partners)
-        own, partners = own[partners >= 0], partners[partners >= 0]
-        return own * len(self.held[1]) + partners if side == 0 else partners * len(self.held[1]) + own
+    def _everywhere(self, found: Array, held: Array, before: Array) -> Array:
+        """A potential known at most places, at all."""
+        z = np.full(len(before), -np.inf)
+        z[held] = found
+        return z if len(held) == len(z) else self._pairs.best(0, self._pairs.best(1, z)[0])[0]
 
     def _costs(self, tails: Array, heads: Array) -> Array:
-        d = self.places[0][tails] - self.places[1][heads]
+        d = self._pairs.places[0][tails] - self._pairs.places[1][heads]
         for k in range(2):
             if self._turn[k] > 0:
                 d[:, k] -= self._turn[k] * np.round(d[:, k] / self._turn[k])
         return 0.5 * np.sum(d * d, axis=1)
 
 
+class Lattices:
+    """Filled places of two lattices.   x, y : per axis, x first, increasing.   a, b : (ny, nx), (my, mx) ≥ 0."""
+
+    def __init__(self, x: Lattice, a: Array, y: Lattice, b: Array, periods: Periods) -> None:
+        self.shapes = a.shape, b.shape
+        self.held = np.flatnonzero(np.ravel(a)), np.flatnonzero(np.ravel(b))
+        self.places = _places(x)[self.held[0]], _places(y)[self.held[1]]
+        self._transforms = CTransform(x, y, periods), CTransform(y, x, periods)
+        self._numbers = [_numbers(shape, held) for shape, held in zip(self.shapes, self.held, strict=True)]
+        self._rings = tuple(period is not None for period in periods)
+
+    def spread(self, side: int, values: Array) -> Array:
+        """On the whole lattice, −∞ where there is no mass."""
+        wide = np.full(self.shapes[side][0] * self.shapes[side][1], -np.inf)
+        wide[self.held[side]] = values
+        return wide.reshape(self.shapes[side])
+
+    def best(self, side: int, values: Array) -> tuple[Array, Array]:
+        """As for `Pairs`; with what lies around each best partner."""
+        other = 1 - side
+        found, number = self._transforms[side].with_minimisers(self.spread(side, values))
+        i, j = (np.ravel(n)[self.held[other]] for n in number)
+        partners = _around(i, j, self._numbers[side], *self._rings, REACH)
+        return np.ravel(found)[self.held[other]], _keys(partners, other, len(self.held[1]))
+
+
+class Scattered:
+    """Any places: all pairs are looked at.   x, y : (n, 2), (m, 2)."""
+
+    def __init__(self, x: Array, y: Array, periods: Periods) -> None:
+        self.places = np.ascontiguousarray(x), np.ascontiguousarray(y)
+        self._turn = [0.0 if period is None else period for period in periods]
+
+    def best(self, side: int, values: Array) -> tuple[Array, Array]:
+        """As for `Pairs`; with the FEW next best."""
+        here, there = self.places[side], self.places[1 - side]
+        found = np.empty((len(there), min(FEW, len(here))))
+        partners = np.full(found.shape, -1)
+        _nearest(values, here, there, *self._turn, found, partners)
+        return found[:, 0].copy(), _keys(partners, 1 - side, len(self.places[1]))
+
+
+def between_lattices(x: Lattice, a: Array, y: Lattice, b: Array, periods: Periods) -> tuple[Programme, Lattices]:
+    """The programme on the filled places of two lattices, arguments as for `Lattices`."""
+    pairs = Lattices(x, a, y, b, periods)
+    return Programme(pairs, np.ravel(a)[pairs.held[0]], np.ravel(b)[pairs.held[1]], periods), pairs
+
+
+def _keys(partners: Array, side: int, m: int) -> Array:
+    """Keys i m + j of each place of one side with its partners, (n, few), −1 where there is none."""
+    own = np.repeat(np.arange(len(partners)), partners.shape[1])
+    partners = np.ravel(partners)
+    own, partners = own[partners >= 0], partners[partners >= 0]
+    return own * m + partners if side == 0 else partners * m + own
+
+
 def _wholes(mass: Array) -> Array:
     """Masses as whole numbers of sum WHOLE; what rounding leaves is taken from the largest."""
-    whole = np.round(np.ravel(mass) * (WHOLE / np.sum(mass))).astype(np.int64)
+    whole = np.round(mass * (WHOLE / np.sum(mass))).astype(np.int64)
     whole[np.argmax(whole)] += WHOLE - np.sum(whole)
     return whole
 
@@ -158,3 +203,24 @@ def _around(i, j, numbers, ring_x, ring_y, reach):
                     out[k, at] = numbers[b % ny, a % nx]
                 at += 1
     return out
+
+
+@njit(cache=True, nogil=True)
+def _nearest(phi, here, there, turn_x, turn_y, found, partners):
+    """For each place `there` the least ½|x − y|² − φ(y) over the places `here`, increasing, and their numbers."""
+    few = found.shape[1]
+    found[:] = np.inf
+    for i in range(there.shape[0]):
+        for j in range(here.shape[0]):
+            dx, dy = there[i, 0] - here[j, 0], there[i, 1] - here[j, 1]
+            if turn_x > 0.0:
+                dx -= turn_x * np.round(dx / turn_x)
+            if turn_y > 0.0:
+                dy -= turn_y * np.round(dy / turn_y)
+            value = 0.5 * (dx * dx + dy * dy) - phi[j]
+            if value < found[i, few - 1]:
+                k = few - 1
+                while k > 0 and found[i, k - 1] > value:
+                    found[i, k], partners[i, k] = found[i, k - 1], partners[i, k - 1]
+                    k -= 1
+                found[i, k], partners[i, k] = value, j
