@@ -40,9 +40,10 @@ ERRORS = {
 """L1 error against [exact] at the end of the coarse run, of a geodesic halfway."""
 
 NUMBERS = {
-    "chaos_desai_zwanzig_1d": -0.499413819,
     "debye_radial": -2882.82470,
     "ornstein_uhlenbeck_multiplicative_1d": -0.235133255,
+    "fes_table_2d": -5.10674237,
+    "chaos_desai_zwanzig_1d": -0.499413819,
     "crowd_motion_2d": 0.429797549,
     "desai_zwanzig_1d": -0.498967684,
     "double_well_1d": -0.660391006,
@@ -52,11 +53,11 @@ NUMBERS = {
     "keller_segel_2d": -4.94320766,
     "keller_segel_blow_up_2d": 2.35188725,
     "kuramoto_1d": -2.92685050,
+    "ratchet_1d": -0.447704926,
+    "stochastic_resonance_1d": -0.485501606,
     "kuramoto_particles_1d": -2.79925081,
     "langevin_double_well_1d": -1.67002265,
     "ula_bias_1d": -1.67934227,
-    "ratchet_1d": -0.447704926,
-    "stochastic_resonance_1d": -0.485501606,
 }
 """Energy at the end of the coarse run, where there is no closed form."""
 CLOSENESS = {"fv": 1e-6, "langevin": 1e-6, "newton": 1e-4, "pdhg": 1e-3, "geodesic": 2e-2}
@@ -145,6 +146,7 @@ FOR_JKO = [
     for name, case in ((name, load(CASES[name])) for name in CASES)
     if case.solver.method == "fv" and case.grid.radial is None and not case.has_exits
     and case.energy.tilt is None and case.energy.force is None
+    and isinstance(case.energy.potential, str | None)  # a table may forbid cells
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from ...energy.currents import exit_rates
 from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
 from ..exits.killed_chain import KilledChain
-from ..exits.quasi_stationary import quasi_stationary
+from ..exits.late_decay import quasi_stationary
 from .growth_rates import Stability
 from .mean_field import Steady
 
