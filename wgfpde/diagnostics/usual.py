@@ -7,7 +7,7 @@ import numpy as np
 from ..energy import fluxes
 from ..errors import CaseError, SolverError
 from ..transport import distances as transport
-from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import ALWAYS, EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
 from .relative_entropy import relative_entropy_density
 
 
@@ -45,6 +45,27 @@ def energy_interaction(s: State) -> float:
 def dissipation(s: State) -> float:
     """Rate of energy loss of the semi-discrete flow, int rho |grad xi|^2; inf where entropy meets vacuum."""
     return fluxes.dissipation(s.flow, s.rho)
+
+
+@diagnostic("Fisher-Rao rate of energy loss", applies=NEVER, on_request=ALWAYS)
+def fisher_rao_rate(s: State) -> float:
+    """Rate of energy loss by reaction at rate 1, int rho (xi - <xi>)^2 with <xi> = int rho xi / mass; balanced."""
+    return _reaction(s, balanced=True)
+
+
+@diagnostic("unbalanced Fisher-Rao rate of energy loss", applies=NEVER, on_request=ALWAYS)
+def unbalanced_rate(s: State) -> float:
+    """Rate of energy loss by reaction at rate 1 where the mass is free, int rho xi^2."""
+    return _reaction(s, balanced=False)
+
+
+def _reaction(s: State, balanced: bool) -> float:
+    """∫ρ(ξ − ⟨ξ⟩)², or ∫ρξ²; an empty cell takes no part."""
+    held = s.rho > 0
+    with np.errstate(divide="ignore"):
+        xi = np.where(held, s.flow.variation(s.rho), 0.0)
+    level = s.flow.integral(s.rho * xi) / s.mass if balanced and s.mass else 0.0
+    return s.flow.integral(s.rho * np.where(held, xi - level, 0.0) ** 2)
 
 
 @diagnostic("smallest density")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...base.toml import flat
-from ...energy.equations import EQUATIONS, GEODESIC
+from ...energy.equations import EQUATIONS, OF_METHODS
 from ...energy.laws import LAWS
 from ...store import Run
 from ..stored_method import is_path
@@ -30,7 +30,7 @@ def question(run: Run) -> dict[str, Any]:
     """
     case = tomllib.loads(run.resolved_toml)
     name = str(run.attributes.get("equation", ""))
-    known = {GEODESIC.name: GEODESIC, **EQUATIONS}.get(name)
+    known = (EQUATIONS | OF_METHODS).get(name)
     energy = case.get("energy", {})
     terms = {"U": internal(energy.get("internal", {})), "V": energy.get("potential"), "W": energy.get("interaction")}
     return {
