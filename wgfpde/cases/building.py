@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from .case_densities import build_exact, density_of, function_of, points_of, space_of, start_of
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -68,6 +69,7 @@ class Problem:
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
+    attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     """
@@ -86,6 +88,7 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @property
@@ -118,7 +121,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
     with located(case.path, "solver"):
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
+        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, points)
         built = case.method.build(case.solver, asked)
     times, traits = output_times(case), case.traits
     with located(case.path, "output.fields"):
@@ -149,6 +153,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         watch=make_watch(flow, flow.mass(rho)) if traits.wasserstein and case.method.watches(case.solver) else None,
         traits=traits,
         fields=stored,
+        attributes=built.attributes,
         averaging=averaging,
     )
 
@@ -207,7 +212,8 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
-    return case.method.arrays(case.solver, case.dim) * 8 * case.cells
+    method, table = case.method, case.solver
+    return method.arrays(table, case.dim) * 8 * case.cells + method.memory(table, case.dim)
 
 
 def check_memory(case: Case) -> None:

@@ -27,13 +27,36 @@ VARIABLES = ("x", "y", "r", "t", "s")
 CONSTANTS = {"pi": math.pi, "e": math.e}
 
 _ELEMENTWISE: dict[str, np.ufunc] = {
-    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
-    "sqrt": np.sqrt, "cbrt": np.cbrt, "hypot": np.hypot,
-    "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
-    "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "arctan2": np.arctan2,
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
-    "abs": np.absolute, "sign": np.sign, "floor": np.floor, "ceil": np.ceil, "heaviside": np.heaviside,
-    "minimum": np.minimum, "maximum": np.maximum,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "sqrt": np.sqrt,
+    "cbrt": np.cbrt,
+    "hypot": np.hypot,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "arcsin": np.arcsin,
+    "arccos": np.arccos,
+    "arctan": np.arctan,
+    "arctan2": np.arctan2,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "abs": np.absolute,
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "heaviside": np.heaviside,
+    "minimum": np.minimum,
+    "maximum": np.maximum,
 }
 _SPECIAL = ("erf", "erfc", "gammaln", "i0", "i1")  # scipy.special, imported when first used: it costs 0.3 s
 _OTHER = ("where", "min", "max")
@@ -41,11 +64,18 @@ FUNCTIONS = tuple(sorted((*_ELEMENTWISE, *_SPECIAL, *_OTHER)))
 """Names of all functions that a formula may call."""
 
 _BINARY: dict[type[ast.operator], np.ufunc] = {
-    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
 }
 _COMPARE: dict[type[ast.cmpop], np.ufunc] = {
-    ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal,
-    ast.Eq: np.equal, ast.NotEq: np.not_equal,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
 }
 _REFUSED_OPERATOR = {
     ast.BitXor: ("^", "Write powers with **, as in x**2"),
@@ -58,15 +88,25 @@ _REFUSED_OPERATOR = {
     ast.RShift: (">>", "Write a/2**b"),
 }
 _REFUSED_NODE = {
-    ast.Attribute: "attribute access", ast.Subscript: "indexing with []", ast.Lambda: "a lambda",
-    ast.JoinedStr: "text in quotes", ast.NamedExpr: "an assignment", ast.ListComp: "a comprehension",
-    ast.SetComp: "a comprehension", ast.DictComp: "a comprehension", ast.GeneratorExp: "a comprehension",
-    ast.List: "a list", ast.Tuple: "a list of values", ast.Set: "a set", ast.Dict: "a dictionary",
-    ast.Starred: "argument unpacking", ast.Await: "await", ast.Yield: "yield", ast.YieldFrom: "yield",
+    ast.Attribute: "attribute access",
+    ast.Subscript: "indexing with []",
+    ast.Lambda: "a lambda",
+    ast.JoinedStr: "text in quotes",
+    ast.NamedExpr: "an assignment",
+    ast.ListComp: "a comprehension",
+    ast.SetComp: "a comprehension",
+    ast.DictComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.List: "a list",
+    ast.Tuple: "a list of values",
+    ast.Set: "a set",
+    ast.Dict: "a dictionary",
+    ast.Starred: "argument unpacking",
+    ast.Await: "await",
+    ast.Yield: "yield",
+    ast.YieldFrom: "yield",
 }
-_REFUSED_LITERAL = {
-    str: "text in quotes", bytes: "text in quotes", complex: "a complex number", bool: "a truth value"
-}
+_REFUSED_LITERAL = {str: "text in quotes", bytes: "text in quotes", complex: "a complex number", bool: "a truth value"}
 
 
 def translate(

@@ -18,9 +18,7 @@ MAX_NODES = 4_000
 MAX_DEPTH = 100
 """Deepest nesting of brackets, powers and signs; long sums and products do not count."""
 
-_LOOKALIKES = {
-    "−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "²": "**2", "³": "**3", "π": "pi", "√": "sqrt(…)"
-}
+_LOOKALIKES = {"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "²": "**2", "³": "**3", "π": "pi", "√": "sqrt(…)"}
 
 
 @dataclass(frozen=True)

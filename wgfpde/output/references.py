@@ -53,7 +53,7 @@ def _exact_of(case: Case, grid: Grid, run: Run) -> Callable[[float], Array] | No
 
 def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
     """None also where the run does not tend to the Gibbs state: along a geodesic, and under a bound on ρ."""
-    if not case.traits.tends_to_gibbs:
+    if not (case.traits.tends_to_gibbs or case.traits.near_gibbs):
         return None
     if not law_named(case.energy.internal.kind).linear_diffusion or case.energy.interaction is not None:
         return None  # before W is sampled, which takes long

@@ -277,6 +277,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "averaging_error": max(problem.averaging.values(), default=0.0),
         "verdict": "",
+        **problem.attributes,
         **_constants(problem),
         **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
     }

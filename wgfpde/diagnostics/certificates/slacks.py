@@ -10,7 +10,8 @@ terms, says that λ or K is too large for the potential, or that something is br
 found to 1e-3.  They are NaN where the cells do not tell the density between their centres (`Reading.resolved`), or W₂
 was not found.
 
-Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case.  Elsewhere λ is
+Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case, and nothing is
+drawn at random: what counts particles has empty cells, and an infinite I.  Elsewhere λ is
 a bound by comparison, which seldom says much, and reading the density costs as much as all other numbers: that is on
 request.  From these slacks and `kl_gibbs`, κ, λ follow both sides of either inequality.
 
@@ -35,7 +36,8 @@ def _has_sobolev(s: Setting) -> bool:
 
 
 def _is_convex(s: Setting) -> bool:
-    return _has_sobolev(s) and (convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None)
+    sharp = convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None if _has_sobolev(s) else False
+    return sharp and not s.traits.random
 
 
 def has_distance(s: Setting) -> bool:
