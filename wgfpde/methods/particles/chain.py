@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ from ...energy.snapshot import Report, Snapshot
 from ...errors import SolverError
 from ...formulas.gradients import gradient_of
 from ...grid import Array
-from .swarm import NOISE, counts_in, density_of_counts, folded, image, share_blocks, stream
+from .swarm import CHOICE, NOISE, counts_in, density_of_counts, folded, image, share_blocks, stream
 
 CHUNK = 8192
 """Particles that go through a step together: what a formula makes of them stays in a core's cache."""
@@ -39,7 +40,7 @@ CHUNK = 8192
 class Rules:
     """How particles move.   tau : τ.   seed : of the noise.   adjust : MALA.   pull : places ↦ (M/N) Σ_j ∇W, or None.
 
-    mass : of the density that the particles stand for.   threads : how many move them.
+    mass : of the density that the particles stand for.   threads : how many move them.   replicas : of which they are.
     """
 
     tau: float
@@ -48,6 +49,7 @@ class Rules:
     mass: float
     threads: int = 1
     pull: Callable[[Array], Array] | None = None
+    replicas: int = 1
 
 
 class Chain:
@@ -60,16 +62,12 @@ class Chain:
         self._slopes = None if self._value is None else gradient_of(self._value, flow.grid)
 
     def warm_up(self) -> None:
-        """Compile, or load, the kernels: one step of two particles at the middle of the box."""
-        middle = np.array([[0.5 * (axis.lower + axis.upper) for axis in self.flow.grid.axes]] * 2)
-        if self.rules.pull is not None:
-            self.rules.pull(middle)
-        noise, column = np.zeros(2), middle[:, 0].copy()
-        axis = self.flow.grid.x
-        _advance(column, noise, noise, 0.0, 0.0, axis.lower, axis.upper, axis.ring, column)
-        squares, jump = np.zeros(2), column.copy()
-        _return_distance(column, jump, column, noise, 0.0, axis.lower, axis.upper, axis.ring, squares)
-        counts_in(middle, self.flow.grid)
+        """Compile, or load, the kernels: one step of two particles a replica near the middle of the box."""
+        middle = [axis.lower + 0.51 * axis.length for axis in self.flow.grid.axes]
+        places = np.array([middle] * (2 * self.rules.replicas))
+        start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(self.flow.grid.shape), "position": places})
+        with suppress(SolverError):  # where V is not smooth there
+            self.step(start, self.rules.tau)
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
         """One step of all particles.  Raises SolverError where the drift is not a number where one stands."""
@@ -79,11 +77,17 @@ class Chain:
         after, accepted = np.empty_like(before), np.zeros(-(-len(before) // CHUNK), dtype=np.int64)
 
         def work(block: int, where: slice) -> None:
-            random = stream(rules.seed, NOISE, block, snapshot.step)
+            noise = stream(rules.seed, NOISE, block, snapshot.step)
+            choice = stream(rules.seed, CHOICE, block, snapshot.step) if rules.adjust else noise
             for first in range(where.start, where.stop, CHUNK):
                 part = slice(first, min(first + CHUNK, where.stop))
-                moved = self._adjusted if rules.adjust else self._unadjusted
-                accepted[first // CHUNK] = moved(random, before[part], None if pull is None else pull[part], after[part])
+                normal = noise.standard_normal((part.stop - first, grid.dim))
+                if rules.adjust:
+                    level = choice.random(part.stop - first)
+                    accepted[first // CHUNK] = self._adjusted(normal.T, level, before[part], after[part])
+                else:
+                    accepted[first // CHUNK] = part.stop - first
+                    self._unadjusted(normal, before[part], None if pull is None else pull[part], after[part])
 
         share_blocks(work, len(before), rules.threads)
         rho = density_of_counts(counts_in(after, grid, rules.threads), grid, rules.mass)
@@ -92,23 +96,22 @@ class Chain:
         fields = snapshot.fields | {"rho": rho, "position": after}
         return Snapshot(t, snapshot.step + 1, fields, t - snapshot.t, report=report)
 
-    def _unadjusted(self, random: np.random.Generator, x: Array, pull: Array | None, out: Array) -> int:
-        noise, columns = random.standard_normal((x.shape[1], len(x))), _columns(x)
+    def _unadjusted(self, noise: Array, x: Array, pull: Array | None, out: Array) -> None:
+        """ULA.   noise, x : (n, dim)."""
+        columns = _columns(x)
         slopes = self._slope(columns, pull)
         for k, axis in enumerate(self.flow.grid.axes):
             strange = _advance(
-                columns[k], slopes[k], noise[k], self.rules.tau, self._strength, axis.lower, axis.upper, axis.ring,
+                columns[k], slopes[k], noise[:, k], self.rules.tau, self._strength, axis.lower, axis.upper, axis.ring,
                 out[:, k],
             )  # fmt: skip
             if strange:
                 self._refuse(x, out)
-        return len(x)
 
-    def _adjusted(self, random: np.random.Generator, x: Array, pull: Array | None, out: Array) -> int:
-        """MALA.  Uniform numbers come after the normal ones of each chunk."""
-        assert pull is None and self.kappa > 0  # the case was refused
+    def _adjusted(self, noise: Array, level: Array, x: Array, out: Array) -> int:
+        """MALA; returns how many moves were accepted.   noise : (dim, n).   level : (n,) in [0, 1).   x : (n, dim)."""
+        assert self.rules.pull is None and self.kappa > 0  # else the case was refused
         tau, grid = self.rules.tau, self.flow.grid
-        noise, level = random.standard_normal((x.shape[1], len(x))), random.random(len(x))
         columns, places = _columns(x), np.empty((x.shape[1], len(x)))
         slopes = self._slope(columns, None)
         jumps = [c - tau * s + self._strength * n for c, s, n in zip(columns, slopes, noise, strict=True)]

@@ -1,7 +1,11 @@
-"""method = "langevin": particles that follow the drift of their energy with noise, and the law that they have."""
+"""method = "langevin": particles that follow the drift of their energy with noise, and the law that they have.
+
+method = "svgd": particles that move together without noise, and their mean field.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,11 +14,14 @@ from pydantic import Field, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
+from ...energy.equations import STEIN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
 from ...grid import Array
 from ..bounds_on_runs import bounded, energy_rise
+from ..finite_volumes.method import StepSize
+from ..kernel_tables import KERNELS_IN_WORDS, KernelTable
 from ..method import Asked, Built, Method
 
 if TYPE_CHECKING:
@@ -58,9 +65,11 @@ class LangevinTable(Table):
     @model_validator(mode="after")
     def _fits(self) -> LangevinTable:
         if self.particles is None:
-            given = [name for name in ("replicas", "seed", "pairs", "start") if name in self.model_fields_set]
-            if given:
-                raise fail(f"{given[0]} belongs to particles; give their number, or leave {given[0]} out: a law draws none")
+            for name in ("replicas", "seed", "pairs", "start"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise fail(
+                        f"{name} belongs to particles: give their number, or leave {name} out, as the law has none"
+                    )
             return self
         if self.particles % self.replicas:
             fits = self.replicas * max(1, round(self.particles / self.replicas))
@@ -110,7 +119,8 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
     if lacking := memory_lacking(_memory(table, grid.dim)):
         raise CaseError(f"solver.particles: {table.particles} need {lacking}; take fewer")
     position, mass = _start(table, asked), flow.mass(asked.rho)
-    rules = Rules(table.tau, table.seed, table.adjust, mass, threads, _pull(table, flow, mass, threads))
+    pull = _pull(table, flow, mass, threads)
+    rules = Rules(table.tau, table.seed, table.adjust, mass, threads, pull, table.replicas)
     rho = density_of_counts(counts_in(position, grid, threads), grid, mass)
     initial = {"rho": rho, "position": position, "replicas": np.array([table.replicas])}
     fields = (position_of(table.particles, grid.dim),)
@@ -129,7 +139,7 @@ def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callab
     return make_pull(flow, mass, table.replicas, threads)
 
 
-def _start(table: LangevinTable, asked: Asked) -> Array:
+def _start(table: LangevinTable | SvgdTable, asked: Asked) -> Array:
     """Where the particles start: the points of [initial] samples themselves, or drawn from its density."""
     from .swarm import draw, quantiles
 
@@ -201,8 +211,79 @@ def _outside(run: Run) -> float:
 
 
 def _coarse(table: LangevinTable, span: float, steps: int) -> list[str]:
-    """Fewer steps of the same size would be another chain: steps of another size are."""
-    return [f"solver.tau={span / steps!r}"]
+    """As many parts of the span in whole steps, none longer than those of the case: longer ones may not be stable."""
+    parts = math.ceil(span / (steps * table.tau) * (1 - 1e-9))
+    return [f"solver.tau={span / (steps * parts)!r}"]
+
+
+# ---- Stein variational gradient descent --------------------------------------------------------------------------
+
+
+class SvgdTable(Table):
+    """Stein variational gradient descent: particles, or without `particles` their mean field, a density on the grid."""
+
+    method: Literal["svgd"]
+    kernel: KernelTable = Field(description=KERNELS_IN_WORDS)
+    order: Literal[1, 2] = Field(default=2, description="order in time: 1 (Euler, with a fixed dt) or 2 (Heun)")
+    dt: StepSize = Field(default="adaptive", description='step size, "adaptive" (default) or a number > 0')
+    tolerance: Positive = Field(
+        default=1e-4, description="error per adaptive step, of a density over its mass, of places over the box"
+    )
+    particles: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="how many; absent: the mean field, a density"
+    )
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
+        default=0, description="of the start, an integer from 0 to 2^63 − 1"
+    )
+    start: Literal["random", "quantiles"] = Field(
+        default="random", description='drawn independently from [initial], or its "quantiles" (1D)'
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> SvgdTable:
+        if self.particles is None and (given := [name for name in ("seed", "start") if name in self.model_fields_set]):
+            raise fail(
+                f"{given[0]} belongs to particles; give their number, or leave {given[0]} out: a density draws none"
+            )
+        if self.order == 1 and self.dt in ("adaptive", None):
+            raise fail('an adaptive step has order 2: its error is told by order 1; give dt, or leave out "order"')
+        return self
+
+
+SVGD_COLUMNS = (
+    Column(
+        "stein_discrepancy", "1", "Stein discrepancy",
+        "<J, KJ> at the start of the step, J = -rho grad xi smoothed by the kernel: the rate of energy loss.",
+    ),
+)  # fmt: skip
+
+
+def _build_svgd(table: SvgdTable, asked: Asked) -> Built:
+    from .stein_cases import build_stein
+
+    places = None if table.particles is None else _start(table, asked)
+    fields = () if table.particles is None else (position_of(table.particles, asked.flow.grid.dim),)
+    return build_stein(table, asked, places, SVGD_COLUMNS, fields)
+
+
+def _svgd_traits(table: SvgdTable) -> Traits:
+    """E falls by ⟨J, KJ⟩ along the density; of particles it is known by their counts alone, and may rise."""
+    density = table.particles is None
+    return Traits(
+        lowers_energy=density, wasserstein=False, tends_to_gibbs=density, random=not density, order=float(table.order),
+    )  # fmt: skip
+
+
+def _svgd_promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A density: E never rises, and what it loses is a positive form.   Particles: they stay in the box."""
+    if "position" in run.fields:
+        return [bounded(OUTSIDE, "how far a particle lies outside the box", _outside(run), 0.0)]
+    if solver.get("particles") is not None:
+        return []
+    lost = run.steps["stein_discrepancy"]
+    meaning = "how far the Stein discrepancy of a step lies below 0, over the largest"
+    below = max(0.0, -np.min(lost)) / np.max(np.abs(lost)) if np.any(lost) else 0.0
+    return [energy_rise(run), bounded("discrepancy", meaning, below, 1e-12)]
 
 
 METHODS = (
@@ -217,6 +298,22 @@ METHODS = (
         memory=_memory,
         coarse=_coarse,
         columns=STEP_COLUMNS,
+        fields=(position_of(1, 1),),
+    ),
+    Method(
+        name="svgd",
+        table=SvgdTable,
+        build=_build_svgd,
+        traits=_svgd_traits,
+        complete=lambda table, span: table if table.dt is not None else table.model_copy(update={"dt": "adaptive"}),
+        equation=lambda energy, table: STEIN.name,
+        promises=_svgd_promises,
+        arrays=lambda table, dim: 40,
+        memory=lambda table, dim: 0 if table.particles is None else 2 * COPIES * 8 * table.particles * dim,
+        coarse=lambda table, span, steps: (
+            ["solver.tolerance=1e-3"] if table.dt == "adaptive" else [f"solver.dt={span / steps!r}"]
+        ),
+        columns=SVGD_COLUMNS,
         fields=(position_of(1, 1),),
     ),
 )

@@ -65,9 +65,9 @@ class _ByTable:
         periods = [axis.length if axis.ring else 0.0 for axis in grid.axes]
         self.plain = not any(periods) and bool(np.all(table.breaks > 1))
         if self.plain:
-            self.known: tuple = table.base, np.ascontiguousarray(table.cubics[::2].T)
+            self.known: tuple = table.shift, table.base, np.ascontiguousarray(table.cubics[::2].T)
         else:
-            self.known = *periods, table.base, table.breaks, np.ascontiguousarray(table.cubics.T)
+            self.known = *periods, table.shift, table.base, table.breaks, np.ascontiguousarray(table.cubics.T)
 
     def __call__(self, places: Array) -> Array:
         n, dim = places.shape
@@ -83,7 +83,11 @@ class _ByFormula:
     """The pull of any even kernel, by its gradient."""
 
     def __init__(self, kernel: Callable[..., Array], grid: Grid, mass: float, replicas: int) -> None:
-        self.slopes, self.grid, self.mass, self.replicas = gradient_of(kernel, grid), grid, mass, replicas
+        if isinstance(kernel, Expression):
+            self.slopes: tuple[Callable[..., Array], ...] = gradient_of(kernel, grid)
+        else:
+            self.slopes = tuple(_Slope(kernel, axis.name) for axis in grid.axes)
+        self.grid, self.mass, self.replicas = grid, mass, replicas
 
     def __call__(self, places: Array) -> Array:
         n, dim = places.shape
@@ -116,10 +120,28 @@ class _ByFormula:
         return sums.reshape(own.shape)
 
 
+class _Slope:
+    """∂W along an axis by differences of a function, whose steps are a part of the distance: they do not meet 0."""
+
+    def __init__(self, kernel: Callable[..., Array], name: str) -> None:
+        self.kernel, self.name = kernel, name
+
+    def __call__(self, **shift: Array) -> Array:
+        step = RELATIVE_STEP * np.sqrt(sum(np.square(part) for part in shift.values()))
+        at = shift[self.name]
+        near, far = (
+            np.asarray(self.kernel(**shift | {self.name: at + k * step}), dtype=float)
+            - self.kernel(**shift | {self.name: at - k * step})
+            for k in (1, 2)
+        )
+        return np.asarray((8.0 * near - far) / (12.0 * step))
+
+
 def _table_of(kernel: Callable[..., Array], grid: Grid) -> RadialTable | None:
     """None where no table tells W'.  Differences of a function say nothing of very small distances."""
     closest = (1e-12,) if isinstance(kernel, Expression) else (1e-5, 1e-4)
-    tried = (tabulated(_force(kernel, grid), _reach(grid), share_of_reach) for share_of_reach in closest)
+    force, reach = _force(kernel, grid), _reach(grid)
+    tried = (tabulated(force, reach, part, bits) for bits in BITS for part in closest)
     return next((table for table in tried if table is not None), None)
 
 
@@ -143,74 +165,61 @@ def _is_radial(kernel: Callable[..., Array], grid: Grid) -> bool:
 
 def _force(kernel: Callable[..., Array], grid: Grid) -> Callable[[Array], Array]:
     """W'(r), along x."""
-    still = {axis.name: 0.0 for axis in grid.axes[1:]}
-    if isinstance(kernel, Expression):
-        slope = kernel.derivative("x")
-        return lambda r: slope(x=r, **still)
-
-    def differences(r: Array) -> Array:
-        near, far = (
-            np.asarray(kernel(x=(1 + k * RELATIVE_STEP) * r, **still)) - kernel(x=(1 - k * RELATIVE_STEP) * r, **still)
-            for k in (1, 2)
-        )
-        return np.asarray((8.0 * near - far) / (12.0 * RELATIVE_STEP * r))
-
-    return differences
-
-
-SHIFT = 52 - BITS
-MASK, UNIT = (1 << SHIFT) - 1, 2.0**-SHIFT
+    still = [axis.name for axis in grid.axes[1:]]
+    slope = kernel.derivative("x") if isinstance(kernel, Expression) else _Slope(kernel, "x")
+    return lambda r: slope(x=r, **{name: np.zeros_like(r) for name in still})
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _smooth(q, base, top, cubics):
+def _smooth(q, shift, mask, unit, base, top, cubics):
     """f(q) of a table without breaks.   cubics : (4, n)."""
     bits = np.float64(q).view(np.int64)
-    k = min(max((bits >> SHIFT) - base, 0), top)
-    s = (bits & MASK) * UNIT
+    k = min(max((bits >> shift) - base, 0), top)
+    s = (bits & mask) * unit
     return cubics[0, k] + s * (cubics[1, k] + s * (cubics[2, k] + s * cubics[3, k]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _broken(q, base, breaks, cubics):
+def _broken(q, shift, mask, unit, base, breaks, cubics):
     """f(q).   cubics : (4, 2n)."""
     bits = np.float64(q).view(np.int64)
-    k = min(max((bits >> SHIFT) - base, 0), len(breaks) - 1)
-    s = (bits & MASK) * UNIT
+    k = min(max((bits >> shift) - base, 0), len(breaks) - 1)
+    s = (bits & mask) * unit
     e = 2 * k + (s >= breaks[k])
     return cubics[0, e] + s * (cubics[1, e] + s * (cubics[2, e] + s * cubics[3, e]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open_1d(first, last, x, each, factor, base, cubics, out):
+def _open_1d(first, last, x, each, factor, shift, base, cubics, out):
     """Particles first … last, each by all of its replica; without rings and breaks."""
-    top = cubics.shape[1] - 1
+    top, mask, unit = cubics.shape[1] - 1, (np.int64(1) << shift) - 1, 0.5**shift
     for i in range(first, last):
         start = i // each * each
         xi, total = x[i], 0.0
         for j in range(start, start + each):
             dx = xi - x[j]
-            total += dx * _smooth(dx * dx, base, top, cubics)
+            total += dx * _smooth(dx * dx, shift, mask, unit, base, top, cubics)
         out[i] = factor * total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open_2d(first, last, x, y, each, factor, base, cubics, out_x, out_y):
-    top = cubics.shape[1] - 1
+def _open_2d(first, last, x, y, each, factor, shift, base, cubics, out_x, out_y):
+    top, mask, unit = cubics.shape[1] - 1, (np.int64(1) << shift) - 1, 0.5**shift
     for i in range(first, last):
         start = i // each * each
         xi, yi, a, b = x[i], y[i], 0.0, 0.0
         for j in range(start, start + each):
             dx, dy = xi - x[j], yi - y[j]
-            f = _smooth(dx * dx + dy * dy, base, top, cubics)
+            f = _smooth(dx * dx + dy * dy, shift, mask, unit, base, top, cubics)
             a += dx * f
             b += dy * f
         out_x[i], out_y[i] = factor * a, factor * b
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _any_1d(first, last, x, each, factor, period, base, breaks, cubics, out):
+def _any_1d(first, last, x, each, factor, period, shift, base, breaks, cubics, out):
     """The same with the shortest displacements on a ring (period 0: none), and with breaks."""
+    mask, unit = (np.int64(1) << shift) - 1, 0.5**shift
     turns = 1.0 / period if period > 0.0 else 0.0
     for i in range(first, last):
         start = i // each * each
@@ -218,12 +227,13 @@ def _any_1d(first, last, x, each, factor, period, base, breaks, cubics, out):
         for j in range(start, start + each):
             dx = xi - x[j]
             dx -= period * np.rint(dx * turns)
-            total += dx * _broken(dx * dx, base, breaks, cubics)
+            total += dx * _broken(dx * dx, shift, mask, unit, base, breaks, cubics)
         out[i] = factor * total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _any_2d(first, last, x, y, each, factor, period_x, period_y, base, breaks, cubics, out_x, out_y):
+def _any_2d(first, last, x, y, each, factor, period_x, period_y, shift, base, breaks, cubics, out_x, out_y):
+    mask, unit = (np.int64(1) << shift) - 1, 0.5**shift
     turns_x = 1.0 / period_x if period_x > 0.0 else 0.0
     turns_y = 1.0 / period_y if period_y > 0.0 else 0.0
     for i in range(first, last):
@@ -233,7 +243,7 @@ def _any_2d(first, last, x, y, each, factor, period_x, period_y, base, breaks, c
             dx, dy = xi - x[j], yi - y[j]
             dx -= period_x * np.rint(dx * turns_x)
             dy -= period_y * np.rint(dy * turns_y)
-            f = _broken(dx * dx + dy * dy, base, breaks, cubics)
+            f = _broken(dx * dx + dy * dy, shift, mask, unit, base, breaks, cubics)
             a += dx * f
             b += dy * f
         out_x[i], out_y[i] = factor * a, factor * b

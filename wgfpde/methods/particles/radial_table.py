@@ -2,8 +2,8 @@
 
     F = −∇W(x) = −f(r²) x,      f(q) ≈ c₀ + s(c₁ + s(c₂ + s c₃)),   s ∈ [0, 1) the place of q in its interval
 
-Every octave of q = r² is cut into 64 equal intervals, found from the bits of q.  Nodes are thus as dense near 0 as the
-kernel may need: a power r^p has the same relative error, 1e-9, in every interval.  Each is a cubic through Chebyshev
+Every octave of q = r² is cut into 64 equal intervals (1024 where W' turns fast), found from the bits of q.  Nodes are
+thus as dense near 0 as the kernel may need: a power r^p has the same relative error, 1e-9, in every interval.  Each is a cubic through Chebyshev
 points.  Where W' jumps or has a kink inside an interval, the place is sought by bisection, between the cubics that go on
 from both sides, and the interval has two of them.  What no such table tells to 1e-7 of the force is refused, and is
 summed by the formula itself (`pairs`).
@@ -19,8 +19,8 @@ import numpy as np
 
 from ...grid import Array
 
-BITS = 6
-"""An octave has 2^BITS intervals."""
+BITS = 6, 10
+"""An octave has 2^6 intervals, or 2^10 where those do not tell W'."""
 NEARER = np.array([0.9, 0.3, 0.1])
 """Distances below the smallest of the table, over it, at which f is held against what the table has there."""
 GOOD = 1e-7
@@ -34,9 +34,10 @@ TESTED = np.array([0.003, 0.11, 0.3, 0.5, 0.7, 0.89, 0.997])
 
 @dataclass(frozen=True)
 class RadialTable:
-    """base : number of the first interval, from the bits of q.   breaks : (n,) place in an interval from which on its
+    """shift : bits of q below those that number the intervals.   base : number of the first interval.   breaks : (n,) place in an interval from which on its
     second cubic holds, 2 where it has none.   cubics : (2n, 4) coefficients, two rows an interval."""
 
+    shift: int
     base: int
     breaks: Array
     cubics: Array
@@ -44,8 +45,8 @@ class RadialTable:
     def __call__(self, q: Array) -> Array:
         """f at squared distances, as kernels read it."""
         bits = np.asarray(q, dtype=float).view(np.int64)
-        k = np.clip((bits >> (52 - BITS)) - self.base, 0, len(self.breaks) - 1)
-        s = (bits & ((1 << (52 - BITS)) - 1)) * 2.0 ** (BITS - 52)
+        k = np.clip((bits >> self.shift) - self.base, 0, len(self.breaks) - 1)
+        s = (bits & ((1 << self.shift) - 1)) * 0.5**self.shift
         c = self.cubics[2 * k + (s >= self.breaks[k])]
         return np.asarray(c[..., 0] + s * (c[..., 1] + s * (c[..., 2] + s * c[..., 3])))
 
@@ -57,21 +58,22 @@ class RadialTable:
         return float(np.median(first)) if flat else math.nan
 
 
-def tabulated(force: Callable[[Array], Array], reach: float, closest: float) -> RadialTable | None:
+def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bits: int = BITS[0]) -> RadialTable | None:
     """The table of f(q) = W'(√q)/√q for distances up to `reach`; None where no table tells it well enough.
 
     force : W'(r) for r > 0, an array of the same shape.   closest : smallest distance in the table, over the reach;
-    nearer pairs have f of that distance.
+    nearer pairs have f of that distance.   bits : an octave has 2^bits intervals.
     """
+    shift = 52 - bits
 
     def f(q: Array) -> Array:
         r = np.sqrt(q)
         with np.errstate(all="ignore"):
             return np.asarray(force(r), dtype=float) / r
 
-    starts = _starts(reach, closest)
-    base = int(starts[:1].view(np.int64)[0] >> (52 - BITS))
-    widths = np.diff(np.append(starts, _start_of(base + len(starts))))
+    starts = _starts(reach, closest, shift)
+    base = int(starts[:1].view(np.int64)[0] >> shift)
+    widths = np.diff(np.append(starts, np.array([(base + len(starts)) << shift], dtype=np.int64).view(float)))
     r = reach * (np.arange(256) + 0.5) / 256
     with np.errstate(all="ignore"):
         typical = float(np.sqrt(np.mean(np.asarray(force(r), dtype=float) ** 2)))
@@ -90,7 +92,7 @@ def tabulated(force: Callable[[Array], Array], reach: float, closest: float) -> 
             places = low + (high - low) * (1e-6 + (1 - 2e-6) * TESTED[:, None])
             if not _fits(f, both[2 * k + side][None], starts[one], widths[one], places, typical)[0]:
                 return None
-    return RadialTable(base, breaks, both) if np.all(np.isfinite(both)) else None
+    return RadialTable(shift, base, breaks, both) if np.all(np.isfinite(both)) else None
 
 
 def _goes_on(f: Callable[[Array], Array], first: float, r: float, typical: float) -> bool:
@@ -99,15 +101,10 @@ def _goes_on(f: Callable[[Array], Array], first: float, r: float, typical: float
     return bool(np.all(np.abs(f(r_below**2) - first) * r_below <= 10 * GOOD * typical))
 
 
-def _start_of(number: int) -> float:
-    """The smallest q of an interval."""
-    return float(np.array([number << (52 - BITS)], dtype=np.int64).view(float)[0])
-
-
-def _starts(reach: float, closest: float) -> Array:
+def _starts(reach: float, closest: float, shift: int) -> Array:
     """Smallest q of every interval up to reach²."""
-    numbers = np.array([(closest * reach) ** 2, reach**2]).view(np.int64) >> (52 - BITS)
-    return (np.arange(numbers[0], numbers[1] + 1) << (52 - BITS)).view(float)
+    numbers = np.array([(closest * reach) ** 2, reach**2]).view(np.int64) >> shift
+    return (np.arange(numbers[0], numbers[1] + 1) << shift).view(float)
 
 
 def _fit(f: Callable[[Array], Array], starts: Array, widths: Array, low: Array, high: Array) -> Array:

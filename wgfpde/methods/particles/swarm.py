@@ -7,8 +7,8 @@ Replica r of R owns the particles rN … (r+1)N − 1, N = n/R.  Particles refle
     fold(y) = y − mL for even m = ⌊(y − lower)/L⌋ or on a ring,     2 lower + (m + 1) L − y for odd m
 
 **Noise.**  Step k of block b, BLOCK particles each, draws from Philox4x64-10 with the seed as its key and the counter
-(0, what for, b, k).  A number depends on the seed, the particle and the step alone: not on threads, not on where a run
-was stopped, and nothing of it needs to be stored.
+(0, what for, b, k).  A number depends on the seed, the particle and the step alone: not on threads, not on how many
+particles follow, not on where a run was stopped; and nothing of it needs to be stored.
 
 Reference: Salmon, Moraes, Dror, Shaw (2011), Parallel random numbers: as easy as 1, 2, 3, DOI 10.1145/2063384.2063405.
 """
@@ -28,7 +28,7 @@ from ...linear.threads import SERIAL_CELLS, share
 
 BLOCK = 65536
 """Particles that share a stream of random numbers: half a megabyte per axis, which stays in a core's cache."""
-NOISE, START = 0, 1
+NOISE, START, CHOICE = 0, 1, 2
 """What random numbers are for: the second word of the counter."""
 Start = Literal["random", "quantiles"]
 
@@ -64,7 +64,7 @@ def draw(rho: Array, grid: Grid, count: int, seed: int) -> Array:
     below /= below[-1]
     places = np.empty((count, grid.dim))
     for block, where in blocks(count):
-        uniform = stream(seed, START, block, 0).random((grid.dim + 1, where.stop - where.start))
+        uniform = stream(seed, START, block, 0).random((where.stop - where.start, grid.dim + 1)).T
         cell = np.searchsorted(below, uniform[0], side="right")  # never an empty cell: uniform < 1
         for k, index in enumerate(reversed(np.unravel_index(cell, grid.shape))):
             axis = grid.axes[k]

@@ -1,0 +1,40 @@
+"""From a table of `method = "svgd"` to its march: what its energy must be, its kernel, a crowd or a density."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...energy.snapshot import Column, Field
+from ...errors import CaseError
+from ...grid import Array
+from ..method import Asked, Built
+from .pairs import make_pull
+from .stein import SteinParticles
+from .stein_density import SteinDensity
+from .stein_kernels import Kernel
+from .swarm import check_walls, counts_in, density_of_counts
+
+
+def build_stein(
+    table: Any, asked: Asked, places: Array | None, columns: tuple[Column, ...], fields: tuple[Field, ...]
+) -> Built:
+    """The march.   places : where particles start, (n, dim), or None for the mean field.   Raises CaseError."""
+    flow, grid = asked.flow, asked.flow.grid
+    if not (flow.internal.law.linear_diffusion or flow.internal.law.vanishes):
+        raise CaseError(
+            'solver.method: "svgd" smooths the gradient of an entropy: expected energy.internal { kind = "entropy" } or '
+            f'{{ kind = "none" }}, found "{flow.internal.kind}"; take method = "fv"'
+        )
+    check_walls(grid)
+    kernel = Kernel(table.kernel.kind, getattr(table.kernel, "bandwidth", None))
+    kernel.check(grid, places is not None)
+    options = table.order, table.dt, table.tolerance, asked.threads
+    if places is None:
+        return Built(SteinDensity(flow, kernel, *options), columns)
+    mass = flow.mass(asked.rho)
+    pull = None if flow.interaction is None else make_pull(flow, mass, 1, asked.threads)
+    rho = density_of_counts(counts_in(places, grid, asked.threads), grid, mass)
+    initial = {"rho": rho, "position": places, "replicas": np.zeros(1)}  # no two of them are independent
+    return Built(SteinParticles(flow, kernel, mass, pull, *options), columns, fields, initial)
