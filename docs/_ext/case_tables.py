@@ -21,6 +21,8 @@ def title_of(place: tuple[str, ...]) -> str:
     """How a table is written: [grid], [solver] with method = "fv"."""
     if not place:
         return "Top level"
+    if len(place) == 3 and place[0] == "solver":
+        return f'{place[2]} of [solver] with method = "{place[1]}"'
     key = UNION_KEYS.get(place[:-1])
     if key is None:
         return f"[{'.'.join(place)}]"

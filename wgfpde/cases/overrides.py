@@ -58,11 +58,12 @@ def parse_value(text: str) -> Any:
 def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
     """Lay `top` over `base`, key by key.
 
-    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
-    one of several exclusive keys replaces the others.  What is REMOVED is taken away.
+    A solver with another method replaces the old one, and a kernel with another kind; an internal energy with another
+    kind keeps only κ, and one of several exclusive keys replaces the others.  What is REMOVED is taken away.
     """
-    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
-        base.clear()
+    for place, tag in ((("solver",), "method"), (("solver", "kernel"), "kind")):
+        if path == place and top.get(tag, base.get(tag)) != base.get(tag):
+            base.clear()
     if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
         law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
         kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()

@@ -176,9 +176,16 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("target",): TargetTable,
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
+        **{("solver", name, key): table for name, method in METHODS.items() for key, table in _inner(method.table)},
         ("time",): TimeTable,
         ("output",): OutputTable,
     }
+
+
+def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
+    """The keys of a table that are tables themselves."""
+    fields = table.model_fields.items()
+    return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
 
 
 UNIONS = (("solver",), ("energy", "internal"))

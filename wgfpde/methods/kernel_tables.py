@@ -1,4 +1,4 @@
-"""Case tables of the kernels that smooth a velocity: positive definite functions k(x, y), told apart by `kind`.
+"""The case table of a kernel that smooths a velocity: a positive definite function k(x, y).
 
     gaussian               k = e^{−r²/2ℓ²}
     inverse-multiquadric   k = (1 + r²/ℓ²)^{−1/2}
@@ -11,48 +11,41 @@ positive definite there.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from ..base.case_table import OneOf, Table, fail
+from ..base.case_table import Table, fail
 from ..base.toml import show
 
 
 def _width(value: object) -> object:
     """A positive number or "median", with one message for both."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value == "median" or (number and 0 < value < math.inf):  # type: ignore[operator]
+    if value is None or value == "median" or (number and 0 < value < math.inf):  # type: ignore[operator]
         return value
     raise fail(f'expected a positive number or "median", found {show(value)}')
 
 
-Bandwidth = Annotated[float | Literal["median"], BeforeValidator(_width)]
-ABOUT = 'ℓ, a length no smaller than a cell; of n particles also "median": 2ℓ² = (median distance)²/ln n, in each step'
+_SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "median"}]}
+Bandwidth = Annotated[float | Literal["median"] | None, BeforeValidator(_width), WithJsonSchema(_SCHEMA)]
 
 
-class GaussianKernel(Table):
-    """k = e^{−r²/2ℓ²}."""
+class KernelTable(Table):
+    """The kernel of `method = "svgd"`."""
 
-    kind: Literal["gaussian"]
-    bandwidth: Bandwidth = Field(description=ABOUT)
+    kind: Literal["gaussian", "inverse-multiquadric", "linear"] = Field(
+        description='"gaussian" e^(−r²/2ℓ²), "inverse-multiquadric" (1 + r²/ℓ²)^(−1/2), or "linear" x·y + 1'
+    )
+    bandwidth: Bandwidth = Field(
+        default=None,
+        description='ℓ, a length no smaller than a cell; of n particles also "median": 2ℓ² = (median distance)²/ln n',
+    )
 
-
-class InverseMultiquadricKernel(Table):
-    """k = (1 + r²/ℓ²)^{−1/2}, which falls slowly: far particles are felt."""
-
-    kind: Literal["inverse-multiquadric"]
-    bandwidth: Bandwidth = Field(description=ABOUT)
-
-
-class LinearKernel(Table):
-    """k = x·y + 1, by which Gaussians stay Gaussian; not on rings."""
-
-    kind: Literal["linear"]
-
-
-KERNELS = (GaussianKernel, InverseMultiquadricKernel, LinearKernel)
-KernelTable = Annotated[Any, OneOf("kind", lambda: KERNELS)]
-KERNELS_IN_WORDS = (
-    '{ kind = "gaussian", bandwidth = … }, { kind = "inverse-multiquadric", bandwidth = … } or { kind = "linear" }'
-)
+    @model_validator(mode="after")
+    def _fits(self) -> KernelTable:
+        if self.kind == "linear" and self.bandwidth is not None:
+            raise fail("x·y + 1 has no bandwidth; remove it")
+        if self.kind != "linear" and self.bandwidth is None:
+            raise fail(f'kind = "{self.kind}" needs a bandwidth, a positive number or "median"')
+        return self

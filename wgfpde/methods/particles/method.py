@@ -21,7 +21,7 @@ from ...errors import CaseError
 from ...grid import Array
 from ..bounds_on_runs import bounded, energy_rise
 from ..finite_volumes.method import StepSize
-from ..kernel_tables import KERNELS_IN_WORDS, KernelTable
+from ..kernel_tables import KernelTable
 from ..method import Asked, Built, Method
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class SvgdTable(Table):
     """Stein variational gradient descent: particles, or without `particles` their mean field, a density on the grid."""
 
     method: Literal["svgd"]
-    kernel: KernelTable = Field(description=KERNELS_IN_WORDS)
+    kernel: KernelTable = Field(description="a table with kind and bandwidth: the kernel that smooths the gradient")
     order: Literal[1, 2] = Field(default=2, description="order in time: 1 (Euler, with a fixed dt) or 2 (Heun)")
     dt: StepSize = Field(default="adaptive", description='step size, "adaptive" (default) or a number > 0')
     tolerance: Positive = Field(
@@ -241,7 +241,9 @@ class SvgdTable(Table):
 
     @model_validator(mode="after")
     def _fits(self) -> SvgdTable:
-        if self.particles is None and (given := [name for name in ("seed", "start") if name in self.model_fields_set]):
+        idle = {"seed": 0, "start": "random"}  # as the case of a stored run says them
+        given = [name for name, value in idle.items() if getattr(self, name) != value]
+        if self.particles is None and given:
             raise fail(
                 f"{given[0]} belongs to particles; give their number, or leave {given[0]} out: a density draws none"
             )

@@ -3,8 +3,8 @@
     Ẋ_i = (M/n) Σ_j [−k(X_i, X_j) ∇ξ_j + κ∇_{X_j} k(X_i, X_j)],      ∇ξ_j = ∇V(X_j) + (M/n) Σ_l ∇W(X_j − X_l)
 
 Steps of order 1 (Euler, the algorithm as it was published) or of order 2.  A bandwidth "median" is that of the places
-at the start of a step and is held through it.  Particles reflect at walls and wrap on rings.  The density beside them is
-that of the cells that count them; its mean field is module `stein_density`.
+at the start of a step and is held through it.  Particles reflect at walls and wrap on rings.  The density beside them
+is that of the cells that count them; their mean field is in module `stein_density`.
 
 Preserves the number of particles, which stay in the box.  Draws nothing after the start.
 Reference: Liu, Wang (2016), Stein variational gradient descent, arXiv 1608.04471.

@@ -24,11 +24,11 @@ def build_stein(
     flow, grid = asked.flow, asked.flow.grid
     if not (flow.internal.law.linear_diffusion or flow.internal.law.vanishes):
         raise CaseError(
-            'solver.method: "svgd" smooths the gradient of an entropy: expected energy.internal { kind = "entropy" } or '
-            f'{{ kind = "none" }}, found "{flow.internal.kind}"; take method = "fv"'
+            'solver.method: "svgd" smooths the gradient of an entropy: expected energy.internal { kind = "entropy" } '
+            f'or {{ kind = "none" }}, found "{flow.internal.kind}"; take method = "fv"'
         )
     check_walls(grid)
-    kernel = Kernel(table.kernel.kind, getattr(table.kernel, "bandwidth", None))
+    kernel = Kernel(table.kernel.kind, table.kernel.bandwidth)
     kernel.check(grid, places is not None)
     options = table.order, table.dt, table.tolerance, asked.threads
     if places is None:

@@ -168,7 +168,7 @@ def median_width(places: Array, grid: Grid) -> float:
     for k, axis in enumerate(grid.axes):
         square = square + _chord_square(axis, some[:, k, None] - some[None, :, k])
     above = np.asarray(square)[np.triu_indices(len(some), 1)]
-    return float(np.sqrt(np.median(above) / (2 * math.log(max(n, 2)))))
+    return float(np.median(np.sqrt(above))) / math.sqrt(2 * math.log(n))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
