@@ -26,6 +26,7 @@ from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Layout
 from .case_densities import build_exact, density_of, function_of, points_of, space_of, start_of
+from .feature_data import features_of
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -193,6 +194,8 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
+    names = [name for table in tables for name in (table.file, table.samples)]
+    names += [getattr(case.energy.features, "data", None)]
     return Record(
         name=case.name,
         title=case.title,
@@ -202,7 +205,7 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        files=tuple(Path(name) for name in names if name is not None),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,
@@ -250,10 +253,13 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
     internal = Internal.of(table.internal)
     with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
         internal.check_dimension(grid.dim)
-    texts = (table.potential or "", table.interaction or "")
+    texts, features = (table.potential or "", table.interaction or ""), features_of(case)
     with located(case.path, "energy.potential"):  # without W first: a mistake is of one key
         flow = Flow(grid, Energy(internal, potential, None, texts[0], sobolev=table.sobolev), threads)
+    if features is not None:
+        with located(case.path, "energy.features"):
+            flow = Flow(grid, Energy(internal, potential, None, texts[0], features=features), threads)
     if interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads)
+        return Flow(grid, Energy(internal, potential, interaction, *texts, features=features), threads)

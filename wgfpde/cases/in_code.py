@@ -83,6 +83,8 @@ def problem(
     """
     for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
         _check_function(name, function, grid)
+    for k, function in enumerate(() if energy.features is None else energy.features.functions):
+        _check_function(f"energy.features[{k}]", function, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
@@ -94,6 +96,7 @@ def problem(
         "energy": {
             "internal": energy.internal.in_case,
             **{key: _name(f) for key, f in formulas.items() if f is not None},
+            **_features(energy),
             **bound,
         },
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
@@ -108,6 +111,14 @@ def problem(
     rho, error = _density(initial, grid)
     case._code = Code(grid, energy, rho, exact, error)
     return case
+
+
+def _features(energy: Energy) -> dict[str, Any]:
+    """The key `features` of its table, where it has some."""
+    if energy.features is None:
+        return {}
+    rows = zip(energy.features.functions, energy.features.targets, energy.features.weights, strict=True)
+    return {"features": [{"formula": _name(f), "target": float(b), "weight": float(w)} for f, b, w in rows]}
 
 
 def _grid_table(grid: Grid) -> dict[str, Any]:

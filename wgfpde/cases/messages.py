@@ -109,6 +109,8 @@ def _nearest_key(loc: tuple) -> str:
     if not elsewhere:
         return valid
     other = _key_path((*elsewhere[0], name))
+    if other == _key_path(loc) and elsewhere[0][:-1] not in _TAGS:
+        return valid
     if other == _key_path(loc):
         tag = f'{_TAGS[elsewhere[0][:-1]]} = "{elsewhere[0][-1]}"'
         return f'it belongs to "{elsewhere[0][-1]}", not "{parent[-1]}"; remove it, or write {tag}. {valid}'

@@ -101,3 +101,7 @@ def absolute_paths(data: dict[str, Any], folder: Path) -> None:
         for key in ("file", "samples"):
             if isinstance(table, dict) and isinstance(table.get(key), str):
                 table[key] = str((folder / table[key]).resolve())
+    energy = data.get("energy")
+    features = energy.get("features") if isinstance(energy, dict) else None
+    if isinstance(features, dict) and isinstance(features.get("data"), str):
+        features["data"] = str((folder / features["data"]).resolve())

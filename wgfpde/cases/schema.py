@@ -19,6 +19,7 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
+from .feature_tables import FeatureDataTable, FeatureTable
 from .tables import (
     EnergyTable,
     ExactTable,
@@ -142,6 +143,7 @@ class Case(Table):
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
         energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        energy += [f"features = {self.energy.features_text}"] if self.energy.features is not None else []
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
@@ -172,6 +174,8 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("grid",): GridTable,
         ("energy",): EnergyTable,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
+        ("energy", "features", "data"): FeatureDataTable,
+        ("energy", "features", "list"): FeatureTable,
         ("initial",): InitialTable,
         ("target",): TargetTable,
         ("exact",): ExactTable,
@@ -188,7 +192,7 @@ def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
     return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
 
 
-UNIONS = (("solver",), ("energy", "internal"))
+UNIONS = (("solver",), ("energy", "internal"), ("energy", "features"))
 
 
 def _registered() -> list[type[Table]]:

@@ -17,6 +17,7 @@ from ..base.toml import show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import WALLS, boundary_of
+from .feature_tables import FeaturesTable, text_of
 
 Cells = Annotated[int, Field(ge=2)]
 INITIAL_SOURCES = ("density", "file", "samples")
@@ -98,12 +99,15 @@ def _internals() -> str:
 
 
 class EnergyTable(Table):
-    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
+    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y) + ½Σ w_j (∫φ_j dρ − b_j)²."""
 
     internal: InternalTable = Field(description=_internals())
     potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
+    )
+    features: FeaturesTable | None = Field(
+        default=None, description="{ formula = …, data = … }, or a list of { formula = …, target = …, weight = … }"
     )
     sobolev: Positive | None = Field(
         default=None,
@@ -111,13 +115,19 @@ class EnergyTable(Table):
         description="a positive number λ with H ≤ (κ/2λ) I, where you know it better than V tells",
     )
 
+    @property
+    def features_text(self) -> str:
+        """The formulas of the features, to be read; "" without."""
+        return text_of(self.features)
+
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
         law = law_named(self.internal.kind)
-        if law.vanishes and self.potential is None and self.interaction is None:
-            raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
-            raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
+        plain = self.interaction is None and self.features is None
+        if law.vanishes and self.potential is None and plain:
+            raise fail("the energy is zero and nothing would move; give internal, potential, interaction or features")
+        if self.sobolev is not None and not (law.linear_diffusion and plain):
+            raise fail('lambda: of use only with { kind = "entropy" } and neither interaction nor features; remove it')
         return self
 
 

@@ -114,6 +114,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
     terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
     terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    terms += [f"features: {case.energy.features_text}"] if case.energy.features is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     size = keys.get("dt") if case.traits.step is None else case.traits.step

@@ -43,7 +43,7 @@ class State:
         return self.flow.mass(self.rho)
 
     @cached_property
-    def parts(self) -> tuple[float, float, float]:
+    def parts(self) -> tuple[float, ...]:
         return self.flow.parts(self.rho)
 
     @cached_property
@@ -129,6 +129,7 @@ NEVER = Condition("", lambda s: False)
 IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
 EQUAL_CELLS_2D = Condition("1D; 2D, equal cells", lambda s: s.flow.grid.dim == 1 or s.flow.grid.uniform)
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
+WITH_FEATURES = Condition("with features", lambda s: s.flow.features is not None)
 WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
 
 

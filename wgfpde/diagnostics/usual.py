@@ -7,7 +7,17 @@ import numpy as np
 from ..energy import fluxes
 from ..errors import CaseError, SolverError
 from ..transport import distances as transport
-from .registry import ALWAYS, EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import (
+    ALWAYS,
+    EQUAL_CELLS_2D,
+    IN_THE_PLANE,
+    NEVER,
+    WITH_EXACT,
+    WITH_FEATURES,
+    WITH_GIBBS,
+    State,
+    diagnostic,
+)
 from .relative_entropy import relative_entropy_density
 
 
@@ -19,7 +29,7 @@ def mass(s: State) -> float:
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises along a gradient flow."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho (and the loss of features); gradient flows lower it."""
     return float(sum(s.parts))
 
 
@@ -39,6 +49,19 @@ def energy_potential(s: State) -> float:
 def energy_interaction(s: State) -> float:
     """Interaction energy, 1/2 iint W(x-y) rho(x) rho(y)."""
     return s.parts[2]
+
+
+@diagnostic("energy of features", applies=WITH_FEATURES)
+def energy_features(s: State) -> float:
+    """Loss of the features, 1/2 sum_j w_j (int phi_j rho - b_j)^2."""
+    return s.parts[3]
+
+
+@diagnostic("largest residual of the features", applies=WITH_FEATURES)
+def feature_residual(s: State) -> float:
+    """Largest |int phi_j rho - b_j|: how far the network is from its data at worst."""
+    assert s.flow.features is not None
+    return float(np.max(np.abs(s.flow.features.residuals(s.rho))))
 
 
 @diagnostic("dissipation")

@@ -2,6 +2,8 @@
 
     E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y),      ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ))
 
+and, where they are given, the loss of features, ½ Σ w_j (∫φ_j dρ − b_j)² (module `features`).
+
 Reference: Carrillo, McCann, Villani (2003), eqs (1.1)–(1.2), DOI 10.4171/RMI/376.
 """
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from ..base.case_table import Table
 from ..base.toml import shortened
+from .features import Features
 from .laws import Law, law_named
 
 Array = np.ndarray
@@ -96,6 +99,7 @@ class Energy:
     interaction : even function of the displacement; it may be singular at 0.
     potential_text, interaction_text : how the user wrote them, for records and messages.
     sobolev : λ of the logarithmic Sobolev inequality of e^{−V/κ}, where the user knows it.
+    features : of the energy of features, or None.
     """
 
     internal: Internal = field(default_factory=Internal)
@@ -104,6 +108,7 @@ class Energy:
     potential_text: str = ""
     interaction_text: str = ""
     sobolev: float | None = None
+    features: Features | None = None
 
     def __repr__(self) -> str:
         terms = [repr(self.internal)]
@@ -112,4 +117,6 @@ class Energy:
             if function is not None:
                 text = text or getattr(function, "text", "") or getattr(function, "__name__", "a function")
                 terms.append(f"{name} = {shortened(text)}")
+        if self.features is not None:
+            terms.append(f"{len(self.features.functions)} features")
         return f"Energy({', '.join(terms)})"

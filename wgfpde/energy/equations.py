@@ -105,7 +105,9 @@ class Parts(Protocol):
 def name_equation(energy: Parts) -> Equation:
     """The equation that an energy gives."""
     p = energy.internal
-    return EQUATIONS[law_named(p.kind).equation(p, energy.potential is not None, energy.interaction is not None)]
+    features = getattr(energy, "features", None) is not None
+    drift, interaction = (energy.potential is not None or features), (energy.interaction is not None or features)
+    return EQUATIONS[law_named(p.kind).equation(p, drift, interaction)]
 
 
 # ---- Gaussians: ∂t ρ = κΔρ + ∇·(ρ∇(xᵀAx/2)) ------------------------------------------------------------------

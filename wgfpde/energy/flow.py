@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from .energy import Energy
+from .features import Features, FeaturesOnGrid, Together
 from .interaction import Interaction, make_interaction
 
 Result = TypeVar("Result")
@@ -24,8 +25,9 @@ Result = TypeVar("Result")
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None.
-    interaction : the operator ρ ↦ W∗ρ, or None.
+    potential : V at cell centres, array of the grid's shape, or None; with features also their linear part.
+    interaction : the operator ρ ↦ W∗ρ, or None; with features also their form of low rank.
+    features : those of the energy on this grid, or None.
 
     Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
     the dimension.
@@ -36,10 +38,16 @@ class Flow:
         self.grid = grid
         self.energy = energy
         self.internal = energy.internal
-        self.potential = _sample_potential(grid, energy)
+        self.potential = None if energy.potential is None else _sampled(grid, energy.potential, "the potential")
         self.interaction: Interaction | None = (
             make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
         )
+        self._external, self._kernel = self.potential, self.interaction
+        self.features = None if energy.features is None else _features_on(grid, energy.features)
+        if self.features is not None:
+            linear = self.features.linear()
+            self.potential = linear if self.potential is None else self.potential + linear
+            self.interaction = self.features if self._kernel is None else Together(self._kernel, self.features)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -53,12 +61,13 @@ class Flow:
     def mass(self, rho: Array) -> float:
         return self.integral(rho)
 
-    def parts(self, rho: Array) -> tuple[float, float, float]:
-        """The three energies (internal, potential, interaction)."""
+    def parts(self, rho: Array) -> tuple[float, ...]:
+        """The energies (internal, potential, interaction), and with features their loss; E is their sum."""
         internal = self.integral(self.internal.density(rho))
-        potential = 0.0 if self.potential is None else self.integral(self.potential * rho)
-        interaction = 0.0 if self.interaction is None else 0.5 * self.integral(rho * self.interaction.apply(rho))
-        return internal, potential, interaction
+        potential = 0.0 if self._external is None else self.integral(self._external * rho)
+        interaction = 0.0 if self._kernel is None else 0.5 * self.integral(rho * self._kernel.apply(rho))
+        known = internal, potential, interaction
+        return known if self.features is None else (*known, self.features.loss(rho))
 
     def value(self, rho: Array) -> float:
         """The discrete energy E(ρ)."""
@@ -111,16 +120,21 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
     return remembered
 
 
-def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
-    """V at the cell centres, checked for finiteness and for periodicity."""
-    if energy.potential is None:
-        return None
+def _features_on(grid: Grid, features: Features) -> FeaturesOnGrid:
+    """Features at the cell centres, checked as a potential is."""
+    phi = [_sampled(grid, function, f"feature {k + 1}") for k, function in enumerate(features.functions)]
+    targets, weights = (np.array(values, dtype=float) for values in (features.targets, features.weights))
+    return FeaturesOnGrid(np.array(phi), targets, weights, grid)
+
+
+def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:
+    """A function at the cell centres, checked for finiteness and for periodicity.   what : its name in messages."""
     with np.errstate(all="ignore"):
-        values = grid.sample(energy.potential)
+        values = grid.sample(function)
     if not np.all(np.isfinite(values)):
         index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
         raise CaseError(
-            f"the potential is not finite at {grid.describe(index)}: found {values[index]}. "
+            f"{what} is not finite at {grid.describe(index)}: found {values[index]}. "
             "Change the formula or move the grid so that no cell centre lies there."
         )
     scale = 1.0 + np.max(np.abs(values))
@@ -132,11 +146,11 @@ def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
             coords = dict(grid.coordinates())
             coords[axis.name] = np.full_like(coords[axis.name].ravel()[:1], position)
             with np.errstate(all="ignore"):
-                ends.append(np.asarray(energy.potential(**coords), dtype=float))
+                ends.append(np.asarray(function(**coords), dtype=float))
         jump = float(np.max(np.abs(ends[1] - ends[0])))
         if not jump <= 1e-9 * scale:
             raise CaseError(
-                f"axis {axis.name} is periodic but the potential is not: it jumps by {jump:.6g} between "
+                f"axis {axis.name} is periodic but {what} is not: it jumps by {jump:.6g} between "
                 f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
             )
     return values

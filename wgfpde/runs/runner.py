@@ -314,6 +314,9 @@ def _digest(case: Case, problem: Problem) -> str:
         energy, grid = case._code.energy, problem.flow.grid
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
-            for function in (energy.potential, energy.interaction):
+            features = () if energy.features is None else energy.features.functions
+            if energy.features is not None:
+                digest.update(np.array([energy.features.targets, energy.features.weights]).tobytes())
+            for function in (energy.potential, energy.interaction, *features):
                 digest.update(b"" if function is None else grid.sample(function).tobytes())
     return digest.hexdigest()

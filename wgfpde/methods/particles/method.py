@@ -101,7 +101,12 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
             f'solver.method: "langevin" has noise of one strength everywhere: expected energy.internal {{ kind = '
             f'"entropy" }} or {{ kind = "none" }}, found "{asked.flow.internal.kind}"; take method = "fv"'
         )
-    if table.adjust and (energy.interaction is not None or law.vanishes):
+    if energy.features is not None and (table.particles is None or table.pairs == "mesh"):
+        raise CaseError(
+            'solver.method: "langevin" knows features for particles, all pairs of which are summed: give particles, and '
+            'no pairs = "mesh"; or take method = "fv"'
+        )
+    if table.adjust and (asked.flow.interaction is not None or law.vanishes):
         raise CaseError(
             "solver.adjust: Metropolis' rule needs the density e^(−V/κ): expected an entropy and no interaction; "
             "remove adjust"
@@ -128,15 +133,17 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
 
 
 def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callable[[Array], Array] | None:
-    """How others pull a particle; None without interaction."""
+    """How others, and features, pull a particle; None without either."""
+    from .feature_pull import with_features
     from .mesh import MeshPull
     from .pairs import make_pull
 
-    if flow.interaction is None:
-        return None
-    if table.pairs == "mesh":
-        return MeshPull(flow, mass, table.replicas)
-    return make_pull(flow, mass, table.replicas, threads)
+    pairs: Callable[[Array], Array] | None = None
+    if flow.energy.interaction is not None and table.pairs == "mesh":
+        pairs = MeshPull(flow, mass, table.replicas)
+    elif flow.energy.interaction is not None:
+        pairs = make_pull(flow, mass, table.replicas, threads)
+    return with_features(pairs, flow, mass, table.replicas)
 
 
 def _start(table: LangevinTable | SvgdTable, asked: Asked) -> Array:
@@ -156,7 +163,8 @@ def _start(table: LangevinTable | SvgdTable, asked: Asked) -> Array:
         return places
     if table.start == "random":
         return draw(asked.rho, asked.flow.grid, table.particles, table.seed)
-    if asked.flow.grid.dim > 1 or asked.flow.interaction is not None:
+    noisy = isinstance(table, LangevinTable) and asked.flow.interaction is not None
+    if asked.flow.grid.dim > 1 or noisy:
         raise CaseError('solver.start: "quantiles" are of a line, for particles without W; take start = "random"')
     return quantiles(asked.rho, asked.flow.grid, table.particles)
 

@@ -10,6 +10,7 @@ from ...energy.snapshot import Column, Field
 from ...errors import CaseError
 from ...grid import Array
 from ..method import Asked, Built
+from .feature_pull import with_features
 from .pairs import make_pull
 from .stein import SteinParticles
 from .stein_density import SteinDensity
@@ -34,7 +35,8 @@ def build_stein(
     if places is None:
         return Built(SteinDensity(flow, kernel, *options), columns)
     mass = flow.mass(asked.rho)
-    pull = None if flow.interaction is None else make_pull(flow, mass, 1, asked.threads)
+    pairs = None if flow.energy.interaction is None else make_pull(flow, mass, 1, asked.threads)
+    pull = with_features(pairs, flow, mass, 1)
     rho = density_of_counts(counts_in(places, grid, asked.threads), grid, mass)
     initial = {"rho": rho, "position": places, "replicas": np.zeros(1)}  # no two of them are independent
     return Built(SteinParticles(flow, kernel, mass, pull, *options), columns, fields, initial)

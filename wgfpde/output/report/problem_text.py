@@ -33,6 +33,7 @@ def question(run: Run) -> dict[str, Any]:
     known = (EQUATIONS | OF_METHODS).get(name)
     energy = case.get("energy", {})
     terms = {"U": internal(energy.get("internal", {})), "V": energy.get("potential"), "W": energy.get("interaction")}
+    terms["φ"] = features_text(energy.get("features"))
     return {
         "name": name,
         "formula": known.formula if known else "",
@@ -52,6 +53,14 @@ def _density(table: Mapping[str, Any]) -> str:
     if table.get("density"):
         return readable(table["density"])
     return next((f"{key} {table[key]}" for key in ("file", "samples") if table.get(key)), "")
+
+
+def features_text(table: Any) -> str:
+    """The formulas of the features of a case; "" without."""
+    if not table:
+        return ""
+    items = table if isinstance(table, list) else [table]
+    return ", ".join(str(item.get("formula", "")) for item in items)
 
 
 def internal(table: Mapping[str, Any]) -> str:
