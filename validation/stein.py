@@ -20,7 +20,7 @@ FIVE = 0.34097122, 0.82817914
 GAUSSIAN = 0.08189, 0.70849
 """At 2, kernel of width 0.7: crowds of up to 1,600 and grids of up to 400 cells, extrapolated, to 3e-4."""
 PUBLISHED = -0.765607447254, -0.034040994738, 0.451954140254, 0.771391853976, 1.591463601255
-"""The five points after 1,000 steps of Euler of 0.01, width 0.7: the algorithm of Liu and Wang, written out in NumPy."""
+"""The five points after 1,000 steps of Euler of 0.01, width 0.7: the published algorithm, written out in NumPy."""
 SHORT = ("svgd_gaussian_1d", "initial.sampling=centre")
 
 
@@ -59,7 +59,7 @@ def mean_field(v: Validation):
     run = levels[-1]
     rises = np.max(np.diff(run.diagnostics["energy"]))
     v.at_most("Gaussian kernel: largest rise of E between snapshots", rises, 0.0, "dE/dt = −⟨J, KJ⟩")
-    # Simpson's rule is not at hand for unequal steps: the trapezium rule errs by dt²/12 of the change of the slope, 1e-4.
+    # The trapezium rule over the steps errs by dt²/12 of the change of the slope, 1e-4.
     t, lost = np.append(0.0, run.steps["t"][:-1]), run.steps["stein_discrepancy"]
     spent = np.sum(0.5 * (lost[1:] + lost[:-1]) * np.diff(t))
     fallen = run.diagnostics["energy"][0] - run.diagnostics["energy"][-1]
@@ -88,7 +88,8 @@ def five(v: Validation) -> None:
     for k, name in enumerate(("mean", "variance")):
         v.equal(f"five points, k = xy + 1: {name} at 1.5", best[k], FIVE[k], 3e-8, "closed form")
     run = v.run("svgd_gaussian_1d", start, "time.end=10", "output.every=10",
-                "solver={method='svgd', kernel={kind='gaussian', bandwidth=0.7}, particles=5, order=1, dt=0.01}")  # fmt: skip
+                "solver={method='svgd', kernel={kind='gaussian', bandwidth=0.7}, particles=5, order=1, dt=0.01}"
+                )  # fmt: skip
     off = np.max(np.abs(run.fields["position"][-1][:, 0] - PUBLISHED))
     v.equal("five points, 1000 steps of Euler: largest difference", off, 0, 1e-11, "Liu, Wang (2016)")
 

@@ -14,8 +14,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Case", "CaseError", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "SolverError",
-    "StoreError", "WgfpdeError", "converge", "distance", "geodesic", "load", "march", "problem", "read", "resume",
-    "run", "spectrum", "stationary", "w2",
+    "StoreError", "WgfpdeError", "barycentre", "converge", "distance", "geodesic", "load", "march", "problem",
+    "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

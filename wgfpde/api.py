@@ -37,6 +37,7 @@ from .output import promises
 from .runs import runner
 from .runs.progress import status_line
 from .studies.questions import case_of, converge, spectrum, stationary
+from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
 from .transport.shortest_path import geodesic
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "converge", "distance", "geodesic",
-    "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
+    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "barycentre", "converge", "distance",
+    "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

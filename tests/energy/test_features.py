@@ -1,4 +1,4 @@
-"""Energies of features: the form, its linear part, its constant; through FV, JKO, WFR, SVGD and particles; the tables."""
+"""Energies of features: the form, its linear part, its constant; by FV, JKO, WFR, SVGD and particles; the tables."""
 
 import numpy as np
 import pytest
@@ -20,11 +20,15 @@ CLOSED, STEADY = 0.6008169882, 0.9547405
 CASE = """
 title = "A variance that is drawn to 1"
 grid = { shape = [100], lower = [-3.0], upper = [3.0] }
-energy = { internal = { kind = "entropy", kappa = 0.2 }, potential = "0.15*x**2", features = [{ formula = "x**2", target = 1.0 }] }
 initial = { density = "exp(-x**2/0.2)", mass = 1.0 }
 solver = { method = "fv", dt = 0.02 }
 time = { end = 0.5 }
 output = { every = 0.5 }
+
+[energy]
+internal = { kind = "entropy", kappa = 0.2 }
+potential = "0.15*x**2"
+features = [{ formula = "x**2", target = 1.0 }]
 """
 
 
@@ -216,14 +220,23 @@ def test_a_run_remembers_its_data(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no data"), ("s,b\n", "a header line but no data"), ("1.0,nan\n", "finite numbers; found '1.0,nan' in data row 1"),
-        ("1.0,inf\n", "finite numbers"), ("1.0,a\n2.0,b\n", "header|names|finite|numbers"), ("1.0\n2.0\n", 'a column "b"'),
-        ("s,c\n1,2\n", 'a column "b" of targets'), ("b,w\n1,2\n", "at least one of data"), ("x,b\n1,2\n", 'cannot be called "x"'),
-        ("s,s,b\n1,2,3\n", "each once"), ("s,b\n1,2,3\n", "names its 3 columns"), ("s,b\n1,2\n3\n", "as many in every row"),
-        ("s,b,w\n1,2,-1\n", "weights of features must be positive"), ("1,2,3,4\n", "names its 4 columns"),
+        ("", "holds no data"),
+        ("s,b\n", "a header line but no data"),
+        ("1.0,nan\n", "finite numbers; found '1.0,nan' in data row 1"),
+        ("1.0,inf\n", "finite numbers"),
+        ("1.0,a\n2.0,b\n", "header|names|finite|numbers"),
+        ("1.0\n2.0\n", 'a column "b"'),
+        ("s,c\n1,2\n", 'a column "b" of targets'),
+        ("b,w\n1,2\n", "at least one of data"),
+        ("x,b\n1,2\n", 'cannot be called "x"'),
+        ("s,s,b\n1,2,3\n", "each once"),
+        ("s,b\n1,2,3\n", "names its 3 columns"),
+        ("s,b\n1,2\n3\n", "as many in every row"),
+        ("s,b,w\n1,2,-1\n", "weights of features must be positive"),
+        ("1,2,3,4\n", "names its 4 columns"),
         ("s s,b\n1,2\n", "expected a name for each column"),
     ],
-)  # fmt: skip
+)
 def test_bad_data(tmp_path, text, words):
     with pytest.raises(CaseError, match=words):
         build(with_data(tmp_path, text))
@@ -269,4 +282,4 @@ def test_no_spectrum_and_no_lambda_with_features():
     with pytest.raises(CaseError, match="found features"):
         wgf.spectrum(loads(CASE), progress=False)
     with pytest.raises(CaseError, match="neither interaction nor features"):
-        loads(CASE.replace("features = [", "lambda = 1.0, features = ["))
+        loads(CASE.replace("features = [", "lambda = 1.0\nfeatures = ["))

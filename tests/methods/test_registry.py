@@ -177,7 +177,7 @@ def test_fields_too_large_to_be_stored_unasked_are_refused(mixing, tmp_path):
 
 
 def test_mistakes_name_the_new_method(mixing):
-    with pytest.raises(CaseError, match='expected "fv", "jko", .* or "mixing", found "mixng"; did you mean "m'):
+    with pytest.raises(CaseError, match=r'expected "fv", "jko", .* or "mixing", found "mixng"; did you mean "m'):
         loads(CASE.replace('"mixing"', '"mixng"'))
     with pytest.raises(CaseError, match='unknown key; did you mean "walkers"'):
         loads(CASE.replace("dt = 0.1", "dt = 0.1, walker = 3"))
@@ -231,7 +231,7 @@ def test_a_method_that_left_leaves_its_runs_readable(tmp_path, mixing):
     run = wgf.run(loads(CASE), tmp_path / "out", progress=False)
     unregister("mixing")
     try:
-        with pytest.raises(CaseError, match='expected "fv", "jko", .*, found "mixing"'):
+        with pytest.raises(CaseError, match=r'expected "fv", "jko", .*, found "mixing"'):
             loads(CASE)
         assert [p for p in run._repr_html_().split("<") if "energy rise" in p] == []  # nobody knows whether it falls
         assert main(["inspect", str(run.folder)]) == 0 and main(["plot", str(run.folder)]) == 0
@@ -252,9 +252,8 @@ def test_names_are_the_methods_own(mixing):
 def test_no_method_is_named_outside_its_family():
     """The word in `solver.method` and the class of its table decide nothing elsewhere."""
     families = {PACKAGE / "methods" / name for name in FAMILIES}
-    named = re.compile(
-        rf"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "({"|".join(METHODS)})"|\b(Fv|Jko|Geodesic|Langevin|Svgd|Wfr)Table\b"""
-    )
+    words, tables = "|".join(METHODS), "Fv|Jko|Geodesic|Langevin|Svgd|Wfr"
+    named = re.compile(rf"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "({words})"|\b({tables})Table\b""")
     for path in PACKAGE.rglob("*.py"):
         if not families & set(path.parents):
             found = named.search(path.read_text(encoding="utf-8"))

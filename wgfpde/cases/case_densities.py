@@ -85,7 +85,7 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
             near = difflib.get_close_matches(path.name, here, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
-        rho = initial.from_samples(path, grid) if key == "samples" else _density_file(path, grid)
+        rho = initial.from_samples(path, grid, table.bandwidth) if key == "samples" else _density_file(path, grid)
         return initial.normalise(rho, grid, mass), 0.0
 
 

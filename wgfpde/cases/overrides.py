@@ -71,7 +71,7 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
             del base[key]
     exclusive = _EXCLUSIVE.get(path, ())
     if any(key in top and top[key] is not REMOVED for key in exclusive):
-        for key in exclusive:
+        for key in (*exclusive, *(("bandwidth",) if "samples" in exclusive and "samples" not in top else ())):
             base.pop(key, None)
     for key, value in top.items():
         if isinstance(value, dict):

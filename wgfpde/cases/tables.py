@@ -131,6 +131,18 @@ class EnergyTable(Table):
         return self
 
 
+def _width(value: object) -> object:
+    """Accept a positive number or "scott", with one message for both (a union would give two)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or value == "scott" or (number and 0 < value < math.inf):  # type: ignore[operator]
+        return value
+    raise fail(f'expected a positive number or "scott", found {show(value)}')
+
+
+_WIDTH = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "scott"}]}
+Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), WithJsonSchema(_WIDTH)]
+
+
 class DensityTable(Table):
     """A density: exactly one of density, file, samples."""
 
@@ -140,12 +152,18 @@ class DensityTable(Table):
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
 
+    bandwidth: Width = Field(
+        default=None, description='of a Gaussian around each of the samples: a length, or "scott"; default: a histogram'
+    )
+
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
             raise fail(f"expected exactly one of density, file, samples; found {found}")
+        if self.bandwidth is not None and self.samples is None:
+            raise fail(f"bandwidth: of use only with samples, found {given[0]}; remove it")
         return self
 
 
