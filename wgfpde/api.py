@@ -3,7 +3,7 @@
     case = wgf.load("case.toml")                        # or a packaged case, or an output file
     run = wgf.run(case, solver={"dt": 0.02})            # a Run: rho, t, diagnostics, steps, plot(), to_xarray()
     for snapshot in wgf.march(case): ...                # step by step, nothing on disk
-    wgf.spectrum(case).gap                              # and wgf.stationary, wgf.converge: see `questions`
+    wgf.spectrum(case).gap                              # and wgf.exits, wgf.stationary, wgf.converge: see `questions`
     case = wgf.problem(grid, energy, initial, end=5.0)  # put together in Python, with functions for V and W
 
 Everything else of the package can be imported from its modules; what is here stays.
@@ -28,15 +28,17 @@ from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
 from .cases.schema import Case
+from .energy.dynamics import Dynamics
 from .energy.energy import Energy, Internal
 from .energy.flow import Flow
+from .energy.openings.sinks import Sink
 from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
 from .grid.grid import Grid, grid_text
 from .output import promises
 from .runs import runner
 from .runs.progress import status_line
-from .studies.questions import case_of, converge, spectrum, stationary
+from .studies.questions import case_of, converge, exits, spectrum, stationary
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Case", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "barycentre", "converge", "distance",
-    "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum", "stationary", "w2",
+    "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
+    "converge", "distance", "exits", "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum",
+    "stationary", "w2",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
-from ..grid.quadrature import cell_averages
+from ..grid.radial import levels
 from .loading import located
 from .schema import Case
 from .tables import DensityTable
@@ -99,9 +99,18 @@ def _density_file(path: Path, grid: Grid) -> Array:
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
             raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
+        if (radial := store.read(path).radial) != grid.radial:
+            raise CaseError(f"{path} holds a density {_place(radial)}, and this grid is one {_place(grid.radial)}")
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
-        return initial.from_array(rho if same else initial.remap(rho, edges, target), grid, str(path))
+        if not same:
+            onto = tuple(axis.levels for axis in grid.axes)
+            rho = initial.remap(rho, tuple(levels(e, radial) for e in edges), onto)
+        return initial.from_array(rho, grid, str(path))
     raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
+
+
+def _place(radial: int) -> str:
+    return f"on the radius in {radial}D" if radial > 1 else "on plain axes"
 
 
 class Exact:
@@ -121,8 +130,7 @@ class Exact:
         what, grid = f"the exact density at t = {t:g}", self.grid
         with located(self.case.path, "exact.density"), np.errstate(all="ignore"):
             if self.case.initial.sampling == "average":
-                edges = [axis.edges for axis in grid.axes]
-                values, error = cell_averages(lambda **place: self.expression(**place, t=t), edges, what)
+                values, error = grid.averages(lambda **place: self.expression(**place, t=t), what)
                 self.error = max(self.error, error)
             else:
                 values = grid.sample(lambda **place: self.expression(**place, t=t))

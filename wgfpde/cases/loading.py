@@ -117,7 +117,7 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     else:
         top, source = as_tables(overrides), source or "command line"
     code = case._code if isinstance(case, Case) else None
-    if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "initial", "exact", "params"})):
+    if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "dynamics", "initial", "exact", "params"})):
         raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
     data, sources = copy.deepcopy(draft.data), dict(draft.sources)
     for place in removals(top):

@@ -1,7 +1,7 @@
 """Tables laid over tables: what `include`, `--set` and keyword arguments say beyond a case file.
 
-    ["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
-    ["target="]                            →   the table, or the key, is taken away
+["grid.shape=[64]", "solver.dt=0.1"]   →   {"grid": {"shape": [64]}, "solver": {"dt": 0.1}}   →   over those below
+["target="]                            →   the table, or the key, is taken away
 """
 
 from __future__ import annotations

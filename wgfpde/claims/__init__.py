@@ -1,8 +1,8 @@
 """What is claimed of the solvers, checked by running cases: what scripts of claims import.
 
-    from wgfpde.claims import Validation
+from wgfpde.claims import Validation
 
-    def check(v: Validation) -> None: ...
+def check(v: Validation) -> None: ...
 """
 
 from .checking import Validation, check_script, energy_rise, find_scripts, fitted_order, mass_drift, scripts

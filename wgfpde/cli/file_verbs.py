@@ -54,9 +54,7 @@ def _export(args: argparse.Namespace) -> int:
         target = target / f"{run.path.stem}.nc"
     writer = {"nc": export.netcdf, "vtk": export.vtk, "csv": export.csv}[args.to]
     with status_line() as line:
-        paths = writer(
-            run, target, chosen, args.overwrite, lambda done, count: line(f"snapshot {done} of {count}")
-        )
+        paths = writer(run, target, chosen, args.overwrite, lambda done, count: line(f"snapshot {done} of {count}"))
     for path in paths[:SHOWN_PATHS]:
         say(path)
     if len(paths) > SHOWN_PATHS:

@@ -39,6 +39,9 @@ _JKO = "Jordan, Kinderlehrer, Otto (1998), DOI 10.1137/S0036141096303359"
 _OTTO = "Otto (2001), DOI 10.1081/PDE-100002243"
 _CMV = "Carrillo, McCann, Villani (2003), DOI 10.4171/RMI/376"
 
+PLACED = "diffusion of place"
+"""The equation of every flow with [dynamics]."""
+
 EQUATIONS: dict[str, Equation] = {
     equation.name: equation
     for equation in (
@@ -46,26 +49,44 @@ EQUATIONS: dict[str, Equation] = {
         Equation("Fokker-Planck", "κΔρ + ∇·(ρ∇V)", "linear diffusion in a potential", _JKO),
         Equation("porous medium", "κΔρ^m, m > 1", "slow diffusion with moving fronts", _OTTO),
         Equation(
-            "porous medium with drift", "κΔρ^m + ∇·(ρ∇V), m > 1", "slow diffusion in a potential",
+            "porous medium with drift",
+            "κΔρ^m + ∇·(ρ∇V), m > 1",
+            "slow diffusion in a potential",
             "Carrillo, Toscani (2000), Indiana Univ. Math. J. 49, 113–142",
         ),
         Equation("fast diffusion", "κΔρ^m, m < 1", "diffusion with algebraic tails", _OTTO),
         Equation(
-            "fast diffusion with drift", "κΔρ^m + ∇·(ρ∇V), m < 1",
-            "diffusion with algebraic tails in a potential", _OTTO,
+            "fast diffusion with drift",
+            "κΔρ^m + ∇·(ρ∇V), m < 1",
+            "diffusion with algebraic tails in a potential",
+            _OTTO,
         ),
-        Equation("drift", "∇·(ρ∇V)", "every particle rolls down the potential on its own",
-                 "Ambrosio, Gigli, Savaré (2008), DOI 10.1007/978-3-7643-8722-8"),
+        Equation(
+            "drift",
+            "∇·(ρ∇V)",
+            "every particle rolls down the potential on its own",
+            "Ambrosio, Gigli, Savaré (2008), DOI 10.1007/978-3-7643-8722-8",
+        ),
         Equation("McKean-Vlasov", "κΔρ + ∇·(ρ∇(V + W∗ρ))", "linear diffusion of interacting particles", _CMV),
         Equation(
-            "aggregation-diffusion", "κΔρ^m + ∇·(ρ∇(V + W∗ρ))", "nonlinear diffusion against interaction",
+            "aggregation-diffusion",
+            "κΔρ^m + ∇·(ρ∇(V + W∗ρ))",
+            "nonlinear diffusion against interaction",
             "Carrillo, Craig, Yao (2019), DOI 10.1007/978-3-030-20297-2_3",
         ),
         Equation("aggregation", "∇·(ρ∇(V + W∗ρ))", "interaction without diffusion", _CMV),
         Equation("nonlinear diffusion", "∇·(ρ∇U'(ρ))", "diffusion by an internal energy of its own", _CMV),
         Equation(
-            "nonlinear diffusion with drift", "∇·(ρ∇(U'(ρ) + V))",
-            "diffusion by an internal energy of its own in a potential", _CMV,
+            "nonlinear diffusion with drift",
+            "∇·(ρ∇(U'(ρ) + V))",
+            "diffusion by an internal energy of its own in a potential",
+            _CMV,
+        ),
+        Equation(
+            PLACED,
+            "∇·(D(x)ρ∇(U'(ρ) + V + W∗ρ))",
+            "any of these with a diffusion that depends on place",
+            "Lisini (2009), DOI 10.1051/cocv:2008044",
         ),
     )
 }
@@ -156,9 +177,7 @@ def heat_kernel_box(
     In 2D multiply one for each axis.  As many images as matter at 1e-16.  Source: elementary.
     """
     period = 2 * (upper - lower)
-    return wrapped_gaussian(t, x, kappa, s0, x0, period) + wrapped_gaussian(
-        t, x, kappa, s0, 2 * lower - x0, period
-    )
+    return wrapped_gaussian(t, x, kappa, s0, x0, period) + wrapped_gaussian(t, x, kappa, s0, 2 * lower - x0, period)
 
 
 def wrapped_gaussian(
@@ -178,9 +197,7 @@ def wrapped_gaussian(
     return total
 
 
-def ornstein_uhlenbeck(
-    t: float, mean: float, var: float, lam: float = 1.0, kappa: float = 1.0
-) -> tuple[float, float]:
+def ornstein_uhlenbeck(t: float, mean: float, var: float, lam: float = 1.0, kappa: float = 1.0) -> tuple[float, float]:
     """Mean and variance at time t of a Gaussian in V = λx²/2, λ ≠ 0, in 1D.
 
         m(t) = m e^{−λt},    s(t) = κ/λ + (s − κ/λ) e^{−2λt}

@@ -17,7 +17,6 @@ import numpy as np
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
-from .quadrature import cell_averages
 from .smoothed_points import smoothed
 
 Sampling = Literal["average", "centre"]
@@ -41,7 +40,7 @@ def with_error(expression: Callable[..., Array], grid: Grid, sampling: Sampling 
     if sampling == "centre":
         with np.errstate(all="ignore"):
             return _density(grid.sample(expression), grid, what), 0.0
-    values, error = cell_averages(expression, [axis.edges for axis in grid.axes], what)
+    values, error = grid.averages(expression, what)
     return _density(values, grid, what), error
 
 

@@ -1,7 +1,7 @@
 """How a density is evolved: a folder for each family of methods, and the list of all methods.
 
-    METHODS["jko"].traits(table).step          what a case with that table can rely on
-    register(Method("mine", MyTable, …))       a method from elsewhere, for cases that are read from then on
+METHODS["jko"].traits(table).step          what a case with that table can rely on
+register(Method("mine", MyTable, …))       a method from elsewhere, for cases that are read from then on
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ __all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "tabl
 
 FAMILIES = ("finite_volumes", "jko", "paths", "particles", "reaction")
 METHODS: dict[str, Method] = {
-    method.name: method
-    for family in FAMILIES
-    for method in import_module(f".{family}.method", __name__).METHODS
+    method.name: method for family in FAMILIES for method in import_module(f".{family}.method", __name__).METHODS
 }
 """By the word in `solver.method`; the first is that of a case without [solver]."""
 

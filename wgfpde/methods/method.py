@@ -37,6 +37,7 @@ class Asked:
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
     target : the density of [target], or None.   start, end : times.   threads : how many it may use.
     points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such.
+    wanted : the diagnostics and fields that [output] names.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Asked:
     end: float
     threads: int
     points: Callable[[], tuple[Array, Array]] | None = None
+    wanted: frozenset[str] = frozenset()
 
     def check_uniform(self, key: str, remedy: str) -> None:
         """Refuse stretched cells.   key : of the case, to name in the message.   Raises CaseError."""
@@ -85,6 +87,8 @@ class Method:
     name : the word in `solver.method`.   table : its keys; `stationary` and `blow_up`, where it has them, are served by
     the time loop.   build : see `Asked` and `Built`.   traits : of a completed table.
     needs : tables of the case beyond those of every run, such as "target".
+    dynamics, radial : whether it takes a diffusion that depends on place, and radial grids.
+    exits : whether it takes open walls and sinks, and accounts for what leaves by them.
     complete : (table, span) → the table with the defaults that depend on the time span.
     sampling : how the start is sampled unless the case says so; a function of the table where that depends on it.
     equation : (energy table, table) → what the run solves; None for the usual name of the energy's equation.
@@ -95,6 +99,7 @@ class Method:
     holds beside them.
     coarse : (table, span, steps) → overrides for a small run of few steps, solved closely: for references.
     amplification : (solver table, z) → |ρ_k(t + dt)/ρ_k(t)| of a mode with rate λ in steps z = λ dt; None if unknown.
+    driven, pushed : whether it takes an energy that depends on time, and one with a force.
     columns, fields : all that `Built` may hold of them, for the reference of the output file.
     """
 
@@ -103,6 +108,9 @@ class Method:
     build: Callable[[Any, Asked], Built]
     traits: Callable[[Any], Traits]
     needs: frozenset[str] = frozenset()
+    dynamics: bool = False
+    radial: bool = False
+    exits: bool = False
     complete: Callable[[Any, float], Any] = _as_it_is
     sampling: Sampling | Callable[[Any], Sampling] = "average"
     equation: Callable[[Any, Any], str | None] = lambda energy, table: None
@@ -112,6 +120,8 @@ class Method:
     memory: Callable[[Any, int], int] = lambda table, dim: 0
     coarse: Callable[[Any, float, int], list[str]] = lambda table, span, steps: []
     amplification: Callable[[Mapping[str, Any], Array], Array] | None = None
+    driven: bool = False
+    pushed: bool = False
     columns: tuple[Column, ...] = ()
     fields: tuple[Field, ...] = ()
 

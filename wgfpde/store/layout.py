@@ -214,6 +214,8 @@ def create_axis(file: h5py.File, axis: Axis, vertices: h5py.Dataset) -> None:
     centers.attrs["axis"] = name.upper()
     centers.attrs["bounds"] = f"{name}_bnds"
     centers.attrs["boundary"] = boundary
+    if axis.radial > 1:
+        centers.attrs["radial"] = axis.radial
     bounds = file.create_dataset(f"{name}_bnds", data=np.stack([axis.edges[:-1], axis.edges[1:]], axis=1))
     describe(bounds, Label("", "1", f"cell edges in {name}", "Lower and upper edge of each cell."))
     bounds.dims[0].attach_scale(centers)

@@ -19,6 +19,7 @@ from ..errors import CaseError, StoreError
 from ..grid import Array, Grid
 from ..grid.boundary import Boundary
 from ..grid.grid import grid_text
+from ..grid.radial import levels
 from .layout import STEP_COLUMNS, Label
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written
 
@@ -31,6 +32,7 @@ class Run:
 
     path : the HDF5 file.   attributes : its attributes, as Python values.   t : (n,) times of the snapshots.
     edges, boundary : cell edges and what the ends are, per axis, x first.   diagnostics : name → (n,) values.
+    radial : the dimension of the space of which the axis is the radius, or 1.
     labels : name → Label, for diagnostics.
     """
 
@@ -39,6 +41,7 @@ class Run:
     t: Array
     edges: tuple[Array, ...]
     boundary: tuple[Boundary, ...]
+    radial: int
     diagnostics: dict[str, Array]
     labels: dict[str, Label]
 
@@ -71,7 +74,14 @@ class Run:
     def grid(self) -> Grid:
         """The grid of the run; stretched edges agree with the stored ones to rounding."""
         lower, upper = [float(e[0]) for e in self.edges], [float(e[-1]) for e in self.edges]
-        return Grid(lower, upper, [len(e) - 1 for e in self.edges], self.boundary, [_mapping(e) for e in self.edges])
+        maps = [_mapping(e) for e in self.edges]
+        radial = self.radial if self.radial > 1 else None
+        return Grid(lower, upper, [len(e) - 1 for e in self.edges], self.boundary, maps, radial=radial)
+
+    @property
+    def levels(self) -> tuple[Array, ...]:
+        """The edges on lines on which cells are as long as their volumes, up to a factor; x first."""
+        return tuple(levels(e, self.radial) for e in self.edges)
 
     @property
     def status(self) -> str:
@@ -257,6 +267,7 @@ def read(path: str | os.PathLike[str]) -> Run:
             t=file["t"][:count],
             edges=edges,
             boundary=tuple(boundary_in(file_path, file[a]) for a in axes),
+            radial=int(file[axes[0]].attrs.get("radial", 1)),
             diagnostics={name: values[:count] for name, values in columns.items()},
             labels={name: _label(group[name]) for name in columns},
         )

@@ -162,7 +162,7 @@ class SteinDensity(ExplicitMarch):
         """a/A and b/A of the faces of each direction; without internal energy nothing is asked of them."""
         if self._kappa == 0.0:
             return [(np.ones(1), np.ones(1))] * len(self._directions)
-        a, b = sg_network(self.flow.grid, phi, self._kappa)
+        a, b = sg_network(self.flow, phi)
         found, first = [], 0
         for direction in self._directions:
             last = first + math.prod(direction.shape)

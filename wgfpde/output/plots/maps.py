@@ -148,7 +148,7 @@ def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log
     else:
         axes.set_ylim(0.0, 1.08 * float(norm.vmax or 1.0))
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
-    axes.set_xlabel("$x$")
+    axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
     axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}})$")
     style.legend_above(axes, named, [str(line.get_label()) for line in named])
     return y

@@ -207,7 +207,7 @@ class ProfileFrames(Frames):
         low, high = float(self.norm.vmin or 0.0), float(self.norm.vmax or 1.0)
         style.value_axis(axes, np.array([low, high]), self.log)
         axes.set(xlim=run.edges[0][[0, -1]], ylim=(low / 1.5, 2.0 * high) if self.log else (0.0, 1.05 * high))
-        axes.set(xlabel="$x$", ylabel=style.density_label(self.norm, below))
+        axes.set(xlabel="$r$" if run.radial > 1 else "$x$", ylabel=style.density_label(self.norm, below))
 
     def move_particles(self, k: int) -> None:
         places = style.particles_of(self.run, k, TICKS)

@@ -76,7 +76,7 @@ def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, c
     axes.set_ylim(0.0, 1.05 * max(peaks) if max(peaks) > 0 else 1.0)
     ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0.0, top)
     axes.set_yticks([tick for tick in ticks if 0.0 <= tick <= 1.05 * top])
-    axes.set_ylabel(r"$\rho(x, t)$, later times raised" if len(picks) > 1 else r"$\rho(x, t)$")
+    axes.set_ylabel(_density_label(run) + (", later times raised" if len(picks) > 1 else ""))
     _legend(axes, [], known)
 
 
@@ -113,7 +113,7 @@ def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log
         handles += _mark_empty(axes, run, profiles[-1])
     else:
         axes.set_ylim(0.0, 1.05 * float(norm.vmax or 1.0))
-        axes.set_ylabel(r"$\rho(x, t)$")
+        axes.set_ylabel(_density_label(run))
     _legend(axes, handles, known)
 
 
@@ -150,9 +150,13 @@ def _draw_error(axes: Axes, run: Run, picks: list[int], known: References, colou
     _x_axis(axes, run)
 
 
+def _density_label(run: Run) -> str:
+    return r"$\rho(r, t)$" if run.radial > 1 else r"$\rho(x, t)$"
+
+
 def _x_axis(axes: Axes, run: Run) -> None:
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
-    axes.set_xlabel("$x$")
+    axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
 
 
 def _legend(axes: Axes, named: list[tuple[Line2D | Patch, str]], known: References) -> None:

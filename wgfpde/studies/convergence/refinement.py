@@ -82,7 +82,12 @@ def converge(
 
 
 def _solve(
-    folder: Path, cases: list[Case], keys: list[Vary], names: list[str], overwrite: bool, progress: Listener,
+    folder: Path,
+    cases: list[Case],
+    keys: list[Vary],
+    names: list[str],
+    overwrite: bool,
+    progress: Listener,
     after_run: ProgressText,
 ) -> list[Solved]:
     solved: list[Solved] = []

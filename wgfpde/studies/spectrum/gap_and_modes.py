@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
@@ -121,11 +122,18 @@ def check_case(case: Case, k: int) -> None:
         found = "features"
     if case.traits.path:
         found = f"a {case.solver.method}"
+    if case.has_exits:
+        raise CaseError(
+            f"{case.path}: a spectrum here is that of a flow that keeps its mass, and this case has exits. How fast "
+            "mass leaves, and from which density: wgfpde exits CASE"
+        )
     if found:
         raise CaseError(
             f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
             f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
         )
+    refuse_driving(case, "a spectrum")
+    refuse_force(case, "a spectrum")
     check_count(k, case.cells)
     check_memory(case.cells, case.dim, k)
 

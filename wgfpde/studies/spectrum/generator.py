@@ -45,10 +45,10 @@ class Generator:
         self.grid, self.kappa = flow.grid, flow.internal.kappa
         self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()
         self.log_pi = flow.unit_gibbs[1].ravel()
-        faces = faces_of(flow.grid)
+        faces = faces_of(flow)
         self.lower, self.upper = faces.lower, faces.upper
         phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
-        self.a, self.b = sg_network(flow.grid, phi, self.kappa)
+        self.a, self.b = sg_network(flow, phi)
         self.mean = _geometric_mean(self.a, self.b, phi.ravel()[self.lower] - phi.ravel()[self.upper], self.kappa)
 
     @property
@@ -116,7 +116,13 @@ class Generator:
 
 def check_linear(flow: Flow) -> None:
     """Raise CaseError where the flow is no Fokker–Planck equation."""
+    if flow.exits:
+        raise CaseError(
+            f"a spectrum here is that of a flow that keeps its mass; found exits: {', '.join(flow.exits)}. How fast "
+            "mass leaves, and from which density: wgfpde exits CASE"
+        )
     found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
+    found = "a force, under which nothing is in equilibrium" if flow.push is not None else found
     if not flow.has_gibbs:
         raise CaseError(
             f'a spectrum needs a linear equation: internal energy "entropy" and no interaction; found {found}. '
