@@ -263,13 +263,19 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
-    method, table = case.method, case.solver
-    return method.arrays(table, case.dim) * 8 * case.cells + method.memory(table, case.dim)
+    return _arrays(case) + case.method.memory(case.solver, case.dim)
+
+
+def _arrays(case: Case) -> int:
+    return case.method.arrays(case.solver, case.dim) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
-    """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    if lacking := memory_lacking(memory_needed(case)):
+    """Refuse a grid larger than this machine's memory, before anything is allocated.
+
+    What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
+    """
+    if lacking := memory_lacking(_arrays(case)):
         raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 

@@ -16,7 +16,7 @@ from ..errors import CaseError, SolverError
 from ..grid import Array
 from ..transport import distances as transport
 from ..transport.pairs import Points
-from .registry import NEVER, Condition, Setting, State, diagnostic, with_field
+from .registry import Condition, Setting, State, diagnostic, with_field
 
 POSITION, REPLICAS = "position", "replicas"
 WITH = with_field(POSITION)
@@ -67,20 +67,19 @@ def particle_variance_y(s: State) -> float:
 
 @diagnostic("standard error of the mean x", applies=WITH)
 def standard_error_x(s: State) -> float:
-    """Standard error of particle_mean_x, from the replicas where there are several; NaN for one crowd that interacts."""
+    """Standard error of particle_mean_x, from the replicas where there are several; NaN for one that interacts."""
     return _standard_error(s, 0)
 
 
 @diagnostic("standard error of the mean y", applies=IN_THE_PLANE)
 def standard_error_y(s: State) -> float:
-    """Standard error of particle_mean_y, from the replicas where there are several; NaN for one crowd that interacts."""
+    """Standard error of particle_mean_y, from the replicas where there are several; NaN for one that interacts."""
     return _standard_error(s, 1)
 
 
 @diagnostic(
     "Wasserstein distance of the particles to the Gibbs state",
-    applies=NEVER,
-    on_request=Condition("particles in 1D, entropy without interaction", _on_a_line),
+    applies=Condition("particles in 1D, entropy without interaction", _on_a_line),
 )
 def particle_w2_gibbs(s: State) -> float:
     """Wasserstein distance W2 of the particles, as points of equal mass, to the Gibbs state on the cells; n independent

@@ -13,10 +13,10 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
-from wgfpde.methods.particles.explicit_steps import ExplicitMarch
-from wgfpde.methods.particles.stein import SteinParticles
-from wgfpde.methods.particles.stein_density import SteinDensity, _grid_of_faces
-from wgfpde.methods.particles.stein_kernels import Kernel, drive, kernel_function, median_width
+from wgfpde.methods.particles.stein.explicit_steps import ExplicitMarch
+from wgfpde.methods.particles.stein.stein_density import SteinDensity, _grid_of_faces
+from wgfpde.methods.particles.stein.stein_kernels import Kernel, drive, kernel_function, median_width
+from wgfpde.methods.particles.stein.stein_particles import SteinParticles
 
 B, Q, M0, S0 = 0.4, 0.8, -0.6, 0.5
 LINEAR = 0.25547748, 0.77186274

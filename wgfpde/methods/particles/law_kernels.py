@@ -130,7 +130,7 @@ def log_total(target, spread, reach):
 def adjusted_1d(mass, log_pi, target, spread, reach, ring, out):
     """One step of the adjusted law; returns the mass that moved.
 
-    α = min(1, π_j q(F(i) | j) / π_i q(p | i)), F the isometry that folds p to j; no move where the return is out of reach.
+    α = min(1, π_j q(F(i) | j) / π_i q(p | i)), F the isometry that folds p to j; no move without a return.
     """
     n = len(mass)
     totals = np.empty(n)

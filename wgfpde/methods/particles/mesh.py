@@ -27,9 +27,7 @@ def slopes_on_cells(values: Array, grid: Grid) -> list[Array]:
         place = values.ndim - 1 - k
         if axis.ring:
             centres = np.concatenate([[axis.centers[-1] - axis.length], axis.centers, [axis.centers[0] + axis.length]])
-            around = np.concatenate(
-                [np.take(values, [-1], place), values, np.take(values, [0], place)], axis=place
-            )
+            around = np.concatenate([np.take(values, [-1], place), values, np.take(values, [0], place)], axis=place)
             slope = np.gradient(around, centres, axis=place)
             found.append(np.take(slope, np.arange(1, axis.size + 1), axis=place))
         else:

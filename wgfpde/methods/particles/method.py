@@ -6,11 +6,11 @@ method = "svgd": particles that move together without noise, and their mean fiel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
@@ -19,21 +19,23 @@ from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
 from ...grid import Array
-from ..bounds_on_runs import bounded, energy_rise
 from ..finite_volumes.method import StepSize
 from ..kernel_tables import KernelTable
 from ..method import Asked, Built, Method
+from .crowd_promises import LEAK_ATTRIBUTE, langevin_promises, svgd_promises
 
 if TYPE_CHECKING:
     from ...energy.flow import Flow
-    from ...store import Run
 
 COPIES = 6
 """Arrays of the particles' size that a run of them holds at once, per axis."""
-MOST_SEED = 2**63 - 1
-OUTSIDE, LEAK = "outside box", "Gibbs moves"
-GIBBS_MOVES = 1e-13
-"""By how much of the mass a step of the adjusted law may move its Gibbs state: rounding."""
+SEEDS = "an integer from 0 to 2^63 − 1"
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**63:
+        raise fail(f"expected {SEEDS}, found {seed}")
+    return seed
 
 
 class LangevinTable(Table):
@@ -44,14 +46,12 @@ class LangevinTable(Table):
         description="step, a positive number of which the time span and the output times are multiples"
     )
     particles: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="how many, over all replicas; absent: the exact law of the chain on the grid"
+        default=None, description="an integer ≥ 1, over all replicas; absent: the exact law of the chain on the grid"
     )
     replicas: Annotated[int, Field(ge=1)] = Field(
-        default=1, description="crowds that do not see each other, of equal numbers of particles"
+        default=1, description="an integer ≥ 1: crowds of equal numbers of particles that do not see each other"
     )
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
-        default=0, description="of all that is drawn, an integer from 0 to 2^63 − 1"
-    )
+    seed: int = Field(default=0, description=SEEDS + ", of all that is drawn")
     adjust: bool = Field(
         default=False, description="accept or reject by Metropolis' rule (MALA): e^(−V/κ) is kept exactly"
     )
@@ -62,14 +62,14 @@ class LangevinTable(Table):
         default="random", description='drawn independently from [initial], or its "quantiles" (1D, one replica, no W)'
     )
 
+    _is_a_seed = field_validator("seed")(_seed)
+
     @model_validator(mode="after")
     def _fits(self) -> LangevinTable:
         if self.particles is None:
             for name in ("replicas", "seed", "pairs", "start"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise fail(
-                        f"{name} belongs to particles: give their number, or leave {name} out, as the law has none"
-                    )
+                    raise fail(f"{name} belongs to particles: give their number, or leave {name} out; a law has none")
             return self
         if self.particles % self.replicas:
             fits = self.replicas * max(1, round(self.particles / self.replicas))
@@ -103,8 +103,8 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
         )
     if energy.features is not None and (table.particles is None or table.pairs == "mesh"):
         raise CaseError(
-            'solver.method: "langevin" knows features for particles, all pairs of which are summed: give particles, and '
-            'no pairs = "mesh"; or take method = "fv"'
+            'solver.method: "langevin" knows features for particles, all pairs of which are summed: give particles, '
+            'and no pairs = "mesh"; or take method = "fv"'
         )
     if table.adjust and (asked.flow.interaction is not None or law.vanishes):
         raise CaseError(
@@ -116,7 +116,7 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
 
 
 def _build_particles(table: LangevinTable, asked: Asked) -> Built:
-    from .chain import Chain, Rules
+    from .langevin_chain import Chain, Rules
     from .swarm import counts_in, density_of_counts
 
     assert table.particles is not None
@@ -136,7 +136,7 @@ def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callab
     """How others, and features, pull a particle; None without either."""
     from .feature_pull import with_features
     from .mesh import MeshPull
-    from .pairs import make_pull
+    from .pair_pull import make_pull
 
     pairs: Callable[[Array], Array] | None = None
     if flow.energy.interaction is not None and table.pairs == "mesh":
@@ -170,7 +170,7 @@ def _start(table: LangevinTable | SvgdTable, asked: Asked) -> Array:
 
 
 def _build_law(table: LangevinTable, asked: Asked) -> Built:
-    from .law import Law, gibbs_moves
+    from .chain_law import Law, gibbs_moves
 
     law = Law(asked.flow, table.tau, table.adjust)
     about: dict[str, str | int | float] = {"quadrature_error": law.quadrature_error}
@@ -190,32 +190,6 @@ def _traits(table: LangevinTable) -> Traits:
         lowers_energy=table.adjust and law, wasserstein=False, tends_to_gibbs=False, near_gibbs=True, random=not law,
         step=table.tau,
     )  # fmt: skip
-
-
-def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Particles in the box; of the adjusted law, a Gibbs state that stays and an energy that never rises."""
-    found = []
-    if "position" in run.fields:
-        found.append(bounded(OUTSIDE, "how far a particle lies outside the box", _outside(run), 0.0))
-    if solver.get("adjust") and solver.get("particles") is None:
-        found.append(energy_rise(run))
-    if LEAK_ATTRIBUTE in run.attributes:
-        meaning = "by how much of its mass a step moves the Gibbs state"
-        found.append(bounded(LEAK, meaning, float(run.attributes[LEAK_ATTRIBUTE]), GIBBS_MOVES))
-    return found
-
-
-LEAK_ATTRIBUTE = "gibbs_moves"
-"""Attribute of the file of an adjusted law: what a step does to the Gibbs state."""
-
-
-def _outside(run: Run) -> float:
-    worst = 0.0
-    for places in run.fields["position"]:
-        for k, edges in enumerate(run.edges):
-            beyond = np.maximum(edges[0] - places[:, k], places[:, k] - edges[-1])
-            worst = max(worst, float(np.max(np.where(np.isnan(beyond), np.inf, beyond))))
-    return worst
 
 
 def _coarse(table: LangevinTable, span: float, steps: int) -> list[str]:
@@ -240,12 +214,12 @@ class SvgdTable(Table):
     particles: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="how many; absent: the mean field, a density"
     )
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
-        default=0, description="of the start, an integer from 0 to 2^63 − 1"
-    )
+    seed: int = Field(default=0, description=SEEDS + ", of the start")
     start: Literal["random", "quantiles"] = Field(
         default="random", description='drawn independently from [initial], or its "quantiles" (1D)'
     )
+
+    _is_a_seed = field_validator("seed")(_seed)
 
     @model_validator(mode="after")
     def _fits(self) -> SvgdTable:
@@ -269,7 +243,7 @@ SVGD_COLUMNS = (
 
 
 def _build_svgd(table: SvgdTable, asked: Asked) -> Built:
-    from .stein_cases import build_stein
+    from .stein.stein_cases import build_stein
 
     places = None if table.particles is None else _start(table, asked)
     fields = () if table.particles is None else (position_of(table.particles, asked.flow.grid.dim),)
@@ -284,18 +258,6 @@ def _svgd_traits(table: SvgdTable) -> Traits:
     )  # fmt: skip
 
 
-def _svgd_promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A density: E never rises, and what it loses is a positive form.   Particles: they stay in the box."""
-    if "position" in run.fields:
-        return [bounded(OUTSIDE, "how far a particle lies outside the box", _outside(run), 0.0)]
-    if solver.get("particles") is not None:
-        return []
-    lost = run.steps["stein_discrepancy"]
-    meaning = "how far the Stein discrepancy of a step lies below 0, over the largest"
-    below = max(0.0, -np.min(lost)) / np.max(np.abs(lost)) if np.any(lost) else 0.0
-    return [energy_rise(run), bounded("discrepancy", meaning, below, 1e-12)]
-
-
 METHODS = (
     Method(
         name="langevin",
@@ -303,7 +265,7 @@ METHODS = (
         build=_build,
         traits=_traits,
         sampling=lambda table: "centre" if table.particles is None else "average",
-        promises=_promises,
+        promises=langevin_promises,
         arrays=lambda table, dim: 10,
         memory=_memory,
         coarse=_coarse,
@@ -317,7 +279,7 @@ METHODS = (
         traits=_svgd_traits,
         complete=lambda table, span: table if table.dt is not None else table.model_copy(update={"dt": "adaptive"}),
         equation=lambda energy, table: STEIN.name,
-        promises=_svgd_promises,
+        promises=svgd_promises,
         arrays=lambda table, dim: 40,
         memory=lambda table, dim: 0 if table.particles is None else 2 * COPIES * 8 * table.particles * dim,
         coarse=lambda table, span, steps: (

@@ -3,16 +3,16 @@
     F = −∇W(x) = −f(r²) x,      f(q) ≈ c₀ + s(c₁ + s(c₂ + s c₃)),   s ∈ [0, 1) the place of q in its interval
 
 Every octave of q = r² is cut into 64 equal intervals (1024 where W' turns fast), found from the bits of q.  Nodes are
-thus as dense near 0 as the kernel may need: a power r^p has the same relative error, 1e-9, in every interval.  Each is a cubic through Chebyshev
-points.  Where W' jumps or has a kink inside an interval, the place is sought by bisection, between the cubics that go on
-from both sides, and the interval has two of them.  What no such table tells to 1e-7 of the force is refused, and is
-summed by the formula itself (`pairs`).
+thus as dense near 0 as the kernel may need: a power r^p has the same relative error, 1e-9, in every interval.  Each is
+a cubic through Chebyshev points.  Where W' jumps or has a kink inside an interval, the place is sought by bisection,
+between the cubics that go on from both sides, and the interval has two of them.  What no such table tells to 1e-7 of
+the force is refused, and is summed by the formula itself (`pair_pull`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,12 @@ TESTED = np.array([0.003, 0.11, 0.3, 0.5, 0.7, 0.89, 0.997])
 
 @dataclass(frozen=True)
 class RadialTable:
-    """shift : bits of q below those that number the intervals.   base : number of the first interval.   breaks : (n,) place in an interval from which on its
-    second cubic holds, 2 where it has none.   cubics : (2n, 4) coefficients, two rows an interval."""
+    """f(q) by cubics.
+
+    shift : bits of q below those that number the intervals.   base : number of the first interval.   breaks : (n,)
+    place in an interval from which on its second cubic holds, 2 where it has none.   cubics : (2n, 4) coefficients, two
+    rows an interval.
+    """
 
     shift: int
     base: int
@@ -56,6 +60,12 @@ class RadialTable:
         first = self.cubics[:, 0]
         flat = np.ptp(first) <= 1e-12 * abs(first[0]) and np.max(np.abs(self.cubics[:, 1:])) <= 1e-12 * abs(first[0])
         return float(np.median(first)) if flat else math.nan
+
+
+def best_table(force: Callable[[Array], Array], reach: float, closest: Sequence[float]) -> RadialTable | None:
+    """The first table that tells W' well enough, of few intervals or many.   closest : smallest distances to try."""
+    tried = (tabulated(force, reach, part, bits) for bits in BITS for part in closest)
+    return next((table for table in tried if table is not None), None)
 
 
 def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bits: int = BITS[0]) -> RadialTable | None:
@@ -126,9 +136,7 @@ def _at(cubics: Array, s: Array) -> Array:
     return np.asarray(cubics[:, 0] + s * (cubics[:, 1] + s * (cubics[:, 2] + s * cubics[:, 3])))
 
 
-def _fits(
-    f: Callable[[Array], Array], cubics: Array, starts: Array, widths: Array, s: Array, typical: float
-) -> Array:
+def _fits(f: Callable[[Array], Array], cubics: Array, starts: Array, widths: Array, s: Array, typical: float) -> Array:
     """Whether cubics tell the force at places s (m, 1) of their intervals."""
     q = starts + widths * s
     true = f(q)

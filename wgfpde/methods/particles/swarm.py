@@ -121,10 +121,7 @@ def folded(y, lower, upper, ring):
         return y
     length = upper - lower
     turns = np.floor((y - lower) / length)
-    if ring == 1 or turns % 2 == 0:
-        z = y - turns * length
-    else:
-        z = 2.0 * lower + (turns + 1.0) * length - y
+    z = y - turns * length if ring == 1 or turns % 2 == 0 else 2.0 * lower + (turns + 1.0) * length - y
     if z >= upper:  # by rounding
         return lower if ring == 1 else upper
     return max(z, lower) if z == z else z
@@ -161,7 +158,7 @@ def density_of_counts(counts: Array, grid: Grid, mass: float) -> Array:
 
 
 def _edges(grid: Grid) -> tuple[Array, Array, float, float]:
-    """Edges along x and y, and cells per length where they are equal, else 0; of a line y is one cell that holds all."""
+    """Edges along x and y, and cells per length where they are equal, else 0; y of a line is one cell."""
     x = grid.x
     if grid.dim == 1:
         return x.edges, np.array([-np.inf, np.inf]), _per_length(x), 0.0

@@ -170,9 +170,7 @@ class MapFrames(Frames):
             return
         rows, columns = (np.ravel(part) for part in self._box)
         for shift in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            x, y = (
-                (places[:, axis] - self.run.edges[axis][0]) / np.ptp(self.run.edges[axis]) for axis in (0, 1)
-            )
+            x, y = ((places[:, axis] - self.run.edges[axis][0]) / np.ptp(self.run.edges[axis]) for axis in (0, 1))
             at = np.clip((x * len(columns)).astype(int) + shift[0], 0, len(columns) - 1)
             down = np.clip(((1 - y) * len(rows)).astype(int) + shift[1], 0, len(rows) - 1)
             numbers[rows[down], columns[at]] = LEVELS + SHADES  # the last shade: white

@@ -25,13 +25,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
-from ...energy.interaction import make_interaction
-from ...energy.rates import sg_network
-from ...energy.snapshot import Snapshot
-from ...errors import SolverError
-from ...grid import Array, Grid
+from ....energy.energy import Energy
+from ....energy.flow import Flow
+from ....energy.interaction import make_interaction
+from ....energy.rates import sg_network
+from ....energy.snapshot import Snapshot
+from ....errors import SolverError
+from ....grid import Array, Grid
 from .explicit_steps import ExplicitMarch, Rate
 from .stein_kernels import Kernel, kernel_function
 
@@ -103,7 +103,7 @@ class SteinDensity(ExplicitMarch):
 
     def warm_up(self) -> None:
         """Compile, or load, the kernels that diagnostics call: the rates are there already."""
-        from ...energy.fluxes import dissipation
+        from ....energy.fluxes import dissipation
 
         grid = self.flow.grid
         small = Grid([0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim, [axis.boundary for axis in grid.axes])

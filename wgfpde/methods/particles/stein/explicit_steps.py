@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ...energy.snapshot import Report, Snapshot
-from ...errors import CaseError, SolverError
-from ...grid import Array
+from ....energy.snapshot import Report, Snapshot
+from ....errors import CaseError, SolverError
+from ....grid import Array
 
 GROW, SHRINK = 2.0, 0.5
 MOST_REFUSED = 60

@@ -29,7 +29,7 @@ from ...errors import CaseError, SolverError
 from ...formulas.gradients import gradient_of
 from ...grid.grid import Array, Axis, check_finite
 from . import law_kernels as kernels
-from .chain import next_time
+from .langevin_chain import next_time
 from .mesh import slopes_on_cells
 
 LEAST = 0.7
@@ -132,9 +132,7 @@ class Law:
         log_pi = np.zeros(mass.shape) if self._log_pi is None else self._log_pi
         if len(axes) == 1:
             reach = REACH * spread[0].first
-            return float(
-                kernels.adjusted_1d(mass, log_pi, targets[0], spread[0].first, reach, axes[0].ring, out)
-            )
+            return float(kernels.adjusted_1d(mass, log_pi, targets[0], spread[0].first, reach, axes[0].ring, out))
         sizes = np.array([one.first for one in spread])
         rings = axes[0].ring, axes[1].ring
         return float(kernels.adjusted_2d(mass, log_pi, *targets, sizes, REACH * sizes, *rings, out))
@@ -155,7 +153,7 @@ def _spread(axis: Axis, sigma: float, tau: float, whole: bool) -> _Spread:
         )
     cells = sigma * axis.size / axis.length
     if cells == 0:
-        raise CaseError('a chain without noise, energy.internal { kind = "none" }, has no density: give solver.particles.')
+        raise CaseError('a chain without noise (internal kind "none") has no density: give solver.particles.')
     if cells < LEAST:
         finer, longer = math.ceil(axis.size * LEAST / cells), tau * (LEAST / cells) ** 2
         raise CaseError(

@@ -27,10 +27,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...base.kernel_cache import njit
-from ...errors import CaseError
-from ...grid import Array, Axis, Grid
-from ...linear.threads import share
+from ....base.kernel_cache import njit
+from ....errors import CaseError
+from ....grid import Array, Axis, Grid
+from ....linear.threads import share
 
 GAUSSIAN, INVERSE_MULTIQUADRIC = 0, 1
 CODES = {"gaussian": GAUSSIAN, "inverse-multiquadric": INVERSE_MULTIQUADRIC}

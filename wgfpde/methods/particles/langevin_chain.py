@@ -7,8 +7,8 @@
 
 F is the isometry that folds Y: the pair (X, Y) ↦ (fold Y, F(X)) is an involution that preserves volume, so that MALA
 keeps e^{−V/κ} also at walls and on rings, where a place has many images.  ULA has an invariant law of its own, which
-differs from e^{−V/κ} by O(τ); its law after each step is that of `law`, and no step of JKO.  Without noise (κ = 0) it is
-gradient descent.
+differs from e^{−V/κ} by O(τ); its law after each step is that of `chain_law`, and no step of JKO.  Without noise
+(κ = 0) it is gradient descent.
 
 Order 1 in τ, in law.  Preserves the number of particles; they stay in the box.
 

@@ -21,7 +21,7 @@ from ...formulas.compile import Expression
 from ...formulas.gradients import gradient_of
 from ...grid import Array, Grid
 from ...linear.threads import share
-from .radial_table import BITS, RadialTable, tabulated
+from .radial_table import RadialTable, best_table
 
 TILE = 2**16
 """Pairs that the formula is evaluated for at once."""
@@ -90,7 +90,7 @@ class _ByFormula:
         self.grid, self.mass, self.replicas = grid, mass, replicas
 
     def __call__(self, places: Array) -> Array:
-        n, dim = places.shape
+        n = len(places)
         each = n // self.replicas
         out = np.empty_like(places)
         rows = max(1, TILE // each)
@@ -140,9 +140,7 @@ class _Slope:
 def _table_of(kernel: Callable[..., Array], grid: Grid) -> RadialTable | None:
     """None where no table tells W'.  Differences of a function say nothing of very small distances."""
     closest = (1e-12,) if isinstance(kernel, Expression) else (1e-5, 1e-4)
-    force, reach = _force(kernel, grid), _reach(grid)
-    tried = (tabulated(force, reach, part, bits) for bits in BITS for part in closest)
-    return next((table for table in tried if table is not None), None)
+    return best_table(_force(kernel, grid), _reach(grid), closest)
 
 
 def _reach(grid: Grid) -> float:

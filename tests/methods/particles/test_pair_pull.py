@@ -1,5 +1,7 @@
 """The pull of all others: tables against formulas, breaks, rings, replicas, the mesh, and exact laws of crowds."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,11 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
-from wgfpde.methods.particles import pairs
-from wgfpde.methods.particles.chain import Chain, Rules
+from wgfpde.methods.particles import pair_pull as pairs
+from wgfpde.methods.particles import radial_table
+from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull, slopes_on_cells
-from wgfpde.methods.particles.pairs import make_pull
+from wgfpde.methods.particles.pair_pull import make_pull
 from wgfpde.methods.particles.swarm import draw
 
 
@@ -89,6 +92,18 @@ def test_functions_in_python(function, formula, kind):
     np.testing.assert_allclose(pull(places), make_pull(same, 1.0, 1)(places), rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 1.0), (0.2, 0.7)])
+def test_cubics_are_fitted_exactly_on_any_part_of_an_interval(low, high):
+    starts, widths, given = np.array([2.0, 5.0]), np.array([0.5, 1.5]), (7.0, -3.0, 2.0, 11.0)
+
+    def f(q):
+        s = (q - starts) / widths
+        return given[0] + s * (given[1] + s * (given[2] + s * given[3]))
+
+    ends = np.full(2, low), np.full(2, high)
+    np.testing.assert_allclose(radial_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
+
+
 def test_threads_change_no_bit():
     for dim in (1, 2):
         flow = flow_of("exp(-r)", dim)
@@ -109,8 +124,9 @@ def test_slopes_on_cells_are_of_order_2(ring, stretched):
         x, y = grid.x.centers, grid.y.centers[:, None]
         u = np.sin(2 * np.pi * x) * np.cos(np.pi * y)
         fx, fy = slopes_on_cells(u, grid)
-        exact = 2 * np.pi * np.cos(2 * np.pi * x) * np.cos(np.pi * y), -np.pi * np.sin(2 * np.pi * x) * np.sin(np.pi * y)
-        errors.append(max(np.max(np.abs(fx - exact[0])), np.max(np.abs(fy - exact[1]))))
+        right_x = 2 * np.pi * np.cos(2 * np.pi * x) * np.cos(np.pi * y)
+        right_y = -np.pi * np.sin(2 * np.pi * x) * np.sin(np.pi * y)
+        errors.append(max(np.max(np.abs(fx - right_x)), np.max(np.abs(fy - right_y))))
     assert np.log2(errors[0] / errors[1]) > 1.85
 
 
@@ -123,7 +139,7 @@ def test_the_mesh_is_of_order_2(dim):
         places = 0.7 * np.random.default_rng(0).standard_normal((2000, dim)) * 0.5
         right = make_pull(flow, 1.0, 2)(places)
         errors.append(np.sqrt(np.mean((MeshPull(flow, 1.0, 2)(places) - right) ** 2) / np.mean(right**2)))
-    assert all(np.log2(a / b) > 1.9 for a, b in zip(errors, errors[1:], strict=False))
+    assert all(np.log2(a / b) > 1.9 for a, b in pairwise(errors))
     assert errors[0] < 0.02
 
 

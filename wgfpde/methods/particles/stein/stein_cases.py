@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ...energy.snapshot import Column, Field
-from ...errors import CaseError
-from ...grid import Array
-from ..method import Asked, Built
-from .feature_pull import with_features
-from .pairs import make_pull
-from .stein import SteinParticles
+from ....energy.snapshot import Column, Field
+from ....errors import CaseError
+from ....grid import Array
+from ...method import Asked, Built
+from ..feature_pull import with_features
+from ..pair_pull import make_pull
+from ..swarm import check_walls, counts_in, density_of_counts
 from .stein_density import SteinDensity
 from .stein_kernels import Kernel
-from .swarm import check_walls, counts_in, density_of_counts
+from .stein_particles import SteinParticles
 
 
 def build_stein(

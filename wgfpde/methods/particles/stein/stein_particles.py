@@ -17,14 +17,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.flow import Flow
-from ...energy.snapshot import Snapshot
-from ...errors import SolverError
-from ...formulas.gradients import gradient_of
-from ...grid import Array
+from ....energy.flow import Flow
+from ....energy.snapshot import Snapshot
+from ....errors import SolverError
+from ....formulas.gradients import gradient_of
+from ....grid import Array
+from ..swarm import counts_in, density_of_counts, fold
 from .explicit_steps import ExplicitMarch, Rate
 from .stein_kernels import Kernel, drive, median_width
-from .swarm import counts_in, density_of_counts, fold
 
 
 class SteinParticles(ExplicitMarch):

@@ -11,7 +11,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import SolverError
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
-from wgfpde.methods.particles.chain import Chain, Rules, next_time
+from wgfpde.methods.particles.langevin_chain import Chain, Rules, next_time
 from wgfpde.methods.particles.swarm import draw
 
 STRETCHED = [lambda s: s + 0.5 / (2 * np.pi) * np.sin(2 * np.pi * s)] * 2
