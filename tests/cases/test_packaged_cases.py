@@ -47,7 +47,7 @@ NUMBERS = {
     "desai_zwanzig_1d": -0.498967684,
     "double_well_1d": -0.660391006,
     "double_well_2d": -2.59711365,
-    "fisher_rao_double_well_1d": 0.0,
+    "fisher_rao_double_well_1d": -0.0753497321,
     "jko_aggregation_2d": -0.0621194189,
     "jko_double_well_2d": -2.59640453,
     "keller_segel_2d": -4.94320766,
@@ -55,13 +55,13 @@ NUMBERS = {
     "kuramoto_1d": -2.92685050,
     "kuramoto_particles_1d": -2.79925081,
     "langevin_double_well_1d": -1.67002265,
-    "neurons_2d": 0.0,
+    "neurons_2d": 0.00677884807,
     "ratchet_1d": -0.447704926,
     "stochastic_resonance_1d": -0.485501606,
-    "svgd_banana_2d": 0.0,
-    "svgd_gaussian_1d": 0.0,
+    "svgd_banana_2d": -1.34388755,
+    "svgd_gaussian_1d": -1.71018301,
     "ula_bias_1d": -1.67934227,
-    "wfr_2d": 0.0,
+    "wfr_2d": -0.112228876,
 }
 """Energy at the end of the coarse run, where there is no closed form."""
 CLOSENESS = {"fv": 1e-6, "langevin": 1e-6, "newton": 1e-4, "pdhg": 1e-3, "geodesic": 2e-2}
