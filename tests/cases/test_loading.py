@@ -379,7 +379,7 @@ MISTAKES_1D = {
     "first_dt": (["solver.first_dt=0.1"], "solver: first_dt belongs to adaptive stepping"),
     "method": (
         ["solver.method=fvm"],
-        'solver.method: expected "fv", "jko", "geodesic" or "langevin", found "fvm"; did you mean "fv"?',
+        ', found "fvm"; did you mean "fv"?',
     ),
     "jko without tau": (["solver={method='jko'}"], "solver.tau: missing: JKO step, a positive number"),
     "tau zero": (["solver={method='jko', tau=0}"], "solver.tau: expected a number larger than 0, found 0"),

@@ -7,8 +7,8 @@ import pytest
 
 import wgfpde as wgf
 from wgfpde.cases.building import build
-from wgfpde.cases.free_energies import landscape_of, told
 from wgfpde.cases.loading import copied_case, loads, presets
+from wgfpde.cases.sources.free_energies import landscape_of, told
 from wgfpde.cli import main
 from wgfpde.energy.fluxes import dissipation
 from wgfpde.errors import CaseError

@@ -22,9 +22,9 @@ from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.radial import levels
 from ..store.layout import TAKEN
-from .file_tables import DensityFile, tabulated
 from .loading import located
 from .schema import Case
+from .sources.file_tables import DensityFile, tabulated
 from .tables import DensityTable
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
         if key == "samples":
-            rho = initial.from_samples(path, grid)
+            rho = initial.from_samples(path, grid, table.bandwidth)
         elif key == "image":
             rho = initial.from_picture(path, grid, bool(table.invert))
         elif isinstance(table.file, DensityFile):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base.plain_text import joined_lines
 from ..base.toml import shortened
-from ..errors import StoreError
+from ..errors import CaseError, StoreError
 from ..grid import Array, Grid
 from ..grid.boundary import Boundary
 from ..grid.grid import grid_text
@@ -161,6 +161,24 @@ class Run:
         if not abs(self.t[k] - time) <= 1e-9 * max(min(abs(time), 1e300), float(np.ptp(self.t))):
             raise StoreError(f"{self.path} holds no snapshot at t = {time:g}; the nearest is at t = {self.t[k]:.10g}.")
         return k
+
+    def sample(self, count: int, time: float | None = None, seed: int = 0) -> Array:
+        """Independent points from the density at a time (default: the last), (count, dim), x first.
+
+        A cell is drawn by its mass and a place in it evenly.   seed : of the numbers drawn.
+        Raises StoreError where there is no snapshot at that time, and CaseError for a density without mass.
+        """
+        if count < 1:
+            raise CaseError(f"sample: expected a number of points ≥ 1, found {count}")
+        mass = np.ravel(self.rho[self.find(time)] * self.grid.cell_volume)
+        if not (np.all(mass >= 0) and 0 < np.sum(mass) < np.inf):
+            raise CaseError(f"{self.path} holds no density with mass at that time")
+        random = np.random.default_rng(seed)
+        below = np.cumsum(mass)
+        cell = np.searchsorted(below / below[-1], random.random(count), side="right")  # never an empty cell
+        index = np.unravel_index(cell, self.grid.shape)
+        axes = zip(self.grid.axes, reversed(index), strict=True)
+        return np.stack([a.edges[i] + a.widths[i] * random.random(count) for a, i in axes], axis=1)
 
     @cached_property
     def steps(self) -> dict[str, Array]:

@@ -8,11 +8,11 @@ from scipy.special import erf
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
-from wgfpde.transport.plane.apart import apart
 from wgfpde.transport.plane.between import squared_distance
+from wgfpde.transport.plane.crossings import apart
 from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
-from wgfpde.transport.plane.sharpened import sharpened
+from wgfpde.transport.plane.sharper_bounds import sharpened
 from wgfpde.transport.plane.spanning_tree import CHILD, NEXT, NONE, PARENT, SIZE, SpanningTree
 
 WALLS = (False, False)
