@@ -116,11 +116,11 @@ def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
     if path.suffix == ".npy":
         return initial.from_npy(path, grid)
     if path.is_dir() or (path.suffix in (".h5", ".hdf5") and store.is_run(path)):
-        rho, edges, _ = store.read_last(path)
+        rho, edges, _, radial = store.read_last(path)
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
             raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
-        if (radial := store.read(path).radial) != grid.radial:
+        if radial != grid.radial:
             raise CaseError(f"{path} holds a density {_place(radial)}, and this grid is one {_place(grid.radial)}")
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
         if not same:

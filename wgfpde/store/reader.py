@@ -295,12 +295,12 @@ def read(path: str | os.PathLike[str]) -> Run:
         )
 
 
-def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], float]:
-    """(rho, cell edges per axis with x first, t) of the last snapshot of a run."""
+def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], float, int]:
+    """(rho, cell edges per axis with x first, t, `radial`) of the last snapshot of a run."""
     run = read(path)
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot: the run stopped before its first one. Run it again.")
-    return run.rho[-1], run.edges, float(run.t[-1])
+    return run.rho[-1], run.edges, float(run.t[-1]), run.radial
 
 
 def _columns(file: h5py.File) -> list[str]:
