@@ -10,13 +10,15 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..base.amounts import memory_lacking, size_text
 from ..base.toml import show
-from ..energy.dynamics import Dynamics
-from ..energy.energy import Energy, Internal
+from ..energy.driving.work import opened
 from ..energy.flow import Flow
 from ..energy.openings import account
 from ..energy.openings.sinks import Sink
@@ -28,9 +30,10 @@ from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
 from ..store.layout import Label, Layout
-from .case_densities import averages_of, build_exact, density_of, function_of, space_of, start_of
-from .file_tables import DiffusionFile, files_of, in_words, tabulated
-from .free_energies import constants_of, interaction_of, potential_of, table_note
+from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
+from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .file_tables import files_of
+from .free_energies import constants_of, table_note
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -77,8 +80,10 @@ class Problem:
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
     lost : mass that [initial] has in region sinks, by sink: it has left at the start.
+    attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
+    breakpoints : further times that steps land on.
     """
 
     flow: Flow
@@ -95,8 +100,17 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
+    breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+
+    def next_stop(self, t: float, t_out: float) -> float:
+        """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
+        if not len(self.breakpoints):
+            return float(t_out)
+        ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
+        return float(ahead[0]) if len(ahead) else float(t_out)
 
     @property
     def notes(self) -> list[str]:
@@ -141,6 +155,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     grid = build_grid(case)
     threads = threads or default_threads()
     flow = build_flow(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
+    check_drive(case, flow)
     rho, error = start_of(case, grid)
     averaging, target = {"initial": error}, None
     if case.target is not None:
@@ -148,16 +163,18 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "initial"):
         flow.check_allowed(rho)
     with located(case.path, "solver"):
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads)
+        wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
+        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
-    times, traits = output_times(case), case.traits
+    times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
     recorded = (*recorded, *averages_of(case, grid))
-    start = {"rho": rho, **built.initial}
+    start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
     start |= account.opened(flow, start["rho"])
     with located(case.path, "initial"):
         lost = account.check_start(flow, start)
@@ -181,11 +198,13 @@ def build(case: Case, threads: int | None = None) -> Problem:
         diagnostics=recorded,
         columns=columns,
         record=record,
-        watch=make_watch(flow, flow.mass(rho)) if _may_blow_up(case) else None,
+        watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if _may_blow_up(case) else None,
         traits=traits,
         fields=stored,
+        attributes=built.attributes,
         averaging=averaging,
         lost=lost,
+        breakpoints=np.array(case.time.breakpoints or [], dtype=float),
     )
 
 
@@ -257,12 +276,19 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
+    return _arrays(case) + case.method.memory(case.solver, case.dim)
+
+
+def _arrays(case: Case) -> int:
     return case.method.arrays(case.solver, case.dim) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
-    """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    if lacking := memory_lacking(memory_needed(case)):
+    """Refuse a grid larger than this machine's memory, before anything is allocated.
+
+    What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
+    """
+    if lacking := memory_lacking(_arrays(case)):
         raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 
@@ -309,47 +335,34 @@ def _mapping(case: Case, axis: int, text: str) -> Callable[[Array], Array]:
 
 
 def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
-    """The energy of a case on its grid."""
-    table = case.energy
-    sinks = build_sinks(case)
+    """The energy of a case on its grid, at the start of the time span."""
+    energy, start, sinks = energy_of(case), case.time.start, build_sinks(case)
     if case._code is not None:
-        return Flow(grid, case._code.energy, threads, dynamics=case._code.dynamics, sinks=sinks)
-    potential, interaction = potential_of(case), interaction_of(case)
-    internal = Internal.of(table.internal)
-    with located(case.path, "energy.internal.m" if "m" in internal.parameters else "energy.internal"):
-        internal.check_dimension(grid.space)
-    texts = (in_words(table.potential), in_words(table.interaction))
-    plain = Energy(internal, potential, None, texts[0], sobolev=table.sobolev)
-    with located(case.path, "energy.potential"):  # without W, D, walls and sinks first: a mistake is of one key
-        flow = Flow(_closed(grid), plain, threads)
+        return Flow(grid, energy, threads, dynamics=case._code.dynamics, sinks=sinks, t=start)
+    with located(case.path, "energy.internal.m" if "m" in energy.internal.parameters else "energy.internal"):
+        energy.internal.check_dimension(grid.space)
+    plain = replace(energy, interaction=None, tilt=(), force=None)
+    # without W, D, walls, sinks and a force first: a mistake is of one key
+    with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
+        flow = Flow(_closed(grid), plain, threads, t=start)
+    if energy.tilted:
+        plain = replace(energy, interaction=None)
+        with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):
+            flow = Flow(_closed(grid), plain, threads, t=start)
     dynamics = build_dynamics(case)
     if dynamics is not None:
         with located(case.path, "dynamics"):
-            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics)
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, t=start)
     if sinks:
         with located(case.path, "sinks"):
-            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks)
+            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks, t=start)
     if grid.open_walls:
         with located(case.path, "grid.boundary"):
-            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks)
-    if interaction is None:
+            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks, t=start)
+    if energy.interaction is None:
         return flow
     with located(case.path, "energy.interaction"):
-        return Flow(grid, Energy(internal, potential, interaction, *texts), threads, dynamics=dynamics, sinks=sinks)
-
-
-def build_dynamics(case: Case) -> Dynamics | None:
-    """The dynamics of a case, where it has some."""
-    table = case.dynamics
-    if case._code is not None or table is None:
-        return None if case._code is None else case._code.dynamics
-    if isinstance(table.diffusion, DiffusionFile):
-        with located(case.path, "dynamics.diffusion"):
-            function = tabulated(table.diffusion, case.dim)
-        return Dynamics((function,), table.convention, table.faces, (function.text,))
-    texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
-    functions = tuple(function_of(case, text, space_of(case), "dynamics.diffusion") for text in texts)
-    return Dynamics(functions, table.convention, table.faces, tuple(texts))
+        return Flow(grid, energy, threads, dynamics=dynamics, sinks=sinks, t=start)
 
 
 def _closed(grid: Grid) -> Grid:

@@ -63,6 +63,20 @@ def start_of(case: Case, grid: Grid) -> tuple[Array, float]:
     return density_of(case, grid, case.initial, "initial", case.initial.mass)
 
 
+def points_of(case: Case, grid: Grid) -> tuple[Array, Array]:
+    """The points of [initial] samples, (n, dim), and their weights, (n,); those outside a ring are wrapped into it.
+
+    Raises CaseError where the file is gone: a density tells no points.
+    """
+    assert case.initial.samples is not None
+    with located(case.path, "initial.samples"):
+        columns, weights = initial.points_in(case.initial.samples, grid.dim)
+    for axis, column in zip(grid.axes, columns, strict=True):
+        if axis.ring:
+            column[:] = axis.lower + np.mod(column - axis.lower, axis.length)
+    return np.stack(columns, axis=1), weights
+
+
 def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: float | None) -> tuple[Array, float]:
     """The density that a table gives, rescaled to a mass, and the estimate of its error.   place : the table's key."""
     if table.density is not None:

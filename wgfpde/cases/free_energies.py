@@ -16,6 +16,7 @@ import numpy as np
 
 from ..energy.flow import Flow
 from ..energy.rates import faces_of
+from ..errors import CaseError
 from ..grid import Array
 from ..store.layout import Label
 from .case_densities import function_of, space_of
@@ -28,20 +29,24 @@ EXCESS = 0.1
 SHOWN_BARRIERS = 3
 
 
-def potential_of(case: Case) -> Callable[..., Array] | None:
-    """V of a case, not yet on its grid."""
+def potential_of(case: Case, kappa: float | None) -> Callable[..., Array] | None:
+    """V of a case, not yet on its grid.   kappa : of histograms, None where it depends on time.  Raises CaseError."""
     source = case.energy.potential
     if source is None or isinstance(source, str):
-        return None if source is None else function_of(case, source, space_of(case), "energy.potential")
+        return None if source is None else function_of(case, source, (*space_of(case), "t"), "energy.potential")
     with located(case.path, "energy.potential"):
-        return tabulated(source, case.dim, getattr(case.energy.internal, "kappa", 1.0))
+        if source.histogram and kappa is None:
+            raise CaseError(
+                "histogram: V = −κ ln of the values needs one κ, found energy.internal.kappa with t; give V itself"
+            )
+        return tabulated(source, case.dim, 1.0 if kappa is None else kappa)
 
 
 def interaction_of(case: Case) -> Callable[..., Array] | None:
     """W of a case."""
     source = case.energy.interaction
     if source is None or isinstance(source, str):
-        return None if source is None else function_of(case, source, space_of(case), "energy.interaction")
+        return None if source is None else function_of(case, source, (*space_of(case), "t"), "energy.interaction")
     with located(case.path, "energy.interaction"):
         return radial(source)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..energy.driving.in_time import takes_time
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
 from ..energy.openings.sinks import Sink
@@ -55,6 +56,7 @@ def problem(
     mass: float | None = None,
     dynamics: Dynamics | None = None,
     sinks: Sequence[Sink] = (),
+    breakpoints: Sequence[float] = (),
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -65,7 +67,7 @@ def problem(
     ----------
     grid, energy
         As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays, or are tables
-        of pandas or xarray.
+        of pandas or xarray.  A function with a parameter ``t`` depends on time.
     initial
         The density at the start: cell averages of the grid's shape, or a function of x (and y) or a table of pandas or
         xarray, which are averaged over the cells.
@@ -77,6 +79,8 @@ def problem(
         As the table ``[solver]`` of a case file; default ``{"method": "fv"}``.
     exact
         The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
+    breakpoints
+        Times that steps land on, as where a function of time jumps.
     mass
         Rescale the start to this mass.
     dynamics
@@ -97,28 +101,34 @@ def problem(
     CaseError
         Where the parts do not make a problem.
     """
-    for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
-        _check_function(name, function, grid)
-    for function in () if dynamics is None else dynamics.diffusion:
-        _check_function("dynamics.diffusion", function, grid)
+    keys = "potential", "interaction", "force"
+    parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
+    parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
+    for name, function in parts:
+        _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
     for sink in sinks:
         _check_function(f"sinks.{sink.name}", sink.region or sink.rate, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
     bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
-    formulas = {"potential": energy.potential, "interaction": energy.interaction}
+    formulas = {"potential": energy.potential, "interaction": energy.interaction, "force": energy.force}
+    internal: dict[str, Any] = {**energy.at(float(start)).internal.in_case}
+    if energy.kappa is not None:
+        internal["kappa"] = _name(energy.kappa)
     data: dict[str, Any] = {
         "title": title,
         "grid": _grid_table(grid),
         "energy": {
-            "internal": energy.internal.in_case,
+            "internal": internal,
             **{key: _name(f) for key, f in formulas.items() if f is not None},
+            **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
             **bound,
         },
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
         "solver": {"method": next(iter(METHODS))} | dict(solver or {}),
-        "time": {"start": float(start), "end": float(end)},
+        "time": {"start": float(start), "end": float(end)}
+        | ({"breakpoints": [float(t) for t in breakpoints]} if len(breakpoints) else {}),
         "output": ({} if every is None else {"every": float(every)})
         | ({} if times is None else {"times": [float(t) for t in times]}),
     }

@@ -279,7 +279,7 @@ def _complete(case: Case) -> Case:
     span, step = case.time.end - case.time.start, case.traits.step
     update: dict[str, Any] = {"solver": case.method.complete(case.solver, span)}
     if "sampling" not in case.initial.model_fields_set:
-        update["initial"] = case.initial.model_copy(update={"sampling": case.method.sampling})
+        update["initial"] = case.initial.model_copy(update={"sampling": case.method.start_sampling(case.solver)})
     if case.output.every is None and case.output.times is None:
         every = span / 10 if step is None else math.ceil(round(span / step) / 10) * step
         update["output"] = case.output.model_copy(update={"every": every})

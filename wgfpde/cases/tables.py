@@ -7,6 +7,7 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -124,6 +125,15 @@ class GridTable(Table):
         return values
 
 
+def _numbers(value: object) -> object:
+    """A number or a list of numbers, with one message for both (a union would give two)."""
+    entries = value if isinstance(value, list) else [value]
+    if all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in entries) and entries:
+        return value
+    raise fail(f"expected a number, or a list of one number per axis, found {show(value)}")
+
+
+Tilt = Annotated[float | list[float], BeforeValidator(_numbers)]
 InternalTable = Annotated[Any, OneOf("kind", lambda: [law.table for law in LAWS.values()])]
 
 
@@ -142,11 +152,18 @@ class EnergyTable(Table):
     internal: InternalTable = Field(description=_internals())
     potential: PotentialSource | None = Field(
         default=None,
-        description='V, a formula in x (and y), r = |(x, y)| and the params, or a table: { file = "…" }',
+        description='V, a formula in x (and y), r = |(x, y)|, t and the params, or a table: { file = "…" }',
     )
     interaction: InteractionSource | None = Field(
         default=None,
-        description='W, an even formula in the displacement x (and y) and r = |(x, y)|, or a table: { file = "…" }',
+        description='W, an even formula in the displacement x (and y), r = |(x, y)| and t, or a table: { file = "…" }',
+    )
+    tilt: Tilt | None = Field(
+        default=None,
+        description="a constant force on a periodic axis, a number or one per axis; entropy only",
+    )
+    force: str | None = Field(
+        default=None, description="a force on a periodic axis, a formula in x, t and the params; 1D, entropy only"
     )
     sobolev: Positive | None = Field(
         default=None,
@@ -161,6 +178,21 @@ class EnergyTable(Table):
             raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
         if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
+        return self
+
+    @model_validator(mode="after")
+    def _one_force(self) -> EnergyTable:
+        if self.tilt is not None and self.force is not None:
+            raise fail("expected either tilt, a constant force, or force, a formula, found both; remove one")
+        law = law_named(self.internal.kind)
+        for key, value in (("tilt", self.tilt), ("force", self.force)):
+            if value is not None and not law.linear_diffusion:
+                raise fail(
+                    f'{key}: of use only with {{ kind = "entropy" }}, whose fluxes stay rates with it, found kind = '
+                    f'"{self.internal.kind}"; remove it'
+                )
+            if value is not None and self.sobolev is not None:
+                raise fail(f"lambda: of use only without {key}, under which no state is a Gibbs state; remove one")
         return self
 
 
@@ -260,6 +292,9 @@ class TimeTable(Table):
 
     start: float = Field(default=0.0, description="a number, the time of the initial density, default 0")
     end: float = Field(description="a number larger than start")
+    breakpoints: list[float] | None = Field(
+        default=None, description="increasing times between start and end that steps land on, as where a formula jumps"
+    )
 
     @field_validator("end")
     @classmethod
@@ -268,6 +303,18 @@ class TimeTable(Table):
         if end <= start:
             raise fail(f"expected a time after time.start = {start:g}, found {end:g}")
         return end
+
+    @field_validator("breakpoints")
+    @classmethod
+    def _in_between(cls, times: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        start, end = info.data.get("start", -math.inf), info.data.get("end", math.inf)
+        for t in times or []:
+            if not start < t < end:
+                raise fail(f"expected times between start = {start:g} and end = {end:g}, found {t:.10g}; leave it out")
+        for one, two in pairwise(times or []):
+            if not one < two:
+                raise fail(f"expected increasing times, found {one:.10g} before {two:.10g}; write them in order")
+        return times
 
 
 class OutputTable(Table):

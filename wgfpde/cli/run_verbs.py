@@ -166,6 +166,11 @@ def _exit_notes(problem: Problem) -> list[str]:
         "the energy law, inequalities and rates of decay are those of a mass that stays: they are not judged, and the "
         "Gibbs state is not compared with. Means and variances are of what is left."
     )
+    if flow.grid.dim == 2 and flow.lets_in:
+        notes.append(
+            "in 2D sweeps bring a state that carries a current to rest up to dt², exactly only where nothing flows; "
+            "wgfpde stationary has it directly."
+        )
     if flow.grid.dim == 2 and flow.inside is not None:
         notes.append(
             "sweeps along the axes are of order 1/2 to 1 in time at region sinks in 2D, the account, the sign and the "

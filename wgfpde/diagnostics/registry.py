@@ -115,6 +115,11 @@ class Setting:
     traits: Traits = field(default_factory=Traits)
     fields: frozenset[str] = frozenset()
 
+    @property
+    def keeps_account(self) -> bool:
+        """Whether work is done on the density."""
+        return bool(self.flow.driven) or self.flow.push is not None
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -132,6 +137,7 @@ EQUAL_CELLS_2D = Condition(
     lambda s: (s.flow.grid.dim == 1 or s.flow.grid.uniform) and s.flow.dynamics is None,
 )
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
+WITH_ACCOUNT = Condition("an energy that depends on time; a force", lambda s: s.keeps_account)
 WITH_GIBBS = Condition("entropy without interaction, no exits", lambda s: s.flow.has_gibbs)
 WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
 WITH_EXITS_ONLY = Condition(
@@ -240,10 +246,10 @@ def compute(
     previous_t: float = -np.inf,
     which: Sequence[Diagnostic] | None = None,
 ) -> dict[str, float]:
-    """Diagnostics of a snapshot, by default all that apply.
+    """Diagnostics of a snapshot, by default all that apply; of an energy that depends on time, at that of the snapshot.
 
     exact : t ↦ cell values, array of the grid's shape.   previous, previous_t : of the snapshot before.
     """
-    state = State(flow, snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
+    state = State(flow.at(snapshot.t), snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
     which = chosen(Setting(flow, exact is not None)) if which is None else which
     return {d.name: float(d.value(state)) for d in which}

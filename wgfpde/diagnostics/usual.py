@@ -19,7 +19,7 @@ def mass(s: State) -> float:
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises, unless mass leaves or comes in."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises along a gradient flow without exits."""
     return float(sum(s.parts))
 
 

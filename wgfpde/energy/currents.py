@@ -68,7 +68,7 @@ def face_currents(flow: Flow, rho: Array) -> list[tuple[Lines, Array]]:
     rows = (1, grid.size) if grid.dim == 1 else grid.shape
     state = np.array(rho, dtype=float, order="C").reshape(rows)
     phi = np.ascontiguousarray(potential_of(flow, rho)).reshape(rows)
-    rates = Rates(grid, _axes(flow))
+    rates = Rates(grid, _axes(flow), push=flow.push)
     if internal.law.linear_diffusion:
         rates.scharfetter_gummel(phi, internal.kappa)
     found = []

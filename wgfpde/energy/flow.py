@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, wraps
 from typing import TypeVar
@@ -18,6 +19,8 @@ from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.tables.tabulated import Tabulated
 from ..linear.lines import lines_of
+from .driving.force import push_of
+from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
@@ -26,6 +29,9 @@ from .openings.losses import Pair, donor_pair, entropy_pair, gathered
 from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
 
 Result = TypeVar("Result")
+
+REMEMBERED = 5
+"""Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
 class Flow:
@@ -38,11 +44,15 @@ class Flow:
     the faces of region sinks and of forbidden cells.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
+    t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
+    driven : what depends on time, see `Energy.driven`, and "diffusion".   time : t.
+    push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
     forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Nothing enters:
     ρ is 0 there, and V a number that nobody uses.
 
     Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
-    not suit the dimension, or a wall or a sink makes no sense; and for an interaction on a radial grid.
+    not suit the dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits;
+    and for an interaction on a radial grid.
     """
 
     def __init__(
@@ -53,27 +63,29 @@ class Flow:
         *,
         dynamics: Dynamics | None = None,
         sinks: Sequence[Sink] = (),
+        t: float = 0.0,
     ) -> None:
-        energy.internal.check_dimension(grid.space)
+        now = energy.at(t)
+        now.internal.check_dimension(grid.space)
         self.table = energy.potential.on(grid) if isinstance(energy.potential, Tabulated) else None
         if self.table is not None:
-            energy = replace(energy, potential=self.table)
+            energy, now = replace(energy, potential=self.table), replace(now, potential=self.table)
         dynamics = None if dynamics is None else dynamics.on(grid)
-        self.dynamics = dynamics
-        self.mobility = None if dynamics is None else dynamics.on_faces(grid)
+        self.dynamics, self.mobility = _moved(dynamics, grid, t)
         self._given = energy
-        energy = energy if dynamics is None else dynamics.effective(grid, energy)
+        now = now if self.dynamics is None else self.dynamics.effective(grid, now)
         self.grid = grid
-        self.energy = energy
-        self.internal = energy.internal
-        self.potential = _sample_potential(grid, energy)
+        self.energy = now
+        self.internal = now.internal
+        self.potential = _sample_potential(grid, now)
+        self.push = push_of(grid, now)
         if grid.radial > 1 and energy.interaction is not None:
             raise CaseError(
                 "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
                 "radius does not give. Remove energy.interaction or grid.radial."
             )
         self.interaction: Interaction | None = (
-            make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
+            make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
         self.sinks = tuple(sinks)
         check_names(self.sinks)
@@ -83,10 +95,60 @@ class Flow:
         if self.forbidden is not None:
             owner = np.where(self.forbidden, NO_PLACE, NO_SINK if owner is None else owner)
         self.decay = rates_of(self.sinks, grid, self.inside)
-        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, energy.potential, self.mobility)
+        moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
+        self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
+        self._moving, self._threads = dynamics, threads
+        self._known: list[Flow] = []
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential, self.mobility)
         self._check_walls()
-        if owner is not None:
-            self.mobility = without_regions(grid, owner != NO_SINK, self.mobility)
+        self._shut = None if owner is None else owner != NO_SINK
+        self._shut_faces()
+        _check_closed(self)
+
+    def at(self, t: float) -> Flow:
+        """The flow at another time; itself where nothing depends on time.
+
+        What does not depend on time is shared: a driven V costs its values, a driven W a new operator.  The last few
+        are remembered, since one step ends where the next begins.
+        """
+        if not self.driven or t == self.time:
+            return self
+        for known in self._known:
+            if known.time == t:
+                return known
+        found = self._frozen(t)
+        self._known.append(found)
+        del self._known[:-REMEMBERED]
+        return found
+
+    def energy_at(self, t: float) -> Energy:
+        """The energy at another time, without a grid."""
+        return self._given.at(t)
+
+    def _frozen(self, t: float) -> Flow:
+        energy, found = self._given.at(t), copy(self)
+        for name in ("has_gibbs", "unit_gibbs"):
+            found.__dict__.pop(name, None)
+        if "diffusion" in self.driven:
+            found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
+            found._shut_faces()
+        bent = found.dynamics is not None and found.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
+        if found.dynamics is not None:
+            energy = found.dynamics.effective(self.grid, energy)
+        found.time, found.energy, found.internal = t, energy, energy.internal
+        if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
+            found.potential = _sample_potential(self.grid, energy)
+        if "force" in self.driven:
+            found.push = push_of(self.grid, energy)
+        if "interaction" in self.driven:
+            assert energy.interaction is not None
+            found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
+        return found
+
+    def _shut_faces(self) -> None:
+        """No face of a cell that holds no mass lets any through."""
+        if self._shut is not None:
+            self.mobility = without_regions(self.grid, self._shut, self.mobility)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -195,8 +257,8 @@ class Flow:
 
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction, and nothing leaves."""
-        return self.is_linear and not self.exits
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy, no interaction, no exits and no force."""
+        return self.is_linear and not self.exits and self.push is None
 
     @property
     def fills_box(self) -> bool:
@@ -210,8 +272,8 @@ class Flow:
         On forbidden cells the state is 0 and the logarithm a number without meaning.
         Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.is_linear:
-            raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
+        if not self.is_linear or self.push is not None:
+            raise CaseError("a Gibbs state in closed form needs the entropy, no interaction and no force.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
         allowed = True if self.forbidden is None else ~self.forbidden
@@ -259,6 +321,26 @@ class Flow:
         return mass * self.unit_gibbs[0]
 
 
+def _moved(dynamics: Dynamics | None, grid: Grid, t: float) -> tuple[Dynamics | None, tuple[Array, ...] | None]:
+    """D at a time, as functions of place and on the faces."""
+    if dynamics is None:
+        return None, None
+    if any(takes_time(f) for f in dynamics.diffusion):
+        dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
+    return dynamics, dynamics.on_faces(grid)
+
+
+def _check_closed(flow: Flow) -> None:
+    """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
+    if flow.exits and (flow.driven or flow.push is not None):
+        what = "formulas with t" if flow.driven else "a force"
+        raise CaseError(
+            f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
+            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
+            f"{', or put numbers in place of t' if flow.driven else ''}."
+        )
+
+
 def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
     """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
     grid, dynamics = flow.grid, None
@@ -266,7 +348,8 @@ def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = 
         differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
         dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
     box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
-    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), Energy(flow.internal, potential), dynamics=dynamics)
+    energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
 
 
 def _rough(x: Array, y: Array) -> Array:

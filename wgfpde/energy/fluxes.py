@@ -9,6 +9,9 @@ without F: M (Δξ)² with the mobility M ≥ 0 itself, and for the entropy, wit
 at its rate r (module `rates`),
 
     −F Δξ = κ r ρ_donor |z| (1 − e^{−|z|}) ≥ 0,      as  F = ±r ρ_donor (1 − e^{−|z|}).
+
+With a force f the same holds of z = (Δξ − f d)/κ: D is the heat per time, dE/dt = −D + Σ area · F f d, and D/κ the
+entropy that is produced, Σ area · F ln(a ρ_i/b ρ_j).
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from .energy import Internal
 from .flow import Flow, once_per_flow
 from .laws.array_law import ArrayLaw, two_point
 from .laws.power_flux import face_work
-from .rates import block_donors, block_rates
+from .rates import block_donors, block_rates, push_along
 
 
 def dissipation(flow: Flow, rho: Array) -> float:
@@ -48,6 +51,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
     state = np.array(rho, dtype=float, order="C").reshape(rows)  # a copy: for read-only arrays Numba compiles anew
     phi = np.ascontiguousarray(phi).reshape(rows)
     axes, threads = _axes(flow), default_threads()
+    push = push_along(axes, flow.push)
     total, largest = 0.0, 0.0
     for lines in axes:
         area = np.ones(1) if grid.dim == 1 else _other(axes, lines).widths
@@ -56,7 +60,9 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         line = lines.direction, lines.n, lines.lanes, lines.resistances, lines.areas, lines.ring
         if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
-                share(_entropy_totals, *shared, *line, np.log(state), internal.kappa, work, peak)
+                share(
+                    _entropy_totals, *shared, *line, np.log(state), push[lines.direction], internal.kappa, work, peak
+                )
         elif internal.law.vanishes:
             share(_drift_totals, *shared, *line, lines.widths, lines.distances, work, peak)
         elif internal.code is None:
@@ -93,15 +99,16 @@ def _array_totals(internal: Internal, rho: Array, phi: Array, lines: Lines) -> t
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, log, kappa, work, peak):
-    """Of the lines of blocks first … last: work = −Σ F Δξ ≥ 0 and peak = max |F|, (lines,).
+def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, log, push, kappa, work, peak):
+    """Of the lines of blocks first … last: work = −Σ F (Δξ − f d) ≥ 0 and peak = max |F|, (lines,).
 
     rho, phi, log = ln ρ : (ny, nx).   n, lanes : shape of a block.   r, area : of the faces (module `lines`).
+    push : (n,) f d.
     """
     room = np.zeros((5, n, lanes))
     a, b, state, potential, logs = room[0], room[1], room[2], room[3], room[4]
     for q in range(first, last):
-        count = block_rates(q, phi, direction, r, kappa, ring, potential, a, b)
+        count = block_rates(q, phi, direction, push, r, kappa, ring, potential, a, b)
         gather(rho, direction, q * lanes, count, state)
         gather(log, direction, q * lanes, count, logs)
         for k in range(count):
@@ -110,7 +117,7 @@ def _entropy_totals(first, last, rho, phi, direction, n, lanes, r, area, ring, l
                 j = i + 1 if i < n - 1 else 0
                 forth, back = a[i, k] * state[i, k], b[i, k] * state[j, k]
                 if state[i, k] > 0.0 and state[j, k] > 0.0:
-                    z = logs[j, k] - logs[i, k] + (potential[j, k] - potential[i, k]) / kappa
+                    z = logs[j, k] - logs[i, k] + (potential[j, k] - potential[i, k] - push[i]) / kappa
                     lost -= kappa * (back if z > 0.0 else forth) * abs(z) * math.expm1(-abs(z))
                 elif (state[i, k] > 0.0 or state[j, k] > 0.0) and (a[i, k] > 0.0 or b[i, k] > 0.0):
                     lost = math.inf

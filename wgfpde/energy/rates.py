@@ -30,10 +30,12 @@ class Rates:
     """a and b of every face of a grid, axis by axis, in blocks of lines.
 
     axes : the sweeps of the grid.   threads : that share the work.
+    push : f d on the faces of each axis, x first, see `Flow.push`; None without a force.
     """
 
-    def __init__(self, grid: Grid, axes: list[Lines], threads: int = 1) -> None:
+    def __init__(self, grid: Grid, axes: list[Lines], threads: int = 1, push: tuple[Array, ...] | None = None) -> None:
         self.grid, self.axes, self.threads = grid, axes, threads
+        self._push = push_along(axes, push)
         self._held = {lines.direction: (lines.coefficients(), lines.coefficients()) for lines in axes}
 
     def along(self, lines: Lines) -> tuple[Array, Array]:
@@ -41,11 +43,12 @@ class Rates:
         return self._held[lines.direction]
 
     def scharfetter_gummel(self, phi: Array, kappa: float) -> None:
-        """Fill all with the rates of the entropy in the potential phi, (ny, nx)."""
+        """Fill all with the rates of the entropy in the potential phi, (ny, nx), and of the force."""
         for lines in self.axes:
             share(
                 sg_rates, lines.blocks, self.grid.size, self.threads,
-                phi, lines.direction, lines.resistances, kappa, lines.ring, *self.along(lines),
+                phi, lines.direction, self._push[lines.direction], lines.resistances, kappa, lines.ring,
+                *self.along(lines),
             )  # fmt: skip
 
     def donors(self, phi: Array, reference: Array, lines: Lines) -> None:
@@ -95,10 +98,22 @@ def faces_of(flow: Flow) -> Faces:
     return Faces(*(np.concatenate(part) for part in parts))
 
 
+def push_along(axes: list[Lines], push: tuple[Array, ...] | None) -> dict[int, Array]:
+    """f d of the faces along the lines of each direction, (n,) as kernels take it: zeros without a force."""
+    return {
+        lines.direction: np.zeros(lines.n) if push is None else push[0 if lines.direction == X else 1] for lines in axes
+    }
+
+
+def across_widths(grid: Grid, lines: Lines) -> Array:
+    """The widths of the lines of a sweep, (count,): areas of their faces; one in 1D."""
+    return np.ones(1) if grid.dim == 1 else np.ascontiguousarray(_across(grid, lines).widths)
+
+
 def sg_network(flow: Flow, phi: Array) -> tuple[Array, Array]:
-    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time, D included."""
+    """The network of the entropy in a potential phi of the grid's shape: a, b (faces,), volume/time, with D and f."""
     grid, kappa = flow.grid, flow.internal.kappa
-    rates = Rates(grid, lines_of(grid, flow.mobility))
+    rates = Rates(grid, lines_of(grid, flow.mobility), push=flow.push)
     rates.scharfetter_gummel(np.array(phi, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape), kappa)
     return rates.network()
 
@@ -113,16 +128,17 @@ def _across(grid: Grid, lines: Lines) -> Axis:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def block_rates(q, phi, direction, r, kappa, ring, potential, a, b):
+def block_rates(q, phi, direction, push, r, kappa, ring, potential, a, b):
     """Scharfetter–Gummel rates of block q of lines of phi (ny, nx) into a, b (n, LANES).  Returns the number of lines.
 
-    r : resistances of all blocks (module `lines`).   potential : (n, LANES) out, Φ along the lines.
+    push : (n,) f d on the faces along the lines.   r : resistances of all blocks (module `lines`).
+    potential : (n, LANES) out, Φ along the lines.
     """
     n, lanes = a.shape
     lines = phi.shape[0] if direction == 1 else phi.shape[1]
     count = min(lanes, lines - q * lanes)
     gather(phi, direction, q * lanes, count, potential)
-    line_rates(potential, of_block(r, q), kappa, n if ring else n - 1, count, a, b)
+    line_rates(potential, push, of_block(r, q), kappa, n if ring else n - 1, count, a, b)
     return count
 
 
@@ -139,11 +155,11 @@ def block_donors(q, phi, rho, direction, h, d, r, ring, potential, state, a, b):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sg_rates(first, last, phi, direction, r, kappa, ring, a, b):
+def sg_rates(first, last, phi, direction, push, r, kappa, ring, a, b):
     """Scharfetter–Gummel rates of all faces of blocks first … last into a, b (blocks, n, LANES)."""
     potential = np.zeros(a.shape[1:])
     for q in range(first, last):
-        block_rates(q, phi, direction, r, kappa, ring, potential, a[q], b[q])
+        block_rates(q, phi, direction, push, r, kappa, ring, potential, a[q], b[q])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

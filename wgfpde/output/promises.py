@@ -2,6 +2,9 @@
 
     |M(t) − M(0)| ≤ ε M(0),      min ρ ≥ 0,      E(tₖ₊₁) ≤ E(tₖ) + ε'
 
+Where V, W or κ depend on time, or a force drives the density, E(tₖ₊₁) ≤ E(tₖ) + work + ε' in place of the last, and
+
+    |E(t) − E(0) − (work − heat)| ≤ ε      the first law,      ⟨e^{−work/κ}⟩ = Z(t)/Z(0)  where it is recorded
 Where mass may leave by exits, in place of the first and the last
 
     |M + Σ exits − M(0)| ≤ ε M(0),      M(tₖ₊₁) ≤ M(tₖ),      ∫ρ²/π never up (entropy without interaction)
@@ -21,7 +24,7 @@ import numpy as np
 from ..energy.snapshot import Traits
 from ..grid.grid import grid_text
 from ..grid.quadrature import TOLD
-from ..methods.bounds_on_runs import bounded, energy_rise
+from ..methods.bounds_on_runs import bounded, energy_rise, first_law, jarzynski_defect
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
 from .stored_method import exits_of_run, record_of_method, solver_of, traits_of
@@ -82,6 +85,8 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
         found += method.promises(run, solver)
     elif traits.lowers_energy:
         found.append(energy_rise(run))
+    if {"work", "heat"} <= set(run.diagnostics):
+        found += [first_law(run), *jarzynski_defect(run)]
     return found
 
 

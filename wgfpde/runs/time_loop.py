@@ -108,7 +108,7 @@ class March:
         with self._watched():
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
-                    self._step(float(t_out))
+                    self._step(self.problem.next_stop(self.snapshot.t, float(t_out)))
                     found = self._ended()
                 if found:
                     break
@@ -125,7 +125,7 @@ class March:
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
             if self.problem.watch is not None:
-                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
+                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
@@ -191,7 +191,8 @@ class March:
         numbers = diagnostics.compute(
             problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
         )
-        made = {f.name: f.value(problem.flow, self.snapshot.rho) for f in problem.fields if f.value is not None}
+        now = problem.flow.at(self.snapshot.t)
+        made = {f.name: f.value(now, self.snapshot.rho) for f in problem.fields if f.value is not None}
         whole = replace(self.snapshot, fields=self.snapshot.fields | made) if made else self.snapshot
         self.writer.append(whole, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
@@ -281,7 +282,8 @@ def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next:
 
 def distance_from_rest(flow: Flow, rho: Array) -> float:
     """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
-    return currents.unrest(flow, rho) if flow.lets_in else fluxes.max_flux(flow, rho)
+    passing = flow.lets_in or flow.push is not None
+    return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
 
 
 class Clock:

@@ -33,8 +33,7 @@ class Run:
 
     path : the HDF5 file.   attributes : its attributes, as Python values.   t : (n,) times of the snapshots.
     edges, boundary : cell edges and what the ends are, per axis, x first.   diagnostics : name → (n,) values.
-    radial : the dimension of the space of which the axis is the radius, or 1.
-    labels : name → Label, for diagnostics.
+    labels : name → Label, for diagnostics.   radial : the dimension of the space of which the axis is the radius, or 1.
     """
 
     path: Path
@@ -42,9 +41,9 @@ class Run:
     t: Array
     edges: tuple[Array, ...]
     boundary: tuple[Boundary, ...]
-    radial: int
     diagnostics: dict[str, Array]
     labels: dict[str, Label]
+    radial: int = 1
 
     def __len__(self) -> int:
         return len(self.t)

@@ -71,7 +71,7 @@ def test_scharfetter_gummel_rates_balance_the_gibbs_state(jump, kappa):
     """a e^{−Φ_i/κ} = b e^{−Φ_{i+1}/κ} and a − b = −ΔΦ/d."""
     phi = np.array([[0.0, jump]])
     a, b = np.zeros((2, 1, 2, 1))
-    sg_rates(0, 1, phi, 1, np.array([0.5, np.inf]), kappa, False, a, b)
+    sg_rates(0, 1, phi, 1, np.zeros(2), np.array([0.5, np.inf]), kappa, False, a, b)
     a, b = a[0, 0, 0], b[0, 0, 0]
     assert min(a, b) >= 0
     assert a - b == pytest.approx(-jump / 0.5, rel=1e-14, abs=4 * EPS * kappa / 0.5)

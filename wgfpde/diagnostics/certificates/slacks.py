@@ -14,9 +14,13 @@ A flow with a diffusion D that depends on place is one in another metric, whose 
 inequalities with W₂ are left out there.  Log-Sobolev is of ρ and π alone, and promises e^{−2λD_min t} of H, as
 dH/dt = −κ∫Dρ|∇ln(ρ/π)|² ≤ −κD_min I.  On a radius none is taken.
 
-Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case.  Elsewhere λ is
+Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case, and nothing is
+drawn at random: what counts particles has empty cells, and an infinite I.  Elsewhere λ is
 a bound by comparison, which seldom says much, and reading the density costs as much as all other numbers: that is on
 request.  From these slacks and `kl_gibbs`, κ, λ follow both sides of either inequality.
+
+Where V or κ depend on time, H, I and W₂ are those of the Gibbs state of the moment; λ and K would change with it, a
+file holds one of each, and slacks are not recorded.
 
 Reference: Otto, Villani (2000), DOI 10.1006/jfan.1999.3557.
 """
@@ -35,11 +39,12 @@ from .continuum import Reading, continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
-    return s.flow.fills_box and convexity(s.flow).sobolev > 0
+    return s.flow.fills_box and not s.flow.driven and convexity(s.flow).sobolev > 0
 
 
 def _is_convex(s: Setting) -> bool:
-    return _has_sobolev(s) and (convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None)
+    sharp = convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None if _has_sobolev(s) else False
+    return sharp and not s.traits.random
 
 
 def has_distance(s: Setting) -> bool:
@@ -54,6 +59,10 @@ CONVEX_LINE = Condition(
 WITH_SOBOLEV = Condition("λ > 0", _has_sobolev)
 WITH_BOTH = Condition("λ > 0, no `[dynamics]`: 1D; 2D, equal cells", lambda s: _has_sobolev(s) and has_distance(s))
 WITH_DISTANCE = Condition("entropy without interaction or `[dynamics]`: 1D; 2D, equal cells", has_distance)
+AT_ALL_TIMES = Condition(
+    "entropy without interaction or `[dynamics]`, nothing driven: 1D; 2D, equal cells",
+    lambda s: has_distance(s) and not s.flow.driven,
+)
 
 OF_THE_DENSITY = frozenset({
     "entropy_gibbs", "fisher_gibbs", "w2_gibbs", "slack_lsi", "slack_talagrand", "slack_hwi", "slack_evi",
@@ -104,7 +113,7 @@ def slack_talagrand(s: State) -> float:
     return 2 * s.flow.internal.kappa * reading(s).entropy / convexity(s.flow).sobolev - w2_gibbs(s) ** 2
 
 
-@diagnostic("slack of the HWI inequality", applies=NEVER, on_request=WITH_DISTANCE)
+@diagnostic("slack of the HWI inequality", applies=NEVER, on_request=AT_ALL_TIMES)
 def slack_hwi(s: State) -> float:
     """W2 kappa sqrt(I) - K W2^2/2 - kappa H >= 0, Hess V >= K; 0 for a shifted Gaussian in a parabola."""
     kappa, w2 = s.flow.internal.kappa, w2_gibbs(s)

@@ -113,6 +113,11 @@ class Law:
         return None
 
 
+def factor_text(kappa: float | str) -> str:
+    """κ as a factor of a formula: a formula in t in brackets."""
+    return f"({kappa})" if isinstance(kappa, str) else f"{kappa:g}"
+
+
 def shift_into_domain(surplus: Callable[[float], float]) -> float:
     """δ > 0 where a decreasing surplus of mass changes sign, to 1e-6: by factors, then by bisection on a log scale."""
     low, high = 1e-300, 1.0

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ...base.case_table import Positive, Table, fail
+from ...base.case_table import Positive, PositiveInTime, Table, fail
 from ...errors import CaseError
-from .law import POWER, Array, Law, shift_into_domain
+from .law import POWER, Array, Law, factor_text, shift_into_domain
 from .steady_density import EPS, Equilibrium, OnGrid
 
 MAX_STEPS = 200
@@ -30,7 +30,7 @@ class Power(Table):
 
     kind: Literal["power"]
     m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+    kappa: PositiveInTime = Field(default=1.0, description="diffusivity, a positive number, or a formula in t")
 
     @field_validator("m")
     @classmethod
@@ -93,7 +93,7 @@ class PowerLaw(Law):
 
     def formula(self, table: Mapping[str, Any]) -> str:
         kappa, m = table.get("kappa", 1.0), table["m"]
-        factor = "" if kappa == 1 else f"{kappa:g}*"
+        factor = "" if kappa == 1 else f"{factor_text(kappa)}*"
         share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
         return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
 

@@ -42,9 +42,10 @@ class Sink:
     text: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[^\W\d]\w*", self.name, re.ASCII) or self.name in RESERVED:
+        taken = self.name in RESERVED or self.name.startswith("rate_")
+        if taken or not re.fullmatch(r"[^\W\d]\w*", self.name, re.ASCII):
             raise CaseError(
-                f"a sink has a name of letters, digits and _, other than {', '.join(sorted(RESERVED))}; "
+                f"a sink has a name of letters, digits and _, other than rate_… and {', '.join(sorted(RESERVED))}; "
                 f"found {self.name!r}"
             )
         if (self.region is None) == (self.rate is None):

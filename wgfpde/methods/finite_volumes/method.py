@@ -16,7 +16,7 @@ from ...energy.snapshot import Traits
 from ...grid import Array
 from ...grid.grid import AXIS_NAMES
 from ..method import Asked, Built, Method
-from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, BlowUp
+from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 
 
 def _step_size(value: object) -> object:
@@ -48,6 +48,14 @@ class FvTable(Table):
         return self
 
 
+WEIGHT = StoredField(
+    "work_weight", "1", "weights of trajectories",
+    "Density of the weights e^{-W/kappa} of the trajectories that end there, brought to the mass of rho; W is the work "
+    "along one.  From the Gibbs state on it is the Gibbs state of every time.",
+    stored=False,
+)  # fmt: skip
+
+
 def _current(axis: int) -> Callable[[Any, Array], Array]:
     def current(flow: Any, rho: Array) -> Array:
         from ...energy.currents import cell_currents
@@ -68,11 +76,18 @@ CURRENTS = tuple(
 
 
 def _build(table: FvTable, asked: Asked) -> Built:
+    from .driven_step import keeps_account, may_weigh
     from .stepper import FiniteVolumes
 
     assert table.dt is not None  # `_complete` gave it a value
-    stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads)
-    return Built(stepper, fields=CURRENTS[: asked.flow.grid.dim])
+    weigh = may_weigh(asked.flow) and not asked.wanted.isdisjoint({"jarzynski", WEIGHT.name})
+    stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads, weigh)
+    return Built(
+        stepper,
+        columns=WORK_AND_HEAT if keeps_account(asked.flow) else (),
+        fields=(*CURRENTS[: asked.flow.grid.dim], *((WEIGHT,) if may_weigh(asked.flow) else ())),
+        initial={WEIGHT.name: asked.rho, "log_weight": np.zeros(1)} if weigh else {},
+    )
 
 
 def _complete(table: FvTable, span: float) -> FvTable:
@@ -107,6 +122,9 @@ METHODS = (
         complete=_complete,
         coarse=_coarse,
         amplification=_amplification,
-        fields=CURRENTS,
+        driven=True,
+        pushed=True,
+        columns=WORK_AND_HEAT,
+        fields=(*CURRENTS, WEIGHT),
     ),
 )

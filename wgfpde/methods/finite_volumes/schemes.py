@@ -21,11 +21,12 @@ from ...energy.flow import Flow
 from ...energy.laws.law import ENTROPY, NONE
 from ...energy.openings.line_exits import LineExits
 from ...energy.openings.vacuum_exits import VacuumExits, exits_of
-from ...energy.rates import Rates
+from ...energy.rates import Rates, across_widths, push_along
 from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
 from .array_sweeps import array_sweep
+from .forced_sweep import tilted_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
 
@@ -34,6 +35,7 @@ from .power_sweeps import power_sweep
 class Cost:
     """What a step took: summed over its sweeps, except the residual, which is the largest.
 
+    pushed : the work of a force along the fluxes, energy.
     gone : (exits,) net mass that left by each; None where none could.   came : what came in, gross.
     """
 
@@ -41,6 +43,7 @@ class Cost:
     residual: float = 0.0
     repaired: int = 0
     failed: bool = False
+    pushed: float = 0.0
     gone: Array | None = None
     came: float = 0.0
 
@@ -92,7 +95,7 @@ class EntropyScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._kappa = flow.internal.kappa
         self._threads = threads
-        self._rates = Rates(flow.grid, axes, threads)
+        self._rates = Rates(flow.grid, axes, threads, flow.push)
         self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
@@ -110,6 +113,27 @@ class EntropyScheme:
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
+
+
+class TiltedScheme(EntropyScheme):
+    """The same with a force, whose work along the fluxes is summed up."""
+
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
+        super().__init__(flow, axes, threads)
+        assert flow.push is not None
+        self._push = push_along(axes, flow.push)
+        self._across = {lines.direction: across_widths(flow.grid, lines) for lines in axes}
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        """No line is guarded: along one with a force the energy may rise, by the work that is summed up."""
+        stats, work = np.zeros((lines.blocks, 5)), np.zeros(lines.blocks)
+        share(
+            tilted_sweep, lines.blocks, rho.size, self._threads,
+            rho, lines.direction, self._push[lines.direction], self._across[lines.direction],
+            *self._rates.along(lines), lines.volumes, lines.ring, dt, order, stats, work,
+        )  # fmt: skip
+        cost.add(stats)
+        cost.pushed += float(work.sum())
 
 
 class DriftScheme:
@@ -200,7 +224,7 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     """The scheme for the flow's internal energy."""
     law = flow.internal.law
     if law.linear_diffusion:
-        return EntropyScheme(flow, axes, threads)
+        return EntropyScheme(flow, axes, threads) if flow.push is None else TiltedScheme(flow, axes, threads)
     if law.vanishes:
         return DriftScheme(flow, axes, threads)
     return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)

@@ -25,8 +25,8 @@ from . import regions
 from .killed_chain import KilledChain, check_linear, log_gibbs
 from .late_decay import quasi_stationary
 from .passage_moments import Passage, check_start, check_target, passage
+from .reactive_paths import Paths, transition_paths
 from .survival import Survival, survive, times_of
-from .transition_paths import Paths, transition_paths
 
 SLOW_CELLS = 150_000
 """With more cells than this the elimination lasts a second or more."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...base.amounts import memory_lacking, size_text
 from ...base.toml import shortened
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
@@ -130,17 +131,19 @@ class KilledChain:
 
 
 def check_linear(flow: Flow) -> None:
-    """Raise CaseError where the flow is no Fokker–Planck equation."""
-    if flow.is_linear:
-        return
-    found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
-    raise CaseError(_refusal(found))
+    """Raise CaseError where the flow is no Fokker–Planck equation, is driven in time, or has a force beside −∇V."""
+    if flow.driven or flow.push is not None:
+        raise CaseError(_refusal("formulas with t" if flow.driven else "a force beside that of the potential"))
+    if not flow.is_linear:
+        kind = f'internal energy "{flow.internal.kind}"'
+        raise CaseError(_refusal("an interaction" if flow.interaction is not None else kind))
 
 
 def _refusal(found: str) -> str:
     return (
-        'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found '
-        f"{found}. How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostic survival"
+        'times and rates of exits need a linear equation, internal energy "entropy" and no interaction, in a potential '
+        f"that does not depend on time; found {found}. What a run loses it shows itself: wgfpde run CASE, with the "
+        "diagnostic survival"
     )
 
 
@@ -175,6 +178,8 @@ def check_exits_case(case: Case) -> None:
         found = f"a {case.solver.method}"
     if found:
         raise CaseError(f"{case.path}: {_refusal(found)}")
+    refuse_driving(case, "a study of exits")
+    refuse_force(case, "a study of exits")
     if lacking := memory_lacking(memory_needed(case.cells, case.dim)):
         raise CaseError(
             f"{case.path}: the elimination of {case.cells} cells needs {lacking}; use fewer cells (--set grid.shape=…)"

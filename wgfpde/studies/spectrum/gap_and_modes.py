@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
@@ -129,6 +130,8 @@ def check_case(case: Case, k: int) -> None:
             f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
             f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
         )
+    refuse_driving(case, "a spectrum")
+    refuse_force(case, "a spectrum")
     check_count(k, case.cells)
     check_memory(case.cells, case.dim, k)
 

@@ -153,6 +153,7 @@ def check_linear(flow: Flow) -> None:
             "mass leaves, and from which density: wgfpde exits CASE"
         )
     found = "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
+    found = "a force, under which nothing is in equilibrium" if flow.push is not None else found
     if not flow.has_gibbs:
         raise CaseError(
             f'a spectrum needs a linear equation: internal energy "entropy" and no interaction; found {found}. '

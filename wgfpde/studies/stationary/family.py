@@ -8,6 +8,7 @@ from typing import Any
 from ... import diagnostics
 from ...base.toml import nested
 from ...cases.building import build
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.loading import located, override
 from ...cases.schema import Case
 from ...energy.flow import Flow
@@ -17,8 +18,8 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...grid.boundary import boundary_of
 from ...methods import METHODS
+from .between_exits import ALL_LEAVES, REFUSAL
 from .mean_field import Steady, check_law, corrected
-from .open_state import ALL_LEAVES, REFUSAL
 from .search import apart
 
 JUMP = 0.5
@@ -114,6 +115,7 @@ class CaseAt:
 def check_case(case: Case) -> None:
     """Raise CaseError where the case is no gradient flow of its energy (a path, a bound on the density), or its law is
     not known to have a density in equilibrium."""
+    refuse_driving(case, "a stationary state")
     with located(case.path, "energy.internal"):
         check_law(case.energy.internal.kind)
     if case.traits.path:
@@ -148,6 +150,7 @@ class Family:
     def __init__(self, case: Case, key: str, measure: str) -> None:
         self.case, self.key = case, key
         check_case(case)
+        refuse_force(case, "a diagram of branches")
         if case.has_exits:
             raise CaseError(
                 f"{case.path}: with exits there is one stationary state at each value, and no branches; ask for it "
