@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..energy import fluxes
-from ..errors import CaseError, SolverError
+from ..errors import CaseError
 from ..transport import distances as transport
 from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
 from .relative_entropy import relative_entropy_density
@@ -135,5 +135,5 @@ def w2_previous(s: State) -> float:
         return 0.0
     try:
         return transport.w2(s.flow.grid, s.previous, s.rho)
-    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
+    except CaseError:  # no mass: the run goes on
         return np.nan

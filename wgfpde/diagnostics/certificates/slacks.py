@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from ...errors import CaseError, SolverError
+from ...errors import CaseError
 from ...grid import Array
 from ...transport import distances as transport
 from ..registry import NEVER, WITH_GIBBS_ON_AXES, Condition, Setting, State, diagnostic, once_per_state
@@ -128,5 +128,5 @@ def distance_to_gibbs(s: State, rho: Array, mass: float) -> float:
         return continuum_of(s.flow).w2(rho, mass)
     try:
         return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass))
-    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
+    except CaseError:  # no mass: the run goes on
         return math.nan
