@@ -94,6 +94,7 @@ def position_of(particles: int, dim: int) -> StoredField:
 
 def _build(table: LangevinTable, asked: Asked) -> Built:
     law, energy = asked.flow.internal.law, asked.flow.energy
+    asked.flow.check_whole("paths of particles")
     if not (law.linear_diffusion or law.vanishes):
         raise CaseError(
             f'solver.method: "langevin" has noise of one strength everywhere: expected energy.internal {{ kind = '
