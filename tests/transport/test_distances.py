@@ -275,11 +275,11 @@ def test_a_distance_larger_than_the_machine(monkeypatch):
     small, far = Grid([0.0, 0.0], [1.0, 1.0], [8, 8]), Grid([1e5, 0.0], [1e5 + 1.0, 1.0], [8, 8])
     with pytest.raises(CaseError, match=r"a lattice of 800008 × 1600 cells over both: about 536 GiB of memory and this"):
         distance(small, np.ones((8, 8)), np.ones((8, 8)), far)
-    monkeypatch.setattr("wgfpde.base.amounts.machine_memory", lambda: 4 * 2**20)
-    grid = Grid([0.0, 0.0], [1.0, 1.0], [60, 60])
+    monkeypatch.setattr("wgfpde.base.amounts.machine_memory", lambda: 2**23)
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [90, 90])
     x = grid.sample(lambda x, y: x)
     assert distance(grid, np.ones(grid.shape), 2 * x).w2 > 0.1
-    with pytest.raises(CaseError, match=r"the path between two densities on 3600 cells: about 5.15 MiB"):
+    with pytest.raises(CaseError, match=r"the path between two densities on 8100 cells: about 11.6 MiB"):
         distance(grid, np.ones(grid.shape), 1 + 1e-3 * (x - 0.5))
 
 
