@@ -13,9 +13,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "Case", "CaseError", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Snapshot", "SolverError",
-    "StoreError", "WgfpdeError", "converge", "distance", "geodesic", "load", "march", "problem", "read", "resume",
-    "run", "spectrum", "stationary", "w2",
+    "Case", "CaseError", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot",
+    "SolverError", "StoreError", "WgfpdeError", "converge", "distance", "exits", "geodesic", "load", "march",
+    "problem", "read", "read_table", "resume", "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
 from wgfpde.base.case_table import Table
+from wgfpde.cases.file_tables import FILE
 from wgfpde.cases.schema import Case, tables_by_place
 from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
 
@@ -21,6 +22,8 @@ def title_of(place: tuple[str, ...]) -> str:
     """How a table is written: [grid], [solver] with method = "fv"."""
     if not place:
         return "Top level"
+    if place[-1] == FILE:
+        return f"{'.'.join(place[:-1])} = {{ file = … }}"
     key = UNION_KEYS.get(place[:-1])
     if key is None:
         return f"[{'.'.join(place)}]"

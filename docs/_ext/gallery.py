@@ -42,6 +42,7 @@ GROUPS = (
     "Interaction",
     "JKO steps",
     "Geodesics",
+    "Particles",
 )
 
 
@@ -49,7 +50,7 @@ def group_of(case: dict[str, Any]) -> str:
     """The section a case belongs to, by its method and its energy."""
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
-        return "JKO steps" if method == "jko" else "Geodesics"
+        return {"jko": "JKO steps", "langevin": "Particles"}.get(method, "Geodesics")
     if "interaction" in energy:
         return "Interaction"
     if energy["internal"]["kind"] == "power":

@@ -461,7 +461,7 @@ MISTAKES_1D = {
     ),
     "target twice": (
         ["solver={method='geodesic'}", "target={density='1', file='a.npy'}"],
-        "target: expected exactly one of density, file, samples; found density and file",
+        "target: expected exactly one of density, file, samples, image; found density and file",
     ),
     "negative target": (["solver={method='geodesic'}", "target.density='x'"], "target.density: "),
     "diagnostic": (
@@ -519,7 +519,7 @@ MISTAKES_1D = {
     "mass": (["initial.mass=-1"], "initial.mass: expected a number larger than 0, found -1"),
     "two sources": (
         ["initial={density='1', file='a.npy'}"],
-        "initial: expected exactly one of density, file, samples",
+        "initial: expected exactly one of density, file, samples, image",
     ),
     "missing npy": (
         ["initial.file=nowhere.npy"],
@@ -547,7 +547,7 @@ def test_mistakes_1d(write, overrides, expected):
         (
             'density = "1 + x**2"',
             "",
-            "initial: expected exactly one of density, file, samples; found none of them",
+            "initial: expected exactly one of density, file, samples, image; found none of them",
         ),
         ("end = 1", "", "time.end: missing: a number larger than start"),
         ('internal = { kind = "entropy" }', "", "energy.internal: missing"),

@@ -87,7 +87,7 @@ def test_gibbs_state_refused():
     grid = GRIDS["1d"]
     for flow in (bind(grid, Internal("power", m=2.0), w=False), bind(grid, Internal(), w=True)):
         assert not flow.has_gibbs
-        with pytest.raises(CaseError, match="needs the entropy and no interaction"):
+        with pytest.raises(CaseError, match="needs the entropy, no interaction and no force"):
             flow.gibbs()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from wgfpde.energy.averages.kernel_averages import cell_average, lag_averages, lag_zero
 from wgfpde.energy.interaction import (
     DENSE_LIMIT,
     DenseInteraction,
@@ -14,7 +15,6 @@ from wgfpde.energy.interaction import (
     _lags,
     make_interaction,
 )
-from wgfpde.energy.kernel_averages import cell_average, lag_averages, lag_zero
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 

@@ -72,11 +72,12 @@ def test_faces_and_scharfetter_gummel_rates(periodic, dim):
         places = [np.ravel_multi_index(place, rows.shape) for place in (here, there)]
         wanted.append((*places, scale, KAPPA * scale * bernoulli(s), KAPPA * scale * bernoulli(-s)))
     lower, upper, conductance, a, b = np.array(wanted).T
-    faces = faces_of(grid)
+    flow = Flow(grid, Energy(Internal("entropy", KAPPA)))
+    faces = faces_of(flow)
     np.testing.assert_array_equal(faces.lower, lower)
     np.testing.assert_array_equal(faces.upper, upper)
     np.testing.assert_allclose(faces.conductance, conductance, rtol=1e-13)
-    found = sg_network(grid, phi, KAPPA)
+    found = sg_network(flow, phi)
     np.testing.assert_allclose(found[0], a, rtol=1e-12)
     np.testing.assert_allclose(found[1], b, rtol=1e-12)
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from wgfpde.energy.both_cells import line_pairs, paired_average
-from wgfpde.energy.cell_quadrature import adaptive_averages
+from wgfpde.energy.averages.both_cells import line_pairs, paired_average
+from wgfpde.energy.averages.cell_quadrature import adaptive_averages
+from wgfpde.energy.averages.kernel_averages import central_average
+from wgfpde.energy.averages.kernel_roughness import Bins, Places, roughness
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.interaction import make_interaction
-from wgfpde.energy.kernel_averages import central_average
-from wgfpde.energy.kernel_roughness import Bins, Places, roughness
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid

@@ -12,10 +12,32 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    WrapValidator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+def _formula_or_number(value: object, number: Callable[[object], float]) -> object:
+    return value if isinstance(value, str) else number(value)
+
+
+PositiveInTime = Annotated[
+    float,
+    Field(gt=0),
+    WrapValidator(_formula_or_number),
+    PlainSerializer(lambda value: value, return_type=Any),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
+]
+"""A positive number, or a formula in t, which is read where the energy is built."""
 
 
 def fail(message: str) -> PydanticCustomError:

@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ..energy.driving.in_time import takes_time
+from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
+from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
-from ..grid.initial import from_array, with_error
+from ..grid.initial import from_array, from_table, with_error
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.tabulated import Tabulated
 from ..methods import METHODS
 from .loading import from_mapping
 from .schema import Case
@@ -25,6 +30,7 @@ class Code:
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
     exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
+    dynamics : as it is, or None.   sinks : exits inside the box.
     """
 
     grid: Grid
@@ -32,6 +38,8 @@ class Code:
     initial: Array = field(repr=False)
     exact: Callable[..., Array] | None = None
     initial_error: float = 0.0
+    dynamics: Dynamics | None = None
+    sinks: tuple[Sink, ...] = ()
 
 
 def problem(
@@ -46,6 +54,9 @@ def problem(
     solver: Mapping[str, Any] | None = None,
     exact: Callable[..., Array] | None = None,
     mass: float | None = None,
+    dynamics: Dynamics | None = None,
+    sinks: Sequence[Sink] = (),
+    breakpoints: Sequence[float] = (),
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -55,10 +66,11 @@ def problem(
     Parameters
     ----------
     grid, energy
-        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.
+        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays, or are tables
+        of pandas or xarray.  A function with a parameter ``t`` depends on time.
     initial
-        The density at the start: cell averages of the grid's shape, or a function of x (and y), which is averaged over
-        the cells.
+        The density at the start: cell averages of the grid's shape, or a function of x (and y) or a table of pandas or
+        xarray, which are averaged over the cells.
     end, start
         The times.
     every, times
@@ -67,8 +79,16 @@ def problem(
         As the table ``[solver]`` of a case file; default ``{"method": "fv"}``.
     exact
         The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
+    breakpoints
+        Times that steps land on, as where a function of time jumps.
     mass
         Rescale the start to this mass.
+    dynamics
+        The diffusion, a factor of the flux: ``wgf.Dynamics(lambda x: 1 / (1 + x**2))``, or a function per axis in a
+        tuple, with ``convention="ito"`` where the noise is meant so.
+    sinks
+        Regions that absorb, and places where mass decays: ``wgf.Sink("product", region=lambda x, y: x > 1)`` or
+        ``rate=…``.  Walls that mass may pass are the grid's: ``boundary=["no-flux", "absorbing"]``.
 
     Returns
     -------
@@ -81,32 +101,50 @@ def problem(
     CaseError
         Where the parts do not make a problem.
     """
-    for name, function in (("energy.potential", energy.potential), ("energy.interaction", energy.interaction)):
-        _check_function(name, function, grid)
+    keys = "potential", "interaction", "force"
+    parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
+    parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
+    for name, function in parts:
+        _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
+    for sink in sinks:
+        _check_function(f"sinks.{sink.name}", sink.region or sink.rate, grid)
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
     bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
-    formulas = {"potential": energy.potential, "interaction": energy.interaction}
+    formulas = {"potential": energy.potential, "interaction": energy.interaction, "force": energy.force}
+    internal: dict[str, Any] = {**energy.at(float(start)).internal.in_case}
+    if energy.kappa is not None:
+        internal["kappa"] = _name(energy.kappa)
     data: dict[str, Any] = {
         "title": title,
         "grid": _grid_table(grid),
         "energy": {
-            "internal": energy.internal.in_case,
+            "internal": internal,
             **{key: _name(f) for key, f in formulas.items() if f is not None},
+            **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
             **bound,
         },
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
         "solver": {"method": next(iter(METHODS))} | dict(solver or {}),
-        "time": {"start": float(start), "end": float(end)},
+        "time": {"start": float(start), "end": float(end)}
+        | ({"breakpoints": [float(t) for t in breakpoints]} if len(breakpoints) else {}),
         "output": ({} if every is None else {"every": float(every)})
         | ({} if times is None else {"times": [float(t) for t in times]}),
     }
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
+    if dynamics is not None:
+        data["dynamics"] = {
+            "diffusion": [_name(function) for function in dynamics.diffusion],
+            "convention": dynamics.convention,
+            "faces": dynamics.faces,
+        }
+    if sinks:
+        data["sinks"] = {s.name: {"rate": _name(s.rate)} if s.region is None else _name(s.region) for s in sinks}
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error)
+    case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
     return case
 
 
@@ -118,7 +156,8 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
         "upper": [float(axis.upper) for axis in axes],
         "boundary": [axis.boundary.in_case for axis in axes],
     }
-    return table if grid.uniform else table | {"mapping": ["python: edges as given"] * grid.dim}
+    table |= {} if grid.radial == 1 else {"radial": grid.radial}
+    return table if all(axis.uniform for axis in axes) else table | {"mapping": ["python: edges as given"] * grid.dim}
 
 
 def _check_function(name: str, function: object, grid: Grid, **more: float) -> None:
@@ -138,6 +177,10 @@ def _check_function(name: str, function: object, grid: Grid, **more: float) -> N
 
 
 def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, float]:
+    if holds_table(source):
+        source = Tabulated(table_of_object(source, dim=grid.dim), "linear", "empty")
+    if isinstance(source, Tabulated):
+        return from_table(source, grid), 0.0
     if callable(source):
         return with_error(source, grid)
     return from_array(np.asarray(source), grid, "the array given as initial"), 0.0
@@ -146,7 +189,7 @@ def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, f
 def _name(source: object) -> str:
     """What a record says of a function or an array."""
     if not callable(source):
-        return f"python: an array of shape {np.asarray(source).shape}"
+        return "python: a table" if holds_table(source) else f"python: an array of shape {np.asarray(source).shape}"
     text = getattr(source, "text", None)
     code = getattr(inspect.unwrap(source), "__code__", None)
     where = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else ""

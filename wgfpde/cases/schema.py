@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,20 +12,23 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
-from ..base.toml import shortened, to_toml
-from ..energy.equations import name_equation
+from ..base.toml import shortened, to_toml, to_value
+from ..energy.equations import PLACED, name_equation
 from ..energy.laws import LAWS
 from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
+from .file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
 from .tables import (
+    DynamicsTable,
     EnergyTable,
     ExactTable,
     GridTable,
     InitialTable,
     OutputTable,
+    SinkEntry,
     TargetTable,
     TimeTable,
 )
@@ -46,9 +50,13 @@ class Case(Table):
     params: dict[str, float] = Field(default={}, description="named constants for the formulas")
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
-    initial: InitialTable = Field(description="a table with one of density, file, samples")
+    dynamics: DynamicsTable | None = Field(default=None, description="a table with diffusion")
+    initial: InitialTable = Field(description="a table with one of density, file, samples, image")
     exact: ExactTable | None = Field(default=None, description="a table with density")
-    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
+    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples, image")
+    sinks: dict[str, SinkEntry] = Field(
+        default={}, description='regions and rates by name, as product = "x > 1" or decay = { rate = "0.2*(x > 0)" }'
+    )
     solver: SolverTable = Field(
         default=DEFAULT.table.model_validate({"method": DEFAULT.name}),
         description=tags_in_words("method", METHODS),
@@ -82,7 +90,9 @@ class Case(Table):
         for name, given in (("target", self.target),):
             needs = [other.name for other in METHODS.values() if name in other.needs]
             if method in needs and given is None:
-                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
+                raise fail(
+                    f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image'
+                )
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
                 raise fail(
@@ -90,6 +100,37 @@ class Case(Table):
                     f"(on the command line: --set {name}=)"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _what_the_method_takes(self) -> Case:
+        given = {"dynamics": self.dynamics is not None, "grid.radial": self.grid.radial is not None}
+        for key, asked in given.items():
+            able = [f'"{m.name}"' for m in METHODS.values() if getattr(m, key.rpartition(".")[2])]
+            if asked and f'"{self.solver.method}"' not in able:
+                raise fail(f'{key}: only method = {" or ".join(able)} takes it, found method = "{self.solver.method}"')
+        entries = [] if self.dynamics is None else self.dynamics.diffusion
+        if isinstance(entries, list) and len(entries) not in (0, 1, self.dim):
+            raise fail(
+                f"dynamics.diffusion: expected one formula for all axes or one per axis of grid.shape, {self.dim}, "
+                f"found {len(entries)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _exits_that_the_method_takes(self) -> Case:
+        if self.has_exits and not self.method.exits:
+            where, what = ("sinks", "sinks") if self.sinks else ("grid.boundary", "walls that mass may pass")
+            others = " or ".join(f'"{method.name}"' for method in METHODS.values() if method.exits)
+            raise fail(
+                f'{where}: method = "{self.solver.method}" takes no {what}: it moves all of the mass; '
+                f"write method = {others}"
+            )
+        return self
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether mass may leave, or come in: by open walls or by sinks."""
+        return bool(self.sinks) or any(boundary_of(ends).open for ends in self.grid.boundary)
 
     @property
     def method(self) -> Method:
@@ -99,7 +140,11 @@ class Case(Table):
     @property
     def traits(self) -> Traits:
         """What is true of its march."""
-        return self.method.traits(self.solver)
+        traits = self.method.traits(self.solver)
+        if not self.has_exits:
+            return traits
+        regions = self.dim == 2 and any(isinstance(value, str) for value in self.sinks.values())
+        return replace(traits.with_exits, order=min(traits.order, 1.0) if regions else traits.order)
 
     @property
     def path(self) -> Path:
@@ -128,24 +173,33 @@ class Case(Table):
 
     def resolved_toml(self) -> str:
         """The case with every default, as TOML; loading it gives an equal case."""
-        return to_toml(self.model_dump(by_alias=True, exclude_none=True))
+        tables = self.model_dump(by_alias=True, exclude_none=True)
+        return to_toml({name: table for name, table in tables.items() if name != "sinks" or table})
 
     @property
     def equation(self) -> str:
         """The usual short name of what is solved."""
-        return self.method.equation(self.energy, self.solver) or name_equation(self.energy).name
+        own = self.method.equation(self.energy, self.solver)
+        return own or (PLACED if self.dynamics is not None else name_equation(self.energy).name)
 
     @property
     def summary(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, map(boundary_of, self.grid.boundary), strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
-        energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
-        energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
+        energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
+        sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
+        radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
+        dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
+        if self.dynamics is not None and isinstance(self.dynamics.diffusion, Table):
+            dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
-            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes),
+            **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics.items())} if dynamics else {}),
+            "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
+            **({"sinks": sinks} if sinks else {}),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
             "time": f"{self.time.start:g} to {self.time.end:g}",
         }
@@ -171,8 +225,14 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         (): Case,
         ("grid",): GridTable,
         ("energy",): EnergyTable,
+        ("dynamics",): DynamicsTable,
+        ("dynamics", "diffusion", FILE): DiffusionFile,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
+        ("energy", "potential", FILE): PotentialFile,
+        ("energy", "interaction", FILE): InteractionFile,
         ("initial",): InitialTable,
+        ("initial", "file", FILE): DensityFile,
+        ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
@@ -181,7 +241,11 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
     }
 
 
-UNIONS = (("solver",), ("energy", "internal"))
+UNIONS = (
+    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("dynamics", "diffusion"),
+    ("initial", "file"), ("target", "file"),
+)  # fmt: skip
+"""Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 
 
 def _registered() -> list[type[Table]]:

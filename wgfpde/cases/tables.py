@@ -6,41 +6,77 @@ infinite.  Descriptions serve the JSON Schema, the messages and the reference al
 
 from __future__ import annotations
 
-import difflib
 import math
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from ..base.case_table import OneOf, Positive, Table, fail
-from ..base.toml import show, to_value
+from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
-from ..grid.boundary import WALLS, boundary_of
+from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
+from .file_tables import (
+    DensitySource,
+    DiffusionFile,
+    InteractionSource,
+    PotentialSource,
+    files_of,
+    in_words,
+    text_or,
+)
 
 Cells = Annotated[int, Field(ge=2)]
-INITIAL_SOURCES = ("density", "file", "samples")
+INITIAL_SOURCES = ("density", "file", "samples", "image")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
 
 
 def _ends(value: object) -> object:
-    """The name of a wall, or a pair of them where the ends differ, with one message for both (a union gives two)."""
-    if isinstance(value, list) and len(value) != 2:
-        raise fail(f"expected one name for both ends of an axis, or a pair, found {show(value)}")
-    for name in value if isinstance(value, list) else [value]:
-        if not isinstance(name, str) or name not in WALLS:
-            near = difflib.get_close_matches(str(name), WALLS, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            raise fail(f"expected {' or '.join(to_value(wall) for wall in WALLS)}, found {show(name)}{hint}")
+    """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all, not one for each."""
     try:
-        return boundary_of(value).in_case  # type: ignore[arg-type]
+        return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:
         raise fail(str(error)) from error
 
 
-_WALL = {"type": "string", "enum": list(WALLS)}
+_NAMED = {"type": "string", "enum": list(PLAIN)}
+_OPEN = {
+    "type": "object",
+    "properties": {
+        name: {"type": "number"} if name == "robin" else {"type": ["number", "string"]} for name in VALUED
+    },
+    "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+}  # fmt: skip
+_WALL: dict[str, Any] = {"anyOf": [_NAMED, _OPEN]}
 _PAIR = {"type": "array", "items": _WALL, "minItems": 2, "maxItems": 2}
-Ends = Annotated[str | list[str], BeforeValidator(_ends), WithJsonSchema({"anyOf": [_WALL, _PAIR]})]
+_SIDES = {"type": "object", "properties": {"lower": _WALL, "upper": _WALL}, "additionalProperties": False}
+Ends = Annotated[Any, BeforeValidator(_ends), WithJsonSchema({"anyOf": [_NAMED, _OPEN, _PAIR, _SIDES]})]
+
+
+def _sink(value: object) -> object:
+    """A region as a formula, or a table with a rate."""
+    if isinstance(value, dict) and set(value) == {"region"}:
+        value = value["region"]
+    if isinstance(value, dict) and set(value) == {"rate"}:
+        rate = value["rate"]
+        if isinstance(rate, int | float) and not isinstance(rate, bool):
+            rate = to_value(rate)
+        if isinstance(rate, str):
+            return {"rate": rate}
+    if isinstance(value, str):
+        return value
+    raise fail(f'expected a region, a formula such as "x > 1", or {{ rate = "…" }}, found {_shown(value)}')
+
+
+def _shown(value: object) -> str:
+    return shortened(to_value(value)) if isinstance(value, dict) else show(value)
+
+
+_RATE = {"type": "object", "properties": {"rate": {"type": ["number", "string"]}}, "additionalProperties": False}
+_REGION = {"type": "object", "properties": {"region": {"type": "string"}}, "additionalProperties": False}
+SinkEntry = Annotated[Any, BeforeValidator(_sink), WithJsonSchema({"anyOf": [{"type": "string"}, _RATE, _REGION]})]
 
 
 class GridTable(Table):
@@ -52,10 +88,14 @@ class GridTable(Table):
     boundary: list[Ends] = Field(
         default=[],
         validate_default=True,
-        description='"no-flux" (default) or "periodic", one per axis, or a pair of them for its two ends',
+        description='"no-flux" (default), "periodic", "absorbing", { robin = K }, { density = "…" } or '
+        '{ inflow = "…" }, one per axis, or { lower = …, upper = … }, or a pair, for its two ends',
     )
     mapping: list[str] | None = Field(
         default=None, description="one formula in s per axis: an increasing map of [0, 1] onto [0, 1]"
+    )
+    radial: Literal[2, 3] | None = Field(
+        default=None, description="2 or 3: the one axis, x or r in formulas, is the radius in so many dimensions"
     )
 
     @field_validator("shape")
@@ -85,6 +125,15 @@ class GridTable(Table):
         return values
 
 
+def _numbers(value: object) -> object:
+    """A number or a list of numbers, with one message for both (a union would give two)."""
+    entries = value if isinstance(value, list) else [value]
+    if all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in entries) and entries:
+        return value
+    raise fail(f"expected a number, or a list of one number per axis, found {show(value)}")
+
+
+Tilt = Annotated[float | list[float], BeforeValidator(_numbers)]
 InternalTable = Annotated[Any, OneOf("kind", lambda: [law.table for law in LAWS.values()])]
 
 
@@ -101,9 +150,20 @@ class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
     internal: InternalTable = Field(description=_internals())
-    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)| and the params")
-    interaction: str | None = Field(
-        default=None, description="W, an even formula in the displacement x (and y) and r = |(x, y)|"
+    potential: PotentialSource | None = Field(
+        default=None,
+        description='V, a formula in x (and y), r = |(x, y)|, t and the params, or a table: { file = "…" }',
+    )
+    interaction: InteractionSource | None = Field(
+        default=None,
+        description='W, an even formula in the displacement x (and y), r = |(x, y)| and t, or a table: { file = "…" }',
+    )
+    tilt: Tilt | None = Field(
+        default=None,
+        description="a constant force on a periodic axis, a number or one per axis; entropy only",
+    )
+    force: str | None = Field(
+        default=None, description="a force on a periodic axis, a formula in x, t and the params; 1D, entropy only"
     )
     sobolev: Positive | None = Field(
         default=None,
@@ -120,22 +180,91 @@ class EnergyTable(Table):
             raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
         return self
 
+    @model_validator(mode="after")
+    def _one_force(self) -> EnergyTable:
+        if self.tilt is not None and self.force is not None:
+            raise fail("expected either tilt, a constant force, or force, a formula, found both; remove one")
+        law = law_named(self.internal.kind)
+        for key, value in (("tilt", self.tilt), ("force", self.force)):
+            if value is not None and not law.linear_diffusion:
+                raise fail(
+                    f'{key}: of use only with {{ kind = "entropy" }}, whose fluxes stay rates with it, found kind = '
+                    f'"{self.internal.kind}"; remove it'
+                )
+            if value is not None and self.sobolev is not None:
+                raise fail(f"lambda: of use only without {key}, under which no state is a Gibbs state; remove one")
+        return self
+
+
+def _formulas(value: object) -> object:
+    """One formula, or a list of them, with one message for both (a union would give two)."""
+    texts = value if isinstance(value, list) else [value]
+    if texts and len(texts) <= 2 and all(isinstance(text, str) for text in texts):
+        return value
+    raise fail(f'expected a formula such as "1/(1 + x**2)", or one per axis as a list, found {show(value)}')
+
+
+_FORMULA = {"type": "string"}
+Formulas = Annotated[
+    str | list[str],
+    BeforeValidator(_formulas),
+    WithJsonSchema({"anyOf": [_FORMULA, {"type": "array", "items": _FORMULA, "minItems": 1, "maxItems": 2}]}),
+]
+
+
+class DynamicsTable(Table):
+    """How fast the flow goes: ∂tρ = ∇·(D ρ ∇ξ)."""
+
+    diffusion: text_or(DiffusionFile, Formulas) = Field(  # type: ignore[valid-type]
+        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, one per axis as a list, or "
+        'a table: { file = "…" }'
+    )
+    convention: Literal["kinetic", "stratonovich", "ito"] = Field(
+        default="kinetic",
+        description='what the noise √(2κD) means: "kinetic" (default; the gradient flow), "stratonovich" or "ito", '
+        "which add ½κ ln D or κ ln D to V (entropy only)",
+    )
+    faces: Literal["value", "harmonic"] = Field(
+        default="value", description='D on faces: its "value" there (default), or "harmonic" means of cells, for jumps'
+    )
+
 
 class DensityTable(Table):
-    """A density: exactly one of density, file, samples."""
+    """A density: exactly one of density, file, samples, image."""
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
-    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    file: DensitySource | None = Field(
+        default=None,
+        description='a .npy array ordered (y, x), an earlier run, a table, or one with options: { file = "…" }',
+    )
     samples: str | None = Field(
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
+
+    image: str | None = Field(
+        default=None, description="a picture laid over the grid: bright is much, row 0 is the top"
+    )
+    invert: bool | None = Field(default=None, description="true: dark is much in the image")
+
+    @property
+    def source(self) -> str:
+        """What it comes from, in words."""
+        return in_words(next(value for name in INITIAL_SOURCES if (value := getattr(self, name)) is not None))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it names."""
+        given = (self.file, self.samples, self.image)
+        return (*(Path(name) for name in given if isinstance(name, str)), *files_of(self.file))
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise fail(f"expected exactly one of density, file, samples; found {found}")
+            raise fail(f"expected exactly one of density, file, samples, image; found {found}")
+        if self.invert is not None and self.image is None:
+            raise fail("invert: only an image can be inverted; remove it")
         return self
 
 
@@ -163,6 +292,9 @@ class TimeTable(Table):
 
     start: float = Field(default=0.0, description="a number, the time of the initial density, default 0")
     end: float = Field(description="a number larger than start")
+    breakpoints: list[float] | None = Field(
+        default=None, description="increasing times between start and end that steps land on, as where a formula jumps"
+    )
 
     @field_validator("end")
     @classmethod
@@ -171,6 +303,18 @@ class TimeTable(Table):
         if end <= start:
             raise fail(f"expected a time after time.start = {start:g}, found {end:g}")
         return end
+
+    @field_validator("breakpoints")
+    @classmethod
+    def _in_between(cls, times: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        start, end = info.data.get("start", -math.inf), info.data.get("end", math.inf)
+        for t in times or []:
+            if not start < t < end:
+                raise fail(f"expected times between start = {start:g} and end = {end:g}, found {t:.10g}; leave it out")
+        for one, two in pairwise(times or []):
+            if not one < two:
+                raise fail(f"expected increasing times, found {one:.10g} before {two:.10g}; write them in order")
+        return times
 
 
 class OutputTable(Table):
@@ -182,6 +326,10 @@ class OutputTable(Table):
     )
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
+    )
+    averages: dict[str, str] | None = Field(
+        default=None,
+        description='averages to record with every snapshot, ∫qρ/∫ρ: a name and a formula each, as { q = "x**2*y" }',
     )
     fields: list[str] | None = Field(
         default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'

@@ -69,6 +69,7 @@ def asked_spans(case: Case) -> dict[str, list[float]]:
         "time.end": [case.time.end - start],
         "output.every": [] if case.output.every is None else [case.output.every],
         "output.times": [t - start for t in case.output.times or [] if t != start],
+        "time.breakpoints": [t - start for t in case.time.breakpoints or []],
     }
 
 

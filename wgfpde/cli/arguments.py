@@ -1,4 +1,4 @@
-"""Arguments that several verbs take, and how a verb is declared."""
+"""Arguments that several verbs take, how a verb is declared, and where the figure of a study goes."""
 
 from __future__ import annotations
 
@@ -62,3 +62,29 @@ def run_of(sub: argparse.ArgumentParser) -> None:
 
 def json_of(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="machine-readable output on stdout")
+
+
+# ---- the figure beside the file of a study -------------------------------------------------------------------
+
+
+def figure_options(sub: argparse.ArgumentParser) -> None:
+    """Where the figure of a study goes, and whether there is to be one."""
+    figure = sub.add_mutually_exclusive_group()
+    figure.add_argument("--plot", type=Path, metavar="FILE", help=".png, .pdf or .svg (default: beside the .h5 file)")
+    figure.add_argument("--no-plot", action="store_true", help="no figure")
+
+
+def figure_of(args: argparse.Namespace, file: Path) -> Path | None:
+    """Where the figure of a study goes, None for none; to be called before anything is computed and written.
+
+    Raises CaseError for a format that there is not, StoreError where another figure stands unasked-for in its place.
+    """
+    if args.no_plot:
+        return None
+    from ..output.plots.style import picture_path
+    from ..store import check_figure
+
+    figure = picture_path(args.plot, file.parent, file.stem, None)
+    if args.plot is None:
+        check_figure(figure, file)
+    return figure

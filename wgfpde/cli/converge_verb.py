@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import StatusLine
-from .arguments import Verbs, case_of, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of
 from .printing import print_json, say
-from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
     from ..runs.time_loop import Progress

@@ -13,6 +13,7 @@ from ..errors import CaseError, WgfpdeError
 from . import (
     comparison_verbs,
     converge_verb,
+    exits_verb,
     file_verbs,
     inspect_verbs,
     picture_verbs,
@@ -25,8 +26,8 @@ from .arguments import Parser, Verbs
 from .printing import say, show_traceback
 
 VERBS = (
-    run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, stationary_verb, converge_verb,
-    validate_verb, file_verbs,
+    run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, exits_verb, stationary_verb,
+    converge_verb, validate_verb, file_verbs,
 )  # fmt: skip
 """In the order of the help."""
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
 from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of
 from .printing import print_json, say
-from .study_figure import figure_of, figure_options
 
 if TYPE_CHECKING:
     from ..cases.schema import Case
@@ -20,9 +19,11 @@ HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
 unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
-those that only shift a state left out.  With --vary the states are followed as branches: the values at which one gains
-or loses stability are located, and near which one ends, in a fold or on another branch.  CASE-stationary.h5 and its
-picture replace those of an earlier search.
+those that only shift a state left out.  Between open walls that let mass in, the one state is found with the flux by
+each exit (entropy without interaction); with a force on a periodic axis (1D, no interaction) the one steady state has a
+current: its velocity, effective diffusivity and entropy production are printed.  With --vary the states are followed as
+branches: the values at which one gains or loses stability are located, and near which one ends, in a fold or on another
+branch.  CASE-stationary.h5 and its picture replace those of an earlier search.
 """
 
 
@@ -120,6 +121,15 @@ def _print_states(record: dict[str, Any], measures: list[str]) -> None:
     for k, state in enumerate(record["states"]):
         values = "".join(f"{_plain(state['measures'][name]):>16.9g}" for name in measures)
         say(f"  {k:>5}{state['energy']:>20.12g}{values}{state['eigenvalue']:>14.6g}  {_verdict(record, k)}")
+    for state in record["states"]:
+        if state["velocity"] is not None:
+            say()
+            for name in ("current", "velocity", "diffusivity", "entropy_production"):
+                say(f"  {name.replace('_', ' '):<20}{state[name]:.12g}")
+        if state["flux"]:
+            say()
+            for name, flux in state["flux"].items():
+                say(f"  flux      {name:<12}{_plain(flux):>20.12g}  mass/time, out")
     for k, state in enumerate(record["states"]):
         for note in state["notes"]:
             say()

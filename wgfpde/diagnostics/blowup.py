@@ -36,6 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..energy.energy import Energy
 from ..energy.flow import Flow
 from ..grid import Array, Grid
 
@@ -45,6 +46,7 @@ NEAR = ((1e-5, 1e-6), (1e-4, 1e-5), (1e-3, 1e-4))
 by more than rounding."""
 RESOLVED = 1e-12
 """Change of the kernel, relative to it, that is more than rounding."""
+MOMENTS = 9
 EQUAL = 0.02
 """How far an exponent may lie from a whole case: below the distances above the next term of a kernel is smaller."""
 
@@ -99,10 +101,10 @@ class Watch:
     def __init__(self, flow: Flow, reason: str) -> None:
         self._flow, self._grid, self.reason = flow, flow.grid, reason
 
-    def judge(self, rho: Array, before: Array | None) -> Array:
+    def judge(self, rho: Array, before: Array | None, t: float = 0.0) -> Array:
         """(share, sharpness, whether it has blown up) after a step; `before` is what was said after the last one.
 
-        All are 0 where no cell is full enough for them to matter.
+        t : when, of an energy that depends on time.   All are 0 where no cell is full enough for them to matter.
         """
         volume = self._grid.cell_volume
         fullest, mass = float(np.max(rho * volume)), float(np.sum(rho * volume))
@@ -112,11 +114,12 @@ class Watch:
         share, sharpness = found.share, found.sharpness
         grown = before is not None and share > before[0] and sharpness > before[1]
         sharp = grown and sharpness >= LEAST_SHARPNESS and share >= LEAST_SHARE
-        return np.array([share, sharpness, float(sharp and self._attracts(rho))])
+        return np.array([share, sharpness, float(sharp and self._attracts(rho, t))])
 
-    def _attracts(self, rho: Array) -> bool:
+    def _attracts(self, rho: Array, t: float) -> bool:
         """Whether the attraction holds the peak together, rather than the potential."""
-        potential, interaction = self._flow.potential, self._flow.interaction
+        flow = self._flow.at(t)
+        potential, interaction = flow.potential, flow.interaction
         if potential is None or interaction is None:
             return interaction is not None
         top = tuple(int(k) for k in np.unravel_index(np.argmax(rho * self._grid.cell_volume), rho.shape))
@@ -141,21 +144,32 @@ class Watch:
         )
 
 
-def make_watch(flow: Flow, mass: float) -> Watch | None:
-    """A watch over a flow whose energy allows a blow-up at this mass, else None."""
-    reason = reason_to_blow_up(flow, mass)
+def make_watch(flow: Flow, mass: float, span: tuple[float, float] | None = None) -> Watch | None:
+    """A watch over a flow whose energy allows a blow-up at this mass, else None.
+
+    span : the times of a march; where W or κ depend on time, the energy is looked at at MOMENTS of them.
+    """
+    if span is None or flow.driven.isdisjoint({"interaction", "kappa"}):
+        reason = reason_to_blow_up(flow, mass)
+    else:
+        moments = (flow.energy_at(float(t)) for t in np.linspace(*span, MOMENTS))
+        reason = next((found for energy in moments if (found := _reason(energy, flow.grid, mass))), "")
     return Watch(flow, reason) if reason else None
 
 
 def reason_to_blow_up(flow: Flow, mass: float) -> str:
     """Why the energy has no lower bound as this mass concentrates, or ""."""
-    kernel = flow.energy.interaction
+    return _reason(flow.energy, flow.grid, mass)
+
+
+def _reason(energy: Energy, grid: Grid, mass: float) -> str:
+    kernel = energy.interaction
     if kernel is None:
         return ""
-    strength, exponent = _attraction(kernel, flow.grid)
+    strength, exponent = _attraction(kernel, grid)
     if not strength > 0:
         return ""
-    dim, internal = flow.grid.dim, flow.internal
+    dim, internal = grid.dim, energy.internal
     logarithmic, singular = abs(exponent) <= EQUAL, exponent < -EQUAL
     words = f"W ~ r^{exponent:.2g}" if not logarithmic else "W ~ ln r"
     growth = internal.law.growth(internal)

@@ -10,17 +10,16 @@ from collections.abc import Collection
 import numpy as np
 
 from ..energy import fluxes
-from ..energy.energy import Energy
-from ..energy.flow import Flow
-from ..grid import Grid
+from ..energy.flow import Flow, small_flow
 from .certificates import continuum_of, reads_density
 
 
 def warm_up(flow: Flow, names: Collection[str]) -> None:
-    """Compile, or load, what these diagnostics of this kind of flow call: once, on four cells per axis."""
-    grid = flow.grid
-    cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-    small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(flow.internal))
+    """Compile, or load, what these diagnostics of this kind of flow call: once, on four cells per axis.
+
+    flow : of the run.   names : of the diagnostics that it records.
+    """
+    small = small_flow(flow, 4)
     fluxes.dissipation(small, np.ones(small.grid.shape))
     if small.has_gibbs and reads_density(names):
         continuum_of(small).read(np.ones(small.grid.shape), 1.0)

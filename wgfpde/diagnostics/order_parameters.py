@@ -11,7 +11,7 @@ from .blowup import peak
 from .registry import NEVER, Condition, State, diagnostic, periodic
 
 WITH_INTERACTION = Condition("with interaction", lambda s: s.flow.interaction is not None)
-ANY = Condition("any energy", lambda s: True)
+ANY = Condition("any energy, not on a radius", lambda s: s.flow.grid.radial == 1)
 
 
 @diagnostic("order parameter in x", applies=periodic(0))

@@ -60,7 +60,7 @@ class State:
         """The mass in each slice of cells along each axis, x first; moments are sums over these."""
         axes = self.flow.grid.axes
         if len(axes) == 1:
-            return (axes[0].widths * self.rho,)
+            return (axes[0].volumes * self.rho,)
         x, y = axes
         return x.widths * np.sum(y.widths[:, None] * self.rho, axis=0), y.widths * np.sum(x.widths * self.rho, axis=1)
 
@@ -115,6 +115,11 @@ class Setting:
     traits: Traits = field(default_factory=Traits)
     fields: frozenset[str] = frozenset()
 
+    @property
+    def keeps_account(self) -> bool:
+        """Whether work is done on the density."""
+        return bool(self.flow.driven) or self.flow.push is not None
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -127,9 +132,20 @@ class Condition:
 ALWAYS = Condition("always", lambda s: True)
 NEVER = Condition("", lambda s: False)
 IN_THE_PLANE = Condition("2D", lambda s: s.flow.grid.dim == 2)
-EQUAL_CELLS_2D = Condition("1D; 2D, equal cells", lambda s: s.flow.grid.dim == 1 or s.flow.grid.uniform)
+EQUAL_CELLS_2D = Condition(
+    "1D; 2D, equal cells; no `[dynamics]`",
+    lambda s: (s.flow.grid.dim == 1 or s.flow.grid.uniform) and s.flow.dynamics is None,
+)
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
-WITH_GIBBS = Condition("entropy without interaction", lambda s: s.flow.has_gibbs)
+WITH_ACCOUNT = Condition("an energy that depends on time; a force", lambda s: s.keeps_account)
+WITH_GIBBS = Condition("entropy without interaction, no exits", lambda s: s.flow.has_gibbs)
+WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
+WITH_EXITS_ONLY = Condition(
+    "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
+)
+WITH_GIBBS_ON_AXES = Condition(
+    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box
+)
 
 
 def with_field(name: str) -> Condition:
@@ -160,6 +176,8 @@ class Diagnostic:
 
 
 REGISTRY: dict[str, Diagnostic] = {}
+OF_A_FLOW: list[Callable[[Flow], Sequence[Diagnostic]]] = []
+"""Functions that give the numbers which a flow has of its own, as one for each of its exits."""
 
 
 def diagnostic(
@@ -197,22 +215,27 @@ def chosen(setting: Setting, requested: Sequence[str] = ()) -> tuple[Diagnostic,
 
     Raises CaseError for a name that is unknown or makes no sense here.
     """
+    registered = REGISTRY | {d.name: d for own in OF_A_FLOW for d in own(setting.flow)}
     for name in requested:
-        if name not in REGISTRY:
-            near = difflib.get_close_matches(name, REGISTRY, n=1)
+        if name not in registered:
+            near = difflib.get_close_matches(name, registered, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
-            raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(REGISTRY)}")
-        known = REGISTRY[name]
+            raise CaseError(f"there is no diagnostic {show(name)}; {hint}Known: {', '.join(registered)}")
+        known = registered[name]
         if not (known.applies.holds(setting) or known.on_request.holds(setting)):
-            raise CaseError(f'"{name}" ({known.long_name}) has no meaning for this case; leave it out')
-    wanted = {*requested, *(other for name in requested for other in REGISTRY[name].brings)}
-    return tuple(d for d in REGISTRY.values() if d.applies.holds(setting) or d.name in wanted)
+            words = known.on_request.words or known.applies.words
+            raise CaseError(
+                f'"{name}" ({known.long_name}) has no meaning for this case; it is for: {words}. Leave it out'
+            )
+    wanted = {*requested, *(other for name in requested for other in registered[name].brings)}
+    return tuple(d for d in registered.values() if d.applies.holds(setting) or d.name in wanted)
 
 
 def as_before(which: Sequence[Diagnostic], held: Iterable[str]) -> tuple[Diagnostic, ...]:
     """The diagnostics of a run that goes on: also those that its file holds, begun by a version that records more."""
     names = {d.name for d in which} | set(held)
-    return tuple(d for d in REGISTRY.values() if d.name in names)
+    registered = REGISTRY | {d.name: d for d in which if d.name not in REGISTRY}
+    return tuple(d for d in registered.values() if d.name in names)
 
 
 def compute(
@@ -223,10 +246,10 @@ def compute(
     previous_t: float = -np.inf,
     which: Sequence[Diagnostic] | None = None,
 ) -> dict[str, float]:
-    """Diagnostics of a snapshot, by default all that apply.
+    """Diagnostics of a snapshot, by default all that apply; of an energy that depends on time, at that of the snapshot.
 
     exact : t ↦ cell values, array of the grid's shape.   previous, previous_t : of the snapshot before.
     """
-    state = State(flow, snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
+    state = State(flow.at(snapshot.t), snapshot, None if exact is None else exact(snapshot.t), previous, previous_t)
     which = chosen(Setting(flow, exact is not None)) if which is None else which
     return {d.name: float(d.value(state)) for d in which}

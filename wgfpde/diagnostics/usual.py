@@ -13,13 +13,13 @@ from .relative_entropy import relative_entropy_density
 
 @diagnostic("mass")
 def mass(s: State) -> float:
-    """Total mass, the integral of rho; conserved."""
+    """Total mass, the integral of rho; conserved, but for what leaves by exits."""
     return s.mass
 
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises along a gradient flow without exits."""
     return float(sum(s.parts))
 
 
@@ -43,7 +43,7 @@ def energy_interaction(s: State) -> float:
 
 @diagnostic("dissipation")
 def dissipation(s: State) -> float:
-    """Rate of energy loss of the semi-discrete flow, int rho |grad xi|^2; inf where entropy meets vacuum."""
+    """Rate of energy loss of the semi-discrete flow, int D rho |grad xi|^2; inf where entropy meets vacuum."""
     return fluxes.dissipation(s.flow, s.rho)
 
 
@@ -61,7 +61,7 @@ def max_(s: State) -> float:
 
 @diagnostic("mean x")
 def mean_x(s: State) -> float:
-    """Centre of mass in x; on a periodic axis, of the box as drawn."""
+    """Centre of mass in x; on a periodic axis, of the box as drawn; on a radius the mean distance from the origin."""
     return s.means[0]
 
 

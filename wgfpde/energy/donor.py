@@ -9,6 +9,7 @@ Reference: van Leer (1979), DOI 10.1016/0021-9991(79)90145-1.
 from __future__ import annotations
 
 from ..base.kernel_cache import njit
+from ..linear.lines import at
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -39,13 +40,16 @@ def line_weight(rho, k, i, velocity, h, d, ring):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def line_donors(phi, rho, h, d, ring, count, a, b):
-    """The rates of one block of lines, all (n, LANES); rho is the reference state of the weights."""
+def line_donors(phi, rho, h, d, r, ring, count, a, b):
+    """The rates of one block of lines, all (n, LANES); rho is the reference state of the weights.
+
+    r : resistances of its faces (module `lines`), from which the velocity comes; widths h and distances d make slopes.
+    """
     n = phi.shape[0]
     for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
-            velocity = (phi[i, k] - phi[j, k]) / d[i]
+            velocity = (phi[i, k] - phi[j, k]) / at(r, i, k)
             weight = line_weight(rho, k, i, velocity, h, d, ring)
             a[i, k] = weight * max(velocity, 0.0)
             b[i, k] = weight * max(-velocity, 0.0)

@@ -8,12 +8,19 @@ Reference: Carrillo, McCann, Villani (2003), eqs (1.1)–(1.2), DOI 10.4171/RMI/
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..base.case_table import Table
 from ..base.toml import shortened
+from ..errors import CaseError
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.radial_table import RadialTable
+from ..grid.tables.tabulated import Tabulated
+from .driving.in_time import frozen, number_at, takes_time
 from .laws import Law, law_named
 
 Array = np.ndarray
@@ -41,9 +48,9 @@ class Internal:
             object.__setattr__(self, "m", 1.0)
 
     @classmethod
-    def of(cls, table: Table) -> Internal:
-        """The internal energy of an [energy] internal table."""
-        values = table.model_dump()
+    def of(cls, table: Table, **instead: float) -> Internal:
+        """The internal energy of an [energy] internal table.   instead : values in place of its own."""
+        values = table.model_dump() | instead
         known = {name: values.pop(name) for name in ("kind", "kappa", "m") if name in values}
         return cls(**known, more=tuple(values.items()))
 
@@ -93,9 +100,16 @@ class Internal:
 class Energy:
     """U + V + W.  `potential(x=…[, y=…])` and `interaction(x=…[, y=…])` are vectorised functions or None.
 
+    Tables of pandas or xarray may stand for them: V at places, W at distances r.
+
     interaction : even function of the displacement; it may be singular at 0.
     potential_text, interaction_text : how the user wrote them, for records and messages.
     sobolev : λ of the logarithmic Sobolev inequality of e^{−V/κ}, where the user knows it.
+    kappa : κ(t=…), in place of that of `internal`, or None.
+    tilt : a constant force f per axis, energy/length, of the drift f − ∇V; () for none.
+    force : the same as a function f(x=…) in 1D, or None.   A force needs periodic axes.
+
+    V, W, κ and f may depend on time: a Python function does that has a parameter t, a formula that uses t.
     """
 
     internal: Internal = field(default_factory=Internal)
@@ -104,6 +118,42 @@ class Energy:
     potential_text: str = ""
     interaction_text: str = ""
     sobolev: float | None = None
+    kappa: Callable[..., Any] | None = None
+    tilt: tuple[float, ...] = ()
+    force: Callable[..., Array] | None = None
+
+    @cached_property
+    def driven(self) -> frozenset[str]:
+        """What depends on time, of "potential", "interaction", "force" and "kappa"."""
+        names = ("potential", "interaction", "force")
+        found = {name for name in names if takes_time(getattr(self, name))}
+        return frozenset(found | ({"kappa"} if self.kappa is not None else set()))
+
+    @property
+    def tilted(self) -> bool:
+        """Whether a force drives a current that no potential has."""
+        return self.force is not None or any(self.tilt)
+
+    def at(self, t: float) -> Energy:
+        """The energy at a time; itself where nothing depends on time.  Raises CaseError for κ(t) ≤ 0."""
+        if not self.driven:
+            return self
+        internal = self.internal
+        if self.kappa is not None:
+            try:
+                internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
+            except CaseError as error:
+                raise CaseError(f"at t = {t:g}: {error}") from error
+        v, w, f = (
+            None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force)
+        )
+        return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
+
+    def __post_init__(self) -> None:
+        if holds_table(self.potential):
+            object.__setattr__(self, "potential", Tabulated(table_of_object(self.potential)))
+        if holds_table(self.interaction):
+            object.__setattr__(self, "interaction", RadialTable(table_of_object(self.interaction, dim=1)))
 
     def __repr__(self) -> str:
         terms = [repr(self.internal)]
@@ -112,4 +162,8 @@ class Energy:
             if function is not None:
                 text = text or getattr(function, "text", "") or getattr(function, "__name__", "a function")
                 terms.append(f"{name} = {shortened(text)}")
+        if self.kappa is not None:
+            terms.append("kappa(t)")
+        if self.tilted:
+            terms.append(f"tilt = {list(self.tilt)}" if self.force is None else "a force")
         return f"Energy({', '.join(terms)})"

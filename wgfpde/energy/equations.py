@@ -39,6 +39,9 @@ _JKO = "Jordan, Kinderlehrer, Otto (1998), DOI 10.1137/S0036141096303359"
 _OTTO = "Otto (2001), DOI 10.1081/PDE-100002243"
 _CMV = "Carrillo, McCann, Villani (2003), DOI 10.4171/RMI/376"
 
+PLACED = "diffusion of place"
+"""The equation of every flow with [dynamics]."""
+
 EQUATIONS: dict[str, Equation] = {
     equation.name: equation
     for equation in (
@@ -78,6 +81,12 @@ EQUATIONS: dict[str, Equation] = {
             "∇·(ρ∇(U'(ρ) + V))",
             "diffusion by an internal energy of its own in a potential",
             _CMV,
+        ),
+        Equation(
+            PLACED,
+            "∇·(D(x)ρ∇(U'(ρ) + V + W∗ρ))",
+            "any of these with a diffusion that depends on place",
+            "Lisini (2009), DOI 10.1051/cocv:2008044",
         ),
     )
 }

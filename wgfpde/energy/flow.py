@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -15,31 +17,138 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.tables.tabulated import Tabulated
+from ..linear.lines import lines_of
+from .driving.force import push_of
+from .driving.in_time import frozen, takes_time
+from .dynamics import Dynamics
 from .energy import Energy
 from .interaction import Interaction, make_interaction
+from .openings.faces import Opening, openings_of, without_regions
+from .openings.losses import Pair, donor_pair, entropy_pair, gathered
+from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
 
 Result = TypeVar("Result")
+
+REMEMBERED = 5
+"""Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
 class Flow:
     """An energy on a grid.
 
-    potential : V at cell centres, array of the grid's shape, or None.
+    energy : with what the convention of the dynamics adds to V.
+    potential : V at cell centres, array of the grid's shape, or None.   table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None.
+    mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
+    the faces of region sinks and of forbidden cells.
+    sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
+    inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
+    t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
+    driven : what depends on time, see `Energy.driven`, and "diffusion".   time : t.
+    push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
+    forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Nothing enters:
+    ρ is 0 there, and V a number that nobody uses.
 
-    Raises CaseError where V or W is not finite, V is not periodic on a periodic axis, W is odd, or m does not suit
-    the dimension.
+    Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
+    not suit the dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits;
+    and for an interaction on a radial grid.
     """
 
-    def __init__(self, grid: Grid, energy: Energy, threads: int = 1) -> None:
-        energy.internal.check_dimension(grid.dim)
+    def __init__(
+        self,
+        grid: Grid,
+        energy: Energy,
+        threads: int = 1,
+        *,
+        dynamics: Dynamics | None = None,
+        sinks: Sequence[Sink] = (),
+        t: float = 0.0,
+    ) -> None:
+        now = energy.at(t)
+        now.internal.check_dimension(grid.space)
+        self.table = energy.potential.on(grid) if isinstance(energy.potential, Tabulated) else None
+        if self.table is not None:
+            energy, now = replace(energy, potential=self.table), replace(now, potential=self.table)
+        dynamics = None if dynamics is None else dynamics.on(grid)
+        self.dynamics, self.mobility = _moved(dynamics, grid, t)
+        self._given = energy
+        now = now if self.dynamics is None else self.dynamics.effective(grid, now)
         self.grid = grid
-        self.energy = energy
-        self.internal = energy.internal
-        self.potential = _sample_potential(grid, energy)
+        self.energy = now
+        self.internal = now.internal
+        self.potential = _sample_potential(grid, now)
+        self.push = push_of(grid, now)
+        if grid.radial > 1 and energy.interaction is not None:
+            raise CaseError(
+                "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
+                "radius does not give. Remove energy.interaction or grid.radial."
+            )
         self.interaction: Interaction | None = (
-            make_interaction(energy.interaction, grid, threads) if energy.interaction is not None else None
+            make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
+        self.sinks = tuple(sinks)
+        check_names(self.sinks)
+        owner = regions_of(self.sinks, grid)
+        self.inside = None if owner is None else owner != NO_SINK
+        self.forbidden = None if self.table is None else _forbidden(grid, self.table, self.inside)
+        if self.forbidden is not None:
+            owner = np.where(self.forbidden, NO_PLACE, NO_SINK if owner is None else owner)
+        self.decay = rates_of(self.sinks, grid, self.inside)
+        moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
+        self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
+        self._moving, self._threads = dynamics, threads
+        self._known: list[Flow] = []
+        self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential, self.mobility)
+        self._check_walls()
+        self._shut = None if owner is None else owner != NO_SINK
+        self._shut_faces()
+        _check_closed(self)
+
+    def at(self, t: float) -> Flow:
+        """The flow at another time; itself where nothing depends on time.
+
+        What does not depend on time is shared: a driven V costs its values, a driven W a new operator.  The last few
+        are remembered, since one step ends where the next begins.
+        """
+        if not self.driven or t == self.time:
+            return self
+        for known in self._known:
+            if known.time == t:
+                return known
+        found = self._frozen(t)
+        self._known.append(found)
+        del self._known[:-REMEMBERED]
+        return found
+
+    def energy_at(self, t: float) -> Energy:
+        """The energy at another time, without a grid."""
+        return self._given.at(t)
+
+    def _frozen(self, t: float) -> Flow:
+        energy, found = self._given.at(t), copy(self)
+        for name in ("has_gibbs", "unit_gibbs"):
+            found.__dict__.pop(name, None)
+        if "diffusion" in self.driven:
+            found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
+            found._shut_faces()
+        bent = found.dynamics is not None and found.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
+        if found.dynamics is not None:
+            energy = found.dynamics.effective(self.grid, energy)
+        found.time, found.energy, found.internal = t, energy, energy.internal
+        if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
+            found.potential = _sample_potential(self.grid, energy)
+        if "force" in self.driven:
+            found.push = push_of(self.grid, energy)
+        if "interaction" in self.driven:
+            assert energy.interaction is not None
+            found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
+        return found
+
+    def _shut_faces(self) -> None:
+        """No face of a cell that holds no mass lets any through."""
+        if self._shut is not None:
+            self.mobility = without_regions(self.grid, self._shut, self.mobility)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -73,29 +182,179 @@ class Flow:
             xi = xi + self.interaction.apply(rho)
         return xi
 
+    def _check_walls(self) -> None:
+        """Of laws whose flux is not linear in ρ only what absorbs is known."""
+        for opening in self.openings if self.nonlinear else ():
+            if opening.wall.name != "absorbing":
+                raise CaseError(
+                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
+                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and '
+                    "sinks."
+                )
+
+    def with_sinks(self, more: Sequence[Sink]) -> Flow:
+        """The same flow with more sinks."""
+        return Flow(self.grid, self._given, dynamics=self.dynamics, sinks=(*self.sinks, *more))
+
+    # ---- exits -----------------------------------------------------------------------------------------------
+
+    @property
+    def exits(self) -> tuple[str, ...]:
+        """The names of what mass leaves by or comes in through: open walls in axis order, then sinks."""
+        return (*self.grid.open_walls, *(sink.name for sink in self.sinks))
+
+    @property
+    def pair(self) -> Pair:
+        """The rates over a face to the outside, of the internal energies for which they do not depend on ρ.
+
+        Raises CaseError for the others.
+        """
+        if self.internal.law.linear_diffusion:
+            return entropy_pair(self.internal.kappa)
+        if self.internal.law.vanishes:
+            return donor_pair
+        raise CaseError(f'losses are no rates for internal energy "{self.internal.kind}": they depend on the density.')
+
+    def exchange(self, drive: Array | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(losses, gains) by name, arrays of the grid's shape, in volume/time and mass/time.
+
+        Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i].
+        drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair` does.
+        """
+        base = np.zeros(self.grid.size) if self.potential is None else self.potential.ravel()
+        phi = base if drive is None else base + drive.ravel()
+        losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size) if self.openings else ({}, {})
+        losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
+        shape, zero = self.grid.shape, np.zeros(self.grid.size)
+        ordered = {name: losses.get(name, zero).reshape(shape) for name in self.exits}
+        return ordered, {name: gain.reshape(shape) for name, gain in gains.items()}
+
+    @cached_property
+    def losses(self) -> dict[str, Array]:
+        """Of every exit, volume/time per cell, without interaction.  Raises CaseError as `pair` does."""
+        return self.exchange()[0]
+
+    @cached_property
+    def gains(self) -> dict[str, Array]:
+        """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
+        return self.exchange()[1]
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether mass may come in: by walls of given density or inflow."""
+        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
+        return any(wall.lets_in for wall in walls)
+
+    @property
+    def nonlinear(self) -> bool:
+        """Whether the flux of the law is not linear in the density: powers and array laws."""
+        return not (self.internal.law.linear_diffusion or self.internal.law.vanishes)
+
+    @cached_property
+    def is_linear(self) -> bool:
+        """Whether the flow is a Fokker–Planck equation: entropy without interaction."""
+        return self.internal.law.linear_diffusion and self.interaction is None
+
     @cached_property
     def has_gibbs(self) -> bool:
-        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy without interaction."""
-        return self.internal.law.linear_diffusion and self.interaction is None
+        """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy, no interaction, no exits and no force."""
+        return self.is_linear and not self.exits and self.push is None
+
+    @property
+    def fills_box(self) -> bool:
+        """Whether there is a Gibbs state e^{−V/κ}/Z on the whole box: what functional inequalities are about."""
+        return self.has_gibbs and self.forbidden is None and self.grid.radial == 1
 
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
-        Raises CaseError where there is none.
+        On forbidden cells the state is 0 and the logarithm a number without meaning.
+        Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
-        if not self.has_gibbs:
-            raise CaseError("a Gibbs state in closed form needs the entropy and no interaction.")
+        if not self.is_linear or self.push is not None:
+            raise CaseError("a Gibbs state in closed form needs the entropy, no interaction and no force.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
-        exponent = -(self.potential - self.potential.min()) / self.internal.kappa
+        allowed = True if self.forbidden is None else ~self.forbidden
+        exponent = -(self.potential - self.potential.min(where=allowed, initial=np.inf)) / self.internal.kappa
         weight = np.exp(exponent)
+        if self.forbidden is not None:
+            weight[self.forbidden] = 0.0
         total = self.integral(weight)
         return weight / total, exponent - np.log(total)
+
+    @property
+    def allowed(self) -> Array:
+        """Whether a cell may hold mass, array of the grid's shape."""
+        return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
+
+    @property
+    def empty(self) -> Array:
+        """Whether a cell holds no mass, in a region sink or forbidden; bool array of the grid's shape."""
+        return ~self.allowed if self.inside is None else self.inside | ~self.allowed
+
+    def check_whole(self, what: str) -> None:
+        """Raise CaseError where there are forbidden cells.   what : cannot be had then, in the plural."""
+        if self.forbidden is not None:
+            raise CaseError(
+                f"{what} are not found where cells are forbidden: the table of the potential has no value in "
+                f"{int(np.count_nonzero(self.forbidden))} of {self.grid.size}. Complete the table, or march by "
+                'method = "fv".'
+            )
+
+    def check_allowed(self, rho: Array) -> None:
+        """Raise CaseError, with the place, where a density has mass on forbidden cells: it could not leave them."""
+        if self.forbidden is None or not np.any(rho[self.forbidden]):
+            return
+        inside = np.where(self.forbidden, rho, 0.0)
+        index = tuple(int(k) for k in np.unravel_index(int(np.argmax(inside)), rho.shape))
+        share = self.mass(inside) / self.mass(rho)
+        raise CaseError(
+            f"the potential has no value in {int(np.count_nonzero(inside))} cells where the density is positive, "
+            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a "
+            "factor (x > …), or give the table values there."
+        )
 
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
         return mass * self.unit_gibbs[0]
+
+
+def _moved(dynamics: Dynamics | None, grid: Grid, t: float) -> tuple[Dynamics | None, tuple[Array, ...] | None]:
+    """D at a time, as functions of place and on the faces."""
+    if dynamics is None:
+        return None, None
+    if any(takes_time(f) for f in dynamics.diffusion):
+        dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
+    return dynamics, dynamics.on_faces(grid)
+
+
+def _check_closed(flow: Flow) -> None:
+    """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
+    if flow.exits and (flow.driven or flow.push is not None):
+        what = "formulas with t" if flow.driven else "a force"
+        raise CaseError(
+            f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
+            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
+            f"{', or put numbers in place of t' if flow.driven else ''}."
+        )
+
+
+def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
+    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
+    grid, dynamics = flow.grid, None
+    if flow.mobility is not None:
+        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
+        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
+    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
+    energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
+
+
+def _rough(x: Array, y: Array) -> Array:
+    """A diffusion that differs from line to line, and is periodic."""
+    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
 
 
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
@@ -109,6 +368,18 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
         return known[flow]
 
     return remembered
+
+
+def _forbidden(grid: Grid, table: Tabulated, inside: Array | None) -> Array | None:
+    """The cells that the table of V forbids, less those inside of region sinks, or None.
+
+    Raises CaseError where it forbids all.
+    """
+    found = table.forbidden_cells(grid)
+    if np.all(found):
+        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
+    found = found if inside is None else found & ~inside
+    return found if np.any(found) else None
 
 
 def _sample_potential(grid: Grid, energy: Energy) -> Array | None:

@@ -29,10 +29,17 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
-from .both_cells import line_pairs, paired_average
-from .cell_quadrature import adaptive_averages
-from .kernel_averages import cell_average, central_average, central_averages, lag_averages, lag_zero, pair_averages
-from .kernel_roughness import Bins, Places, roughness
+from .averages.both_cells import line_pairs, paired_average
+from .averages.cell_quadrature import adaptive_averages
+from .averages.kernel_averages import (
+    cell_average,
+    central_average,
+    central_averages,
+    lag_averages,
+    lag_zero,
+    pair_averages,
+)
+from .averages.kernel_roughness import Bins, Places, roughness
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""

@@ -4,6 +4,7 @@
 
     a = (κ/d) B(ΔΦ/κ),   b = (κ/d) B(−ΔΦ/κ),   B(s) = s/(e^s − 1),      a π_i = b π_{i+1} for π = e^{−Φ/κ}
 
+With a force f, ΔΦ − f d stands in place of ΔΦ: the rates stay ≥ 0, and a/b = e^{−(ΔΦ − f d)/κ}.
 Order 2.  Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.16566.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 
 from ..base.kernel_cache import njit
+from ..linear.lines import at, differ
 
 SMALL = 0.5
 """Up to here B is summed as a series."""
@@ -41,14 +43,19 @@ def _series(s):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def line_rates(phi, d, kappa, faces, count, a, b):
-    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s."""
+def line_rates(phi, push, r, kappa, faces, count, a, b):
+    """The rates of one block of lines, (n, LANES): all by the series, side by side, then the few with a large s.
+
+    push : (n,) f d on the faces.   r : resistances of its faces (module `lines`), which stand for d.
+    """
     n = phi.shape[0]
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
+        scale = kappa / at(r, i, 0)
         for k in range(count):
-            s = (phi[j, k] - phi[i, k]) / kappa
+            if differ(r):
+                scale = kappa / at(r, i, k)
+            s = (phi[j, k] - phi[i, k] - push[i]) / kappa
             low = _series(abs(s))
             high = low + abs(s)
             down = s > 0.0
@@ -58,9 +65,11 @@ def line_rates(phi, d, kappa, faces, count, a, b):
             b[i, k] = scale * back
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
-        scale = kappa / d[i]
+        scale = kappa / at(r, i, 0)
         for k in range(count):
-            s = (phi[j, k] - phi[i, k]) / kappa
+            if differ(r):
+                scale = kappa / at(r, i, k)
+            s = (phi[j, k] - phi[i, k] - push[i]) / kappa
             if not abs(s) < SMALL:
                 low = bernoulli(abs(s))
                 high = low + abs(s)

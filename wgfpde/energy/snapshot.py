@@ -5,8 +5,8 @@ What a step takes and gives, what a file holds, what a checkpoint keeps and what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +82,7 @@ class Field:
 
     dims : () for one value a cell; else (name, size) of each dimension, as (("particle", 1000), ("axis", 2)).
     stored : whether it is stored unasked; else only where [output] fields names it.
+    value : (flow, rho) ↦ the array, where it follows from the density and is made when a snapshot is written.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Field:
     description: str
     dims: tuple[tuple[str, int], ...] = ()
     stored: bool = True
+    value: Callable[[Any, Array], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ class Traits:
 
     lowers_energy : E never rises.   wasserstein : the march is the gradient flow of E in W₂: its energy balance, de
     Bruijn's identity, the evolution variational inequality and rates of decay apply.   keeps_mass : ∫ρ is constant.
-    tends_to_gibbs : towards the Gibbs state, where the energy has one.   random : something is drawn.
+    tends_to_gibbs : towards the Gibbs state, where the energy has one.   near_gibbs : towards a state near to it, which
+    is held against it in pictures.   random : something is drawn, by a seed.
+    exits : mass may leave, or come in, and is accounted for: by open walls and sinks.
     path : solved as a whole from start to end, so that there is no going on after the end.
     step : the size of which all times are multiples, or None.   order : in time, as the method declares it.
     """
@@ -107,7 +111,9 @@ class Traits:
     wasserstein: bool = True
     keeps_mass: bool = True
     tends_to_gibbs: bool = True
+    near_gibbs: bool = False
     random: bool = False
+    exits: bool = False
     path: bool = False
     step: float | None = None
     order: float = 1.0
@@ -115,6 +121,11 @@ class Traits:
     def __post_init__(self) -> None:
         if self.step is not None and not 0 < self.step < np.inf:
             raise CaseError(f"the step of a march is a positive number, or None; found {self.step!r}.")
+
+    @property
+    def with_exits(self) -> Traits:
+        """The same march where mass may leave: no longer a gradient flow of E at a mass."""
+        return replace(self, lowers_energy=False, wasserstein=False, keeps_mass=False, tends_to_gibbs=False, exits=True)
 
 
 @dataclass(frozen=True, repr=False)

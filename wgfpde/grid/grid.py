@@ -3,20 +3,23 @@
 Arrays on a grid are ordered (y, x): shape (nx,) in 1D, (ny, nx) in 2D.  The user's `shape` says x first.
 An axis is a list of edges; cells lie between neighbouring edges, d is the distance between neighbouring
 centres.  An axis that closes to a ring has one more face, between its last and its first cell.
+On a radial grid the axis is a radius, and cells are shells (module `radial`).
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import CaseError
-from .boundary import NO_FLUX, Boundary, Ends, boundary_of
-from .quadrature import cell_averages
+from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
+from .quadrature import Averages, cell_averages
+from .radial import check_radius, levels, mean_weights, shell_averages, shells, spheres, weighted
 
 Array = np.ndarray
 AXIS_NAMES = ("x", "y")
@@ -29,12 +32,14 @@ class Axis:
     edges : (n+1,) increasing face positions, length units.
     boundary : what its two ends are.   ring : 1 where the last edge is identified with the first, else 0.
     uniform : whether all widths are equal by construction.
+    radial : the dimension n of the space of which the axis is the radius, or 1 for a plain axis.
     """
 
     name: str
     edges: Array
     boundary: Boundary
     uniform: bool
+    radial: int = 1
 
     @property
     def ring(self) -> int:
@@ -57,7 +62,9 @@ class Axis:
         return self.upper - self.lower
 
     def __repr__(self) -> str:
-        more = f"{f', {self.boundary}' if self.ring else ''}{'' if self.uniform else ', stretched'}"
+        more = f", {self.boundary}" if self.ring or self.boundary.open else ""
+        more += "" if self.uniform else ", stretched"
+        more += f", radius in {self.radial}D" if self.radial > 1 else ""
         return f"Axis({self.name}: {self.size} cells on [{self.lower:g}, {self.upper:g}]{more})"
 
     @cached_property
@@ -66,6 +73,21 @@ class Axis:
         if self.uniform:
             return np.full(self.size, self.length / self.size)
         return np.diff(self.edges)
+
+    @cached_property
+    def volumes(self) -> Array:
+        """(n,) what the cells hold: the widths, or the volumes of the shells."""
+        return self.widths if self.radial == 1 else shells(self.edges, self.radial)
+
+    @cached_property
+    def levels(self) -> Array:
+        """(n+1,) the edges on a line on which cells are as long as their volumes, up to a factor."""
+        return levels(self.edges, self.radial)
+
+    @cached_property
+    def areas(self) -> Array:
+        """(n+1,) areas of the faces: 1, or those of the spheres."""
+        return spheres(self.edges, self.radial)
 
     @cached_property
     def centers(self) -> Array:
@@ -85,12 +107,14 @@ class Grid:
 
     lower, upper : one or two floats, x first, length units.
     shape : one or two cell counts, x first, each ≥ 2.
-    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", a pair of names for
-    the lower and the upper end, or True for periodic.   periodic : the same as one bool, or one per axis.
+    boundary : what the ends are, one for all axes or one per axis: "no-flux" (default), "periodic", another wall of
+    module `boundary`, a pair for the lower and the upper end, {"lower": …, "upper": …}, or True for periodic.
+    periodic : the same as one bool, or one per axis.
     mapping : per axis None (uniform) or an increasing function of s ∈ [0, 1] onto [0, 1] that places the
         edges.
+    radial : 2 or 3 where the one axis is the radius in a space of so many dimensions, else None.
 
-    Raises CaseError for sizes, bounds or mappings that make no grid.
+    Raises CaseError for sizes, bounds or mappings that make no grid, and for a radius below 0 or on a ring.
     """
 
     def __init__(
@@ -102,6 +126,7 @@ class Grid:
         mapping: Sequence[Callable[[Array], Array] | None] | None = None,
         *,
         periodic: bool | Sequence[bool] = False,
+        radial: int | None = None,
     ) -> None:
         dim = len(shape)
         if dim not in (1, 2):
@@ -112,13 +137,16 @@ class Grid:
                 "give one each per axis."
             )
         given = periodic if periodic is not False else boundary
-        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary) else list(given)
+        ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary | Mapping) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
         if len(ends) != dim or len(maps) != dim:
             raise CaseError(f"boundary and mapping need one entry per axis: {dim} expected.")
         self.axes: tuple[Axis, ...] = tuple(
             _make_axis(AXIS_NAMES[k], lower[k], upper[k], shape[k], boundary_of(ends[k]), maps[k]) for k in range(dim)
         )
+        if radial is not None:
+            check_radius(dim, self.x.lower, self.x.ring, radial)
+            self.axes = (replace(self.x, radial=radial),)
 
     @classmethod
     def of_edges(cls, edges: Sequence[Array], boundary: Sequence[Boundary]) -> Grid:
@@ -142,8 +170,25 @@ class Grid:
         return math.prod(axis.size for axis in self.axes)
 
     @property
+    def radial(self) -> int:
+        """The dimension of the space of which the axis is the radius, or 1."""
+        return self.x.radial
+
+    @property
+    def space(self) -> int:
+        """The dimension of the space in which the density lives: that of the axes, or of the radius."""
+        return self.radial if self.radial > 1 else self.dim
+
+    @property
     def uniform(self) -> bool:
-        return all(axis.uniform for axis in self.axes)
+        """Whether all cells have the same volume."""
+        return all(axis.uniform for axis in self.axes) and self.radial == 1
+
+    @property
+    def open_walls(self) -> tuple[str, ...]:
+        """The names of the walls that mass may pass: "x_lower", …"""
+        ends = [(f"{axis.name}_{side}", getattr(axis.boundary, side)) for axis in self.axes for side in SIDES]
+        return tuple(name for name, wall in ends if wall.open)
 
     @property
     def x(self) -> Axis:
@@ -153,6 +198,13 @@ class Grid:
     def y(self) -> Axis:
         return self.axes[1]
 
+    def with_boundary(self, ends: Sequence[Ends]) -> Grid:
+        """The same cells with other ends.   ends : one entry per axis."""
+        other = copy.copy(self)
+        other.axes = tuple(replace(a, boundary=boundary_of(b)) for a, b in zip(self.axes, ends, strict=True))
+        other.__dict__.pop("cell_volume", None)
+        return other
+
     @cached_property
     def cell_volume(self) -> Array:
         """Cell volumes, array of `shape` (a read-only broadcast view where the grid is uniform)."""
@@ -160,11 +212,13 @@ class Grid:
             volume = np.prod([axis.length / axis.size for axis in self.axes])
             return np.broadcast_to(np.float64(volume), self.shape)
         if self.dim == 1:
-            return self.x.widths
+            return self.x.volumes
         return self.y.widths[:, None] * self.x.widths[None, :]
 
     @property
     def volume(self) -> float:
+        if self.radial > 1:
+            return float(shells(np.array([self.x.lower, self.x.upper]), self.radial)[0])
         return float(np.prod([axis.length for axis in self.axes]))
 
     def coordinates(self) -> dict[str, Array]:
@@ -185,19 +239,27 @@ class Grid:
         Returns an array of `shape`.  Raises CaseError for peaks and singularities that cannot be resolved.
         """
         if points is None:
-            return cell_averages(function, [axis.edges for axis in self.axes]).values
+            return self.averages(function).values
         nodes, weights = np.polynomial.legendre.leggauss(points)
         total = np.zeros(self.shape)
         if self.dim == 1:
+            if self.radial > 1:
+                function = weighted(function, self.radial)
             for node, weight in zip(nodes, weights, strict=True):
                 total += 0.5 * weight * function(x=self.x.centers + 0.5 * node * self.x.widths)
-            return total
+            return total if self.radial == 1 else total / mean_weights(self.x.edges, self.radial)
         for node_y, weight_y in zip(nodes, weights, strict=True):
             y = (self.y.centers + 0.5 * node_y * self.y.widths)[:, None]
             for node_x, weight_x in zip(nodes, weights, strict=True):
                 x = (self.x.centers + 0.5 * node_x * self.x.widths)[None, :]
                 total += (0.25 * weight_x * weight_y) * function(x=x, y=y)
         return total
+
+    def averages(self, function: Callable[..., Array], what: str = "the function") -> Averages:
+        """The same by `quadrature`, with the estimate of their error.   what : names the function in messages."""
+        if self.radial > 1:
+            return shell_averages(function, self.x.edges, self.radial, what)
+        return cell_averages(function, [axis.edges for axis in self.axes], what)
 
     def describe(self, index: tuple[int, ...]) -> str:
         """Where a cell lies, for messages: "x = 0.5, y = -1"."""
@@ -209,7 +271,7 @@ class Grid:
             isinstance(other, Grid)
             and self.dim == other.dim
             and all(
-                a.boundary == b.boundary and np.array_equal(a.edges, b.edges)
+                a.boundary == b.boundary and a.radial == b.radial and np.array_equal(a.edges, b.edges)
                 for a, b in zip(self.axes, other.axes, strict=True)
             )
         )
@@ -220,7 +282,7 @@ class Grid:
     def __repr__(self) -> str:
         spans = " × ".join(f"[{a.lower:g}, {a.upper:g}]" for a in self.axes)
         cells = "×".join(str(a.size) for a in self.axes)
-        return f"Grid({cells} cells on {spans})"
+        return f"Grid({cells} cells on {spans}{f', radius in {self.radial}D' if self.radial > 1 else ''})"
 
 
 def check_finite(values: Array, grid: Grid, what: str) -> None:

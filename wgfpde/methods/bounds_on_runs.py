@@ -1,6 +1,7 @@
 """Bounds that runs are held to, as plain values, read from their stored snapshots and steps.
 
     E(tₖ₊₁) ≤ E(tₖ) + ε'        between two snapshots, ε' being what rounding leaves of energies
+    E(tₖ₊₁) ≤ E(tₖ) + W + ε'    where work W is done on the density in between
 
 What every run promises is judged in `output.promises`; a method adds its own bounds from these parts.
 """
@@ -18,6 +19,9 @@ ENERGY = "energy rise"
 ENERGIES = ("energy", "energy_internal", "energy_potential", "energy_interaction")
 RELATIVE = 1e-12
 ENERGY_MEANING = "the largest rise of the energy between two snapshots; rounding is allowed"
+DRIVEN_MEANING = "the largest rise of the energy beyond the work between two snapshots; rounding is allowed"
+JARZYNSKI = 1e-10
+"""Steps leave some ε each, and the exponentials of V/κ some ε V/κ."""
 
 
 def bounded(name: str, meaning: str, measured: float, bound: float) -> dict[str, Any]:
@@ -29,8 +33,34 @@ def bounded(name: str, meaning: str, measured: float, bound: float) -> dict[str,
 
 
 def energy_rise(run: Run, first: int = 0) -> dict[str, Any]:
-    """The largest rise of the energy.   first : the snapshot to start from."""
-    return largest_rise(ENERGY, ENERGY_MEANING, np.diff(run.diagnostics["energy"]), run, first)
+    """The largest rise of the energy, beyond the work that was done.   first : the snapshot to start from."""
+    meaning = DRIVEN_MEANING if "work" in run.diagnostics else ENERGY_MEANING
+    return largest_rise(ENERGY, meaning, energy_changes(run), run, first)
+
+
+def energy_changes(run: Run) -> Any:
+    """E(tₖ₊₁) − E(tₖ) less the work in between, (n−1,)."""
+    changes = np.diff(run.diagnostics["energy"])
+    return changes - np.diff(run.diagnostics["work"]) if "work" in run.diagnostics else changes
+
+
+def first_law(run: Run) -> dict[str, Any]:
+    """|E(t) − E(0) − (work − heat)|, of a run that records both, over the size of what is summed up."""
+    d = run.diagnostics
+    gap = np.abs(d["energy"] - d["energy"][0] - (d["work"] - d["heat"]))
+    size = float(np.max(_sizes(run) + np.abs(d["work"]) + np.abs(d["heat"])))
+    meaning = "the largest difference of energy and work less heat since the start, relative"
+    return bounded("first law", meaning, np.max(gap) / size if size > 0 else 0.0, RELATIVE)
+
+
+def jarzynski_defect(run: Run) -> list[dict[str, Any]]:
+    """|⟨e^{−W/κ}⟩ e^{ΔF/κ} − 1|, of a run that recorded both and started in the Gibbs state."""
+    d, kappa = run.diagnostics, float(run.attributes.get("kappa", np.nan))
+    if not {"jarzynski", "free_energy", "kl_gibbs"} <= set(d) or not d["kl_gibbs"][0] <= RELATIVE * d["mass"][0]:
+        return []
+    change = (d["free_energy"] - d["free_energy"][0]) / (kappa * d["mass"][0])
+    meaning = "the largest relative difference of the mean of e^{−work/κ} and Z(t)/Z(0)"
+    return [bounded("Jarzynski", meaning, np.max(np.abs(d["jarzynski"] * np.exp(change) - 1)), JARZYNSKI)]
 
 
 def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) -> dict[str, Any]:
@@ -50,7 +80,7 @@ def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) 
 
 def _sizes(run: Run) -> Any:
     """What the sums of energies are made of, (n,): their parts, and κM where U = κ(ρ ln ρ − ρ), whose terms cancel."""
-    parts = [run.diagnostics[name] for name in ENERGIES if name in run.diagnostics]
+    parts = [run.diagnostics[name] for name in (*ENERGIES, "work") if name in run.diagnostics]
     kappa = float(run.attributes.get("kappa", 0.0))
     return np.asarray(sum(np.abs(part) for part in parts)) + kappa * run.diagnostics["mass"][0]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..base.case_table import fail
+from ..energy.snapshot import Column
 
 InnerSteps = Annotated[int, Field(ge=1)]
 Iterations = Annotated[int, Field(ge=1)] | None
@@ -26,3 +27,9 @@ def reachable_gap(tolerance: float | None, floor: float, of: str) -> float | Non
     raise fail(
         f"expected at least {floor:g}, found {tolerance:g}: double precision leaves {of} no smaller gap; enlarge it"
     )
+
+WORK_AND_HEAT = (
+    Column("work", "1", "work", "Work done in the step: what changing V, W and kappa adds to the energy, or a force."),
+    Column("heat", "1", "heat", "Energy that the density gave off in the step; never negative."),
+)
+"""Columns of the table of steps of a run whose energy depends on time, or that a force drives."""

@@ -2,6 +2,13 @@
 
     |M(t) − M(0)| ≤ ε M(0),      min ρ ≥ 0,      E(tₖ₊₁) ≤ E(tₖ) + ε'
 
+Where V, W or κ depend on time, or a force drives the density, E(tₖ₊₁) ≤ E(tₖ) + work + ε' in place of the last, and
+
+    |E(t) − E(0) − (work − heat)| ≤ ε      the first law,      ⟨e^{−work/κ}⟩ = Z(t)/Z(0)  where it is recorded
+Where mass may leave by exits, in place of the first and the last
+
+    |M + Σ exits − M(0)| ≤ ε M(0),      M(tₖ₊₁) ≤ M(tₖ),      ∫ρ²/π never up (entropy without interaction)
+
 Judged on the snapshots; ε and ε' are what rounding leaves.  The first where the method keeps mass, by its traits, the
 last where it lowers the energy, unless its record says more about that in promises of its own.
 """
@@ -9,6 +16,7 @@ last where it lowers the energy, unless its record says more about that in promi
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +24,16 @@ import numpy as np
 from ..energy.snapshot import Traits
 from ..grid.grid import grid_text
 from ..grid.quadrature import TOLD
-from ..methods.bounds_on_runs import bounded, energy_rise
+from ..methods.bounds_on_runs import bounded, energy_rise, first_law, jarzynski_defect
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
-from .stored_method import record_of_method, solver_of, traits_of
+from .stored_method import exits_of_run, record_of_method, solver_of, traits_of
 
 LEAST = "min density"
+NAMES = 12
+"""Width of the column of names."""
+ROUNDING = 1e-12
+"""What rounding may leave of a number that never rises."""
 MASS_BOUND = 1e-12
 """Relative mass drift over a run, for every energy: sweeps give lines their mass back, JKO steps move it by fluxes."""
 
@@ -66,11 +78,15 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
     solver, traits = solver_of(run), traits_of(run) or Traits(lowers_energy=False)
     method = record_of_method(run)
     found = [_mass(run)] if traits.keeps_mass else []
+    if exits := exits_of_run(run):
+        found = _account(run, exits)
     found.append(_positivity(run))
     if method is not None and method.promises is not None:
         found += method.promises(run, solver)
     elif traits.lowers_energy:
         found.append(energy_rise(run))
+    if {"work", "heat"} <= set(run.diagnostics):
+        found += [first_law(run), *jarzynski_defect(run)]
     return found
 
 
@@ -78,6 +94,38 @@ def _mass(run: Run) -> dict[str, Any]:
     mass = run.diagnostics["mass"]
     meaning = "the largest change of the mass since the start, relative"
     return bounded("mass drift", meaning, np.max(np.abs(mass - mass[0])) / mass[0], MASS_BOUND)
+
+
+def _account(run: Run, exits: Sequence[str]) -> list[dict[str, Any]]:
+    """Where mass may leave: S + exits = 1 and S never up; for a linear flow ∫ρ²/π never up, of which the logarithm is
+    kept.
+
+    The bound is relative to what there was at the start and to all that came in.
+    """
+    d = run.diagnostics
+    if any(f"exit_{name}" not in d for name in exits):
+        return []
+    gone = [d[f"exit_{name}"] for name in exits]
+    start = d["mass"][0] + sum(part[0] for part in gone)
+    passed = start + (float(d["came_in"][-1]) if "came_in" in d else 0.0)
+    meaning = "the largest |mass + Σ exits − mass at the start|, relative to that and all that came in"
+    account = np.max(np.abs(d["mass"] + sum(gone) - start)) / passed if passed > 0 else 0.0
+    found = [bounded("mass account", meaning, account, MASS_BOUND)]
+    if "survival" in d:
+        meaning = "the largest rise of the mass that is left between two snapshots, relative to that at the start"
+        found.append(bounded("survival rise", meaning, _rise(d["survival"]), ROUNDING))
+    if "log_square_gibbs" in d:
+        meaning = "the largest rise of ln ∫ρ²/π between two snapshots: what is left shrinks in that norm"
+        found.append(bounded("ρ²/π rise", meaning, _rise(d["log_square_gibbs"]), ROUNDING))
+    return found
+
+
+def _rise(values: Any) -> float:
+    """The largest rise from one value to the next; −inf, from which nothing rises, at the end."""
+    with np.errstate(invalid="ignore"):
+        rises = np.diff(values)
+    rises = np.where(np.isneginf(values[1:]), 0.0, rises)
+    return float(np.max(rises, initial=0.0))
 
 
 def _positivity(run: Run) -> dict[str, Any]:
@@ -96,7 +144,8 @@ def verdicts(record: dict[str, Any]) -> list[str]:
     for promise in record["promises"]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
-        lines.append(f"{promise['name']:<12}{promise['measured']:.3g}  ({verdict}: {bound})")
+        gap = " " if len(promise["name"]) >= NAMES else ""
+        lines.append(f"{promise['name']:<{NAMES}}{gap}{promise['measured']:.3g}  ({verdict}: {bound})")
     if (record.get("averaging_error") or 0.0) > TOLD:
         lines.append(f"averages    of the formulas known to {record['averaging_error']:.1g} of their mass")
     lines += sentences(record["certificates"])

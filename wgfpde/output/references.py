@@ -52,12 +52,14 @@ def _exact_of(case: Case, grid: Grid, run: Run) -> Callable[[float], Array] | No
 
 
 def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
-    """None also where the run does not tend to the Gibbs state: along a geodesic, and under a bound on ρ."""
-    if not case.traits.tends_to_gibbs:
+    """None also where the run does not tend to the Gibbs state: along a geodesic, under a bound on ρ, driven."""
+    if not (case.traits.tends_to_gibbs or case.traits.near_gibbs):
         return None
     if not law_named(case.energy.internal.kind).linear_diffusion or case.energy.interaction is not None:
         return None  # before W is sampled, which takes long
     flow = build_flow(case, grid, 1)
+    if flow.driven or flow.push is not None:
+        return None
     energy, recorded = flow.value(run.rho[-1]), run.diagnostics.get("energy", np.full(len(run), np.nan))[-1]
     if not abs(energy - recorded) <= AGREES * (1.0 + abs(energy)):
         return None

@@ -6,6 +6,8 @@ import tomllib
 from typing import Any
 
 from ..energy.snapshot import Column, Traits
+from ..grid.boundary import SIDES
+from ..grid.grid import AXIS_NAMES
 from ..methods import METHODS, Method, method_of, table_of
 from ..store import Run
 from ..store.layout import STEP_COLUMNS
@@ -24,7 +26,20 @@ def record_of_method(run: Run) -> Method | None:
 def traits_of(run: Run) -> Traits | None:
     """What is true of a stored march; None where this version does not know its method, or its keys."""
     table = table_of(solver_of(run))
-    return None if table is None else method_of(table).traits(table)
+    if table is None:
+        return None
+    traits = method_of(table).traits(table)
+    return traits.with_exits if exits_of_run(run) else traits
+
+
+def exits_of_run(run: Run) -> tuple[str, ...]:
+    """The names of the exits of a stored run: open walls, then sinks."""
+    ends = [
+        (f"{name}_{side}", getattr(b, side))
+        for name, b in zip(AXIS_NAMES, run.boundary, strict=False)
+        for side in SIDES
+    ]
+    return (*(name for name, wall in ends if wall.open), *(tomllib.loads(run.resolved_toml).get("sinks") or ()))
 
 
 def is_path(run: Run) -> bool:
@@ -36,4 +51,5 @@ def is_path(run: Run) -> bool:
 def step_columns(run: Run) -> tuple[Column, ...]:
     """What is known of the columns of /steps: those of every run, and those of its method."""
     method = record_of_method(run)
-    return STEP_COLUMNS if method is None else (*STEP_COLUMNS, *method.columns)
+    exits = tuple(Column(f"exit_{name}", "1", f"mass gone by {name}", "") for name in exits_of_run(run))
+    return (*STEP_COLUMNS, *exits) if method is None else (*STEP_COLUMNS, *method.columns, *exits)

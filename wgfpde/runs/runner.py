@@ -24,6 +24,7 @@ from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..diagnostics.certificates import convexity
+from ..energy.driving.in_time import frozen
 from ..energy.snapshot import Snapshot
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
@@ -141,8 +142,9 @@ def march(problem: Problem) -> Iterator[Snapshot]:
     yield snapshot
     for t_out in problem.times[1:]:
         while snapshot.t < t_out:
-            previous, snapshot = snapshot, problem.stepper.step(snapshot, float(t_out))
-            check_step(problem, snapshot, previous, float(t_out))
+            stop = problem.next_stop(snapshot.t, float(t_out))
+            previous, snapshot = snapshot, problem.stepper.step(snapshot, stop)
+            check_step(problem, snapshot, previous, stop)
             yield snapshot
 
 
@@ -159,7 +161,7 @@ def _march(
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
-    if note := problem.averaging_note:
+    for note in problem.notes:
         log(note)
         if progress is not None and start is None:
             at = float(problem.times[0])
@@ -180,7 +182,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     layout: dict[str, Any] = {
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression,
+        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
@@ -277,7 +279,9 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "averaging_error": max(problem.averaging.values(), default=0.0),
         "verdict": "",
+        **problem.attributes,
         **_constants(problem),
+        **_drive(problem),
         **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
     }
 
@@ -289,14 +293,25 @@ def _seed(case: Case) -> str:
 
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
-    if not problem.flow.has_gibbs:
+    flow = problem.flow
+    if not flow.fills_box or flow.driven:
         return {}
-    found = convexity(problem.flow)
-    return {
-        "kappa": problem.flow.internal.kappa,
+    found = convexity(flow)
+    least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}
+    return least | {
+        "kappa": flow.internal.kappa,
         "convexity": found.bound, "convexity_source": found.bound_source,
         "sobolev": found.sobolev, "sobolev_source": found.sobolev_source,
     }  # fmt: skip
+
+
+def _drive(problem: Problem) -> dict[str, Any]:
+    """What depends on time, and whether a force drives the flow."""
+    flow = problem.flow
+    if not flow.driven and flow.push is None:
+        return {}
+    found = {"driven": ", ".join(sorted(flow.driven)), "force": int(flow.push is not None)}
+    return found | ({"kappa": flow.internal.kappa} if flow.internal.law.linear_diffusion else {})
 
 
 def _texts(problem: Problem) -> dict[str, str]:
@@ -310,9 +325,14 @@ def _digest(case: Case, problem: Problem) -> str:
     known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
     if problem.record.in_code:
-        energy, grid = case._code.energy, problem.flow.grid
+        energy, grid, dynamics = case._code.energy, problem.flow.grid, case._code.dynamics
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
-            for function in (energy.potential, energy.interaction):
-                digest.update(b"" if function is None else grid.sample(function).tobytes())
+            moving = () if dynamics is None else dynamics.diffusion
+            for t in (float(problem.times[0]), 0.5) if problem.flow.driven else (0.0,):
+                now = energy.at(t)
+                for function in (now.potential, now.interaction, now.force, *(frozen(f, t) for f in moving)):
+                    digest.update(b"" if function is None else grid.sample(function).tobytes())
+            if energy.driven or energy.tilted:
+                digest.update(repr((energy.at(float(problem.times[0])).internal, energy.tilt)).encode())
     return digest.hexdigest()

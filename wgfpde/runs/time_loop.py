@@ -23,7 +23,8 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy import fluxes
+from ..energy import currents, fluxes
+from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, misfit
 from ..errors import SolverError, StoreError
 from ..grid import Array
@@ -107,7 +108,7 @@ class March:
         with self._watched():
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
-                    self._step(float(t_out))
+                    self._step(self.problem.next_stop(self.snapshot.t, float(t_out)))
                     found = self._ended()
                 if found:
                     break
@@ -124,7 +125,7 @@ class March:
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
             if self.problem.watch is not None:
-                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK))
+                judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
         self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
@@ -142,9 +143,10 @@ class March:
             self.verdict = "blow-up"
             return watch.sentence(snapshot.t, snapshot.fields[PEAK])
         limit = self.problem.stationary
-        if limit is not None and fluxes.max_flux(self.problem.flow, snapshot.rho) < limit:
+        if limit is not None and distance_from_rest(self.problem.flow, snapshot.rho) < limit:
             self.verdict = "stationary"
-            return f"stationary at t = {snapshot.t:.6g}: the largest flux is below {limit:g}."
+            what = "change, |∂ρ/∂t| h," if self.problem.flow.lets_in else "flux"
+            return f"stationary at t = {snapshot.t:.6g}: the largest {what} is below {limit:g}."
         return ""
 
     def _log_limits(self) -> None:
@@ -189,7 +191,10 @@ class March:
         numbers = diagnostics.compute(
             problem.flow, self.snapshot, problem.exact, self._previous, self._written_t, problem.diagnostics
         )
-        self.writer.append(self.snapshot, numbers)
+        now = problem.flow.at(self.snapshot.t)
+        made = {f.name: f.value(now, self.snapshot.rho) for f in problem.fields if f.value is not None}
+        whole = replace(self.snapshot, fields=self.snapshot.fields | made) if made else self.snapshot
+        self.writer.append(whole, numbers)
         self._previous, self._written_t = self.snapshot.rho, self.snapshot.t
         if self._keeps_ledger:
             self.snapshot = enter_snapshot(self.snapshot, numbers["energy"])
@@ -273,6 +278,12 @@ def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next:
         )
     if snapshot.t > t_next:
         raise SolverError(f"the step from t = {previous.t!r} went to t = {snapshot.t!r}, past t = {t_next!r}.")
+
+
+def distance_from_rest(flow: Flow, rho: Array) -> float:
+    """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
+    passing = flow.lets_in or flow.push is not None
+    return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
 
 
 class Clock:

@@ -1,6 +1,7 @@
-"""Studies from Python: spectra, stationary states and orders of convergence; what `api` offers beside runs.
+"""Studies from Python: spectra, exits, stationary states and orders of convergence; what `api` offers beside runs.
 
 wgf.spectrum("double_well_1d").gap
+wgf.exits("double_well_1d", to="x < -1").mean_time
 wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
 wgf.stationary("desai_zwanzig_1d", vary="energy.internal.kappa=0.3:0.6:31").critical
 wgf.converge("heat_1d", {"grid.shape": [64, 128, 256]}).fitted["l1"]
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from ..base.plain_text import one_line
 from ..cases import loading
 from ..cases.building import build, build_flow, build_grid
+from ..cases.case_densities import start_of
 from ..cases.schema import Case
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
@@ -29,6 +31,7 @@ from .stationary.search import LIMIT
 
 if TYPE_CHECKING:
     from .convergence import Convergence
+    from .exits import Exits
     from .stationary import Diagram, Steady
 
 Source = Case | str | os.PathLike[str]
@@ -71,6 +74,57 @@ def spectrum(
     spectra.check_case(known, spectra.default_count(known.cells) if modes is None else modes)
     with status_line(progress, known.cells > spectra.SLOW_CELLS) as line:
         return spectra.spectrum(build_flow(known, build_grid(known)), modes, line)
+
+
+def exits(
+    case: Source,
+    from_: str | Callable[..., Any] | None = None,
+    to: str | Callable[..., Any] | None = None,
+    *,
+    times: str | Sequence[float] | None = None,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> Exits:
+    """How long it takes to leave, where, and how it goes there: mean first-passage times, committors and rates.
+
+    Parameters
+    ----------
+    case, **tables
+        As for `run`; the entropy and no interaction.
+    from_
+        A region, as a formula ``"x < -0.8"`` or a function ``f(x=…[, y=…])`` that is not 0 inside: the start is the
+        Gibbs state within it.  None for the initial density of the case.
+    to
+        The target: the name of an exit of the case (``"x_upper"``, a sink), or a region as `from_`, which is then one
+        more exit.  None for all exits.
+    times
+        When survival and the first-passage density are wanted: numbers, ``"0:50:101"``, or "" for 41 times up to four
+        mean times.
+    progress
+        Tell on stderr what is being done, where it lasts.
+
+    Returns
+    -------
+    Exits
+        ``mean_time``, ``second_moment``, ``exits`` by name, ``committor`` and ``rate`` (with both regions),
+        ``quasi_stationary_rate``, ``fields`` over the cells, ``survival``.
+
+    Raises
+    ------
+    CaseError
+        For another energy, no exit, regions that are empty or overlap, a name that is no exit, an unreachable target.
+    SolverError
+        Where double precision does not hold the rates.
+    """
+    from .exits import SLOW_CELLS, check_exits_case, find_exits, region_of, target_of
+
+    known = case_of(case, tables)
+    check_exits_case(known)
+    with status_line(progress, known.cells > SLOW_CELLS) as line:
+        grid = build_grid(known)
+        flow = build_flow(known, grid)
+        start = None if from_ is None else region_of(known, from_, "--from")
+        return find_exits(flow, start_of(known, grid)[0], start, target_of(known, flow, to), times, line)
 
 
 @overload

@@ -143,7 +143,7 @@ def _on_a_line(a: _Side, b: _Side, atoms: bool) -> float:
 def _line_of(side: _Side, grid: Grid | None, atoms: bool) -> tuple[Array, Array]:
     """Edges (n+1,) and masses (n,) of one side."""
     if side.grid is not None and side.rho is not None:
-        mass = side.rho * side.grid.x.widths
+        mass = side.rho * side.grid.x.volumes
         if not atoms:
             return side.grid.x.edges, mass
         x = side.grid.x.centers

@@ -75,6 +75,8 @@ def check_grids(a: Grid, b: Grid) -> None:
     if a.dim != b.dim:
         raise CaseError(f"the first density is {a.dim}D and the second {b.dim}D; compare densities of one dimension.")
     for p, q in zip(a.axes, b.axes, strict=True):
+        if p.radial != q.radial:
+            raise CaseError("a radius and a plain axis, or radii in two dimensions, are no common space.")
         if p.ring != q.ring or (p.ring and (p.lower, p.upper) != (q.lower, q.upper)):
             where = f" along {p.name}" if a.dim == 2 else ""
             raise CaseError(
@@ -85,6 +87,8 @@ def check_grids(a: Grid, b: Grid) -> None:
 
 def check_equal_cells(grid: Grid) -> None:
     """Raise CaseError for a stretched axis in the plane."""
+    if grid.radial > 1:
+        raise CaseError("a shortest path is found on plain axes; this grid is a radius. Run without grid.radial.")
     for axis in grid.axes:
         if grid.dim == 2 and not axis.uniform:
             raise CaseError(f"in 2D a shortest path needs cells of one size; axis {axis.name} is stretched. Run "

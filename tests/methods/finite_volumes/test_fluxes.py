@@ -71,7 +71,7 @@ def test_scharfetter_gummel_rates_balance_the_gibbs_state(jump, kappa):
     """a e^{−Φ_i/κ} = b e^{−Φ_{i+1}/κ} and a − b = −ΔΦ/d."""
     phi = np.array([[0.0, jump]])
     a, b = np.zeros((2, 1, 2, 1))
-    sg_rates(0, 1, phi, 1, np.array([0.5, np.inf]), kappa, False, a, b)
+    sg_rates(0, 1, phi, 1, np.zeros(2), np.array([0.5, np.inf]), kappa, False, a, b)
     a, b = a[0, 0, 0], b[0, 0, 0]
     assert min(a, b) >= 0
     assert a - b == pytest.approx(-jump / 0.5, rel=1e-14, abs=4 * EPS * kappa / 0.5)
@@ -201,7 +201,7 @@ def test_flux_correction_is_conservative_and_positive(n, periodic, seed, low, si
     start[rng.random((n, 1)) < gaps] = 0.0
     anti = rng.standard_normal((n, 1)) * 10.0**size
     asked, out = anti.copy(), np.empty((n, 1))
-    correct_fluxes(start, anti, h, periodic, 0, out)
+    correct_fluxes(start, anti, np.zeros(0), np.zeros(0), h, periodic, 0, out)
     assert np.min(out) >= 0
     total = math.fsum(h * start[:, 0])
     assert abs(math.fsum(h * out[:, 0]) - total) <= 8 * n * EPS * total + n * 1e-322
@@ -214,7 +214,7 @@ def test_flux_correction_leaves_room_alone():
     h, low = np.full(6, 0.5), np.full((6, 1), 1.0)
     anti = np.array([[0.1], [-0.1], [0.2], [0.0], [0.1], [9.0]])
     out = np.empty((6, 1))
-    assert correct_fluxes(low, anti, h, False, 0, out) == 0
+    assert correct_fluxes(low, anti, np.zeros(0), np.zeros(0), h, False, 0, out) == 0
     assert out[:, 0] == pytest.approx([0.8, 1.4, 0.4, 1.4, 0.8, 1.2])
 
 

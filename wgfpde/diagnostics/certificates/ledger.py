@@ -3,7 +3,8 @@
     EVI         d/dt ½W₂² + (K/2) W₂² ≤ −κH
     de Bruijn   dH/dt = −κI                      balance     E(t) + ∫₀ᵗ D = E(0),   D = ∫ρ|∇ξ|² = κ²I
 
-with H, I, W₂, K as in `slacks`.  EVI is taken from one snapshot to the next, at time t,
+with H, I, W₂, K as in `slacks`.  Where the flow has a diffusion of its own it stands in the integrals of D and of I;
+EVI is one of its metric, and left out.  EVI is taken from one snapshot to the next, at time t,
 
     ½W₂²(t) − ½W₂²(before)/G ≤ −κH(t) (1 − 1/G)/K,     G = ∏(1 + K dt)  over the steps between
 
@@ -36,9 +37,10 @@ from .constants import convexity
 from .slacks import distance_to_gibbs, has_distance, reading, w2_gibbs
 
 DESCENT = Condition("any gradient flow", lambda s: s.traits.wasserstein)
-DESCENT_GIBBS = Condition("entropy without interaction", lambda s: s.traits.wasserstein and s.flow.has_gibbs)
+DESCENT_GIBBS = Condition("entropy without interaction", lambda s: s.traits.wasserstein and s.flow.fills_box)
 DESCENT_DISTANCE = Condition(
-    "entropy without interaction: 1D; 2D, equal cells", lambda s: s.traits.wasserstein and has_distance(s)
+    "entropy without interaction or `[dynamics]`: 1D; 2D, equal cells",
+    lambda s: s.traits.wasserstein and has_distance(s),
 )
 
 LEDGER = "ledger"
@@ -80,7 +82,7 @@ def energy_balance(s: State) -> float:
 
 @diagnostic("residual of de Bruijn's identity", applies=NEVER, on_request=DESCENT_GIBBS)
 def de_bruijn(s: State) -> float:
-    """dH/dt + kappa I, a mean over the steps since the snapshot before; 0 at the start."""
+    """dH/dt + kappa I, a mean over the steps since the snapshot before, with the diffusion in I; 0 at the start."""
     ledger = s.snapshot.fields.get(LEDGER)
     if ledger is None or s.previous is None:
         return math.nan if ledger is None else 0.0
@@ -112,7 +114,7 @@ def enter_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> Snapshot:
     spent = snapshot.dt * (0.5 * (before + now) if before <= STEEP * now else now)
     ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
-    if flow.has_gibbs:
+    if flow.fills_box and flow.dynamics is None:
         ledger[GROWTH] += _growth(convexity(flow).bound * snapshot.dt, math.isfinite(snapshot.report.transport))
     return _entered(snapshot, ledger)
 

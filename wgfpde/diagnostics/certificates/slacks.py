@@ -10,9 +10,17 @@ terms, says that λ or K is too large for the potential, or that something is br
 found to 1e-3.  They are NaN where the cells do not tell the density between their centres (`Reading.resolved`), or W₂
 was not found.
 
-Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case.  Elsewhere λ is
+A flow with a diffusion D that depends on place is one in another metric, whose distance is not found here: the
+inequalities with W₂ are left out there.  Log-Sobolev is of ρ and π alone, and promises e^{−2λD_min t} of H, as
+dH/dt = −κ∫Dρ|∇ln(ρ/π)|² ≤ −κD_min I.  On a radius none is taken.
+
+Recorded unasked are the first two where λ is sharp or meant: Hess V ≥ K > 0, or `lambda` in the case, and nothing is
+drawn at random: what counts particles has empty cells, and an infinite I.  Elsewhere λ is
 a bound by comparison, which seldom says much, and reading the density costs as much as all other numbers: that is on
 request.  From these slacks and `kl_gibbs`, κ, λ follow both sides of either inequality.
+
+Where V or κ depend on time, H, I and W₂ are those of the Gibbs state of the moment; λ and K would change with it, a
+file holds one of each, and slacks are not recorded.
 
 Reference: Otto, Villani (2000), DOI 10.1006/jfan.1999.3557.
 """
@@ -25,29 +33,36 @@ from collections.abc import Collection
 from ...errors import CaseError
 from ...grid import Array
 from ...transport import distances as transport
-from ..registry import NEVER, WITH_GIBBS, Condition, Setting, State, diagnostic, once_per_state
+from ..registry import NEVER, WITH_GIBBS_ON_AXES, Condition, Setting, State, diagnostic, once_per_state
 from .constants import convexity
 from .continuum import Reading, continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
-    return s.flow.has_gibbs and convexity(s.flow).sobolev > 0
+    return s.flow.fills_box and not s.flow.driven and convexity(s.flow).sobolev > 0
 
 
 def _is_convex(s: Setting) -> bool:
-    return _has_sobolev(s) and (convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None)
+    sharp = convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None if _has_sobolev(s) else False
+    return sharp and not s.traits.random
 
 
 def has_distance(s: Setting) -> bool:
-    """Whether the distance to the Gibbs state can be found."""
-    return s.flow.has_gibbs and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
+    """Whether the distance to the Gibbs state can be found, and is that of the flow's own metric."""
+    return s.flow.fills_box and s.flow.dynamics is None and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
 
 
 CONVEX = Condition("entropy without interaction, Hess V ≥ K > 0 or `lambda`", _is_convex)
-CONVEX_LINE = Condition("the same in 1D", lambda s: s.flow.grid.dim == 1 and _is_convex(s))
+CONVEX_LINE = Condition(
+    "the same in 1D without `[dynamics]`", lambda s: s.flow.grid.dim == 1 and _is_convex(s) and has_distance(s)
+)
 WITH_SOBOLEV = Condition("λ > 0", _has_sobolev)
-WITH_BOTH = Condition("λ > 0: 1D; 2D, equal cells", lambda s: _has_sobolev(s) and has_distance(s))
-WITH_DISTANCE = Condition("entropy without interaction: 1D; 2D, equal cells", has_distance)
+WITH_BOTH = Condition("λ > 0, no `[dynamics]`: 1D; 2D, equal cells", lambda s: _has_sobolev(s) and has_distance(s))
+WITH_DISTANCE = Condition("entropy without interaction or `[dynamics]`: 1D; 2D, equal cells", has_distance)
+AT_ALL_TIMES = Condition(
+    "entropy without interaction or `[dynamics]`, nothing driven: 1D; 2D, equal cells",
+    lambda s: has_distance(s) and not s.flow.driven,
+)
 
 OF_THE_DENSITY = frozenset({
     "entropy_gibbs", "fisher_gibbs", "w2_gibbs", "slack_lsi", "slack_talagrand", "slack_hwi", "slack_evi",
@@ -66,13 +81,13 @@ def reading(s: State) -> Reading:
     return continuum_of(s.flow).read(s.rho, s.mass)
 
 
-@diagnostic("relative entropy to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS)
+@diagnostic("relative entropy to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS_ON_AXES)
 def entropy_gibbs(s: State) -> float:
     """H = int rho ln(rho/pi) of the density through the cell values; kl_gibbs up to O(h^2)."""
     return reading(s).entropy if reading(s).resolved else math.nan
 
 
-@diagnostic("Fisher information relative to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS)
+@diagnostic("Fisher information relative to the Gibbs state", applies=NEVER, on_request=WITH_GIBBS_ON_AXES)
 def fisher_gibbs(s: State) -> float:
     """int rho |grad ln(rho/pi)|^2 of the density through the cell values; dissipation/kappa^2 up to O(h^2); inf in
     vacuum."""
@@ -98,7 +113,7 @@ def slack_talagrand(s: State) -> float:
     return 2 * s.flow.internal.kappa * reading(s).entropy / convexity(s.flow).sobolev - w2_gibbs(s) ** 2
 
 
-@diagnostic("slack of the HWI inequality", applies=NEVER, on_request=WITH_DISTANCE)
+@diagnostic("slack of the HWI inequality", applies=NEVER, on_request=AT_ALL_TIMES)
 def slack_hwi(s: State) -> float:
     """W2 kappa sqrt(I) - K W2^2/2 - kappa H >= 0, Hess V >= K; 0 for a shifted Gaussian in a parabola."""
     kappa, w2 = s.flow.internal.kappa, w2_gibbs(s)

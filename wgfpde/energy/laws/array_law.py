@@ -86,6 +86,13 @@ class ArrayLaw(Law):
     def growth(self, p: Any) -> float | None:
         return self.large
 
+    def into_vacuum(self, rho: Array, rise: Array, p: Any) -> tuple[Array, Array]:
+        """The two-point flux with b = 0: −Δp where U'(0) = −∞."""
+        face = two_point(self, p, rho, np.zeros_like(rho), rise)
+        if self.empties(p):
+            return np.where(rho > 0, face.flux, 0.0), np.where(rho > 0, np.maximum(face.left, 0.0), 0.0)
+        return face.flux, np.where(rho > 0, rho * self.second_derivative(rho, p), 0.0)
+
     def formula(self, table: Mapping[str, Any]) -> str:
         return self.text or f"{self.kind}(ρ)"
 

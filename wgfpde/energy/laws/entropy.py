@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from ...base.case_table import Positive, Table
-from .law import ENTROPY, Array, Law
+from ...base.case_table import PositiveInTime, Table
+from .law import ENTROPY, Array, Law, factor_text
 from .steady_density import Equilibrium, OnGrid
 
 
@@ -22,7 +22,7 @@ class Entropy(Table):
     """U = κ(ρ ln ρ − ρ)."""
 
     kind: Literal["entropy"]
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+    kappa: PositiveInTime = Field(default=1.0, description="diffusivity, a positive number, or a formula in t")
 
 
 class EntropyLaw(Law):
@@ -50,7 +50,7 @@ class EntropyLaw(Law):
 
     def formula(self, table: Mapping[str, Any]) -> str:
         kappa = table.get("kappa", 1.0)
-        return "ρ ln ρ - ρ" if kappa == 1 else f"{kappa:g}*(ρ ln ρ - ρ)"
+        return "ρ ln ρ - ρ" if kappa == 1 else f"{factor_text(kappa)}*(ρ ln ρ - ρ)"
 
     def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """ρ = M e^{−Φ/κ} / Σ h e^{−Φ/κ}."""

@@ -88,6 +88,13 @@ class Law:
 
     # ---- steady states --------------------------------------------------------------------------------------
 
+    def into_vacuum(self, rho: Array, rise: Array, p: Any) -> tuple[Array, Array]:
+        """d·F ≥ 0 from a density to a place without any, ΔΦ = rise, and its derivative in ρ, no less than 0.
+
+        Of laws whose flux is not linear in the density.
+        """
+        raise NotImplementedError
+
     def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """The density of a mass that is in equilibrium with a potential."""
         raise NotImplementedError
@@ -104,6 +111,11 @@ class Law:
         ρ(y) = argmin_ρ cU(ρ) − μ ln ρ − yρ (U with κ = 1).
         """
         return None
+
+
+def factor_text(kappa: float | str) -> str:
+    """κ as a factor of a formula: a formula in t in brackets."""
+    return f"({kappa})" if isinstance(kappa, str) else f"{kappa:g}"
 
 
 def shift_into_domain(surplus: Callable[[float], float]) -> float:

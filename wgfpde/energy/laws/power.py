@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from ...base.case_table import Positive, Table, fail
+from ...base.case_table import Positive, PositiveInTime, Table, fail
 from ...errors import CaseError
-from .law import POWER, Array, Law, shift_into_domain
+from .law import POWER, Array, Law, factor_text, shift_into_domain
 from .steady_density import EPS, Equilibrium, OnGrid
 
 MAX_STEPS = 200
@@ -30,7 +30,7 @@ class Power(Table):
 
     kind: Literal["power"]
     m: Positive = Field(description="exponent, a positive number other than 1, ≥ 1 − 1/d in d dimensions")
-    kappa: Positive = Field(default=1.0, description="diffusivity, a positive number")
+    kappa: PositiveInTime = Field(default=1.0, description="diffusivity, a positive number, or a formula in t")
 
     @field_validator("m")
     @classmethod
@@ -52,6 +52,17 @@ class PowerLaw(Law):
             raise CaseError(f"the exponent m must be positive; found {p.m}.")
         if p.m == 1:
             raise CaseError('m = 1 is the entropy: write kind = "entropy".')
+
+    def into_vacuum(self, rho: Array, rise: Array, p: Any) -> tuple[Array, Array]:
+        """max(κρ^m − c ρ ΔΦ, 0), c = m/(m+1) for m > 1, else 0 (`power_flux.vacuum_flux`)."""
+        with np.errstate(divide="ignore"):
+            power = p.kappa * np.where(rho > 0, rho, 1.0) ** (p.m - 1.0)
+        drift = p.m / (p.m + 1.0) * rise if p.m > 1.0 else 0.0 * rise
+        leaves = (rho > 0) & (power > drift)
+        return (
+            np.where(leaves, (power - drift) * rho, 0.0),
+            np.where(leaves, np.maximum(p.m * power - drift, 0.0), 0.0),
+        )
 
     def check_dimension(self, p: Any, dim: int) -> None:
         """Refuse m < 1 − 1/d.  Reference: McCann (1997), DOI 10.1006/aima.1997.1634."""
@@ -82,7 +93,7 @@ class PowerLaw(Law):
 
     def formula(self, table: Mapping[str, Any]) -> str:
         kappa, m = table.get("kappa", 1.0), table["m"]
-        factor = "" if kappa == 1 else f"{kappa:g}*"
+        factor = "" if kappa == 1 else f"{factor_text(kappa)}*"
         share = "" if abs(m - 1) == 1 else f"/{abs(m - 1):g}"
         return f"{'−' if m < 1 else ''}{factor}ρ**{m:g}{share}"
 

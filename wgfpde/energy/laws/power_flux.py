@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 
 from ...base.kernel_cache import njit
+from ...linear.lines import at, differ
 
 SMOOTH_BELOW = 1.4
 """Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""
@@ -85,12 +86,16 @@ def slow_flux(a, b, qa, qb, dphi, kappa, m):
 
 
 @njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
-def square_fluxes(rho, phi, i, j, kappa, inverse_d, count, flux, left, right, gate):
-    """m = 2: `slow_flux`, times 1/d, on all lanes of the face between rows i and j, into row i of the last four.
+def square_fluxes(rho, phi, i, j, kappa, across, count, flux, left, right, gate):
+    """m = 2: `slow_flux`, times the conductance, on all lanes of the face between rows i and j.
 
-    The same to the last bit, with selections in place of branches, so that lanes go side by side.
+    Into row i of the last four; across : conductances (module `lines`).  The same to the last bit, with selections in
+    place of branches, so that lanes go side by side.
     """
+    conductance = at(across, i, 0)
     for k in range(count):
+        if differ(across):
+            conductance = at(across, i, k)
         a, b, dphi = rho[i, k], rho[j, k], phi[j, k] - phi[i, k]
         two = kappa[k] * 2.0
         dxi = two * (b - a) + dphi
@@ -101,9 +106,9 @@ def square_fluxes(rho, phi, i, j, kappa, inverse_d, count, flux, left, right, ga
         tilt = 2.0 * dxi
         limited_left = slope - tilt if dxi < 0.0 else slope
         limited_right = slope if dxi < 0.0 else slope + tilt
-        flux[i, k] = (kappa[k] * a * a - kappa[k] * b * b - mean * dphi if free else -2.0 * donor * dxi) * inverse_d
-        left[i, k] = (two * a - 0.5 * dphi if free else limited_left) * inverse_d
-        right[i, k] = (two * b + 0.5 * dphi if free else limited_right) * inverse_d
+        flux[i, k] = (kappa[k] * a * a - kappa[k] * b * b - mean * dphi if free else -2.0 * donor * dxi) * conductance
+        left[i, k] = (two * a - 0.5 * dphi if free else limited_left) * conductance
+        right[i, k] = (two * b + 0.5 * dphi if free else limited_right) * conductance
         gate[i, k] = 1.0 if free else 0.0
 
 
@@ -178,6 +183,32 @@ def face_work(a, b, dphi, kappa, m):
     value = slow_flux(a, b, qa, qb, dphi, kappa, m)[0] if m >= 2.0 else fast_flux(a, b, qa, qb, dphi, kappa, m)[0]
     dxi = kappa * m / (m - 1.0) * (qb - qa) + dphi
     return value, mobility(a, b, qa, qb, dphi, dxi, kappa, m) * dxi * dxi
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def vacuum_flux(rho, dphi, kappa, m):
+    """d·F ≥ 0 from a density to vacuum at the distance d, an absorbing wall, and its derivative in ρ; no less than 0.
+
+        d·F = max(κρ^m − c ρ ΔΦ, 0),   c = m/(m+1) for m > 1, else 0
+
+    c ρ is the mean density on the way where p rises linearly from 0, as it does where F is constant; for m < 1 what it
+    multiplies is of higher order, and without it F rises with ρ.  Order 2 for V smooth at the wall.
+    """
+    if rho <= 0.0:
+        return 0.0, 0.0
+    q = kappa * power(rho, m)
+    drift = m / (m + 1.0) * dphi if m > 1.0 else 0.0
+    if q <= drift:
+        return 0.0, 0.0
+    return (q - drift) * rho, max(m * q - drift, 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def face_fluxes(a, b, dphi, kappa, m, out):
+    """d·F of faces between densities a and b, arrays (n, lines)."""
+    for i in range(a.shape[0]):
+        for k in range(a.shape[1]):
+            out[i, k] = face_work(a[i, k], b[i, k], dphi[i, k], kappa, m)[0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -10,6 +10,10 @@ gives h_i ρ_i ≥ 4ε h_i ρ_LO,i ≥ 0 in floating point, keeps the mass (one 
 there is room.  If the energy of the line then still rises, ρ_LO + θ(ρ − ρ_LO) with the largest θ that does not:
 θ = 0 always works, because the first-order update dissipates.
 
+Where mass leaves by exits, the losses of both updates differ by a drain, which is one more flux of its cell, limited
+like the others; one that comes back may take no more than the first-order update lets go.  There is no energy law then;
+for the entropy ∫ρ²e^{Φ/κ} is kept from rising instead, likewise toward ρ_LO.
+
 Reference: Boris, Book (1973), DOI 10.1016/0021-9991(73)90147-2; Zalesak (1979), DOI 10.1016/0021-9991(79)90051-2.
 """
 
@@ -26,18 +30,23 @@ TINY = 1e-290
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_fluxes(low, anti, h, ring, k, out):
-    """Flux-corrected transport on lane k: out = low − ∂(limited anti), out ≥ 0.
+def correct_fluxes(low, anti, drain, drained, h, ring, k, out):
+    """Flux-corrected transport on lane k: out = low − ∂(limited anti) − limited drain/h, out ≥ 0.
 
     low, anti, out : (n, LANES); anti is time-integrated, per face i+½.  Returns the number of limited cells.
+    drain : (n,) what more than `drained` ≥ 0, the loss of `low`, leaves by exits; out, limited, drained + drain ≥ 0.
+    Both (0,) where there are none.
     """
     n = low.shape[0]
     share = np.empty(n)
     limited = 0
+    exits = drain.shape[0] > 0
     for i in range(n):
         right = anti[i, k] if (i < n - 1 or ring) else 0.0
         left = anti[i - 1, k] if (i > 0 or ring) else 0.0
         leaving = max(right, 0.0) + max(-left, 0.0)
+        if exits:
+            leaving += max(drain[i], 0.0)
         room = (1.0 - 4.0 * EPS) * h[i] * low[i, k]
         share[i] = 1.0
         if leaving > room:
@@ -48,11 +57,17 @@ def correct_fluxes(low, anti, h, ring, k, out):
         j = i + 1 if i < n - 1 else 0
         flux = anti[i, k] * (share[i] if anti[i, k] > 0.0 else share[j])
         anti[i, k] = flux
+    if exits:
+        for i in range(n):
+            drain[i] = drain[i] * share[i] if drain[i] > 0.0 else max(drain[i], -(1.0 - 4.0 * EPS) * drained[i])
     for i in range(n):
         right = anti[i, k] if (i < n - 1 or ring) else 0.0
         left = anti[i - 1, k] if (i > 0 or ring) else 0.0
         gain = max(-right, 0.0) + max(left, 0.0)
         loss = max(right, 0.0) + max(-left, 0.0)
+        if exits:
+            gain += max(-drain[i], 0.0)
+            loss += max(drain[i], 0.0)
         out[i, k] = ((h[i] * low[i, k] - loss) + gain) / h[i]
     return limited
 
@@ -93,6 +108,96 @@ def dissipate(new, low, old, phi, h, code, kappa, m, k):
     for i in range(n):
         new[i, k] = (1.0 - good) * low[i, k] + good * new[i, k]
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def contract(new, low, old, mean, half, gain, phi, h, kappa, k):
+    """Pull lane k of `new` toward `low`, and ρ̄ with it, until Σ h ρ² e^{Φ/κ} does not exceed that of `old`.
+
+    half : the first of the two steps that led to `low`.   Nothing is done where mass comes in.   Returns whether it had
+    to.
+    """
+    n = new.shape[0]
+    top = -np.inf
+    for i in range(n):
+        if gain[i, k] > 0.0:
+            return False
+        top = max(top, phi[i, k])
+    before, after = 0.0, 0.0
+    for i in range(n):
+        weight = h[i] * np.exp((phi[i, k] - top) / kappa)
+        before += weight * old[i, k] ** 2
+        after += weight * new[i, k] ** 2
+    if after <= before * (1.0 + 4.0 * EPS):
+        return False
+    good, bad = 0.0, 1.0
+    for _ in range(14):
+        theta = 0.5 * (good + bad)
+        after = 0.0
+        for i in range(n):
+            value = (1.0 - theta) * low[i, k] + theta * new[i, k]
+            after += h[i] * np.exp((phi[i, k] - top) / kappa) * value**2
+        if after <= before:
+            good = theta
+        else:
+            bad = theta
+    for i in range(n):
+        mean[i, k] = (1.0 - good) * 0.5 * (half[i, k] + low[i, k]) + good * mean[i, k]
+        new[i, k] = (1.0 - good) * low[i, k] + good * new[i, k]
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def restore_account(new, old, exits, h, dt, count):
+    """As `restore_mass`, where mass passes: Σ h ρ' + dt Σ k ρ̄ is given the size of Σ h ρ + dt Σ g, lane by lane.
+
+    exits : (1, k, g, ρ̄) of the block, (n, LANES) each.  Both ρ' and ρ̄ take the factor.
+    """
+    _, loss, gain, mean = exits
+    n, lanes = new.shape
+    before, after = np.zeros(lanes), np.zeros(lanes)
+    for i in range(n):
+        for k in range(count):
+            before[k] += h[i] * old[i, k] + dt * gain[i, k]
+            after[k] += h[i] * new[i, k] + dt * loss[i, k] * mean[i, k]
+    kept = True
+    change, mass = 0.0, 0.0
+    for k in range(count):
+        gap = abs(before[k] - after[k])
+        change += gap
+        mass += before[k]
+        if not (gap <= (1e-13 + 4.0 * EPS * n) * before[k] + TINY):
+            kept = False
+        before[k] = before[k] / after[k] if kept and after[k] > TINY else 1.0
+    for i in range(n):
+        for k in range(count):
+            new[i, k] *= before[k]
+            mean[i, k] *= before[k]
+    return kept, change, mass
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def restore_with(new, old, gone, h, count):
+    """As `restore_mass`, with the mass gone (3, n, LANES) ≥ 0 beside that of `new`; both take the factor."""
+    n = new.shape[0]
+    kept = True
+    for k in range(count):
+        before, after = 0.0, 0.0
+        for i in range(n):
+            before += h[i] * old[i, k]
+            after += h[i] * new[i, k]
+        for kind in range(3):
+            for i in range(n):
+                after += gone[kind, i, k]
+        if not (abs(before - after) <= (1e-13 + 4.0 * EPS * n) * before + TINY):
+            kept = False
+        factor = before / after if kept and after > TINY else 1.0
+        for i in range(n):
+            new[i, k] *= factor
+        for kind in range(3):
+            for i in range(n):
+                gone[kind, i, k] *= factor
+    return kept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -11,6 +11,9 @@ Second order: SDIRK2, γ = 1 − 1/√2, one factorisation for both stages,
 
 L-stable but not positive for every dt; lines with a negative cell (and, with `guard`, lines whose energy rises) are
 repaired against two backward Euler steps of dt/2 (module `limiter`).
+
+Where mass passes the ends of a line or decays, dt k ≥ 0 adds to the column sums and dt g ≥ 0 to the data: an M-matrix
+still, so that ρ ≥ 0 for every dt, and 1ᵀhρ' + dt Σ k ρ̄ = 1ᵀhρ + dt Σ g with the mean density ρ̄ = (1−γ) Y + γ ρ*.
 Reference: Alexander (1977), DOI 10.1137/0714068.
 """
 
@@ -21,19 +24,23 @@ import math
 import numpy as np
 
 from ...base.kernel_cache import njit
+from ...energy.laws.law import ENTROPY
 from ...linear.lines import gather, scatter
 from ...linear.tridiagonal import factor, solve
-from .limiter import correct_fluxes, dissipate, restore_mass
+from .limiter import contract, correct_fluxes, dissipate, restore_account, restore_mass
 
 GAMMA = 1.0 - math.sqrt(0.5)
 SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(first, last, rho, phi, direction, a, b, h, ring, dt, order, guard, code, kappa, out, stats):
+def sweep(
+    first, last, rho, phi, direction, a, b, h, ring, opened, loss, gain, dt, order, guard, code, kappa, out, mean, stats
+):
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
+    loss, gain : (blocks, n, LANES) k and g, where `opened`, else of one place.   mean : the same, out, ρ̄.
     stats : (blocks, 5) out: repaired cells, mass defect, 0, failed, mass of the lines.
     """
     n, lanes = a.shape[1:]
@@ -49,33 +56,45 @@ def sweep(first, last, rho, phi, direction, a, b, h, ring, dt, order, guard, cod
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
+        exits = opened, loss[q if opened else 0], gain[q if opened else 0], mean[q if opened else 0]
         for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
             span, weight = 0.5 * dt, 1.0
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            _two_solves(a[q], b[q], span, weight, h, ring, old, work, wrap, one, two)
+            _two_solves(a[q], b[q], exits, span, weight, h, ring, old, work, wrap, one, two)
             if order == 1 or not (guard or _negative(new)):
                 break
+        if opened:
+            _mean(exits, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
         if attempt == 1:
-            if guard:
+            if guard or opened:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], h, ring, dt, guard, code, kappa, count
+                old, stage, new, half, low, potential, a[q], b[q], exits, h, ring, dt, guard, code, kappa, count
             )
-        kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
+        if opened:
+            kept, stats[q, 1], stats[q, 4] = restore_account(new, old, exits, h, dt, count)
+        else:
+            kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
         stats[q, 3] = 0.0 if kept else 1.0
         scatter(new, direction, q * lanes, count, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _two_solves(a, b, span, weight, h, ring, old, work, wrap, one, two):
+def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
     SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
+    Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.
     """
     n, lanes = old.shape
+    opened, loss, gain, _ = exits
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
+    if opened:
+        for i in range(n):
+            for k in range(lanes):
+                work[SUMS, i, k] = h[i] + span * loss[i, k]
     factor(a, b, span, work[SUMS], ring, e, f, g, u, v)
     for stage in range(2 if weight > 0.0 else 1):
         for i in range(n):
@@ -86,7 +105,20 @@ def _two_solves(a, b, span, weight, h, ring, old, work, wrap, one, two):
                     one[i, k] = first
                     start = first if weight == 1.0 else start + weight * (first - start)
                 two[i, k] = h[i] * start
+        if opened:
+            for i in range(n):
+                for k in range(lanes):
+                    two[i, k] += span * gain[i, k]
         solve(e, f, g, u, v, ring, two)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean(exits, weight, stage, new):
+    """The mean density ρ̄ = weight·stage + (1 − weight)·new of one block, into exits."""
+    _, _, _, mean = exits
+    for i in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            mean[i, k] = weight * stage[i, k] + (1.0 - weight) * new[i, k] if weight > 0.0 else new[i, k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,13 +132,16 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, h, ring, dt, guard, code, kappa, count):
+def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, guard, code, kappa, count):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
+    exits : what passes the lines is limited with the fluxes.
     """
     n, lanes = new.shape
+    opened, loss, gain, mean = exits
     anti = np.zeros((n, lanes))
+    drain, drained = np.zeros(n if opened else 0), np.zeros(n if opened else 0)
     touched = 0
     for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
@@ -120,7 +155,17 @@ def _repair(old, stage, new, half, low, potential, a, b, h, ring, dt, guard, cod
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            touched += correct_fluxes(low, anti, h, ring, k, new)
+            if opened:
+                for i in range(n):
+                    drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
+                    drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
+            touched += correct_fluxes(low, anti, drain, drained, h, ring, k, new)
+            if opened:
+                for i in range(n):
+                    if loss[i, k] > 0.0:
+                        mean[i, k] = (drained[i] + drain[i]) / (dt * loss[i, k])
+                if code == ENTROPY and contract(new, low, old, mean, half, gain, potential, h, kappa, k):
+                    touched += n
         if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n
     return touched

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,10 +11,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
+from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
+from ...grid.grid import AXIS_NAMES
 from ..method import Asked, Built, Method
-from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, BlowUp
+from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 
 
 def _step_size(value: object) -> object:
@@ -46,11 +48,46 @@ class FvTable(Table):
         return self
 
 
+WEIGHT = StoredField(
+    "work_weight", "1", "weights of trajectories",
+    "Density of the weights e^{-W/kappa} of the trajectories that end there, brought to the mass of rho; W is the work "
+    "along one.  From the Gibbs state on it is the Gibbs state of every time.",
+    stored=False,
+)  # fmt: skip
+
+
+def _current(axis: int) -> Callable[[Any, Array], Array]:
+    def current(flow: Any, rho: Array) -> Array:
+        from ...energy.currents import cell_currents
+
+        return cell_currents(flow, rho)[axis]
+
+    return current
+
+
+CURRENTS = tuple(
+    StoredField(
+        f"current_{name}", "1", f"current along {name}",
+        f"Flux along {name}, mass/(time area), mean of both faces of a cell: of a probability, its current.",
+        stored=False, value=_current(axis),
+    )
+    for axis, name in enumerate(AXIS_NAMES)
+)  # fmt: skip
+
+
 def _build(table: FvTable, asked: Asked) -> Built:
+    from .driven_step import keeps_account, may_weigh
     from .stepper import FiniteVolumes
 
     assert table.dt is not None  # `_complete` gave it a value
-    return Built(FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads))
+    weigh = may_weigh(asked.flow) and not asked.wanted.isdisjoint({"jarzynski", WEIGHT.name})
+    stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads, weigh)
+    return Built(
+        stepper,
+        columns=WORK_AND_HEAT if keeps_account(asked.flow) else (),
+        fields=(*CURRENTS[: asked.flow.grid.dim], *((WEIGHT,) if may_weigh(asked.flow) else ())),
+        initial={WEIGHT.name: asked.rho, "log_weight": np.zeros(1)} if weigh else {},
+    )
 
 
 def _complete(table: FvTable, span: float) -> FvTable:
@@ -79,8 +116,15 @@ METHODS = (
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),
+        dynamics=True,
+        radial=True,
+        exits=True,
         complete=_complete,
         coarse=_coarse,
         amplification=_amplification,
+        driven=True,
+        pushed=True,
+        columns=WORK_AND_HEAT,
+        fields=(*CURRENTS, WEIGHT),
     ),
 )

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 
 from ...base.kernel_cache import njit
+from ...linear.lines import at, differ
 
 STEEP = 3.0
 """Exponent above which Newton moves along p where that is stiff: along ρ it falls by 1/m a time from above."""
@@ -62,23 +63,31 @@ def move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
 @njit(cache=True, nogil=True, error_model="numpy")
 def move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass):
     """As `move`, for steep powers: along ρ where h outweighs dt p'/d, and along p where dt p'/d outweighs h."""
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     for k in range(count):
         moved[k] = 0.0
     for i in range(n):
-        couple = inverse_d[i] if i < n - 1 or ring else 0.0
-        couple += inverse_d[i - 1] if i > 0 else (inverse_d[n - 1] if ring else 0.0)
+        couple = _coupling(across, i, 0, n, ring)
         for k in range(count):
             if status[k] != RUNNING:
                 continue
+            if differ(across):
+                couple = _coupling(across, i, k, n, ring)
             if fresh[k]:
                 base[i, k], step[i, k] = new[i, k], res[i, k]
             turn = math.exp((math.log(h[i] / couple) - math.log(dt) - math.log(kappa[k] * m)) / (m - 1.0))
             end = _bent(base[i, k], damp[k] * step[i, k], turn, m)
             new[i, k] = min(end, mass[k] / h[i])
             moved[k] += h[i] * abs(new[i, k] - base[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _coupling(across, i, k, n, ring):
+    """The sum of the conductances of both faces of a cell."""
+    couple = at(across, i, k) if i < n - 1 or ring else 0.0
+    return couple + (at(across, i - 1, k) if i > 0 else (at(across, n - 1, k) if ring else 0.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

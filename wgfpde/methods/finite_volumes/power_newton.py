@@ -14,7 +14,11 @@ rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, a
 h ρ + dt ∂(α ρ_i − β ρ_{i+1}) = h ρ^n is solved for ρ.  Its matrix is an M-matrix with column sums h: mass is exact to
 rounding and ρ ≥ 0 for every dt, and since its inverse contracts ‖h·‖₁, nothing moves by more than ‖R‖₁.
 
-Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), 1/d (n,), ring), `law` = (κ (lanes,), m).
+Where mass leaves by exits, its loss F(ρ, 0)/d + kρ per area adds to R, its derivative to the column sums, and at the
+end the rate that it is of ρ.
+
+Shapes: fields (n, lanes), faces i+½ in row i.  `geometry` = (h (n,), conductances, ring), `law` = (κ (lanes,), m);
+h is the volume of a cell, and the conductance A D/d of a face stands for 1/d (module `lines`).
 """
 
 from __future__ import annotations
@@ -22,24 +26,29 @@ from __future__ import annotations
 import numpy as np
 
 from ...base.kernel_cache import njit
-from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes
+from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes, vacuum_flux
+from ...linear.lines import at
 from ...linear.tridiagonal import factor, solve_balance
 from .limiter import EPS
 from .newton_moves import DONE, FAILED, RUNNING, STEEP, move, move_steep
 
 MAX_NEWTON = 80
+MAX_EXTINCTION = 480
+"""With exits: fast diffusion is extinct in finite time, and a step over that falls to rounding by e^−2 a time."""
 SETTLED = 1e-8
 """Rounding may dominate the residual only once the residual, or the last move, is below this fraction of the mass."""
 FAINT = 1e-100
 """Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
 
 SCRATCH = 11
+DECAY, TOTAL, SLOPE = 2, 3, 4
+"""In the room of exits, after what leaves below and above."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm):
+def residual(old, phi, new, dt, geometry, law, exits, count, q, flux, left, right, gate, res, norm):
     """R (res), its fluxes and their derivatives (left, −right), ‖R‖₁ per lane (norm), and q = ρ^(m−1)."""
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     faces = n if ring else n - 1
@@ -49,9 +58,9 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
                 q[i, k] = new[i, k]
         for i in range(faces):
             j = i + 1 if i < n - 1 else 0
-            square_fluxes(new, phi, i, j, kappa, inverse_d[i], count, flux, left, right, gate)
+            square_fluxes(new, phi, i, j, kappa, across, count, flux, left, right, gate)
     else:
-        _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate)
+        _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right, gate)
     for k in range(count):
         norm[k] = 0.0
         if not ring:
@@ -62,10 +71,43 @@ def residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate
             balance = h[i] * (new[i, k] - old[i, k]) + dt * (flux[i, k] - flux[back, k])
             res[i, k] = balance
             norm[k] += abs(balance)
+    if exits[0]:
+        lose(new, law, exits, count)
+        lost = exits[4][TOTAL]
+        for k in range(count):
+            norm[k] = 0.0
+        for i in range(n):
+            for k in range(count):
+                res[i, k] += dt * lost[i, k]
+                norm[k] += abs(res[i, k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, right, gate):
+def lose(new, law, exits, count):
+    """What leaves a state per time and area by each kind of exit, all of it, and its derivative, into exits[4].
+
+    exits : (opened, inverse_d, rise, decay, room); inverse_d, rise (2, n, lanes): conductance of the face to the
+    outside below and above a cell, 0 where there is none, and ΔΦ to there; decay (n, lanes): k h; room (5, n, lanes).
+    """
+    _, inverse_d, rise, decay, room = exits
+    kappa, m = law
+    for i in range(new.shape[0]):
+        for k in range(count):
+            rho, total, slope = new[i, k], 0.0, 0.0
+            for side in range(2):
+                room[side, i, k] = 0.0
+                if inverse_d[side, i, k] > 0.0:
+                    value, bend = vacuum_flux(rho, rise[side, i, k], kappa[k], m)
+                    room[side, i, k] = value * inverse_d[side, i, k]
+                    total += room[side, i, k]
+                    slope += bend * inverse_d[side, i, k]
+            room[DECAY, i, k] = decay[i, k] * rho
+            room[TOTAL, i, k] = total + room[DECAY, i, k]
+            room[SLOPE, i, k] = slope + decay[i, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right, gate):
     """The face by face part of `residual` for m ≠ 2: q, and per face the flux, its derivatives, the two-way share."""
     n = new.shape[0]
     for i in range(n):
@@ -79,16 +121,16 @@ def _power_fluxes(new, phi, kappa, m, inverse_d, faces, count, q, flux, left, ri
                 value, a, b, two_way = slow_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
             else:
                 value, a, b, two_way = fast_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
-            flux[i, k] = value * inverse_d[i]
-            left[i, k] = a * inverse_d[i]
-            right[i, k] = b * inverse_d[i]
+            flux[i, k] = value * at(across, i, k)
+            left[i, k] = a * at(across, i, k)
+            right[i, k] = b * at(across, i, k)
             gate[i, k] = two_way
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
+def rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, floor):
     """floor (lanes,) = ε times the sum of the absolute terms of R, and of their sensitivity to the rounding of ρ."""
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     power_terms = 1.0 + m / abs(m - 1.0)
@@ -105,15 +147,20 @@ def rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor):
             terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
             if m < 2.0:
                 a, b = 1.0, 1.0
-            floor[k] += dt * (terms * inverse_d[i] + abs(left[i, k]) * a + abs(right[i, k]) * b)
+            floor[k] += dt * (terms * at(across, i, k) + abs(left[i, k]) * a + abs(right[i, k]) * b)
+    if exits[0]:
+        for i in range(n):
+            for k in range(count):
+                floor[k] += dt * (power_terms * exits[4][TOTAL, i, k] + exits[4][SLOPE, i, k] * new[i, k])
     for k in range(count):
         floor[k] *= EPS
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over, stuck):
+def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, work, extra, left_over, stuck):
     """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
 
+    exits : as `lose` takes them.   drain : (3, n, lanes) out, what left per time by each kind of exit.
     work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
     left_over : (lanes,) out, ‖R‖₁ before the last move.   stuck : (lanes,) out, whether a lane failed.
     Returns the number of iterations.
@@ -133,14 +180,15 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
         for k in range(count):
             mass[k] += h[i] * old[i, k]
     iterations = 0
-    for iteration in range(MAX_NEWTON + 1):
-        residual(old, phi, new, dt, geometry, law, count, q, flux, left, right, gate, res, norm)
+    most = MAX_EXTINCTION if exits[0] and m < 1.0 else MAX_NEWTON
+    for iteration in range(most + 1):
+        residual(old, phi, new, dt, geometry, law, exits, count, q, flux, left, right, gate, res, norm)
         running = 0
         near = False
         for k in range(count):
             near = near or (status[k] == RUNNING and (norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]))
         if near:
-            rounding(old, phi, new, dt, geometry, law, count, q, left, right, floor)
+            rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, floor)
         for k in range(count):
             fresh[k] = False
             if status[k] != RUNNING:
@@ -151,7 +199,7 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
                 if norm[k] <= floor[k] or (noise and norm[k] >= 0.5 * accepted[k]):
                     status[k] = DONE
                     continue
-            if iteration == MAX_NEWTON:
+            if iteration == most:
                 status[k] = FAILED
                 continue
             running += 1
@@ -167,6 +215,8 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
         for i in range(n):
             for k in range(lanes):
                 sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
+        if exits[0]:
+            _lower(new, dt, exits, m, count, last, sums)
         factor(left, right, dt, sums, ring, e, f, g, extra[0], extra[1])
         if last:
             solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, 0.0, res)
@@ -174,12 +224,22 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
         for i in range(n):
             for k in range(count):
                 res[i, k] = h[i] * (old[i, k] - new[i, k])
+        if exits[0]:
+            for i in range(n):
+                for k in range(count):
+                    res[i, k] -= dt * exits[4][TOTAL, i, k]
         solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, dt, res)
         iterations += 1
         if m > STEEP:
             move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass)
         else:
             move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
+    if exits[0]:
+        for i in range(n):
+            for k in range(count):
+                grown = res[i, k] / new[i, k] if new[i, k] > 0.0 else 0.0
+                for kind in range(3):
+                    drain[kind, i, k] = exits[4][kind, i, k] * grown
     for i in range(n):
         for k in range(count):
             new[i, k] = res[i, k]
@@ -194,6 +254,18 @@ def euler(old, phi, new, flux, dt, geometry, law, count, work, extra, left_over,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _lower(new, dt, exits, m, count, last, sums):
+    """Add to the column sums what exits take: the derivative of the loss, and at the end its rate."""
+    room = exits[4]
+    for i in range(new.shape[0]):
+        for k in range(count):
+            if last:
+                sums[i, k] += dt * room[TOTAL, i, k] / new[i, k] if new[i, k] > 0.0 else 0.0
+            else:
+                sums[i, k] += dt * room[SLOPE, i, k] * (1.0 if m >= 2.0 else new[i, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res):
     """The fluxes at the solution as rates left, right ≥ 0, and the mass of the old state as right-hand side.
 
@@ -201,7 +273,7 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
     move the state by dt/h² times that rounding.  So the rate back holds the share of −Δp, and of −M ΔU' where M is the
     donor's (2ρ for m ≥ 2, ωρ for m < 2), of the cell the flux goes to; for m < 1, where U' < 0, of the one it leaves.
     """
-    h, inverse_d, ring = geometry
+    h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
     upwind = 2.0 if m >= 2.0 else 1.0
@@ -210,8 +282,8 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
         j = i + 1 if i < n - 1 else 0
         for k in range(count):
             a, b, value = new[i, k], new[j, k], flux[i, k]
-            share = gate[i, k] * kappa[k] * inverse_d[i]
-            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * inverse_d[i]
+            share = gate[i, k] * kappa[k] * at(across, i, k)
+            donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * at(across, i, k)
             if value >= 0.0:
                 back = q[j, k] if m > 1.0 else q[i, k]
                 right[i, k] = share * q[j, k] if b > 0.0 else 0.0

@@ -24,8 +24,8 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.law import POWER
-from ...linear.lines import gather
-from .limiter import TINY, correct_fluxes, dissipate, restore_mass
+from ...linear.lines import gather, of_block
+from .limiter import TINY, correct_fluxes, dissipate, restore_mass, restore_with
 from .linear_sweep import GAMMA
 from .newton_moves import lift
 from .power_newton import SCRATCH, euler
@@ -33,6 +33,9 @@ from .power_newton import SCRATCH, euler
 # the blocks of a sweep's state, and the stages of a step
 OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
+# what left in the stages, and with the results of SDIRK2 and of extrapolation
+PLAIN, HALVED, FULLY, TAKEN, KEPT = range(5)
+SLOTS = (PLAIN, PLAIN, TAKEN, PLAIN, HALVED, FULLY)
 
 
 UNSCALED = 900.0
@@ -40,15 +43,21 @@ UNSCALED = 900.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order, guard, kappa, m, lanes, stats):
+def power_sweep(
+    first, last, rho, phi, direction, h, across, ring, opened, inverse_d, rise, decay, gone, dt, order, guard, kappa, m,
+    lanes, stats,
+):  # fmt: skip
     """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
+    h : volumes.   across : conductances of the faces (module `lines`).
+    opened : whether mass leaves; then inverse_d, rise (blocks, 2, n, lanes) and decay (blocks, n, lanes) as
+    `power_newton.lose` takes them, and gone (blocks, 3, n, lanes) out, the mass that left by each kind of exit; else of
+    one place each.
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
     stats : (blocks, 5) out: repaired cells, ‖R‖₁ left by Newton, its iterations, failed, mass of the lines.
     """
     n = h.shape[0]
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    geometry = (h, inverse_d, ring)
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if ring else 1, lanes))
     state = np.zeros((9, n, lanes))
@@ -56,16 +65,24 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order,
     scale, strength = np.ones(lanes), np.ones(lanes)
     left_over, residue = np.zeros(lanes), np.zeros(lanes)
     stuck, chosen = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
+    drains, room = np.zeros((5, 3, n if opened else 1, lanes)), np.zeros((5, n if opened else 1, lanes))
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         if _empty(old, count):  # nothing to move, and the fluxes of vacuum are zero
             for k in range(5):
                 stats[q, k] = 0.0
+            if opened:
+                for kind in range(3):
+                    for i in range(n):
+                        for k in range(lanes):
+                            gone[q, kind, i, k] = 0.0
             continue
         gather(phi, direction, q * lanes, count, potential)
         _scale_lines(old, potential, count, kappa, m, scale, strength)
-        law = (strength, m)
+        geometry, law = (h, of_block(across, q), ring), (strength, m)
+        place = q if opened else 0
+        exits = opened, inverse_d[place], rise[place], decay[place], room
         touched, steps = 0, 0
         for k in range(lanes):
             left_over[k] = 0.0
@@ -81,6 +98,8 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order,
                 span * dt,
                 geometry,
                 law,
+                exits,
+                drains[SLOTS[stage]],
                 count,
                 work,
                 extra,
@@ -88,12 +107,22 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order,
                 stuck,
             )
             if stage == FULL:
-                touched = _combine(state, dt, geometry, law, count, guard, chosen)
+                touched = _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
+            if opened:
+                _drain(stage, dt, count, drains)
             stage = _next(stage, state, count, chosen, stuck, residue, left_over)
         failed = False
         for k in range(count):
             failed = failed or stuck[k]
-        kept, _, _ = restore_mass(result, old, h, count)
+        if opened:
+            for kind in range(3):
+                for i in range(n):
+                    for k in range(count):
+                        use = TAKEN if chosen[k] else (KEPT if order == 2 else PLAIN)
+                        gone[q, kind, i, k] = drains[use, kind, i, k]
+            kept = restore_with(result, old, gone[q], h, count)
+        else:
+            kept, _, _ = restore_mass(result, old, h, count)
         failed = failed or not kept
         stats[q, 0] = touched
         stats[q, 2] = steps
@@ -103,6 +132,11 @@ def power_sweep(first, last, rho, phi, direction, h, inverse_d, ring, dt, order,
             stats[q, 1] += scale[k] * left_over[k]
             for i in range(n):
                 stats[q, 4] += scale[k] * h[i] * old[i, k]
+        if opened:
+            for kind in range(3):
+                for i in range(n):
+                    for k in range(count):
+                        gone[q, kind, i, k] *= scale[k]
         for i in range(n):
             for k in range(count):
                 if scale[k] > 0.0:
@@ -218,16 +252,17 @@ def _next(stage, state, count, chosen, stuck, residue, left_over):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _combine(state, dt, geometry, law, count, guard, chosen):
+def _combine(state, dt, geometry, law, count, guard, chosen, opened, drains):
     """Extrapolate, 2ρ_{dt/2,dt/2} − ρ_dt, and repair, into state[RESULT]; lanes that chose SDIRK2 get theirs back.
 
-    Returns the number of repaired cells.
+    drains : what left by exits in each stage; into KEPT what leaves with the result.   Returns the number of repaired
+    cells.
     """
     old, potential, new, low = state[OLD], state[POTENTIAL], state[RESULT], state[LOW]
     flux, flux_half, flux_full = state[FLUX], state[FLUX_HALF], state[FLUX_FULL]
     h, _, ring = geometry
     n = old.shape[0]
-    touched = 0
+    touched, nothing = 0, np.zeros(0)
     for i in range(n):
         for k in range(count):
             flux[i, k] = 0.5 * dt * (flux_half[i, k] + flux_full[i, k]) - dt * flux[i, k]
@@ -240,8 +275,50 @@ def _combine(state, dt, geometry, law, count, guard, chosen):
         lowest = 0.0
         for i in range(n):
             lowest = min(lowest, new[i, k])
-        if lowest < 0.0:
-            touched += correct_fluxes(low, flux, h, ring, k, new)
+        if opened:
+            touched += _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new)
+        elif lowest < 0.0:
+            touched += correct_fluxes(low, flux, nothing, nothing, h, ring, k, new)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drain(stage, dt, count, drains):
+    """After a stage of SDIRK2, or of order 1, the mass that leaves with its result: into TAKEN, or in place."""
+    for kind in range(3):
+        for i in range(drains.shape[2]):
+            for k in range(count):
+                if stage == EULER:
+                    drains[PLAIN, kind, i, k] *= dt
+                elif stage == SECOND:
+                    both = (1.0 - GAMMA) * drains[PLAIN, kind, i, k] + GAMMA * drains[TAKEN, kind, i, k]
+                    drains[TAKEN, kind, i, k] = dt * both
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new):
+    """What leaves with an extrapolated lane, 2 L − W of two half steps and the whole one, by kind, into KEPT.
+
+    Where cells, or what leaves them, would be negative the lane is repaired.   Returns the number of limited cells.
+    """
+    n = low.shape[0]
+    drain, drained = np.zeros(n), np.zeros(n)
+    least, limited = 0.0, 0
+    for i in range(n):
+        for kind in range(3):
+            two = 0.5 * dt * (drains[HALVED, kind, i, k] + drains[FULLY, kind, i, k])
+            drained[i] += two
+            drain[i] += two - dt * drains[PLAIN, kind, i, k]
+            least = min(least, 2.0 * two - dt * drains[PLAIN, kind, i, k])
+    if lowest < 0.0 or least < 0.0:
+        limited = correct_fluxes(low, flux, drain, drained, h, ring, k, new)
+    for i in range(n):
+        for kind in range(3):
+            two = 0.5 * dt * (drains[HALVED, kind, i, k] + drains[FULLY, kind, i, k])
+            if lowest < 0.0 or least < 0.0:
+                drains[KEPT, kind, i, k] = (drained[i] + drain[i]) * (two / drained[i]) if drained[i] > 0.0 else 0.0
+            else:
+                drains[KEPT, kind, i, k] = 2.0 * two - dt * drains[PLAIN, kind, i, k]
+    return limited

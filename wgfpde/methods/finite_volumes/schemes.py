@@ -13,29 +13,45 @@ Reference: Strang (1968), DOI 10.1137/0705041; Bailo, Carrillo, Hu (2020), DOI 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
 from ...energy.flow import Flow
 from ...energy.laws.law import ENTROPY, NONE
-from ...energy.rates import Rates
+from ...energy.openings.line_exits import LineExits
+from ...energy.openings.vacuum_exits import VacuumExits, exits_of
+from ...energy.rates import Rates, across_widths, push_along
 from ...grid import Array
 from ...linear.lines import Lines
 from ...linear.threads import share
 from .array_sweeps import array_sweep
+from .forced_sweep import tilted_sweep
 from .linear_sweep import sweep
 from .power_sweeps import power_sweep
 
 
 @dataclass
 class Cost:
-    """What a step took: summed over its sweeps, except the residual, which is the largest."""
+    """What a step took: summed over its sweeps, except the residual, which is the largest.
+
+    pushed : the work of a force along the fluxes, energy.
+    gone : (exits,) net mass that left by each; None where none could.   came : what came in, gross.
+    """
 
     iterations: int = 0
     residual: float = 0.0
     repaired: int = 0
     failed: bool = False
+    pushed: float = 0.0
+    gone: Array | None = None
+    came: float = 0.0
+
+    def let_go(self, exits: LineExits, dt: float) -> None:
+        """Add what the last sweep over dt let go by each exit."""
+        if exits.opened:
+            self.gone = exits.gone(dt) if self.gone is None else self.gone + exits.gone(dt)
+            self.came += exits.came(dt)
 
     def add(self, stats: Array) -> None:
         """stats : (blocks, 5): repaired cells, residual, Newton iterations, failed, mass."""
@@ -79,20 +95,45 @@ class EntropyScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._kappa = flow.internal.kappa
         self._threads = threads
-        self._rates = Rates(flow.grid, axes, threads)
+        self._rates = Rates(flow.grid, axes, threads, flow.push)
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
         self._rates.scharfetter_gummel(phi, self._kappa)
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
-            ENTROPY, self._kappa, rho, stats,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
+            exits.opened, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
+
+
+class TiltedScheme(EntropyScheme):
+    """The same with a force, whose work along the fluxes is summed up."""
+
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
+        super().__init__(flow, axes, threads)
+        assert flow.push is not None
+        self._push = push_along(axes, flow.push)
+        self._across = {lines.direction: across_widths(flow.grid, lines) for lines in axes}
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        """No line is guarded: along one with a force the energy may rise, by the work that is summed up."""
+        stats, work = np.zeros((lines.blocks, 5)), np.zeros(lines.blocks)
+        share(
+            tilted_sweep, lines.blocks, rho.size, self._threads,
+            rho, lines.direction, self._push[lines.direction], self._across[lines.direction],
+            *self._rates.along(lines), lines.volumes, lines.ring, dt, order, stats, work,
+        )  # fmt: skip
+        cost.add(stats)
+        cost.pushed += float(work.sum())
 
 
 class DriftScheme:
@@ -105,9 +146,12 @@ class DriftScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._threads = threads
         self._rates = Rates(flow.grid, axes, threads)
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         reference = rho
@@ -121,54 +165,66 @@ class DriftScheme:
         self, rho: Array, reference: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost
     ) -> None:
         self._rates.donors(self._phi, reference, lines)
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.widths, lines.ring, dt, order, guard,
-            NONE, 1.0, out, stats,
+            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
+            exits.opened, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
 
 
 class PowerScheme:
     """Newton sweeps (power-law energies)."""
 
-    def __init__(self, flow: Flow, threads: int) -> None:
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._kappa, self._m = flow.internal.kappa, flow.internal.m
         self._threads = threads
         self._cells = flow.grid.size
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        stats = np.zeros((lines.blocks, 5))
+        stats, exits = np.zeros((lines.blocks, 5)), cast(VacuumExits, self._exits[lines.direction])
         share(
             power_sweep, lines.blocks, self._cells, self._threads,
-            rho, self._phi, lines.direction, lines.widths, lines.inverse_distances, lines.ring, dt, order, guard,
+            rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring,
+            exits.opened, exits.inverse_d, exits.rise, exits.decay, exits.taken, dt, order, guard,
             self._kappa, self._m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
+        cost.let_go(exits, dt)
 
 
 class ArrayScheme:
     """Newton sweeps over all lines at once (laws without kernels)."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, axes: list[Lines]) -> None:
         self._internal = flow.internal
+        self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
+        for exits in self._exits.values():
+            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard))
+        exits = cast(VacuumExits, self._exits[lines.direction])
+        taken = exits if exits.opened else None
+        cost.add(array_sweep(self._internal, rho, self._phi, lines, dt, order, guard, taken))
+        cost.let_go(exits, dt)
 
 
 def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     """The scheme for the flow's internal energy."""
     law = flow.internal.law
     if law.linear_diffusion:
-        return EntropyScheme(flow, axes, threads)
+        return EntropyScheme(flow, axes, threads) if flow.push is None else TiltedScheme(flow, axes, threads)
     if law.vanishes:
         return DriftScheme(flow, axes, threads)
-    return ArrayScheme(flow) if law.code is None else PowerScheme(flow, threads)
+    return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)

@@ -1,5 +1,8 @@
 """Time stepping of the finite-volume scheme: fixed and adaptive steps that land on output times.
 
+Of an energy that depends on time a step is work, heat, work (module `driven_step`), each half of the work at a frozen
+density and the heat at V, W and κ of the middle of the step: order 2.
+
 A step that cannot be solved is shortened, also at fixed dt, and the report says so; the promises hold for what is
 taken.  What the next step needs to know (its size, the rate of W∗ρ) travels in the snapshot, so that a march continued
 from a snapshot is the same march, bit for bit.
@@ -8,16 +11,18 @@ from a snapshot is the same march, bit for bit.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
+from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
-from ...grid import Array, Grid
+from ...grid import Array
 from ...linear.threads import default_threads
+from .driven_step import DrivenStep, keeps_account
 from .limiter import EPS
 from .one_step import Attempt, OneStep, StepFailure
 from .schemes import Cost
@@ -35,8 +40,11 @@ class FiniteVolumes:
     flow : energy on a grid.   order : 1 or 2, in time.   dt : fixed step > 0, or "adaptive".
     tolerance : adaptive steps keep ‖ρ_{dt/2,dt/2} − ρ_dt‖₁ ≤ tolerance · mass, and keep the better of the two.
     first_dt : first adaptive step.   threads : default all cores.
+    weigh : carry the field of Jarzynski's equality along, see `driven_step`.
 
-    Preserves for every dt: mass, ρ ≥ 0, E never up, the Gibbs state.  Order: 2 in space, `order` in time.
+    Preserves for every dt: mass, ρ ≥ 0, E never up (driven: by no more than the work), the Gibbs state; where mass may
+    leave, the account of it in place of mass and E (module `openings.account`).  Order: 2 in space, `order` in time; at
+    region sinks in 2D ½ to 1 in time.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
 
@@ -48,6 +56,7 @@ class FiniteVolumes:
         tolerance: float = 1e-4,
         first_dt: float | None = None,
         threads: int | None = None,
+        weigh: bool = False,
     ) -> None:
         if order not in (1, 2):
             raise CaseError(f"order must be 1 or 2; found {order}.")
@@ -65,6 +74,7 @@ class FiniteVolumes:
         self.first_dt = first_dt
         self.threads = threads or default_threads()
         self._one = OneStep(flow, order, self.threads)
+        self._driven = DrivenStep(flow, self._one, weigh) if keeps_account(flow) or weigh else None
 
     def warm_up(self) -> None:
         """Compile, or load, every kernel that `step` and the diagnostics call: one step on four cells per axis.
@@ -72,9 +82,7 @@ class FiniteVolumes:
         A kernel is compiled for the types of its arguments, and these are the same as in a march: the law is this
         flow's own, and V and W reach the kernels as arrays that are always there.
         """
-        grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [4] * grid.dim
-        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal))
+        small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)
@@ -84,6 +92,8 @@ class FiniteVolumes:
 
         Raises SolverError when no step could be solved; the snapshot given is then the last good state.
         """
+        if self.flow.exits and EXITS not in snapshot.fields:
+            snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
         rate = snapshot.fields.get("drive_rate")
         rate = rate if rate is None else rate.reshape(self._one.rows)
@@ -91,7 +101,7 @@ class FiniteVolumes:
         dt, rejected, reason = asked, 0, ""
         while True:
             try:
-                attempt, dt_next = self._try(rho, dt, rate)
+                attempt, dt_next = self._try(rho, (snapshot.t, t_next if lands else snapshot.t + dt), dt, rate)
                 failed = "the error of the step was too large"
             except StepFailure as failure:
                 failed = reason = str(failure)
@@ -100,12 +110,12 @@ class FiniteVolumes:
                 break
             rejected += 1
             dt, lands = dt_next, False
-            if snapshot.t + dt == snapshot.t or (dt < MIN_STEP * asked and not self._moves(rho, dt)):
+            if snapshot.t + dt == snapshot.t or (dt < MIN_STEP * asked and not self._moves(rho, snapshot.t, dt)):
                 raise SolverError(
                     f"no step could be solved at t = {snapshot.t:.10g}: {failed}; "
                     f"tried {rejected} steps from {asked:.3g} down to {dt:.3g}."
                 )
-        notes = list(attempt.notes)
+        notes, gone = list(attempt.notes), self._gone(attempt)
         if reason:
             notes.append(f"step shortened from {asked:.3g} to {dt:.3g}: {reason}")
         report = Report(
@@ -116,6 +126,7 @@ class FiniteVolumes:
             rejected=rejected,
             note="; ".join(notes),
             limit=self._limit(reason, rejected, lands and dt < 0.99 * snapshot.dt_next, dt_next >= GROW * dt),
+            more={} if gone is None else {f"exit_{name}": x for name, x in zip(self.flow.exits, gone, strict=True)},
         )
         wish = dt_next if self.adaptive else GROW * dt
         if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
@@ -123,14 +134,27 @@ class FiniteVolumes:
         elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
             wish = max(wish, snapshot.dt_next)
         fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
+        after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
+        t = t_next if lands else snapshot.t + dt
+        if gone is not None:
+            after = after | {EXITS: entered(snapshot.fields[EXITS], gone, attempt.cost.came)}
+        if self._driven is not None:
+            report = replace(report, more={**report.more, "work": attempt.work, "heat": attempt.heat})
+            after = after | self._driven.fields(snapshot, attempt, t, dt, halves=self.adaptive)
         return Snapshot(
-            t=t_next if lands else snapshot.t + dt,
+            t=t,
             step=snapshot.step + 1,
-            fields=snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()},
+            fields=after,
             dt=dt,
             dt_next=wish,
             report=report,
         )
+
+    def _gone(self, attempt: Attempt) -> Array | None:
+        """What a step let go by each exit, (exits,); None where there is none."""
+        if not self.flow.exits:
+            return None
+        return np.zeros(len(self.flow.exits)) if attempt.cost.gone is None else attempt.cost.gone
 
     def _limit(self, reason: str, rejected: int, cut: bool, grows: bool) -> str:
         """What kept a step from being longer.   cut : it was cut to land.   grows : the next may be GROW times it."""
@@ -158,13 +182,19 @@ class FiniteVolumes:
             return wish, False
         return remaining / max(count, 1), count <= 1
 
-    def _try(self, rho: Array, dt: float, rate: Array | None) -> tuple[Attempt | None, float]:
-        """One step and the size of the next; None and a shorter size where an adaptive step errs too much."""
+    def _try(
+        self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None
+    ) -> tuple[Attempt | None, float]:
+        """One step and the size of the next; None and a shorter size where an adaptive step errs too much.
+
+        span : the times it goes from and to, dt apart.
+        """
         if not self.adaptive:
-            return self._one.solve(rho, dt, rate), 0.0
-        whole = self._one.solve(rho, dt, rate)
-        first = self._one.solve(rho, 0.5 * dt, rate)
-        second = self._one.solve(first.rho, 0.5 * dt, first.rate)
+            return self._solve(rho, span, dt, rate), 0.0
+        middle = 0.5 * (span[0] + span[1])
+        whole = self._solve(rho, span, dt, rate)
+        first = self._solve(rho, (span[0], middle), 0.5 * dt, rate)
+        second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.rate)
         mass = self._integral(rho)
         error = self._integral(np.abs(second.rho - whole.rho)) / mass if mass > 0 else 0.0
         factor = 0.8 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
@@ -176,15 +206,24 @@ class FiniteVolumes:
             cost.iterations += part.cost.iterations
             cost.residual = max(cost.residual, part.cost.residual)
             cost.repaired += part.cost.repaired
-        outer = whole.outer + first.outer + second.outer
-        return Attempt(second.rho, cost, outer, first.notes + second.notes, second.rate), dt_next
+        if first.cost.gone is not None and second.cost.gone is not None:
+            cost.gone, cost.came = first.cost.gone + second.cost.gone, first.cost.came + second.cost.came
+        return Attempt(
+            second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.rate,
+            order=min(first.order, second.order), work=first.work + second.work, heat=first.heat + second.heat,
+        ), dt_next  # fmt: skip
 
-    def _moves(self, rho: Array, dt: float) -> bool:
+    def _solve(self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None) -> Attempt:
+        if self._driven is None:
+            return self._one.solve(rho, dt, rate)
+        return self._driven.solve(rho, span, dt, rate)
+
+    def _moves(self, rho: Array, t: float, dt: float) -> bool:
         """Whether a step may change a density by more than the rounding of the largest one.
 
         Raises SolverError where the fluxes of rho overflow: no step, however short, can then be solved.
         """
-        largest = max_flux(self.flow, rho.reshape(self.flow.grid.shape))
+        largest = max_flux(self.flow.at(t), rho.reshape(self.flow.grid.shape))
         if not math.isfinite(largest):
             raise SolverError(
                 f"no step can be solved: the flux between cells exceeds double precision where the density is "

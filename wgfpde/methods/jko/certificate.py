@@ -22,6 +22,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...grid import Array
+from ...transport.benamou_brenier.operators import along_x, along_y
 
 MARGIN = 1.0 - 4.0 * np.finfo(float).eps
 PASSES = 12
@@ -132,12 +133,14 @@ def thin(first, last, flux_x, flux_y, gx, gy, rho0, rho, volume, ax, ay, rows):
             right = i + 1 if i < nx - 1 else 0
             here = 0.25 * volume[j, i] * (rho0[j, i] + rho[j, i])
             if flux_x[j, i] != 0.0:
-                g = (here + 0.25 * volume[j, right] * (rho0[j, right] + rho[j, right])) * ax[i] * ax[i]
+                inverse = along_x(ax, j, i)
+                g = (here + 0.25 * volume[j, right] * (rho0[j, right] + rho[j, right])) * inverse * inverse
                 if g < 0.25 * gx[j, i]:
                     flux_x[j, i] *= g / gx[j, i]
                     count += 1.0
             if flux_y[j, i] != 0.0:
-                g = (here + 0.25 * volume[above, i] * (rho0[above, i] + rho[above, i])) * ay[j] * ay[j]
+                inverse = along_y(ay, j, i)
+                g = (here + 0.25 * volume[above, i] * (rho0[above, i] + rho[above, i])) * inverse * inverse
                 if g < 0.25 * gy[j, i]:
                     flux_y[j, i] *= g / gy[j, i]
                     count += 1.0
@@ -157,9 +160,9 @@ def kinetic(first, last, flux_x, flux_y, rho0, rho, volume, ax, ay, rows):
             f = flux_x[j, i]
             if f != 0.0:
                 g = here + 0.25 * volume[j, right] * (rho0[j, right] + rho[j, right])
-                total += 0.5 * f * (f / (g * ax[i] * ax[i]))
+                total += 0.5 * f * (f / (g * along_x(ax, j, i) * along_x(ax, j, i)))
             f = flux_y[j, i]
             if f != 0.0:
                 g = here + 0.25 * volume[above, i] * (rho0[above, i] + rho[above, i])
-                total += 0.5 * f * (f / (g * ay[j] * ay[j]))
+                total += 0.5 * f * (f / (g * along_y(ay, j, i) * along_y(ay, j, i)))
         rows[j] = total

@@ -12,13 +12,21 @@ from ...base.case_table import Positive, Table, fail
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
-from ..bounds_on_runs import between_snapshots, bounded, duality_gap, energy_rise, largest_rise
+from ..bounds_on_runs import (
+    between_snapshots,
+    bounded,
+    duality_gap,
+    energy_changes,
+    energy_rise,
+    largest_rise,
+)
 from ..method import Asked, Built, Method
 from ..table_keys import (
     AT_REST,
     FIRST_ORDER_FLOOR,
     MOST_ITERATIONS,
     WHERE_IT_BLOWS_UP,
+    WORK_AND_HEAT,
     BlowUp,
     InnerSteps,
     Iterations,
@@ -146,6 +154,7 @@ PHI = StoredField(
 
 
 def _build(table: JkoTable, asked: Asked) -> Built:
+    asked.flow.check_whole("JKO steps")
     if table.algorithm == "pdhg":
         asked.check_uniform("solver.algorithm", 'algorithm = "newton" takes stretched ones')
     if table.congestion is not None:
@@ -155,7 +164,7 @@ def _build(table: JkoTable, asked: Asked) -> Built:
     if table.algorithm == "exact":
         from .exact.exact_solver import refusal
 
-        if reason := refusal(asked.flow.grid, asked.flow.internal):
+        if reason := refusal(asked.flow):
             raise CaseError(f"{asked.path}: solver.algorithm: {reason}")
     span = asked.end - asked.start
     tau = span / round(span / table.tau)  # a tau of few digits would leave a last step of rounding size
@@ -163,7 +172,7 @@ def _build(table: JkoTable, asked: Asked) -> Built:
         asked.flow, tau, table.algorithm, table.inner_steps, table.tolerance, table.max_iterations,
         table.congestion, table.scheme, asked.threads,
     )  # fmt: skip
-    return Built(stepper, STEP_COLUMNS, (PHI,))
+    return Built(stepper, (*STEP_COLUMNS, *(WORK_AND_HEAT if asked.flow.driven else ())), (PHI,))
 
 
 def _check_congestion(congestion: float, asked: Asked) -> None:
@@ -204,7 +213,7 @@ def _arrays(table: JkoTable, dim: int) -> int:
 
 
 def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """E(tₖ₊₁) + Σ ½W₂²/τ ≤ E(tₖ) + ε', gap ≤ tolerance, W-residual ≤ tolerance.
+    """E(tₖ₊₁) + Σ ½W₂²/τ ≤ E(tₖ) + ε', gap ≤ tolerance, W-residual ≤ tolerance; with work done, E(tₖ) + W + ε'.
 
     The sum is over the steps between two snapshots: staying at ρⁿ has the value τE(ρⁿ), and a step that would lie
     higher stays.  An extrapolated step is no minimiser: only its energy is judged.  Where `congestion` bounds the
@@ -218,7 +227,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     if minimisers:
         spent = between_snapshots(run, run.steps["transport"] / run.steps["dt"])
         meaning = "the same with the cost ½W₂²/τ of the steps added: each step minimises the sum of both"
-        rises = np.diff(run.diagnostics["energy"]) + spent
+        rises = energy_changes(run) + spent
         found.append(largest_rise("E+T/τ rise", meaning, rises, run, first))
     if bound is not None and first < len(run):
         meaning = "the largest cell average, where the case bounds it"
@@ -266,11 +275,13 @@ METHODS = (
         table=JkoTable,
         build=_build,
         traits=_traits,
+        dynamics=True,
         complete=_complete,
         promises=_promises,
         arrays=_arrays,
         coarse=_coarse,
-        columns=STEP_COLUMNS,
+        driven=True,
+        columns=(*STEP_COLUMNS, *WORK_AND_HEAT),
         fields=(PHI,),
     ),
 )

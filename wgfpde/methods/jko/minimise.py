@@ -88,7 +88,8 @@ class Minimiser:
         if algorithm != "pdhg" and (inner_steps != 1 or congestion is not None):
             raise CaseError(f'algorithm = "{algorithm}" takes one inner step and no congestion; "pdhg" takes both.')
         if algorithm == "exact":
-            self._exact = ExactSolver(flow, tolerance, max_iterations)
+            self._asked = tolerance, max_iterations
+            self._exact = ExactSolver(flow, *self._asked)
             self._fallback = None if flow.grid.dim == 1 else Minimiser(
                 flow, "pdhg", FALLBACK_STEPS, FALLBACK_GAP, None, None, threads
             )  # fmt: skip
@@ -98,13 +99,25 @@ class Minimiser:
         self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
         self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
         self.threads = threads
-        self.stagger = Staggering(flow.grid, threads)
+        self.stagger = Staggering(flow.grid, threads, flow.mobility)
         self.shape = self.stagger.shape
         self.divisible = algorithm != "pdhg"
         self.remedy = REMEDIES[algorithm]
         if algorithm == "newton":
             limit = max_iterations or MAX_ITERATIONS
             self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
+
+    def freeze(self, flow: Flow) -> None:
+        """Take the same flow at another time for the steps to come."""
+        if flow is self.flow:
+            return
+        if self.algorithm == "exact":
+            if flow.internal != self.flow.internal:
+                self._exact = ExactSolver(flow, *self._asked)
+            self._exact.flow = flow
+            if self._fallback is not None:
+                self._fallback.freeze(flow)
+        self.flow = flow
 
     def compile_rare(self, rho: Array) -> None:
         """Call the kernels that only hard steps need, on a density of the flow's grid."""
@@ -185,6 +198,7 @@ class Minimiser:
             result = solve_step(
                 self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
                 self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
+                self.flow.dynamics,
             )  # fmt: skip
             spent[0] += result.iterations
             return result.lifted(tau * level, mass)

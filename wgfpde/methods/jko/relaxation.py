@@ -14,6 +14,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.by_code import free_density, stiffness
+from ...transport.benamou_brenier.operators import along_x, along_y
 
 ITERATIONS = 60
 
@@ -36,16 +37,17 @@ def relax(bad, phi, tau_v, rho0, volume, code, c, m, reach, ax, ay):
             below, above = (j - 1) % ny, (j + 1) % ny
             js[0], js[1], js[2], js[3] = j, j, above, below
             is_[0], is_[1], is_[2], is_[3] = right, left, i, i
-            a[0], a[1], a[2], a[3] = ax[i], ax[left], ay[j], ay[below]
+            a[0], a[1] = along_x(ax, j, i), along_x(ax, j, left)
+            a[2], a[3] = along_y(ay, j, i), along_y(ay, below, i)
             if (left == right and a[0] * a[1] > 0.0) or (below == above and ny > 1 and a[2] * a[3] > 0.0):
                 continue
             for q in range(4):
                 n, o = js[q], is_[q]
                 p = phi[n, o]
-                e = ax[o] * (phi[n, (o + 1) % nx] - p)
-                w = ax[(o - 1) % nx] * (p - phi[n, (o - 1) % nx])
-                u = ay[n] * (phi[(n + 1) % ny, o] - p)
-                d = ay[(n - 1) % ny] * (p - phi[(n - 1) % ny, o])
+                e = along_x(ax, n, o) * (phi[n, (o + 1) % nx] - p)
+                w = along_x(ax, n, (o - 1) % nx) * (p - phi[n, (o - 1) % nx])
+                u = along_y(ay, n, o) * (phi[(n + 1) % ny, o] - p)
+                d = along_y(ay, (n - 1) % ny, o) * (p - phi[(n - 1) % ny, o])
                 own = a[q] * (phi[j, i] - p)
                 base[q] = 0.125 * (e * e + w * w + u * u + d * d - own * own) - p - tau_v[n, o]
             low, high = -math.inf, math.inf

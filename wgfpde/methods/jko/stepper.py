@@ -2,6 +2,9 @@
 
     ρ^{n+1} = argmin_ρ ½W₂²(ρ^n, ρ) + τE(ρ)
 
+Of an energy that depends on time each step takes that of its end: work at ρ^n from E_n to E_{n+1}, then the
+minimisation, so that E_{n+1}(ρ^{n+1}) + ½W₂²/τ ≤ E_{n+1}(ρ^n) = E_n(ρ^n) + W.
+
 A step that cannot be solved is taken in halves, and the report says so.  What the next step starts from, the dual
 potential φ and the rate of W∗ρ, travels in the snapshot.
 """
@@ -14,11 +17,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.energy import Energy
-from ...energy.flow import Flow
+from ...energy.driving.work import entered, heat_between, work_between
+from ...energy.flow import Flow, small_flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
-from ...grid import Array, Grid
+from ...grid import Array
 from ...linear.threads import default_threads
 from .extrapolation import extrapolate
 from .minimise import Minimiser, Step
@@ -39,7 +42,8 @@ class Jko:
     max_iterations : of the algorithm, for one convex step.
     congestion : upper bound on ρ (pdhg).   scheme : "jko", first order in τ, or "extrapolated", second.
 
-    Preserves for every τ: mass, ρ ≥ 0, and E(ρ^{n+1}) + ½W₂²/τ ≤ E(ρ^n) up to the gap ("extrapolated": E never up).
+    Preserves for every τ: mass, ρ ≥ 0, and E(ρ^{n+1}) + ½W₂²/τ ≤ E(ρ^n) up to the gap ("extrapolated": E never up;
+    driven: E(ρ^n) + W, see above).
     Order: 2 in space, 1 or 2 in τ.   Source: Jordan, Kinderlehrer, Otto (1998), DOI 10.1137/S0036141096303359.
     Raises CaseError for options out of range; `step` raises SolverError when no step, however short, can be solved.
     """
@@ -58,11 +62,18 @@ class Jko:
     ) -> None:
         if not (math.isfinite(tau) and tau > 0):
             raise CaseError(f"tau must be positive; found {tau}.")
+        if flow.exits:
+            raise CaseError(
+                f"a JKO step moves all of the mass: it takes no walls that mass may pass and no sinks; found "
+                f'{", ".join(flow.exits)}. Take method = "fv".'
+            )
         if flow.internal.code is None:
             raise CaseError(
                 f'solver.method: "jko" cannot step the internal energy "{flow.internal.kind}", which is given by '
                 'functions of arrays; take method = "fv".'
             )
+        if flow.grid.radial > 1:
+            raise CaseError('solver.method: "jko" steps densities on plain axes, not on a radius; take method = "fv".')
         if scheme not in ("jko", "extrapolated"):
             raise CaseError(f'scheme must be "jko" or "extrapolated"; found {scheme!r}.')
         if scheme == "extrapolated" and algorithm == "exact":
@@ -71,6 +82,7 @@ class Jko:
             )
         if scheme == "extrapolated" and congestion is not None:
             raise CaseError('scheme = "extrapolated" does not keep a bound on the density; take scheme = "jko".')
+        _check_drive(flow, scheme)
         self.flow, self.tau, self.scheme = flow, float(tau), scheme
         if tolerance is None and algorithm != "exact":
             tolerance = 1e-8
@@ -81,9 +93,7 @@ class Jko:
     def warm_up(self) -> None:
         """Compile, or load, every kernel that `step` calls: one step of a bump, with vacuum where the law has it, and
         what only hard steps call."""
-        grid = self.flow.grid
-        cube = [0.0] * grid.dim, [1.0] * grid.dim, [32] * grid.dim
-        small = Flow(Grid(*cube, [axis.boundary for axis in grid.axes]), Energy(self.flow.internal, _hill))
+        small = small_flow(self.flow, 32, _hill)
         cells = np.arange(small.grid.size).reshape(small.grid.shape) / small.grid.size
         bump = 1.0 + cells if self.flow.internal.law.linear_diffusion else np.maximum(cells - 0.4, 0.0)
         algorithm, inner_steps, _, _, congestion = self.options
@@ -103,7 +113,8 @@ class Jko:
         asked, rejected, reason = tau, 0, ""
         while True:
             try:
-                step = self._take(snapshot, tau)
+                end = t_next if lands else snapshot.t + tau
+                step = self._take(snapshot, tau, end)
                 break
             except SolverError as failure:
                 rejected, reason = rejected + 1, str(failure).rstrip(".")
@@ -117,13 +128,20 @@ class Jko:
         if reason:
             notes.append(f"step shortened from {asked:.3g} to {tau:.3g}: {reason}")
         shortened = rejected > 0 or 0 < snapshot.dt_next < self.tau
+        report = replace(step.report(rejected, "; ".join(notes)), limit=NOT_SOLVED if reason else "")
+        fields = {name: v.reshape(self.flow.grid.shape) for name, v in step.fields.items()}
+        if self.flow.driven:
+            work = work_between(self._at(snapshot.t), self._at(end), snapshot.rho)
+            heat = heat_between(self._at(end), snapshot.rho, fields["rho"])
+            report = replace(report, more={**report.more, "work": work, "heat": heat})
+            fields |= entered(snapshot.fields, work, heat)
         return Snapshot(
-            t=t_next if lands else snapshot.t + tau,
+            t=end,
             step=snapshot.step + 1,
-            fields=snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in step.fields.items()},
+            fields=snapshot.fields | fields,
             dt=tau,
             dt_next=2.0 * tau if shortened and 2.0 * tau < self.tau else 0.0,
-            report=replace(step.report(rejected, "; ".join(notes)), limit=NOT_SOLVED if reason else ""),
+            report=report,
         )
 
     def _propose(self, snapshot: Snapshot, t_next: float) -> tuple[float, bool]:
@@ -137,7 +155,15 @@ class Jko:
             return remaining, True
         return (wish if wish == self.tau else remaining / count), False
 
-    def _take(self, snapshot: Snapshot, tau: float) -> Step:
+    def _at(self, t: float) -> Flow:
+        """The flow at a time.  Raises SolverError where V, W or κ make no sense then."""
+        try:
+            return self.flow.at(t)
+        except CaseError as error:
+            raise SolverError(f"the energy at t = {t:.10g}: {error}") from error
+
+    def _take(self, snapshot: Snapshot, tau: float, end: float) -> Step:
+        self._minimiser.freeze(self._at(end))
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._minimiser.shape)
         warm = {name: v.reshape(self._minimiser.shape) for name, v in snapshot.fields.items() if v.size == rho.size}
         ratio = tau / snapshot.dt if snapshot.dt > 0 else 1.0
@@ -146,6 +172,19 @@ class Jko:
         if self.scheme == "jko":
             return self._minimiser.solve(rho, tau, warm)
         return extrapolate(self._minimiser, rho, tau, warm)
+
+
+def _check_drive(flow: Flow, scheme: str) -> None:
+    """Refuse what steps by minimisation cannot do."""
+    if flow.push is not None:
+        raise CaseError('a force has no energy to be minimised; take method = "fv".')
+    if "diffusion" in flow.driven:
+        raise CaseError('steps by minimisation take no diffusion that depends on t; take method = "fv".')
+    if flow.driven and scheme == "extrapolated":
+        raise CaseError(
+            'scheme = "extrapolated" takes an energy that does not depend on t: its three steps would be of three '
+            'energies, and no law would hold between them. Take scheme = "jko", of first order, or method = "fv".'
+        )
 
 
 def _hill(x: Array, **_: Array) -> Array:

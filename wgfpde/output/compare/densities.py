@@ -47,7 +47,11 @@ class Fields:
             for name, run in (("A", a), ("B", b))
             if not all(_close(p, q) for p, q in zip(run.edges, self.edges, strict=True))
         ]
-        self._widths = [np.diff(edges) for edges in self.edges]
+        if a.radial != b.radial:
+            raise CaseError("a radius and a plain axis, or radii in two dimensions, have no common grid.")
+        self._common = replace(a, edges=self.edges)
+        volumes = self._common.grid.x.volumes if a.radial > 1 else np.diff(self.edges[0])
+        self._widths = [volumes, *(np.diff(edges) for edges in self.edges[1:])]
         self.notes: list[str] = []
         self._lost = False
         if self._moved:
@@ -75,7 +79,7 @@ class Fields:
         if name not in self._moved:
             return rho
         try:
-            return remap(rho, run.edges, self.edges)
+            return remap(rho, run.levels, self._common.levels)
         except CaseError as error:
             raise CaseError(
                 f"{name} has mass outside the coarser grid of the two, on which they would be compared. "
@@ -99,7 +103,7 @@ class Fields:
             if self._a.dim == 1:
                 found = distance(self._a.grid, *own, self._b.grid)
             else:
-                found = distance(replace(self._a, edges=self.edges).grid, *moved)
+                found = distance(self._common.grid, *moved)
         except (CaseError, SolverError) as error:
             if not self._lost:
                 self.notes.append(f"W2 is left out, at t = {t:g} and wherever else there is none: {error}")

@@ -9,13 +9,13 @@ It knows what a file holds and no scheme: an exact solution or a steady state co
 
 from .animation import movie
 from .branch_diagram import branches
-from .claim_figures import draw_order, panels
 from .eigenmodes import draw_spectrum
-from .error_slopes import convergence
+from .error_slopes import convergence, draw_order, panels
+from .exit_maps import draw_exits
 from .options import GROUPS, Options, References
 from .run_figure import draw, plot
 
 __all__ = [
-    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_order", "draw_spectrum", "movie",
-    "panels", "plot",
+    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_exits", "draw_order", "draw_spectrum",
+    "movie", "panels", "plot",
 ]  # fmt: skip

@@ -23,6 +23,8 @@ from .series import draw_fall
 
 RAISE = 0.22
 """How far each later line of a waterfall is raised, relative to the density scale."""
+TICKS = 300
+"""Most particles that are shown below a line."""
 NAMED = 6
 """Up to so many chosen times are named in a legend; more are told by the colour bar."""
 
@@ -60,6 +62,7 @@ def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, c
         depth = 2.0 - 0.01 * place
         axes.fill_between(x, base, base + rho, color="white", alpha=0.75, lw=0, zorder=depth)
         axes.plot(x, base + rho, color=colours[place], lw=1.2, zorder=depth + 0.004)
+        _draw_particles(axes, run, picks[place], base, colours[place], depth + 0.004)
         exact = known.at(t)
         if exact is not None:
             axes.plot(x, base + exact, **style.EXACT | {"lw": 0.7}, zorder=depth + 0.005)
@@ -73,8 +76,15 @@ def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, c
     axes.set_ylim(0.0, 1.05 * max(peaks) if max(peaks) > 0 else 1.0)
     ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(0.0, top)
     axes.set_yticks([tick for tick in ticks if 0.0 <= tick <= 1.05 * top])
-    axes.set_ylabel(r"$\rho(x, t)$, later times raised" if len(picks) > 1 else r"$\rho(x, t)$")
+    axes.set_ylabel(_density_label(run) + (", later times raised" if len(picks) > 1 else ""))
     _legend(axes, [], known)
+
+
+def _draw_particles(axes: Axes, run: Run, k: int, base: float, colour: Any, depth: float) -> None:
+    """A tick below the density for each of some particles."""
+    places = style.particles_of(run, k, TICKS)
+    if places is not None:
+        axes.plot(places[:, 0], np.full(len(places), base), "|", color=colour, ms=5, mew=0.5, alpha=0.5, zorder=depth)
 
 
 def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log: bool, colours: list[Any]) -> None:
@@ -85,6 +95,8 @@ def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log
     for k, rho, colour in zip(picks, profiles, colours, strict=True):
         t = float(run.t[k])
         (line,) = axes.plot(x, _positive(rho) if log else rho, color=colour, lw=1.4)
+        if not log:
+            _draw_particles(axes, run, k, 0.0, colour, 2.5)
         named.append((line, f"$t = {style.number(t)}$"))
         exact = known.at(t)
         if exact is not None:
@@ -101,7 +113,7 @@ def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log
         handles += _mark_empty(axes, run, profiles[-1])
     else:
         axes.set_ylim(0.0, 1.05 * float(norm.vmax or 1.0))
-        axes.set_ylabel(r"$\rho(x, t)$")
+        axes.set_ylabel(_density_label(run))
     _legend(axes, handles, known)
 
 
@@ -138,9 +150,13 @@ def _draw_error(axes: Axes, run: Run, picks: list[int], known: References, colou
     _x_axis(axes, run)
 
 
+def _density_label(run: Run) -> str:
+    return r"$\rho(r, t)$" if run.radial > 1 else r"$\rho(x, t)$"
+
+
 def _x_axis(axes: Axes, run: Run) -> None:
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
-    axes.set_xlabel("$x$")
+    axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
 
 
 def _legend(axes: Axes, named: list[tuple[Line2D | Patch, str]], known: References) -> None:

@@ -68,6 +68,8 @@ def _figure(run: Run, options: Options, known: References) -> Figure:
         return figure_1d(run, options, known) if run.dim == 1 else figure_2d(run, options, known)
     if name == "energy":
         return series.figure_energy(run)
+    if name in ("work", "heat") and "work" in run.diagnostics:
+        return series.figure_account(run)
     if name == "certificates":
         return figure_certificates(run)
     if name == "error":

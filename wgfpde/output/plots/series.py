@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ...errors import StoreError
 from ...grid import Array
 from ...store import Run
-from ..stored_method import traits_of
+from ..stored_method import exits_of_run, traits_of
 from . import style
 from .options import errors_of
 
@@ -21,7 +21,13 @@ PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy
 
 
 def draw_fall(axes: Axes, run: Run) -> None:
-    """The energy over time, above its limit where that is known or seen."""
+    """The energy over time, above its limit where known or seen; with exits what is left; with work its account."""
+    if "survival" in run.diagnostics:
+        _draw_survival(axes, run)
+        return
+    if "work" in run.diagnostics:
+        draw_account(axes, run)
+        return
     energy = run.diagnostics.get("energy", np.full(len(run), np.nan))
     excess, label = excess_of(run, energy)
     shown = np.isfinite(excess) & (excess > _floor(energy))
@@ -36,10 +42,46 @@ def draw_fall(axes: Axes, run: Run) -> None:
     style.time_axis(axes, run.t)
 
 
+def _draw_survival(axes: Axes, run: Run) -> None:
+    """S(t), and the share of the mass that left by each exit."""
+    d = run.diagnostics
+    start = d["mass"][0] + sum(d[f"exit_{name}"][0] for name in exits_of_run(run))
+    _line(axes, run.t, d["survival"], label="left in the box", lw=2.0)
+    for k, name in enumerate(exits_of_run(run)):
+        _line(axes, run.t, d[f"exit_{name}"] / start, k + 1, label=f"gone by {style.plain(name)}")
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylabel("share of the mass")
+    axes.legend(frameon=False, loc="center right")
+    style.time_axis(axes, run.t)
+
+
+ACCOUNT = (("work", "work"), ("heat", "heat"), ("energy", r"$E(t) - E(0)$"), ("free_energy", r"$F(t) - F(0)$"))
+
+
+def draw_account(axes: Axes, run: Run) -> None:
+    """Work and heat since the start, what they leave of energy, and the free energy where there is one."""
+    drawn = [(name, label) for name, label in ACCOUNT if name in run.diagnostics]
+    values = [run.diagnostics[name] - run.diagnostics[name][0] for name, _ in drawn]
+    for place, ((_, label), line) in enumerate(zip(drawn, values, strict=True)):
+        _line(axes, run.t, line, place, label=label)
+    style.value_axis(axes, np.concatenate(values), log=False)
+    axes.set_ylabel("energy")
+    style.legend_above(axes)
+    style.time_axis(axes, run.t)
+
+
+def figure_account(run: Run) -> Figure:
+    """Work and heat over time."""
+    figure = style.new_figure((7.0, 4.0))
+    draw_account(figure.subplots(), run)
+    style.set_title(figure, run)
+    return figure
+
+
 def excess_of(run: Run, energy: Array) -> tuple[Array, str]:
     """The energy above its limit, and how to call it: relative to the Gibbs state where the run tends to one."""
     traits = traits_of(run)
-    if traits is not None and not traits.lowers_energy:
+    if "work" in run.diagnostics or (traits is not None and not traits.lowers_energy):
         return np.full(len(run), np.nan), ""
     if "kl_gibbs" in run.diagnostics:
         return run.diagnostics["kl_gibbs"], r"$(E - E_\infty)/\kappa$"
@@ -72,12 +114,14 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
     """The dissipation at the snapshots, and the mean rate at which energy was lost between them."""
     rate = run.diagnostics.get("dissipation", np.full(len(run), np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = -np.diff(energy) / np.diff(run.t) if len(run) > 1 else np.zeros(0)
+        lost = np.diff(run.diagnostics["heat"]) if "heat" in run.diagnostics else -np.diff(energy)
+        mean = lost / np.diff(run.t) if len(run) > 1 else np.zeros(0)
+    label = r"heat$/\Delta t$, mean" if "heat" in run.diagnostics else r"$-\Delta E/\Delta t$, mean"
     seen = np.concatenate([rate, mean])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     if mean.size:
         shown = np.where(np.isfinite(mean) & (mean > _floor(energy)), mean, np.nan)
-        axes.stairs(shown, run.t, color=style.LINES[1], lw=1.1, baseline=None, label=r"$-\Delta E/\Delta t$, mean")
+        axes.stairs(shown, run.t, color=style.LINES[1], lw=1.1, baseline=None, label=label)
     _line(axes, run.t, np.where(np.isfinite(rate) & (rate > 0), rate, np.nan), label="dissipation")
     style.value_axis(axes, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())
     axes.set_ylabel("rate of loss")

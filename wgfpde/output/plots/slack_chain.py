@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ...grid import Array
 from ...store import Run
-from ..inequalities import NAMES, sides
+from ..inequalities import NAMES, least_diffusion, sides
 from . import style
 
 ROUNDING = 1e-8
@@ -44,8 +44,10 @@ def figure_certificates(run: Run) -> Figure:
     for place, (values, label) in enumerate(curves):
         _line(chain, run.t, values, place, label)
     if lam > 0:
-        decay = entropy[0] * np.exp(-2 * lam * (run.t - run.t[0]))
-        chain.plot(run.t, decay, **style.EXACT, label=rf"$\kappa H(0)\,e^{{-2\lambda t}}$, $\lambda = {lam:.4g}$")
+        least = least_diffusion(run)
+        decay = entropy[0] * np.exp(-2 * lam * least * (run.t - run.t[0]))
+        rate = r"2\lambda t" if least == 1 else r"2\lambda D_{\min} t"
+        chain.plot(run.t, decay, **style.EXACT, label=rf"$\kappa H(0)\,e^{{-{rate}}}$, $\lambda = {lam:.4g}$")
     seen = np.concatenate([values for values, _ in curves])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     style.value_axis(chain, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())

@@ -10,7 +10,8 @@ Of each diagnostic there is a **worst** value, by the rule that its meaning asks
     max, error_*        largest
     energy_balance, de_bruijn   largest modulus
 
-and none where no value is worse than another (means, variances, …).  NaN is worst of all.
+and none where no value is worse than another (means, variances, …; the energy where work is done).  NaN is worst of
+all.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ def summary(run: Run) -> dict[str, Any]:
     """
     case = tomllib.loads(run.resolved_toml)
     record = record_of(run)
-    facts = {n: facts | worst(n, run.diagnostics[n], run.t) for n, facts in record["diagnostics"].items()}
+    may_rise = {"energy", "kl_gibbs"} if "work" in run.diagnostics else set()
+    facts = {
+        n: facts | worst("" if n in may_rise else n, run.diagnostics[n], run.t)
+        for n, facts in record["diagnostics"].items()
+    }
     for name, label in run.labels.items():
         if name in facts:
             facts[name] |= {"units": label.units, "long_name": label.long_name, "description": label.description}

@@ -54,7 +54,7 @@ def against_run(run: Run, k: int, finest: Run, j: int, norms: Sequence[str]) -> 
     }
     if "w2" in norms:
         coarse = run if len(run.edges[0]) <= len(finest.edges[0]) else finest
-        a, b = (remap(r.rho[i], r.edges, coarse.edges) for r, i in ((run, k), (finest, j)))
+        a, b = (remap(r.rho[i], r.levels, coarse.levels) for r, i in ((run, k), (finest, j)))
         found["w2"] = _kept_w2(coarse.grid, a, b)
     return {name: found[name] for name in norms}
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...energy.laws import law_named
@@ -121,11 +122,18 @@ def check_case(case: Case, k: int) -> None:
         found = f"interaction = {table.interaction!r}"
     if case.traits.path:
         found = f"a {case.solver.method}"
+    if case.has_exits:
+        raise CaseError(
+            f"{case.path}: a spectrum here is that of a flow that keeps its mass, and this case has exits. How fast "
+            "mass leaves, and from which density: wgfpde exits CASE"
+        )
     if found:
         raise CaseError(
             f'{case.path}: a spectrum needs a linear equation: internal energy "entropy" and no interaction; found '
             f"{found}. How stable a steady state of another flow is, says: wgfpde stationary CASE"
         )
+    refuse_driving(case, "a spectrum")
+    refuse_force(case, "a spectrum")
     check_count(k)
     check_memory(case.cells, case.dim, min(k, case.cells - 1))
 
@@ -177,7 +185,7 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
     for m in range(f.shape[1]):
         f[:, m] *= np.sign(f[np.flatnonzero(size[:, m] >= (1 - TIES) * size[:, m].max())[-1], m])
     residuals = np.linalg.norm(generator.root[:, None] * (generator.backward(f) - values * f), axis=0)
-    modes = np.concatenate([np.ones((1, *shape)), f.T.reshape(-1, *shape)])
+    modes = np.concatenate([np.ones((1, *shape)), generator.on_grid(f).T.reshape(-1, *shape)])
     return Spectrum(
         grid=flow.grid,
         eigenvalues=np.append(0.0, values),

@@ -27,11 +27,11 @@ def conductances(flow: Flow, state: Equilibrium) -> tuple[Array, Array, Array, A
 
     The entropy has the rates of the potential −κ ln ρ, in which the state is at rest.
     """
-    grid, faces = flow.grid, faces_of(flow.grid)
+    grid, faces = flow.grid, faces_of(flow)
     i, j, volume = faces.lower, faces.upper, np.ravel(grid.cell_volume)
     if state.log_rho is not None:
         kappa = flow.internal.kappa
-        a, b = sg_network(grid, -kappa * state.log_rho, kappa)  # κc/ρ_i and κc/ρ_j
+        a, b = sg_network(flow, -kappa * state.log_rho)  # κc/ρ_i and κc/ρ_j
         to_first, to_second = a / volume[i], b / volume[j]
         return i, j, np.sqrt(to_first * to_second), to_first, to_second
     rho, squared = state.rho.ravel(), volume * state.response.ravel()

@@ -8,13 +8,17 @@ from typing import Any
 from ... import diagnostics
 from ...base.toml import nested
 from ...cases.building import build
+from ...cases.energies import refuse_driving, refuse_force
 from ...cases.loading import located, override
 from ...cases.schema import Case
 from ...energy.flow import Flow
+from ...energy.laws import law_named
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
+from ...grid.boundary import boundary_of
 from ...methods import METHODS
+from .between_exits import ALL_LEAVES, REFUSAL
 from .mean_field import Steady, check_law, corrected
 from .search import apart
 
@@ -111,12 +115,22 @@ class CaseAt:
 def check_case(case: Case) -> None:
     """Raise CaseError where the case is no gradient flow of its energy (a path, a bound on the density), or its law is
     not known to have a density in equilibrium."""
+    refuse_driving(case, "a stationary state")
     with located(case.path, "energy.internal"):
         check_law(case.energy.internal.kind)
     if case.traits.path:
         name = case.solver.method
         others = " or ".join(other.name for other in METHODS.values() if not other.needs)
         raise CaseError(f"{case.path}: solver.method: a {name} has no stationary states; choose {others}")
+    if case.has_exits:
+        law = law_named(case.energy.internal.kind)
+        if not law.linear_diffusion or case.energy.interaction is not None:
+            what = " with an interaction" if case.energy.interaction is not None else ""
+            raise CaseError(f"{case.path}: energy: {REFUSAL.format(found=repr(law.kind) + what)}")
+        walls = [wall for ends in map(boundary_of, case.grid.boundary) for wall in (ends.lower, ends.upper)]
+        if not any(wall.lets_in for wall in walls):
+            raise CaseError(f"{case.path}: grid.boundary: {ALL_LEAVES}")
+        return
     if not case.traits.wasserstein:
         stops = "stationary" in type(case.solver).model_fields
         march = "; march to one instead: wgfpde run CASE --set solver.stationary=1e-8" if stops else ""
@@ -136,6 +150,12 @@ class Family:
     def __init__(self, case: Case, key: str, measure: str) -> None:
         self.case, self.key = case, key
         check_case(case)
+        refuse_force(case, "a diagram of branches")
+        if case.has_exits:
+            raise CaseError(
+                f"{case.path}: with exits there is one stationary state at each value, and no branches; ask for it "
+                "value by value: wgfpde stationary CASE --set KEY=VALUE"
+            )
         problem = build(case)
         self.measure = measure or default_measures(problem.flow)[0]
         measured(problem.flow, problem.initial.rho, self.measure)  # a mistake is told before the work

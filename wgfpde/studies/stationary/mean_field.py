@@ -15,16 +15,18 @@ A stationary state here is one of the scheme: fluxes vanish to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...energy.driving.force import affinity_of
 from ...energy.flow import Flow
 from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from .forced.ring_state import Transport, driven_state
 from .growth_rates import Stability, components, stability
 from .shifts import free_axes
 
@@ -48,7 +50,9 @@ class Steady:
     rho : array of the grid's shape, mass/volume.   energy : E(ρ).   constant : C, energy/mass; of disconnected supports
     all have the same.   residual : ‖ρ − T(ρ)‖₁/M.   iterations : damped and Newton iterations.   parts : connected
     parts of the support.   stability : growth rates of small perturbations, or None where it was not asked for.
-    notes : sentences about what is special.
+    notes : sentences about what is special.   flux : mass per time that leaves by each exit, net, where there are any.
+    transport : current, velocity, diffusivity and entropy production under a force, else None.  Then `residual` is that
+    of the flux, C is not known, and the state is the only one.
     """
 
     rho: Array
@@ -59,6 +63,8 @@ class Steady:
     parts: int = 1
     stability: Stability | None = None
     notes: tuple[str, ...] = ()
+    flux: Mapping[str, float] = field(default_factory=dict)
+    transport: Transport | None = None
 
     @property
     def eigenvalue(self) -> float:
@@ -73,11 +79,13 @@ class Steady:
     @property
     def stable(self) -> bool | None:
         """Whether the leading growth rate is negative; None where it was not asked for."""
-        return None if self.stability is None else self.verdict == "stable"
+        return self.verdict == "stable" if self.verdict else None
 
     @property
     def verdict(self) -> str:
         """ "stable", "unstable", "marginal", or "" where it was not asked for."""
+        if self.transport is not None:
+            return "stable"
         return "" if self.stability is None else self.stability.verdict
 
     def __repr__(self) -> str:
@@ -134,6 +142,8 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
     Raises CaseError where there is no internal energy, no mass or a start of another shape; SolverError where no state
     is found.
     """
+    if flow.push is not None:
+        return under_force(flow, mass)
     field = MeanField(flow, mass)
     rho = field.image(np.zeros(flow.grid.shape)).rho if start is None else _scaled(field, start)
     if flow.interaction is None:
@@ -141,11 +151,21 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
     return _steady(field, *_relaxed(field, rho), analyse)
 
 
+def under_force(flow: Flow, mass: float) -> Steady:
+    """The steady state under a force.  Raises as `driven_state` does."""
+    rho, carried, residual = driven_state(flow, mass)
+    assert flow.push is not None
+    note = f"a force of ∮f = {affinity_of(flow.push[0]):.6g} drives it: not an equilibrium, and the only steady state"
+    return Steady(rho, flow.value(rho), np.nan, residual, 0, notes=(note,), transport=carried)
+
+
 def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) -> Steady:
     """The stationary state, unstable ones too, that Newton's method leads to from a guess of any sign near it.
 
     Raises as `stationary` does.
     """
+    if flow.push is not None:
+        raise CaseError("under a force there is one steady state, and no guess is needed; call stationary(flow, mass).")
     field = MeanField(flow, mass)
     near = np.asarray(guess, dtype=float)
     if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):

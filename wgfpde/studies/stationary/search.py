@@ -23,8 +23,9 @@ from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
 from ...runs.progress import ProgressText
+from .between_exits import open_state
 from .guesses import between, missing
-from .mean_field import MeanField, Steady, corrected, stationary
+from .mean_field import MeanField, Steady, corrected, stationary, under_force
 from .shifts import free_axes
 
 SAME = 1e-6
@@ -44,6 +45,8 @@ MOST_MODES = 3
 
 def starts(flow: Flow, mass: float, initial: Array | None = None) -> list[Array]:
     """Densities to search from, each of the grid's shape."""
+    if flow.exits:
+        return []
     field = MeanField(flow, mass)
     found = [] if initial is None else [initial]
     found.append(field.image(np.zeros(flow.grid.shape)).rho)
@@ -58,8 +61,14 @@ def branches(
     """The stationary states found from the given starts (default `starts`), by energy, the lowest first.
 
     limit : how many at most.   progress : called with a few words before each start.
+    With exits there is one, that of module `between_exits`, whatever the mass is.
     Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
+    if flow.push is not None:
+        check_limit(limit)
+        return [under_force(flow, mass)]
+    if flow.exits:
+        return [open_state(flow)]
     found = explore(flow, mass, starts(flow, mass) if begin is None else begin, limit=limit, progress=progress)
     if not found:
         raise SolverError(

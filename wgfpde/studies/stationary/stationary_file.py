@@ -27,6 +27,13 @@ from .mean_field import Steady
 
 STATES, DIAGRAM = "stationary states", "bifurcation diagram"
 KINDS = (STATES, DIAGRAM)
+CARRIED = {
+    "current": ("current", "Mass per time through every face, under a force."),
+    "velocity": ("mean velocity", "Current times length over mass, under a force."),
+    "diffusivity": ("effective diffusivity", "Half the growth per time of the variance of the way, under a force."),
+    "entropy_production": ("entropy production", "Current times the force once around, over kappa."),
+}
+"""Numbers of a state under a force, with what the file says of them."""
 
 
 def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str, Any]:
@@ -46,6 +53,8 @@ def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str
         "iterations": state.iterations,
         "support_parts": state.parts,
         "notes": list(state.notes),
+        **{name: getattr(state.transport, name, None) for name in CARRIED},
+        "flux": dict(state.flux),
     }
 
 
@@ -100,9 +109,18 @@ def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], m
         Variable("constant", row, [state.constant for state in states], "1", "constant of xi", "xi on the support."),
         Variable("residual", row, [state.residual for state in states], "1", "residual", "L1 norm of rho - T(rho)."),
         Variable("parts", row, [state.parts for state in states], "1", "parts of the support", "Connected parts."),
+        *(
+            Variable(f"flux_{name}", row, [s.flux[name] for s in states], "1", f"flux by {name}", "Mass per time, out.")
+            for name in flow.exits
+        ),
         Variable("rho", (*row, *_space(flow.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
         Variable("mode", (*row, *_space(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
     ]  # fmt: skip
+    if any(state.transport is not None for state in states):
+        variables += [
+            Variable(name, row, [getattr(s.transport, name, np.nan) for s in states], "1", label, text)
+            for name, (label, text) in CARRIED.items()
+        ]
     notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.notes]
     return _write(path, STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
 

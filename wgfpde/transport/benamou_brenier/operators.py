@@ -7,6 +7,13 @@ w_σ = A_σ d_σ.  The density on a face is the volume-weighted mean θ_σ(ρ) =
 
     k(φ) = ¼ R|∇φ|²,    conductance g_σ = ½(M_i + M_j)/d_σ²,  M = vol ½(ρ⁰ + ρ),    vol div(θ∇φ) = Σ ± g_σ (φ_j − φ_i)
 
+A flow with a diffusion D on its faces is a gradient flow in the metric inf ∫m²/(Dρ): D stands beside 1/d² everywhere,
+
+    k(φ) = ¼ R(D|∇φ|²),     g_σ = ½(M_i + M_j)D_σ/d_σ²,     so that 1/d becomes √D/d,
+
+(nx,) and (ny,) where it depends on its own axis alone, else (ny, nx): kernels read it by `along_x` and `along_y`, and
+are compiled for either.  Reference: Lisini (2009), DOI 10.1051/cocv:2008044 (the metric).
+
 Everything in the kernels is integrated over cells.  Arrays are (ny, nx), a 1D field one row; a face array has that
 shape too: entry [j, i] of gx is the face from cell i to cell i+1 (the wrap face last), and 0 where there is none.
 A kernel writes the rows first … last only, so that threads may share it.
@@ -14,7 +21,7 @@ A kernel writes the rows first … last only, so that threads may share it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,17 +30,21 @@ from ...energy.laws.by_code import dual_density, internal_energy, slope, stiffne
 from ...grid import Array, Grid
 from ...linear.threads import share
 
+PLAIN = np.ones((1, 1, 1))
+"""Stands for a D that is 1: kernels are compiled without it."""
+
 
 class Staggering:
     """What the kernels need to know of a grid.
 
     shape : (ny, nx).   hx, hy : widths (nx,), (ny,).
-    ax, ay : 1/d of the faces after each cell, 0 where there is none.
-    volume : (ny, nx) cell volumes.   total : their sum.   smallest : distance of neighbours.
+    ax, ay : √D/d of the faces after each cell, 0 where there is none; D is 1 without a mobility.
+    dx, dy : D of the faces after each cell as ax and ay are, or PLAIN for 1.
+    volume : (ny, nx) cell volumes.   total : their sum.   smallest : distance of neighbours, d/√D.
     threads : that share a kernel.
     """
 
-    def __init__(self, grid: Grid, threads: int = 1) -> None:
+    def __init__(self, grid: Grid, threads: int = 1, mobility: Sequence[Array] | None = None) -> None:
         self.grid, self.threads = grid, threads
         self.hx = np.array(grid.x.widths)
         self.ax = 1.0 / np.array(grid.x.distances)
@@ -41,10 +52,23 @@ class Staggering:
             self.hy, self.ay = np.array(grid.y.widths), 1.0 / np.array(grid.y.distances)
         else:
             self.hy, self.ay = np.ones(1), np.zeros(1)
+        self.dx = self.dy = PLAIN
+        if mobility is not None:
+            self.dx, self.ax = self._weighted(mobility[0].reshape(-1, len(self.hx) + 1)[:, 1:], self.ax, 0)
+            upper = mobility[1][1:] if grid.dim == 2 else np.ones((1, 1))
+            self.dy, self.ay = self._weighted(upper, self.ay, 1)
         self.shape = (len(self.hy), len(self.hx))
         self.volume = np.outer(self.hy, self.hx)
         self.total = float(self.volume.sum())
         self.smallest = 1.0 / float(max(self.ax.max(), self.ay.max())) if self.volume.size > 1 else 0.0
+
+    @staticmethod
+    def _weighted(d: Array, inverse: Array, across: int) -> tuple[Array, Array]:
+        """D and √D/d of the faces after each cell of one axis, as arrays (n,) where the other does not matter."""
+        line = np.take(d, 0, across)
+        if np.array_equal(d, np.broadcast_to(np.expand_dims(line, across), d.shape)):
+            return np.ascontiguousarray(line), np.sqrt(line) * inverse
+        return np.ascontiguousarray(d), np.sqrt(d) * np.expand_dims(inverse, across)
 
     def zeros(self) -> Array:
         return np.zeros(self.shape)
@@ -54,6 +78,22 @@ class Staggering:
         share(kernel, self.shape[0], self.volume.size, self.threads, *args)
 
 
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def along_x(values, j, i):
+    """Of the face after cell (j, i) along x, from (nx,) or (ny, nx)."""
+    if values.ndim == 1:
+        return values[i]
+    return values[j, i]
+
+
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def along_y(values, j, i):
+    """Of the face after cell (j, i) along y, from (ny,) or (ny, nx)."""
+    if values.ndim == 1:
+        return values[j]
+    return values[j, i]
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def half_square(phi, j, i, below, above, ax, ay):
     """k(φ) = ¼ R|∇φ|² = ⅛ Σ_{σ∋i} ((φ_j − φ_i)/d_σ)² of one cell; below, above : its neighbours' rows."""
@@ -61,8 +101,8 @@ def half_square(phi, j, i, below, above, ax, ay):
     left = i - 1 if i > 0 else nx - 1
     right = i + 1 if i < nx - 1 else 0
     p = phi[j, i]
-    e, w = ax[i] * (phi[j, right] - p), ax[left] * (p - phi[j, left])
-    n, s = ay[j] * (phi[above, i] - p), ay[below] * (p - phi[below, i])
+    e, w = along_x(ax, j, i) * (phi[j, right] - p), along_x(ax, j, left) * (p - phi[j, left])
+    n, s = along_y(ay, j, i) * (phi[above, i] - p), along_y(ay, below, i) * (p - phi[below, i])
     return 0.125 * (e * e + w * w + n * n + s * s)
 
 
@@ -139,13 +179,13 @@ def faces(first, last, phi, rho0, rho, slack, code, energy_c, m, hx, hy, ax, ay,
     ny, nx = phi.shape
     for j in range(first, last):
         above = (j + 1) % ny
-        ay2 = ay[j] * ay[j]
         for i in range(nx):
+            ay2 = along_y(ay, j, i) * along_y(ay, j, i)
             right = i + 1 if i < nx - 1 else 0
             p = phi[j, i]
             here = 0.25 * hx[i] * (rho0[j, i] + rho[j, i])
             c[j, i] = hx[i] * hy[j] * stiffness(rho[j, i], slack[j, i], code, energy_c, m)
-            ax2 = ax[i] * ax[i]
+            ax2 = along_x(ax, j, i) * along_x(ax, j, i)
             gx[j, i] = ax2 * hy[j] * (here + 0.25 * hx[right] * (rho0[j, right] + rho[j, right]))
             bx[j, i] = 0.25 * ax2 * (phi[j, right] - p)
             gy[j, i] = ay2 * (hy[j] * here + 0.25 * hy[above] * hx[i] * (rho0[above, i] + rho[above, i]))

@@ -1,11 +1,11 @@
 """JKO steps and optimal transport by the method of Chambolle and Pock, with any number of inner time steps.
 
-    min  Σ_k (1/N) Σ_σ w |m_k|²/(2θ(½(ρ_{k−1}+ρ_k))) + F(ρ_N)     s.t.  N(ρ_k − ρ_{k−1}) + div m_k = 0,  ρ_k ≥ 0,
+    min  Σ_k (1/N) Σ_σ w |m_k|²/(2Dθ(½(ρ_{k−1}+ρ_k))) + F(ρ_N)     s.t.  N(ρ_k − ρ_{k−1}) + div m_k = 0,  ρ_k ≥ 0,
 
-ρ_0 given.  F is τE with 0 ≤ ρ ≤ `congestion` (a JKO step) or prescribes ρ_N (transport).  N = 1 is the problem that
-`newton` solves; the end tends to that of the exact JKO step as N grows (mid-point: order 2 in 1/N; measured slopes
-1.0 to 1.7 for N up to 8).  With x = (ρ, m) in the continuity equation C and K x = (θ, m on faces; ρ_k), y = (a, b;
-z), one iteration is
+ρ_0 given; D = 1 but for the steps of a flow with a diffusion of its own.  F is τE with 0 ≤ ρ ≤ `congestion` (a JKO
+step) or prescribes ρ_N (transport).  N = 1 is the problem that `newton` solves; the end tends to that of the exact JKO
+step as N grows (mid-point: order 2 in 1/N; measured slopes 1.0 to 1.7 for N up to 8).  With x = (ρ, m) in the
+continuity equation C and K x = (θ, m on faces; ρ_k), y = (a, b; z), one iteration is
 
     x̃ = P_C(x − T K*y),     ỹ = prox_{ΣH*}(y + ΣK(2x̃ − x)),     (x, y) ← (x, y) + RELAXATION (x̃ − x, ỹ − y).
 
@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...energy.dynamics import Dynamics
 from ...energy.energy import Internal
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
@@ -105,11 +106,13 @@ def solve_step(
     congestion: float | None = None,
     warm: PdhgResult | None = None,
     threads: int = 1,
+    dynamics: Dynamics | None = None,
 ) -> PdhgResult:
     """argmin ½W₂²(ρ0, ρ) + τE(ρ), optionally with ρ ≤ congestion, W₂ with `inner_steps` inner steps.
 
     rho0, potential : (ny, nx), or (nx,) in 1D.   tolerance : relative gap.   max_iterations : on the finest grid.
     warm : an earlier result, on any grid of the same box, to start from in place of the cascade.
+    dynamics : the diffusion D of the metric inf ∫m²/(Dρ), in place of W₂.
     Preserves: mass to rounding, ρ ≥ 0 exactly, ρ ≤ congestion (1 + 1e-12).  Order: 2 in h; in inner_steps see above.
     Raises CaseError for a stretched grid or a congestion below the mean density, SolverError where the gap stays above.
     """
@@ -123,7 +126,7 @@ def solve_step(
     rows = np.reshape(potential, rho0.shape) if np.ndim(potential) else potential
     potential = np.ascontiguousarray(np.broadcast_to(rows, rho0.shape), dtype=float)
     end = End.of_energy(internal, potential, tau, congestion, volume)
-    return _solve(Problem(grid, rho0, end, inner_steps), tolerance, max_iterations, warm, threads)
+    return _solve(Problem(grid, rho0, end, inner_steps, dynamics), tolerance, max_iterations, warm, threads)
 
 
 def solve_transport(
@@ -193,7 +196,7 @@ def _at_rest(problem: Problem, tolerance: float) -> PdhgResult | None:
     if problem.end.code == FIXED:
         return None
     guess = at_rest(problem)
-    proof = Prover(Staggering(problem.grid), problem.rho0, problem.end, problem.steps).prove(guess.momentum, guess.phi)
+    proof = Prover(problem.faces(), problem.rho0, problem.end, problem.steps).prove(guess.momentum, guess.phi)
     return _result(proof, (0,)) if _enough(proof, REST * tolerance, problem) else None
 
 
@@ -213,7 +216,7 @@ class Iteration:
     def __init__(self, problem: Problem, guess: Guess, sizes: DualSteps, tolerance: float, threads: int) -> None:
         self.problem, self.threads, self.tolerance, self.count = problem, threads, tolerance, 0
         self.continuity = Continuity(problem.grid, problem.steps, threads)
-        self.faces = Staggering(problem.grid)
+        self.faces = problem.faces()
         self.prover = Prover(self.faces, problem.rho0, problem.end, problem.steps)
         self.x = np.concatenate([guess.rho[None], guess.momentum])
         self.bar = np.empty_like(self.x)
@@ -248,8 +251,8 @@ class Iteration:
         self.continuity.descend(self.x, self.y, self.problem.rho0, self.bar)
         self.continuity.project()
         self.continuity.advance(RELAXATION, self.x, self.bar)
-        share(kinetic_update, rows, cells, self.threads, self.bar, self.problem.rho0, wraps[0], wraps[1],
-              self.sizes.theta, self.sizes.momentum, self.s_rho, RELAXATION, self.y)  # fmt: skip
+        share(kinetic_update, rows, cells, self.threads, self.bar, self.problem.rho0, self.faces.dx, self.faces.dy,
+              wraps[0], wraps[1], self.sizes.theta, self.sizes.momentum, self.s_rho, RELAXATION, self.y)  # fmt: skip
         share(terminal_update, rows, cells, self.threads, self.bar[0, -1], end.code, end.c * self.problem.steps, end.m,
               self._terminal, end.cap, self.s_end, RELAXATION, self.y[4, -1])  # fmt: skip
 
@@ -275,14 +278,18 @@ class Iteration:
         self.continuity.factor(t_rho, 1.0 / sizes.momentum)
 
     def _dual_of(self, phi: Array) -> Array:
-        """y from φ: b = ∇φ, a = −½b², and z that balances them, at the end with the multiplier of the mass.
+        """y from φ: b = ∇φ, a = −½Db², and z that balances them, at the end with the multiplier of the mass.
 
         Without that z would be off by N τU'(ρ̄), which for the entropy is any number, by the unit of length.
         """
         steps, y, rate = self.problem.steps, np.zeros((5, *phi.shape)), np.empty_like(phi)
-        y[1] = (np.roll(phi, -1, axis=2) - phi) * self.faces.ax
-        y[3] = (np.roll(phi, -1, axis=1) - phi) * self.faces.ay[:, None]
+        plain, given = Staggering(self.problem.grid), self.problem.dynamics is not None
+        y[1] = (np.roll(phi, -1, axis=2) - phi) * plain.ax
+        y[3] = (np.roll(phi, -1, axis=1) - phi) * plain.ay[:, None]
         y[0::2][:2] = -0.5 * y[1::2] ** 2
+        if given:
+            y[0] *= self.faces.dx
+            y[2] *= self.faces.dy if self.faces.dy.ndim == 2 else self.faces.dy[:, None]
         hamiltonian(phi, self.faces.ax, self.faces.ay, 1.0, rate)
         y[4, :-1] = np.minimum(rate[:-1] + rate[1:] - steps * (phi[:-1] - phi[1:]), 0.0)
         last = rate[-1] / steps - phi[-1]

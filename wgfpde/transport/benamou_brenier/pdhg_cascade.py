@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...energy.dynamics import Dynamics
 from ...grid import Array, Grid
 from .operators import Staggering
 from .pdhg_end import End
@@ -24,12 +25,24 @@ SMALLEST = 24
 
 @dataclass(frozen=True)
 class Problem:
-    """grid, uniform.   rho0 : (ny, nx) start.   end : terminal term.   steps : inner steps N."""
+    """grid, uniform.   rho0 : (ny, nx) start.   end : terminal term.   steps : inner steps N.   dynamics : or None."""
 
     grid: Grid
     rho0: Array
     end: End
     steps: int
+    dynamics: Dynamics | None = None
+
+    def faces(self, threads: int = 1) -> Staggering:
+        """The faces of the grid, with the diffusion on them."""
+        return Staggering(self.grid, threads, None if self.dynamics is None else self.dynamics.on_faces(self.grid))
+
+    @property
+    def mean_diffusion(self) -> float:
+        """The mean of D over all faces; 1 without."""
+        faces = self.faces()
+        parts = [faces.dx, *([faces.dy] if self.grid.dim == 2 else [])]
+        return float(np.mean([part.mean() for part in parts]))
 
     @property
     def mass(self) -> float:
@@ -54,7 +67,7 @@ class Problem:
         grid = Grid([a.lower for a in axes], [a.upper for a in axes], shape, [a.boundary for a in axes])
         volume = grid.volume / grid.size
         end = self.end.with_values(_average(self.end.v, grid), volume)
-        return Problem(grid, _average(self.rho0, grid), end, (self.steps + 1) // 2)
+        return Problem(grid, _average(self.rho0, grid), end, (self.steps + 1) // 2, self.dynamics)
 
 
 @dataclass(frozen=True)

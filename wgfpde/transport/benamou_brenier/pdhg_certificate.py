@@ -2,9 +2,9 @@
 
 **Primal.**  Module `pdhg_path` makes a feasible path of any momenta, and
 
-    P = Σ_k (1/N) Σ_σ w m²/(2θ(½(ρ_{k−1}+ρ_k))) + F(ρ_N).
+    P = Σ_k (1/N) Σ_σ w m²/(2Dθ(½(ρ_{k−1}+ρ_k))) + F(ρ_N).
 
-**Dual.**  For every φ_1 … φ_N, with k(φ) = ¼R|∇φ|² and s_k = φ_k − φ_{k+1} − (k(φ_k) + k(φ_{k+1}))/N,
+**Dual.**  For every φ_1 … φ_N, with k(φ) = ¼R(D|∇φ|²) and s_k = φ_k − φ_{k+1} − (k(φ_k) + k(φ_{k+1}))/N,
 
     D(φ) = min { F(ρ) − ⟨k(φ_N)/N − φ_N, ρ⟩ : ∫ρ = M } + M Σ_{k<N} min s_k − ⟨ρ_0, φ_1 + k(φ_1)/N⟩   ≤   min P,
 
@@ -28,7 +28,7 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...grid import Array
 from ...linear.transforms import Cosine
-from .operators import Staggering
+from .operators import Staggering, along_x, along_y
 from .pdhg_end import End
 from .pdhg_path import keep_below, keep_positive, march
 from .proximal import FIXED
@@ -121,9 +121,9 @@ class Prover:
         Its densities are positive after the start, so that a little of it mixed into another path costs as little.
         """
         faces = self.faces
-        u = Cosine(faces.grid).solve(self.rho0.mean() - self.rho0)
-        slope_x = (np.roll(u, -1, axis=1) - u) * faces.ax
-        slope_y = (np.roll(u, -1, axis=0) - u) * faces.ay[:, None]
+        u, plain = Cosine(faces.grid).solve(self.rho0.mean() - self.rho0), Staggering(faces.grid)
+        slope_x = (np.roll(u, -1, axis=1) - u) * plain.ax
+        slope_y = (np.roll(u, -1, axis=0) - u) * plain.ay[:, None]
         return np.stack([slope_x * faces.hy[0], slope_y * faces.hx[0]]) / self.steps
 
     def _gaps(self, phi: Array) -> Array:
@@ -154,21 +154,23 @@ class Prover:
 
     def _courant(self, phi: Array) -> float:
         """Cells that the fastest velocity crosses in an inner step."""
-        fastest = float(np.abs(np.diff(phi, axis=2)).max()) * self.faces.ax[0] ** 2
+        across_x, across_y = (float(values.max()) ** 2 for values in (self.faces.ax, self.faces.ay))
+        fastest = float(np.abs(np.diff(phi, axis=2)).max()) * across_x
         if phi.shape[1] > 1:
-            fastest = max(fastest, float(np.abs(np.diff(phi, axis=1)).max()) * self.faces.ay[0] ** 2)
+            fastest = max(fastest, float(np.abs(np.diff(phi, axis=1)).max()) * across_y)
         return fastest / self.steps
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def hamiltonian_row(row, up, down, ax, north, south, factor, out):
-    """out (nx,) = factor k(φ) on one row, k(φ) = ¼ R|∇φ|² = ⅛ Σ_{σ∋i} ((φ_j − φ_i)/d_σ)²."""
+def hamiltonian_row(phi, j, above, below, ax, ay, factor, out):
+    """out (nx,) = factor k(φ) on row j of phi (ny, nx), k(φ) = ¼ R(D|∇φ|²) = ⅛ Σ_{σ∋i} D_σ((φ_j − φ_i)/d_σ)²."""
+    row, up, down = phi[j], phi[above], phi[below]
     nx = len(row)
-    west = ax[nx - 1] * (row[0] - row[nx - 1])
+    west = along_x(ax, j, nx - 1) * (row[0] - row[nx - 1])
     for i in range(nx):
         right = row[i + 1] if i < nx - 1 else row[0]
-        east = ax[i] * (right - row[i])
-        n, s = north * (up[i] - row[i]), south * (row[i] - down[i])
+        east = along_x(ax, j, i) * (right - row[i])
+        n, s = along_y(ay, j, i) * (up[i] - row[i]), along_y(ay, below, i) * (row[i] - down[i])
         out[i] = 0.125 * factor * (east * east + west * west + n * n + s * s)
         west = east
 
@@ -180,7 +182,7 @@ def hamiltonian(phi, ax, ay, factor, out):
     for k in range(steps):
         for j in range(ny):
             above, below = (j + 1 if j < ny - 1 else 0), (j - 1 if j > 0 else ny - 1)
-            hamiltonian_row(phi[k, j], phi[k, above], phi[k, below], ax, ay[j], ay[below], factor, out[k, j])
+            hamiltonian_row(phi[k], j, above, below, ax, ay, factor, out[k, j])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -191,7 +193,7 @@ def slacks(phi, ax, ay, rates, slack, rows):
     for j in range(ny):
         above, below = (j + 1 if j < ny - 1 else 0), (j - 1 if j > 0 else ny - 1)
         for k in range(steps):
-            hamiltonian_row(phi[k, j], phi[k, above], phi[k, below], ax, ay[j], ay[below], 1.0 / steps, here)
+            hamiltonian_row(phi[k], j, above, below, ax, ay, 1.0 / steps, here)
             edge = 0 if k == 0 else 1
             for i in range(nx):
                 rates[edge, j, i] = here[i]

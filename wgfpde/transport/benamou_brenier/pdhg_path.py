@@ -3,7 +3,7 @@
 From momenta m_k the path ρ_k = ρ_{k−1} − div m_k/N keeps the mass by telescoping.  It is made feasible step by step.
 
 Noise first: where there is no density its momentum would cost any amount, so that on each face |m| is held below
-twice θ⁺|∇φ|, its value at an optimum, with θ from the densities the momenta would lead to.  Then the limiter: a cell
+twice Dθ⁺|∇φ|, its value at an optimum, with θ from the densities the momenta would lead to.  Then the limiter: a cell
 passes on what it has and what it receives, down to half of the density it was to have.  Its neighbours may then
 receive less, so this is repeated until nothing changes; after PASSES repetitions a cell that would still go negative
 gives away at most what it held, which no inflow can break.  Under a cap, what does not fit into a cell at the last
@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...base.kernel_cache import njit
+from .operators import along_x, along_y
 
 EXCESS = 2.0
 PASSES = 20
@@ -43,11 +44,11 @@ def march(rho, volume, ax, ay, flux_x, flux_y, end, rows):
             f = flux_x[j, i]
             if f != 0.0:
                 g = here + 0.25 * volume * (rho[j, right] + end[j, right])
-                total += 0.5 * f * (f / (g * ax[i] * ax[i]))
+                total += 0.5 * f * (f / (g * along_x(ax, j, i) * along_x(ax, j, i)))
             f = flux_y[j, i]
             if f != 0.0:
                 g = here + 0.25 * volume * (rho[above, i] + end[above, i])
-                total += 0.5 * f * (f / (g * ay[j] * ay[j]))
+                total += 0.5 * f * (f / (g * along_y(ay, j, i) * along_y(ay, j, i)))
         rows[j] = total
 
 
@@ -68,10 +69,10 @@ def keep_positive(rho, volume, ax, ay, phi, steps, flux_x, flux_y, wanted, facto
             factor[j, i] = 1.0
     for j in range(ny):
         above = j + 1 if j < ny - 1 else 0
-        cy = 0.25 * EXCESS / steps * volume * ay[j] * ay[j]
         for i in range(nx):
             right = i + 1 if i < nx - 1 else 0
-            cx = 0.25 * EXCESS / steps * volume * ax[i] * ax[i]
+            cx = 0.25 * EXCESS / steps * volume * along_x(ax, j, i) * along_x(ax, j, i)
+            cy = 0.25 * EXCESS / steps * volume * along_y(ay, j, i) * along_y(ay, j, i)
             here = rho[j, i] + wanted[j, i]
             most = cx * max(here + rho[j, right] + wanted[j, right], 0.0) * abs(phi[j, right] - phi[j, i])
             flux_x[j, i] = min(max(flux_x[j, i], -most), most)

@@ -2,7 +2,7 @@
 
 At first, with the mean density ρ̄, the mean squared velocity v² and the size of F'',
 
-    s_m = 5/ρ̄,    s_θ = v² s_m,    s_end = 125 N τκm ρ̄^{m−2};
+    s_m = 5/(D̄ρ̄),    s_θ = 5v²/ρ̄,    s_end = 125 N τκm ρ̄^{m−2};
 
 125 is large because the thin tails converge last; it is 5 where m ≥ 2 has none.  Then, at each look at the certificate,
 
@@ -63,7 +63,7 @@ def first_steps(problem: Problem, speed: float, density: float) -> DualSteps:
     momentum = (MOMENTUM if end.diffuses else FREE) / density
     bend = end.c * end.m * density ** (end.m - 1.0) if end.diffuses else speed
     share = (TAIL if end.m < 2 else FRONT) if end.diffuses else BARE
-    return DualSteps(speed * momentum, momentum, share * bend / density)
+    return DualSteps(speed * momentum, momentum / problem.mean_diffusion, share * bend / density)
 
 
 def first_speed(problem: Problem) -> float:

@@ -9,6 +9,9 @@ where A + B²/2 > 0, and (A, B) itself elsewhere (t = 1).  By Moreau (A − a)/s
 point of J, with m = θ b.  Newton on the cubic starts right of its root, on a convex branch: it decreases monotonically
 and needs no other safeguard; the start is at most about twice the root, so NEWTON steps reach rounding.
 
+With a diffusion D, J = m²/(2Dθ) has the paraboloid {a + Db²/2 ≤ 0}, which is the same one in √D b and m/√D, of which
+the step is s_m D: c = 1 + D A s_m/s_θ, e = ½ D²B² s_m/s_θ, a = min(A, −½Db²).
+
 **Energy.**  With f(r) = c U(r) + v r on 0 ≤ r ≤ cap, prox_{sf*}(Z) = Z − s r, r = prox_{f/s}(Z/s) the root of
 
     c U'(r) + v + s r = Z,  then clipped to [0, cap]   (exact: f is convex in one variable).
@@ -29,6 +32,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.by_code import prox_cell
+from .operators import along_x, along_y
 
 FIXED = -1
 """The code of a terminal energy that is no law: the density at the end is prescribed."""
@@ -57,14 +61,17 @@ def paraboloid(c, e, count, t):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def kinetic_update(first, last, bar, rho0, wrap_x, wrap_y, s_theta, s_m, s_rho, relaxation, y):
+def kinetic_update(first, last, bar, rho0, d_x, d_y, wrap_x, wrap_y, s_theta, s_m, s_rho, relaxation, y):
     """Dual step of every face, and of ρ_k ≥ 0 for k < N.
+
+    d_x, d_y : D of the faces (`operators.Staggering`).
 
     bar : (3, N, ny, nx) ρ̄, m̄_x, m̄_y.   rho0 : (ny, nx).   y : (5, N, ny, nx) a_x, b_x, a_y, b_y, z.
     wrap_x, wrap_y : whether the last face of an axis is a face at all; a wall is left alone.
     """
     _, steps, ny, nx = bar.shape
     theta, t, c, e = np.empty(nx), np.empty(nx), np.empty(nx), np.empty(nx)
+    d = np.ones(nx)
     ratio = s_m / s_theta
     for j in range(first, last):
         above = j + 1 if j < ny - 1 else 0
@@ -84,15 +91,26 @@ def kinetic_update(first, last, bar, rho0, wrap_x, wrap_y, s_theta, s_m, s_rho, 
                 else:
                     count = 0
                 a, b, m = y[2 * part, k, j], y[2 * part + 1, k, j], bar[1 + part, k, j]
-                for i in range(count):
-                    theta[i] = a[i] + s_theta * theta[i]
-                    c[i] = 1.0 + ratio * theta[i]
-                    q = b[i] + s_m * m[i]
-                    e[i] = 0.5 * ratio * q * q
+                if d_x.ndim == 3:
+                    for i in range(count):
+                        theta[i] = a[i] + s_theta * theta[i]
+                        c[i] = 1.0 + ratio * theta[i]
+                        q = b[i] + s_m * m[i]
+                        e[i] = 0.5 * ratio * q * q
+                else:
+                    for i in range(count):
+                        d[i] = along_x(d_x, j, i) if part == 0 else along_y(d_y, j, i)
+                        theta[i] = a[i] + s_theta * theta[i]
+                        c[i] = 1.0 + ratio * d[i] * theta[i]
+                        q = d[i] * (b[i] + s_m * m[i])
+                        e[i] = 0.5 * ratio * q * q
                 paraboloid(c, e, count, t)
                 for i in range(count):
                     q = (b[i] + s_m * m[i]) / t[i]
-                    a[i] += relaxation * (min(theta[i], -0.5 * q * q) - a[i])
+                    bound = -0.5 * q * q
+                    if d_x.ndim != 3:
+                        bound *= d[i]
+                    a[i] += relaxation * (min(theta[i], bound) - a[i])
                     b[i] += relaxation * (q - b[i])
             if k < steps - 1:
                 z = y[4, k, j]

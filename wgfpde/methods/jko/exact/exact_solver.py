@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....energy.energy import Internal
 from ....energy.flow import Flow
 from ....errors import CaseError, SolverError
-from ....grid import Array, Grid
+from ....grid import Array
 from ..method import EXACT_DRIVE, EXACT_TOLERANCES
 from .dual_ascent import ascend
 from .exact_line import solve_line
@@ -20,8 +19,11 @@ LEAST_CELLS = 4
 INSTEAD = 'take algorithm = "newton"'
 
 
-def refusal(grid: Grid, internal: Internal) -> str:
-    """Why there is no exact step on this grid or for this law, as the end of a sentence; "" where there is."""
+def refusal(flow: Flow) -> str:
+    """Why there is no exact step of this flow, as the end of a sentence; "" where there is."""
+    grid, internal = flow.grid, flow.internal
+    if flow.dynamics is not None:
+        return f"expected no [dynamics]: a diffusion makes another distance than W₂, found one; {INSTEAD}"
     ring = [axis.name for axis in grid.axes if axis.ring]
     if ring:
         return f"expected walls at both ends of each axis, axis {ring[0]} is periodic; {INSTEAD}"
@@ -47,7 +49,7 @@ class ExactSolver:
     """
 
     def __init__(self, flow: Flow, tolerance: float | None, most: int | None) -> None:
-        reason = refusal(flow.grid, flow.internal)
+        reason = refusal(flow)
         if reason:
             raise CaseError(f'algorithm = "exact": {reason}.')
         self.flow, self.most = flow, most

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..grid import Array
+from ...grid import Array
 from .cell_quadrature import adaptive_averages
 from .kernel_averages import BLOCK, Kernel, central_average, rule, shortest
 from .kernel_roughness import Places

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grid import Array
+from ...grid import Array
 
 Kernel = Callable[..., Array]
 

@@ -26,8 +26,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..errors import CaseError
-from ..grid import Array
+from ...errors import CaseError
+from ...grid import Array
 from .cell_quadrature import adaptive_averages, distinct_averages
 from .kernel_roughness import Places, widened
 

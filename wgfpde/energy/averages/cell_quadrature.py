@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..grid import Array
+from ...grid import Array
 
 Kernel = Callable[..., Array]
 Lines = Callable[[Array, Array], Array]

@@ -1,0 +1,1 @@
+"""What depends on time in an energy, and the work that it takes."""

@@ -1,0 +1,1 @@
+"""Steady states under a force, which are no equilibria."""
