@@ -269,6 +269,20 @@ def test_bad_options(options):
         distance(SQUARE, bump(SQUARE, (0, 0), 1.0), bump(SQUARE, (0, 0.1), 1.0), **options)
 
 
+def test_a_distance_larger_than_the_machine(monkeypatch):
+    """Refused before anything is allocated: for small cells far apart, and for near densities on many."""
+    monkeypatch.setattr("wgfpde.base.amounts.machine_memory", lambda: 2**20)
+    small, far = Grid([0.0, 0.0], [1.0, 1.0], [8, 8]), Grid([1e5, 0.0], [1e5 + 1.0, 1.0], [8, 8])
+    with pytest.raises(CaseError, match=r"a lattice of 800008 × 1600 cells over both: about 536 GiB of memory and this"):
+        distance(small, np.ones((8, 8)), np.ones((8, 8)), far)
+    monkeypatch.setattr("wgfpde.base.amounts.machine_memory", lambda: 2**23)
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [90, 90])
+    x = grid.sample(lambda x, y: x)
+    assert distance(grid, np.ones(grid.shape), 2 * x).w2 > 0.1
+    with pytest.raises(CaseError, match=r"the path between two densities on 8100 cells: about 11.6 MiB"):
+        distance(grid, np.ones(grid.shape), 1 + 1e-3 * (x - 0.5))
+
+
 def test_masses_may_differ_by_rounding():
     assert w2(LINE, np.ones(800), np.ones(800) * (1 + 1e-10)) < 1e-6
 

@@ -92,7 +92,7 @@ def distance(
     2D: the distance lies between `lower` and `upper`, whatever the tolerance.  Measured: see docs/transport.
     On one uniform grid densities are nearer to each other than the atoms of their cells: by 0.3 h² M in W₂² for images
     that fill their cells, by more for a few bright ones, whose parts go different ways.
-    Raises CaseError for densities, masses or grids that do not fit.
+    Raises CaseError for densities, masses or grids that do not fit, and where memory does not suffice.
     """
     if not 0 < tolerance < 1 or cells < 1:
         raise CaseError(f"tolerance lies between 0 and 1, cells is at least 1; found {tolerance:g} and {cells}.")

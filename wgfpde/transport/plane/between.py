@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...base.amounts import memory_lacking
+from ...errors import CaseError
 from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
 from ..benamou_brenier.nearby import solve_nearby
@@ -53,6 +55,8 @@ INNER_STEPS, SHOT = 16, 1e-3
 """Of the shooting: steps in s, and the gap of its own problem that it must close."""
 MOST_ATOMS = 2**13
 """Of both sides together, that the linear programme takes: some seconds."""
+BYTES, BYTES_NEAR = 450, 1500
+"""Held at most, for each cell of the finest lattice, and for each cell of near densities; measured."""
 THIN, TINY = 1e-3, 1e-9
 """Least width of the lattices, over their length and at all."""
 ROUNDING = 1e-14
@@ -181,8 +185,9 @@ def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
     if not type(mu) is type(nu) is Cells or bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
         return None
     grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
-    if grid.size > MOST_COMMON:
+    if grid is not mu.grid and grid.size > MOST_COMMON:
         return None
+    check_memory(BYTES_NEAR * grid.size, f"the path between two densities on {grid.size} cells")
     a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
     return near_bounds(grid, a, b) if np.any(a != b) else Near(0.0, 0.0, 0.0)
 
@@ -245,6 +250,9 @@ class Ladder:
             if mu.spread and nu.spread and min(p, q) < np.inf:  # whole parts of the cells
                 cells = round(lengths[k] / min(p, q))
                 self._shape[k] = cells * 2 ** max(0, math.ceil(math.log2(self._shape[k] / cells) - 1e-9))
+        check_memory(
+            BYTES * math.prod(self._shape), f"a lattice of {self._shape[0]} × {self._shape[1]} cells over both"
+        )
         self._halvings = max(0, math.ceil(math.log2(max(self._shape) / COARSEST)))
         self._phi: Array | None = None
         self._level: Grid | None = None
@@ -307,6 +315,12 @@ def _upper(mu: Measure, nu: Measure, level: Grid, phi: Array, periods: Periods) 
         if level.size > BOTH_WAYS:
             break
     return min(costs)
+
+
+def check_memory(needed: float, what: str) -> None:
+    """Raise CaseError, before anything is allocated, where this machine has less than so many bytes."""
+    if lacking := memory_lacking(needed):
+        raise CaseError(f"a distance needs {what}: {lacking}; average the densities over larger cells")
 
 
 def _sums(mass: Array) -> Array:
