@@ -140,9 +140,7 @@ class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
     internal: InternalTable = Field(description=_internals())
-    potential: str | None = Field(
-        default=None, description="V, a formula in x (and y), r = |(x, y)|, t and the params"
-    )
+    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)|, t and the params")
     interaction: str | None = Field(
         default=None, description="W, an even formula in the displacement x (and y), r = |(x, y)| and t"
     )
