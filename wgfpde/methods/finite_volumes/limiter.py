@@ -114,8 +114,8 @@ def dissipate(new, low, old, phi, h, code, kappa, m, k):
 def contract(new, low, old, mean, half, rows, gain, phi, h, kappa, k):
     """Pull lane k of `new` toward `low`, and ρ̄ with it, until Σ h ρ² e^{Φ/κ} does not exceed that of `old`.
 
-    half : the first of the two steps that led to `low`.   rows : where mass passes.   Nothing is done where mass comes in.   Returns whether it had
-    to.
+    half : the first of the two steps that led to `low`.   rows : where mass passes.   Nothing is done where mass
+    comes in.   Returns whether it had to.
     """
     n = new.shape[0]
     top = -np.inf
