@@ -340,13 +340,18 @@ def test_parameters_that_are_fine():
     assert value("gamma + k_1*n", params=params, x=0.0) == 14
 
 
-
 # Against NumPy, on random formulas
 
 _UNARY = {"exp": np.exp, "sin": np.sin, "abs": np.abs, "tanh": np.tanh, "floor": np.floor, "sqrt": np.sqrt}
 _BINARY = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "min": np.minimum, "max": np.maximum,
-    "<": lambda a, b: (a < b) * 1.0, ">=": lambda a, b: (a >= b) * 1.0,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "min": np.minimum,
+    "max": np.maximum,
+    "<": lambda a, b: (a < b) * 1.0,
+    ">=": lambda a, b: (a >= b) * 1.0,
 }
 
 

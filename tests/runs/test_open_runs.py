@@ -14,7 +14,7 @@ from wgfpde.output.plots import draw
 from wgfpde.output.plots.options import Options
 from wgfpde.output.promises import promises_of
 from wgfpde.runs import runner
-from wgfpde.studies.stationary.open_state import open_state
+from wgfpde.studies.stationary.between_exits import open_state
 
 TEXT = """
 [grid]

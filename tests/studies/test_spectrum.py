@@ -431,12 +431,20 @@ def test_signs_are_definite():
         assert mode[np.flatnonzero(size >= (1 - 1e-6) * size.max())[-1]] > 0
 
 
-def test_no_mode_too_many():
-    with pytest.raises(CaseError, match="give 1 to 9"):
-        spectrum(flow_1d(quartic, 0.2, 2.5, 10), 10)
-    with pytest.raises(CaseError, match="give 1 to 9"):
-        spectrum(flow_1d(quartic, 0.2, 2.5, 10), 0)
-    assert len(spectrum(flow_1d(quartic, 0.2, 2.5, 10), 9).eigenvalues) == 10
+def test_as_many_modes_as_there_are():
+    """More than there are is no mistake: all are given, and the note says so."""
+    flow = flow_1d(quartic, 0.2, 2.5, 10)
+    every = spectrum(flow, 9)
+    assert not every.note
+    for k in (10, 400):
+        found = spectrum(flow, k)
+        np.testing.assert_array_equal(found.eigenvalues, every.eigenvalues)
+        assert found.note == "10 cells have 9 modes beside the steady state: all are given"
+    plane = Grid([-1.0, -1.0], [1.0, 1.0], [3, 2])
+    found = spectrum(Flow(plane, Energy(Internal("entropy"), lambda x, y: x**2 + 0 * y)), 50)
+    assert len(found.eigenvalues) == 6 and "6 cells have 5 modes" in found.note
+    with pytest.raises(CaseError, match="a whole one, 1 or more; found 0"):
+        spectrum(flow, 0)
 
 
 def test_only_linear_equations():
@@ -632,7 +640,7 @@ def test_an_older_spectrum_is_replaced_and_nothing_else(here, capsys):
     [
         (["desai_zwanzig_1d"], "wgfpde stationary"),
         (["barenblatt_1d_m2"], '"power"'),
-        (["heat_1d", *SMALL, "--modes", "48"], "give 1 to 47"),
+        (["heat_1d", *SMALL, "--modes", "0"], "a whole one, 1 or more; found 0"),
         (["double_well_2d", "--set", "grid.shape=[100000,100000]"], "fewer cells"),
         (["heat_1d", *SMALL, "--plot", "a.gif"], "png, pdf, svg"),
         (["heat_1d", *SMALL, "--out", "a.txt"], "a.txt: expected a file ending in .h5, .hdf5, .nc"),

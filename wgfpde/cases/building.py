@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +29,13 @@ from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, space_of, start_of
+from ..store.layout import Label, Layout
+from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
 from .loading import located
 from .schema import Case
+from .sources.file_tables import files_of
+from .sources.free_energies import constants_of, table_note
 from .times import output_times
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ class Problem:
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
     lost : mass that [initial] has in region sinks, by sink: it has left at the start.
+    attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
@@ -96,19 +100,22 @@ class Problem:
     watch: Watch | None = None
     traits: Traits = field(default_factory=Traits)
     fields: tuple[Field, ...] = ()
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
+        if not len(self.breakpoints):
+            return float(t_out)
         ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
         return float(ahead[0]) if len(ahead) else float(t_out)
 
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, self.loss_note) if note]
+        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
 
     @property
     def loss_note(self) -> str:
@@ -117,6 +124,11 @@ class Problem:
         if not parts:
             return ""
         return f"[initial] has mass in sinks, which leaves at the start: {parts}."
+
+    @property
+    def constants(self) -> tuple[tuple[Label, Array], ...]:
+        """Arrays of the grid's shape that do not change, for the file."""
+        return constants_of(self.flow)
 
     @property
     def averaging_note(self) -> str:
@@ -148,9 +160,12 @@ def build(case: Case, threads: int | None = None) -> Problem:
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
+    with located(case.path, "initial"):
+        flow.check_allowed(rho)
     with located(case.path, "solver"):
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted)
+        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
@@ -158,6 +173,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
+    recorded = (*recorded, *averages_of(case, grid))
     start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
     start |= account.opened(flow, start["rho"])
     with located(case.path, "initial"):
@@ -185,6 +201,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         watch=make_watch(flow, flow.mass(rho), (case.time.start, case.time.end)) if _may_blow_up(case) else None,
         traits=traits,
         fields=stored,
+        attributes=built.attributes,
         averaging=averaging,
         lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
@@ -236,6 +253,8 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
+    energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
+    features = getattr(case.energy.features, "data", None)
     return Record(
         name=case.name,
         title=case.title,
@@ -245,7 +264,11 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=tuple(Path(name) for table in tables for name in (table.file, table.samples) if name is not None),
+        files=(
+            *(path for table in tables for path in table.paths),
+            *files_of(energy.potential, energy.interaction, diffusion),
+            *([] if features is None else [Path(features)]),
+        ),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,
@@ -255,12 +278,19 @@ def _record(case: Case) -> Record:
 
 def memory_needed(case: Case) -> int:
     """Bytes a run will hold, roughly."""
+    return _arrays(case) + case.method.memory(case.solver, case.dim)
+
+
+def _arrays(case: Case) -> int:
     return case.method.arrays(case.solver, case.dim) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
-    """Refuse a grid larger than this machine's memory, before anything is allocated."""
-    if lacking := memory_lacking(memory_needed(case)):
+    """Refuse a grid larger than this machine's memory, before anything is allocated.
+
+    What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
+    """
+    if lacking := memory_lacking(_arrays(case)):
         raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
 
 
@@ -313,10 +343,14 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return Flow(grid, energy, threads, dynamics=case._code.dynamics, sinks=sinks, t=start)
     with located(case.path, "energy.internal.m" if "m" in energy.internal.parameters else "energy.internal"):
         energy.internal.check_dimension(grid.space)
-    plain = replace(energy, interaction=None, tilt=(), force=None)
+    plain = replace(energy, interaction=None, tilt=(), force=None, features=None)
     # without W, D, walls, sinks and a force first: a mistake is of one key
     with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
         flow = Flow(_closed(grid), plain, threads, t=start)
+    if energy.features is not None:
+        plain = replace(plain, features=energy.features)
+        with located(case.path, "energy.features"):
+            flow = Flow(_closed(grid), plain, threads, t=start)
     if energy.tilted:
         plain = replace(energy, interaction=None)
         with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):

@@ -16,7 +16,9 @@ from ..energy.energy import Energy
 from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
-from ..grid.initial import from_array, with_error
+from ..grid.initial import from_array, from_table, with_error
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.tabulated import Tabulated
 from ..methods import METHODS
 from .loading import from_mapping
 from .schema import Case
@@ -64,11 +66,11 @@ def problem(
     Parameters
     ----------
     grid, energy
-        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.  A function
-        with a parameter ``t`` depends on time.
+        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays, or are tables
+        of pandas or xarray.  A function with a parameter ``t`` depends on time.
     initial
-        The density at the start: cell averages of the grid's shape, or a function of x (and y), which is averaged over
-        the cells.
+        The density at the start: cell averages of the grid's shape, or a function of x (and y) or a table of pandas or
+        xarray, which are averaged over the cells.
     end, start
         The times.
     every, times
@@ -101,6 +103,8 @@ def problem(
     """
     keys = "potential", "interaction", "force"
     parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
+    features = () if energy.features is None else energy.features.functions
+    parts += [(f"energy.features[{k}]", function) for k, function in enumerate(features)]
     parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
     for name, function in parts:
         _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
@@ -120,6 +124,7 @@ def problem(
         "energy": {
             "internal": internal,
             **{key: _name(f) for key, f in formulas.items() if f is not None},
+            **_features(energy),
             **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
             **bound,
         },
@@ -144,6 +149,14 @@ def problem(
     rho, error = _density(initial, grid)
     case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
     return case
+
+
+def _features(energy: Energy) -> dict[str, Any]:
+    """The key `features` of its table, where it has some."""
+    if energy.features is None:
+        return {}
+    rows = zip(energy.features.functions, energy.features.targets, energy.features.weights, strict=True)
+    return {"features": [{"formula": _name(f), "target": float(b), "weight": float(w)} for f, b, w in rows]}
 
 
 def _grid_table(grid: Grid) -> dict[str, Any]:
@@ -175,6 +188,10 @@ def _check_function(name: str, function: object, grid: Grid, **more: float) -> N
 
 
 def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, float]:
+    if holds_table(source):
+        source = Tabulated(table_of_object(source, dim=grid.dim), "linear", "empty")
+    if isinstance(source, Tabulated):
+        return from_table(source, grid), 0.0
     if callable(source):
         return with_error(source, grid)
     return from_array(np.asarray(source), grid, "the array given as initial"), 0.0
@@ -183,7 +200,7 @@ def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, f
 def _name(source: object) -> str:
     """What a record says of a function or an array."""
     if not callable(source):
-        return f"python: an array of shape {np.asarray(source).shape}"
+        return "python: a table" if holds_table(source) else f"python: an array of shape {np.asarray(source).shape}"
     text = getattr(source, "text", None)
     code = getattr(inspect.unwrap(source), "__code__", None)
     where = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else ""

@@ -16,6 +16,8 @@ from ..energy.laws import LAWS
 from ..errors import CaseError
 from .tables import INITIAL_SOURCES
 
+DATA = ("file", "samples", "image")
+"""Keys that name data files."""
 REMOVED = object()
 """Stands for the value of a key that is to go."""
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -58,11 +60,12 @@ def parse_value(text: str) -> Any:
 def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
     """Lay `top` over `base`, key by key.
 
-    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
-    one of several exclusive keys replaces the others.  What is REMOVED is taken away.
+    A solver with another method replaces the old one, and a kernel with another kind; an internal energy with another
+    kind keeps only κ, and one of several exclusive keys replaces the others.  What is REMOVED is taken away.
     """
-    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
-        base.clear()
+    for place, tag in ((("solver",), "method"), (("solver", "kernel"), "kind")):
+        if path == place and top.get(tag, base.get(tag)) != base.get(tag):
+            base.clear()
     if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
         law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
         kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
@@ -70,7 +73,7 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
             del base[key]
     exclusive = _EXCLUSIVE.get(path, ())
     if any(key in top and top[key] is not REMOVED for key in exclusive):
-        for key in exclusive:
+        for key in (*exclusive, *(("bandwidth",) if "samples" in exclusive and "samples" not in top else ())):
             base.pop(key, None)
     for key, value in top.items():
         if isinstance(value, dict):
@@ -97,6 +100,18 @@ def removals(top: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
     for table in (data.get("initial"), data.get("target")):
-        for key in ("file", "samples"):
-            if isinstance(table, dict) and isinstance(table.get(key), str):
-                table[key] = str((folder / table[key]).resolve())
+        _absolute(table, DATA, folder)
+        _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
+    for name, keys in (("energy", ("potential", "interaction")), ("dynamics", ("diffusion",))):
+        for key in keys:
+            above = data.get(name)
+            _absolute(above.get(key) if isinstance(above, dict) else None, ("file",), folder)
+    energy = data.get("energy")
+    features = energy.get("features") if isinstance(energy, dict) else None
+    _absolute(features, ("data",), folder)
+
+
+def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:
+    for key in keys:
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str((folder / table[key]).resolve())

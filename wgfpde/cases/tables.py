@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
@@ -17,9 +18,19 @@ from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
+from .sources.feature_tables import FeaturesTable, text_of
+from .sources.file_tables import (
+    DensitySource,
+    DiffusionFile,
+    InteractionSource,
+    PotentialSource,
+    files_of,
+    in_words,
+    text_or,
+)
 
 Cells = Annotated[int, Field(ge=2)]
-INITIAL_SOURCES = ("density", "file", "samples")
+INITIAL_SOURCES = ("density", "file", "samples", "image")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
 
 
@@ -137,12 +148,16 @@ def _internals() -> str:
 
 
 class EnergyTable(Table):
-    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
+    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y) + ½Σ w_j (∫φ_j dρ − b_j)²."""
 
     internal: InternalTable = Field(description=_internals())
-    potential: str | None = Field(default=None, description="V, a formula in x (and y), r = |(x, y)|, t and the params")
-    interaction: str | None = Field(
-        default=None, description="W, an even formula in the displacement x (and y), r = |(x, y)| and t"
+    potential: PotentialSource | None = Field(
+        default=None,
+        description='V, a formula in x (and y), r = |(x, y)|, t and the params, or a table: { file = "…" }',
+    )
+    interaction: InteractionSource | None = Field(
+        default=None,
+        description='W, an even formula in the displacement x (and y), r = |(x, y)| and t, or a table: { file = "…" }',
     )
     tilt: Tilt | None = Field(
         default=None,
@@ -151,19 +166,28 @@ class EnergyTable(Table):
     force: str | None = Field(
         default=None, description="a force on a periodic axis, a formula in x, t and the params; 1D, entropy only"
     )
+    features: FeaturesTable | None = Field(
+        default=None, description="{ formula = …, data = … }, or a list of { formula = …, target = …, weight = … }"
+    )
     sobolev: Positive | None = Field(
         default=None,
         alias="lambda",
         description="a positive number λ with H ≤ (κ/2λ) I, where you know it better than V tells",
     )
 
+    @property
+    def features_text(self) -> str:
+        """The formulas of the features, to be read; "" without."""
+        return text_of(self.features)
+
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
         law = law_named(self.internal.kind)
-        if law.vanishes and self.potential is None and self.interaction is None:
-            raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
-            raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
+        plain = self.interaction is None and self.features is None
+        if law.vanishes and self.potential is None and plain:
+            raise fail("the energy is zero and nothing would move; give internal, potential, interaction or features")
+        if self.sobolev is not None and not (law.linear_diffusion and plain):
+            raise fail('lambda: of use only with { kind = "entropy" } and neither interaction nor features; remove it')
         return self
 
     @model_validator(mode="after")
@@ -201,8 +225,9 @@ Formulas = Annotated[
 class DynamicsTable(Table):
     """How fast the flow goes: ∂tρ = ∇·(D ρ ∇ξ)."""
 
-    diffusion: Formulas = Field(
-        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, or one per axis as a list"
+    diffusion: text_or(DiffusionFile, Formulas) = Field(  # type: ignore[valid-type]
+        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, one per axis as a list, or "
+        'a table: { file = "…" }'
     )
     convention: Literal["kinetic", "stratonovich", "ito"] = Field(
         default="kinetic",
@@ -214,21 +239,59 @@ class DynamicsTable(Table):
     )
 
 
+def _width(value: object) -> object:
+    """Accept a positive number or "scott", with one message for both (a union would give two)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or value == "scott" or (number and 0 < value < math.inf):  # type: ignore[operator]
+        return value
+    raise fail(f'expected a positive number or "scott", found {show(value)}')
+
+
+_WIDTH = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "scott"}]}
+Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), WithJsonSchema(_WIDTH)]
+
+
 class DensityTable(Table):
-    """A density: exactly one of density, file, samples."""
+    """A density: exactly one of density, file, samples, image."""
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
-    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    file: DensitySource | None = Field(
+        default=None,
+        description='a .npy array ordered (y, x), an earlier run, a table, or one with options: { file = "…" }',
+    )
     samples: str | None = Field(
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
+
+    bandwidth: Width = Field(
+        default=None, description='of a Gaussian around each of the samples: a length, or "scott"; default: a histogram'
+    )
+    image: str | None = Field(
+        default=None, description="a picture laid over the grid: bright is much, row 0 is the top"
+    )
+    invert: bool | None = Field(default=None, description="true: dark is much in the image")
+
+    @property
+    def source(self) -> str:
+        """What it comes from, in words."""
+        return in_words(next(value for name in INITIAL_SOURCES if (value := getattr(self, name)) is not None))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it names."""
+        given = (self.file, self.samples, self.image)
+        return (*(Path(name) for name in given if isinstance(name, str)), *files_of(self.file))
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise fail(f"expected exactly one of density, file, samples; found {found}")
+            raise fail(f"expected exactly one of density, file, samples, image; found {found}")
+        if self.invert is not None and self.image is None:
+            raise fail("invert: only an image can be inverted; remove it")
+        if self.bandwidth is not None and self.samples is None:
+            raise fail(f"bandwidth: of use only with samples, found {given[0]}; remove it")
         return self
 
 
@@ -290,6 +353,10 @@ class OutputTable(Table):
     )
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
+    )
+    averages: dict[str, str] | None = Field(
+        default=None,
+        description='averages to record with every snapshot, ∫qρ/∫ρ: a name and a formula each, as { q = "x**2*y" }',
     )
     fields: list[str] | None = Field(
         default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'

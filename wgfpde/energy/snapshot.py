@@ -100,7 +100,8 @@ class Traits:
 
     lowers_energy : E never rises.   wasserstein : the march is the gradient flow of E in W₂: its energy balance, de
     Bruijn's identity, the evolution variational inequality and rates of decay apply.   keeps_mass : ∫ρ is constant.
-    tends_to_gibbs : towards the Gibbs state, where the energy has one.   random : something is drawn.
+    tends_to_gibbs : towards the Gibbs state, where the energy has one.   near_gibbs : towards a state near to it, which
+    is held against it in pictures.   random : something is drawn, by a seed.
     exits : mass may leave, or come in, and is accounted for: by open walls and sinks.
     path : solved as a whole from start to end, so that there is no going on after the end.
     step : the size of which all times are multiples, or None.   order : in time, as the method declares it.
@@ -110,6 +111,7 @@ class Traits:
     wasserstein: bool = True
     keeps_mass: bool = True
     tends_to_gibbs: bool = True
+    near_gibbs: bool = False
     random: bool = False
     exits: bool = False
     path: bool = False

@@ -17,6 +17,7 @@ import numpy as np
 from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
+from .derivative import differentiate
 from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
 from .program import Program
 from .syntax import Formula
@@ -48,6 +49,19 @@ class Expression:
                 raise TypeError(f"the formula {self.text!r} needs {name}: call it with {name}=…")
         shape = np.broadcast_shapes(*(value.shape for value in given.values()))
         return self._program.run(given, shape)
+
+    def derivative(self, name: str) -> Expression:
+        """∂/∂name of the formula, by x, y, t or s, as another one; see `derivative` for kinks.
+
+        r is no variable of its own, but follows x and y.  Raises CaseError for other names, and for second derivatives
+        of gammaln and i1.
+        """
+        if name not in VARIABLES or name == "r":
+            known = ", ".join(variable for variable in VARIABLES if variable != "r")
+            raise CaseError(f"a formula is differentiated by one of {known}; found {name!r}.")
+        program = differentiate(self._program, name, self.text)
+        used = frozenset(variable for _, variable in program.loads)
+        return Expression(f"d/d{name} ({self.text})", used, program)
 
 
 def compile_expression(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..grid import Array
     from ..store import Run
 
+Sampling = Literal["average", "centre"]
 Promises = Callable[["Run", Mapping[str, Any]], list[dict[str, Any]]]
 
 
@@ -36,6 +37,7 @@ class Asked:
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
     target : the density of [target], or None.   start, end : times.   threads : how many it may use.
     wanted : the diagnostics and fields that [output] names.
+    points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Asked:
     end: float
     threads: int
     wanted: frozenset[str] = frozenset()
+    points: Callable[[], tuple[Array, Array]] | None = None
 
     def check_uniform(self, key: str, remedy: str) -> None:
         """Refuse stretched cells.   key : of the case, to name in the message.   Raises CaseError."""
@@ -63,12 +66,14 @@ class Built:
     columns : of the table of steps, beyond what every run has; fields of the Report, or in its `more`.
     fields : that may be stored.
     initial : further fields of the first snapshot; "rho" replaces the density at the start.
+    attributes : numbers and texts that the file says of the run, such as how many replicas its particles are of.
     """
 
     stepper: Stepper
     columns: tuple[Column, ...] = ()
     fields: tuple[Field, ...] = ()
     initial: Mapping[str, Array] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 def _as_it_is(table: Any, span: float) -> Any:
@@ -85,12 +90,13 @@ class Method:
     dynamics, radial : whether it takes a diffusion that depends on place, and radial grids.
     exits : whether it takes open walls and sinks, and accounts for what leaves by them.
     complete : (table, span) → the table with the defaults that depend on the time span.
-    sampling : how the start is sampled unless the case says so.
+    sampling : how the start is sampled unless the case says so; a function of the table where that depends on it.
     equation : (energy table, table) → what the run solves; None for the usual name of the energy's equation.
     promises : (run, solver table as plain values) → what its runs promise on the energy and beyond (`bounds_on_runs`);
     None for "the energy never rises" where the traits say so.
     diagnostics : numbers to record unasked beyond the usual ones.
-    arrays : (table, dim) → arrays of the grid's size that a run holds at once.
+    arrays : (table, dim) → arrays of the grid's size that a run holds at once.   memory : (table, dim) → bytes that it
+    holds beside them.
     coarse : (table, span, steps) → overrides for a small run of few steps, solved closely: for references.
     amplification : (solver table, z) → |ρ_k(t + dt)/ρ_k(t)| of a mode with rate λ in steps z = λ dt; None if unknown.
     driven, pushed : whether it takes an energy that depends on time, and one with a force.
@@ -106,17 +112,22 @@ class Method:
     radial: bool = False
     exits: bool = False
     complete: Callable[[Any, float], Any] = _as_it_is
-    sampling: Literal["average", "centre"] = "average"
+    sampling: Sampling | Callable[[Any], Sampling] = "average"
     equation: Callable[[Any, Any], str | None] = lambda energy, table: None
     promises: Promises | None = None
     diagnostics: tuple[str, ...] = ()
     arrays: Callable[[Any, int], int] = lambda table, dim: 20
+    memory: Callable[[Any, int], int] = lambda table, dim: 0
     coarse: Callable[[Any, float, int], list[str]] = lambda table, span, steps: []
     amplification: Callable[[Mapping[str, Any], Array], Array] | None = None
     driven: bool = False
     pushed: bool = False
     columns: tuple[Column, ...] = ()
     fields: tuple[Field, ...] = ()
+
+    def start_sampling(self, table: Any) -> Sampling:
+        """How the start of a case with that table is sampled unless the case says so."""
+        return self.sampling(table) if callable(self.sampling) else self.sampling
 
     def stationary(self, table: Any) -> float | None:
         """The largest flux at which a march may stop, where the table asks for that."""

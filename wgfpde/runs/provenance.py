@@ -40,7 +40,8 @@ def provenance_of(
     """The attributes of an output file that say where the run comes from.
 
     case_folder : of the case file.   files : the data files it names.   known : checksums of those that are gone.
-    in_code : put together in Python.   seed : what the random numbers start from, in words.
+    in_code : put together in Python.   seed : what the random numbers start from, in words; the method, the seed and
+    the number of a step fix what it draws, whatever the number of threads and however often the run was stopped.
     """
     sums = {str(path): checksum(path) or (known or {}).get(str(path), "") for path in files}
     return {

@@ -182,7 +182,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     layout: dict[str, Any] = {
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression,
+        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
@@ -279,6 +279,7 @@ def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "averaging_error": max(problem.averaging.values(), default=0.0),
         "verdict": "",
+        **problem.attributes,
         **_constants(problem),
         **_drive(problem),
         **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
@@ -293,7 +294,7 @@ def _seed(case: Case) -> str:
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
     flow = problem.flow
-    if not flow.has_gibbs or flow.grid.radial > 1 or flow.driven:
+    if not flow.fills_box or flow.driven:
         return {}
     found = convexity(flow)
     least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}
@@ -328,9 +329,13 @@ def _digest(case: Case, problem: Problem) -> str:
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
             moving = () if dynamics is None else dynamics.diffusion
+            features = () if energy.features is None else energy.features.functions
+            if energy.features is not None:
+                digest.update(np.array([energy.features.targets, energy.features.weights]).tobytes())
             for t in (float(problem.times[0]), 0.5) if problem.flow.driven else (0.0,):
                 now = energy.at(t)
-                for function in (now.potential, now.interaction, now.force, *(frozen(f, t) for f in moving)):
+                functions = now.potential, now.interaction, now.force, *features
+                for function in (*functions, *(frozen(f, t) for f in moving)):
                     digest.update(b"" if function is None else grid.sample(function).tobytes())
             if energy.driven or energy.tilted:
                 digest.update(repr((energy.at(float(problem.times[0])).internal, energy.tilt)).encode())

@@ -163,7 +163,7 @@ def page(data: dict[str, Any]) -> str:
         if rows := [row for row in data["rows"] if row["problem"] == name]:
             parts += problem_section(name, rows)
     parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json")]
-    parts += [words.DISTANCES, words.REPEAT, words.HISTORY]
+    parts += [words.DISTANCES, words.LANGEVIN, words.REPEAT, words.HISTORY]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

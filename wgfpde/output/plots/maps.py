@@ -27,6 +27,8 @@ PANEL = 3.1
 """Width of a map, in inches."""
 COLUMNS = 4
 """Most maps in a row."""
+DOTS = 2000
+"""Most particles that are shown on a map."""
 NAMED = 3
 """Up to so many times have room in the legend of the section."""
 
@@ -77,11 +79,19 @@ def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], 
     for axes, k, rho in zip(maps, picks, fields, strict=True):
         shown = np.ma.masked_equal(rho, 0.0) if log else rho
         image = _draw_map(axes, run, shown, norm)
+        _draw_particles(axes, run, k)
         axes.set_title(f"$t = {style.number(float(run.t[k]))}$")
     extend = style.extend_of(above, below)
     _draw_bars(maps, columns, image, label=style.density_label(norm, below), extend=extend)
     if log and any(bool(np.any(rho == 0)) for rho in fields):
         maps[0].legend(handles=[Patch(color=style.EMPTY, label=r"$\rho = 0$")], loc="upper left", frameon=True)
+
+
+def _draw_particles(axes: Axes, run: Run, k: int) -> None:
+    """A dot for each of some particles."""
+    places = style.particles_of(run, k, DOTS)
+    if places is not None:
+        axes.plot(*places.T, ".", color="white", ms=2.2, mew=0.0, alpha=0.8, rasterized=True)
 
 
 def _draw_map(axes: Axes, run: Run, values: Array, norm: Normalize, colours: str | None = None) -> QuadMesh:

@@ -31,6 +31,8 @@ LEVELS = 160
 """Colours of a density map; the rest of a palette of 255 is for text and lines."""
 SHADES = 22
 """Steps from a colour to the white of the page, for smooth edges of text and lines."""
+DOTS, TICKS = 1500, 300
+"""Most particles that are shown on a map, and below a line."""
 LONGEST = 4.8
 """Longer side of a map, in inches."""
 
@@ -81,15 +83,23 @@ class Frames:
         rho = self.run.rho[k]
         self.clock.set_text(f"$t = {style.number(float(self.run.t[k]))}$")
         self.move(rho)
+        self.move_particles(k)
         self.canvas.restore_region(self._still)
         for artist in self.moving:
             self.figure.draw_artist(artist)
         numbers = self.palette.nearest(np.asarray(self.canvas.buffer_rgba())[..., :3])
         self.paint(numbers, rho)
+        self.paint_particles(numbers, k)
         return numbers
 
     def move(self, rho: Array) -> None:
         """Bring the moving artists to this density."""
+
+    def move_particles(self, k: int) -> None:
+        """Bring the artists that show particles to snapshot k."""
+
+    def paint_particles(self, numbers: Pixels, k: int) -> None:
+        """Put the particles of snapshot k into a picture that is painted."""
 
     def paint(self, numbers: Pixels, rho: Array) -> None:
         """Put into the picture what does not pass through the renderer."""
@@ -153,6 +163,18 @@ class MapFrames(Frames):
             levels[rho == 0] = LEVELS  # EMPTY
         numbers[self._box] = levels[self._cells]
 
+    def paint_particles(self, numbers: Pixels, k: int) -> None:
+        """A dot of two by two pixels each."""
+        places = style.particles_of(self.run, k, DOTS)
+        if places is None:
+            return
+        rows, columns = (np.ravel(part) for part in self._box)
+        for shift in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            x, y = ((places[:, axis] - self.run.edges[axis][0]) / np.ptp(self.run.edges[axis]) for axis in (0, 1))
+            at = np.clip((x * len(columns)).astype(int) + shift[0], 0, len(columns) - 1)
+            down = np.clip(((1 - y) * len(rows)).astype(int) + shift[1], 0, len(rows) - 1)
+            numbers[rows[down], columns[at]] = LEVELS + SHADES  # the last shade: white
+
 
 class ProfileFrames(Frames):
     """The profile of a density in 1D, over the first one and the steady state."""
@@ -173,6 +195,9 @@ class ProfileFrames(Frames):
             self.moving += axes.plot(x, self._visible(steady), **style.STEADY, label="Gibbs state")
             named.append(axes.lines[-1])
         self._scale_axes(axes, run, below)
+        if "position" in run.fields:
+            self.moving += axes.plot([], [], "|", color=style.GRAPHITE, ms=9, mew=0.6, clip_on=False)
+            self.ticks, self.floor = axes.lines[-1], axes.get_ylim()[0]
         style.legend_above(axes, named, [str(line.get_label()) for line in named])
         self._freeze(axes)
 
@@ -181,6 +206,11 @@ class ProfileFrames(Frames):
         style.value_axis(axes, np.array([low, high]), self.log)
         axes.set(xlim=run.edges[0][[0, -1]], ylim=(low / 1.5, 2.0 * high) if self.log else (0.0, 1.05 * high))
         axes.set(xlabel="$r$" if run.radial > 1 else "$x$", ylabel=style.density_label(self.norm, below))
+
+    def move_particles(self, k: int) -> None:
+        places = style.particles_of(self.run, k, TICKS)
+        if places is not None:
+            self.ticks.set_data(places[:, 0], np.full(len(places), self.floor))
 
     def move(self, rho: Array) -> None:
         self.line.set_ydata(self._visible(rho))

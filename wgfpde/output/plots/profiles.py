@@ -23,6 +23,8 @@ from .series import draw_fall
 
 RAISE = 0.22
 """How far each later line of a waterfall is raised, relative to the density scale."""
+TICKS = 300
+"""Most particles that are shown below a line."""
 NAMED = 6
 """Up to so many chosen times are named in a legend; more are told by the colour bar."""
 
@@ -60,6 +62,7 @@ def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, c
         depth = 2.0 - 0.01 * place
         axes.fill_between(x, base, base + rho, color="white", alpha=0.75, lw=0, zorder=depth)
         axes.plot(x, base + rho, color=colours[place], lw=1.2, zorder=depth + 0.004)
+        _draw_particles(axes, run, picks[place], base, colours[place], depth + 0.004)
         exact = known.at(t)
         if exact is not None:
             axes.plot(x, base + exact, **style.EXACT | {"lw": 0.7}, zorder=depth + 0.005)
@@ -77,6 +80,13 @@ def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, c
     _legend(axes, [], known)
 
 
+def _draw_particles(axes: Axes, run: Run, k: int, base: float, colour: Any, depth: float) -> None:
+    """A tick below the density for each of some particles."""
+    places = style.particles_of(run, k, TICKS)
+    if places is not None:
+        axes.plot(places[:, 0], np.full(len(places), base), "|", color=colour, ms=5, mew=0.5, alpha=0.5, zorder=depth)
+
+
 def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log: bool, colours: list[Any]) -> None:
     """All lines from one base.  On a logarithmic scale a line ends where the density is 0."""
     profiles = [run.rho[k] for k in picks]
@@ -85,6 +95,8 @@ def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log
     for k, rho, colour in zip(picks, profiles, colours, strict=True):
         t = float(run.t[k])
         (line,) = axes.plot(x, _positive(rho) if log else rho, color=colour, lw=1.4)
+        if not log:
+            _draw_particles(axes, run, k, 0.0, colour, 2.5)
         named.append((line, f"$t = {style.number(t)}$"))
         exact = known.at(t)
         if exact is not None:

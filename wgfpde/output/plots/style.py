@@ -120,6 +120,14 @@ def extend_of(above: bool, below: bool) -> str:
     return {(False, False): "neither", (True, False): "max", (False, True): "min", (True, True): "both"}[above, below]
 
 
+def particles_of(run: Run, k: int, most: int) -> Array | None:
+    """Where particles are in snapshot k, (n, dim), at most so many, evenly chosen; None where the run stores none."""
+    if "position" not in run.fields:
+        return None
+    places = run.fields["position"][k]
+    return places[:: -(-len(places) // most)]
+
+
 def map_axes(axes: Axes) -> None:
     """A frame all round, and few ticks."""
     for side in axes.spines.values():

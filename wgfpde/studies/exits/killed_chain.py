@@ -34,7 +34,7 @@ class KilledChain:
 
     lower, upper, a, b : (faces,) of the faces that let mass pass.   area, across : of each, and the axis it is across.
     names : the exits by which something can leave.   losses : k by name, volume/time.   loss : their sum.
-    inside : cells in region sinks.   endless : cells from which some mass never leaves.
+    inside : cells that hold no mass, in region sinks or forbidden.   endless : cells from which some mass never leaves.
 
     Raises CaseError where the flow is not linear, or has no exit.
     """
@@ -51,7 +51,7 @@ class KilledChain:
                 'exit, as [grid] boundary = [{ upper = "absorbing" }] or [sinks] product = "x > 1"'
             )
         self.loss = np.sum(list(self.losses.values()), axis=0)
-        self.inside = np.zeros(flow.grid.size, bool) if flow.inside is None else flow.inside.ravel()
+        self.inside = flow.empty.ravel()
         faces = faces_of(flow)
         phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
         a, b = sg_network(flow, phi)
@@ -72,7 +72,7 @@ class KilledChain:
 
     @cached_property
     def log_pi(self) -> Array:
-        """ln of the Gibbs state of mass 1 on the cells outside region sinks; −∞ inside."""
+        """ln of the Gibbs state of mass 1 on the cells that may hold mass; −∞ in region sinks and forbidden cells."""
         return log_gibbs(self.flow, ~self.inside)
 
     def _endless(self) -> Array:

@@ -82,8 +82,8 @@ class Spectrum:
 def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) -> Spectrum:
     """λ_0 = 0 … λ_k and their modes.
 
-    k : eigenvalues beside λ_0, 1 ≤ k < cells; None for MODES of them, or as many as there are and double precision
-    holds: the note of the result says where that is fewer.   progress : called with what is being done, in words.
+    k : eigenvalues beside λ_0, ≥ 1; None for MODES of them that double precision holds.  The note of the result says
+    where there are fewer.   progress : called with what is being done, in words.
     Signs: of the entries of |φ|√(vol π) that are largest, the last one is positive.
 
     Raises CaseError where the internal energy is not the entropy or there is an interaction, for a k out of range,
@@ -92,7 +92,9 @@ def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) ->
     """
     generator = Generator(flow)
     asked, k = k, default_count(generator.cells) if k is None else k
-    check_count(k, generator.cells)
+    check_count(k)
+    notes = [f"{generator.cells} cells have {generator.cells - 1} modes beside the steady state: all are given"]
+    notes, k = (notes, generator.cells - 1) if k >= generator.cells else ([], k)
     if flow.grid.dim == 1 and not flow.grid.x.ring:
         values, f = _chain(generator, k)
         method = "bisection, none missed by their count"
@@ -102,8 +104,8 @@ def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) ->
     if words and (asked is not None or held == 0):
         fewer = f"Ask for fewer modes (--modes {held}), raise" if held > 0 else "Raise"
         raise SolverError(f"{words}. {fewer} kappa, or shorten the domain")
-    note = f"{words}; it and those above it are left out" if words else ""
-    return _assemble(flow, generator, values[:held], f[:, :held], method, note)
+    notes += [f"{words}; it and those above it are left out"] if words else []
+    return _assemble(flow, generator, values[:held], f[:, :held], method, "; ".join(notes))
 
 
 def default_count(cells: int) -> int:
@@ -118,6 +120,8 @@ def check_case(case: Case, k: int) -> None:
         found = f'internal energy "{table.internal.kind}"'
     if table.interaction is not None:
         found = f"interaction = {table.interaction!r}"
+    if table.features is not None:
+        found = "features"
     if case.traits.path:
         found = f"a {case.solver.method}"
     if case.has_exits:
@@ -132,20 +136,18 @@ def check_case(case: Case, k: int) -> None:
         )
     refuse_driving(case, "a spectrum")
     refuse_force(case, "a spectrum")
-    check_count(k, case.cells)
-    check_memory(case.cells, case.dim, k)
+    check_count(k)
+    check_memory(case.cells, case.dim, min(k, case.cells - 1))
 
 
-def check_count(k: int, cells: int) -> None:
-    """Raise CaseError for a number of modes that there cannot be."""
+def check_count(k: int) -> None:
+    """Raise CaseError for what is no number of modes."""
     try:
-        right = 1 <= operator.index(k) < cells
+        right = operator.index(k) >= 1
     except TypeError:
         right = False
     if not right:
-        raise CaseError(
-            f"{cells} cells have {cells - 1} modes beside the steady state; found {k!r}, give 1 to {cells - 1}"
-        )
+        raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {k!r}")
 
 
 def _chain(generator: Generator, k: int) -> tuple[Array, Array]:
@@ -185,7 +187,7 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
     for m in range(f.shape[1]):
         f[:, m] *= np.sign(f[np.flatnonzero(size[:, m] >= (1 - TIES) * size[:, m].max())[-1], m])
     residuals = np.linalg.norm(generator.root[:, None] * (generator.backward(f) - values * f), axis=0)
-    modes = np.concatenate([np.ones((1, *shape)), f.T.reshape(-1, *shape)])
+    modes = np.concatenate([np.ones((1, *shape)), generator.on_grid(f).T.reshape(-1, *shape)])
     return Spectrum(
         grid=flow.grid,
         eigenvalues=np.append(0.0, values),
