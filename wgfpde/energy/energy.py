@@ -149,9 +149,7 @@ class Energy:
                 internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
             except CaseError as error:
                 raise CaseError(f"at t = {t:g}: {error}") from error
-        v, w, f = (
-            None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force)
-        )
+        v, w, f = (None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force))
         return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
 
     def __post_init__(self) -> None:
