@@ -1,9 +1,9 @@
 """Times, places and rates of leaving: against quadrature, closed forms and the march of the same cells.
 
-Mean first-passage times of a well with a barrier of 5, 10 and 20 kT, of Ornstein–Uhlenbeck and of Brownian motion in a
-square are known by quadrature or series; committors and reactive rates likewise.  They grow like e^{ΔV/κ}: a solver that
-subtracts loses all digits at 35 kT, where elimination without subtraction holds them.  ⟨ρ⁰, T⟩ is also the time integral
-of what is left, and of backward Euler its sum, for every step: times without steps and steps bear each other out.
+Mean first-passage times of a well with a barrier of 5, 10 and 20 kT, of Ornstein–Uhlenbeck and of Brownian motion in
+a square are known by quadrature or series; committors and reactive rates likewise.  They grow like e^{ΔV/κ}: a solver
+that subtracts loses all digits at 35 kT, where elimination without subtraction holds them.  ⟨ρ⁰, T⟩ is also the time
+integral of what is left, and of backward Euler its sum, for every step: both ways bear each other out.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def check(v: Validation) -> None:
 
 
 def times(v: Validation):
-    """T at a place by cubic interpolation.  The error is c h² with c h² = 4.3e-5 (10 kT), 9.0e-5 (20 kT) at 800 cells."""
+    """T at a place by cubic interpolation.  The error is c h², at 800 cells 4.3e-5 (10 kT) and 9.0e-5 (20 kT)."""
     domain = ("double_well_1d", QUARTIC, UP, "grid.shape=[800]", "grid.lower=[-2]", "grid.upper=[1]")
     for kappa, exact in WELL.items():
         found = asked(v, *domain, f"energy.internal.kappa={kappa}")

@@ -72,8 +72,7 @@ def survival(v: Validation):
 
 
 def rest(v: Validation) -> None:
-    """Steps of 1e3 on unequal cells leave c e^{−V/κ} as it is, and bring lines to rest.
-    """
+    """Steps of 1e3 on unequal cells leave c e^{−V/κ} as it is, and bring lines to rest."""
     gibbs = "exp(-(x**2 - 1)**2/0.3)"
     run = v.run("double_well_1d", "grid.shape=[60]", "grid.lower=[-2]", "grid.upper=[1]",
                 "energy.potential=(x**2 - 1)**2", "energy.internal.kappa=0.3", "grid.mapping=['s**1.5']",

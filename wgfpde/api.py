@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -47,10 +47,12 @@ from .transport.shortest_path import geodesic
 if TYPE_CHECKING:
     import xarray
 
+    from .grid.tables.tabulated import Tabulated
+
 __all__ = [
     "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
-    "converge", "distance", "exits", "geodesic", "load", "march", "problem", "read", "resume", "run", "spectrum",
-    "stationary", "w2",
+    "converge", "distance", "exits", "geodesic", "load", "march", "problem", "read", "read_table", "resume", "run",
+    "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 
@@ -113,6 +115,10 @@ class Run(store.Run):
             label = self.labels[name]
             about = {"units": label.units, "long_name": label.long_name, "description": label.description}
             data[name] = ("t", values, about)
+        for name, values in self.constants.items():
+            label = self.constant_labels[name]
+            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
+            data[name] = (tuple(reversed(axes)), values, about)
         places = dict(zip(axes, self.centers, strict=True))
         return xarray.Dataset(data, {"t": self.t, **places}, {"title": self.title, "status": self.status})
 
@@ -143,6 +149,62 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: 
     """
     case = loading.load(Path(path), overrides)
     return loading.override(case, tables) if tables else case
+
+
+def read_table(
+    source: Any,
+    *,
+    dim: int = 1,
+    column: str | None = None,
+    dataset: str | None = None,
+    lower: Sequence[float] | None = None,
+    upper: Sequence[float] | None = None,
+    points: Literal["centres", "ends"] = "centres",
+    interpolation: Literal["cubic", "pchip", "linear", "nearest"] = "cubic",
+    missing: Literal["forbidden", "error", "nearest"] = "forbidden",
+    scale: float = 1.0,
+    histogram: bool = False,
+    kappa: float | None = None,
+) -> Tabulated:
+    """A function from a table, for ``Energy(potential=…)``, ``Dynamics`` and densities.
+
+    Parameters
+    ----------
+    source
+        A file, as in a case, or an object of pandas or xarray.
+    dim
+        Coordinates of a table in a text file, 1 or 2; else they are known.
+    column, dataset, lower, upper, points, interpolation, missing, scale, histogram
+        As in ``potential = { file = "…" }``.
+    kappa
+        Of a histogram, V = −κ ln of its values.
+
+    Returns
+    -------
+    Tabulated
+        Called with ``x=…`` (and ``y=…``), arrays; ``on(grid)`` closes it to rings and checks that it covers the grid.
+
+    Raises
+    ------
+    CaseError
+        For what is no table.
+    """
+    from .grid.tables.array_file import npy_array
+    from .grid.tables.objects import holds_table, table_of_object
+    from .grid.tables.table import free_energy, scaled
+    from .grid.tables.tabulated import Tabulated
+    from .store.table_file import read_table as from_file
+
+    if histogram and kappa is None:
+        raise CaseError("a histogram needs kappa: V = −kappa ln of its values")
+    if holds_table(source):
+        table = table_of_object(source, column, dim if dim == 2 else None)
+    else:
+        bounds = None if lower is None or upper is None else (lower, upper)
+        dim = npy_array(Path(source)).ndim if Path(source).suffix.lower() == ".npy" else dim
+        table = from_file(Path(source), dim, column, dataset, bounds, points)
+    table = free_energy(table, float(kappa)) if histogram and kappa is not None else table
+    return Tabulated(scaled(table, scale), interpolation, missing)
 
 
 def run(

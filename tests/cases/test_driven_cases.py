@@ -55,9 +55,7 @@ def test_a_run_keeps_its_account():
     assert run.steps["work"].sum() == pytest.approx(d["work"][-1], rel=1e-13)
     assert run.steps["heat"].min() >= 0
     assert run.attributes["driven"] == "potential"
-    assert kept(run) == dict.fromkeys(
-        ["mass drift", "min density", "energy rise", "first law", "Jarzynski"], True
-    )
+    assert kept(run) == dict.fromkeys(["mass drift", "min density", "energy rise", "first law", "Jarzynski"], True)
     assert "slack_lsi" not in d
     assert record_of(run)["certificates"] == []
 

@@ -184,9 +184,7 @@ def test_exclusive_keys_replace_each_other(write):
 def test_presets_are_valid_and_self_contained(name):
     case = load(name)
     assert loads(case.resolved_toml()) == case
-    assert "include" not in tomllib.loads(presets()[name].read_text(encoding="utf-8")), (
-        "`new` copies one file"
-    )
+    assert "include" not in tomllib.loads(presets()[name].read_text(encoding="utf-8")), "`new` copies one file"
 
 
 def test_json_schema_names_every_table():
@@ -224,9 +222,7 @@ def test_build_1d(write):
 
 
 def test_build_2d_with_mapping(write):
-    problem = build(
-        load(write(BASE_2D), ['grid.mapping=["s**2", "s"]', 'grid.boundary=["no-flux", "periodic"]'])
-    )
+    problem = build(load(write(BASE_2D), ['grid.mapping=["s**2", "s"]', 'grid.boundary=["no-flux", "periodic"]']))
     grid = problem.flow.grid
     assert grid.shape == (6, 8)
     assert not grid.x.uniform and grid.y.uniform and grid.y.ring
@@ -465,7 +461,7 @@ MISTAKES_1D = {
     ),
     "target twice": (
         ["solver={method='geodesic'}", "target={density='1', file='a.npy'}"],
-        "target: expected exactly one of density, file, samples; found density and file",
+        "target: expected exactly one of density, file, samples, image; found density and file",
     ),
     "negative target": (["solver={method='geodesic'}", "target.density='x'"], "target.density: "),
     "diagnostic": (
@@ -523,7 +519,7 @@ MISTAKES_1D = {
     "mass": (["initial.mass=-1"], "initial.mass: expected a number larger than 0, found -1"),
     "two sources": (
         ["initial={density='1', file='a.npy'}"],
-        "initial: expected exactly one of density, file, samples",
+        "initial: expected exactly one of density, file, samples, image",
     ),
     "missing npy": (
         ["initial.file=nowhere.npy"],
@@ -551,7 +547,7 @@ def test_mistakes_1d(write, overrides, expected):
         (
             'density = "1 + x**2"',
             "",
-            "initial: expected exactly one of density, file, samples; found none of them",
+            "initial: expected exactly one of density, file, samples, image; found none of them",
         ),
         ("end = 1", "", "time.end: missing: a number larger than start"),
         ('internal = { kind = "entropy" }', "", "energy.internal: missing"),
@@ -588,9 +584,7 @@ def test_mistakes_in_the_text(write, old, new, expected):
     ],
 )
 def test_mistakes_2d(write, monkeypatch, overrides, expected):
-    monkeypatch.setattr(
-        amounts.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__
-    )
+    monkeypatch.setattr(amounts.os, "sysconf", {"SC_PHYS_PAGES": 2**21, "SC_PAGE_SIZE": 4096}.__getitem__)
     assert expected in message(write(BASE_2D), overrides)
 
 
@@ -609,9 +603,7 @@ def test_mistakes_2d(write, monkeypatch, overrides, expected):
         "(" * 500 + "x" + ")" * 500,
     ],
 )
-@pytest.mark.parametrize(
-    "key", ["energy.potential", "energy.interaction", "initial.density", "exact.density"]
-)
+@pytest.mark.parametrize("key", ["energy.potential", "energy.interaction", "initial.density", "exact.density"])
 def test_malicious_expressions(write, formula, key):
     assert key in message(write(), [f"{key}={json.dumps(formula)}"])
 

@@ -115,7 +115,7 @@ def run_like(equation="heat", **columns):
     """What the promises of a finite-volume run are judged by."""
     diagnostics = {"mass": [1.0, 1.0], "min": [0.1, 0.2], "energy": [0.5, 0.4]} | columns
     return types.SimpleNamespace(
-        attributes={"equation": equation, "method": "fv"}, dim=1, steps={}, resolved_toml="",
+        attributes={"equation": equation, "method": "fv"}, dim=1, steps={}, resolved_toml="", boundary=(),
         diagnostics={name: np.array(values) for name, values in diagnostics.items()},
     )  # fmt: skip
 

@@ -156,6 +156,8 @@ def test_the_push_of_a_force():
     c, d = grid.x.centers, grid.x.distances
     assert push == pytest.approx(d - (np.cos(np.pi * (c + d)) - np.cos(np.pi * c)) / np.pi, rel=1e-7)
     assert affinity_of(push) == pytest.approx(2.0, rel=1e-12)
+    (push,) = Flow(grid, Energy(force=lambda x: 1 - x**2)).push  # a formula that is not periodic beyond the ends
+    assert push[-1] == pytest.approx(d[-1] ** 2 / 2, rel=0.3)
     pushes = Flow(GRIDS["2d"], Energy(tilt=(3.0, 0.0))).push
     assert [p.shape for p in pushes] == [(12,), (10,)]
     assert np.all(pushes[1] == 0.0)

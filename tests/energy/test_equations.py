@@ -172,9 +172,9 @@ def test_profile_mass_and_second_moment(d, m, mass):
 
     def moment(power):
         weight = 2.0 if d == 1 else 2 * np.pi
-        return weight * quad(
-            lambda r: r ** (d - 1 + power) * eq.self_similar(r, radius, m, d, mass), 0, end, limit=200
-        )[0]
+        return (
+            weight * quad(lambda r: r ** (d - 1 + power) * eq.self_similar(r, radius, m, d, mass), 0, end, limit=200)[0]
+        )
 
     assert moment(0) == pytest.approx(mass, rel=1e-7)
     assert moment(2) == pytest.approx(mass * radius**2 * eq.profile_second_moment(m, d), rel=1e-5)
@@ -209,9 +209,9 @@ def test_barenblatt_numbers(d, m, constant, front):
     assert math.sqrt(eq.barenblatt_constant(m, d) / k) == pytest.approx(front, abs=1e-11)
     t, kappa, mass = 0.6, 0.5, 3.0
     s, r = kappa * t, np.linspace(0, 2, 9)
-    standard = s**-alpha * np.maximum(
-        0, eq.barenblatt_constant(m, d, mass) - k * r**2 * s ** (-2 * alpha / d)
-    ) ** (1 / (m - 1))
+    standard = s**-alpha * np.maximum(0, eq.barenblatt_constant(m, d, mass) - k * r**2 * s ** (-2 * alpha / d)) ** (
+        1 / (m - 1)
+    )
     assert eq.barenblatt(t, r, m, d, mass, kappa) == pytest.approx(standard, rel=1e-11, abs=1e-14)
 
 
@@ -292,8 +292,13 @@ def test_disc_radius_solves_its_equation():
 
 @pytest.mark.parametrize(
     ("kappa", "z"),
-    [(1, 3.905137169857), (0.5, 4.165748068947), (0.25, 5.365160237835), (0.1, 15.170196173702),
-     (0.05, 123.785301994824)],
+    [
+        (1, 3.905137169857),
+        (0.5, 4.165748068947),
+        (0.25, 5.365160237835),
+        (0.1, 15.170196173702),
+        (0.05, 123.785301994824),
+    ],
 )
 def test_double_well_partition(kappa, z):
     assert eq.double_well_partition(kappa) == pytest.approx(z, rel=1e-12)

@@ -62,9 +62,7 @@ def test_widths_are_equal_and_fill_the_axis(size, lower, length):
     assert np.all(np.diff(axis.edges) > 0)
 
 
-@pytest.mark.parametrize(
-    "function", [lambda x, y: x**2, lambda x, y: y + 1, lambda x, y: x * y, lambda x, y: 3.0]
-)
+@pytest.mark.parametrize("function", [lambda x, y: x**2, lambda x, y: y + 1, lambda x, y: x * y, lambda x, y: 3.0])
 def test_sample_fills_the_grid_row_by_row(function):
     values = PLANE.sample(function)
     assert values.shape == (3, 4) and values.flags.c_contiguous and values.flags.writeable

@@ -157,6 +157,8 @@ def test_the_march_tends_to_it():
     (state,) = wgf.stationary("ratchet_1d", grid={"shape": [32]}, progress=False)
     assert run.attributes["verdict"] == "stationary"
     assert run.rho[-1] == pytest.approx(state.rho, rel=1e-7)
+    made = run.diagnostics["entropy_production"][-1]
+    assert made == pytest.approx(state.transport.entropy_production, rel=1e-7)
     assert state.verdict == "stable"
     assert state.stable is True
     assert np.isnan(state.eigenvalue)

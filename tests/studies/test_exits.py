@@ -68,7 +68,7 @@ def test_every_digit_of_a_chain(kappa):
 
 
 def recursion(chain, right):
-    """u of A u = right on a chain that is left at its upper end: a_i(u_i − u_{i+1}) = right_i + b_{i−1}(u_{i−1} − u_i)."""
+    """A u = right on a chain left at its upper end: a_i(u_i − u_{i+1}) = right_i + b_{i−1}(u_{i−1} − u_i)."""
     a, b = ([Fraction(v) for v in rates] for rates in (chain.a, chain.b))
     drop, drops = Fraction(0), []
     for i in range(len(a)):
@@ -315,7 +315,7 @@ def test_the_current_of_a_line_is_the_rate_in_every_cell():
 
 
 def test_passages_of_brownian_motion():
-    """Over a distance L they take L²/(6κD) on average, at the rate κD/(L · length); D by the question as by the case."""
+    """Over a distance L they take L²/(6κD) on average, at the rate κD/(L · length), D included."""
     flow = line(100, 0.0, 1.0, "no-flux", 0.5, diffusion=lambda x: 3.0 + 0.0 * x)
     found = find_exits(flow, np.ones(100), lambda x: x < 0.1, lambda x: x > 0.9)
     assert found.rate == pytest.approx(1.5 / 0.8, rel=1e-12)

@@ -6,7 +6,7 @@ from scipy.special import erf
 
 from wgfpde.cases.loading import loads
 from wgfpde.energy.equations import gaussian, profile_second_moment, self_similar
-from wgfpde.errors import CaseError, SolverError
+from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.runs.runner import run
 from wgfpde.store import read
@@ -203,14 +203,6 @@ def test_a_thousandth_of_the_mass_crosses_a_vacuum():
     assert found.upper >= np.sqrt(0.001 / 36) * 15 / 6 * np.sqrt(2)  # from the near corner of one cell to the other's
 
 
-def test_only_bounds_are_no_distance():
-    """Less than a cell apart on stretched axes, where neither lattices nor shooting tell."""
-    grid = Grid([-3.0, -3.0], [3.0, 3.0], [20, 20], mapping=[lambda s: s + 0.1 * s * (1 - s), None])
-    a, b = (product(grid, (c, 0.0), (0.8, 0.8)) for c in (0.0, 1e-3))
-    with pytest.raises(SolverError, match="only bounds of the distance were found: 0 and"):
-        distance(grid, a, b)
-
-
 def test_w2_previous_near_equilibrium(tmp_path):
     """It is at least the distance of the means, and hardly more while the widths no longer change."""
     text = """
@@ -315,9 +307,10 @@ def test_many_points_against_their_density():
     """Samples come nearer to a density the more there are; the bounds say how near."""
     rng = np.random.default_rng(8)
     rho = product(BOX, (0.0, 0.0), (0.8, 0.8))
-    found = [distance(BOX, rho, Points(rng.normal(0.0, 0.8, (n, 2)))) for n in (100, 3000)]
+    found = [distance(BOX, rho, Points(rng.normal(0.0, 0.8, (n, 2)))) for n in (30, 500)]
     assert found[1].upper < found[0].lower and 2 * found[1].w2 < found[0].w2
-    assert all(d.lower <= d.w2 <= d.upper and d.gap <= 0.75 for d in found)
+    assert found[0].gap <= 0.02 and found[1].gap <= 0.2
+    assert all(d.lower <= d.w2 <= d.upper for d in found)
 
 
 def test_points_on_a_torus():

@@ -29,9 +29,12 @@ from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Layout
-from .case_densities import build_exact, density_of, function_of, points_of, space_of, start_of
+from ..store.layout import Label, Layout
+from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .features.feature_tables import data_of
+from .file_tables import files_of
+from .free_energies import constants_of, table_note
 from .loading import located
 from .schema import Case
 from .times import output_times
@@ -77,8 +80,8 @@ class Problem:
     columns : what the scheme records with every step, beyond what every run does.   record : see there.
     watch : looks for a blow-up that ends the run, or None where there can be none.
     traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
-    attributes : what the file says of the run, by the method.
     lost : mass that [initial] has in region sinks, by sink: it has left at the start.
+    attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
@@ -105,13 +108,15 @@ class Problem:
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
+        if not len(self.breakpoints):
+            return float(t_out)
         ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
         return float(ahead[0]) if len(ahead) else float(t_out)
 
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, self.loss_note) if note]
+        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
 
     @property
     def loss_note(self) -> str:
@@ -120,6 +125,11 @@ class Problem:
         if not parts:
             return ""
         return f"[initial] has mass in sinks, which leaves at the start: {parts}."
+
+    @property
+    def constants(self) -> tuple[tuple[Label, Array], ...]:
+        """Arrays of the grid's shape that do not change, for the file."""
+        return constants_of(self.flow)
 
     @property
     def averaging_note(self) -> str:
@@ -151,11 +161,12 @@ def build(case: Case, threads: int | None = None) -> Problem:
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
+    with located(case.path, "initial"):
+        flow.check_allowed(rho)
     with located(case.path, "solver"):
-        points = None if case.initial.samples is None else partial(points_of, case, grid)
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
-        ends = case.time.start, case.time.end
-        asked = Asked(case.path, flow, rho, target, *ends, threads, points, wanted)
+        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
@@ -163,6 +174,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
+    recorded = (*recorded, *averages_of(case, grid))
     start = {"rho": rho, **(opened() if flow.driven or flow.push is not None else {}), **built.initial}
     start |= account.opened(flow, start["rho"])
     with located(case.path, "initial"):
@@ -242,8 +254,7 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
-    names = [name for table in tables for name in (table.file, table.samples)]
-    names += [getattr(case.energy.features, "data", None)]
+    energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
     return Record(
         name=case.name,
         title=case.title,
@@ -253,7 +264,11 @@ def _record(case: Case) -> Record:
             "resolved_toml": case.resolved_toml(),
             "sources_json": json.dumps(case.sources, ensure_ascii=False),
         },
-        files=tuple(Path(name) for name in names if name is not None),
+        files=(
+            *(path for table in tables for path in table.paths),
+            *files_of(energy.potential, energy.interaction, diffusion),
+            *data_of(energy.features),
+        ),
         precision=case.output.precision,
         compression=case.output.compression,
         checkpoint=case.output.checkpoint,

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.toml import show
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.radial import levels
+from ..store.layout import TAKEN
+from .file_tables import DensityFile, tabulated
 from .loading import located
 from .schema import Case
 from .tables import DensityTable
+
+if TYPE_CHECKING:
+    from ..diagnostics import Diagnostic
 
 
 def function_of(case: Case, text: str, variables: tuple[str, ...], key: str) -> Expression:
@@ -41,14 +49,14 @@ def start_of(case: Case, grid: Grid) -> tuple[Array, float]:
     if case._code is not None:
         return initial.normalise(case._code.initial, grid, case.initial.mass), case._code.initial_error
     run = None if case._draft is None else case._draft.run
-    name = case.initial.file or case.initial.samples
-    if name is not None and run is not None and not Path(name).exists():
+    paths = case.initial.paths
+    if paths and run is not None and not paths[0].exists():
         known = tomllib.loads(run.resolved_toml)
         before, kept = known["initial"], known["output"].get("precision", "float64") == "float64"
         same_grid = grid.dim == run.dim and all(
             np.array_equal(axis.edges, edges) for axis, edges in zip(grid.axes, run.edges, strict=True)
         )
-        if kept and same_grid and len(run) and name in (before.get("file"), before.get("samples")):
+        if kept and same_grid and len(run) and str(paths[0]) in _named_in(before):
             rho = initial.from_array(run.rho[0], grid, f"the first snapshot of {run.path}")
             same = case.initial.mass == before.get("mass")  # to rescale once more would change its last bit
             return (rho if same else initial.normalise(rho, grid, case.initial.mass)), 0.0
@@ -76,25 +84,38 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
             expression = function_of(case, table.density, space_of(case), f"{place}.density")
             rho, error = initial.with_error(expression, grid, case.initial.sampling)
             return initial.normalise(rho, grid, mass), error
-    key, name = ("file", table.file) if table.file is not None else ("samples", table.samples)
-    assert name is not None
-    path = Path(name)
+    key = next(key for key in ("file", "samples", "image") if getattr(table, key) is not None)
+    (path,) = table.paths
     with located(case.path, f"{place}.{key}"):
         if not path.exists():
             here = os.listdir(path.parent) if path.parent.is_dir() else []
             near = difflib.get_close_matches(path.name, here, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
-        rho = initial.from_samples(path, grid, table.bandwidth) if key == "samples" else _density_file(path, grid)
+        if key == "samples":
+            rho = initial.from_samples(path, grid, table.bandwidth)
+        elif key == "image":
+            rho = initial.from_picture(path, grid, bool(table.invert))
+        elif isinstance(table.file, DensityFile):
+            rho = initial.from_table(tabulated(table.file, grid.dim), grid, case.initial.sampling)
+        else:
+            rho = _density_file(path, grid, case.initial.sampling)
         return initial.normalise(rho, grid, mass), 0.0
 
 
-def _density_file(path: Path, grid: Grid) -> Array:
+def _named_in(table: Mapping[str, Any]) -> list[str]:
+    """The data files that the table of a stored case names."""
+    found = [table.get(key) for key in ("file", "samples", "image")]
+    return [str(name["file"]) if isinstance(name, Mapping) else str(name) for name in found if name is not None]
+
+
+def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
+    """The density in a file: cell values in .npy, the end of a run, else a table."""
     from .. import store
 
     if path.suffix == ".npy":
         return initial.from_npy(path, grid)
-    if path.is_dir() or path.suffix in (".h5", ".hdf5"):
+    if path.is_dir() or (path.suffix in (".h5", ".hdf5") and store.is_run(path)):
         rho, edges, _ = store.read_last(path)
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
@@ -106,7 +127,32 @@ def _density_file(path: Path, grid: Grid) -> Array:
             onto = tuple(axis.levels for axis in grid.axes)
             rho = initial.remap(rho, tuple(levels(e, radial) for e in edges), onto)
         return initial.from_array(rho, grid, str(path))
-    raise CaseError(f"expected a .npy array, a .h5 file or a run folder, found {path.name}")
+    return initial.from_table(tabulated(DensityFile(file=str(path)), grid.dim), grid, sampling)
+
+
+def averages_of(case: Case, grid: Grid) -> tuple[Diagnostic, ...]:
+    """The averages that [output] averages asks for, ∫qρ/∫ρ by cell averages of q, as diagnostics of this run alone.
+
+    Raises CaseError for a name that is taken or none, and for formulas that are not finite.
+    """
+    from ..diagnostics.registry import ALWAYS, REGISTRY, Diagnostic, State
+
+    def made(name: str, text: str) -> Diagnostic:
+        key = f"output.averages.{name}"
+        with located(case.path, key):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in (*REGISTRY, *TAKEN):
+                found = "a diagnostic already" if name in REGISTRY else "which cannot name a number of the file"
+                raise CaseError(f"expected a name of letters, digits and _ of its own, found {show(name)}, {found}")
+            values = grid.average(function_of(case, text, space_of(case), key))
+            check_finite(values, grid, f'the function "{text}"')
+
+        def average(s: State) -> float:
+            return s.flow.integral(values * s.rho) / s.mass if s.mass else np.nan
+
+        about = f"Average of {text} under rho/mass."
+        return Diagnostic(name, "1", f"average of {text}", about, average, ALWAYS, ALWAYS)
+
+    return tuple(made(name, text) for name, text in (case.output.averages or {}).items())
 
 
 def _place(radial: int) -> str:

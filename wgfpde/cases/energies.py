@@ -1,4 +1,4 @@
-"""The energy of a case: its formulas compiled, with what in them depends on time.
+"""The energy of a case: its formulas compiled and its tables read, with what in them depends on time.
 
 Formulas of V, W, κ and a force may use t.  A case whose formulas do not is the same as ever.
 """
@@ -15,7 +15,9 @@ from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import Expression
 from .case_densities import function_of, space_of
-from .feature_data import features_of
+from .features.feature_data import features_of
+from .file_tables import DiffusionFile, in_words, tabulated
+from .free_energies import interaction_of, potential_of
 from .loading import located
 from .schema import Case
 
@@ -27,15 +29,12 @@ def energy_of(case: Case) -> Energy:
     """The energy of a case.  Raises CaseError, with the key path, for formulas that are none."""
     if case._code is not None:
         return case._code.energy
-    table, space = case.energy, space_of(case)
-    in_time = (*space, "t")
-    v, w, f = (
-        None if text is None else function_of(case, text, in_time, f"energy.{key}")
-        for key, text in (("potential", table.potential), ("interaction", table.interaction), ("force", table.force))
-    )
+    table = case.energy
     internal, kappa = _internal(case)
-    texts = table.potential or "", table.interaction or ""
-    features = features_of(case)
+    v = potential_of(case, None if kappa is not None else internal.kappa)
+    w = interaction_of(case)
+    f = None if table.force is None else function_of(case, table.force, (*space_of(case), "t"), "energy.force")
+    texts, features = (in_words(table.potential), in_words(table.interaction)), features_of(case)
     return Energy(internal, v, w, *texts, table.sobolev, kappa, _tilt(case), f, features)
 
 
@@ -44,6 +43,10 @@ def build_dynamics(case: Case) -> Dynamics | None:
     table = case.dynamics
     if case._code is not None or table is None:
         return None if case._code is None else case._code.dynamics
+    if isinstance(table.diffusion, DiffusionFile):
+        with located(case.path, "dynamics.diffusion"):
+            function = tabulated(table.diffusion, case.dim)
+        return Dynamics((function,), table.convention, table.faces, (function.text,))
     texts = [table.diffusion] if isinstance(table.diffusion, str) else table.diffusion
     variables = (*space_of(case), "t")
     functions = tuple(function_of(case, text, variables, "dynamics.diffusion") for text in texts)

@@ -16,7 +16,9 @@ from ..energy.energy import Energy
 from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
-from ..grid.initial import from_array, with_error
+from ..grid.initial import from_array, from_table, with_error
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.tabulated import Tabulated
 from ..methods import METHODS
 from .loading import from_mapping
 from .schema import Case
@@ -64,11 +66,11 @@ def problem(
     Parameters
     ----------
     grid, energy
-        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays.  A function with
-        a parameter ``t`` depends on time.
+        As they are; ``energy.potential(x=…[, y=…])`` and ``energy.interaction`` take and return arrays, or are tables
+        of pandas or xarray.  A function with a parameter ``t`` depends on time.
     initial
-        The density at the start: cell averages of the grid's shape, or a function of x (and y), which is averaged over
-        the cells.
+        The density at the start: cell averages of the grid's shape, or a function of x (and y) or a table of pandas or
+        xarray, which are averaged over the cells.
     end, start
         The times.
     every, times
@@ -186,6 +188,10 @@ def _check_function(name: str, function: object, grid: Grid, **more: float) -> N
 
 
 def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, float]:
+    if holds_table(source):
+        source = Tabulated(table_of_object(source, dim=grid.dim), "linear", "empty")
+    if isinstance(source, Tabulated):
+        return from_table(source, grid), 0.0
     if callable(source):
         return with_error(source, grid)
     return from_array(np.asarray(source), grid, "the array given as initial"), 0.0
@@ -194,7 +200,7 @@ def _density(source: Callable[..., Array] | Array, grid: Grid) -> tuple[Array, f
 def _name(source: object) -> str:
     """What a record says of a function or an array."""
     if not callable(source):
-        return f"python: an array of shape {np.asarray(source).shape}"
+        return "python: a table" if holds_table(source) else f"python: an array of shape {np.asarray(source).shape}"
     text = getattr(source, "text", None)
     code = getattr(inspect.unwrap(source), "__code__", None)
     where = f" at {Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else ""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import errno
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
 from .messages import no_key_to_remove, sentences
-from .overrides import absolute_paths, as_tables, merge, removals
+from .overrides import DATA, absolute_paths, as_tables, merge, removals
 from .schema import Case, validated
 from .times import asked_spans, check_multiples, output_times
 
@@ -143,6 +144,26 @@ def presets() -> dict[str, Path]:
     """The packaged cases by name: beside the package in a source tree, inside it once installed."""
     folder = packaged_folder("cases")
     return {} if folder is None else {file.stem: file for file in sorted(folder.glob("*.toml"))}
+
+
+def copied_case(preset: Path, target: Path) -> list[Path]:
+    """Copy a packaged case, and the data files that it names beside it, to a file and its folder.
+
+    Returns the paths written, the case first.  Raises FileExistsError before anything is written where one is there.
+    """
+    text = preset.read_text(encoding="utf-8")
+    data = _parse(text, preset)
+    named = dict.fromkeys(
+        value for key, value in flat(data) if isinstance(value, str) and key.rpartition(".")[2] in DATA
+    )
+    copies = {preset: target} | {preset.parent / name: target.parent / name for name in named}
+    for path in copies.values():
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(errno.EEXIST, "exists", str(path))
+    for source, path in copies.items():
+        with path.open("xb") as copy:
+            copy.write(source.read_bytes())
+    return list(copies.values())
 
 
 def _existing(path: Path) -> Path:

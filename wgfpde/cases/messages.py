@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ..base.case_table import Table
 from ..base.toml import show, to_value
+from .file_tables import TEXT
 from .schema import UNIONS, tables_by_place
 
 _TAGS = {("solver",): "method", ("energy", "internal"): "kind"}
@@ -36,6 +37,7 @@ def sentences(error: ValidationError) -> list[str]:
 def _sentence(item: dict[str, Any]) -> str:
     """One pydantic error as "key.path: what was expected, what was found"."""
     kind, loc, found = item["type"], tuple(item["loc"]), item.get("input")
+    loc = loc[:-1] if loc[-1:] == (TEXT,) and loc[:-1] in UNIONS else loc
     context = item.get("ctx", {})
     key = _key_path(loc)
     if kind == "sentence":

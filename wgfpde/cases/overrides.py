@@ -16,6 +16,8 @@ from ..energy.laws import LAWS
 from ..errors import CaseError
 from .tables import INITIAL_SOURCES
 
+DATA = ("file", "samples", "image")
+"""Keys that name data files."""
 REMOVED = object()
 """Stands for the value of a key that is to go."""
 _EXCLUSIVE: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -98,10 +100,15 @@ def removals(top: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
 def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     """Data files are named relative to the file that names them; a resolved case reads from anywhere."""
     for table in (data.get("initial"), data.get("target")):
-        for key in ("file", "samples"):
-            if isinstance(table, dict) and isinstance(table.get(key), str):
-                table[key] = str((folder / table[key]).resolve())
-    energy = data.get("energy")
-    features = energy.get("features") if isinstance(energy, dict) else None
-    if isinstance(features, dict) and isinstance(features.get("data"), str):
-        features["data"] = str((folder / features["data"]).resolve())
+        _absolute(table, DATA, folder)
+        _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
+    for name, keys in (("energy", ("potential", "interaction", "features")), ("dynamics", ("diffusion",))):
+        for key in keys:
+            above = data.get(name)
+            _absolute(above.get(key) if isinstance(above, dict) else None, ("file", "data"), folder)
+
+
+def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:
+    for key in keys:
+        if isinstance(table, dict) and isinstance(table.get(key), str):
+            table[key] = str((folder / table[key]).resolve())

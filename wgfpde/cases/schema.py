@@ -20,7 +20,8 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .feature_tables import FeatureDataTable, FeatureTable
+from .features.feature_tables import FeatureDataTable, FeatureTable
+from .file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
 from .tables import (
     DynamicsTable,
     EnergyTable,
@@ -51,9 +52,9 @@ class Case(Table):
     grid: GridTable = Field(description="a table with shape, lower, upper")
     energy: EnergyTable = Field(description="a table with internal, potential, interaction")
     dynamics: DynamicsTable | None = Field(default=None, description="a table with diffusion")
-    initial: InitialTable = Field(description="a table with one of density, file, samples")
+    initial: InitialTable = Field(description="a table with one of density, file, samples, image")
     exact: ExactTable | None = Field(default=None, description="a table with density")
-    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples")
+    target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples, image")
     sinks: dict[str, SinkEntry] = Field(
         default={}, description='regions and rates by name, as product = "x > 1" or decay = { rate = "0.2*(x > 0)" }'
     )
@@ -90,7 +91,9 @@ class Case(Table):
         for name, given in (("target", self.target),):
             needs = [other.name for other in METHODS.values() if name in other.needs]
             if method in needs and given is None:
-                raise fail(f'{name}: missing: method = "{method}" needs a table with one of density, file, samples')
+                raise fail(
+                    f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image'
+                )
             if method not in needs and given is not None:
                 those = " or ".join(f'"{other}"' for other in needs)
                 raise fail(
@@ -185,16 +188,18 @@ class Case(Table):
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, map(boundary_of, self.grid.boundary), strict=True)
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
-        energy += [f"V = {self.energy.potential}"] if self.energy.potential is not None else []
-        energy += [f"W = {self.energy.interaction}"] if self.energy.interaction is not None else []
+        energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
+        energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
         energy += [f"features = {self.energy.features_text}"] if self.energy.features is not None else []
         sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
         radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
-        dynamics = [] if self.dynamics is None else self.dynamics.model_dump().items()
+        dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
+        if self.dynamics is not None and isinstance(self.dynamics.diffusion, Table):
+            dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,
             "energy": ", ".join(energy),
-            **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics)} if dynamics else {}),
+            **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics.items())} if dynamics else {}),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
             **({"sinks": sinks} if sinks else {}),
             "solver": ", ".join(f"{key} = {value}" for key, value in self.solver.model_dump(exclude_none=True).items()),
@@ -223,10 +228,15 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("grid",): GridTable,
         ("energy",): EnergyTable,
         ("dynamics",): DynamicsTable,
+        ("dynamics", "diffusion", FILE): DiffusionFile,
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
         ("energy", "features", "data"): FeatureDataTable,
         ("energy", "features", "list"): FeatureTable,
+        ("energy", "potential", FILE): PotentialFile,
+        ("energy", "interaction", FILE): InteractionFile,
         ("initial",): InitialTable,
+        ("initial", "file", FILE): DensityFile,
+        ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
@@ -242,7 +252,11 @@ def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
     return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
 
 
-UNIONS = (("solver",), ("energy", "internal"), ("energy", "features"))
+UNIONS = (
+    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("energy", "features"),
+    ("dynamics", "diffusion"), ("initial", "file"), ("target", "file"),
+)  # fmt: skip
+"""Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 
 
 def _registered() -> list[type[Table]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
@@ -17,10 +18,19 @@ from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
-from .feature_tables import FeaturesTable, text_of
+from .features.feature_tables import FeaturesTable, text_of
+from .file_tables import (
+    DensitySource,
+    DiffusionFile,
+    InteractionSource,
+    PotentialSource,
+    files_of,
+    in_words,
+    text_or,
+)
 
 Cells = Annotated[int, Field(ge=2)]
-INITIAL_SOURCES = ("density", "file", "samples")
+INITIAL_SOURCES = ("density", "file", "samples", "image")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
 
 
@@ -141,11 +151,13 @@ class EnergyTable(Table):
     """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y) + ½Σ w_j (∫φ_j dρ − b_j)²."""
 
     internal: InternalTable = Field(description=_internals())
-    potential: str | None = Field(
-        default=None, description="V, a formula in x (and y), r = |(x, y)|, t and the params"
+    potential: PotentialSource | None = Field(
+        default=None,
+        description='V, a formula in x (and y), r = |(x, y)|, t and the params, or a table: { file = "…" }',
     )
-    interaction: str | None = Field(
-        default=None, description="W, an even formula in the displacement x (and y), r = |(x, y)| and t"
+    interaction: InteractionSource | None = Field(
+        default=None,
+        description='W, an even formula in the displacement x (and y), r = |(x, y)| and t, or a table: { file = "…" }',
     )
     tilt: Tilt | None = Field(
         default=None,
@@ -213,8 +225,9 @@ Formulas = Annotated[
 class DynamicsTable(Table):
     """How fast the flow goes: ∂tρ = ∇·(D ρ ∇ξ)."""
 
-    diffusion: Formulas = Field(
-        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, or one per axis as a list"
+    diffusion: text_or(DiffusionFile, Formulas) = Field(  # type: ignore[valid-type]
+        description="D > 0, a factor of the flux, a formula in x (and y), r and the params, one per axis as a list, or "
+        'a table: { file = "…" }'
     )
     convention: Literal["kinetic", "stratonovich", "ito"] = Field(
         default="kinetic",
@@ -239,10 +252,13 @@ Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), With
 
 
 class DensityTable(Table):
-    """A density: exactly one of density, file, samples."""
+    """A density: exactly one of density, file, samples, image."""
 
     density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
-    file: str | None = Field(default=None, description="a .npy array ordered (y, x), or an earlier run")
+    file: DensitySource | None = Field(
+        default=None,
+        description='a .npy array ordered (y, x), an earlier run, a table, or one with options: { file = "…" }',
+    )
     samples: str | None = Field(
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
@@ -250,15 +266,32 @@ class DensityTable(Table):
     bandwidth: Width = Field(
         default=None, description='of a Gaussian around each of the samples: a length, or "scott"; default: a histogram'
     )
+    image: str | None = Field(
+        default=None, description="a picture laid over the grid: bright is much, row 0 is the top"
+    )
+    invert: bool | None = Field(default=None, description="true: dark is much in the image")
+
+    @property
+    def source(self) -> str:
+        """What it comes from, in words."""
+        return in_words(next(value for name in INITIAL_SOURCES if (value := getattr(self, name)) is not None))
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it names."""
+        given = (self.file, self.samples, self.image)
+        return (*(Path(name) for name in given if isinstance(name, str)), *files_of(self.file))
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DensityTable:
         given = [name for name in INITIAL_SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) if given else "none of them"
-            raise fail(f"expected exactly one of density, file, samples; found {found}")
+            raise fail(f"expected exactly one of density, file, samples, image; found {found}")
         if self.bandwidth is not None and self.samples is None:
             raise fail(f"bandwidth: of use only with samples, found {given[0]}; remove it")
+        if self.invert is not None and self.image is None:
+            raise fail("invert: only an image can be inverted; remove it")
         return self
 
 
@@ -320,6 +353,10 @@ class OutputTable(Table):
     )
     diagnostics: list[str] = Field(
         default=[], description='names of numbers to record beyond the usual ones, such as "w2_previous"'
+    )
+    averages: dict[str, str] | None = Field(
+        default=None,
+        description='averages to record with every snapshot, ∫qρ/∫ρ: a name and a formula each, as { q = "x**2*y" }',
     )
     fields: list[str] | None = Field(
         default=None, description='fields to store beside rho, such as "phi" of JKO steps; default: those of the method'

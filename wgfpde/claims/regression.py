@@ -206,7 +206,7 @@ def _as_run(run: Run, study: Study) -> Run:
     """A reference with the grid of the run, for the functions that compare."""
     held = {"t", "x", "y", "rho"}
     found = {key.removeprefix("of_"): study[key] for key in study.variables if key not in held}
-    return Run(study.path, dict(study.attributes), study["t"], run.edges, run.boundary, run.radial, found, {})
+    return Run(study.path, dict(study.attributes), study["t"], run.edges, run.boundary, found, {}, run.radial)
 
 
 def _dataset(key: str) -> str:

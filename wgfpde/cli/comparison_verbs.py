@@ -20,7 +20,7 @@ A and B are run folders or their HDF5 files; or densities from a .npy file or a 
 side 1 or, beside a run, on its box, rescaled to its mass; or points from a .csv or .txt file, one a row.
 The distance is that of the densities, constant on their cells, on any two grids: exact in 1D, in 2D with bounds that
 hold.  --atoms puts the mass of each cell at its centre, which is further by up to the side of a cell.
-Exit code: 0, or 2 where A and B cannot be compared, 1 where only bounds were found.
+Exit code: 0, or 2 where A and B cannot be compared.
 """
 COMPARE_HELP = """
 A number passes where |a - b| <= X + R * scale.  The scale of a density is the norm (L1, L2, Linf) of B at that time; of

@@ -13,20 +13,21 @@ from .printing import print_json, say
 EXPORT_HELP = (
     "nc: one flat netCDF-4 file. vtk: a .vti or, on stretched cells, .vtr file for each snapshot, and rho.pvd to open "
     "in ParaView. csv: diagnostics.csv, steps.csv and density.csv, by default of the last snapshot. "
+    "fes: −κ ln of the last density and of its marginals, fes.dat, fes_x.dat, fes_y.dat: tables for potential = …. "
     "xarray, ParaView, h5web and silx open the run's output.h5 as it is, and ParaView its output.xdmf."
 )
 SHOWN_PATHS = 3
 
 
 def add(verbs: Verbs) -> None:
-    export = verbs.add("export", _export, "write a run as netCDF, VTK or CSV", EXPORT_HELP)
+    export = verbs.add("export", _export, "write a run as netCDF, VTK, CSV or free energies", EXPORT_HELP)
     run_of(export)
-    export.add_argument("--to", choices=("nc", "vtk", "csv"), required=True, help="the format")
+    export.add_argument("--to", choices=("nc", "vtk", "csv", "fes"), required=True, help="the format")
     export.add_argument(
         "--out",
         type=Path,
         metavar="PATH",
-        help="a file for nc, a folder for vtk and csv (default: export/ in the run's)",
+        help="a file for nc, a folder for vtk, csv and fes (default: export/ in the run's)",
     )
     which = export.add_mutually_exclusive_group()
     which.add_argument("--index", type=int, metavar="K", help="this snapshot alone, from 0; negative from the last")
@@ -52,7 +53,7 @@ def _export(args: argparse.Namespace) -> int:
     target = args.out or run.folder / "export"
     if args.to == "nc" and (args.out is None or args.out.is_dir()):
         target = target / f"{run.path.stem}.nc"
-    writer = {"nc": export.netcdf, "vtk": export.vtk, "csv": export.csv}[args.to]
+    writer = {"nc": export.netcdf, "vtk": export.vtk, "csv": export.csv, "fes": export.fes}[args.to]
     with status_line() as line:
         paths = writer(run, target, chosen, args.overwrite, lambda done, count: line(f"snapshot {done} of {count}"))
     for path in paths[:SHOWN_PATHS]:
@@ -73,7 +74,7 @@ def _new(args: argparse.Namespace) -> int:
     import difflib
     import tomllib
 
-    from ..cases.loading import presets
+    from ..cases.loading import copied_case, presets
 
     known = presets()
     if args.preset is None:
@@ -89,9 +90,9 @@ def _new(args: argparse.Namespace) -> int:
     if target.is_dir():
         target = target / f"{name}.toml"
     try:
-        with target.open("x", encoding="utf-8") as copy:
-            copy.write(known[name].read_text(encoding="utf-8"))
-    except FileExistsError:
-        raise CaseError(f"{target} exists and is kept; remove it or choose another --out") from None
-    say(f"wrote {target}; solve it with: wgfpde run {target}")
+        written = copied_case(known[name], target)
+    except FileExistsError as error:
+        raise CaseError(f"{error.filename} exists and is kept; remove it or choose another --out") from None
+    more = f" and {', '.join(str(path) for path in written[1:])}" if written[1:] else ""
+    say(f"wrote {target}{more}; solve it with: wgfpde run {target}")
     return 0

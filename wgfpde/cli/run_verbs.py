@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ..runs.runner import Result
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
+FACTS = (
+    "equation", "energy", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid", "exits",
+    "memory", "initial", "averages", "solver", "output",
+)  # fmt: skip
+"""What `check` says, where it has something to say."""
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
 
 
@@ -101,9 +106,8 @@ def _check(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     say(f"{facts['title']}  ({case.path})")
-    names = ("equation", "energy", "dynamics", "grid", "exits", "memory", "initial", "averages", "solver", "output")
-    for name in names:
-        if facts[name]:
+    for name in FACTS:
+        if facts.get(name):
             say(f"  {name:<10}  {facts[name]}")
     for note in facts["notes"]:
         say(f"  {'note':<10}  {note}")
@@ -112,19 +116,20 @@ def _check(args: argparse.Namespace) -> int:
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
+    from ..cases.file_tables import in_words
+    from ..cases.free_energies import table_note, told
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
-    terms += [f"V = {case.energy.potential}"] if case.energy.potential is not None else []
-    terms += [f"W = {case.energy.interaction}"] if case.energy.interaction is not None else []
+    terms += [f"V = {in_words(case.energy.potential)}"] if case.energy.potential is not None else []
+    terms += [f"W = {in_words(case.energy.interaction)}"] if case.energy.interaction is not None else []
     terms += [f"features: {case.energy.features_text}"] if case.energy.features is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     size = keys.get("dt") if case.traits.step is None else case.traits.step
     if isinstance(size, float):
         steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
-    source = next(v for v in (case.initial.density, case.initial.file, case.initial.samples) if v is not None)
     rho = problem.initial.rho
     stretched = [] if all(axis.uniform for axis in grid.axes) else ["stretched"]
     stretched += [f"radius in {grid.radial}D"] if grid.radial > 1 else []
@@ -136,12 +141,13 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
         "exits": ", ".join(problem.flow.exits),
-        "notes": _exit_notes(problem),
+        "notes": [*_exit_notes(problem), *(note for note in (table_note(problem.flow),) if note)],
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
-        "initial": f"{source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
+        "initial": f"{case.initial.source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
         "averages": problem.averaging_note or _AVERAGES[problem.sampling],
         "averaging": dict(problem.averaging),
+        **told(problem.flow),
         "solver": ", ".join(f"{key} = {value}" for key, value in keys.items()) + steps,
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
         "times": times.tolist(),
@@ -161,6 +167,11 @@ def _exit_notes(problem: Problem) -> list[str]:
         "the energy law, inequalities and rates of decay are those of a mass that stays: they are not judged, and the "
         "Gibbs state is not compared with. Means and variances are of what is left."
     )
+    if flow.grid.dim == 2 and flow.lets_in:
+        notes.append(
+            "in 2D sweeps bring a state that carries a current to rest up to dt², exactly only where nothing flows; "
+            "wgfpde stationary has it directly."
+        )
     if flow.grid.dim == 2 and flow.inside is not None:
         notes.append(
             "sweeps along the axes are of order 1/2 to 1 in time at region sinks in 2D, the account, the sign and the "

@@ -9,7 +9,11 @@ Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the d
 """
 
 # isort: off
-from . import usual, order_parameters, certificates, exit_numbers, driven, particle_moments  # noqa: F401  (their order)
+# fmt: off
+from . import (  # noqa: F401  (in the order of the file)
+    usual, order_parameters, certificates, exit_numbers, driven, particle_moments,
+)
+# fmt: on
 
 # isort: on
 from .kernels import warm_up

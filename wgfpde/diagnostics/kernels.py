@@ -15,7 +15,10 @@ from .certificates import continuum_of, reads_density
 
 
 def warm_up(flow: Flow, names: Collection[str]) -> None:
-    """Compile, or load, what these diagnostics of this kind of flow call: once, on four cells per axis."""
+    """Compile, or load, what these diagnostics of this kind of flow call: once, on four cells per axis.
+
+    flow : of the run.   names : of the diagnostics that it records.
+    """
     small = small_flow(flow, 4)
     fluxes.dissipation(small, np.ones(small.grid.shape))
     if small.has_gibbs and reads_density(names):

@@ -145,7 +145,7 @@ WITH_EXITS_ONLY = Condition(
     "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
 )
 WITH_GIBBS_ON_AXES = Condition(
-    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.has_gibbs and s.flow.grid.radial == 1
+    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box
 )
 
 

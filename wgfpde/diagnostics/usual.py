@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..energy import fluxes
-from ..errors import CaseError, SolverError
+from ..errors import CaseError
 from ..transport import distances as transport
 from .registry import (
     ALWAYS,
@@ -29,7 +29,7 @@ def mass(s: State) -> float:
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho (and the loss of features); gradient flows lower it."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho, loss of features; falls along flows without exits."""
     return float(sum(s.parts))
 
 
@@ -179,5 +179,5 @@ def w2_previous(s: State) -> float:
         return 0.0
     try:
         return transport.w2(s.flow.grid, s.previous, s.rho)
-    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
+    except CaseError:  # no mass: the run goes on
         return np.nan

@@ -26,6 +26,8 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.tabulated import Tabulated
 from .energy import Energy, Internal
 
 CONVENTIONS = {"kinetic": 1.0, "stratonovich": 0.5, "ito": 0.0}
@@ -45,7 +47,7 @@ class Dynamics:
     faces : "value", D at the middle of a face, or "harmonic", the harmonic mean of both cells weighted by their widths,
     for D that jumps.   texts : how the user wrote D.
 
-    diffusion may also be given as one function or number, or a list of them.
+    diffusion may also be given as one function, number or table of pandas or xarray, or a list of them.
     Raises CaseError for a convention or faces of another name.
     """
 
@@ -56,7 +58,7 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         given = self.diffusion if isinstance(self.diffusion, list | tuple) else [self.diffusion]
-        functions = tuple(f if callable(f) else _constant(float(f)) for f in given)
+        functions = tuple(_function(f) for f in given)
         object.__setattr__(self, "diffusion", functions)
         for name, known, value in (
             ("convention", CONVENTIONS, self.convention),
@@ -99,6 +101,13 @@ class Dynamics:
                     )
             found.append(np.ascontiguousarray(values))
         return tuple(found)
+
+    def on(self, grid: Grid) -> Dynamics:
+        """The same, with tables bound to the grid.  Raises CaseError where one does not cover it."""
+        if not any(isinstance(f, Tabulated) for f in self.diffusion):
+            return self
+        found = tuple(f.on(grid) if isinstance(f, Tabulated) else f for f in self.diffusion)
+        return replace(self, diffusion=found)
 
     def at_centers(self, grid: Grid) -> tuple[Array, ...]:
         """D of each axis at the cell centres, arrays of the grid's shape.  Raises CaseError where it is not > 0."""
@@ -197,6 +206,13 @@ class Dynamics:
         shape = tuple(n + (j == grid.dim - 1 - k) for j, n in enumerate(grid.shape))
         with np.errstate(all="ignore"):
             return np.array(np.broadcast_to(np.asarray(self.along(k)(**coords), dtype=float), shape))
+
+
+def _function(given: Any) -> Function:
+    """D as a function: a table of pandas or xarray, and a number too."""
+    if holds_table(given):
+        return Tabulated(table_of_object(given), "pchip", "error")
+    return given if callable(given) else _constant(float(given))
 
 
 def _constant(value: float) -> Function:

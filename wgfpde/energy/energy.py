@@ -19,6 +19,9 @@ import numpy as np
 from ..base.case_table import Table
 from ..base.toml import shortened
 from ..errors import CaseError
+from ..grid.tables.objects import holds_table, table_of_object
+from ..grid.tables.radial_table import RadialTable
+from ..grid.tables.tabulated import Tabulated
 from .driving.in_time import frozen, number_at, takes_time
 from .features import Features
 from .laws import Law, law_named
@@ -100,6 +103,8 @@ class Internal:
 class Energy:
     """U + V + W.  `potential(x=…[, y=…])` and `interaction(x=…[, y=…])` are vectorised functions or None.
 
+    Tables of pandas or xarray may stand for them: V at places, W at distances r.
+
     interaction : even function of the displacement; it may be singular at 0.
     potential_text, interaction_text : how the user wrote them, for records and messages.
     sobolev : λ of the logarithmic Sobolev inequality of e^{−V/κ}, where the user knows it.
@@ -148,6 +153,12 @@ class Energy:
             None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force)
         )
         return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
+
+    def __post_init__(self) -> None:
+        if holds_table(self.potential):
+            object.__setattr__(self, "potential", Tabulated(table_of_object(self.potential)))
+        if holds_table(self.interaction):
+            object.__setattr__(self, "interaction", RadialTable(table_of_object(self.interaction, dim=1)))
 
     def __repr__(self) -> str:
         terms = [repr(self.internal)]

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.tables.tabulated import Tabulated
 from ..linear.lines import lines_of
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
@@ -26,7 +27,7 @@ from .features import Features, FeaturesOnGrid, Together
 from .interaction import Interaction, make_interaction
 from .openings.faces import Opening, openings_of, without_regions
 from .openings.losses import Pair, donor_pair, entropy_pair, gathered
-from .openings.sinks import NO_SINK, Sink, check_names, rates_of, regions_of
+from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
 
 Result = TypeVar("Result")
 
@@ -39,15 +40,18 @@ class Flow:
 
     energy : with what the convention of the dynamics adds to V.
     potential : V at cell centres, array of the grid's shape, or None; with features also their linear part.
+    table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None; with features also their form of low rank.
     features : those of the energy on this grid, or None.
     mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
-    the faces of region sinks.
+    the faces of region sinks and of forbidden cells.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
     inside : bool array of the cells in region sinks, which hold no mass, or None.   decay : k(x) by sink, 1/time.
     t : of an energy or a D that depends on time, when; a flow is one at a time, and `at` gives it at others.
     driven : what depends on time, see `Energy.driven`, and "diffusion".   time : t.
     push : per axis (n,) f d, what a force adds along the way from cell i to i+1, energy, or None without a force.
+    forbidden : cells that V, a table, forbids, array of the grid's shape; None where there are none.  Nothing enters:
+    ρ is 0 there, and V a number that nobody uses.
 
     Raises CaseError where V, W or D is not finite, V or D is not periodic on a periodic axis, W is odd, D ≤ 0, m does
     not suit the dimension, a wall or a sink makes no sense, a force has no periodic axis, or what is driven has exits;
@@ -66,6 +70,10 @@ class Flow:
     ) -> None:
         now = energy.at(t)
         now.internal.check_dimension(grid.space)
+        self.table = energy.potential.on(grid) if isinstance(energy.potential, Tabulated) else None
+        if self.table is not None:
+            energy, now = replace(energy, potential=self.table), replace(now, potential=self.table)
+        dynamics = None if dynamics is None else dynamics.on(grid)
         self.dynamics, self.mobility = _moved(dynamics, grid, t)
         self._given = energy
         now = now if self.dynamics is None else self.dynamics.effective(grid, now)
@@ -88,6 +96,9 @@ class Flow:
         check_names(self.sinks)
         owner = regions_of(self.sinks, grid)
         self.inside = None if owner is None else owner != NO_SINK
+        self.forbidden = None if self.table is None else _forbidden(grid, self.table, self.inside)
+        if self.forbidden is not None:
+            owner = np.where(self.forbidden, NO_PLACE, NO_SINK if owner is None else owner)
         self.decay = rates_of(self.sinks, grid, self.inside)
         moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
         self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
@@ -95,8 +106,8 @@ class Flow:
         self._known: list[Flow] = []
         self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential, self.mobility)
         self._check_walls()
-        if self.inside is not None:
-            self.mobility = without_regions(grid, self.inside, self.mobility)
+        self._shut = None if owner is None else owner != NO_SINK
+        self._shut_faces()
         _check_closed(self)
 
     def at(self, t: float) -> Flow:
@@ -125,6 +136,7 @@ class Flow:
             found.__dict__.pop(name, None)
         if "diffusion" in self.driven:
             found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
+            found._shut_faces()
         bent = found.dynamics is not None and found.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
         if found.dynamics is not None:
             energy = found.dynamics.effective(self.grid, energy)
@@ -147,6 +159,11 @@ class Flow:
             linear = self.features.linear()
             self.potential = linear if self._external is None else self._external + linear
             self.interaction = self.features if self._kernel is None else Together(self._kernel, self.features)
+
+    def _shut_faces(self) -> None:
+        """No face of a cell that holds no mass lets any through."""
+        if self._shut is not None:
+            self.mobility = without_regions(self.grid, self._shut, self.mobility)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -259,20 +276,61 @@ class Flow:
         """Whether the steady state is the Gibbs state e^{−V/κ}/Z: entropy, no interaction, no exits and no force."""
         return self.is_linear and not self.exits and self.push is None
 
+    @property
+    def fills_box(self) -> bool:
+        """Whether there is a Gibbs state e^{−V/κ}/Z on the whole box: what functional inequalities are about."""
+        return self.has_gibbs and self.forbidden is None and self.grid.radial == 1
+
     @cached_property
     def unit_gibbs(self) -> tuple[Array, Array]:
         """The discrete Gibbs state of mass 1 and its logarithm, finite where the state underflows.
 
+        On forbidden cells the state is 0 and the logarithm a number without meaning.
         Rates balance in it, face by face, also where mass leaves and it is not steady.  Raises CaseError without one.
         """
         if not self.is_linear or self.push is not None:
             raise CaseError("a Gibbs state in closed form needs the entropy, no interaction and no force.")
         if self.potential is None:
             return np.full(self.grid.shape, 1 / self.grid.volume), np.full(self.grid.shape, -np.log(self.grid.volume))
-        exponent = -(self.potential - self.potential.min()) / self.internal.kappa
+        allowed = True if self.forbidden is None else ~self.forbidden
+        exponent = -(self.potential - self.potential.min(where=allowed, initial=np.inf)) / self.internal.kappa
         weight = np.exp(exponent)
+        if self.forbidden is not None:
+            weight[self.forbidden] = 0.0
         total = self.integral(weight)
         return weight / total, exponent - np.log(total)
+
+    @property
+    def allowed(self) -> Array:
+        """Whether a cell may hold mass, array of the grid's shape."""
+        return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
+
+    @property
+    def empty(self) -> Array:
+        """Whether a cell holds no mass, in a region sink or forbidden; bool array of the grid's shape."""
+        return ~self.allowed if self.inside is None else self.inside | ~self.allowed
+
+    def check_whole(self, what: str) -> None:
+        """Raise CaseError where there are forbidden cells.   what : cannot be had then, in the plural."""
+        if self.forbidden is not None:
+            raise CaseError(
+                f"{what} are not found where cells are forbidden: the table of the potential has no value in "
+                f"{int(np.count_nonzero(self.forbidden))} of {self.grid.size}. Complete the table, or march by "
+                'method = "fv".'
+            )
+
+    def check_allowed(self, rho: Array) -> None:
+        """Raise CaseError, with the place, where a density has mass on forbidden cells: it could not leave them."""
+        if self.forbidden is None or not np.any(rho[self.forbidden]):
+            return
+        inside = np.where(self.forbidden, rho, 0.0)
+        index = tuple(int(k) for k in np.unravel_index(int(np.argmax(inside)), rho.shape))
+        share = self.mass(inside) / self.mass(rho)
+        raise CaseError(
+            f"the potential has no value in {int(np.count_nonzero(inside))} cells where the density is positive, "
+            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a "
+            "factor (x > …), or give the table values there."
+        )
 
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""
@@ -338,6 +396,18 @@ def _features_on(grid: Grid, features: Features) -> FeaturesOnGrid:
     phi = [_sampled(grid, function, f"feature {k + 1}") for k, function in enumerate(features.functions)]
     targets, weights = (np.array(values, dtype=float) for values in (features.targets, features.weights))
     return FeaturesOnGrid(np.array(phi), targets, weights, grid)
+
+
+def _forbidden(grid: Grid, table: Tabulated, inside: Array | None) -> Array | None:
+    """The cells that the table of V forbids, less those inside of region sinks, or None.
+
+    Raises CaseError where it forbids all.
+    """
+    found = table.forbidden_cells(grid)
+    if np.all(found):
+        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
+    found = found if inside is None else found & ~inside
+    return found if np.any(found) else None
 
 
 def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:

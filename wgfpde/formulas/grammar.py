@@ -264,10 +264,8 @@ class _Walk:
             return self.constant(CONSTANTS[name])
         if name in FUNCTIONS:
             raise self.fail(f"{name} is a function", f"Write {name}(…)", at)
-        listed = f"Known here: the variables {', '.join(self.variables)}"
-        if self.params:
-            listed += f"; the parameters {', '.join(self.params)}"
-        listed += f"; the constants {', '.join(CONSTANTS)}"
+        known = [("variables", self.variables), ("parameters", self.params), ("constants", CONSTANTS)]
+        listed = "Known here: " + "; ".join(f"the {what} {', '.join(names)}" for what, names in known if names)
         if name == "y" and "x" in self.variables:
             raise self.fail("y is not available: the grid has one axis", listed, at)
         if name in VARIABLES:

@@ -148,6 +148,14 @@ class Grid:
             check_radius(dim, self.x.lower, self.x.ring, radial)
             self.axes = (replace(self.x, radial=radial),)
 
+    @classmethod
+    def of_edges(cls, edges: Sequence[Array], boundary: Sequence[Boundary]) -> Grid:
+        """The grid with these increasing cell edges, per axis, x first, which counts as stretched."""
+        grid = cls.__new__(cls)
+        pairs = zip(edges, boundary, strict=True)
+        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, uniform=False) for k, (e, ends) in enumerate(pairs))
+        return grid
+
     @property
     def dim(self) -> int:
         return len(self.axes)

@@ -1,4 +1,4 @@
-"""Initial densities: cell averages from a formula, an array, a .npy file, a cloud of points, or another grid.
+"""Initial densities: cell averages from a formula, an array, a table, a picture, a cloud of points, or another grid.
 
 Every function returns a new float64 C-contiguous array of the grid's shape, finite and ≥ 0, and raises
 CaseError otherwise.  Nothing is clipped: a negative value is an error with its place.
@@ -18,10 +18,14 @@ from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
 from .smoothed_points import smoothed
+from .tables.array_file import existing_file, npy_array, picture, read_bytes
+from .tables.tabulated import Tabulated
 
 Sampling = Literal["average", "centre"]
 Edges = tuple[Array, ...]
 
+MOST_BYTES = 2**28
+"""Of a file of points."""
 LOST_LIMIT = 1e-12
 """Largest fraction of the mass that `remap` may leave outside the target grid."""
 
@@ -63,19 +67,39 @@ def from_array(values: Array, grid: Grid, what: str = "the density") -> Array:
 
 def from_npy(path: str | PathLike[str], grid: Grid) -> Array:
     """The density in a NumPy .npy file.  Pickled objects are never loaded."""
-    file = _existing(path)
-    with _open_binary(file) as stream:
-        magic = stream.read(6)
-    if magic != b"\x93NUMPY":
-        raise CaseError(f"{file} is not a NumPy .npy file. Write one with numpy.save(path, rho).")
-    try:
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header may raise anything that Python's tokeniser raises
-        raise CaseError(
-            f"{file} cannot be read as a NumPy array: {str(error).rstrip('.')}. "
-            "Write it with numpy.save(path, rho), where rho holds real numbers."
-        ) from None
+    file = existing_file(path)
+    values = npy_array(file)
     return from_array(values, grid, f"the density in {file}")
+
+
+def from_picture(path: str | PathLike[str], grid: Grid, invert: bool = False) -> Array:
+    """The grey values of a picture laid over the whole of a 2D grid, as cell averages; bright is much.
+
+    The bottom row of pixels lies at the lower end of y.   invert : dark is much.
+    """
+    if grid.dim != 2:
+        raise CaseError("a picture gives a density on a grid of two axes; this one has one.")
+    file = existing_file(path)
+    grey = picture(file, invert)
+    pixels = tuple(
+        np.linspace(axis.lower, axis.upper, n + 1) for axis, n in zip(grid.axes, reversed(grey.shape), strict=True)
+    )
+    values = remap(grey, pixels, tuple(axis.edges for axis in grid.axes))
+    return _density(values, grid, f"the density in {file}")
+
+
+def from_table(function: Tabulated, grid: Grid, sampling: Sampling = "average") -> Array:
+    """The density that a table gives: exact cell averages of its interpolant, or values at cell centres.
+
+    0 in cells whose centre lies where the table's value is missing.
+    """
+    function = function.on(grid)
+    if sampling == "centre":
+        values = grid.sample(function)
+    else:
+        values = function.averages(grid) if grid.radial == 1 else grid.average(function)
+    values[function.forbidden_cells(grid)] = 0.0
+    return _density(values, grid, f"the density in {function.text}")
 
 
 def from_samples(path: str | PathLike[str], grid: Grid, bandwidth: float | str | None = None) -> Array:
@@ -88,7 +112,7 @@ def from_samples(path: str | PathLike[str], grid: Grid, bandwidth: float | str |
     The file is as `point_file` says.  A point on an edge belongs to the cell above it (the last edge to the last
     cell).  Points outside are wrapped on a periodic axis and refused on others.
     """
-    file = _existing(path)
+    file = existing_file(path)
     points, weights = points_in(path, grid.dim)
     index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
     flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
@@ -172,26 +196,10 @@ def _density(values: Array, grid: Grid, what: str) -> Array:
     return rho
 
 
-def _existing(path: str | PathLike[str]) -> Path:
-    file = Path(path)
-    if not file.is_file():
-        found = "a folder" if file.is_dir() else "nothing"
-        raise CaseError(f"the initial data must be a file; found {found} at {file}. Check [initial].")
-    return file
-
-
-def _open_binary(file: Path):
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise CaseError(f"{file} cannot be opened: {error.strerror}. Check its permissions.") from None
-
-
 def points_in(path: str | PathLike[str], dim: int) -> tuple[list[Array], Array]:
     """Columns x[, y] of a file of points and their weights, (n,) each, as `point_file` says.  Raises CaseError."""
-    file = _existing(path)
-    with _open_binary(file) as stream:
-        return read_points(file, stream.read(), dim)
+    file = existing_file(path)
+    return read_points(file, read_bytes(file, MOST_BYTES), dim)
 
 
 def _bin(axis: Axis, points: Array, file: Path) -> Array:

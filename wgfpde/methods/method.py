@@ -36,8 +36,8 @@ class Asked:
 
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
     target : the density of [target], or None.   start, end : times.   threads : how many it may use.
-    points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such.
     wanted : the diagnostics and fields that [output] names.
+    points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such.
     """
 
     path: Path
@@ -47,8 +47,8 @@ class Asked:
     start: float
     end: float
     threads: int
-    points: Callable[[], tuple[Array, Array]] | None = None
     wanted: frozenset[str] = frozenset()
+    points: Callable[[], tuple[Array, Array]] | None = None
 
     def check_uniform(self, key: str, remedy: str) -> None:
         """Refuse stretched cells.   key : of the case, to name in the message.   Raises CaseError."""

@@ -19,12 +19,12 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.initial import points_in
+from ..grid.tables.array_file import PICTURES, check_size, npy_array, picture
 from ..store import read
 from ..transport.pairs import Points
 
 MOST_CELLS, MOST_BYTES = 2**22, 2**28
 """Of an array or a picture: about 1.5 GB are needed for the distance; of a file of points."""
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
 POINTS = (".csv", ".txt", ".dat")
 
 End = tuple[Path, float | None, int | None]
@@ -99,7 +99,7 @@ def _without_grid(path: Path, time: float | None, index: int | None, beside: Gri
         return Opened(
             path, None, Points(np.stack(columns, axis=1), weights / np.sum(weights)), f"{len(weights)} points"
         )
-    values = _array(path) if _kind(path) == "array" else _picture(path)
+    values = _array(path) if _kind(path) == "array" else picture(path, most=MOST_CELLS)
     box = [(0.0, float(n)) for n in reversed(values.shape)]
     boundary: Any = "no-flux"
     if beside is not None and beside.dim == values.ndim:
@@ -118,37 +118,12 @@ def _columns(path: Path) -> int:
 
 
 def _array(path: Path) -> Array:
-    with path.open("rb") as stream:
-        if stream.read(6) != b"\x93NUMPY":
-            raise CaseError(f"{path} is not a NumPy .npy file. Write one with numpy.save(path, rho).")
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header may raise anything that Python's tokeniser raises
-        raise CaseError(f"{path} cannot be read as a NumPy array of numbers: {str(error).rstrip('.')}.") from None
+    values = npy_array(path)
     if values.dtype.kind not in "buif" or values.ndim not in (1, 2) or min(values.shape, default=0) < 2:
         raise CaseError(f"{path} must hold real numbers in one or two dimensions, at least 2 along each; found "
                         f"{values.dtype} of shape {values.shape}.")  # fmt: skip
-    _check_size(path, values.size)
+    check_size(path, values.size, MOST_CELLS)
     values = np.array(values, dtype=float)
     if not np.all(values >= 0) or not np.all(np.isfinite(values)):
         raise CaseError(f"{path} must hold finite values ≥ 0; found others.")
     return values
-
-
-def _picture(path: Path) -> Array:
-    from PIL import Image, UnidentifiedImageError  # comes with matplotlib
-
-    try:
-        with Image.open(path) as picture:
-            _check_size(path, picture.width * picture.height)
-            grey = np.asarray(picture.convert("F" if picture.mode in ("I", "F", "I;16") else "L"), dtype=float)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise CaseError(f"{path} cannot be read as a picture: {str(error).rstrip('.')}.") from None
-    if min(grey.shape) < 2 or not np.all(grey >= 0) or not np.all(np.isfinite(grey)):
-        raise CaseError(f"{path} must have at least 2 pixels each way and grey levels ≥ 0.")
-    return np.ascontiguousarray(grey[::-1])
-
-
-def _check_size(path: Path, size: int) -> None:
-    if size > MOST_CELLS:
-        raise CaseError(f"{path} has {size} values; at most {MOST_CELLS} are taken. Average it over larger cells.")

@@ -182,7 +182,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     layout: dict[str, Any] = {
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression,
+        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
@@ -294,7 +294,7 @@ def _seed(case: Case) -> str:
 def _constants(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
     flow = problem.flow
-    if not flow.has_gibbs or flow.grid.radial > 1 or flow.driven:
+    if not flow.fills_box or flow.driven:
         return {}
     found = convexity(flow)
     least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}

@@ -74,7 +74,7 @@ class Layout:
     """What a file holds, whatever its length: the grid, the columns of its tables, the texts, the type of /rho.
 
     columns : those that the scheme adds to /steps.   fields : arrays beside /rho, one dataset each.
-    compression : of the finished file.
+    compression : of the finished file.   constants : arrays of the grid's shape that do not change, with their names.
     Raises StoreError for an unknown precision or compression.
     """
 
@@ -85,6 +85,7 @@ class Layout:
     precision: str = "float64"
     compression: str = "none"
     fields: Sequence[Field] = ()
+    constants: Sequence[tuple[Label, np.ndarray]] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("precision", PRECISIONS), ("compression", COMPRESSIONS)):
@@ -101,6 +102,7 @@ class Layout:
             if dims.setdefault(name, size) != size:
                 raise StoreError(f"the dimension {name} has {dims[name]} places for one field and {size} for another.")
         taken = TAKEN | TEXTS.keys() | self.texts.keys() | {d.name for d in self.diagnostics}
+        taken |= {label.name for label, _ in self.constants}
         taken |= {f"step_{name}" for name in columns}
         if found := sorted({*fields, *dims} & taken):
             raise StoreError(f"a field or its dimension cannot have the name {', '.join(found)}: the file uses it.")
@@ -145,6 +147,7 @@ def create(
     for name, text in layout.texts.items():
         dataset = file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
         describe(dataset, Label(name, "", TEXTS.get(name, name), "TOML text, a case file for `wgfpde run`."))
+    _create_constants(file, layout)
     group = file.create_group("diagnostics")
     group.attrs["description"] = "One number per snapshot; row k belongs to /t[k]."
     group.attrs["order"] = " ".join(quantity.name for quantity in layout.diagnostics)
@@ -159,6 +162,16 @@ def create(
     rho.attrs["cell_methods"] = "area: mean"
     attach_scales(rho, file, ["t", *(axis.name for axis in reversed(grid.axes))])
     links.add(file, grid, snapshots)
+
+
+def _create_constants(file: h5py.File, layout: Layout) -> None:
+    """What does not change, along the cells."""
+    for label, values in layout.constants:
+        dataset = file.create_dataset(label.name, data=values)
+        describe(dataset, label)
+        attach_scales(dataset, file, [axis.name for axis in reversed(layout.grid.axes)])
+    if layout.constants:
+        file.attrs["constants"] = " ".join(label.name for label, _ in layout.constants)
 
 
 def attach_scales(dataset: h5py.Dataset, file: h5py.File, names: Sequence[str]) -> None:

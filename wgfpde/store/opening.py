@@ -29,6 +29,15 @@ def find(path: str | os.PathLike[str]) -> Path:
     raise StoreError(f"{path} does not exist; give a run folder or its {FILE_NAME}.")
 
 
+def is_run(path: str | os.PathLike[str]) -> bool:
+    """Whether a file may be a run: not where it is HDF5 and says nothing of this package."""
+    try:
+        with _open(Path(path)) as file:
+            return "wgfpde_version" in file.attrs
+    except (OSError, RuntimeError):
+        return True  # to be refused by name where it is read
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """The file, read-only; a file that HDF5 cannot read raises StoreError."""

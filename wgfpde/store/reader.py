@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from ..base.plain_text import joined_lines
+from ..base.toml import shortened
 from ..errors import CaseError, StoreError
 from ..grid import Array, Grid
 from ..grid.boundary import Boundary
@@ -32,8 +33,7 @@ class Run:
 
     path : the HDF5 file.   attributes : its attributes, as Python values.   t : (n,) times of the snapshots.
     edges, boundary : cell edges and what the ends are, per axis, x first.   diagnostics : name → (n,) values.
-    radial : the dimension of the space of which the axis is the radius, or 1.
-    labels : name → Label, for diagnostics.
+    labels : name → Label, for diagnostics.   radial : the dimension of the space of which the axis is the radius, or 1.
     """
 
     path: Path
@@ -41,9 +41,9 @@ class Run:
     t: Array
     edges: tuple[Array, ...]
     boundary: tuple[Boundary, ...]
-    radial: int
     diagnostics: dict[str, Array]
     labels: dict[str, Label]
+    radial: int = 1
 
     def __len__(self) -> int:
         return len(self.t)
@@ -122,6 +122,28 @@ class Run:
         """The dimensions of the fields, "t" first, as in the file."""
         with opened(self.path) as file:
             return {name: tuple(_dimension(dim) for dim in file[name].dims) for name in self.fields}
+
+    @cached_property
+    def constants(self) -> dict[str, Array]:
+        """Arrays of the grid's shape that do not change: "potential" where V came from a table, NaN where it forbids.
+
+        Raises StoreError where the file names one that it does not hold.
+        """
+        shape = tuple(len(e) - 1 for e in reversed(self.edges))
+        with opened(self.path) as file:
+            found = {}
+            for name in str(self.attributes.get("constants", "")).split():
+                dataset = file.get(name) if "/" not in name else None
+                if not isinstance(dataset, h5py.Dataset) or dataset.shape != shape or dataset.dtype.kind != "f":
+                    raise StoreError(f"{self.path} names {shortened(name)} and holds no such array. {DAMAGED}")
+                found[name] = np.asarray(dataset[...], dtype=float)
+            return found
+
+    @cached_property
+    def constant_labels(self) -> dict[str, Label]:
+        """What they are."""
+        with opened(self.path) as file:
+            return {name: _label(file[name]) for name in self.constants}
 
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.

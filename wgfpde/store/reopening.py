@@ -66,6 +66,8 @@ def has_room(file: h5py.File, layout: Layout, attributes: Mapping[str, Any], sna
         return False  # the last: a file of an earlier layout
     if min(rho.shape[0], file["t"].shape[0]) < snapshots:
         return False
+    if any(label.name not in file for label, _ in layout.constants):
+        return False
     if any(name not in file or file[name].asstr()[()] != text for name, text in layout.texts.items()):
         return False
     old = {name: python_value(value) for name, value in file.attrs.items()}

@@ -18,7 +18,7 @@ from ..errors import StoreError
 from ..grid import Grid
 from . import reopening
 from .book import Book
-from .layout import FORMAT, Layout, Quantity
+from .layout import FORMAT, Label, Layout, Quantity
 from .opening import attributes_of, find, opened
 
 STATUS = ("running", "finished", "failed", "interrupted")
@@ -35,6 +35,7 @@ class Writer:
     texts : {"case_toml": …, "resolved_toml": …}.   columns : what the scheme adds to /steps, fields of its Report.
     precision : of the stored densities, "float64" or "float32"; all else is float64.
     fields : arrays of every snapshot beside rho; NaN where a snapshot lacks one.
+    constants : arrays of the grid's shape that do not change, with their names.
     compression : "none", or "gzip": the finished file is rewritten, compressed; until then it is not, to be safe.
 
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
@@ -53,8 +54,10 @@ class Writer:
         precision: str = "float64",
         compression: str = "none",
         fields: Sequence[Field] = (),
+        constants: Sequence[tuple[Label, np.ndarray]] = (),
     ) -> None:
-        self._prepare(path, Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields), attributes)
+        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants)
+        self._prepare(path, layout, attributes)
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
         with self._book.failing_as_store_error():
@@ -75,6 +78,7 @@ class Writer:
         precision: str = "float64",
         compression: str = "none",
         fields: Sequence[Field] = (),
+        constants: Sequence[tuple[Label, np.ndarray]] = (),
     ) -> Writer:
         """Continue a file, killed or finished, after its first `rows` snapshots and `step_rows` steps.
 
@@ -85,7 +89,7 @@ class Writer:
         Raises StoreError where the file is no run, holds fewer rows, or holds other numbers on another grid.
         """
         writer = cls.__new__(cls)
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields)
+        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants)
         writer._prepare(find(path), layout, attributes)
         writer._count, writer._step_count = rows, step_rows
         book = writer._book

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CaseError, SolverError
+from ..errors import CaseError
 from ..grid import Array, Grid
 from .line import Coupling
 from .pairs import Points, check_grids, check_masses, checked, comparable
@@ -92,8 +92,7 @@ def distance(
     2D: the distance lies between `lower` and `upper`, whatever the tolerance.  Measured: see docs/transport.
     On one uniform grid densities are nearer to each other than the atoms of their cells: by 0.3 h² M in W₂² for images
     that fill their cells, by more for a few bright ones, whose parts go different ways.
-    Raises CaseError for densities, masses or grids that do not fit, SolverError where nothing but bounds is found:
-    between densities less than a cell apart on stretched or different grids.
+    Raises CaseError for densities, masses or grids that do not fit.
     """
     if not 0 < tolerance < 1 or cells < 1:
         raise CaseError(f"tolerance lies between 0 and 1, cells is at least 1; found {tolerance:g} and {cells}.")
@@ -176,11 +175,6 @@ def _in_the_plane(a: _Side, b: _Side, mass: float, tolerance: float, cells: int,
     mu, nu = (_measure(side, circles, atoms) for side in (a, b))
     found = squared_distance(mu, nu, rings, tolerance, cells)
     lower, value, upper = (math.sqrt(mass * square) for square in (found.lower, found.value, found.upper))
-    if math.isnan(value):
-        raise SolverError(
-            f"only bounds of the distance were found: {lower:.3g} and {upper:.3g}. Densities less than about a cell "
-            "apart need one grid of equal cells, or more `cells`."
-        )
     return Distance(value, lower, upper, iterations=found.iterations)
 
 

@@ -9,6 +9,7 @@ from wgfpde.base.case_table import Positive, Table
 from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.fluxes import dissipation, max_flux
 from wgfpde.energy.laws import LAWS, ArrayLaw, register
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
@@ -118,6 +119,44 @@ def test_a_constant_diffusion_is_a_unit_of_time(name, law):
     if name == "plane":  # a D that all lines share, and the same told line by line
         told = Dynamics(lambda x, y: (1 + x**2) * (1 + 1e-16 * np.arange(np.size(x * y)).reshape(np.shape(x * y))))
         np.testing.assert_allclose(one(Flow(grid, energy, dynamics=told), rho, 0.02).rho, shared, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("along", ["x", "y"])
+@pytest.mark.parametrize("law", INTERNALS)
+def test_every_line_of_a_plane_is_a_line_of_its_own(law, along):
+    """With next to no diffusion across, and a D that differs from line to line."""
+    line, other = Grid([-1.0], [1.0], [9], mapping=[lambda s: s**1.3]), np.linspace(0.1, 1.9, 10)
+    rng = np.random.default_rng(8)
+    rho = rng.exponential(size=(10, 9))
+    width = {"x": ([-1.0, 0.0], [1.0, 2.0], [9, 10], [lambda s: s**1.3, None]),
+             "y": ([0.0, -1.0], [2.0, 1.0], [10, 9], [None, lambda s: s**1.3])}[along]  # fmt: skip
+    grid = Grid(*width[:3], mapping=width[3])
+
+    def energy(y):
+        return Energy(INTERNALS[law], lambda x: potential(x, y))
+
+    if along == "x":
+        flow = Flow(grid, Energy(INTERNALS[law], potential), dynamics=Dynamics((diffusion, 1e-300)))
+        found = one(flow, rho, 0.02, 1).rho
+    else:
+        turned = Energy(INTERNALS[law], lambda x, y: potential(y, x))
+        flow = Flow(grid, turned, dynamics=Dynamics((1e-300, lambda x, y: diffusion(y, x))))
+        found = one(flow, np.ascontiguousarray(rho.T), 0.02, 1).rho.T
+    for row, start, y in zip(found, rho, other, strict=True):
+        alone = Flow(line, energy(y), dynamics=Dynamics(lambda x, y=y: diffusion(x, y)))
+        np.testing.assert_allclose(row, one(alone, start, 0.02, 1).rho, rtol=1e-9, atol=1e-13)
+
+
+def test_the_largest_flux_on_a_radius_is_per_area():
+    grid, rng = GRIDS["ball"], np.random.default_rng(9)
+    for law in INTERNALS:
+        flow, rho = flow_on(grid, INTERNALS[law]), 1 + 0.1 * rng.random(grid.shape)
+        plain = Grid([0.0], [2.0], [12], mapping=[lambda s: s**1.3])
+        assert max_flux(flow, rho) == pytest.approx(max_flux(flow_on(plain, INTERNALS[law]), rho), rel=1e-12)
+        # Σ A D M (Δξ)²/d: what the shells add
+        areas = Dynamics(lambda x: diffusion(x) * 4 * np.pi * x**2)
+        weighed = Flow(plain, Energy(INTERNALS[law], potential), dynamics=areas)
+        assert dissipation(flow, rho) == pytest.approx(dissipation(weighed, rho), rel=1e-12)
 
 
 def legendre(n, steps, faces="value"):

@@ -89,15 +89,17 @@ def test_both_laws_in_adaptive_steps(name):
     assert heat > 0
 
 
-def test_a_march_goes_on_as_if_it_had_not_stopped():
-    flow, rho = Flow(RING, ENERGIES["V"]), start(RING) + 0.1
+@pytest.mark.parametrize("name", ["V", "V, kappa", "W"])
+def test_a_march_goes_on_as_if_it_had_not_stopped(name):
+    """What a stepper remembers of V, W and κ at other times changes no bit."""
+    flow, rho = Flow(RING, ENERGIES[name]), start(RING) + 0.1
     stepper = FiniteVolumes(flow, 2, 0.02, threads=1)
-    fresh = FiniteVolumes(Flow(RING, ENERGIES["V"]), 2, 0.02, threads=1)
-    whole = after = march(stepper, rho, 0.1)
-    while whole.t < 0.2:
-        whole, after = stepper.step(whole, 0.2), fresh.step(after, 0.2)
-    for name, values in whole.fields.items():
-        assert np.array_equal(values, after.fields[name]), name
+    whole = after = march(stepper, rho, 0.04)
+    while whole.t < 0.1:
+        fresh = FiniteVolumes(Flow(RING, ENERGIES[name]), 2, 0.02, threads=1)
+        whole, after = stepper.step(whole, 0.1), fresh.step(after, 0.1)
+    for field, values in whole.fields.items():
+        assert np.array_equal(values, after.fields[field]), field
 
 
 def trap(x, t):
@@ -128,11 +130,22 @@ def test_jarzynski_is_exact_in_every_step(grid, order, dt, end):
     assert account_of(after)[0] >= -0.2 * math.log(z[1] / z[0])
 
 
+def test_weights_of_another_start_are_those_of_the_steps_taken():
+    """An adaptive step is two of half the size, for the weights too."""
+    flow, rho = Flow(LINE, ENERGIES["V"]), start(LINE) + 0.5
+    two = march(FiniteVolumes(flow, 2, 0.01, threads=1, weigh=True), rho, 0.02)
+    one = march(FiniteVolumes(flow, 2, "adaptive", first_dt=0.02, tolerance=1.0, threads=1, weigh=True), rho, 0.02)
+    assert (one.step, two.step) == (1, 2)
+    assert one.rho == pytest.approx(two.rho, rel=1e-13)
+    assert one.fields["work_weight"] == pytest.approx(two.fields["work_weight"], rel=1e-13)
+    assert one.fields["log_weight"] == pytest.approx(two.fields["log_weight"], rel=1e-13)
+
+
 def generating(flow, times, exponent):
     """⟨e^{−λW/κ}⟩ along a protocol, from the Gibbs state at its start: g ← K e^{−λδV/κ} g, halves at both ends."""
     kappa, one = flow.internal.kappa, OneStep(flow, 2, 1)
     field = flow.at(times[0]).gibbs()
-    for begin, end in zip(times[:-1], times[1:], strict=True):
+    for begin, end in pairwise(times):
         middle = flow.at(0.5 * (begin + end))
         field = field * np.exp(-exponent * (middle.potential - flow.at(begin).potential) / kappa)
         one.freeze(middle)
@@ -199,6 +212,18 @@ def test_laws_under_a_force(name, order, interacts):
         assert heat >= 0.0
         assert after.rho.min() >= 0.0
         assert flow.mass(after.rho) == pytest.approx(flow.mass(rho), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", TILTS)
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_energy_may_rise_by_the_work(name, order):
+    """From the Gibbs state of V, which has the least energy, in one step that is neither cut nor of lower order."""
+    flow = tilted(name)
+    rho = Flow(flow.grid, Energy(Internal(kappa=0.3), lambda x, **y: np.cos(np.pi * x))).gibbs()
+    after = march(FiniteVolumes(flow, order, 0.2, threads=1), rho, 0.2)
+    assert flow.value(after.rho) > flow.value(rho) + 0.01
+    assert after.step == 1
+    assert after.report.note == ""
 
 
 @pytest.mark.parametrize("name", TILTS)

@@ -141,7 +141,6 @@ def test_a_correction_that_would_make_a_cell_negative_is_limited():
     assert flow.mass(new.rho) == pytest.approx(flow.mass(rho), rel=1e-14, abs=0)
 
 
-
 class Overshooting:
     """A minimiser whose whole step is far too long, so that the correction points away from the minimum."""
 

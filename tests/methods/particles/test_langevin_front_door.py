@@ -12,7 +12,10 @@ from wgfpde.cases.loading import loads
 from wgfpde.cli import main
 from wgfpde.energy.snapshot import Traits
 from wgfpde.errors import CaseError
+from wgfpde.grid import Grid
+from wgfpde.grid.boundary import Boundary, Wall
 from wgfpde.methods import METHODS, table_of
+from wgfpde.methods.particles.method import check_walls
 from wgfpde.output.promises import promises_of
 from wgfpde.output.references import exact_and_gibbs
 
@@ -187,6 +190,15 @@ def test_positions_too_large_to_be_stored_unasked(tmp_path):
     small = loads(variant(LINE, ("every = 0.2", "every = 0.2, fields = []")))
     run = wgf.run(small, tmp_path / "out", progress=False)
     assert run.fields == {} and run.diagnostics["particle_mean_x"].shape == (4,)
+
+
+def test_other_walls_are_refused():
+    grid = Grid([0.0], [1.0], [4])
+    object.__setattr__(grid.axes[0], "boundary", Boundary(Wall("absorbing"), Wall("absorbing")))
+    with pytest.raises(CaseError, match='reflect at "no-flux" and wrap on "periodic" ends; found "absorbing" on'):
+        check_walls(grid)
+    for known in (Grid([0.0], [1.0], [4]), Grid([0.0, 0.0], [1.0, 1.0], [4, 4], [True, False])):
+        check_walls(known)
 
 
 def test_traits():

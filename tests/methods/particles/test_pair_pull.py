@@ -11,7 +11,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
 from wgfpde.methods.particles import pair_pull as pairs
-from wgfpde.methods.particles import radial_table
+from wgfpde.methods.particles import pull_table
 from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull, slopes_on_cells
 from wgfpde.methods.particles.pair_pull import make_pull
@@ -101,7 +101,7 @@ def test_cubics_are_fitted_exactly_on_any_part_of_an_interval(low, high):
         return given[0] + s * (given[1] + s * (given[2] + s * given[3]))
 
     ends = np.full(2, low), np.full(2, high)
-    np.testing.assert_allclose(radial_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
+    np.testing.assert_allclose(pull_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
 
 
 def test_threads_change_no_bit():

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
-from wgfpde.grid.boundary import Boundary, Wall
 from wgfpde.grid.initial import from_samples
 from wgfpde.methods.particles import swarm
 
@@ -109,12 +107,3 @@ def test_no_place_falls_out_by_rounding():
         for y in (np.nextafter(-1.0, -2), np.nextafter(2.0, 3), -1.0 - 1e-300, 1e17, -1e17):
             place = swarm.folded(y, -1.0, 2.0, ring)
             assert -1 <= place <= 2 and (ring == 0 or place < 2)
-
-
-def test_other_walls_are_refused():
-    grid = Grid([0.0], [1.0], [4])
-    object.__setattr__(grid.axes[0], "boundary", Boundary(Wall("absorbing"), Wall("absorbing")))
-    with pytest.raises(CaseError, match='reflect at "no-flux" and wrap on "periodic" ends; found "absorbing" on'):
-        swarm.check_walls(grid)
-    for known in GRIDS.values():
-        swarm.check_walls(known)

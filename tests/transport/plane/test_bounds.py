@@ -5,9 +5,9 @@ import pytest
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
-from wgfpde.transport.plane import dual_bound, programme
+from wgfpde.transport.plane import dual_bound
 from wgfpde.transport.plane.dual_bound import DualBound
-from wgfpde.transport.plane.measures import Atoms, Cells, Points
+from wgfpde.transport.plane.measures import Cells, Points
 from wgfpde.transport.plane.parcels import arrivals
 from wgfpde.transport.plane.plan_bound import plan_cost
 from wgfpde.transport.plane.weighted_norms import log_mean, near_bounds
@@ -176,25 +176,6 @@ def test_points_within_one_place_keep_their_variance():
     quarters = Points(np.array([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]), np.ones(4))
     cost = plan_cost(np.zeros((2, 2)), square.bundles(grid), quarters.bundles(grid), (None, None))
     assert cost == pytest.approx(2 / 12 + 2 / 16, rel=1e-12)  # nothing is known of which goes where
-
-
-def test_the_programme_finds_the_pairs_that_it_lacks(monkeypatch):
-    """From one pair an atom, chosen at random."""
-    monkeypatch.setattr(programme, "PAIRS", 1)
-    grid = Grid([0.0, 0.0], [7.0, 7.0], [7, 7], periodic=[True, False])
-    rng = np.random.default_rng(5)
-    lines = rng.uniform(0.0, 1.0, (2, 2, 7))
-    a, b = (Atoms(grid, np.outer(*pair)) for pair in lines)
-    lower, upper = programme.polished(a, b, 30 * rng.standard_normal(grid.shape), (7.0, None))
-    assert upper == pytest.approx(lower, rel=1e-6)
-    y = grid.y.centers
-    edges = [np.repeat(y, 2), np.repeat(y, 2)]
-    masses = [np.insert(m / m.sum(), np.arange(1, 7), 0.0) for m in lines[:, 0]]
-    across = Coupling(edges[0], masses[0], edges[1], masses[1]).w2 ** 2
-    start = np.concatenate([[0.0], np.repeat(grid.x.centers, 2), [7.0]])
-    masses = [np.concatenate([[0.0], np.insert(m / m.sum(), np.arange(1, 7), 0.0), [0.0]]) for m in lines[:, 1]]
-    along = Coupling(start, masses[0], start, masses[1], True).w2 ** 2
-    assert lower == pytest.approx(across + along, rel=1e-6)
 
 
 def test_integrals_of_half_the_square():

@@ -37,7 +37,7 @@ from .constants import convexity
 from .slacks import distance_to_gibbs, has_distance, reading, w2_gibbs
 
 DESCENT = Condition("any gradient flow", lambda s: s.traits.wasserstein)
-DESCENT_GIBBS = Condition("entropy without interaction", lambda s: s.traits.wasserstein and s.flow.has_gibbs)
+DESCENT_GIBBS = Condition("entropy without interaction", lambda s: s.traits.wasserstein and s.flow.fills_box)
 DESCENT_DISTANCE = Condition(
     "entropy without interaction or `[dynamics]`: 1D; 2D, equal cells",
     lambda s: s.traits.wasserstein and has_distance(s),
@@ -114,7 +114,7 @@ def enter_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> Snapshot:
     spent = snapshot.dt * (0.5 * (before + now) if before <= STEEP * now else now)
     ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
-    if flow.has_gibbs and flow.dynamics is None and flow.grid.radial == 1:
+    if flow.fills_box and flow.dynamics is None:
         ledger[GROWTH] += _growth(convexity(flow).bound * snapshot.dt, math.isfinite(snapshot.report.transport))
     return _entered(snapshot, ledger)
 

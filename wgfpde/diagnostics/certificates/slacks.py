@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from ...errors import CaseError, SolverError
+from ...errors import CaseError
 from ...grid import Array
 from ...transport import distances as transport
 from ..registry import NEVER, WITH_GIBBS_ON_AXES, Condition, Setting, State, diagnostic, once_per_state
@@ -39,8 +39,7 @@ from .continuum import Reading, continuum_of
 
 
 def _has_sobolev(s: Setting) -> bool:
-    flow = s.flow
-    return flow.has_gibbs and flow.grid.radial == 1 and not flow.driven and convexity(flow).sobolev > 0
+    return s.flow.fills_box and not s.flow.driven and convexity(s.flow).sobolev > 0
 
 
 def _is_convex(s: Setting) -> bool:
@@ -50,8 +49,7 @@ def _is_convex(s: Setting) -> bool:
 
 def has_distance(s: Setting) -> bool:
     """Whether the distance to the Gibbs state can be found, and is that of the flow's own metric."""
-    plain = s.flow.dynamics is None and s.flow.grid.radial == 1
-    return s.flow.has_gibbs and plain and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
+    return s.flow.fills_box and s.flow.dynamics is None and (s.flow.grid.dim == 1 or s.flow.grid.uniform)
 
 
 CONVEX = Condition("entropy without interaction, Hess V ≥ K > 0 or `lambda`", _is_convex)
@@ -130,5 +128,5 @@ def distance_to_gibbs(s: State, rho: Array, mass: float) -> float:
         return continuum_of(s.flow).w2(rho, mass)
     try:
         return transport.w2(s.flow.grid, rho, s.flow.gibbs(mass))
-    except (CaseError, SolverError):  # no mass, or only bounds: the run goes on
+    except CaseError:  # no mass: the run goes on
         return math.nan

@@ -68,7 +68,8 @@ def openings_of(
 ) -> list[Opening]:
     """All of a grid: walls in axis order, then the faces of region sinks by name.
 
-    owner : which sink a cell belongs to, as `regions_of` says.   potential : V, a function of the coordinates.
+    owner : which sink a cell belongs to, as `regions_of` says, or NO_PLACE: forbidden cells have no way out or in.
+    potential : V, a function of the coordinates.
     mobility : D on the faces across each axis.
     Raises CaseError where V is not finite at an open wall, or the value of a wall makes none.
     """

@@ -21,6 +21,8 @@ from ...grid.grid import check_finite
 
 NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""
+NO_PLACE = -2
+"""Of a cell where nothing can be: forbidden by the table of V (`Flow.forbidden`)."""
 RESERVED = {"x_lower", "x_upper", "y_lower", "y_upper", "initial"}
 """Names that walls have, or that questions about exits use."""
 
@@ -40,9 +42,10 @@ class Sink:
     text: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[^\W\d]\w*", self.name, re.ASCII) or self.name in RESERVED:
+        taken = self.name in RESERVED or self.name.startswith("rate_")
+        if taken or not re.fullmatch(r"[^\W\d]\w*", self.name, re.ASCII):
             raise CaseError(
-                f"a sink has a name of letters, digits and _, other than {', '.join(sorted(RESERVED))}; "
+                f"a sink has a name of letters, digits and _, other than rate_… and {', '.join(sorted(RESERVED))}; "
                 f"found {self.name!r}"
             )
         if (self.region is None) == (self.rate is None):

@@ -154,6 +154,7 @@ PHI = StoredField(
 
 
 def _build(table: JkoTable, asked: Asked) -> Built:
+    asked.flow.check_whole("JKO steps")
     if table.algorithm == "pdhg":
         asked.check_uniform("solver.algorithm", 'algorithm = "newton" takes stretched ones')
     if table.congestion is not None:

@@ -18,7 +18,8 @@ from ...energy.equations import STEIN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
-from ...grid import Array
+from ...grid import Array, Grid
+from ...grid.boundary import NO_FLUX, PERIODIC
 from ..finite_volumes.method import StepSize
 from ..kernel_tables import KernelTable
 from ..method import Asked, Built, Method
@@ -93,8 +94,6 @@ def position_of(particles: int, dim: int) -> StoredField:
 
 
 def _build(table: LangevinTable, asked: Asked) -> Built:
-    from .swarm import check_walls
-
     law, energy = asked.flow.internal.law, asked.flow.energy
     if not (law.linear_diffusion or law.vanishes):
         raise CaseError(
@@ -113,6 +112,17 @@ def _build(table: LangevinTable, asked: Asked) -> Built:
         )
     check_walls(asked.flow.grid)
     return _build_law(table, asked) if table.particles is None else _build_particles(table, asked)
+
+
+def check_walls(grid: Grid) -> None:
+    """Refuse ends at which it is not known what particles do.  Raises CaseError."""
+    for axis in grid.axes:
+        for wall in (axis.boundary.lower, axis.boundary.upper):
+            if wall not in (NO_FLUX, PERIODIC):
+                raise CaseError(
+                    f'grid.boundary: particles reflect at "{NO_FLUX.name}" and wrap on "{PERIODIC.name}" ends; found '
+                    f'"{wall.name}" on axis {axis.name}'
+                )
 
 
 def _build_particles(table: LangevinTable, asked: Asked) -> Built:
@@ -245,6 +255,7 @@ SVGD_COLUMNS = (
 def _build_svgd(table: SvgdTable, asked: Asked) -> Built:
     from .stein.stein_cases import build_stein
 
+    check_walls(asked.flow.grid)
     places = None if table.particles is None else _start(table, asked)
     fields = () if table.particles is None else (position_of(table.particles, asked.flow.grid.dim),)
     return build_stein(table, asked, places, SVGD_COLUMNS, fields)

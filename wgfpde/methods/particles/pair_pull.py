@@ -1,7 +1,7 @@
 """The pull of all others on every particle, summed over all pairs: (M/N) Σ_j ∇W(X_i − X_j), replica by replica.
 
     W = c r²/2 without rings      cM (X_i − ⟨X⟩): no pairs at all
-    W radial (1D: any even W)     the table of W'(r)/r in r² (`radial_table`)
+    W radial (1D: any even W)     the table of W'(r)/r in r² (`pull_table`)
     else                          the formula itself, some thousands of pairs at a time
 
 Displacements are the shortest ones on a ring, and two particles in one place do not pull each other, also where W is
@@ -21,7 +21,7 @@ from ...formulas.compile import Expression
 from ...formulas.gradients import gradient_of
 from ...grid import Array, Grid
 from ...linear.threads import share
-from .radial_table import RadialTable, best_table
+from .pull_table import PullTable, best_table
 
 TILE = 2**16
 """Pairs that the formula is evaluated for at once."""
@@ -60,7 +60,7 @@ class _Together:
 class _ByTable:
     """The pull of a radial kernel."""
 
-    def __init__(self, table: RadialTable, grid: Grid, mass: float, replicas: int, threads: int) -> None:
+    def __init__(self, table: PullTable, grid: Grid, mass: float, replicas: int, threads: int) -> None:
         self.mass, self.replicas, self.threads = mass, replicas, threads
         periods = [axis.length if axis.ring else 0.0 for axis in grid.axes]
         self.plain = not any(periods) and bool(np.all(table.breaks > 1))
@@ -137,7 +137,7 @@ class _Slope:
         return np.asarray((8.0 * near - far) / (12.0 * step))
 
 
-def _table_of(kernel: Callable[..., Array], grid: Grid) -> RadialTable | None:
+def _table_of(kernel: Callable[..., Array], grid: Grid) -> PullTable | None:
     """None where no table tells W'.  Differences of a function say nothing of very small distances."""
     closest = (1e-12,) if isinstance(kernel, Expression) else (1e-5, 1e-4)
     return best_table(_force(kernel, grid), _reach(grid), closest)

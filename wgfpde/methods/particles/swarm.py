@@ -21,10 +21,8 @@ from typing import Literal
 import numpy as np
 
 from ...base.kernel_cache import njit
-from ...errors import CaseError
 from ...grid import Array, Axis, Grid
-from ...grid.boundary import NO_FLUX, PERIODIC
-from ...linear.threads import SERIAL_CELLS, share
+from ...linear.threads import share
 
 BLOCK = 65536
 """Particles that share a stream of random numbers: half a megabyte per axis, which stays in a core's cache."""
@@ -52,7 +50,7 @@ def share_blocks(work: Callable[[int, slice], None], count: int, threads: int) -
         for block, where in ranges[first:last]:
             work(block, where)
 
-    share(part, len(ranges), max(count, SERIAL_CELLS) if len(ranges) > 1 else 0, threads)
+    share(part, len(ranges), count, threads)  # one block is below what a thread is worth
 
 
 # ---- the start -------------------------------------------------------------------------------------------------
@@ -86,17 +84,6 @@ def quantiles(rho: Array, grid: Grid, count: int) -> Array:
 
 
 # ---- the box ---------------------------------------------------------------------------------------------------
-
-
-def check_walls(grid: Grid) -> None:
-    """Refuse ends at which it is not known what particles do.  Raises CaseError."""
-    for axis in grid.axes:
-        for wall in (axis.boundary.lower, axis.boundary.upper):
-            if wall not in (NO_FLUX, PERIODIC):
-                raise CaseError(
-                    f'grid.boundary: particles reflect at "{NO_FLUX.name}" and wrap on "{PERIODIC.name}" ends; found '
-                    f'"{wall.name}" on axis {axis.name}'
-                )
 
 
 def fold(places: Array, grid: Grid) -> Array:

@@ -46,6 +46,7 @@ def _build(table: GeodesicTable, asked: Asked) -> Built:
     from .geodesics import Geodesic
 
     assert asked.target is not None  # the schema sees to it
+    asked.flow.check_whole("geodesics")
     if asked.flow.grid.dim == 2:
         asked.check_uniform("solver.method", "remove grid.mapping")
     options = table.inner_steps, table.tolerance, table.max_iterations, asked.threads

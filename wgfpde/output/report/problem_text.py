@@ -32,15 +32,16 @@ def question(run: Run) -> dict[str, Any]:
     name = str(run.attributes.get("equation", ""))
     known = (EQUATIONS | OF_METHODS).get(name)
     energy = case.get("energy", {})
-    terms = {"U": internal(energy.get("internal", {})), "V": energy.get("potential"), "W": energy.get("interaction")}
-    terms["φ"] = features_text(energy.get("features"))
+    terms = {"U": readable(internal(energy.get("internal", {})))}
+    terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
+    terms["φ"] = readable(features_text(energy.get("features")))
     return {
         "name": name,
         "formula": known.formula if known else "",
         "description": known.description if known else "",
         "reference": known.reference if known else "",
         "path": is_path(run),
-        "energy": {key: readable(text) for key, text in terms.items() if text},
+        "energy": {key: text for key, text in terms.items() if text},
         "params": case.get("params", {}),
         "initial": _density(case.get("initial", {})),
         "target": _density(case.get("target", {})),
@@ -52,7 +53,17 @@ def _density(table: Mapping[str, Any]) -> str:
     """The one source that a density has."""
     if table.get("density"):
         return readable(table["density"])
-    return next((f"{key} {table[key]}" for key in ("file", "samples") if table.get(key)), "")
+    kinds = ("file", "samples", "image")
+    key = next((key for key in kinds if table.get(key)), "")
+    return f"{key} {table[key] if isinstance(table[key], str) else _source_text(table[key])}" if key else ""
+
+
+def _source_text(source: Any) -> str:
+    """A formula as it is, a table by its file and what else is said of it."""
+    if not isinstance(source, Mapping):
+        return readable(source or "")
+    more = [f"{key} {value}" for key, value in source.items() if key in ("column", "dataset", "interpolation")]
+    return f"a table, {', '.join([str(source.get('file', '')).rpartition('/')[2], *more])}"
 
 
 def features_text(table: Any) -> str:

@@ -1,8 +1,9 @@
-"""A run in the files that others expect: netCDF, VTK's XML, CSV.
+"""A run in the files that others expect: netCDF, VTK's XML, CSV, PLUMED's grids.
 
     netcdf   one flat netCDF-4 file: densities, cell edges, diagnostics along t, steps along step, attributes
     vtk      one .vti (equal cells) or .vtr (stretched) a snapshot, and a .pvd that gives their times
     csv      diagnostics.csv, steps.csv, and density.csv, one row per cell
+    fes      fes.dat, fes_x.dat, fes_y.dat: −κ ln of a density and of its marginals, for `potential = { file = … }`
 
 Each takes an open run, where to write, which snapshots (numbers from 0; None: as said there), whether it may replace
 files, and whom to tell of its progress; it returns the paths written.  Densities are read one snapshot at a time.
@@ -18,10 +19,11 @@ import numpy as np
 from ...base.plain_text import one_line
 from ..reader import Run
 from .targets import Counted, check, written
+from .to_fes import fes
 from .to_netcdf import netcdf
 from .to_vtk import vtk
 
-__all__ = ["csv", "netcdf", "vtk"]
+__all__ = ["csv", "fes", "netcdf", "vtk"]
 
 
 def csv(

@@ -46,6 +46,8 @@ def netcdf(
             if name not in NOT_COPIED:
                 file.attrs[name] = value
         _add_tables(run, file, chosen)
+        for name, values in run.constants.items():
+            attach_scales(_variable(file, run.constant_labels[name], values), file, AXIS_NAMES[: run.dim][::-1])
         with opened(run.path) as source:
             _add_fields(run, source, file, chosen, progress)
     return [target]

@@ -23,10 +23,10 @@ from ...errors import CaseError
 from ...grid import Array, Grid
 from . import regions
 from .killed_chain import KilledChain, check_linear, log_gibbs
-from .passage_moments import Passage, check_start, check_target, passage
 from .late_decay import quasi_stationary
+from .passage_moments import Passage, check_start, check_target, passage
+from .reactive_paths import Paths, transition_paths
 from .survival import Survival, survive, times_of
-from .transition_paths import Paths, transition_paths
 
 SLOW_CELLS = 150_000
 """With more cells than this the elimination lasts a second or more."""
@@ -158,13 +158,15 @@ def _asked(flow: Flow, start: regions.Region | None, target: str | regions.Regio
             raise CaseError(f"to: expected the name of an exit or a function of the coordinates, found {target!r}")
     goal = regions.cells_of(target, flow.grid, "--to") if callable(target) else None
     origin = None if start is None else regions.cells_of(start, flow.grid, "--from")
+    if origin is not None and not np.any(origin := origin & flow.allowed.ravel()):
+        raise CaseError("--from holds forbidden cells alone, where the table of the potential has no value")
     regions.check_apart(flow, origin, goal)
     if callable(target):
         name = regions.free_name(regions.TO, flow.exits)
         sinks = [Sink(name, region=target, text=getattr(target, "text", ""))]
     ended = flow.with_sinks(sinks)
     chain = KilledChain(ended)
-    domain = np.ones(flow.grid.size, bool) if flow.inside is None else ~flow.inside.ravel()
+    domain = ~flow.empty.ravel()
     targets = chain.names if name is None else (name,)
     if start is None or target is None:
         return _Asked(chain, domain, origin, targets, None)
@@ -176,6 +178,7 @@ def _asked(flow: Flow, start: regions.Region | None, target: str | regions.Regio
 def _start(chain: KilledChain, asked: _Asked, rho: Array) -> Array:
     """The density at the start, (cells,): [initial], or the Gibbs state within the region --from."""
     if asked.start is None:
+        chain.flow.check_allowed(np.reshape(rho, chain.grid.shape))
         return np.array(rho, dtype=float).ravel()
     return np.exp(log_gibbs(chain.flow, asked.start))
 

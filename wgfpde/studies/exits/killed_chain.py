@@ -34,7 +34,7 @@ class KilledChain:
 
     lower, upper, a, b : (faces,) of the faces that let mass pass.   area, across : of each, and the axis it is across.
     names : the exits by which something can leave.   losses : k by name, volume/time.   loss : their sum.
-    inside : cells in region sinks.   endless : cells from which some mass never leaves.
+    inside : cells that hold no mass, in region sinks or forbidden.   endless : cells from which some mass never leaves.
 
     Raises CaseError where the flow is not linear, or has no exit.
     """
@@ -51,7 +51,7 @@ class KilledChain:
                 'exit, as [grid] boundary = [{ upper = "absorbing" }] or [sinks] product = "x > 1"'
             )
         self.loss = np.sum(list(self.losses.values()), axis=0)
-        self.inside = np.zeros(flow.grid.size, bool) if flow.inside is None else flow.inside.ravel()
+        self.inside = flow.empty.ravel()
         faces = faces_of(flow)
         phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
         a, b = sg_network(flow, phi)
@@ -72,7 +72,7 @@ class KilledChain:
 
     @cached_property
     def log_pi(self) -> Array:
-        """ln of the Gibbs state of mass 1 on the cells outside region sinks; −∞ inside."""
+        """ln of the Gibbs state of mass 1 on the cells that may hold mass; −∞ in region sinks and forbidden cells."""
         return log_gibbs(self.flow, ~self.inside)
 
     def _endless(self) -> Array:
@@ -131,17 +131,19 @@ class KilledChain:
 
 
 def check_linear(flow: Flow) -> None:
-    """Raise CaseError where the flow is no Fokker–Planck equation."""
-    if flow.is_linear and flow.push is None:
-        return
-    found = "a force" if flow.push is not None else "an interaction" if flow.interaction is not None else f'internal energy "{flow.internal.kind}"'
-    raise CaseError(_refusal(found))
+    """Raise CaseError where the flow is no Fokker–Planck equation, is driven in time, or has a force beside −∇V."""
+    if flow.driven or flow.push is not None:
+        raise CaseError(_refusal("formulas with t" if flow.driven else "a force beside that of the potential"))
+    if not flow.is_linear:
+        kind = f'internal energy "{flow.internal.kind}"'
+        raise CaseError(_refusal("an interaction" if flow.interaction is not None else kind))
 
 
 def _refusal(found: str) -> str:
     return (
-        'times and rates of exits need a linear equation: internal energy "entropy" and no interaction; found '
-        f"{found}. How such a flow loses mass, a run shows: wgfpde run CASE, with the diagnostic survival"
+        'times and rates of exits need a linear equation, internal energy "entropy" and no interaction, in a potential '
+        f"that does not depend on time; found {found}. What a run loses it shows itself: wgfpde run CASE, with the "
+        "diagnostic survival"
     )
 
 

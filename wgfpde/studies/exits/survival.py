@@ -65,8 +65,8 @@ def times_of(given: str | float | list[float] | Array, mean: float) -> Array:
     try:
         if isinstance(given, str) and ":" in given:
             first, last, count = given.split(":")
-            ends = [float(first), float(last)]
-            found = np.linspace(*ends, int(count)) if np.all(np.isfinite(ends)) else np.array(ends)
+            low, high = float(first), float(last)
+            found = np.linspace(low, high, int(count)) if np.isfinite(high - low) else np.array([low, high])
         elif isinstance(given, str):
             found = np.array([float(part) for part in given.split(",")])
         else:

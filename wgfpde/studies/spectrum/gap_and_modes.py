@@ -187,7 +187,7 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
     for m in range(f.shape[1]):
         f[:, m] *= np.sign(f[np.flatnonzero(size[:, m] >= (1 - TIES) * size[:, m].max())[-1], m])
     residuals = np.linalg.norm(generator.root[:, None] * (generator.backward(f) - values * f), axis=0)
-    modes = np.concatenate([np.ones((1, *shape)), f.T.reshape(-1, *shape)])
+    modes = np.concatenate([np.ones((1, *shape)), generator.on_grid(f).T.reshape(-1, *shape)])
     return Spectrum(
         grid=flow.grid,
         eigenvalues=np.append(0.0, values),

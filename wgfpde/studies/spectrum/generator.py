@@ -33,7 +33,8 @@ EPS = float(np.finfo(float).eps)
 class Generator:
     """The network of a flow: its faces, rates and Gibbs state.
 
-    lower, upper : (faces,) cells i and j of every face, by their place in the flattened grid.
+    Forbidden cells are left out: `cells` counts the others, and `places` are theirs in the flattened grid.
+    lower, upper : (faces,) cells i and j of every face, numbered among those.
     a, b : (faces,) volume/time, times ρ_i and ρ_j the mass that crosses.   mean : (faces,) (κ area/d)(s/2)/sinh(s/2).
     volume : (cells,).   log_pi : (cells,) ln π of mass 1, finite also where π underflows.
 
@@ -43,13 +44,43 @@ class Generator:
     def __init__(self, flow: Flow) -> None:
         check_linear(flow)
         self.grid, self.kappa = flow.grid, flow.internal.kappa
-        self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()
-        self.log_pi = flow.unit_gibbs[1].ravel()
+        self.places = np.flatnonzero(flow.allowed)
+        self.volume = np.array(flow.grid.cell_volume, dtype=float).ravel()[self.places]
+        self.log_pi = flow.unit_gibbs[1].ravel()[self.places]
         faces = faces_of(flow)
-        self.lower, self.upper = faces.lower, faces.upper
-        phi = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
+        phi = (np.zeros(flow.grid.shape) if flow.potential is None else flow.potential).ravel()
         self.a, self.b = sg_network(flow, phi)
-        self.mean = _geometric_mean(self.a, self.b, phi.ravel()[self.lower] - phi.ravel()[self.upper], self.kappa)
+        self.lower, self.upper = faces.lower, faces.upper
+        if flow.forbidden is not None:
+            phi = phi[self.places]
+            self._leave_out(flow)
+        self.mean = _geometric_mean(self.a, self.b, phi[self.lower] - phi[self.upper], self.kappa)
+
+    def _leave_out(self, flow: Flow) -> None:
+        """Keep the allowed cells and the faces between them.  Raises CaseError where they fall apart."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        kept = flow.allowed.ravel()
+        between = kept[self.lower] & kept[self.upper]
+        number = np.cumsum(kept) - 1
+        self.a, self.b = self.a[between], self.b[between]
+        self.lower, self.upper = number[self.lower[between]], number[self.upper[between]]
+        links = coo_array((np.ones(len(self.a)), (self.lower, self.upper)), shape=(self.cells, self.cells))
+        parts, of_part = connected_components(links, directed=False)
+        if parts > 1:
+            sizes = ", ".join(str(n) for n in sorted(np.bincount(of_part), reverse=True)[:5])
+            raise CaseError(
+                f"the forbidden cells cut the grid into {parts} parts (of {sizes}{', …' if parts > 5 else ''} cells), "
+                "each with a mass of its own for ever: the gap between them is 0. Choose a grid with one part, or "
+                "complete the table of the potential."
+            )
+
+    def on_grid(self, values: Array) -> Array:
+        """Values (cells, …) on the whole grid, flattened, 0 on forbidden cells."""
+        whole = np.zeros((self.grid.size, *values.shape[1:]))
+        whole[self.places] = values
+        return whole
 
     @property
     def cells(self) -> int:

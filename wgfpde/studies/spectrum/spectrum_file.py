@@ -72,6 +72,8 @@ def _coordinates(found: Spectrum) -> list[Variable]:
 def _modes(flow: Flow, found: Spectrum) -> list[Variable]:
     space = tuple(axis.name for axis in reversed(found.grid.axes))
     potential = np.zeros(found.grid.shape) if flow.potential is None else flow.potential
+    if flow.forbidden is not None:
+        potential = np.where(flow.forbidden, np.nan, potential)
     return [
         _of_modes("eigenvalue", found.eigenvalues, "1/time", "eigenvalue", "Decay rates of the generator, ascending."),
         _of_modes("residual", found.residuals, "1/time", "residual", "Norm of -L phi - lambda phi in L2(pi)."),

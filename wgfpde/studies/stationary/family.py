@@ -18,8 +18,8 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...grid.boundary import boundary_of
 from ...methods import METHODS
+from .between_exits import ALL_LEAVES, REFUSAL
 from .mean_field import Steady, check_law, corrected
-from .open_state import ALL_LEAVES, REFUSAL
 from .search import apart
 
 JUMP = 0.5

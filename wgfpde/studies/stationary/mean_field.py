@@ -26,7 +26,7 @@ from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
-from .forced.driven_state import Transport, driven_state
+from .forced.ring_state import Transport, driven_state
 from .growth_rates import Stability, components, stability
 from .shifts import free_axes
 

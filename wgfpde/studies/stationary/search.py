@@ -23,9 +23,9 @@ from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
 from ...runs.progress import ProgressText
+from .between_exits import open_state
 from .guesses import between, missing
 from .mean_field import MeanField, Steady, corrected, stationary, under_force
-from .open_state import open_state
 from .shifts import free_axes
 
 SAME = 1e-6
@@ -61,7 +61,7 @@ def branches(
     """The stationary states found from the given starts (default `starts`), by energy, the lowest first.
 
     limit : how many at most.   progress : called with a few words before each start.
-    With exits there is one, that of module `open_state`, whatever the mass is.
+    With exits there is one, that of module `between_exits`, whatever the mass is.
     Raises CaseError where there is no internal energy or a limit below 1; SolverError where none is found.
     """
     if flow.push is not None:

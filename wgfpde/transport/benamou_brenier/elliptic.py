@@ -22,16 +22,18 @@ ACCURACY, MOST = 1e-11, 100
 
 
 class Elliptic:
-    """The problem for one density (ny, nx), on a 2D grid with cells of one size.
+    """The problem for one density (ny, nx), on a 2D grid, with the mean of equal cells unless theta is given.
 
     theta : on faces, (2, ny, nx), by default the mean of the density on both sides.
     scale : w/d², broadcasts to faces (2, ny, nx); 0 at walls.   g : θ w/d².
     """
 
     def __init__(self, grid: Grid, faces: Staggering, rho: Array, theta: Array | None = None) -> None:
-        self.scale = np.stack([faces.volume * faces.ax**2, faces.volume * faces.ay[:, None] ** 2])
+        along = [np.where(a > 0, axis.distances, 0.0) for a, axis in zip((faces.ax, faces.ay), grid.axes, strict=True)]
+        held = faces.hy[:, None] * along[0], along[1][:, None] * faces.hx  # w
+        self.scale = np.stack([held[0] * faces.ax**2, held[1] * faces.ay[:, None] ** 2])
         self.g = (means(rho) if theta is None else theta) * self.scale
-        self._volume, self._weights = faces.volume, rho / rho.sum()
+        self._volume, self._weights = faces.volume, faces.volume * rho / np.sum(faces.volume * rho)
         self._multigrid, zero = Multigrid(grid), faces.zeros()
         anchor = ANCHOR / sum(axis.length**2 for axis in grid.axes) * faces.volume * rho
         self._multigrid.setup(anchor, self.g[0], self.g[1], zero, zero)

@@ -17,12 +17,14 @@ from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
 from ..benamou_brenier.nearby import solve_nearby
 from ..c_transforms import CTransform, periods_of
+from .apart import apart
 from .ascent import Ascent
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
 from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
-from .programme import polished
+from .programme import between_lattices
+from .sharpened import lattices, semidiscrete, sharpened
 from .weighted_norms import Near, near_bounds
 
 COARSEST, LEAST = 16, 64
@@ -37,14 +39,20 @@ BOTH_WAYS = 2**15
 TRUSTED = 0.5
 """Share of the extrapolated W₂² that the lower bound must reach: below, a lattice holds potentials in place, and what
 two of them agree on is their own cost."""
-ROUNDS, MORE_TURNS, WIDE, LITTLE = 5, 10, 0.1, 0.01
-"""More turns on the finest lattice, where it is small and bounds are still wide, until they gain little."""
-LOOSE = 0.05
-"""Doubt up to which the finest lattice is believed."""
-NEAR = 3.0
-"""Distance in cells up to which densities may be near each other."""
+WIDE, CLEAR, LESS = 0.03, 0.1, 0.5
+"""Gaps above which programmes are to narrow the bounds, and up to which what lies between them is a value, which is
+taken where they leave less than that share of the gap."""
+LOOSE, CLOSE, FAIR = 0.05, 0.8, 0.7
+"""Doubt up to which the finest lattice is believed between near densities, the share as above, and that from which it
+has a say without being believed."""
+NEAR, EARLY = 3.0, 0.15
+"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them."""
+MOST_COMMON, SAME = 2**20, 1e-13
+"""Cells of the common refinement of two grids, and lengths, over its own, at which two edges are one."""
 INNER_STEPS, SHOT = 16, 1e-3
 """Of the shooting: steps in s, and the gap of its own problem that it must close."""
+MOST_ATOMS = 2**13
+"""Of both sides together, that the linear programme takes: some seconds."""
 THIN, TINY = 1e-3, 1e-9
 """Least width of the lattices, over their length and at all."""
 ROUNDING = 1e-14
@@ -86,50 +94,113 @@ def squared_distance(
         lower, settled = max(lower, bound.lower - rounding), _settled(bound, tolerance)
         if near is None and not settled:
             near = _near(mu, nu, bound)
-            if near is not None and near.close and (near.tight or near.upper < min(mu.widths) ** 2):
+            if near is not None and near.close and (near.tight or near.upper < (EARLY * min(_widths(mu, nu))) ** 2):
                 return _shot(mu, nu, near, tolerance)
         if settled or not (mu.spread and nu.spread) or 4 * level.size > most_cells:
             break
     upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
-    for _ in range(ROUNDS):
-        if upper - lower <= WIDE * upper or level.size > MOST_CELLS:
-            break
-        phi = ladder.more()
-        bound, before = bound_on(level, phi), lower
-        lower = max(lower, bound.lower - rounding)
-        upper = min(upper, _upper(mu, nu, level, phi, ladder.periods) + rounding)
-        if lower - before <= LITTLE * lower:
-            break
-    if isinstance(mu, Atoms) and isinstance(nu, Atoms) and upper - lower > tolerance * upper:
-        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
-        bound = replace(bound, estimate=lower)
     if near is not None:
         lower, upper = max(lower, near.lower), min(upper, near.upper)
-    points = isinstance(mu, Points) or isinstance(nu, Points)  # whose potentials no lattice holds in place
-    if _settled(bound, LOOSE) or (points and bound.lower > 0):
+    if type(mu) is type(nu) is Cells and upper - lower > WIDE * upper:
+        better = _narrowed(mu, nu, ladder, level, phi, Near(lower, math.nan, upper), rounding)
+        if not math.isnan(better.value):
+            return Squares(better.value, better.lower, better.upper, ladder.iterations)
+        lower, upper = better.lower, better.upper
+    if upper - lower > tolerance * upper and (split := _split(mu, nu, level, bound_on)) is not None:
+        lower, upper = max(lower, split.lower - rounding), min(upper, split.upper + rounding)
+        value = max(bound.estimate, split.value)  # both of them from below
+        return Squares(min(max(value, lower), upper), lower, upper, ladder.iterations)
+    if type(mu) is type(nu) is Atoms and upper - lower > tolerance * upper:
+        lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
+        bound = replace(bound, estimate=lower)
+    if near is None or _settled(bound, LOOSE, CLOSE):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
-    return _shot(mu, nu, Near(lower, math.nan, upper), tolerance)
+    found = _shot(mu, nu, Near(lower, min(max(near.value, lower), upper), upper), tolerance)
+    if bound.lower >= FAIR * bound.estimate:  # neither is believed, and what is wrong in both makes them larger
+        found = replace(found, value=min(found.value, max(bound.estimate, lower)))
+    return found
 
 
 def _polished(
     mu: Atoms, nu: Atoms, phi: Array, periods: Periods, bounds: tuple[float, float], rounding: float
 ) -> tuple[float, float]:
     """Better bounds by a linear programme, where it is small."""
-    found = polished(mu, nu, phi, periods)
-    if found is None:
+    x, y = ((side.grid.x.centers, side.grid.y.centers) for side in (mu, nu))
+    programme, pairs = between_lattices(x, mu.mass, y, nu.mass, periods)
+    if sum(len(held) for held in pairs.held) > MOST_ATOMS:
         return bounds
-    return max(found[0] - rounding, bounds[0]), min(found[1] + rounding, bounds[1])
+    found = programme.solve(np.ravel(phi)[pairs.held[1]])
+    return max(2 * found.lower - rounding, bounds[0]), min(2 * found.upper + rounding, bounds[1])
 
 
-def _settled(bound: Bound, doubt: float) -> bool:
-    return bound.doubt <= doubt * bound.estimate and bound.lower >= TRUSTED * bound.estimate
+def _split(mu: Measure, nu: Measure, level: Grid, bound_on: DualBound) -> Near | None:
+    """Of points and another measure, where they are few enough."""
+    for points, other in ((nu, mu), (mu, nu)):
+        if isinstance(points, Points):
+            return semidiscrete(points, other, level, bound_on)
+    return None
+
+
+def _narrowed(mu: Cells, nu: Cells, ladder: Ladder, level: Grid, phi: Array, wide: Near, rounding: float) -> Near:
+    """Bounds by programmes, and their value where they say much more, else NaN."""
+    found = [wide]
+    for way in (_apart, sharpened):
+        better = way(mu, nu, level, phi, ladder.periods)
+        if better is not None:
+            found.append(Near(better.lower - rounding, better.value, better.upper + rounding))
+            if found[-1].upper - found[-1].lower <= WIDE * found[-1].upper:
+                break
+    lower, upper = max(near.lower for near in found), min(near.upper for near in found)
+    best = min(found, key=lambda near: near.upper - near.lower)
+    if upper - lower > CLEAR * upper or best.upper - best.lower > LESS * (wide.upper - wide.lower):
+        return Near(lower, math.nan, upper)
+    return Near(lower, min(max(best.value, lower), upper), upper)
+
+
+def _apart(mu: Cells, nu: Cells, level: Grid, phi: Array, periods: Periods) -> Near | None:
+    """On the finest lattice that cuts the cells of both and on which few cells hold what crosses."""
+    if not _on_one_grid(mu, nu):
+        return None
+    for lattice in lattices(level):
+        cuts = [fine.size / axis.size for fine, axis in zip(lattice.axes, mu.grid.axes, strict=True)]
+        if min(cuts) < 1 or any(cut % 1 for cut in cuts):
+            continue
+        cell = lattice.volume / lattice.size
+        found = apart(lattice, mu.deposit(lattice) / cell, nu.deposit(lattice) / cell, periods)
+        if found is not None:
+            return found
+    return None
+
+
+def _settled(bound: Bound, doubt: float, trusted: float = TRUSTED) -> bool:
+    return bound.doubt <= doubt * bound.estimate and bound.lower >= trusted * bound.estimate
 
 
 def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
-    """Bounds of densities on one uniform grid, unless a lattice says that they are more than some cells apart."""
-    if bound.lower < sum((NEAR * h) ** 2 for h in mu.widths) and _on_one_grid(mu, nu):
-        return near_bounds(mu.grid, mu.density, nu.density)  # type: ignore[union-attr]
-    return None
+    """Bounds of densities constant on cells, unless a lattice says that they are more than some cells apart."""
+    if not type(mu) is type(nu) is Cells or bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
+        return None
+    grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
+    if grid.size > MOST_COMMON:
+        return None
+    a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
+    return near_bounds(grid, a, b) if np.any(a != b) else Near(0.0, 0.0, 0.0)
+
+
+def _widths(mu: Measure, nu: Measure) -> list[float]:
+    return [max(p, q) for p, q in zip(mu.widths, nu.widths, strict=True)]
+
+
+def common_refinement(one: Grid, other: Grid) -> Grid:
+    """The coarsest grid over both on whose cells all that is constant on the cells of one or the other is constant."""
+    merged = []
+    for p, q in zip(one.axes, other.axes, strict=True):
+        edges = np.unique(np.concatenate([p.edges, q.edges]))
+        apart = np.diff(edges) > SAME * (edges[-1] - edges[0])
+        edges = np.append(edges[:-1][apart], edges[-1])
+        edges[0] = min(p.lower, q.lower)
+        merged.append(edges)
+    return Grid.of_edges(merged, [axis.boundary for axis in one.axes])
 
 
 def _on_one_grid(mu: Measure, nu: Measure) -> bool:
@@ -139,8 +210,8 @@ def _on_one_grid(mu: Measure, nu: Measure) -> bool:
 def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
     """Between near densities, within their bounds.
 
-    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better, which knows how the
-    path bends and takes cells for smooth; in between the two are mixed.
+    Much closer than a cell the norm of `near` is the distance; from a cell on shooting is better on one uniform grid,
+    which knows how the path bends and takes cells for smooth; in between the two are mixed.
     """
     value, iterations = near.value, 0
     if _on_one_grid(mu, nu):
@@ -148,7 +219,7 @@ def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
         iterations = found.iterations
         if found.gap <= max(tolerance, SHOT):
             cells = min(math.sqrt(2 * found.primal) / min(mu.widths), 1.0)
-            value = 2 * found.primal if math.isnan(value) else cells * 2 * found.primal + (1 - cells) * value
+            value = cells * 2 * found.primal + (1 - cells) * value
             value = min(max(value, near.lower), near.upper)
     return Squares(value, near.lower, near.upper, iterations)
 
@@ -204,14 +275,6 @@ class Ladder:
         self._halvings -= 1
         return level, phi
 
-    def more(self) -> Array:
-        """The potential on the same lattice after more turns."""
-        assert self._phi is not None and self._ascent is not None
-        before = self._ascent.iterations
-        self._phi = self._ascent.run(self._phi, MORE_TURNS)
-        self.iterations += self._ascent.iterations - before
-        return self._phi
-
     def _masses(self, level: Grid) -> list[Array]:
         """Of both measures in the cells of a lattice; summed up from finer ones where those nest."""
         if level.shape in self._summed:
@@ -260,3 +323,4 @@ def warm_up() -> None:
     points = Points(np.array([[0.2, 0.3], [0.7, 0.6]]), np.ones(2))
     for mu, nu in ((flat, Cells(grid, 1.0 + 1e-3 * x)), (corner, flat), (flat, points), (points, points)):
         squared_distance(mu, nu, (False, False), 0.1, grid.size)
+    sharpened(corner, flat, grid, np.zeros(grid.shape), (None, None))

@@ -41,7 +41,7 @@ class DualBound:
     """The bound for two measures on one lattice after another.   periods : as for `CTransform`."""
 
     def __init__(self, mu: Measure, nu: Measure, periods: Periods) -> None:
-        self._mu, self._nu, self._periods = mu, nu, periods
+        self._mu, self._nu, self.periods = mu, nu, periods
 
     def __call__(self, level: Grid, phi: Array) -> Bound:
         """phi : (ny, nx) on the centres of a lattice, the potential on the side of ν."""
@@ -63,20 +63,21 @@ class DualBound:
         """From the potential at the points alone: nothing else has to stay below it."""
         centres = level.x.centers, level.y.centers
         if points is self._nu:
-            phi = CTransform(centres, None, self._periods)(phi)
-        p = at_points(phi, centres, points.places, self._periods)
+            phi = CTransform(centres, None, self.periods)(phi)
+        return self.from_points(level, at_points(phi, centres, points.places, self.periods), points, other)
+
+    def from_points(self, level: Grid, p: Array, points: Points, other: Measure) -> Bound:
+        """From a potential (n,) at the points, with the other measure on nodes about as fine as a lattice."""
         if isinstance(other, Points):
-            q = pairwise(p, points.places, other.places, self._periods)
-            p = pairwise(q, other.places, points.places, self._periods)
+            q = pairwise(p, points.places, other.places, self.periods)
+            p = pairwise(q, other.places, points.places, self.periods)
             value = 2 * float(p @ points.weights + q @ other.weights)
             return Bound(value, value, np.inf)
         nodes, found = other.nodes(level), []
         for k in range(LATTICES):
             few = tuple(n[_every(len(n), 2**k)] for n in nodes)
-            q = self._closed(
-                from_points(p, points.places, [self._turn(n, k) for k, n in enumerate(few)], self._periods)
-            )
-            back = at_points(self._open(q), [self._turn(n, k) for k, n in enumerate(few)], points.places, self._periods)
+            q = self._closed(from_points(p, points.places, [self._turn(n, k) for k, n in enumerate(few)], self.periods))
+            back = at_points(self._open(q), [self._turn(n, k) for k, n in enumerate(few)], points.places, self.periods)
             found.append(2 * (float(back @ points.weights) + other.integral(_extended(q, few, nodes), nodes)))
         if not other.spread:
             return Bound(found[0], found[0], 0.0)
@@ -94,18 +95,18 @@ class DualBound:
 
     def _transform(self, sources: Nodes, targets: Nodes) -> CTransform:
         return CTransform([self._turn(n, k) for k, n in enumerate(sources)],
-                          [self._turn(n, k) for k, n in enumerate(targets)], self._periods)  # fmt: skip
+                          [self._turn(n, k) for k, n in enumerate(targets)], self.periods)  # fmt: skip
 
     def _turn(self, nodes: Array, k: int) -> Array:
-        return nodes if self._periods[k] is None else nodes[:-1]
+        return nodes if self.periods[k] is None else nodes[:-1]
 
     def _open(self, values: Array) -> Array:
         """Without the node that closes each circle."""
-        ends = [None if period is None else -1 for period in self._periods]
+        ends = [None if period is None else -1 for period in self.periods]
         return np.ascontiguousarray(values[: ends[1], : ends[0]])
 
     def _closed(self, values: Array) -> Array:
-        more = [(0, 0 if period is None else 1) for period in self._periods]
+        more = [(0, 0 if period is None else 1) for period in self.periods]
         return np.pad(values, more[::-1], mode="wrap") if any(m[1] for m in more) else values
 
 

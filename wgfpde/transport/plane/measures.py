@@ -61,17 +61,32 @@ class Cells:
 
     def nodes(self, level: Grid) -> tuple[Array, Array]:
         """Corners of its cells, cut into parts about as fine as a lattice; per axis, x first."""
-        return tuple(cut(a.edges, n) for a, n in zip(self.grid.axes, self._cuts(level), strict=True))  # type: ignore
+        return tuple(cut(a.edges, n) for a, n in zip(self.grid.axes, self.cuts(level), strict=True))  # type: ignore
 
     def integral(self, phi: Array, nodes: tuple[Array, Array]) -> float:
         """A lower bound of ∫φ for φ on `nodes`, (ny+1, nx+1)."""
-        mass = self._finer([(len(x) - 1) // axis.size for x, axis in zip(nodes, self.grid.axes, strict=True)])
+        mass = self._on(nodes)
         corners = 0.25 * (phi[1:, 1:] + phi[1:, :-1] + phi[:-1, 1:] + phi[:-1, :-1])
-        taken = [np.sum(np.diff(x) ** 2 * np.sum(mass, axis=k)) / 12 for k, x in enumerate(nodes)]
-        return float(np.sum(mass * corners) - sum(taken))
+        return float(np.sum(mass * corners) - self._taken(mass, nodes))
+
+    def on_nodes(self, nodes: tuple[Array, Array]) -> tuple[Array, float]:
+        """That bound as one of φ: masses at the nodes, and what is taken off."""
+        mass = self._on(nodes)
+        at = np.zeros((mass.shape[0] + 1, mass.shape[1] + 1))
+        for j in (0, 1):
+            for i in (0, 1):
+                at[j : j + mass.shape[0], i : i + mass.shape[1]] += 0.25 * mass
+        return at, self._taken(mass, nodes)
+
+    def _on(self, nodes: tuple[Array, Array]) -> Array:
+        return self._finer([(len(x) - 1) // axis.size for x, axis in zip(nodes, self.grid.axes, strict=True)])
+
+    @staticmethod
+    def _taken(mass: Array, nodes: tuple[Array, Array]) -> float:
+        return float(sum(np.sum(np.diff(x) ** 2 * np.sum(mass, axis=k)) / 12 for k, x in enumerate(nodes)))
 
     def bundles(self, level: Grid) -> Bundles:
-        cuts = self._cuts(level)
+        cuts = self.cuts(level)
         edges = [cut(axis.edges, n) for axis, n in zip(self.grid.axes, cuts, strict=True)]
         x, y = (0.5 * (e[1:] + e[:-1]) for e in edges)
         widths = tuple(np.diff(e) for e in edges)
@@ -79,7 +94,8 @@ class Cells:
         centres = np.broadcast_to(x, mass.shape).copy(), np.broadcast_to(y[:, None], mass.shape).copy()
         return Bundles((x, y), widths, mass, centres, tuple(w / np.sqrt(12) for w in widths))  # type: ignore[arg-type]
 
-    def _cuts(self, level: Grid) -> list[int]:
+    def cuts(self, level: Grid) -> list[int]:
+        """Into how many parts along each axis cells are cut to be about as fine as a lattice."""
         pairs = zip(self.grid.axes, level.axes, strict=True)
         return [max(1, round((axis.length / axis.size) / (fine.length / fine.size))) for axis, fine in pairs]
 

@@ -31,14 +31,19 @@ def plan_cost(psi: Array, source: Bundles, target: Bundles, periods: Periods) ->
     x, y = target.centres
     moments = np.stack([*left, missing, missing * x, missing * y, missing * (x * x + y * y)])
     cost += _coupled(moments)
-    shapes = sum(
-        _shapes(source.sigmas[k], target.sigmas[k], np.sum(source.mass, axis=k), np.sum(target.mass, axis=k))
+    return cost + shapes(source, target)
+
+
+def shapes(source: Bundles, target: Bundles) -> float:
+    """What any plan between bundles costs at most besides the way between their centres."""
+    widths = sum(
+        _widths(source.sigmas[k], target.sigmas[k], np.sum(source.mass, axis=k), np.sum(target.mass, axis=k))
         for k in range(2)
     )
-    return cost + shapes + source.variance + target.variance
+    return widths + source.variance + target.variance
 
 
-def _shapes(a: Array, b: Array, mass_a: Array, mass_b: Array) -> float:
+def _widths(a: Array, b: Array, mass_a: Array, mass_b: Array) -> float:
     """At most Σ (σ − σ')² of any plan along one axis: what two bundles may differ by, exactly 0 for equal cells."""
     held_a, held_b = a[mass_a > 0], b[mass_b > 0]
     return float(max(held_a.max() - held_b.min(), held_b.max() - held_a.min())) ** 2

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from ...grid import Array, Grid
+from ...grid import Array, Axis, Grid
 from ..benamou_brenier.elliptic import Elliptic, rises
 from ..benamou_brenier.operators import Staggering
 from .interpolation import Interpolation
@@ -66,7 +66,7 @@ class Near:
 def near_bounds(grid: Grid, a: Array, b: Array) -> Near:
     """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
 
-    grid : 2D, uniform.   a, b : (ny, nx) ≥ 0 of mass 1, different.
+    grid : 2D, stretched or not.   a, b : (ny, nx) ≥ 0 of mass 1, different, constant on its cells.
     """
     faces = Staggering(grid)
     means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
@@ -80,19 +80,19 @@ def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> tu
     if np.any((mean == 0) & (a != b)):
         return math.inf, math.inf
     problem = Elliptic(grid, faces, mean, _harmonic(mean))
-    moved, cell = b - a, grid.volume / grid.size
-    moved -= np.sum(moved) * b / np.sum(b)  # one mass, also below rounding
+    moved, cell = b - a, faces.volume
+    moved -= np.sum(cell * moved) * b / np.sum(cell * b)  # one mass, also below rounding
     flux, r = np.zeros((2, *grid.shape)), moved
     for _ in range(CORRECTIONS):
         psi, _ = problem.solve(r)
         flux += problem.g * rises(psi)
         r = moved + _outflow(flux) / cell
-    areas = grid.y.length / grid.y.size, grid.x.length / grid.x.size
+    areas = faces.hy[:, None], faces.hx
     cost = sum(_squares(flux[k], np.roll(flux[k], 1, axis=1 - k)) / areas[k] ** 2 for k in (0, 1))
     with np.errstate(over="ignore"):
-        spent = cell * float(np.sum(np.divide(cost, mean, out=np.zeros_like(cost), where=cost > 0)))
+        spent = float(np.sum(cell * np.divide(cost, mean, out=np.zeros_like(cost), where=cost > 0)))
     diagonal = sum(axis.length**2 for axis in grid.axes)
-    missed = 0.5 * cell * float(np.sum(np.abs(r)))
+    missed = 0.5 * float(np.sum(cell * np.abs(r)))
     return spent, (math.sqrt(spent) + math.sqrt(diagonal * missed)) ** 2
 
 
@@ -123,12 +123,25 @@ def _squares(p: Array, q: Array) -> Array:
 
 def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     """The bound of one potential, that of the first flux with a little density added."""
+    u, steep = steepness(grid, faces, a, b)
+    raised = float(np.sum(faces.volume * (b - a) * means_of_corners(u)))
+    cost = float(np.sum(faces.volume * a * steep))
+    return raised**2 / cost if raised <= cost else 2 * raised - cost
+
+
+def means_of_corners(u: Array) -> Array:
+    return np.asarray(0.25 * (u[1:, 1:] + u[1:, :-1] + u[:-1, 1:] + u[:-1, :-1]))
+
+
+def steepness(grid: Grid, faces: Staggering, a: Array, b: Array) -> tuple[Array, Array]:
+    """A potential u between the two at corners, (ny+1, nx+1), and the mean of G² over each cell, (ny, nx).
+
+    For x in the cell and any y: ½|x − y|² − u(y) ≥ −u(x) − ½G²(x), and as much for every su, s ≤ 1, with s²G².
+    """
     mean = log_mean(a, b)
     psi, _ = Elliptic(grid, faces, mean + FLOOR / grid.volume).solve(b - a)
-    u = Interpolation(grid, (grid.x.edges, grid.y.edges))(psi)
-    h = [axis.length / axis.size for axis in grid.axes]
-    cell = h[0] * h[1]
-    raised = cell * float(np.sum((b - a) * 0.25 * (u[1:, 1:] + u[1:, :-1] + u[:-1, 1:] + u[:-1, :-1])))
+    u = _at_corners(grid, psi)
+    h = faces.hx, faces.hy[:, None]
     slopes = [np.diff(u, axis=1 - k) / h[k] for k in (0, 1)]  # (ny+1, nx), on horizontal sides, and (ny, nx+1)
     sides = [(s[:-1], s[1:]) if k == 0 else (s[:, :-1], s[:, 1:]) for k, s in enumerate(slopes)]
     steepest = [np.maximum(p**2, q**2) for p, q in sides]
@@ -136,10 +149,33 @@ def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     r = 2 * math.sqrt(float(np.max(steepest[0] + steepest[1])))
     twist = [r * np.abs(q - p) / h[1 - k] for k, (p, q) in enumerate(sides)]
     own = sum(_squares(*side) + 2 * t * np.sqrt(_squares(*side)) + t * t for side, t in zip(sides, twist, strict=True))
-    reach = [min(math.ceil(r / width), axis.size) for width, axis in zip(h, grid.axes, strict=True)]
+    reach = [_cells_within(axis, r) for axis in grid.axes]
     modes = ["wrap" if axis.ring else "nearest" for axis in grid.axes]
     most = maximum_filter(steepest[0] + steepest[1], [2 * n + 1 for n in reach[::-1]], mode=modes[::-1])
-    inside = np.prod([max(1 - 2 * r / width, 0.0) for width in h])
+    inside = np.maximum(1 - 2 * r / h[0], 0.0) * np.maximum(1 - 2 * r / h[1], 0.0)
     near_sides = (1 - inside) * np.maximum(most - (flattest[0] + flattest[1]), 0.0)
-    cost = cell * float(np.sum(a * np.minimum(own + near_sides, most)))
-    return raised**2 / cost if raised <= cost else 2 * raised - cost
+    return u, np.minimum(own + near_sides, most)
+
+
+def _at_corners(grid: Grid, psi: Array) -> Array:
+    """From centres to corners: cubic between equal cells, linear between others."""
+    if grid.uniform:
+        return Interpolation(grid, (grid.x.edges, grid.y.edges))(psi)
+    for k, axis in enumerate(grid.axes):
+        values = psi if k == 0 else psi.T
+        first, last = (values[:, -1:], values[:, :1]) if axis.ring else (values[:, :1], values[:, -1:])
+        h = np.concatenate([axis.widths[-1:], axis.widths, axis.widths[:1]])
+        wide, share = np.hstack([first, values, last]), h[:-1] / (h[:-1] + h[1:])
+        values = (1 - share) * wide[:, :-1] + share * wide[:, 1:]
+        psi = values if k == 0 else values.T
+    return np.ascontiguousarray(psi)
+
+
+def _cells_within(axis: Axis, r: float) -> int:
+    """How many cells next to any cell of an axis come within r of it, to one side."""
+    turns = (-1, 0, 1) if axis.ring else (0,)
+    edges = np.concatenate([(axis.edges if k == turns[-1] else axis.edges[:-1]) + k * axis.length for k in turns])
+    own = np.arange(axis.size) + (axis.size if axis.ring else 0)
+    before = own + 1 - np.searchsorted(edges, axis.edges[:-1] - r, side="right")
+    after = np.searchsorted(edges, axis.edges[1:] + r, side="left") - 1 - own
+    return min(int(max(before.max(), after.max())), axis.size)

@@ -12,7 +12,7 @@ from ....grid import Array
 from ...method import Asked, Built
 from ..feature_pull import with_features
 from ..pair_pull import make_pull
-from ..swarm import check_walls, counts_in, density_of_counts
+from ..swarm import counts_in, density_of_counts
 from .stein_density import SteinDensity
 from .stein_kernels import Kernel
 from .stein_particles import SteinParticles
@@ -28,7 +28,7 @@ def build_stein(
             'solver.method: "svgd" smooths the gradient of an entropy: expected energy.internal { kind = "entropy" } '
             f'or {{ kind = "none" }}, found "{flow.internal.kind}"; take method = "fv"'
         )
-    check_walls(grid)
+    flow.check_whole("Stein's velocities")
     kernel = Kernel(table.kernel.kind, table.kernel.bandwidth)
     kernel.check(grid, places is not None)
     options = table.order, table.dt, table.tolerance, asked.threads

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from ..energy.features import Features
-from ..errors import CaseError
-from ..formulas.compile import Expression
-from ..grid import Array
-from .case_densities import function_of, space_of
-from .loading import located
-from .schema import Case
+from ...energy.features import Features
+from ...errors import CaseError
+from ...formulas.compile import Expression
+from ...grid import Array
+from ..case_densities import function_of, space_of
+from ..loading import located
+from ..schema import Case
 
 TARGET, WEIGHT = "b", "w"
 KEY = "energy.features"

@@ -33,7 +33,7 @@ TESTED = np.array([0.003, 0.11, 0.3, 0.5, 0.7, 0.89, 0.997])
 
 
 @dataclass(frozen=True)
-class RadialTable:
+class PullTable:
     """f(q) by cubics.
 
     shift : bits of q below those that number the intervals.   base : number of the first interval.   breaks : (n,)
@@ -62,13 +62,13 @@ class RadialTable:
         return float(np.median(first)) if flat else math.nan
 
 
-def best_table(force: Callable[[Array], Array], reach: float, closest: Sequence[float]) -> RadialTable | None:
+def best_table(force: Callable[[Array], Array], reach: float, closest: Sequence[float]) -> PullTable | None:
     """The first table that tells W' well enough, of few intervals or many.   closest : smallest distances to try."""
     tried = (tabulated(force, reach, part, bits) for bits in BITS for part in closest)
     return next((table for table in tried if table is not None), None)
 
 
-def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bits: int = BITS[0]) -> RadialTable | None:
+def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bits: int = BITS[0]) -> PullTable | None:
     """The table of f(q) = W'(√q)/√q for distances up to `reach`; None where no table tells it well enough.
 
     force : W'(r) for r > 0, an array of the same shape.   closest : smallest distance in the table, over the reach;
@@ -102,7 +102,7 @@ def tabulated(force: Callable[[Array], Array], reach: float, closest: float, bit
             places = low + (high - low) * (1e-6 + (1 - 2e-6) * TESTED[:, None])
             if not _fits(f, both[2 * k + side][None], starts[one], widths[one], places, typical)[0]:
                 return None
-    return RadialTable(shift, base, breaks, both) if np.all(np.isfinite(both)) else None
+    return PullTable(shift, base, breaks, both) if np.all(np.isfinite(both)) else None
 
 
 def _goes_on(f: Callable[[Array], Array], first: float, r: float, typical: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
-from ..base.case_table import Positive, Table
+from ...base.case_table import Positive, Table
 
 
 class FeatureDataTable(Table):
@@ -40,3 +40,8 @@ def text_of(features: FeatureDataTable | list[FeatureTable] | None) -> str:
     if isinstance(features, list):
         return ", ".join(item.formula for item in features)
     return f"{features.formula} on {Path(features.data).name}"
+
+
+def data_of(features: FeatureDataTable | list[FeatureTable] | None) -> tuple[Path, ...]:
+    """The files that they name."""
+    return (Path(features.data),) if isinstance(features, FeatureDataTable) else ()

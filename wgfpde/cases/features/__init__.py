@@ -1,0 +1,1 @@
+"""The features of a case: their tables, their data, the functions that they make."""
