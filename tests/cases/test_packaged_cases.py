@@ -43,6 +43,8 @@ NUMBERS = {
     "chaos_desai_zwanzig_1d": -0.499413819,
     "debye_radial": -2882.82470,
     "ornstein_uhlenbeck_multiplicative_1d": -0.235133255,
+    "escape_1d": -0.0797566133,
+    "escape_2d": -0.109804554,
     "fes_table_2d": -5.10674237,
     "crowd_motion_2d": 0.429797549,
     "desai_zwanzig_1d": -0.498967684,
