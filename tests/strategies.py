@@ -191,3 +191,17 @@ def random_problem(rng: np.random.Generator, **fixed) -> Problem:
         seed=int(rng.integers(2**32)),
     )
     return replace(problem, **fixed)
+
+
+def size_of_terms(flow, rho):
+    """S(ρ) = Σ h (|U| + |Vρ|) + ½ mass max|W∗ρ|, the size of the terms of an energy, and max|W∗ρ| · mass."""
+    internal, drive = flow.internal, 0.0
+    if internal.kind == "entropy":
+        terms = internal.kappa * rho * (1 + np.abs(np.log(np.where(rho > 0, rho, 1.0))))
+    else:
+        terms = np.abs(internal.density(rho))
+    if flow.potential is not None:
+        terms = terms + np.abs(flow.potential * rho)
+    if flow.interaction is not None:
+        drive = float(np.max(np.abs(flow.interaction.apply(rho)))) * flow.mass(rho)
+    return flow.integral(terms) + 0.5 * drive, drive

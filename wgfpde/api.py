@@ -39,6 +39,7 @@ from .output import promises
 from .runs import runner
 from .runs.progress import status_line
 from .studies.questions import case_of, converge, exits, spectrum, stationary
+from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
 from .transport.shortest_path import geodesic
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
     from .grid.tables.tabulated import Tabulated
 
 __all__ = [
-    "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "converge",
-    "distance", "exits", "geodesic", "load", "march", "problem", "read", "read_table", "resume", "run", "spectrum",
+    "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
+    "converge", "distance", "exits", "geodesic", "load", "march", "problem", "read", "read_table", "resume", "run",
+    "spectrum",
     "stationary", "w2",
 ]  # fmt: skip
 

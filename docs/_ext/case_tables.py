@@ -10,8 +10,8 @@ from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
 from wgfpde.base.case_table import Table
-from wgfpde.cases.file_tables import FILE
 from wgfpde.cases.schema import Case, tables_by_place
+from wgfpde.cases.sources.file_tables import FILE
 from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}
@@ -24,6 +24,8 @@ def title_of(place: tuple[str, ...]) -> str:
         return "Top level"
     if place[-1] == FILE:
         return f"{'.'.join(place[:-1])} = {{ file = … }}"
+    if len(place) == 3 and place[0] == "solver":
+        return f'{place[2]} of [solver] with method = "{place[1]}"'
     key = UNION_KEYS.get(place[:-1])
     if key is None:
         return f"[{'.'.join(place)}]"

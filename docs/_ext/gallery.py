@@ -43,6 +43,9 @@ GROUPS = (
     "JKO steps",
     "Geodesics",
     "Particles",
+    "Fisher–Rao",
+    "Stein variational gradient descent",
+    "Networks",
 )
 
 
@@ -50,7 +53,10 @@ def group_of(case: dict[str, Any]) -> str:
     """The section a case belongs to, by its method and its energy."""
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
-        return {"jko": "JKO steps", "langevin": "Particles"}.get(method, "Geodesics")
+        known = {"jko": "JKO steps", "langevin": "Particles", "wfr": GROUPS[-3], "svgd": GROUPS[-2]}
+        return known.get(method, "Geodesics")
+    if "features" in energy:
+        return "Networks"
     if "interaction" in energy:
         return "Interaction"
     if energy["internal"]["kind"] == "power":
@@ -79,6 +85,11 @@ def energy_words(energy: dict[str, Any]) -> str:
         parts = ["U = 0"]
     named = (("V", "potential"), ("W", "interaction"))
     parts += [f"{name} = ``{energy[key]}``" for name, key in named if key in energy]
+    features = energy.get("features", [])
+    if isinstance(features, dict):
+        parts.append(f"features ``{features['formula']}``")
+    elif features:
+        parts.append(f"{len(features)} features, the first ``{features[0]['formula']}``")
     return ", ".join(parts)
 
 

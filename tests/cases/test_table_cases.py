@@ -7,8 +7,8 @@ import pytest
 
 import wgfpde as wgf
 from wgfpde.cases.building import build
-from wgfpde.cases.free_energies import landscape_of, told
 from wgfpde.cases.loading import copied_case, loads, presets
+from wgfpde.cases.sources.free_energies import landscape_of, told
 from wgfpde.cli import main
 from wgfpde.energy.fluxes import dissipation
 from wgfpde.errors import CaseError
@@ -194,6 +194,13 @@ def test_what_cannot_be_had_with_forbidden_cells_says_so(tmp_path):
     known = case(tmp_path)
     with pytest.raises(CaseError, match=f"JKO steps are not found .* {hidden}"):
         build(case(tmp_path, rest=REST.replace('method = "fv"\ndt = 0.05', 'method = "jko"\ntau = 0.05')))
+    with pytest.raises(CaseError, match=f"paths of particles are not found .* {hidden}"):
+        build(
+            case(
+                tmp_path,
+                rest=REST.replace('method = "fv"\ndt = 0.05', 'method = "langevin"\ntau = 0.05\nparticles = 10'),
+            )
+        )
     with pytest.raises(CaseError, match=f"stationary states are not found .* {hidden}"):
         wgf.stationary(known, progress=False)
     with pytest.raises(CaseError, match=r"slack_lsi.*has no meaning for this case"):
@@ -545,3 +552,22 @@ def test_nothing_comes_in_by_a_wall_of_forbidden_cells(wall):
     losses, gains = flow.exchange()
     for rates in (*losses.values(), *gains.values()):
         assert np.all(rates[flow.forbidden] == 0)
+
+
+def test_forbidden_cells_under_a_force_cut_the_ring():
+    """A force round a ring with a hole: no current in the end, no mass in the hole, and no steady state is claimed."""
+    x = (np.arange(24) + 0.5) / 24
+    values = np.where(np.abs(x - 0.5) < 0.1, np.nan, np.cos(2 * np.pi * x))
+    energy = wgf.Energy(wgf.Internal("entropy", 0.3), Tabulated(table_of([x], values, "t")), tilt=(2.0,))
+    grid = wgf.Grid([0], [1], [24], "periodic")
+    known = wgf.problem(
+        grid, energy, lambda x: 1.0 * (np.abs(x - 0.5) > 0.2), end=2000.0, solver={"method": "fv", "dt": 50.0}
+    )
+    last = list(wgf.march(known))[-1].rho
+    flow = build(known).flow
+    assert np.all(last[flow.forbidden] == 0) and flow.mass(last) == pytest.approx(0.6, rel=0.05)
+    tilted = flow.potential - 2.0 * np.mod(x + 0.5, 1.0)  # along the line from the hole to the hole
+    rest = np.where(flow.forbidden, 0, np.exp(-tilted / 0.3))
+    assert last == pytest.approx(rest * flow.mass(last) / flow.mass(rest), rel=1e-6, abs=1e-12)
+    with pytest.raises(CaseError, match="stationary states are not found"):
+        wgf.stationary(known, progress=False)

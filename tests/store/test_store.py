@@ -85,8 +85,8 @@ def test_snapshots_are_found_by_time_and_number(tmp_path):
 
 def test_a_folder_is_read_like_its_file(tmp_path):
     make(tmp_path / "output.h5")
-    rho, edges, t = read_last(tmp_path)
-    assert t == 1.5 and [len(e) for e in edges] == [7, 5]
+    rho, edges, t, radial = read_last(tmp_path)
+    assert t == 1.5 and radial == 1 and [len(e) for e in edges] == [7, 5]
     np.testing.assert_array_equal(rho, state(GRID_2D, 3).rho)
 
 

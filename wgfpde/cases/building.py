@@ -32,10 +32,10 @@ from ..methods import Asked
 from ..store.layout import Label, Layout
 from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
-from .file_tables import files_of
-from .free_energies import constants_of, table_note
 from .loading import located
 from .schema import Case
+from .sources.file_tables import files_of
+from .sources.free_energies import constants_of, table_note
 from .times import output_times
 
 if TYPE_CHECKING:
@@ -254,6 +254,7 @@ def bytes_stored(problem: Problem) -> int:
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
     energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
+    features = getattr(case.energy.features, "data", None)
     return Record(
         name=case.name,
         title=case.title,
@@ -266,6 +267,7 @@ def _record(case: Case) -> Record:
         files=(
             *(path for table in tables for path in table.paths),
             *files_of(energy.potential, energy.interaction, diffusion),
+            *([] if features is None else [Path(features)]),
         ),
         precision=case.output.precision,
         compression=case.output.compression,
@@ -341,10 +343,14 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return Flow(grid, energy, threads, dynamics=case._code.dynamics, sinks=sinks, t=start)
     with located(case.path, "energy.internal.m" if "m" in energy.internal.parameters else "energy.internal"):
         energy.internal.check_dimension(grid.space)
-    plain = replace(energy, interaction=None, tilt=(), force=None)
+    plain = replace(energy, interaction=None, tilt=(), force=None, features=None)
     # without W, D, walls, sinks and a force first: a mistake is of one key
     with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
         flow = Flow(_closed(grid), plain, threads, t=start)
+    if energy.features is not None:
+        plain = replace(plain, features=energy.features)
+        with located(case.path, "energy.features"):
+            flow = Flow(_closed(grid), plain, threads, t=start)
     if energy.tilted:
         plain = replace(energy, interaction=None)
         with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):

@@ -22,9 +22,9 @@ from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.radial import levels
 from ..store.layout import TAKEN
-from .file_tables import DensityFile, tabulated
 from .loading import located
 from .schema import Case
+from .sources.file_tables import DensityFile, tabulated
 from .tables import DensityTable
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
             hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
             raise CaseError(f"{path} does not exist{hint}")
         if key == "samples":
-            rho = initial.from_samples(path, grid)
+            rho = initial.from_samples(path, grid, table.bandwidth)
         elif key == "image":
             rho = initial.from_picture(path, grid, bool(table.invert))
         elif isinstance(table.file, DensityFile):
@@ -116,11 +116,11 @@ def _density_file(path: Path, grid: Grid, sampling: initial.Sampling) -> Array:
     if path.suffix == ".npy":
         return initial.from_npy(path, grid)
     if path.is_dir() or (path.suffix in (".h5", ".hdf5") and store.is_run(path)):
-        rho, edges, _ = store.read_last(path)
+        rho, edges, _, radial = store.read_last(path)
         target = tuple(axis.edges for axis in grid.axes)
         if len(edges) != len(target):
             raise CaseError(f"{path} holds a {len(edges)}D density and grid.shape has {len(target)} entries")
-        if (radial := store.read(path).radial) != grid.radial:
+        if radial != grid.radial:
             raise CaseError(f"{path} holds a density {_place(radial)}, and this grid is one {_place(grid.radial)}")
         same = all(len(a) == len(b) and np.array_equal(a, b) for a, b in zip(edges, target, strict=True))
         if not same:

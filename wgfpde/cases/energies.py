@@ -15,10 +15,11 @@ from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import Expression
 from .case_densities import function_of, space_of
-from .file_tables import DiffusionFile, in_words, tabulated
-from .free_energies import interaction_of, potential_of
 from .loading import located
 from .schema import Case
+from .sources.feature_data import features_of
+from .sources.file_tables import DiffusionFile, in_words, tabulated
+from .sources.free_energies import interaction_of, potential_of
 
 if TYPE_CHECKING:
     from ..energy.flow import Flow
@@ -34,7 +35,7 @@ def energy_of(case: Case) -> Energy:
     w = interaction_of(case)
     f = None if table.force is None else function_of(case, table.force, (*space_of(case), "t"), "energy.force")
     texts = in_words(table.potential), in_words(table.interaction)
-    return Energy(internal, v, w, *texts, sobolev=table.sobolev, kappa=kappa, tilt=_tilt(case), force=f)
+    return Energy(internal, v, w, *texts, table.sobolev, kappa, _tilt(case), f, features_of(case))
 
 
 def build_dynamics(case: Case) -> Dynamics | None:

@@ -103,6 +103,8 @@ def problem(
     """
     keys = "potential", "interaction", "force"
     parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
+    features = () if energy.features is None else energy.features.functions
+    parts += [(f"energy.features[{k}]", function) for k, function in enumerate(features)]
     parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
     for name, function in parts:
         _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
@@ -122,6 +124,7 @@ def problem(
         "energy": {
             "internal": internal,
             **{key: _name(f) for key, f in formulas.items() if f is not None},
+            **_features(energy),
             **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
             **bound,
         },
@@ -146,6 +149,14 @@ def problem(
     rho, error = _density(initial, grid)
     case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
     return case
+
+
+def _features(energy: Energy) -> dict[str, Any]:
+    """The key `features` of its table, where it has some."""
+    if energy.features is None:
+        return {}
+    rows = zip(energy.features.functions, energy.features.targets, energy.features.weights, strict=True)
+    return {"features": [{"formula": _name(f), "target": float(b), "weight": float(w)} for f, b, w in rows]}
 
 
 def _grid_table(grid: Grid) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from ..base.case_table import Table
 from ..base.toml import show, to_value
-from .file_tables import TEXT
 from .schema import UNIONS, tables_by_place
+from .sources.file_tables import TEXT
 
 _TAGS = {("solver",): "method", ("energy", "internal"): "kind"}
 """The key that tells the tables of a union apart, by its place."""
@@ -111,6 +111,8 @@ def _nearest_key(loc: tuple) -> str:
     if not elsewhere:
         return valid
     other = _key_path((*elsewhere[0], name))
+    if other == _key_path(loc) and elsewhere[0][:-1] not in _TAGS:
+        return valid
     if other == _key_path(loc):
         tag = f'{_TAGS[elsewhere[0][:-1]]} = "{elsewhere[0][-1]}"'
         return f'it belongs to "{elsewhere[0][-1]}", not "{parent[-1]}"; remove it, or write {tag}. {valid}'

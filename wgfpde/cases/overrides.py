@@ -60,11 +60,12 @@ def parse_value(text: str) -> Any:
 def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
     """Lay `top` over `base`, key by key.
 
-    A solver with another method replaces the old one, an internal energy with another kind keeps only κ, and
-    one of several exclusive keys replaces the others.  What is REMOVED is taken away.
+    A solver with another method replaces the old one, and a kernel with another kind; an internal energy with another
+    kind keeps only κ, and one of several exclusive keys replaces the others.  What is REMOVED is taken away.
     """
-    if path == ("solver",) and top.get("method", base.get("method")) != base.get("method"):
-        base.clear()
+    for place, tag in ((("solver",), "method"), (("solver", "kernel"), "kind")):
+        if path == place and top.get(tag, base.get(tag)) != base.get(tag):
+            base.clear()
     if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
         law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
         kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
@@ -72,7 +73,7 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
             del base[key]
     exclusive = _EXCLUSIVE.get(path, ())
     if any(key in top and top[key] is not REMOVED for key in exclusive):
-        for key in exclusive:
+        for key in (*exclusive, *(("bandwidth",) if "samples" in exclusive and "samples" not in top else ())):
             base.pop(key, None)
     for key, value in top.items():
         if isinstance(value, dict):
@@ -105,6 +106,9 @@ def absolute_paths(data: dict[str, Any], folder: Path) -> None:
         for key in keys:
             above = data.get(name)
             _absolute(above.get(key) if isinstance(above, dict) else None, ("file",), folder)
+    energy = data.get("energy")
+    features = energy.get("features") if isinstance(energy, dict) else None
+    _absolute(features, ("data",), folder)
 
 
 def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:

@@ -20,7 +20,8 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
+from .sources.feature_tables import FeatureDataTable, FeatureTable
+from .sources.file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
 from .tables import (
     DynamicsTable,
     EnergyTable,
@@ -189,6 +190,7 @@ class Case(Table):
         energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
         energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
         energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
+        energy += [f"features = {self.energy.features_text}"] if self.energy.features is not None else []
         sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
         radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
         dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
@@ -230,20 +232,29 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
         ("energy", "potential", FILE): PotentialFile,
         ("energy", "interaction", FILE): InteractionFile,
+        ("energy", "features", "data"): FeatureDataTable,
+        ("energy", "features", "list"): FeatureTable,
         ("initial",): InitialTable,
         ("initial", "file", FILE): DensityFile,
         ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
+        **{("solver", name, key): table for name, method in METHODS.items() for key, table in _inner(method.table)},
         ("time",): TimeTable,
         ("output",): OutputTable,
     }
 
 
+def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
+    """The keys of a table that are tables themselves."""
+    fields = table.model_fields.items()
+    return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
+
+
 UNIONS = (
     ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("dynamics", "diffusion"),
-    ("initial", "file"), ("target", "file"),
+    ("energy", "features"), ("initial", "file"), ("target", "file"),
 )  # fmt: skip
 """Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 

@@ -18,7 +18,8 @@ from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
-from .file_tables import (
+from .sources.feature_tables import FeaturesTable, text_of
+from .sources.file_tables import (
     DensitySource,
     DiffusionFile,
     InteractionSource,
@@ -147,7 +148,7 @@ def _internals() -> str:
 
 
 class EnergyTable(Table):
-    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
+    """E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y) + ½Σ w_j (∫φ_j dρ − b_j)²."""
 
     internal: InternalTable = Field(description=_internals())
     potential: PotentialSource | None = Field(
@@ -165,19 +166,28 @@ class EnergyTable(Table):
     force: str | None = Field(
         default=None, description="a force on a periodic axis, a formula in x, t and the params; 1D, entropy only"
     )
+    features: FeaturesTable | None = Field(
+        default=None, description="{ formula = …, data = … }, or a list of { formula = …, target = …, weight = … }"
+    )
     sobolev: Positive | None = Field(
         default=None,
         alias="lambda",
         description="a positive number λ with H ≤ (κ/2λ) I, where you know it better than V tells",
     )
 
+    @property
+    def features_text(self) -> str:
+        """The formulas of the features, to be read; "" without."""
+        return text_of(self.features)
+
     @model_validator(mode="after")
     def _not_zero(self) -> EnergyTable:
         law = law_named(self.internal.kind)
-        if law.vanishes and self.potential is None and self.interaction is None:
-            raise fail("the energy is zero and nothing would move; give internal, potential or interaction")
-        if self.sobolev is not None and (not law.linear_diffusion or self.interaction is not None):
-            raise fail('lambda: of use only with { kind = "entropy" } and no interaction; remove it')
+        plain = self.interaction is None and self.features is None
+        if law.vanishes and self.potential is None and plain:
+            raise fail("the energy is zero and nothing would move; give internal, potential, interaction or features")
+        if self.sobolev is not None and not (law.linear_diffusion and plain):
+            raise fail('lambda: of use only with { kind = "entropy" } and neither interaction nor features; remove it')
         return self
 
     @model_validator(mode="after")
@@ -229,6 +239,18 @@ class DynamicsTable(Table):
     )
 
 
+def _width(value: object) -> object:
+    """Accept a positive number or "scott", with one message for both (a union would give two)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or value == "scott" or (number and 0 < value < math.inf):  # type: ignore[operator]
+        return value
+    raise fail(f'expected a positive number or "scott", found {show(value)}')
+
+
+_WIDTH = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "scott"}]}
+Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), WithJsonSchema(_WIDTH)]
+
+
 class DensityTable(Table):
     """A density: exactly one of density, file, samples, image."""
 
@@ -241,6 +263,9 @@ class DensityTable(Table):
         default=None, description="a .csv file with one point per line; a header names its columns: x, y, weight"
     )
 
+    bandwidth: Width = Field(
+        default=None, description='of a Gaussian around each of the samples: a length, or "scott"; default: a histogram'
+    )
     image: str | None = Field(
         default=None, description="a picture laid over the grid: bright is much, row 0 is the top"
     )
@@ -265,6 +290,8 @@ class DensityTable(Table):
             raise fail(f"expected exactly one of density, file, samples, image; found {found}")
         if self.invert is not None and self.image is None:
             raise fail("invert: only an image can be inverted; remove it")
+        if self.bandwidth is not None and self.samples is None:
+            raise fail(f"bandwidth: of use only with samples, found {given[0]}; remove it")
         return self
 
 

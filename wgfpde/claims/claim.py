@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..energy.equations import EQUATIONS, GEODESIC
+from ..energy.equations import EQUATIONS, OF_METHODS
 from ..output.promises import LEAST, promises_of
 from ..store import Run
 
@@ -26,7 +26,7 @@ ACCOUNT = "mass account"
 PROMISES = "promises"
 """In the place of a script: the claims about all runs."""
 OTHER = "other"
-ORDER = (*EQUATIONS, GEODESIC.name, OTHER)
+ORDER = (*EQUATIONS, *OF_METHODS, OTHER)
 """Equations in the order of the table."""
 
 
@@ -150,7 +150,7 @@ class Table:
 
 def heading(equation: str) -> str:
     """The name of an equation and what ∂t ρ is in it."""
-    known = GEODESIC if equation == GEODESIC.name else EQUATIONS.get(equation)
+    known = (EQUATIONS | OF_METHODS).get(equation)
     return f"{equation}: ∂t ρ = {known.formula}" if known else equation
 
 

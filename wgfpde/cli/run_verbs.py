@@ -116,14 +116,15 @@ def _check(args: argparse.Namespace) -> int:
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
-    from ..cases.file_tables import in_words
-    from ..cases.free_energies import table_note, told
+    from ..cases.sources.file_tables import in_words
+    from ..cases.sources.free_energies import table_note, told
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
     terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
     terms += [f"V = {in_words(case.energy.potential)}"] if case.energy.potential is not None else []
     terms += [f"W = {in_words(case.energy.interaction)}"] if case.energy.interaction is not None else []
+    terms += [f"features: {case.energy.features_text}"] if case.energy.features is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     size = keys.get("dt") if case.traits.step is None else case.traits.step

@@ -2,8 +2,8 @@
 
     ⟨X⟩ = (1/n) Σ X_k        standard error of ⟨X⟩ = √(Var X / n),   of R > 1 replicas  √(Var ⟨X⟩_r / R)
 
-Particles that interact depend on each other, so that one crowd does not tell how far its mean is from its expectation:
-only replicas do.  On a ring moments are those of the box as drawn.
+Particles that interact, by W or by the kernel of a method (replicas = 0), depend on each other, so that one crowd does
+not tell how far its mean is from its expectation: only replicas do.  On a ring moments are those of the box as drawn.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _standard_error(s: State, axis: int) -> float:
     replicas = int(s.snapshot.fields.get(REPLICAS, np.ones(1))[0])
     if replicas > 1:
         return float(np.std(places.reshape(replicas, -1).mean(axis=1), ddof=1)) / math.sqrt(replicas)
-    if s.flow.interaction is not None or len(places) < 2:
+    if replicas < 1 or s.flow.interaction is not None or len(places) < 2:
         return math.nan
     return float(np.std(places, ddof=1)) / math.sqrt(len(places))
 

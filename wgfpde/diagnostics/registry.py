@@ -43,7 +43,7 @@ class State:
         return self.flow.mass(self.rho)
 
     @cached_property
-    def parts(self) -> tuple[float, float, float]:
+    def parts(self) -> tuple[float, ...]:
         return self.flow.parts(self.rho)
 
     @cached_property
@@ -137,15 +137,14 @@ EQUAL_CELLS_2D = Condition(
     lambda s: (s.flow.grid.dim == 1 or s.flow.grid.uniform) and s.flow.dynamics is None,
 )
 WITH_EXACT = Condition("with `[exact]`", lambda s: s.has_exact)
+WITH_FEATURES = Condition("with features", lambda s: s.flow.features is not None)
 WITH_ACCOUNT = Condition("an energy that depends on time; a force", lambda s: s.keeps_account)
 WITH_GIBBS = Condition("entropy without interaction, no exits", lambda s: s.flow.has_gibbs)
 WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
 WITH_EXITS_ONLY = Condition(
     "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
 )
-WITH_GIBBS_ON_AXES = Condition(
-    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box
-)
+WITH_GIBBS_ON_AXES = Condition("entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box)
 
 
 def with_field(name: str) -> Condition:

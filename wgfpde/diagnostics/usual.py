@@ -7,7 +7,17 @@ import numpy as np
 from ..energy import fluxes
 from ..errors import CaseError
 from ..transport import distances as transport
-from .registry import EQUAL_CELLS_2D, IN_THE_PLANE, NEVER, WITH_EXACT, WITH_GIBBS, State, diagnostic
+from .registry import (
+    ALWAYS,
+    EQUAL_CELLS_2D,
+    IN_THE_PLANE,
+    NEVER,
+    WITH_EXACT,
+    WITH_FEATURES,
+    WITH_GIBBS,
+    State,
+    diagnostic,
+)
 from .relative_entropy import relative_entropy_density
 
 
@@ -19,7 +29,7 @@ def mass(s: State) -> float:
 
 @diagnostic("energy")
 def energy(s: State) -> float:
-    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho; never rises along a gradient flow without exits."""
+    """Energy E = int U(rho) + int V rho + 1/2 iint W rho rho (and the loss of features); gradient flows lower it."""
     return float(sum(s.parts))
 
 
@@ -41,10 +51,44 @@ def energy_interaction(s: State) -> float:
     return s.parts[2]
 
 
+@diagnostic("energy of features", applies=WITH_FEATURES)
+def energy_features(s: State) -> float:
+    """Loss of the features, 1/2 sum_j w_j (int phi_j rho - b_j)^2."""
+    return s.parts[3]
+
+
+@diagnostic("largest residual of the features", applies=WITH_FEATURES)
+def feature_residual(s: State) -> float:
+    """Largest |int phi_j rho - b_j|: how far the network is from its data at worst."""
+    assert s.flow.features is not None
+    return float(np.max(np.abs(s.flow.features.residuals(s.rho))))
+
+
 @diagnostic("dissipation")
 def dissipation(s: State) -> float:
     """Rate of energy loss of the semi-discrete flow, int D rho |grad xi|^2; inf where entropy meets vacuum."""
     return fluxes.dissipation(s.flow, s.rho)
+
+
+@diagnostic("Fisher-Rao rate of energy loss", applies=NEVER, on_request=ALWAYS)
+def fisher_rao_rate(s: State) -> float:
+    """Rate of energy loss by reaction at rate 1, int rho (xi - <xi>)^2 with <xi> = int rho xi / mass; balanced."""
+    return _reaction(s, balanced=True)
+
+
+@diagnostic("unbalanced Fisher-Rao rate of energy loss", applies=NEVER, on_request=ALWAYS)
+def unbalanced_rate(s: State) -> float:
+    """Rate of energy loss by reaction at rate 1 where the mass is free, int rho xi^2."""
+    return _reaction(s, balanced=False)
+
+
+def _reaction(s: State, balanced: bool) -> float:
+    """∫ρ(ξ − ⟨ξ⟩)², or ∫ρξ²; an empty cell takes no part."""
+    held = s.rho > 0
+    with np.errstate(divide="ignore"):
+        xi = np.where(held, s.flow.variation(s.rho), 0.0)
+    level = s.flow.integral(s.rho * xi) / s.mass if balanced and s.mass else 0.0
+    return s.flow.integral(s.rho * np.where(held, xi - level, 0.0) ** 2)
 
 
 @diagnostic("smallest density")

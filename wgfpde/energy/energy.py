@@ -2,6 +2,8 @@
 
     E(ρ) = ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y),      ∂t ρ = ∇·(ρ ∇(U'(ρ) + V + W∗ρ))
 
+and, where they are given, the loss of features, ½ Σ w_j (∫φ_j dρ − b_j)² (module `features`).
+
 Reference: Carrillo, McCann, Villani (2003), eqs (1.1)–(1.2), DOI 10.4171/RMI/376.
 """
 
@@ -21,6 +23,7 @@ from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.radial_table import RadialTable
 from ..grid.tables.tabulated import Tabulated
 from .driving.in_time import frozen, number_at, takes_time
+from .features import Features
 from .laws import Law, law_named
 
 Array = np.ndarray
@@ -108,6 +111,7 @@ class Energy:
     kappa : κ(t=…), in place of that of `internal`, or None.
     tilt : a constant force f per axis, energy/length, of the drift f − ∇V; () for none.
     force : the same as a function f(x=…) in 1D, or None.   A force needs periodic axes.
+    features : of the energy of features, or None.
 
     V, W, κ and f may depend on time: a Python function does that has a parameter t, a formula that uses t.
     """
@@ -121,6 +125,7 @@ class Energy:
     kappa: Callable[..., Any] | None = None
     tilt: tuple[float, ...] = ()
     force: Callable[..., Array] | None = None
+    features: Features | None = None
 
     @cached_property
     def driven(self) -> frozenset[str]:
@@ -144,9 +149,7 @@ class Energy:
                 internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
             except CaseError as error:
                 raise CaseError(f"at t = {t:g}: {error}") from error
-        v, w, f = (
-            None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force)
-        )
+        v, w, f = (None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force))
         return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
 
     def __post_init__(self) -> None:
@@ -162,6 +165,8 @@ class Energy:
             if function is not None:
                 text = text or getattr(function, "text", "") or getattr(function, "__name__", "a function")
                 terms.append(f"{name} = {shortened(text)}")
+        if self.features is not None:
+            terms.append(f"{len(self.features.functions)} features")
         if self.kappa is not None:
             terms.append("kappa(t)")
         if self.tilted:

@@ -96,7 +96,20 @@ GEODESIC = Equation(
     "Wasserstein geodesic", "−∇·(ρ∇φ), ∂t φ + ½|∇φ|² = 0", "the shortest path between two densities",
     "Benamou, Brenier (2000), DOI 10.1007/s002110050002",
 )  # fmt: skip
-"""What is solved where the case is no gradient flow but a path between two given densities."""
+WASSERSTEIN_FISHER_RAO = Equation(
+    "Wasserstein-Fisher-Rao", "∇·(ρ∇ξ) − cρ(ξ − ⟨ξ⟩)", "mass moves, and grows and decays where it is",
+    "Liero, Mielke, Savaré (2018), DOI 10.1007/s00222-017-0759-8",
+)  # fmt: skip
+FISHER_RAO = Equation(
+    "Fisher-Rao", "−cρ(ξ − ⟨ξ⟩)", "mass grows and decays where it is",
+    "Gallouët, Monsaingeon (2017), DOI 10.1137/16M106666X",
+)  # fmt: skip
+STEIN = Equation(
+    "Stein variational gradient flow", "∇·(ρ K(ρ∇ξ)), (Kj)(x) = ∫k(x,y)j(y)dy",
+    "transport along a gradient smoothed by a kernel", "Liu (2017), arXiv 1704.07520",
+)  # fmt: skip
+OF_METHODS = {equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN)}
+"""What is solved where the method, not the energy alone, makes the equation."""
 
 
 class Parts(Protocol):
@@ -113,7 +126,9 @@ class Parts(Protocol):
 def name_equation(energy: Parts) -> Equation:
     """The equation that an energy gives."""
     p = energy.internal
-    return EQUATIONS[law_named(p.kind).equation(p, energy.potential is not None, energy.interaction is not None)]
+    features = getattr(energy, "features", None) is not None
+    drift, interaction = (energy.potential is not None or features), (energy.interaction is not None or features)
+    return EQUATIONS[law_named(p.kind).equation(p, drift, interaction)]
 
 
 # ---- Gaussians: ∂t ρ = κΔρ + ∇·(ρ∇(xᵀAx/2)) ------------------------------------------------------------------

@@ -23,6 +23,7 @@ from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
 from .energy import Energy
+from .features import Features, FeaturesOnGrid, Together
 from .interaction import Interaction, make_interaction
 from .openings.faces import Opening, openings_of, without_regions
 from .openings.losses import Pair, donor_pair, entropy_pair, gathered
@@ -38,8 +39,10 @@ class Flow:
     """An energy on a grid.
 
     energy : with what the convention of the dynamics adds to V.
-    potential : V at cell centres, array of the grid's shape, or None.   table : of V, on this grid, or None.
-    interaction : the operator ρ ↦ W∗ρ, or None.
+    potential : V at cell centres, array of the grid's shape, or None; with features also their linear part.
+    table : of V, on this grid, or None.
+    interaction : the operator ρ ↦ W∗ρ, or None; with features also their form of low rank.
+    features : those of the energy on this grid, or None.
     mobility : D on the faces across each axis, walls included, (nx+1,), or (ny, nx+1) and (ny+1, nx); None for 1; 0 on
     the faces of region sinks and of forbidden cells.
     sinks : exits inside the box.   openings : the faces to the outside, of open walls and of region sinks.
@@ -77,16 +80,18 @@ class Flow:
         self.grid = grid
         self.energy = now
         self.internal = now.internal
-        self.potential = _sample_potential(grid, now)
         self.push = push_of(grid, now)
         if grid.radial > 1 and energy.interaction is not None:
             raise CaseError(
                 "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
                 "radius does not give. Remove energy.interaction or grid.radial."
             )
-        self.interaction: Interaction | None = (
+        self.features = None if now.features is None else _features_on(grid, now.features)
+        self._external = _potential_of(grid, now)
+        self._kernel: Interaction | None = (
             make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
+        self._join()
         self.sinks = tuple(sinks)
         check_names(self.sinks)
         owner = regions_of(self.sinks, grid)
@@ -137,18 +142,28 @@ class Flow:
             energy = found.dynamics.effective(self.grid, energy)
         found.time, found.energy, found.internal = t, energy, energy.internal
         if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
-            found.potential = _sample_potential(self.grid, energy)
+            found._external = _potential_of(self.grid, energy)
         if "force" in self.driven:
             found.push = push_of(self.grid, energy)
         if "interaction" in self.driven:
             assert energy.interaction is not None
-            found.interaction = make_interaction(energy.interaction, self.grid, self._threads)
+            found._kernel = make_interaction(energy.interaction, self.grid, self._threads)
+        found._join()
         return found
 
     def _shut_faces(self) -> None:
         """No face of a cell that holds no mass lets any through."""
         if self._shut is not None:
             self.mobility = without_regions(self.grid, self._shut, self.mobility)
+
+    def _join(self) -> None:
+        """V and W with the linear part of the features and with their form."""
+        self.potential: Array | None = self._external
+        self.interaction: Interaction | None = self._kernel
+        if self.features is not None:
+            linear = self.features.linear()
+            self.potential = linear if self._external is None else self._external + linear
+            self.interaction = self.features if self._kernel is None else Together(self._kernel, self.features)
 
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
@@ -162,12 +177,13 @@ class Flow:
     def mass(self, rho: Array) -> float:
         return self.integral(rho)
 
-    def parts(self, rho: Array) -> tuple[float, float, float]:
-        """The three energies (internal, potential, interaction)."""
+    def parts(self, rho: Array) -> tuple[float, ...]:
+        """The energies (internal, potential, interaction), and with features their loss; E is their sum."""
         internal = self.integral(self.internal.density(rho))
-        potential = 0.0 if self.potential is None else self.integral(self.potential * rho)
-        interaction = 0.0 if self.interaction is None else 0.5 * self.integral(rho * self.interaction.apply(rho))
-        return internal, potential, interaction
+        potential = 0.0 if self._external is None else self.integral(self._external * rho)
+        interaction = 0.0 if self._kernel is None else 0.5 * self.integral(rho * self._kernel.apply(rho))
+        known = internal, potential, interaction
+        return known if self.features is None else (*known, self.features.loss(rho))
 
     def value(self, rho: Array) -> float:
         """The discrete energy E(ρ)."""
@@ -382,16 +398,26 @@ def _forbidden(grid: Grid, table: Tabulated, inside: Array | None) -> Array | No
     return found if np.any(found) else None
 
 
-def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
-    """V at the cell centres, checked for finiteness and for periodicity."""
-    if energy.potential is None:
-        return None
+def _potential_of(grid: Grid, energy: Energy) -> Array | None:
+    """V at the cell centres."""
+    return None if energy.potential is None else _sampled(grid, energy.potential, "the potential")
+
+
+def _features_on(grid: Grid, features: Features) -> FeaturesOnGrid:
+    """Features at the cell centres, checked as a potential is."""
+    phi = [_sampled(grid, function, f"feature {k + 1}") for k, function in enumerate(features.functions)]
+    targets, weights = (np.array(values, dtype=float) for values in (features.targets, features.weights))
+    return FeaturesOnGrid(np.array(phi), targets, weights, grid)
+
+
+def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:
+    """A function at the cell centres, checked for finiteness and for periodicity.   what : its name in messages."""
     with np.errstate(all="ignore"):
-        values = grid.sample(energy.potential)
+        values = grid.sample(function)
     if not np.all(np.isfinite(values)):
         index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
         raise CaseError(
-            f"the potential is not finite at {grid.describe(index)}: found {values[index]}. "
+            f"{what} is not finite at {grid.describe(index)}: found {values[index]}. "
             "Change the formula or move the grid so that no cell centre lies there."
         )
     scale = 1.0 + np.max(np.abs(values))
@@ -403,11 +429,11 @@ def _sample_potential(grid: Grid, energy: Energy) -> Array | None:
             coords = dict(grid.coordinates())
             coords[axis.name] = np.full_like(coords[axis.name].ravel()[:1], position)
             with np.errstate(all="ignore"):
-                ends.append(np.asarray(energy.potential(**coords), dtype=float))
+                ends.append(np.asarray(function(**coords), dtype=float))
         jump = float(np.max(np.abs(ends[1] - ends[0])))
         if not jump <= 1e-9 * scale:
             raise CaseError(
-                f"axis {axis.name} is periodic but the potential is not: it jumps by {jump:.6g} between "
+                f"axis {axis.name} is periodic but {what} is not: it jumps by {jump:.6g} between "
                 f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
             )
     return values

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..grid import Array, Grid
-from .compile import Expression
 
 Function = Callable[..., Array]
 STEPS = 4000
@@ -25,8 +24,9 @@ def gradient_of(function: Function, grid: Grid) -> tuple[Function, ...]:
 
     Raises CaseError where a formula holds what cannot be differentiated.
     """
-    if isinstance(function, Expression):
-        return tuple(function.derivative(axis.name) for axis in grid.axes)
+    derivative = getattr(function, "derivative", None)  # of an Expression, and of what is made from one
+    if callable(derivative):
+        return tuple(derivative(axis.name) for axis in grid.axes)
     return tuple(_Difference(function, axis.name, axis.length / STEPS) for axis in grid.axes)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
+from .smoothed_points import smoothed
 from .tables.array_file import existing_file, npy_array, picture, read_bytes
 from .tables.tabulated import Tabulated
 
@@ -101,10 +102,12 @@ def from_table(function: Tabulated, grid: Grid, sampling: Sampling = "average") 
     return _density(values, grid, f"the density in {function.text}")
 
 
-def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
-    """The histogram of the points in a text file, as cell averages of total mass 1.
+def from_samples(path: str | PathLike[str], grid: Grid, bandwidth: float | str | None = None) -> Array:
+    """The histogram of the points in a text file, or their smoothed density, as cell averages of total mass 1.
 
         ρ_i = (Σ weights of the points in cell i) / (h_i Σ all weights)
+
+    bandwidth : of a Gaussian around each point, a length or "scott" (module `smoothed_points`); None for the histogram.
 
     The file is as `point_file` says.  A point on an edge belongs to the cell above it (the last edge to the last
     cell).  Points outside are wrapped on a periodic axis and refused on others.
@@ -116,8 +119,14 @@ def from_samples(path: str | PathLike[str], grid: Grid) -> Array:
     total = math.fsum(weights)
     if not (math.isfinite(total) and total > 0):
         raise CaseError(f"the weights in {file} must have a positive, finite sum; found {total:g}.")
+    what = f"the density of the points in {file}"
+    if bandwidth is not None:
+        wrapped = [
+            a.lower + np.mod(x - a.lower, a.length) if a.ring else x for a, x in zip(grid.axes, points, strict=True)
+        ]
+        return _density(smoothed(wrapped, weights, grid, bandwidth), grid, what)
     counts = np.bincount(flat, weights=weights, minlength=grid.size).reshape(grid.shape)
-    return _density(counts / total / grid.cell_volume, grid, f"the density of the points in {file}")
+    return _density(counts / total / grid.cell_volume, grid, what)
 
 
 def remap(values: Array, source_edges: Edges, target_edges: Edges) -> Array:

@@ -82,7 +82,8 @@ def _sizes(run: Run) -> Any:
     """What the sums of energies are made of, (n,): their parts, and κM where U = κ(ρ ln ρ − ρ), whose terms cancel."""
     parts = [run.diagnostics[name] for name in (*ENERGIES, "work") if name in run.diagnostics]
     kappa = float(run.attributes.get("kappa", 0.0))
-    return np.asarray(sum(np.abs(part) for part in parts)) + kappa * run.diagnostics["mass"][0]
+    loss = run.diagnostics.get("energy_features", np.zeros(1))  # steps sum its parts, which cancel as it falls
+    return np.asarray(sum(np.abs(part) for part in parts)) + loss + loss[0] + kappa * run.diagnostics["mass"][0]
 
 
 def duality_gap(largest: float, tolerance: float) -> dict[str, Any]:

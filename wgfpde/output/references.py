@@ -55,7 +55,8 @@ def _gibbs_of(case: Case, grid: Grid, run: Run) -> Array | None:
     """None also where the run does not tend to the Gibbs state: along a geodesic, under a bound on ρ, driven."""
     if not (case.traits.tends_to_gibbs or case.traits.near_gibbs):
         return None
-    if not law_named(case.energy.internal.kind).linear_diffusion or case.energy.interaction is not None:
+    plain = case.energy.interaction is None and case.energy.features is None
+    if not (plain and law_named(case.energy.internal.kind).linear_diffusion):
         return None  # before W is sampled, which takes long
     flow = build_flow(case, grid, 1)
     if flow.driven or flow.push is not None:

@@ -329,9 +329,13 @@ def _digest(case: Case, problem: Problem) -> str:
         digest.update(problem.initial.rho.tobytes())
         with np.errstate(all="ignore"):
             moving = () if dynamics is None else dynamics.diffusion
+            features = () if energy.features is None else energy.features.functions
+            if energy.features is not None:
+                digest.update(np.array([energy.features.targets, energy.features.weights]).tobytes())
             for t in (float(problem.times[0]), 0.5) if problem.flow.driven else (0.0,):
                 now = energy.at(t)
-                for function in (now.potential, now.interaction, now.force, *(frozen(f, t) for f in moving)):
+                functions = now.potential, now.interaction, now.force, *features
+                for function in (*functions, *(frozen(f, t) for f in moving)):
                     digest.update(b"" if function is None else grid.sample(function).tobytes())
             if energy.driven or energy.tilted:
                 digest.update(repr((energy.at(float(problem.times[0])).internal, energy.tilt)).encode())

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from strategies import KINDS, POWERS, Problem, problems, random_problem
+from strategies import KINDS, POWERS, Problem, problems, random_problem, size_of_terms
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
@@ -32,20 +32,6 @@ MASS = 1e-13
 
 def stepper_of(flow, order, dt):
     return FiniteVolumes(flow, order=order, dt=dt, threads=1)
-
-
-def size_of_terms(flow, rho):
-    """S(ρ), and max|W∗ρ| · mass."""
-    internal, drive = flow.internal, 0.0
-    if internal.kind == "entropy":
-        terms = internal.kappa * rho * (1 + np.abs(np.log(np.where(rho > 0, rho, 1.0))))
-    else:
-        terms = np.abs(internal.density(rho))
-    if flow.potential is not None:
-        terms = terms + np.abs(flow.potential * rho)
-    if flow.interaction is not None:
-        drive = float(np.max(np.abs(flow.interaction.apply(rho)))) * flow.mass(rho)
-    return flow.integral(terms) + 0.5 * drive, drive
 
 
 def check_step(flow, before, after):

@@ -12,10 +12,7 @@ from wgfpde.cases.loading import loads
 from wgfpde.cli import main
 from wgfpde.energy.snapshot import Traits
 from wgfpde.errors import CaseError
-from wgfpde.grid import Grid
-from wgfpde.grid.boundary import Boundary, Wall
 from wgfpde.methods import METHODS, table_of
-from wgfpde.methods.particles.method import check_walls
 from wgfpde.output.promises import promises_of
 from wgfpde.output.references import exact_and_gibbs
 
@@ -192,13 +189,22 @@ def test_positions_too_large_to_be_stored_unasked(tmp_path):
     assert run.fields == {} and run.diagnostics["particle_mean_x"].shape == (4,)
 
 
-def test_other_walls_are_refused():
-    grid = Grid([0.0], [1.0], [4])
-    object.__setattr__(grid.axes[0], "boundary", Boundary(Wall("absorbing"), Wall("absorbing")))
-    with pytest.raises(CaseError, match='reflect at "no-flux" and wrap on "periodic" ends; found "absorbing" on'):
-        check_walls(grid)
-    for known in (Grid([0.0], [1.0], [4]), Grid([0.0, 0.0], [1.0, 1.0], [4, 4], [True, False])):
-        check_walls(known)
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([("upper = [3.0]", 'upper = [3.0], boundary = ["absorbing"]')], "langevin"),
+        ([('"x**2/2"', '"x**2/2*(1 + t)"')], 'method = "langevin" takes no formulas with t'),
+        ([("upper = [3.0]", 'upper = [3.0], boundary = ["periodic"]'), ('"x**2/2"', '"cos(pi*x/3)", tilt = [1.0]')],
+         'method = "langevin" takes no force'),
+        ([("lower = [-3.0], upper = [3.0]", "lower = [0.0], upper = [3.0], radial = 3")], "langevin"),
+        ([("time = {", 'dynamics = { diffusion = "1 + x**2" }\ntime = {')], "langevin"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("text", [LINE, LAW], ids=["particles", "law"])
+def test_what_finite_volumes_take_and_chains_do_not(text, pairs, words, tmp_path):
+    """Open walls, time, forces, radii, a diffusion of place: refused by what the record says."""
+    with pytest.raises(CaseError, match=words):
+        build(loads(variant(text, *pairs)))
 
 
 def test_traits():

@@ -60,7 +60,7 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
     return Step(fields, moved_x, moved_y, numbers, notes)
 
 
-def _parts(minimiser: Minimiser, rho: Array) -> tuple[float, float, float]:
+def _parts(minimiser: Minimiser, rho: Array) -> tuple[float, ...]:
     return minimiser.flow.parts(rho.reshape(minimiser.flow.grid.shape))
 
 

@@ -299,5 +299,5 @@ class Minimiser:
         still = np.zeros(self.shape)
         return Step(fields, still, still, numbers, NOT_MOVED)
 
-    def _parts(self, rho: Array) -> tuple[float, float, float]:
+    def _parts(self, rho: Array) -> tuple[float, ...]:
         return self.flow.parts(rho.reshape(self.flow.grid.shape))

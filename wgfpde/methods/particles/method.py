@@ -1,34 +1,41 @@
-"""method = "langevin": particles that follow the drift of their energy with noise, and the law that they have."""
+"""method = "langevin": particles that follow the drift of their energy with noise, and the law that they have.
+
+method = "svgd": particles that move together without noise, and their mean field.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
+from ...energy.equations import STEIN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
-from ...grid import Array, Grid
-from ...grid.boundary import NO_FLUX, PERIODIC
-from ..bounds_on_runs import bounded, energy_rise
+from ...grid import Array
+from ..finite_volumes.method import StepSize
+from ..kernel_tables import KernelTable
 from ..method import Asked, Built, Method
+from .crowd_promises import LEAK_ATTRIBUTE, langevin_promises, svgd_promises
 
 if TYPE_CHECKING:
     from ...energy.flow import Flow
-    from ...store import Run
 
 COPIES = 6
 """Arrays of the particles' size that a run of them holds at once, per axis."""
 SEEDS = "an integer from 0 to 2^63 − 1"
-OUTSIDE, LEAK = "outside box", "Gibbs moves"
-GIBBS_MOVES = 1e-13
-"""By how much of the mass a step of the adjusted law may move its Gibbs state: rounding."""
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**63:
+        raise fail(f"expected {SEEDS}, found {seed}")
+    return seed
 
 
 class LangevinTable(Table):
@@ -55,12 +62,7 @@ class LangevinTable(Table):
         default="random", description='drawn independently from [initial], or its "quantiles" (1D, one replica, no W)'
     )
 
-    @field_validator("seed")
-    @classmethod
-    def _is_a_seed(cls, seed: int) -> int:
-        if not 0 <= seed < 2**63:
-            raise fail(f"expected {SEEDS}, found {seed}")
-        return seed
+    _is_a_seed = field_validator("seed")(_seed)
 
     @model_validator(mode="after")
     def _fits(self) -> LangevinTable:
@@ -92,29 +94,23 @@ def position_of(particles: int, dim: int) -> StoredField:
 
 def _build(table: LangevinTable, asked: Asked) -> Built:
     law, energy = asked.flow.internal.law, asked.flow.energy
+    asked.flow.check_whole("paths of particles")
     if not (law.linear_diffusion or law.vanishes):
         raise CaseError(
             f'solver.method: "langevin" has noise of one strength everywhere: expected energy.internal {{ kind = '
             f'"entropy" }} or {{ kind = "none" }}, found "{asked.flow.internal.kind}"; take method = "fv"'
         )
-    if table.adjust and (energy.interaction is not None or law.vanishes):
+    if energy.features is not None and (table.particles is None or table.pairs == "mesh"):
+        raise CaseError(
+            'solver.method: "langevin" knows features for particles, all pairs of which are summed: give particles, '
+            'and no pairs = "mesh"; or take method = "fv"'
+        )
+    if table.adjust and (asked.flow.interaction is not None or law.vanishes):
         raise CaseError(
             "solver.adjust: Metropolis' rule needs the density e^(−V/κ): expected an entropy and no interaction; "
             "remove adjust"
         )
-    check_walls(asked.flow.grid)
     return _build_law(table, asked) if table.particles is None else _build_particles(table, asked)
-
-
-def check_walls(grid: Grid) -> None:
-    """Refuse ends at which it is not known what particles do.  Raises CaseError."""
-    for axis in grid.axes:
-        for wall in (axis.boundary.lower, axis.boundary.upper):
-            if wall not in (NO_FLUX, PERIODIC):
-                raise CaseError(
-                    f'grid.boundary: particles reflect at "{NO_FLUX.name}" and wrap on "{PERIODIC.name}" ends; found '
-                    f'"{wall.name}" on axis {axis.name}'
-                )
 
 
 def _build_particles(table: LangevinTable, asked: Asked) -> Built:
@@ -135,18 +131,20 @@ def _build_particles(table: LangevinTable, asked: Asked) -> Built:
 
 
 def _pull(table: LangevinTable, flow: Flow, mass: float, threads: int) -> Callable[[Array], Array] | None:
-    """How others pull a particle; None without interaction."""
+    """How others, and features, pull a particle; None without either."""
+    from .feature_pull import with_features
     from .mesh import MeshPull
     from .pair_pull import make_pull
 
-    if flow.interaction is None:
-        return None
-    if table.pairs == "mesh":
-        return MeshPull(flow, mass, table.replicas)
-    return make_pull(flow, mass, table.replicas, threads)
+    pairs: Callable[[Array], Array] | None = None
+    if flow.energy.interaction is not None and table.pairs == "mesh":
+        pairs = MeshPull(flow, mass, table.replicas)
+    elif flow.energy.interaction is not None:
+        pairs = make_pull(flow, mass, table.replicas, threads)
+    return with_features(pairs, flow, mass, table.replicas)
 
 
-def _start(table: LangevinTable, asked: Asked) -> Array:
+def _start(table: LangevinTable | SvgdTable, asked: Asked) -> Array:
     """Where the particles start: the points of [initial] samples themselves, or drawn from its density."""
     from .swarm import draw, quantiles
 
@@ -163,7 +161,8 @@ def _start(table: LangevinTable, asked: Asked) -> Array:
         return places
     if table.start == "random":
         return draw(asked.rho, asked.flow.grid, table.particles, table.seed)
-    if asked.flow.grid.dim > 1 or asked.flow.interaction is not None:
+    noisy = isinstance(table, LangevinTable) and asked.flow.interaction is not None
+    if asked.flow.grid.dim > 1 or noisy:
         raise CaseError('solver.start: "quantiles" are of a line, for particles without W; take start = "random"')
     return quantiles(asked.rho, asked.flow.grid, table.particles)
 
@@ -191,36 +190,70 @@ def _traits(table: LangevinTable) -> Traits:
     )  # fmt: skip
 
 
-def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Particles in the box; of the adjusted law, a Gibbs state that stays and an energy that never rises."""
-    found = []
-    if "position" in run.fields:
-        found.append(bounded(OUTSIDE, "how far a particle lies outside the box", _outside(run), 0.0))
-    if solver.get("adjust") and solver.get("particles") is None:
-        found.append(energy_rise(run))
-    if LEAK_ATTRIBUTE in run.attributes:
-        meaning = "by how much of its mass a step moves the Gibbs state"
-        found.append(bounded(LEAK, meaning, float(run.attributes[LEAK_ATTRIBUTE]), GIBBS_MOVES))
-    return found
-
-
-LEAK_ATTRIBUTE = "gibbs_moves"
-"""Attribute of the file of an adjusted law: what a step does to the Gibbs state."""
-
-
-def _outside(run: Run) -> float:
-    worst = 0.0
-    for places in run.fields["position"]:
-        for k, edges in enumerate(run.edges):
-            beyond = np.maximum(edges[0] - places[:, k], places[:, k] - edges[-1])
-            worst = max(worst, float(np.max(np.where(np.isnan(beyond), np.inf, beyond))))
-    return worst
-
-
 def _coarse(table: LangevinTable, span: float, steps: int) -> list[str]:
     """As many parts of the span in whole steps, none longer than those of the case: longer ones may not be stable."""
     parts = math.ceil(span / (steps * table.tau) * (1 - 1e-9))
     return [f"solver.tau={span / (steps * parts)!r}"]
+
+
+# ---- Stein variational gradient descent --------------------------------------------------------------------------
+
+
+class SvgdTable(Table):
+    """Stein variational gradient descent: particles, or without `particles` their mean field, a density on the grid."""
+
+    method: Literal["svgd"]
+    kernel: KernelTable = Field(description="a table with kind and bandwidth: the kernel that smooths the gradient")
+    order: Literal[1, 2] = Field(default=2, description="order in time: 1 (Euler, with a fixed dt) or 2 (Heun)")
+    dt: StepSize = Field(default="adaptive", description='step size, "adaptive" (default) or a number > 0')
+    tolerance: Positive = Field(
+        default=1e-4, description="error per adaptive step, of a density over its mass, of places over the box"
+    )
+    particles: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="how many; absent: the mean field, a density"
+    )
+    seed: int = Field(default=0, description=SEEDS + ", of the start")
+    start: Literal["random", "quantiles"] = Field(
+        default="random", description='drawn independently from [initial], or its "quantiles" (1D)'
+    )
+
+    _is_a_seed = field_validator("seed")(_seed)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SvgdTable:
+        idle = {"seed": 0, "start": "random"}  # as the case of a stored run says them
+        given = [name for name, value in idle.items() if getattr(self, name) != value]
+        if self.particles is None and given:
+            raise fail(
+                f"{given[0]} belongs to particles; give their number, or leave {given[0]} out: a density draws none"
+            )
+        if self.order == 1 and self.dt in ("adaptive", None):
+            raise fail('an adaptive step has order 2: its error is told by order 1; give dt, or leave out "order"')
+        return self
+
+
+SVGD_COLUMNS = (
+    Column(
+        "stein_discrepancy", "1", "Stein discrepancy",
+        "<J, KJ> at the start of the step, J = -rho grad xi smoothed by the kernel: the rate of energy loss.",
+    ),
+)  # fmt: skip
+
+
+def _build_svgd(table: SvgdTable, asked: Asked) -> Built:
+    from .stein.stein_cases import build_stein
+
+    places = None if table.particles is None else _start(table, asked)
+    fields = () if table.particles is None else (position_of(table.particles, asked.flow.grid.dim),)
+    return build_stein(table, asked, places, SVGD_COLUMNS, fields)
+
+
+def _svgd_traits(table: SvgdTable) -> Traits:
+    """E falls by ⟨J, KJ⟩ along the density; of particles it is known by their counts alone, and may rise."""
+    density = table.particles is None
+    return Traits(
+        lowers_energy=density, wasserstein=False, tends_to_gibbs=density, random=not density, order=float(table.order),
+    )  # fmt: skip
 
 
 METHODS = (
@@ -230,11 +263,27 @@ METHODS = (
         build=_build,
         traits=_traits,
         sampling=lambda table: "centre" if table.particles is None else "average",
-        promises=_promises,
+        promises=langevin_promises,
         arrays=lambda table, dim: 10,
         memory=_memory,
         coarse=_coarse,
         columns=STEP_COLUMNS,
+        fields=(position_of(1, 1),),
+    ),
+    Method(
+        name="svgd",
+        table=SvgdTable,
+        build=_build_svgd,
+        traits=_svgd_traits,
+        complete=lambda table, span: table if table.dt is not None else table.model_copy(update={"dt": "adaptive"}),
+        equation=lambda energy, table: STEIN.name,
+        promises=svgd_promises,
+        arrays=lambda table, dim: 40,
+        memory=lambda table, dim: 0 if table.particles is None else 2 * COPIES * 8 * table.particles * dim,
+        coarse=lambda table, span, steps: (
+            ["solver.tolerance=1e-3"] if table.dt == "adaptive" else [f"solver.dt={span / steps!r}"]
+        ),
+        columns=SVGD_COLUMNS,
         fields=(position_of(1, 1),),
     ),
 )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...base.toml import flat
-from ...energy.equations import EQUATIONS, GEODESIC
+from ...energy.equations import EQUATIONS, OF_METHODS
 from ...energy.laws import LAWS
 from ...store import Run
 from ..stored_method import is_path
@@ -30,10 +30,11 @@ def question(run: Run) -> dict[str, Any]:
     """
     case = tomllib.loads(run.resolved_toml)
     name = str(run.attributes.get("equation", ""))
-    known = {GEODESIC.name: GEODESIC, **EQUATIONS}.get(name)
+    known = (EQUATIONS | OF_METHODS).get(name)
     energy = case.get("energy", {})
     terms = {"U": readable(internal(energy.get("internal", {})))}
     terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
+    terms["φ"] = readable(features_text(energy.get("features")))
     return {
         "name": name,
         "formula": known.formula if known else "",
@@ -63,6 +64,14 @@ def _source_text(source: Any) -> str:
         return readable(source or "")
     more = [f"{key} {value}" for key, value in source.items() if key in ("column", "dataset", "interpolation")]
     return f"a table, {', '.join([str(source.get('file', '')).rpartition('/')[2], *more])}"
+
+
+def features_text(table: Any) -> str:
+    """The formulas of the features of a case; "" without."""
+    if not table:
+        return ""
+    items = table if isinstance(table, list) else [table]
+    return ", ".join(str(item.get("formula", "")) for item in items)
 
 
 def internal(table: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ def question(record: Mapping[str, Any]) -> Markup:
     if asked["formula"]:
         lines.append(f'<p class="formula">∂<sub>t</sub>ρ = {_formula(asked["formula"])}</p>')
     path = asked["path"]
-    names = {"U": "U(ρ)", "V": "V", "W": "W"}
+    names = {"U": "U(ρ)", "V": "V", "W": "W", "φ": "features φ"}
     terms = [(f"{names[key]}{', recorded' if path else ''}", formula) for key, formula in asked["energy"].items()]
     terms += [(name, f"{value:g}") for name, value in asked["params"].items()]
     terms += [
@@ -29,7 +29,7 @@ def question(record: Mapping[str, Any]) -> Markup:
     options = ", ".join(f"{key} = {value}" for key, value in record["solver"].items() if key != "method")
     terms.append(("method", ": ".join(filter(None, [record["method"], options]))))
     if asked["energy"] and not path:
-        energy = {"U": "∫U(ρ)", "V": "∫Vρ", "W": "½∬W(x−y)ρ(x)ρ(y)"}
+        energy = {"U": "∫U(ρ)", "V": "∫Vρ", "W": "½∬W(x−y)ρ(x)ρ(y)", "φ": "½Σw(∫φρ − b)²"}
         lines.append(f'<p class="formula">E(ρ) = {" + ".join(energy[key] for key in asked["energy"])}</p>')
     terms.append(("reference", asked["reference"]))
     pairs = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in terms if value)

@@ -204,7 +204,8 @@ def _paths(asked: _Asked, initial: Array) -> tuple[dict[str, Any], dict[str, Arr
         "committor": float(np.sum(weight * found.committor) / np.sum(weight)),
         "rate": found.rate, "rate_spread": found.spread, "passage_time": found.duration(chain.volume),
     }  # fmt: skip
-    fields = {"committor": found.committor, "reactive_density": found.density}
+    nowhere = ~chain.flow.allowed.ravel()
+    fields = {"committor": np.where(nowhere, np.nan, found.committor), "reactive_density": found.density}
     return numbers, fields | {f"reactive_current_{name}": values for name, values in found.current.items()}
 
 

@@ -120,6 +120,8 @@ def check_case(case: Case, k: int) -> None:
         found = f'internal energy "{table.internal.kind}"'
     if table.interaction is not None:
         found = f"interaction = {table.interaction!r}"
+    if table.features is not None:
+        found = "features"
     if case.traits.path:
         found = f"a {case.solver.method}"
     if case.has_exits:

@@ -113,6 +113,7 @@ class MeanField:
         if not (np.isfinite(mass) and mass > 0):
             raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
         self.flow, self.mass = flow, mass
+        flow.check_whole("stationary states")
         self.potential = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
 
     def drive(self, rho: Array) -> Array:
@@ -153,6 +154,7 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
 
 def under_force(flow: Flow, mass: float) -> Steady:
     """The steady state under a force.  Raises as `driven_state` does."""
+    flow.check_whole("stationary states")
     rho, carried, residual = driven_state(flow, mass)
     assert flow.push is not None
     note = f"a force of ∮f = {affinity_of(flow.push[0]):.6g} drives it: not an equilibrium, and the only steady state"

@@ -19,14 +19,14 @@ from ...grid import Array, Grid
 from ...grid.boundary import PERIODIC
 from ..benamou_brenier.nearby import solve_nearby
 from ..c_transforms import CTransform, periods_of
-from .apart import apart
 from .ascent import Ascent
+from .crossings import apart
 from .dual_bound import Bound, DualBound
 from .interpolation import Interpolation
 from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
 from .programme import between_lattices
-from .sharpened import lattices, semidiscrete, sharpened
+from .sharper_bounds import lattices, semidiscrete, sharpened
 from .weighted_norms import Near, near_bounds
 
 COARSEST, LEAST = 16, 64

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from ..energy.flow import Flow
-from ..energy.rates import faces_of
-from ..errors import CaseError
-from ..grid import Array
-from ..store.layout import Label
-from .case_densities import function_of, space_of
+from ...energy.flow import Flow
+from ...energy.rates import faces_of
+from ...errors import CaseError
+from ...grid import Array
+from ...store.layout import Label
+from ..case_densities import function_of, space_of
+from ..loading import located
+from ..schema import Case
 from .file_tables import radial, tabulated
-from .loading import located
-from .schema import Case
 
 EXCESS = 0.1
 """Part of κ by which V may leave the values of its table unsaid."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from ..base.case_table import Table, fail
+from ...base.case_table import Table, fail
 
 if TYPE_CHECKING:
-    from ..grid.tables.radial_table import RadialTable
-    from ..grid.tables.tabulated import Tabulated
+    from ...grid.tables.radial_table import RadialTable
+    from ...grid.tables.tabulated import Tabulated
 
 TEXT, FILE = "text", "file"
 """Tags of the two members of a union, which places of mistakes hold and the user did not write."""
@@ -133,9 +133,9 @@ def tabulated(source: PotentialFile | DensityFile | DiffusionFile, dim: int, kap
 
     Raises CaseError for what is no table.
     """
-    from ..grid.tables.table import free_energy, scaled
-    from ..grid.tables.tabulated import Tabulated
-    from ..store.table_file import read_table
+    from ...grid.tables.table import free_energy, scaled
+    from ...grid.tables.tabulated import Tabulated
+    from ...store.table_file import read_table
 
     bounds = None if source.lower is None or source.upper is None else (source.lower, source.upper)
     table = read_table(Path(source.file), dim, source.column, source.dataset, bounds, source.points)
@@ -148,9 +148,9 @@ def tabulated(source: PotentialFile | DensityFile | DiffusionFile, dim: int, kap
 
 def radial(source: InteractionFile) -> RadialTable:
     """W that a table of r and W(r) gives.  Raises CaseError for what is none."""
-    from ..grid.tables.radial_table import RadialTable
-    from ..grid.tables.table import scaled
-    from ..store.table_file import read_table
+    from ...grid.tables.radial_table import RadialTable
+    from ...grid.tables.table import scaled
+    from ...store.table_file import read_table
 
     table = scaled(read_table(Path(source.file), 1, source.column, source.dataset, first=("r",)), source.scale)
     return RadialTable(table, source.interpolation, source.at_zero, in_words(source))

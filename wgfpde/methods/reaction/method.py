@@ -1,0 +1,79 @@
+"""method = "wfr": the gradient flow of E in the Wasserstein–Fisher–Rao geometry, or in that of Fisher–Rao alone."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ...base.case_table import Positive, Table, fail
+from ...energy.equations import FISHER_RAO, WASSERSTEIN_FISHER_RAO
+from ...energy.snapshot import Traits
+from ..finite_volumes.method import StepSize
+from ..method import Asked, Built, Method
+
+ARRAYS = 30
+"""Arrays of the grid's size that a step holds: those of finite volumes, and of mixing in the reaction."""
+
+
+class WfrTable(Table):
+    """Transport and reaction: ∂t ρ = ∇·(ρ∇ξ) − c ρ (ξ − ⟨ξ⟩)."""
+
+    method: Literal["wfr"]
+    rate: Positive = Field(default=1.0, description="c, how fast mass grows and decays, a positive number")
+    balanced: bool = Field(
+        default=True, description="true (default): ⟨ξ⟩ is taken off and the mass stays; false: ∂t ρ = … − c ρ ξ"
+    )
+    transport: bool = Field(default=True, description="true (default), or false: Fisher–Rao, nothing moves")
+    dt: StepSize = Field(default=None, description='step size, a number > 0 or "adaptive"; default span/200')
+    tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
+    first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
+
+    @model_validator(mode="after")
+    def _first_dt_is_adaptive(self) -> WfrTable:
+        if self.first_dt is not None and self.dt != "adaptive":
+            raise fail('first_dt belongs to adaptive stepping; write dt = "adaptive" or remove it')
+        return self
+
+
+def _build(table: WfrTable, asked: Asked) -> Built:
+    from .strang import WassersteinFisherRao
+
+    assert table.dt is not None  # `_complete` gave it a value
+    return Built(
+        WassersteinFisherRao(
+            asked.flow, table.rate, table.balanced, table.transport, table.dt, table.tolerance, table.first_dt,
+            asked.threads,
+        )
+    )  # fmt: skip
+
+
+def _complete(table: WfrTable, span: float) -> WfrTable:
+    return table if table.dt is not None else table.model_copy(update={"dt": span / 200})
+
+
+def _coarse(table: WfrTable, span: float, steps: int) -> list[str]:
+    return ["solver.tolerance=1e-3" if table.dt == "adaptive" else f"solver.dt={span / steps!r}"]
+
+
+def _traits(table: WfrTable) -> Traits:
+    return Traits(wasserstein=False, keeps_mass=table.balanced, tends_to_gibbs=table.balanced, order=2.0)
+
+
+def _equation(energy: Any, table: WfrTable) -> str:
+    return (WASSERSTEIN_FISHER_RAO if table.transport else FISHER_RAO).name
+
+
+METHODS = (
+    Method(
+        name="wfr",
+        table=WfrTable,
+        build=_build,
+        traits=_traits,
+        complete=_complete,
+        equation=_equation,
+        diagnostics=("fisher_rao_rate",),
+        arrays=lambda table, dim: ARRAYS,
+        coarse=_coarse,
+    ),
+)
