@@ -8,20 +8,12 @@ from scipy.special import erf
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
-<<<<<<< HEAD
-from wgfpde.transport.plane.apart import Levels, apart
 from wgfpde.transport.plane.between import squared_distance
+from wgfpde.transport.plane.crossings import Levels, apart
 from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
-from wgfpde.transport.plane.sharpened import semidiscrete, sharpened
-=======
-from wgfpde.transport.plane.between import squared_distance
-from wgfpde.transport.plane.crossings import apart
-from wgfpde.transport.plane.measures import Atoms, Cells, Points
-from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
-from wgfpde.transport.plane.sharper_bounds import sharpened
->>>>>>> main
+from wgfpde.transport.plane.sharper_bounds import semidiscrete, sharpened
 from wgfpde.transport.plane.spanning_tree import CHILD, NEXT, NONE, PARENT, SIZE, SpanningTree
 
 WALLS = (False, False)
