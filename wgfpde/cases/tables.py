@@ -36,6 +36,8 @@ INITIAL_SOURCES = ("density", "file", "samples", "image")
 
 def _ends(value: object) -> object:
     """A wall, a pair of them, or a table of both ends, as `Boundary.in_case`; one message for all, not one for each."""
+    if isinstance(value, list) and len(value) == 1:
+        raise fail(f"expected one wall for both ends of an axis, or a pair, found {show(value)}")
     try:
         return boundary_of(wall_of(value) if isinstance(value, str) else value).in_case  # type: ignore[arg-type]
     except CaseError as error:

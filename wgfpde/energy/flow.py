@@ -40,6 +40,7 @@ class Flow:
 
     energy : with what the convention of the dynamics adds to V.
     potential : V at cell centres, array of the grid's shape, or None; with features also their linear part.
+    external : V alone, as at the outside of open faces; the rest of the drive is carried on to there.
     table : of V, on this grid, or None.
     interaction : the operator ρ ↦ W∗ρ, or None; with features also their form of low rank.
     features : those of the energy on this grid, or None.
@@ -87,7 +88,7 @@ class Flow:
                 "radius does not give. Remove energy.interaction or grid.radial."
             )
         self.features = None if now.features is None else _features_on(grid, now.features)
-        self._external = _potential_of(grid, now)
+        self.external: Array | None = _potential_of(grid, now)
         self._kernel: Interaction | None = (
             make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
         )
@@ -142,7 +143,7 @@ class Flow:
             energy = found.dynamics.effective(self.grid, energy)
         found.time, found.energy, found.internal = t, energy, energy.internal
         if "potential" in self.driven or (bent and not self.driven.isdisjoint({"diffusion", "kappa"})):
-            found._external = _potential_of(self.grid, energy)
+            found.external = _potential_of(self.grid, energy)
         if "force" in self.driven:
             found.push = push_of(self.grid, energy)
         if "interaction" in self.driven:
@@ -158,11 +159,11 @@ class Flow:
 
     def _join(self) -> None:
         """V and W with the linear part of the features and with their form."""
-        self.potential: Array | None = self._external
+        self.potential: Array | None = self.external
         self.interaction: Interaction | None = self._kernel
         if self.features is not None:
             linear = self.features.linear()
-            self.potential = linear if self._external is None else self._external + linear
+            self.potential = linear if self.external is None else self.external + linear
             self.interaction = self.features if self._kernel is None else Together(self._kernel, self.features)
 
     def __repr__(self) -> str:
@@ -180,7 +181,7 @@ class Flow:
     def parts(self, rho: Array) -> tuple[float, ...]:
         """The energies (internal, potential, interaction), and with features their loss; E is their sum."""
         internal = self.integral(self.internal.density(rho))
-        potential = 0.0 if self._external is None else self.integral(self._external * rho)
+        potential = 0.0 if self.external is None else self.integral(self.external * rho)
         interaction = 0.0 if self._kernel is None else 0.5 * self.integral(rho * self._kernel.apply(rho))
         known = internal, potential, interaction
         return known if self.features is None else (*known, self.features.loss(rho))
@@ -237,8 +238,8 @@ class Flow:
         Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i].
         drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair` does.
         """
-        base = np.zeros(self.grid.size) if self.potential is None else self.potential.ravel()
-        phi = base if drive is None else base + drive.ravel()
+        phi, base = (np.zeros(self.grid.size) if v is None else v.ravel() for v in (self.potential, self.external))
+        phi = phi if drive is None else phi + drive.ravel()
         losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size) if self.openings else ({}, {})
         losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
         shape, zero = self.grid.shape, np.zeros(self.grid.size)

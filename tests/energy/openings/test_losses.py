@@ -8,6 +8,7 @@ from scipy.sparse.linalg import spsolve
 from wgfpde.energy.currents import cell_currents, exit_rates, unrest
 from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.features import Features
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.openings.sinks import Sink
 from wgfpde.energy.rates import faces_of, sg_network
@@ -154,6 +155,25 @@ def test_an_interaction_is_carried_on_to_the_wall():
     found = plain.exchange(2 * grid.x.centers)[0]
     for name in ("x_lower", "x_upper"):
         assert found[name] == pytest.approx(tilted.losses[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_features_are_carried_on_to_the_wall(dim):
+    """½w(⟨x⟩ − b)² at one ρ acts at walls and at regions as V = w(⟨x⟩ − b)x does."""
+    grid = Grid([0.0] * dim, [1.0] * dim, [12, 5][:dim], ["absorbing"] * dim, [*STRETCHED, None][:dim])
+    sinks = [Sink("hole", region=lambda x, y=0.0: (x > 0.4) & (x < 0.6))]
+    rho = grid.sample(lambda x, y=0.0: 1.0 + x + 0 * y)
+    plain = Energy(Internal("entropy", 0.3), lambda x, y=0.0: x * x + 0 * y)
+    flow = Flow(grid, Energy(plain.internal, plain.potential, features=Features([_x], [1.5], [2.0])), sinks=sinks)
+    amount = 2.0 * (flow.integral(grid.sample(_x) * rho) - 1.5)
+    same = Flow(grid, Energy(plain.internal, lambda x, y=0.0: x * x + amount * x + 0 * y), sinks=sinks)
+    found = flow.exchange(flow.interaction.apply(rho))[0]
+    for name in flow.exits:
+        assert np.max(np.abs(found[name] - same.losses[name])) <= 1e-12 * np.max(same.losses[name])
+
+
+def _x(x, y=0.0):
+    return x + 0 * y
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from wgfpde.energy import laws
 from wgfpde.energy.currents import exit_rates
 from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.features import Features
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.laws.array_law import ArrayLaw
 from wgfpde.energy.openings.account import EXITS, at_start, came_in, left
@@ -256,3 +257,16 @@ def test_jko_steps_take_no_exits():
     flow = Flow(Grid([0.0], [1.0], [8], "absorbing"), Energy(Internal("entropy")))
     with pytest.raises(CaseError, match=r"a JKO step moves all of the mass: .*found x_lower, x_upper"):
         Jko(flow, 0.1)
+
+
+@pytest.mark.parametrize("internal", [Internal("entropy", 0.3), Internal("power", 0.3, 2.0)])
+def test_what_leaves_by_features_is_what_leaves_by_their_potential(internal):
+    """A feature x of small weight w and of the target −c/w is V = cx, up to w; also where it is absorbed."""
+    grid = Grid([0.0], [1.0], [20], "absorbing", [lambda s: s**1.3])
+    drawn = Features([lambda x: x], [-2.0 / 1e-6], [1e-6])
+    found = []
+    for energy in (Energy(internal, features=drawn), Energy(internal, lambda x: 2.0 * x)):
+        flow = Flow(grid, energy, sinks=[Sink("hole", region=lambda x: (x > 0.4) & (x < 0.6))])
+        rho = np.where(flow.empty, 0.0, 1.0)
+        found.append(left(march(flow, rho, 1e-2, 2)[-1].fields[EXITS]))
+    assert found[0] == pytest.approx(found[1], rel=1e-5, abs=0)

@@ -59,7 +59,7 @@ class LineExits:
         if not self.opened:
             return
         flat = phi.ravel()
-        base = np.zeros(len(flat)) if self.flow.potential is None else self.flow.potential.ravel()
+        base = np.zeros(len(flat)) if self.flow.external is None else self.flow.external.ravel()
         self.loss[:], self.gain[:] = 0.0, 0.0
         for part in self._parts:
             if part.opening is not None:

@@ -43,7 +43,7 @@ class VacuumExits(LineExits):
 
     def fill(self, phi: Array) -> None:
         flat = phi.ravel()
-        base = np.zeros(len(flat)) if self.flow.potential is None else self.flow.potential.ravel()
+        base = np.zeros(len(flat)) if self.flow.external is None else self.flow.external.ravel()
         for part in self._parts:
             if part.opening is not None:
                 part.rise = part.opening.rise(flat, base)

@@ -243,6 +243,7 @@ SVGD_COLUMNS = (
 def _build_svgd(table: SvgdTable, asked: Asked) -> Built:
     from .stein.stein_cases import build_stein
 
+    asked.flow.check_whole("flows smoothed by a kernel")
     places = None if table.particles is None else _start(table, asked)
     fields = () if table.particles is None else (position_of(table.particles, asked.flow.grid.dim),)
     return build_stein(table, asked, places, SVGD_COLUMNS, fields)
