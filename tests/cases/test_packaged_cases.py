@@ -156,6 +156,7 @@ FOR_JKO = [
     if case.solver.method == "fv" and case.grid.radial is None and not case.has_exits
     and case.energy.tilt is None and case.energy.force is None
     and isinstance(case.energy.potential, str | None)  # a table may forbid cells
+    and name != "neurons_2d"  # its drive changes by 1e3 κ from cell to cell: steps of 1/1000 at most are solved
 ]  # fmt: skip
 
 
