@@ -201,6 +201,10 @@ def test_what_cannot_be_had_with_forbidden_cells_says_so(tmp_path):
                 rest=REST.replace('method = "fv"\ndt = 0.05', 'method = "langevin"\ntau = 0.05\nparticles = 10'),
             )
         )
+    for more in ("", "particles = 10\n"):
+        svgd = f'method = "svgd"\nkernel = {{ kind = "gaussian", bandwidth = 0.5 }}\n{more}'
+        with pytest.raises(CaseError, match=f"smoothed by a kernel are not found .* {hidden}"):
+            build(case(tmp_path, rest=REST.replace('method = "fv"\ndt = 0.05\n', svgd)))
     with pytest.raises(CaseError, match=f"stationary states are not found .* {hidden}"):
         wgf.stationary(known, progress=False)
     with pytest.raises(CaseError, match=r"slack_lsi.*has no meaning for this case"):
@@ -211,6 +215,35 @@ def test_what_cannot_be_had_with_forbidden_cells_says_so(tmp_path):
         )
     names = {d.name for d in build(known).diagnostics}
     assert "kl_gibbs" in names and not {n for n in names if n.startswith("slack")}
+
+
+@pytest.mark.parametrize("transport", ["true", "false"])
+def test_reactions_leave_forbidden_cells_empty(tmp_path, transport):
+    """Mass grows and decays where it is: nowhere else."""
+    x = np.linspace(-2, 2, 41)
+    write(tmp_path / "v.csv", x, np.where(np.abs(x - 0.2) < 0.25, np.nan, double_well(x)))
+    both = 'density = "(x > -1.2)*(x < -0.8) + (x > 0.8)*(x < 1.2)"'
+    rest = REST.replace('density = "(x > -1.2)*(x < -0.8)"', both)
+    solver = f'method = "wfr"\ntransport = {transport}\ndt = 0.1'
+    run = wgf.run(
+        case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver)), tmp_path / "out", progress=False
+    )
+    flow = build(run.case).flow
+    assert np.all(run.rho[-1][flow.forbidden] == 0) and flow.mass(run.rho[-1]) == pytest.approx(1.0, rel=1e-13)
+    assert np.all(np.diff(run.diagnostics["energy"]) < 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("lower = [-2.0]", "upper: missing: a .npy array lies between lower and upper"),
+        ("upper = [-2.0]", "lower: missing: a .npy array lies between lower and upper"),
+        ('points = "ends"', "points: the places are in v.csv"),
+    ],
+)
+def test_keys_of_arrays_are_of_no_use_for_texts(well, more, words):
+    with pytest.raises(CaseError, match=words):
+        build(case(well.parent, f'{{ file = "v.csv", {more} }}'))
 
 
 def test_a_start_with_mass_where_there_is_no_value_is_refused(tmp_path):

@@ -56,6 +56,17 @@ def test_sums_of_gaussians_on_a_line(boundary, mapping, h):
     assert np.sum(rho * grid.cell_volume) == pytest.approx(1.0, rel=1e-14) and np.all(rho >= 0)
 
 
+@pytest.mark.parametrize("boundary", ["no-flux", "periodic"])
+@pytest.mark.parametrize("mapping", [None, [stretch]], ids=["uniform", "stretched"])
+def test_a_bandwidth_of_many_boxes_is_even_at_no_cost(boundary, mapping):
+    """The sums of images and the constant meet at 1.5 periods; a bandwidth of 1e12 boxes ends."""
+    grid = Grid([0.0], [1.0], [8], boundary, mapping=mapping)
+    period = 1.0 if boundary == "periodic" else 2.0
+    for h in (1.49 * period, 1.51 * period, 1e12):
+        np.testing.assert_allclose(smoothed([POINTS], WEIGHTS, grid, h), 1.0, rtol=1e-12)
+    assert np.ptp(smoothed([POINTS], WEIGHTS, grid, 1.0 * period)) > 1e-10
+
+
 def test_sums_of_gaussians_in_the_plane():
     grid = Grid([0.0, -1.0], [1.0, 1.0], [10, 14], ["periodic", "no-flux"], mapping=[None, stretch])
     points = [POINTS, np.array([-0.9, 0.2, 0.95, 0.0])]

@@ -77,7 +77,8 @@ def test_missing_places_are_not_listed_nan_inf_or_empty():
         ("nan 1\n1 2\n", 1, None, "x must be finite; found nan in data row 1"),
         ("0 1\n", 1, None, "at least two places along x; found 1"),
         ("0 1\n1 two\n", 1, None, "must hold numbers, one value a row"),
-        ("0 1\n1\n", 1, None, "must hold numbers"),
+        ("0 1\n1\n", 1, None, "as many in every row: data row 2 has 1, the first has 2."),
+        ("0 1\n1 1_0\n", 1, None, 'found "1_0" in data row 2.'),
         ("x,V\n", 1, None, "holds a header line but no values"),
         ("\n".join(f"{k} {k * k % 7}.5 1" for k in range(9)), 2, None, "are no table on a grid"),
         (

@@ -164,7 +164,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
         flow.check_allowed(rho)
     with located(case.path, "solver"):
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
-        points = None if case.initial.samples is None else partial(points_of, case, grid)
+        given = case.initial.samples is not None and case.initial.bandwidth is None  # else they stand for a density
+        points = partial(points_of, case, grid) if given else None
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)

@@ -56,6 +56,8 @@ def _sentence(item: dict[str, Any]) -> str:
         return f"schema: this version reads schema = 1, found {show(found)}; a newer wgfpde may read it"
     if kind == "literal_error":
         return f"{key}: {_not_among(found, context['expected'])}"
+    if kind == "too_short":
+        return f"{key}: expected at least {context['min_length']} of them, found none"
     if kind == "greater_than":
         return f"{key}: expected a number larger than {context['gt']:g}, found {show(found)}"
     if kind == "greater_than_equal":
@@ -142,8 +144,8 @@ _NOTHING = object()
 
 
 def _description(loc: tuple) -> str:
-    """What a field expects, from its own description; "" for parts of a list."""
-    table = tables_by_place().get(tuple(loc[:-1]))
+    """What a field expects, from its own description; "" for parts of a list of numbers or texts."""
+    table = tables_by_place().get(tuple(part for part in loc[:-1] if not isinstance(part, int)))
     for name, info in table.model_fields.items() if table else ():
         if (info.alias or name) == loc[-1]:
             return info.description or ""

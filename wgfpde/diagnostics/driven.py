@@ -12,10 +12,14 @@ import numpy as np
 
 from ..energy import fluxes
 from ..energy.driving.work import account_of
-from .registry import NEVER, WITH_ACCOUNT, Condition, State, diagnostic, with_field
+from .registry import NEVER, WITH_ACCOUNT, Condition, State, diagnostic
 
 DRIVEN_GIBBS = Condition(
     "an energy that depends on time, entropy without interaction", lambda s: bool(s.flow.driven) and s.flow.has_gibbs
+)
+WEIGHED = Condition(
+    "finite volumes with a potential that depends on t, the entropy with a constant kappa, no interaction and no force",
+    lambda s: "work_weight" in s.fields,
 )
 HOT = Condition(
     "an energy that depends on time, or a force; entropy",
@@ -55,7 +59,7 @@ def entropy_production(s: State) -> float:
     return fluxes.dissipation(s.flow, s.rho) / s.flow.internal.kappa
 
 
-@diagnostic("mean of exp(-work/kappa)", applies=NEVER, on_request=with_field("work_weight"))
+@diagnostic("mean of exp(-work/kappa)", applies=NEVER, on_request=WEIGHED)
 def jarzynski(s: State) -> float:
     """Mean of exp(-W/kappa) over the trajectories, W the work along one: Z(t)/Z(0) from the Gibbs state on, for every
     dt."""

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..base.case_table import Table
 from ..base.toml import shortened
-from ..errors import CaseError
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.radial_table import RadialTable
 from ..grid.tables.tabulated import Tabulated
@@ -145,10 +144,7 @@ class Energy:
             return self
         internal = self.internal
         if self.kappa is not None:
-            try:
-                internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
-            except CaseError as error:
-                raise CaseError(f"at t = {t:g}: {error}") from error
+            internal = replace(internal, kappa=number_at(self.kappa, t, "kappa"))
         v, w, f = (None if g is None else frozen(g, t) for g in (self.potential, self.interaction, self.force))
         return replace(self, internal=internal, kappa=None, potential=v, interaction=w, force=f)
 

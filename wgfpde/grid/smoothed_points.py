@@ -2,7 +2,8 @@
 
     ρ = Σ_p w_p N(x − X_p; h²)/Σw,      mass of a cell = Σ_p w_p Π_k [Φ((e⁺_k − X_pk)/h_k) − Φ((e⁻_k − X_pk)/h_k)]/Σw
 
-At a wall the Gaussian is reflected, on a ring it goes round: images are summed as far as they matter.  Scott's rule is
+At a wall the Gaussian is reflected, on a ring it goes round: images are summed as far as they matter, and from 1.5
+periods on (a ring's length, twice that between walls) it is even to 2e^{−2π²(3/2)²} = 1e-19.  Scott's rule is
 h_k = σ_k n^{−1/(d+4)}, n = (Σw)²/Σw², σ_k the standard deviation along the axis (on a ring the circular one).
 
 Preserves: mass, ρ ≥ 0 (differences of a rising function; a transform would leave its rounding, of either sign).
@@ -22,6 +23,8 @@ from .grid import Array, Axis, Grid
 
 REACH = 9.0
 """Bandwidths beyond which a Gaussian holds less than 1e-18 of its mass."""
+EVEN = 1.5
+"""Periods of a bandwidth from which on a Gaussian with its images is constant to rounding."""
 CHUNK = 2**20
 """Values of Φ that are held at once."""
 
@@ -63,6 +66,8 @@ def scott(points: Sequence[Array], weights: Array, grid: Grid) -> list[float]:
 
 def _shares(axis: Axis, x: Array, h: float) -> Array:
     """The mass that a Gaussian around each point puts into each cell, (cells, n), images included."""
+    if h >= EVEN * axis.length * (1 if axis.ring else 2):
+        return np.repeat(axis.widths[:, None] / axis.length, len(x), axis=1)
     turns = math.ceil(REACH * h / axis.length) + 1
     shares = np.zeros((axis.size, len(x)))
     for turn in range(-turns, turns + 1):

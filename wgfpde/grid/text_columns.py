@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.toml import show
 from ..errors import CaseError
 from .grid import Array
 
@@ -75,12 +76,23 @@ def read_columns(file: Path, raw: bytes, each: str = "point", holes: bool = Fals
         rows = [_filled(row, separator) for row in rows]
     try:
         values = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-    except ValueError as error:
+    except ValueError:
         raise CaseError(
-            f"{file} must hold numbers, one {each} a row and as many in every row: "
-            f"{str(error).rstrip('.')} (rows count the lines with data, below any header)."
+            f"{file} must hold numbers, one {each} a row and as many in every row: {unlike_the_first(rows, separator)}."
         ) from None
     return Columns(values, rows, header, _last_remark(remarks, separator, values.shape[1]), fields, settings)
+
+
+def unlike_the_first(rows: list[str], separator: str | None) -> str:
+    """What makes rows no table of numbers: the first place, counted among the lines with data below any header."""
+    count = len(rows[0].split(separator))
+    for k, row in enumerate(rows, 1):
+        parts = row.split(separator)
+        if bad := [part.strip() for part in parts if not _is_number(part) or "_" in part]:
+            return f"found {show(bad[0])} in data row {k}"
+        if len(parts) != count:
+            return f"data row {k} has {len(parts)}, the first has {count}"
+    return "found what is no number"
 
 
 def _plumed(lines: list[str]) -> tuple[list[str], dict[str, str]]:

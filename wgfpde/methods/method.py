@@ -37,7 +37,8 @@ class Asked:
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
     target : the density of [target], or None.   start, end : times.   threads : how many it may use.
     wanted : the diagnostics and fields that [output] names.
-    points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such.
+    points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such,
+    or has a bandwidth, by which it is a density.
     """
 
     path: Path

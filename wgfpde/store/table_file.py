@@ -60,6 +60,8 @@ def read_table(
         raise CaseError(f"dataset: {file.name} has none; dataset names one of an HDF5 or netCDF file")
     if bounds is not None and ending != ".npy":
         raise CaseError(f"lower, upper: the places are in {file.name}; bounds are for .npy arrays, which have none")
+    if points != "centres" and ending != ".npy":
+        raise CaseError(f"points: the places are in {file.name}; points is of .npy arrays, which have none; remove it")
     if ending == ".npy":
         return _from_npy(file, dim, bounds, points)
     if ending in HDF5:

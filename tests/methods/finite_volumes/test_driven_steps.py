@@ -173,7 +173,7 @@ def test_weights_need_a_gibbs_state():
 
 def test_an_energy_that_fails_on_the_way():
     flow = Flow(LINE, Energy(potential=wave, kappa=lambda t: 1 - t))
-    with pytest.raises(SolverError, match=r"the energy at t = 1: at t = 1: kappa must be a positive number"):
+    with pytest.raises(SolverError, match=r"the energy at t = 1: kappa must be a positive number"):
         march(FiniteVolumes(flow, 2, 0.3, threads=1), start(LINE), 2.0)
 
 

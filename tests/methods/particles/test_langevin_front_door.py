@@ -119,6 +119,9 @@ def test_points_start_as_they_are(tmp_path):
     np.testing.assert_array_equal(run.fields["position"][0], [[0.5, 0.25], [-0.25, 1.5], [-1.5, -1.0], [0, 0]])
     with pytest.raises(CaseError, match=r"solver\.particles: expected 4, as many as initial.samples has points, found"):
         build(loads(variant(text, ("particles = 4", "particles = 6"))))
+    wide = (samples[1], f"{samples[1]}, bandwidth = 0.2")
+    smooth = build(loads(variant(text, wide, ("particles = 4", "particles = 6"))))
+    assert smooth.initial.fields["position"].shape == (6, 2)  # of a density, from which they are drawn
     (tmp_path / "points.csv").write_text("x,y,weight\n0.5,0.25,1\n-0.25,1.5,1\n0.5,-1.0,1\n0,0,2\n")
     with pytest.raises(CaseError, match="particles count alike: expected no weights, or equal ones"):
         build(loads(text))

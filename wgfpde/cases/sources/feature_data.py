@@ -20,6 +20,8 @@ from ...energy.features import Features
 from ...errors import CaseError
 from ...formulas.compile import Expression
 from ...grid import Array
+from ...grid.tables.array_file import read_bytes
+from ...grid.text_columns import MOST_BYTES, unlike_the_first
 from ..case_densities import function_of, space_of
 from ..loading import located
 from ..schema import Case
@@ -77,7 +79,8 @@ def read_data(file: Path, reserved: set[str]) -> dict[str, Array]:
     if not file.is_file():
         raise CaseError(f"{file} does not exist; paths are relative to the case file")
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
+        lines = [line.strip() for line in text.splitlines()]
     except UnicodeDecodeError:
         raise CaseError(f"{file} is not a text file. Give a CSV file with one datum a row.") from None
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -116,10 +119,9 @@ def _check_names(file: Path, names: list[str], reserved: set[str]) -> None:
 def _table(file: Path, rows: list[str], separator: str | None) -> Array:
     try:
         table = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-    except ValueError as error:
+    except ValueError:
         raise CaseError(
-            f"{file} must hold numbers, one datum a row and as many in every row: {str(error).rstrip('.')} "
-            "(rows count the lines with data, below any header)."
+            f"{file} must hold numbers, one datum a row and as many in every row: {unlike_the_first(rows, separator)}."
         ) from None
     if not np.all(np.isfinite(table)):
         row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ...base.case_table import Table, fail
 
@@ -56,6 +56,13 @@ class PlacedFile(DataFile):
         default="centres",
         description='of a .npy array: values at the centres of equal cells between bounds, or at "ends" too',
     )
+
+    @model_validator(mode="after")
+    def _both_bounds(self) -> PlacedFile:
+        if (self.lower is None) != (self.upper is None):
+            missing = "upper" if self.upper is None else "lower"
+            raise fail(f"{missing}: missing: a .npy array lies between lower and upper; give both, or neither")
+        return self
 
 
 class PotentialFile(PlacedFile):
