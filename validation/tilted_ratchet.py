@@ -7,7 +7,6 @@ diffusivity are double integrals, and entropy production is the power of the for
 import numpy as np
 
 import wgfpde as wgf
-from wgfpde.cases.loading import load
 from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
 
@@ -45,7 +44,7 @@ def state(n: int, kappa: float, force: float):
 
 
 def states_of_case():
-    return wgf.stationary(load("ratchet_1d"), progress=False)[0].transport
+    return wgf.stationary("ratchet_1d", progress=False)[0].transport
 
 
 def march(v: Validation, steady):
