@@ -225,10 +225,9 @@ def test_reactions_leave_forbidden_cells_empty(tmp_path, transport):
     both = 'density = "(x > -1.2)*(x < -0.8) + (x > 0.8)*(x < 1.2)"'
     rest = REST.replace('density = "(x > -1.2)*(x < -0.8)"', both)
     solver = f'method = "wfr"\ntransport = {transport}\ndt = 0.1'
-    run = wgf.run(
-        case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver)), tmp_path / "out", progress=False
-    )
-    flow = build(run.case).flow
+    given = case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver))
+    run = wgf.run(given, tmp_path / "out", progress=False)
+    flow = build(given).flow
     assert np.all(run.rho[-1][flow.forbidden] == 0) and flow.mass(run.rho[-1]) == pytest.approx(1.0, rel=1e-13)
     assert np.all(np.diff(run.diagnostics["energy"]) < 0)
 

@@ -24,3 +24,10 @@ def test_anderson_mixing_stays_at_a_fixed_point():
     for _ in range(5):
         x = mixer.mix(x, np.full((1, 5), 2.0))
     assert np.array_equal(x, np.full((1, 5), 2.0))
+
+
+def test_residuals_whose_squares_overflow_are_a_plain_iteration():
+    mixer = Anderson()
+    for scale in (1e150, 1e180, 1e200):
+        x, image = np.zeros((1, 5)), np.full((1, 5), scale)
+        assert np.array_equal(mixer.mix(x, image), image)

@@ -10,6 +10,7 @@ from wgfpde.energy.energy import Internal
 from wgfpde.energy.laws.by_code import prox_cell
 from wgfpde.energy.laws.entropy_cell import wright
 from wgfpde.energy.laws.law import ENTROPY, NONE
+from wgfpde.transport.benamou_brenier.operators import PLAIN
 from wgfpde.transport.benamou_brenier.proximal import (
     FIXED,
     kinetic_update,
@@ -83,7 +84,7 @@ def test_kinetic_update_is_moreau_on_faces_and_leaves_walls():
     y = rng.normal(size=(5, steps, ny, nx))
     old = y.copy()
     s_theta, s_m, s_rho = 0.7, 1.9, 0.4
-    kinetic_update(0, ny, bar, rho0, False, True, s_theta, s_m, s_rho, 1.0, y)
+    kinetic_update(0, ny, bar, rho0, PLAIN, PLAIN, False, True, s_theta, s_m, s_rho, 1.0, y)
     rho = np.concatenate([rho0[None], bar[0]])
     mid = 0.5 * (rho[1:] + rho[:-1])
     for part, axis in ((0, 2), (1, 1)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.amounts import size_text
+from ..base.toml import to_value
 from ..runs.progress import StatusLine, status_line
 from .arguments import Verbs, case_of, json_of
 from .picture_verbs import plot_figures
@@ -16,6 +17,7 @@ from .printing import print_json, print_record, say
 if TYPE_CHECKING:
     from ..cases.building import Problem
     from ..cases.schema import Case
+    from ..grid import Grid
     from ..runs.runner import Result
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
@@ -139,7 +141,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
-        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *(str(a.boundary) for a in grid.axes), *stretched]),
+        "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *_boundaries(grid), *stretched]),
         "exits": ", ".join(problem.flow.exits),
         "notes": [*_exit_notes(problem), *(note for note in (table_note(problem.flow),) if note)],
         "cells": case.cells,
@@ -152,6 +154,18 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
         "times": times.tolist(),
     }
+
+
+def _boundaries(grid: Grid) -> list[str]:
+    """What the ends of the axes are; by the names of the walls where those of an axis differ."""
+    if all(axis.boundary.lower == axis.boundary.upper for axis in grid.axes):
+        return [str(axis.boundary) for axis in grid.axes]
+    found = []
+    for axis in grid.axes:
+        lower, upper = (to_value(wall.in_case).strip('"') for wall in (axis.boundary.lower, axis.boundary.upper))
+        alike = axis.boundary.lower == axis.boundary.upper
+        found += [f"{axis.name} {lower}"] if alike else [f"{axis.name}_lower {lower}", f"{axis.name}_upper {upper}"]
+    return found
 
 
 def _exit_notes(problem: Problem) -> list[str]:
@@ -169,8 +183,14 @@ def _exit_notes(problem: Problem) -> list[str]:
     )
     if flow.grid.dim == 2 and flow.lets_in:
         notes.append(
-            "in 2D sweeps bring a state that carries a current to rest up to dt², exactly only where nothing flows; "
-            "wgfpde stationary has it directly."
+            "in 2D sweeps bring a state that carries a current to rest up to dt², up to a power 1/2 to 1 of dt where "
+            "walls meet that give other densities to their corner; exactly only where nothing flows. wgfpde stationary "
+            "has it directly."
+        )
+    if flow.grid.dim == 2 and (flow.lets_in or flow.inside is not None):
+        notes.append(
+            "in 2D exit_rate_NAME is that of the density after the last sweep: at region sinks, and corners of walls "
+            "with other densities, it may be far from what a step lets go; differences of exit_NAME are what left."
         )
     if flow.grid.dim == 2 and flow.inside is not None:
         notes.append(

@@ -115,7 +115,8 @@ def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) ->
 
 def _print_states(record: dict[str, Any], measures: list[str]) -> None:
     cells = " x ".join(str(n) for n in record["cells"])
-    say(f"{record['title']}: mass {record['mass']:g}, {cells} cells")
+    given = any(state["flux"] for state in record["states"])  # by the walls, whatever the mass of the start
+    say(f"{record['title']}: " + ("" if given else f"mass {record['mass']:g}, ") + f"{cells} cells")
     say()
     say(f"  {'state':>5}{'energy':>20}" + "".join(f"{name:>16}" for name in measures) + f"{'rate':>14}  verdict")
     for k, state in enumerate(record["states"]):

@@ -144,9 +144,7 @@ WITH_EXITS = Condition("with exits", lambda s: bool(s.flow.exits))
 WITH_EXITS_ONLY = Condition(
     "with exits, none of which lets mass in", lambda s: bool(s.flow.exits) and not s.flow.lets_in
 )
-WITH_GIBBS_ON_AXES = Condition(
-    "entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box
-)
+WITH_GIBBS_ON_AXES = Condition("entropy without interaction, no exits, not on a radius", lambda s: s.flow.fills_box)
 
 
 def with_field(name: str) -> Condition:

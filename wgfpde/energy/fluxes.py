@@ -60,9 +60,7 @@ def _totals(flow: Flow, rho: Array) -> tuple[float, float]:
         line = lines.direction, lines.n, lines.lanes, lines.resistances, lines.areas, lines.ring
         if internal.law.linear_diffusion:
             with np.errstate(divide="ignore"):
-                share(
-                    _entropy_totals, *shared, *line, np.log(state), push[lines.direction], internal.kappa, work, peak
-                )
+                share(_entropy_totals, *shared, *line, np.log(state), push[lines.direction], internal.kappa, work, peak)
         elif internal.law.vanishes:
             share(_drift_totals, *shared, *line, lines.widths, lines.distances, work, peak)
         elif internal.code is None:

@@ -31,7 +31,7 @@ class Anderson:
         gram = np.array([[_dot(a, b) for b in changes] for a in changes])
         load = np.array([_dot(a, residual) for a in changes])
         size = np.sqrt(np.diag(gram))
-        if not np.all(size > 0):
+        if not (np.all(size > 0) and np.all(np.isfinite(gram)) and np.all(np.isfinite(load))):  # ⟨r, r⟩ overflows
             return image
         weights = np.linalg.lstsq(gram / np.outer(size, size), load / size, rcond=1e-12)[0] / size
         mixed = image * (1.0 + weights.sum())

@@ -28,6 +28,7 @@ def reachable_gap(tolerance: float | None, floor: float, of: str) -> float | Non
         f"expected at least {floor:g}, found {tolerance:g}: double precision leaves {of} no smaller gap; enlarge it"
     )
 
+
 WORK_AND_HEAT = (
     Column("work", "1", "work", "Work done in the step: what changing V, W and kappa adds to the energy, or a force."),
     Column("heat", "1", "heat", "Energy that the density gave off in the step; never negative."),

@@ -115,6 +115,14 @@ def test_a_line_between_two_densities_and_its_current():
     assert exit_rates(flow, rho) == pytest.approx({"x_lower": -0.25, "x_upper": 0.25}, rel=1e-11)
 
 
+def test_a_robin_wall_under_a_drift():
+    """F = j at one end and Kρ at the other, V = vx: ρ = Ce^{−vx/κ} − j/v, on the cells to rounding."""
+    kappa, v, j, k = 0.3, 0.8, 0.5, 2.0
+    grid = Grid([0.0], [1.0], [12], [{"lower": {"inflow": j}, "upper": {"robin": k}}], STRETCHED)
+    expected = (j / k + j / v) * np.exp(v * (1 - grid.x.centers) / kappa) - j / v
+    assert at_rest(heat(grid, kappa, lambda x: v * x)) == pytest.approx(expected, rel=1e-11)
+
+
 def test_an_inflow_at_a_formula_of_the_other_coordinate():
     walls = [{"lower": {"inflow": lambda y: 1 + y}, "upper": {"robin": 3.0}}, "periodic"]
     flow = heat(Grid([0.0, 0.0], [1.0, 1.0], [6, 8], walls))

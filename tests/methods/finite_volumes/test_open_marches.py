@@ -246,11 +246,11 @@ def test_the_norm_is_kept_from_rising():
     h, phi = np.ones(2), np.zeros((2, 1))
     old, low, new = np.array([[1.0], [1.0]]), np.array([[0.9], [0.9]]), np.array([[2.0], [0.0]])
     mean, half = np.array([[3.0], [3.0]]), np.array([[1.0], [1.0]])
-    assert contract(new, low, old, mean, half, np.zeros((2, 1)), phi, h, 1.0, 0)
+    assert contract(new, low, old, mean, half, np.arange(2), np.zeros((2, 1)), phi, h, 1.0, 0)
     assert np.sum(new**2) <= np.sum(old**2) and np.sum(new**2) > 0.99 * np.sum(old**2)
     share = (new[0, 0] - 0.9) / 1.1
     assert mean[0, 0] == pytest.approx((1 - share) * 0.95 + share * 3.0, rel=1e-12)
-    assert not contract(new, low, old, mean, half, np.ones((2, 1)), phi, h, 1.0, 0)  # mass comes in
+    assert not contract(new, low, old, mean, half, np.arange(2), np.ones((2, 1)), phi, h, 1.0, 0)  # mass comes in
 
 
 def test_jko_steps_take_no_exits():

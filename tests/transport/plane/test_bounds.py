@@ -178,6 +178,17 @@ def test_points_within_one_place_keep_their_variance():
     assert cost == pytest.approx(2 / 12 + 2 / 16, rel=1e-12)  # nothing is known of which goes where
 
 
+def test_integrals_as_masses_at_nodes():
+    """The same number for any potential, from cells of all sizes."""
+    grid = Grid([0.0, 0.0], [2.0, 1.0], [6, 5], mapping=[lambda s: s**1.5, None])
+    cells = Cells(grid, RNG.uniform(0.0, 1.0, grid.shape))
+    for shape in ([6, 5], [17, 13]):
+        nodes = cells.nodes(Grid([0.0, 0.0], [2.0, 1.0], shape))
+        phi = RNG.standard_normal((len(nodes[1]), len(nodes[0])))
+        mass, less = cells.on_nodes(nodes)
+        assert np.sum(mass * phi) - less == pytest.approx(cells.integral(phi, nodes), rel=1e-12)
+
+
 def test_integrals_of_half_the_square():
     """φ = ½|y|², whose envelope is 0, is integrated exactly over cells and at points, from any nodes."""
     grid = Grid([0.0, 0.0], [2.0, 1.0], [6, 5], mapping=[lambda s: s**1.5, None])

@@ -9,10 +9,11 @@ from scipy.special import erf
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane.between import squared_distance
-from wgfpde.transport.plane.crossings import apart
+from wgfpde.transport.plane.crossings import Levels, apart
+from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
-from wgfpde.transport.plane.sharper_bounds import sharpened
+from wgfpde.transport.plane.sharper_bounds import semidiscrete, sharpened
 from wgfpde.transport.plane.spanning_tree import CHILD, NEXT, NONE, PARENT, SIZE, SpanningTree
 
 WALLS = (False, False)
@@ -278,6 +279,73 @@ def test_bounds_of_parts_apart_hold(ring):
             assert found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
             assert found.lower <= found.value <= found.upper
     assert met >= 5
+
+
+def test_bounds_of_pixels_apart_hold():
+    """In any direction, on cells as large as the gaps, for shares of all sizes: against programmes on parts of them."""
+    met, grid, level = 0, Grid([0.0, 0.0], [7.0, 7.0], [7, 7]), Grid([0.0, 0.0], [7.0, 7.0], [56, 56])
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        held = np.zeros((7, 7), dtype=bool)
+        held[tuple(rng.integers(0, 7, (2, 2 + seed % 3)))] = True
+        held[0, 0] = held[-1, -1] = True
+        a, b = np.where(held, rng.uniform(0.1, 1.0, (2, 7, 7)), 0.0)
+        a, b = a / a.sum(), b / b.sum()
+        found = apart(grid, a, b, (None, None))
+        judge = sharpened(Cells(grid, a), Cells(grid, b), level, np.zeros(level.shape), (None, None))
+        if found is not None:
+            met += 1
+            assert found.lower <= judge.upper * (1 + 1e-9) and found.upper >= judge.lower * (1 - 1e-9)
+            assert found.lower >= 0.5 * judge.lower
+    assert met >= 5
+
+
+def test_ways_to_other_parts_are_at_least_what_is_said():
+    """½|x − y|² − φ(y) for any x in one part and any y in another, φ bilinear between corners, is at least the bilinear
+    interpolant of F less what is lost between; and hardly more somewhere."""
+    rng, grid = np.random.default_rng(0), Grid([0.0, 0.0], [6.0, 3.0], [6, 3], periodic=[True, False])
+    rho = np.zeros((3, 6))
+    rho[:2, 0], rho[1:, 3] = 1 / 4, 1 / 4
+    parts = np.where(rho > 0, np.where(np.arange(6) == 0, 1, 2), 0)
+    levels = Levels(grid, rho, rho, parts, (6.0, None))
+    phi = 3.5 * np.arange(7) + 0.5 * np.arange(4)[:, None] + 0.02 * rng.standard_normal((4, 7))  # ends between corners
+    found = levels.transform(np.where(levels.corners[1], phi, -np.inf)) - levels.lost
+    least = np.inf
+    for _ in range(4000):
+        x, y = np.array([0.0, rng.integers(2)]) + rng.random(2), np.array([3.0, 1 + rng.integers(2)]) + rng.random(2)
+        way = 0.5 * np.sum((x - y) ** 2) - bilinear(phi, y)
+        least = min(least, way - bilinear(found, x))
+    assert 0 <= least <= 0.5
+
+
+def bilinear(values, place):
+    """Between the corners of unit cells."""
+    i, j = (int(p) for p in place)
+    s, t = place[0] - i, place[1] - j
+    low, high = ((1 - s) * values[j + k, i] + s * values[j + k, i + 1] for k in (0, 1))
+    return (1 - t) * low + t * high
+
+
+def test_what_stays_apart_pays_for_its_potential():
+    """Next to nothing crosses; the two blobs move by a fiftieth of their width."""
+    grid, a, b, exact = blobs(48, 1e-9, "moved")
+    found = apart(grid, a, b, (None, None))
+    assert 0.9 * exact <= found.lower <= exact * (1 + 1e-9) <= found.upper * (1 + 2e-9)
+
+
+def test_points_and_large_parts():
+    """One point gets all, and costs the whole moment, from parts of any size; two share it."""
+    grid = Grid([0.0, 0.0], [2.0, 1.0], [4, 2])
+    mu = Cells(grid, np.random.default_rng(2).uniform(0.1, 1.0, grid.shape))
+    x, y = grid.coordinates().values()
+    moment = np.sum(mu.mass * ((x - 1.3) ** 2 + (y - 0.2) ** 2 + 2 * 0.5**2 / 12))
+    point = Points(np.array([[1.3, 0.2]]), np.ones(1))
+    found = semidiscrete(point, mu, grid, DualBound(mu, point, (None, None)))
+    assert found.upper == pytest.approx(moment, rel=1e-9) and found.lower == pytest.approx(moment, rel=1e-9)
+    halves = Cells(grid, np.ones(grid.shape))
+    two = Points(np.array([[0.5, 0.5], [1.5, 0.5]]), np.ones(2))
+    found = semidiscrete(two, halves, grid, DualBound(halves, two, (None, None)))
+    assert found.lower <= 1 / 6 * (1 + 1e-9) and found.upper == pytest.approx(1 / 6, rel=1e-9)
 
 
 def test_mass_crosses_one_vacuum_after_another():

@@ -41,13 +41,16 @@ class Part:
 class LineExits:
     """Of one axis.   loss, gain : (blocks, n, lanes), zeros of one place each where no mass passes along this axis.
 
-    opened : 1 where there is any, else 0: what kernels are given.   mean : (blocks, n, lanes), for ρ̄ of a sweep.
+    opened : 1 where there is any, else 0.   rows : the cells i of lines where mass passes on some line, for kernels.
+    mean : (blocks, n, lanes), for ρ̄ of a sweep in these rows.
     """
 
     def __init__(self, flow: Flow, lines: Lines) -> None:
         self.flow, self.count = flow, len(flow.exits)
         self._parts = _parts_of(flow, lines)
         self.opened = int(bool(self._parts))
+        places = [part.places // lines.lanes % lines.n for part in self._parts]
+        self.rows = np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)
         shape = lines.coefficients().shape if self.opened else (1, 1, 1)
         self.loss, self.gain, self.mean = np.zeros(shape), np.zeros(shape), np.zeros(shape)
 

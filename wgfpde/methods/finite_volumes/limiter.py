@@ -111,17 +111,18 @@ def dissipate(new, low, old, phi, h, code, kappa, m, k):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def contract(new, low, old, mean, half, gain, phi, h, kappa, k):
+def contract(new, low, old, mean, half, rows, gain, phi, h, kappa, k):
     """Pull lane k of `new` toward `low`, and ρ̄ with it, until Σ h ρ² e^{Φ/κ} does not exceed that of `old`.
 
-    half : the first of the two steps that led to `low`.   Nothing is done where mass comes in.   Returns whether it had
-    to.
+    half : the first of the two steps that led to `low`.   rows : where mass passes.   Nothing is done where mass
+    comes in.   Returns whether it had to.
     """
     n = new.shape[0]
     top = -np.inf
-    for i in range(n):
+    for i in rows:
         if gain[i, k] > 0.0:
             return False
+    for i in range(n):
         top = max(top, phi[i, k])
     before, after = 0.0, 0.0
     for i in range(n):
@@ -141,8 +142,9 @@ def contract(new, low, old, mean, half, gain, phi, h, kappa, k):
             good = theta
         else:
             bad = theta
-    for i in range(n):
+    for i in rows:
         mean[i, k] = (1.0 - good) * 0.5 * (half[i, k] + low[i, k]) + good * mean[i, k]
+    for i in range(n):
         new[i, k] = (1.0 - good) * low[i, k] + good * new[i, k]
     return True
 
@@ -151,15 +153,19 @@ def contract(new, low, old, mean, half, gain, phi, h, kappa, k):
 def restore_account(new, old, exits, h, dt, count):
     """As `restore_mass`, where mass passes: Σ h ρ' + dt Σ k ρ̄ is given the size of Σ h ρ + dt Σ g, lane by lane.
 
-    exits : (1, k, g, ρ̄) of the block, (n, LANES) each.  Both ρ' and ρ̄ take the factor.
+    exits : (rows where mass passes, k, g, ρ̄) of the block, (n, LANES) each.  Both ρ' and ρ̄ take the factor.
     """
-    _, loss, gain, mean = exits
+    rows, loss, gain, mean = exits
     n, lanes = new.shape
     before, after = np.zeros(lanes), np.zeros(lanes)
     for i in range(n):
         for k in range(count):
-            before[k] += h[i] * old[i, k] + dt * gain[i, k]
-            after[k] += h[i] * new[i, k] + dt * loss[i, k] * mean[i, k]
+            before[k] += h[i] * old[i, k]
+            after[k] += h[i] * new[i, k]
+    for i in rows:
+        for k in range(count):
+            before[k] += dt * gain[i, k]
+            after[k] += dt * loss[i, k] * mean[i, k]
     kept = True
     change, mass = 0.0, 0.0
     for k in range(count):
@@ -172,6 +178,8 @@ def restore_account(new, old, exits, h, dt, count):
     for i in range(n):
         for k in range(count):
             new[i, k] *= before[k]
+    for i in rows:
+        for k in range(count):
             mean[i, k] *= before[k]
     return kept, change, mass
 

@@ -35,15 +35,17 @@ SUMS = 3
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sweep(
-    first, last, rho, phi, direction, a, b, h, ring, opened, loss, gain, dt, order, guard, code, kappa, out, mean, stats
+    first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean, stats
 ):
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
-    loss, gain : (blocks, n, LANES) k and g, where `opened`, else of one place.   mean : the same, out, ρ̄.
+    rows : the cells i of lines where mass passes, on some line.   loss, gain : (blocks, n, LANES) k and g, where there
+    are any, else of one place.   mean : as loss, out, ρ̄ in these rows.
     stats : (blocks, 5) out: repaired cells, mass defect, 0, failed, mass of the lines.
     """
     n, lanes = a.shape[1:]
+    opened = rows.shape[0] > 0
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     extra = n if ring else 1
     work = np.zeros((10, n, lanes))
@@ -56,7 +58,8 @@ def sweep(
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
-        exits = opened, loss[q if opened else 0], gain[q if opened else 0], mean[q if opened else 0]
+        place = q if opened else 0
+        exits = rows, loss[place], gain[place], mean[place]
         for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
             span, weight = 0.5 * dt, 1.0
             if attempt == 0:
@@ -89,12 +92,11 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
     Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.
     """
     n, lanes = old.shape
-    opened, loss, gain, _ = exits
+    rows, loss, gain, _ = exits
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
-    if opened:
-        for i in range(n):
-            for k in range(lanes):
-                work[SUMS, i, k] = h[i] + span * loss[i, k]
+    for i in rows:
+        for k in range(lanes):
+            work[SUMS, i, k] = h[i] + span * loss[i, k]
     factor(a, b, span, work[SUMS], ring, e, f, g, u, v)
     for stage in range(2 if weight > 0.0 else 1):
         for i in range(n):
@@ -105,18 +107,17 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
                     one[i, k] = first
                     start = first if weight == 1.0 else start + weight * (first - start)
                 two[i, k] = h[i] * start
-        if opened:
-            for i in range(n):
-                for k in range(lanes):
-                    two[i, k] += span * gain[i, k]
+        for i in rows:
+            for k in range(lanes):
+                two[i, k] += span * gain[i, k]
         solve(e, f, g, u, v, ring, two)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _mean(exits, weight, stage, new):
-    """The mean density ρ̄ = weight·stage + (1 − weight)·new of one block, into exits."""
-    _, _, _, mean = exits
-    for i in range(mean.shape[0]):
+    """The mean density ρ̄ = weight·stage + (1 − weight)·new of one block, where mass passes, into exits."""
+    rows, _, _, mean = exits
+    for i in rows:
         for k in range(mean.shape[1]):
             mean[i, k] = weight * stage[i, k] + (1.0 - weight) * new[i, k] if weight > 0.0 else new[i, k]
 
@@ -139,7 +140,8 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
     exits : what passes the lines is limited with the fluxes.
     """
     n, lanes = new.shape
-    opened, loss, gain, mean = exits
+    rows, loss, gain, mean = exits
+    opened = rows.shape[0] > 0
     anti = np.zeros((n, lanes))
     drain, drained = np.zeros(n if opened else 0), np.zeros(n if opened else 0)
     touched = 0
@@ -156,15 +158,15 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
             if opened:
-                for i in range(n):
+                for i in rows:
                     drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
                     drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
             touched += correct_fluxes(low, anti, drain, drained, h, ring, k, new)
             if opened:
-                for i in range(n):
+                for i in rows:
                     if loss[i, k] > 0.0:
                         mean[i, k] = (drained[i] + drain[i]) / (dt * loss[i, k])
-                if code == ENTROPY and contract(new, low, old, mean, half, gain, potential, h, kappa, k):
+                if code == ENTROPY and contract(new, low, old, mean, half, rows, gain, potential, h, kappa, k):
                     touched += n
         if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n

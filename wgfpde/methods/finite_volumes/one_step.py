@@ -85,9 +85,7 @@ class OneStep:
         if flow.mobility is not self.flow.mobility:
             self._axes = lines_of(flow.grid, flow.mobility)
         same = (
-            flow.internal == self.flow.internal
-            and flow.push is self.flow.push
-            and flow.mobility is self.flow.mobility
+            flow.internal == self.flow.internal and flow.push is self.flow.push and flow.mobility is self.flow.mobility
         )
         if not same:
             self._scheme = make_scheme(flow, self._axes, self.threads)

@@ -109,7 +109,7 @@ class EntropyScheme:
         share(
             sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.opened, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
+            exits.rows, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
@@ -169,7 +169,7 @@ class DriftScheme:
         share(
             sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.opened, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
+            exits.rows, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)

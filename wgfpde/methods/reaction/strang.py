@@ -58,6 +58,11 @@ class WassersteinFisherRao(FiniteVolumes):
     ) -> None:
         if not (np.isfinite(rate) and rate > 0):
             raise CaseError(f"rate must be a positive number; found {rate}.")
+        if flow.exits:
+            raise CaseError(
+                f"mass that reacts has no account of exits; found {', '.join(flow.exits)}: close the walls and remove "
+                "the sinks."
+            )
         super().__init__(flow, 2, dt, tolerance, first_dt, threads)
         self._options = rate, balanced, transport
         self._one: OneStep = ReactingStep(flow, rate, balanced, transport, self.threads)

@@ -34,7 +34,7 @@ def question(run: Run) -> dict[str, Any]:
     energy = case.get("energy", {})
     terms = {"U": readable(internal(energy.get("internal", {})))}
     terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
-    terms["φ"] = features_text(energy.get("features"))
+    terms["φ"] = readable(features_text(energy.get("features")))
     return {
         "name": name,
         "formula": known.formula if known else "",

@@ -45,9 +45,11 @@ def summary(run: Run) -> dict[str, Any]:
     """
     case = tomllib.loads(run.resolved_toml)
     record = record_of(run)
-    may_rise = {"energy", "kl_gibbs"} if "work" in run.diagnostics else set()
+    leaves = any(name.startswith("exit_") for name in run.diagnostics)
+    may_rise = {"energy", "kl_gibbs"} if leaves or "work" in run.diagnostics else set()
+    not_judged = may_rise | ({"mass"} if leaves else set())
     facts = {
-        n: facts | worst("" if n in may_rise else n, run.diagnostics[n], run.t)
+        n: facts | worst("" if n in not_judged else n, run.diagnostics[n], run.t)
         for n, facts in record["diagnostics"].items()
     }
     for name, label in run.labels.items():

@@ -117,7 +117,10 @@ def find_exits(
     mass = float(np.sum(weight))
     exits = {name: float(np.sum(weight * p)) / mass for name, p in found.exits.items()}
     for name in asked.targets if target is not None else ():
-        check_target(chain, weight, name, exits[name])
+        words = name
+        if callable(target):
+            words = f'--to "{text}"' if (text := getattr(target, "text", "")) else "--to"
+        check_target(chain, weight, words, exits[name])
     occupation = factors.solve_forward(np.where(chain.kept, weight, 0.0) / mass)
     limit = quasi_stationary(chain, factors, occupation, tell)
     fields = _fields(chain, found) | {

@@ -28,6 +28,7 @@ def build_stein(
             'solver.method: "svgd" smooths the gradient of an entropy: expected energy.internal { kind = "entropy" } '
             f'or {{ kind = "none" }}, found "{flow.internal.kind}"; take method = "fv"'
         )
+    flow.check_whole("Stein's velocities")
     kernel = Kernel(table.kernel.kind, table.kernel.bandwidth)
     kernel.check(grid, places is not None)
     options = table.order, table.dt, table.tolerance, asked.threads
