@@ -45,6 +45,9 @@ def test_an_axis_closes_as_a_whole(ends):
     [
         ("wall", 'expected "no-flux", "periodic", "absorbing", .*found "wall"'),
         (["no-flux"] * 3, "a pair, found"),
+        ({"robin": 10**400}, "robin: expected a positive number, found 1000"),
+        ({"density": 10**400}, "density: expected a number ≥ 0 or a formula, found 1000"),
+        ("{ lower = { inflow = " + "9" * 400 + " } }", "inflow: expected a number ≥ 0"),
         (["no-flux", "periodic"], 'joins the two ends of an axis: .*found \\["no-flux", "periodic"\\]'),
     ],
 )

@@ -13,6 +13,7 @@ from wgfpde.grid.boundary import boundary_of
 from wgfpde.output.plots import draw
 from wgfpde.output.plots.options import Options
 from wgfpde.output.promises import promises_of
+from wgfpde.output.report.run_summary import summary
 from wgfpde.runs import runner
 from wgfpde.studies.stationary.between_exits import open_state
 
@@ -97,6 +98,20 @@ def test_the_walls_are_read_back(run):
     assert [line.get_label() for line in figure.axes[1].get_lines()][:2] == ["left in the box", "gone by x_upper"]
 
 
+def test_what_a_mass_that_leaves_is_not_judged_by(run):
+    told = summary(run)["diagnostics"]
+    assert told["mass"]["rule"] == told["energy"]["rule"] == "" and told["min"]["rule"] == "smallest"
+
+
+def test_a_sink_that_was_renamed_after_its_run(run):
+    other = wgf.read(run.path)
+    edited = other.resolved_toml.replace("[sinks.decay]", '[sinks."a/b"]').replace("\ndecay =", '\n"a/b" =')
+    assert edited != other.resolved_toml
+    object.__setattr__(other, "resolved_toml", edited)
+    labels = [line.get_label() for line in draw(other, Options()).figure.axes[1].get_lines()]
+    assert labels[:2] == ["left in the box", "gone by x_upper"] and len(labels) == 2
+
+
 def test_a_broken_account_is_told(run):
     for name, change, broken in (("exit_decay", 1e-9, "mass account"), ("survival", 1.0, "survival rise")):
         d = {key: np.array(values) for key, values in run.diagnostics.items()}
@@ -178,6 +193,8 @@ def test_what_check_says(tmp_path, capsys):
     assert cli.main(["check", str(file)]) == 0
     out = capsys.readouterr().out
     assert "order 1/2 to 1 in time at region sinks in 2D" in out and "up to dt²" in out
+    assert 'x_lower { density = "1 + a*y" }, x_upper { robin = 2' in out and "}, y periodic" in out
+    assert "in 2D exit_rate_NAME is that of the density after the last sweep" in out
     assert wgf.load(file).traits.order == 1.0 and wgf.load(file).traits.exits
 
 
@@ -193,7 +210,8 @@ def test_stationary_prints_the_flux_by_each_wall(tmp_path, capsys):
     assert state["flux"] == pytest.approx({"x_lower": -0.2, "x_upper": 0.2}, rel=1e-12)  # κ·2/3
     assert state["eigenvalue"] == pytest.approx(-0.3 * (np.pi / 3) ** 2, rel=2e-3) and state["verdict"] == "stable"
     assert cli.main(["stationary", str(file), "--out", str(tmp_path / "s.h5"), "--no-plot"]) == 0
-    assert "flux      x_upper" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "flux      x_upper" in out and ": 30 cells" in out and "mass 2" not in out  # it is the walls' to give
     with h5py.File(tmp_path / "s.h5") as stored:
         assert stored["flux_x_upper"][0] == pytest.approx(0.2, rel=1e-12)
 
@@ -203,6 +221,8 @@ def test_stationary_prints_the_flux_by_each_wall(tmp_path, capsys):
     [
         ({"solver": {"method": "jko", "tau": 0.5}}, 'sinks: method = "jko" takes no sinks: it moves all of the mass'),
         ({"sinks": {"x_upper": "x > 0"}}, r"sinks\.x_upper: a sink has a name of letters"),
+        ({"sinks": {"time": "x > 0"}}, r"sinks\.time: a sink has a name of letters"),
+        ({"sinks": {"rate": "x > 0"}}, r"sinks\.rate: a sink has a name of letters"),
         ({"sinks": {"a": 3}}, r'sinks\.a: expected a region, a formula such as "x > 1", or \{ rate = "…" \}, found 3'),
         ({"sinks": {"a": {"rat": 3}}}, r"sinks\.a: expected a region, .*, found \{ rat = 3 \}"),
         ({"sinks": {"a": "x > 7"}}, r'sinks: the sink a covers no cell: its region "x > 7" holds'),

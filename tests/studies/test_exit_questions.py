@@ -142,6 +142,8 @@ def test_a_target_beyond_a_sink():
         wgf.CaseError, match=r"the target x_upper cannot be reached.*18 cells, x from -0\.975 to -0\.125"
     ):
         find_exits(flow, left, target="x_upper")
+    with pytest.raises(wgf.CaseError, match="the target --to cannot be reached"):
+        find_exits(flow, left, target=lambda x: x > 0.5)
     both = find_exits(flow, np.ones(40))
     assert both.exits["middle"] > both.exits["x_upper"] > 0.2
 

@@ -189,8 +189,8 @@ def _exit_notes(problem: Problem) -> list[str]:
         )
     if flow.grid.dim == 2 and (flow.lets_in or flow.inside is not None):
         notes.append(
-            "in 2D exit_rate_NAME is that of the density after the last sweep: at region sinks, and corners of walls "
-            "with other densities, it may be far from what a step lets go; differences of exit_NAME are what left."
+            "in 2D exit_rate_NAME is that of the density after the last sweep: at region sinks, and at corners of "
+            "walls with other densities, it may be far from what a step lets go: differences of exit_NAME are not."
         )
     if flow.grid.dim == 2 and flow.inside is not None:
         notes.append(

@@ -54,7 +54,7 @@ class Wall:
             return
         allowed = self.value is not None if self.name != "robin" else isinstance(self.value, int | float)
         if isinstance(self.value, int | float):
-            allowed = math.isfinite(self.value) and self.value >= 0 and (self.value > 0 or self.name != "robin")
+            allowed = _finite(self.value) and self.value >= 0 and (self.value > 0 or self.name != "robin")
         if not allowed or isinstance(self.value, bool):
             wanted = "a positive number" if self.name == "robin" else "a number ≥ 0 or a formula"
             raise CaseError(f"{self.name}: expected {wanted}, found {show(self.value)}")
@@ -101,6 +101,14 @@ class Wall:
             place = "".join(f" at {name} = {np.ravel(at)[np.argmax(bad)]:.6g}" for name, at in places.items())
             raise CaseError(f"{where}: {self.name} must be finite and ≥ 0; found {values[bad][0]:.6g}{place}")
         return values
+
+
+def _finite(value: float) -> bool:
+    """Whether a number is one in double precision; an integer of a file may be larger."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 NO_FLUX, PERIODIC, ABSORBING = (Wall(name) for name in PLAIN)

@@ -53,6 +53,30 @@ def test_a_robin_wall_and_an_absorbing_one():
     assert np.max(np.abs(off)) == pytest.approx(0.025**2 / 8, rel=1e-9)
 
 
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_robin_wall_in_a_steep_potential(dim, side):
+    """F = aρ − bρ_b = Kρ_b: ρ_b tends to ρ e^{−ΔV/κ} for small K, whatever D is, and to 0 for large K."""
+    kappa, rate, wall = 0.3, 1e-9, -1.0 + 3.0 * side
+
+    def v(x, y=0.0):
+        return 2.0 * x * x + y
+
+    def lost(wall):
+        ends = ["no-flux"] * 2
+        ends[side] = wall
+        boundary, mapping = [ends, "no-flux"][:dim], [*STRETCHED, None][:dim]
+        grid = Grid([-1.0, 0.0][:dim], [2.0, 1.0][:dim], [6, 3][:dim], boundary, mapping)
+        flow = heat(grid, kappa, v, dynamics=Dynamics(lambda x, y=0.0: 1.5 + x / 2))
+        return grid, sum(flow.losses.values()).reshape(-1, 6)[0, -side]
+
+    grid, little = lost({"robin": rate})
+    rise = v(wall) - v(grid.x.centers[-side])
+    area = 1.0 if dim == 1 else grid.y.widths[0]
+    assert abs(rise) > 0.5 and little == pytest.approx(rate * np.exp(-rise / kappa) * area, rel=1e-6, abs=0)
+    assert lost({"robin": 1e12})[1] == pytest.approx(lost("absorbing")[1], rel=1e-9, abs=0)
+
+
 def test_a_well_between_a_wall_and_an_exit():
     """25527.0913642925 by quadrature; the error is −6.9e-4 at 200 cells, of order 2."""
     found = []

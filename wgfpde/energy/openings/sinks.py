@@ -23,8 +23,8 @@ NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""
 NO_PLACE = -2
 """Of a cell where nothing can be: forbidden by the table of V (`Flow.forbidden`)."""
-RESERVED = {"x_lower", "x_upper", "y_lower", "y_upper", "initial"}
-"""Names that walls have, or that questions about exits use."""
+RESERVED = {"x_lower", "x_upper", "y_lower", "y_upper", "initial", "probability", "rate", "time"}
+"""Names that walls have, or that questions about exits and their files use: exit_probability, exit_rate, exit_time."""
 
 
 @dataclass(frozen=True)

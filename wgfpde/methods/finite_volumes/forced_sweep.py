@@ -32,7 +32,7 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     room = np.zeros((12, n, lanes))
     wrap = np.zeros((2, n if ring else 1, lanes))
-    exits = False, np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1))  # a line under a force has none
+    exits = np.zeros(0, np.int64), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1))  # a line under a force has none
     old, stage, new, half, low, moved, anti = room[5], room[6], room[7], room[8], room[9], room[10], room[11]
     for i in range(n):
         for k in range(lanes):

@@ -45,9 +45,10 @@ def draw_fall(axes: Axes, run: Run) -> None:
 def _draw_survival(axes: Axes, run: Run) -> None:
     """S(t), and the share of the mass that left by each exit."""
     d = run.diagnostics
-    start = d["mass"][0] + sum(d[f"exit_{name}"][0] for name in exits_of_run(run))
+    names = [name for name in exits_of_run(run) if f"exit_{name}" in d]  # a case may be edited after its run
+    start = d["mass"][0] + sum(d[f"exit_{name}"][0] for name in names)
     _line(axes, run.t, d["survival"], label="left in the box", lw=2.0)
-    for k, name in enumerate(exits_of_run(run)):
+    for k, name in enumerate(names):
         _line(axes, run.t, d[f"exit_{name}"] / start, k + 1, label=f"gone by {style.plain(name)}")
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of the mass")

@@ -78,7 +78,7 @@ def check_start(chain: KilledChain, weight: Array, what: str) -> None:
 
 
 def check_target(chain: KilledChain, weight: Array, name: str, found: float) -> None:
-    """Raise CaseError where nothing of the start reaches a target, named in words.   found : the probability of it."""
+    """Raise CaseError where nothing of the start reaches a target.   name : in words.   found : the probability."""
     if found > 0.0:
         return
     part = chain.part_of(int(np.argmax(weight)))
