@@ -225,10 +225,9 @@ def test_reactions_leave_forbidden_cells_empty(tmp_path, transport):
     both = 'density = "(x > -1.2)*(x < -0.8) + (x > 0.8)*(x < 1.2)"'
     rest = REST.replace('density = "(x > -1.2)*(x < -0.8)"', both)
     solver = f'method = "wfr"\ntransport = {transport}\ndt = 0.1'
-    run = wgf.run(
-        case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver)), tmp_path / "out", progress=False
-    )
-    flow = build(run.case).flow
+    given = case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver))
+    run = wgf.run(given, tmp_path / "out", progress=False)
+    flow = build(given).flow
     assert np.all(run.rho[-1][flow.forbidden] == 0) and flow.mass(run.rho[-1]) == pytest.approx(1.0, rel=1e-13)
     assert np.all(np.diff(run.diagnostics["energy"]) < 0)
 
@@ -497,6 +496,23 @@ def test_export_of_free_energies_refuses_what_has_none(tmp_path, capsys):
     run(case(tmp_path, '"x**2"'), tmp_path / "s")
     assert main(["export", str(tmp_path / "s"), "--to", "fes", "--all"]) == 2
     assert "is of one snapshot; 11 were asked for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("formula", "last"), [("k + 2*t", 0.5), ("3*k", 0.9)])
+def test_the_free_energy_of_a_density_has_the_kappa_of_its_time(tmp_path, formula, last):
+    text = (
+        case(tmp_path, '"x**2"').text.replace("kappa = 0.3", f'kappa = "{formula}"').replace("end = 1.0", "end = 0.1")
+    )
+    found = run(loads(f"[params]\nk = 0.3\n{text}", tmp_path / "c.toml", tmp_path), tmp_path / "r")
+    assert main(["export", str(tmp_path / "r"), "--to", "fes"]) == 0
+    rho, kept = wgf.read(found.folder).rho[-1], np.loadtxt(tmp_path / "r/export/fes.dat")[:, 1]
+    assert kept == pytest.approx(-last * np.log(rho), rel=1e-12)
+
+
+def test_what_is_told_of_a_driven_energy_is_of_the_start(tmp_path):
+    flow = build(case(tmp_path, '"(1 + t)*(x**2 - 1)**2"')).flow
+    assert told(flow)["kT"].startswith("kappa = 0.3 at t = 0; V from")
+    assert told(build(case(tmp_path, '"x**2"')).flow)["kT"].startswith("kappa = 0.3; V from")
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,10 @@ def told(flow: Flow) -> dict[str, Any]:
     ]
     left = len(landscape.barriers) - len(several)
     diffusing = f"{kappa:g} D" if flow.dynamics is not None else f"{kappa:g}"
+    when = f" at t = {flow.time:g}" if not flow.driven.isdisjoint({"kappa", "potential"}) else ""
     facts = {
-        "kT": f"kappa = {kappa:g}; V from {inside.min():.4g} to {inside.max():.4g}, {np.ptp(inside) / kappa:.3g} kT",
+        "kT": f"kappa = {kappa:g}{when}; V from {inside.min():.4g} to {inside.max():.4g}, "
+        f"{np.ptp(inside) / kappa:.3g} kT",
         "barriers": "; ".join(several) + (f"; {left} more" if left else "") if several else "none above 1 kT",
         "unit of t": f"free particles spread by 2·{diffusing}·t along each axis; where their own diffusion coefficient "
         f"is D0, t = 1 is the time {diffusing}/D0",

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from ...energy.laws import LAWS
-from ...errors import StoreError
+from ...errors import CaseError, StoreError
+from ...formulas.compile import compile_expression
 from ...grid import Array
 from ..reader import Run
 from .targets import Counted, check, written
@@ -36,7 +37,7 @@ def fes(
     chosen = [run.find()] if snapshots is None else [run.find(index=k) for k in snapshots]
     if len(chosen) != 1:
         raise StoreError(f"a free energy is of one snapshot; {len(chosen)} were asked for. Name one: --index K.")
-    kappa, rho = _kappa(run), run.rho[chosen[0]]
+    kappa, rho = _kappa(run, float(run.t[chosen[0]])), run.rho[chosen[0]]
     volume = run.grid.cell_volume
     mass = float(np.sum(rho * volume))
     if not mass > 0:
@@ -56,16 +57,22 @@ def fes(
     return targets
 
 
-def _kappa(run: Run) -> float:
-    """κ of the entropy, by which a density has a free energy."""
-    table = tomllib.loads(run.resolved_toml).get("energy", {}).get("internal", {})
-    law = LAWS.get(table.get("kind"))
-    if law is None or not law.linear_diffusion or not isinstance(table.get("kappa"), int | float):
+def _kappa(run: Run, t: float) -> float:
+    """κ of the entropy at a time, by which a density has a free energy."""
+    case = tomllib.loads(run.resolved_toml)
+    table = case.get("energy", {}).get("internal", {})
+    law, kappa = LAWS.get(table.get("kind")), table.get("kappa")
+    if isinstance(kappa, str):  # a formula in t, or the words of a function of a case in Python
+        try:
+            kappa = float(compile_expression(kappa, ("t",), case.get("params", {}))(t=t))
+        except CaseError:
+            raise StoreError(f"{run.path}: −κ ln ρ needs the κ of that time; it is a function in Python.") from None
+    if law is None or not law.linear_diffusion or not isinstance(kappa, int | float):
         raise StoreError(
             f"{run.path}: −κ ln ρ is a free energy where the internal energy is the entropy; found "
             f'"{table.get("kind")}".'
         )
-    return float(table["kappa"])
+    return float(kappa)
 
 
 def _text(run: Run, axes: Sequence[int], density: Array, kappa: float) -> str:
