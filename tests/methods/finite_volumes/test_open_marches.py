@@ -256,3 +256,18 @@ def test_jko_steps_take_no_exits():
     flow = Flow(Grid([0.0], [1.0], [8], "absorbing"), Energy(Internal("entropy")))
     with pytest.raises(CaseError, match=r"a JKO step moves all of the mass: .*found x_lower, x_upper"):
         Jko(flow, 0.1)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("law", ["entropy", "drift", "porous", "fast"])
+def test_two_rates_share_what_decays(law, dim):
+    """ρ' = −(1 + 3)ρ everywhere: e^{−4t}, a quarter of it by one and the rest by the other; order 2, in 2D too."""
+    sinks = [Sink("slow", rate=lambda x, y=0.0: 1.0 + 0 * x), Sink("fast", rate=lambda x, y=0.0: 3.0 + 0 * x)]
+    flow = Flow(Grid([0.0] * dim, [1.0] * dim, [5, 4][:dim]), Energy(LAWS[law]), sinks=sinks)
+    worst = []
+    for count in (8, 16):
+        fields = march(flow, np.ones(flow.grid.shape), 0.25 / count, count)[-1].fields
+        gone = dict(zip(flow.exits, left(fields[EXITS]), strict=True))
+        assert gone["fast"] == pytest.approx(3 * gone["slow"], rel=1e-10)
+        worst.append(abs(np.sum(flow.grid.cell_volume * fields["rho"]) - np.exp(-1.0)))
+    assert worst[1] < 1e-3 and np.log2(worst[0] / worst[1]) > 1.7
