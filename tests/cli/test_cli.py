@@ -227,7 +227,7 @@ def test_closed_pipe_is_silent():
 
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_check_presets(capsys, name, folder):
-    dim, least = load(name).dim, {"ula_bias_1d": 64}.get(name, 8)  # a law needs cells as fine as its noise
+    dim, least = load(name).dim, {"ula_bias_1d": 64, "svgd_gaussian_1d": 64}.get(name, 8)  # as fine as a noise
     assert main(["check", name, "--set", f"grid.shape={[least] * dim}"]) == 0
     out = capsys.readouterr().out
     assert "equation" in out and "snapshots from t =" in out

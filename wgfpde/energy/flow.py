@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, wraps
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,7 +18,6 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.tables.tabulated import Tabulated
-from ..linear.lines import lines_of
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
 from .dynamics import Dynamics
@@ -26,8 +25,10 @@ from .energy import Energy
 from .features import Features, FeaturesOnGrid, Together
 from .interaction import Interaction, make_interaction
 from .openings.faces import Opening, openings_of, without_regions
-from .openings.losses import Pair, donor_pair, entropy_pair, gathered
 from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
+
+if TYPE_CHECKING:
+    from .openings.losses import Pair
 
 Result = TypeVar("Result")
 
@@ -226,6 +227,8 @@ class Flow:
 
         Raises CaseError for the others.
         """
+        from .openings.losses import donor_pair, entropy_pair  # loads kernels, which pictures do without
+
         if self.internal.law.linear_diffusion:
             return entropy_pair(self.internal.kappa)
         if self.internal.law.vanishes:
@@ -240,7 +243,12 @@ class Flow:
         """
         phi, base = (np.zeros(self.grid.size) if v is None else v.ravel() for v in (self.potential, self.external))
         phi = phi if drive is None else phi + drive.ravel()
-        losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size) if self.openings else ({}, {})
+        losses: dict[str, Array] = {}
+        gains: dict[str, Array] = {}
+        if self.openings:
+            from .openings.losses import gathered
+
+            losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size)
         losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
         shape, zero = self.grid.shape, np.zeros(self.grid.size)
         ordered = {name: losses.get(name, zero).reshape(shape) for name in self.exits}
@@ -362,6 +370,8 @@ def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = 
     """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
     grid, dynamics = flow.grid, None
     if flow.mobility is not None:
+        from ..linear.lines import lines_of  # loads kernels, which pictures do without
+
         differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
         dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
     box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim

@@ -259,7 +259,6 @@ def test_jko_steps_take_no_exits():
         Jko(flow, 0.1)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("internal", [Internal("entropy", 0.3), Internal("power", 0.3, 2.0)])
 def test_what_leaves_by_features_is_what_leaves_by_their_potential(internal):
     """A feature x of small weight w and of the target −c/w is V = cx, up to w; also where it is absorbed."""
@@ -271,7 +270,8 @@ def test_what_leaves_by_features_is_what_leaves_by_their_potential(internal):
         rho = np.where(flow.empty, 0.0, 1.0)
         found.append(left(march(flow, rho, 1e-2, 2)[-1].fields[EXITS]))
     assert found[0] == pytest.approx(found[1], rel=1e-5, abs=0)
-=======
+
+
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("law", ["entropy", "drift", "porous", "fast"])
 def test_two_rates_share_what_decays(law, dim):
@@ -285,4 +285,3 @@ def test_two_rates_share_what_decays(law, dim):
         assert gone["fast"] == pytest.approx(3 * gone["slow"], rel=1e-10)
         worst.append(abs(np.sum(flow.grid.cell_volume * fields["rho"]) - np.exp(-1.0)))
     assert worst[1] < 1e-3 and np.log2(worst[0] / worst[1]) > 1.7
->>>>>>> check16

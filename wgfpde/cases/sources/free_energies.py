@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.rates import faces_of
 from ...errors import CaseError
 from ...grid import Array
 from ...store.layout import Label
@@ -101,6 +100,8 @@ class Landscape:
 
 def landscape_of(flow: Flow) -> Landscape:
     """Minima of V on the cells and the lowest passes between them: a flood from below, basin by basin."""
+    from ...energy.rates import faces_of  # loads kernels, which pictures do without
+
     values = np.zeros(flow.grid.size) if flow.potential is None else flow.potential.ravel()
     faces, allowed = faces_of(flow), flow.allowed.ravel()
     open_ = allowed[faces.lower] & allowed[faces.upper]
