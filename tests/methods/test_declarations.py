@@ -54,7 +54,7 @@ def test_promises_follow_from_traits(traits, names, monkeypatch):
     fv = METHODS["fv"]
     monkeypatch.setitem(METHODS, "fv", Method("fv", fv.table, fv.build, lambda table: traits))
     columns = {name: np.ones(2) for name in ("mass", "min", "energy")}
-    run = SimpleNamespace(diagnostics=columns, attributes={}, resolved_toml='solver = { method = "fv" }')
+    run = SimpleNamespace(diagnostics=columns, attributes={}, boundary=(), resolved_toml='solver = { method = "fv" }')
     assert [promise["name"] for promise in promises_of(run)] == names
 
 
@@ -93,7 +93,7 @@ def test_arrays_held_at_once(solver, arrays):
 def test_a_short_geodesic_holds_what_it_declares():
     """Few inner steps save little: between near densities it takes up to 32 all the same."""
     table, held = table_of({"method": "geodesic", "inner_steps": 2}), []
-    for cells in (16, 72):  # the first one compiles
+    for cells in (72, 72):  # the first one compiles, and all that this size needs
         grid = Grid([0.0, 0.0], [1.0, 1.0], [cells, cells])
         start = 1.0 + np.where(np.arange(cells) < cells // 3, 9.0, 0.0)[:, None] + grid.x.centers
         tracemalloc.start()

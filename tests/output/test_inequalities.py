@@ -23,7 +23,9 @@ def made(dim=1, convexity=1.0, **columns):
     n = len(columns["kl_gibbs"])
     about = {"method": "fv", "kappa": KAPPA, "sobolev": SOBOLEV, "convexity": convexity, "equation": "Fokker-Planck"}
     columns = {"mass": np.ones(n)} | columns
-    return Made(resolved_toml="", t=0.5 * np.arange(n), dim=dim, attributes=about, diagnostics=columns)
+    return Made(
+        resolved_toml="", t=0.5 * np.arange(n), dim=dim, attributes=about, diagnostics=columns, boundary=(),
+    )  # fmt: skip
 
 
 def verdict(run, name):

@@ -194,7 +194,7 @@ class Case(Table):
         sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
         radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
         dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
-        if self.dynamics is not None and isinstance(self.dynamics.diffusion, Table):
+        if self.dynamics is not None and not isinstance(self.dynamics.diffusion, str | list):
             dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 
 from ...base.case_table import Table, fail
 
@@ -106,7 +106,7 @@ class InteractionFile(DataFile):
 
 
 def _member(value: object) -> str:
-    return FILE if isinstance(value, dict | Table) else TEXT
+    return FILE if isinstance(value, dict | BaseModel) else TEXT
 
 
 def text_or(table: type[Table], text: Any = str) -> Any:
