@@ -14,6 +14,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
+from wgfpde.methods.particles.feature_pull import FeaturePull
 
 CLOSED, STEADY = 0.6008169882, 0.9547405
 """s(½) from .1 and s at rest of ṡ = −4s(s − 1) − 2λs + 2T, λ = 0.3, T = 0.2: variance of ½(M − 1)² + ½λM, M = ∫x²ρ."""
@@ -284,3 +285,14 @@ def test_no_spectrum_and_no_lambda_with_features():
         wgf.spectrum(loads(CASE), progress=False)
     with pytest.raises(CaseError, match="neither interaction nor features"):
         loads(CASE.replace("features = [", "lambda = 1.0\nfeatures = ["))
+
+
+def test_each_crowd_is_pulled_by_what_it_says_itself():
+    """Replicas do not see each other: w(M⟨x²⟩ − b) 2x, with the mean of the particle's own crowd."""
+    features = Features([lambda x: x**2], [1.0], [2.0])
+    flow = Flow(Grid([-3.0], [3.0], [20]), Energy(Internal("none"), features=features))
+    places = np.array([[0.5], [1.0], [2.0], [1.0]])
+    said = np.repeat([0.625, 2.5], 2)[:, None]
+    for replicas, mean in ((2, said), (1, said.mean())):
+        found = FeaturePull(flow, 1.5, replicas)(places)
+        np.testing.assert_allclose(found, 2.0 * (1.5 * mean - 1.0) * 2 * places, rtol=1e-7)
