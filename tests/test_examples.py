@@ -90,7 +90,7 @@ def test_distance_to_equilibrium(printed):
 
 def test_the_case_on_its_page_is_one():
     page = (ROOT / "docs" / "case_file.rst").read_text(encoding="utf-8")
-    [text] = re.findall(r"\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page)
+    text, *_ = re.findall(r"\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page)
     case = loads("".join(line.removeprefix("   ") for line in text.splitlines(keepends=True)))
     assert case.params == {"theta": 1.0}
     assert case.solver.dt == "adaptive"
