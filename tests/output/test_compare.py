@@ -194,8 +194,8 @@ def test_boundaries_differ(read):
 
 def test_snapshots_are_read_one_at_a_time(read, monkeypatch):
     asked = []
-    get = store.reader.Stored.__getitem__
-    monkeypatch.setattr(store.reader.Stored, "__getitem__", lambda self, k: asked.append(k) or get(self, k))
+    get = store.reading.reader.Stored.__getitem__
+    monkeypatch.setattr(store.reading.reader.Stored, "__getitem__", lambda self, k: asked.append(k) or get(self, k))
     compare(read("heat"), read("often"))
     assert asked == [0, 0, 1, 2, 2, 4]
 

@@ -17,6 +17,9 @@ class Made(SimpleNamespace):
     def __len__(self):
         return len(self.t)
 
+    def number(self, name, default=np.nan):
+        return self.attributes.get(name, default)
+
 
 def made(dim=1, convexity=1.0, **columns):
     columns = {name: np.array(values, dtype=float) for name, values in columns.items()}

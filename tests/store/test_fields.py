@@ -190,9 +190,9 @@ def test_a_field_that_is_no_array_along_the_dimensions_of_the_file(tmp_path, dat
             file.create_group("phi")
         else:
             file["phi"] = data
-    with pytest.raises(StoreError, match='names the field "phi" and holds no array of numbers'):
+    with pytest.raises(StoreError, match=r"phi.* (holds no array of numbers|is neither numbers nor text)"):
         assert read(run.path).fields
-    with pytest.raises(StoreError, match='names the field "phi" and holds no array of numbers'):
+    with pytest.raises(StoreError, match=r"phi.* (holds no array of numbers|is neither numbers nor text)"):
         Writer.reopen(run.path, GRID, ABOUT, LABELS, 6, rows=3, step_rows=2, fields=FIELDS)
 
 

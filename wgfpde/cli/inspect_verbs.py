@@ -10,7 +10,7 @@ from .printing import print_json, print_record, print_summary, say
 
 WORST_HELP = (
     "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, the smallest "
-    "density, the largest error. No density is read, so that a large file is shown at once, also while it is written."
+    "density, the largest error. The stored densities are read once, for their smallest value."
 )
 
 

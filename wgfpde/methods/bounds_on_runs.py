@@ -55,7 +55,7 @@ def first_law(run: Run) -> dict[str, Any]:
 
 def jarzynski_defect(run: Run) -> list[dict[str, Any]]:
     """|⟨e^{−W/κ}⟩ e^{ΔF/κ} − 1|, of a run that recorded both and started in the Gibbs state."""
-    d, kappa = run.diagnostics, float(run.attributes.get("kappa", np.nan))
+    d, kappa = run.diagnostics, run.number("kappa")
     if not {"jarzynski", "free_energy", "kl_gibbs"} <= set(d) or not d["kl_gibbs"][0] <= RELATIVE * d["mass"][0]:
         return []
     change = (d["free_energy"] - d["free_energy"][0]) / (kappa * d["mass"][0])
@@ -81,7 +81,7 @@ def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) 
 def _sizes(run: Run) -> Any:
     """What the sums of energies are made of, (n,): their parts, and κM where U = κ(ρ ln ρ − ρ), whose terms cancel."""
     parts = [run.diagnostics[name] for name in (*ENERGIES, "work") if name in run.diagnostics]
-    kappa = float(run.attributes.get("kappa", 0.0))
+    kappa = run.number("kappa", 0.0)
     loss = run.diagnostics.get("energy_features", np.zeros(1))  # steps sum its parts, which cancel as it falls
     return np.asarray(sum(np.abs(part) for part in parts)) + loss + loss[0] + kappa * run.diagnostics["mass"][0]
 

@@ -30,6 +30,7 @@ import numpy as np
 
 from ..grid import Array
 from ..store import Run
+from .shown_values import QUIETLY
 from .stored_method import is_path
 
 LEAST_ENTROPY = 1e-10
@@ -49,6 +50,7 @@ NAMES = {"log-Sobolev": "slack_lsi", "Talagrand": "slack_talagrand", "HWI": "sla
 SYMBOLS = {"log-Sobolev": "λ", "Talagrand": "λ", "HWI": "K", "EVI": "K"}
 
 
+@QUIETLY
 def inequalities_of(run: Run) -> list[dict[str, Any]]:
     """The inequalities that a run recorded.
 
@@ -84,7 +86,7 @@ def inequalities_of(run: Run) -> list[dict[str, Any]]:
 
 def sides(run: Run) -> dict[str, tuple[Array, Array]]:
     """Of each inequality that a run recorded what is bounded and by what, (n,) each; `larger` of EVI is ½W₂² before."""
-    d, kappa = run.diagnostics, float(run.attributes.get("kappa", np.nan))
+    d, kappa = run.diagnostics, run.number("kappa")
     entropy, found = _entropy(run), {}
     with np.errstate(invalid="ignore", divide="ignore"):
         if "slack_lsi" in d:
@@ -133,12 +135,12 @@ def _lost(run: Run) -> Array:
 def _constant(run: Run, name: str) -> tuple[float, str]:
     """λ or K, and where it comes from."""
     key = "sobolev" if SYMBOLS[name] == "λ" else "convexity"
-    return float(run.attributes.get(key, np.nan)), str(run.attributes.get(f"{key}_source", ""))
+    return run.number(key), str(run.attributes.get(f"{key}_source", ""))
 
 
 def _error_of_the_cells(run: Run) -> Array:
     """2 |D/κ² − I|/I, the error in space of the rate at which a run comes to rest; 0 where it is unknown."""
-    d, kappa = run.diagnostics, float(run.attributes.get("kappa", np.nan))
+    d, kappa = run.diagnostics, run.number("kappa")
     if "dissipation" not in d or "fisher_gibbs" not in d:
         return np.zeros(len(run))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -171,7 +173,7 @@ def _emptiness(run: Run, name: str, slack: Array, bounded: Array, judged: Array)
 
 def least_diffusion(run: Run) -> float:
     """D_min of a run's dynamics; 1 without."""
-    return float(run.attributes.get("diffusion_least", 1.0))
+    return run.number("diffusion_least", 1.0)
 
 
 def shown_rate(run: Run, judged: Array) -> float:
@@ -180,9 +182,12 @@ def shown_rate(run: Run, judged: Array) -> float:
         return np.nan
     first, last = judged[0], judged[-1]
     entropy = _entropy(run)
+    if not (entropy[first] > 0 and entropy[last] > 0 and run.t[last] > run.t[first]):
+        return np.nan
     return float(0.5 * np.log(entropy[first] / entropy[last]) / (run.t[last] - run.t[first]))
 
 
+@QUIETLY
 def balance(run: Run) -> dict[str, float] | None:
     """{defect, lost, t}: the largest |E(t) + ∫D − E(0)|, the energy lost by then, and when; None where unknown."""
     if "energy_balance" not in run.diagnostics or len(run) < 2:

@@ -27,6 +27,7 @@ from ..grid.quadrature import TOLD
 from ..methods.bounds_on_runs import bounded, energy_rise, first_law, jarzynski_defect
 from ..store import Run
 from .inequalities import balance, inequalities_of, sentences
+from .shown_values import QUIETLY
 from .stored_method import exits_of_run, record_of_method, solver_of, traits_of
 
 LEAST = "min density"
@@ -38,6 +39,7 @@ MASS_BOUND = 1e-12
 """Relative mass drift over a run, for every energy: sweeps give lines their mass back, JKO steps move it by fluxes."""
 
 
+@QUIETLY
 def record_of(run: Run) -> dict[str, Any]:
     """A run as plain values: what it solved, how far it came, its diagnostics and its promises."""
     diagnostics = {
@@ -53,15 +55,15 @@ def record_of(run: Run) -> dict[str, Any]:
         "status": run.status,
         "verdict": str(run.attributes.get("verdict", "")),
         "message": run.message,
-        "averaging_error": run.attributes.get("averaging_error"),
+        "averaging_error": _known(run, "averaging_error"),
         "grid": grid_text(run.edges),
         "snapshots": len(run),
         "t_first": float(run.t[0]) if len(run) else None,
         "t_last": float(run.t[-1]) if len(run) else None,
         "t_end": tomllib.loads(run.resolved_toml).get("time", {}).get("end"),
         "steps": len(run.steps["t"]),
-        "wall_seconds": run.attributes.get("wall_seconds"),
-        "compile_seconds": run.attributes.get("compile_seconds"),
+        "wall_seconds": _known(run, "wall_seconds"),
+        "compile_seconds": _known(run, "compile_seconds"),
         "diagnostics": {n: {k: float(x) for k, x in d.items()} for n, d in diagnostics.items()},
         "promises": promises_of(run) if len(run) else [],
         "certificates": inequalities_of(run),
@@ -69,6 +71,11 @@ def record_of(run: Run) -> dict[str, Any]:
     }
 
 
+def _known(run: Run, name: str) -> float | None:
+    return run.number(name) if name in run.attributes else None
+
+
+@QUIETLY
 def promises_of(run: Run) -> list[dict[str, Any]]:
     """What the snapshots (at least one) and the steps show of each promise, and the bound on it.
 
@@ -88,6 +95,21 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
     if {"work", "heat"} <= set(run.diagnostics):
         found += [first_law(run), *jarzynski_defect(run)]
     return found
+
+
+@QUIETLY
+def seen_in_densities(run: Run, promises: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The promises, that of ρ ≥ 0 judged by the densities as they are stored, too; they are read one by one.
+
+    The columns tell what the run saw; a file that was damaged since may hold anything.
+    """
+    least = np.inf
+    for k in range(len(run)):
+        rho = run.rho[k]
+        least = np.minimum(least, np.min(rho) if np.all(np.isfinite(rho)) else np.nan)  # NaN stays
+    return [
+        _least(np.minimum(found["measured"], least)) if found["name"] == LEAST else found for found in promises
+    ]  # fmt: skip
 
 
 def _mass(run: Run) -> dict[str, Any]:
@@ -129,8 +151,11 @@ def _rise(values: Any) -> float:
 
 
 def _positivity(run: Run) -> dict[str, Any]:
+    return _least(np.min(run.diagnostics["min"]))
+
+
+def _least(least: float) -> dict[str, Any]:
     """A smallest density is bounded from below; not a number is never kept."""
-    least = np.min(run.diagnostics["min"])
     found = bounded(LEAST, "the smallest cell average of all snapshots", least, 0.0)
     return found | {"sign": "≥", "kept": bool(least >= 0.0)}
 

@@ -109,7 +109,7 @@ def resume(
             )
         if known is not None and known.status == "finished" and until is None:
             text = f"finished already: {known.message} To go further: {_resuming(place)} --until T"
-            wall = float(known.attributes.get("wall_seconds", 0.0))
+            wall = known.number("wall_seconds", 0.0)
             return Result(place, "finished", text, 0, wall, len(known.steps["t"]))
         case = case or _stored_case(place, known)
         case = case if until is None else _extended(case, until)

@@ -22,8 +22,8 @@ h5clear opens it.
 """
 
 from .layout import FILE_NAME, FORMAT, Label, Quantity
-from .opening import is_run
-from .reader import Run, read, read_last
+from .reading.opening import is_run
+from .reading.reader import Run, read, read_last
 from .study_file import Study, Variable, check_figure, check_place, read_study, write_study
 from .writer import STEP_BUFFER, Writer
 

@@ -13,7 +13,7 @@ from ..base.toml import shortened
 from ..errors import StoreError
 from . import links
 from .layout import FIXED_TEXT, Layout
-from .opening import fields_of, python_value, written
+from .reading.opening import fields_of, python_value, written
 
 
 def check(path: Path, file: h5py.File, layout: Layout, rows: int, steps: int) -> None:

@@ -27,7 +27,7 @@ from ..grid.grid import AXIS_NAMES
 from ..grid.tables.array_file import check_size, existing_file, npy_array, opened_binary, read_bytes
 from ..grid.tables.table import MOST_VALUES, Table, table_in_text, table_of
 from ..grid.text_columns import MOST_BYTES, read_columns
-from .opening import opened, python_value
+from .reading.opening import opened, python_value
 
 Points = Literal["centres", "ends"]
 HDF5 = (".h5", ".hdf5", ".nc", ".nc4", ".he5")
@@ -102,7 +102,7 @@ def _from_npy(file: Path, dim: int, bounds: tuple[Sequence[float], Sequence[floa
 
 def _from_hdf5(file: Path, dim: int, name: str | None) -> Table:
     try:
-        with opened(file) as store:
+        with opened(file, checked=True) as store:
             dataset = _named(file, store, name, dim)
             values = _read(file, dataset)
             axes = [_scale(file, store, dataset, k) for k in range(dim)]

@@ -19,7 +19,7 @@ from ..grid import Grid
 from . import reopening
 from .book import Book
 from .layout import FORMAT, Label, Layout, Quantity
-from .opening import attributes_of, find, opened
+from .reading.opening import attributes_of, find, opened
 
 STATUS = ("running", "finished", "failed", "interrupted")
 STEP_BUFFER = 4096

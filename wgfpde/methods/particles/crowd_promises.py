@@ -32,7 +32,7 @@ def langevin_promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any
         found.append(energy_rise(run))
     if LEAK_ATTRIBUTE in run.attributes:
         meaning = "by how much of its mass a step moves the Gibbs state"
-        found.append(bounded(LEAK, meaning, float(run.attributes[LEAK_ATTRIBUTE]), GIBBS_MOVES))
+        found.append(bounded(LEAK, meaning, run.number(LEAK_ATTRIBUTE), GIBBS_MOVES))
     return found
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
+from ..shown_values import QUIETLY
 from .densities import Fields, Moment, field_metrics
 from .metrics import Metric, same_bits, same_time
 from .run_records import Steps, case_changes, compare_steps, diagnostic_metrics, reservations, scales_of_differences
@@ -76,6 +77,7 @@ class Comparison:
         return {"passed": self.passed} | found
 
 
+@QUIETLY
 def compare(
     a: Run,
     b: Run,

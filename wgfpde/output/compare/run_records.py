@@ -43,7 +43,7 @@ def scales_of_differences(run: Run) -> dict[str, float]:
         values = run.diagnostics.get(name, np.zeros(1))
         return float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
 
-    kappa, lam = float(run.attributes.get("kappa", 1.0)), float(run.attributes.get("sobolev", 0.0))
+    kappa, lam = run.number("kappa", 1.0), run.number("sobolev", 0.0)
     entropy = largest("entropy_gibbs") or largest("kl_gibbs")
     distance = largest("w2_gibbs") ** 2 or (2 * kappa * entropy / lam if lam > 0 else 0.0)
     return {

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Run, read
+from ..shown_values import QUIETLY
 from . import style
 from .movie_frames import Frames, MapFrames, Palette, Pixels, ProfileFrames
 from .options import References
@@ -29,6 +30,7 @@ PAUSE = 1500
 """Milliseconds that a GIF rests on its last frame before it begins again."""
 
 
+@QUIETLY
 def movie(
     source: Run | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,

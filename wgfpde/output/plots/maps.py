@@ -19,6 +19,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from ...grid import Array
 from ...store import Run
+from ..shown_values import density_of
 from . import style
 from .options import Options, References
 from .series import draw_fall
@@ -71,7 +72,7 @@ def _in_use(table: np.ndarray, count: int) -> list[Axes]:
 
 
 def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], log: bool) -> None:
-    fields = [run.rho[k] for k in picks]
+    fields = [density_of(run, k) for k in picks]
     peaks = [float(rho.max()) for rho in fields]
     norm = style.density_norm(peaks, style.smallest_positive(fields), log, room=1.0)
     above = max(peaks) > float(norm.vmax or 0.0)
@@ -115,7 +116,7 @@ def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], kno
     for k in picks:
         exact = known.at(float(run.t[k]))
         assert exact is not None  # Options.check saw to it
-        errors.append(run.rho[k] - exact)
+        errors.append(density_of(run, k) - exact)
     high = max(float(np.abs(error).max()) for error in errors) or 1.0
     for axes, error in zip(maps, errors, strict=True):
         image = _draw_map(axes, run, error, Normalize(-high, high), style.ERROR_MAP)
@@ -126,7 +127,7 @@ def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], kno
 
 def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log: bool) -> float:
     """ρ along x through the peak of the last density, with what it is held against; returns that y."""
-    fields = [run.rho[k] for k in picks]
+    fields = [density_of(run, k) for k in picks]
     row = _peak_row(fields[-1])
     x, y = run.centers[0], float(run.centers[1][row])
     named = []

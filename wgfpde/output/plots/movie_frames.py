@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ...grid import Array
 from ...store import Run
+from ..shown_values import density_of
 from . import style
 
 Pixels = NDArray[np.uint8]
@@ -80,7 +81,7 @@ class Frames:
         return self.canvas.get_width_height()
 
     def __call__(self, k: int) -> Pixels:
-        rho = self.run.rho[k]
+        rho = density_of(self.run, k)
         self.clock.set_text(f"$t = {style.number(float(self.run.t[k]))}$")
         self.move(rho)
         self.move_particles(k)
@@ -186,7 +187,7 @@ class ProfileFrames(Frames):
         tones = ["black", style.INK, style.GRAPHITE, style.STEADY["color"], style.EMPTY]
         self.palette = Palette([shade for tone in tones for shade in _shades(tone)])
         axes = self.figure.subplots()
-        x, first = run.centers[0], run.rho[picks[0]]
+        x, first = run.centers[0], density_of(run, picks[0])
         faint = f"$t = {style.number(float(run.t[picks[0]]))}$"
         named = axes.plot(x, self._visible(first), color=style.EMPTY, lw=1.4, label=faint)
         (self.line,) = axes.plot(x, self._visible(first), color=style.INK, lw=1.8)
@@ -226,7 +227,7 @@ def _scale(run: Run, picks: Sequence[int], log: bool, room: float) -> tuple[Norm
     """
     peaks, least, smallest = [], [], []
     for k in picks:  # one density in memory at a time
-        rho = run.rho[k]
+        rho = density_of(run, k)
         peaks.append(float(rho.max()))
         least.append(float(rho.min()))
         smallest.append(style.smallest_positive([rho]))

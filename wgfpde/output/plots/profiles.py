@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ...grid import Array
 from ...store import Run
+from ..shown_values import density_of
 from . import style
 from .options import Options, References
 from .series import draw_fall
@@ -53,7 +54,7 @@ def figure_1d(run: Run, options: Options, known: References) -> Figure:
 
 def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, colours: list[Any]) -> None:
     """Each later line raised a step; the ticks belong to the first, in front."""
-    profiles = [run.rho[k] for k in picks]
+    profiles = [density_of(run, k) for k in picks]
     top = style.top([float(rho.max()) for rho in profiles])
     step = RAISE * top
     x = run.centers[0]
@@ -89,7 +90,7 @@ def _draw_particles(axes: Axes, run: Run, k: int, base: float, colour: Any, dept
 
 def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log: bool, colours: list[Any]) -> None:
     """All lines from one base.  On a logarithmic scale a line ends where the density is 0."""
-    profiles = [run.rho[k] for k in picks]
+    profiles = [density_of(run, k) for k in picks]
     norm = style.density_norm([float(rho.max()) for rho in profiles], style.smallest_positive(profiles), log)
     x, named = run.centers[0], []
     for k, rho, colour in zip(picks, profiles, colours, strict=True):
@@ -139,7 +140,7 @@ def _draw_error(axes: Axes, run: Run, picks: list[int], known: References, colou
     for k, colour in zip(picks, colours, strict=True):
         exact = known.at(float(run.t[k]))
         assert exact is not None  # Options.check saw to it
-        error = run.rho[k] - exact
+        error = density_of(run, k) - exact
         axes.plot(run.centers[0], error, color=colour, lw=1.1)
         high = max(high, float(np.abs(error).max()))
     axes.axhline(0.0, color=style.GRAPHITE, lw=0.6, zorder=0.5)

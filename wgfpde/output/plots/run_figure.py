@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ...errors import StoreError
 from ...grid import Array
 from ...store import Run, read
+from ..shown_values import QUIETLY
 from . import series, style
 from .maps import figure_2d
 from .options import Options, References
@@ -18,6 +19,7 @@ from .profiles import figure_1d
 from .slack_chain import figure_certificates
 
 
+@QUIETLY
 def plot(
     source: Run | str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
@@ -58,6 +60,7 @@ def _run_of(source: Run | str | os.PathLike[str]) -> Run:
     return source if isinstance(source, Run) else read(source)
 
 
+@QUIETLY
 def _figure(run: Run, options: Options, known: References) -> Figure:
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot yet: nothing to draw. Wait for its first one.")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ...errors import StoreError
 from ...grid import Array
 from ...store import Run
+from ..shown_values import drawable
 from ..stored_method import exits_of_run, traits_of
 from . import style
 from .options import errors_of
@@ -269,11 +270,11 @@ def _line(axes: Axes, t: Array, values: Array, place: int = 0, label: str = "", 
     """One of several lines, told apart by colour and dash."""
     marker = "o" if len(t) <= MARKED else ""
     colour, dashes = style.LINES[place % 4], style.DASHES[place % 4]
-    axes.plot(t, values, color=colour, ls=dashes, lw=lw, marker=marker, markersize=3, label=label)
+    axes.plot(t, drawable(values), color=colour, ls=dashes, lw=lw, marker=marker, markersize=3, label=label)
 
 
 def _shown(values: Array, log: bool) -> Array:
-    finite = np.where(np.isfinite(values), values, np.nan)
+    finite = drawable(values)
     return np.where(finite > 0, finite, np.nan) if log else finite
 
 

@@ -31,7 +31,7 @@ def figure_certificates(run: Run) -> Figure:
     """The chain above, and each slack as a share of the larger side of its inequality."""
     figure = style.new_figure((7.0, 5.6))
     chain, shares = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1.0])
-    kappa, lam = (float(run.attributes.get(name, np.nan)) for name in ("kappa", "sobolev"))
+    kappa, lam = (run.number(name) for name in ("kappa", "sobolev"))
     d, known = run.diagnostics, sides(run)
     entropy, curves = kappa * d.get("entropy_gibbs", d["kl_gibbs"]), []
     if lam > 0 and ("fisher_gibbs" in d or "log-Sobolev" in known):

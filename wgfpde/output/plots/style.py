@@ -28,6 +28,7 @@ from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run
+from ..shown_values import LARGEST
 
 STYLE: dict[Any, Any] = {
     "font.family": "serif", "font.serif": ["STIXGeneral", "DejaVu Serif"], "mathtext.fontset": "cm",
@@ -191,7 +192,7 @@ def time_axis(axes: Axes, t: Array, label: str = "$t$") -> None:
 
 def value_axis(axes: Axes, values: Array, log: bool) -> None:
     """Ticks that can be read: whole decades where there are many, plain numbers where few digits tell them apart."""
-    finite = values[np.isfinite(values)]
+    finite = values[np.abs(values) <= LARGEST]
     if log:
         few = finite.size > 0 and finite.max() < 100 * finite.min()
         axes.set_yscale("log")
@@ -249,6 +250,8 @@ def save(figure: Figure, path: Path) -> Path:
         figure.savefig(path, dpi=DPI if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
+    except (OverflowError, ValueError) as error:  # Matplotlib's, of numbers without measure
+        raise StoreError(f"{path} cannot be drawn: {shortened(str(error))} Are its numbers damaged?") from error
     finally:
         fonts.setLevel(level)
     return path

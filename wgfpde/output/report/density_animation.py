@@ -16,6 +16,7 @@ import numpy as np
 from ...base.html import Markup, picture, text
 from ...grid import Array
 from ...store import Run
+from ..shown_values import density_of
 from .grey_frames import BUDGET, DECADES, MAGMA, averaged, frames, scale_of
 
 MOST = 200
@@ -51,7 +52,7 @@ def animated(run: Run, exact: Exact | None = None, gibbs: Array | None = None, b
     """
     picks = np.unique(np.linspace(0, len(run) - 1, min(len(run), MOST)).round().astype(int)).tolist()
     notes = [f"{len(picks)} of {len(run)} snapshots, evenly chosen."] if len(picks) < len(run) else []
-    scale = scale_of(run.rho[k] for k in picks)
+    scale = scale_of(density_of(run, k) for k in picks)
     data = {
         "t": [float(run.t[k]) for k in picks],
         "x": [float(run.edges[0][0]), float(run.edges[0][-1])],
@@ -77,7 +78,7 @@ def _lines(
     def thin(rho: Array) -> Array:
         return rho if size == cells else averaged(rho, run.edges, [size])
 
-    lines = {"rho": np.stack([thin(run.rho[k]) for k in picks])}
+    lines = {"rho": np.stack([thin(density_of(run, k)) for k in picks])}
     if exact is not None:
         lines["exact"] = np.stack([thin(exact(float(run.t[k]))) for k in picks])
     if gibbs is not None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...grid import Array
 from ...store import Run
+from ..shown_values import density_of
 
 BUDGET = 4 * 2**20
 """Bytes, in base64, that all frames of a page may take."""
@@ -109,7 +110,7 @@ def frames(run: Run, picks: Sequence[int], scale: Scale, budget: int = BUDGET) -
         if width == height == 8:
             pngs = _encode(run, picks, scale, width, height)
             break
-    last = averaged(run.rho[picks[-1]], run.edges, (width, height))
+    last = averaged(density_of(run, picks[-1]), run.edges, (width, height))
     return Frames(pngs, width, height, _coloured(scale.linear(last[::-1])))
 
 
@@ -143,7 +144,7 @@ def _shares(edges: Array, size: int) -> Array:
 def _encode(run: Run, picks: Sequence[int], scale: Scale, width: int, height: int) -> list[str]:
     found = []
     for k in picks:
-        rho = averaged(run.rho[k], run.edges, (width, height))[::-1]
+        rho = averaged(density_of(run, k), run.edges, (width, height))[::-1]
         found.append(_png(np.concatenate([scale.linear(rho), scale.logarithmic(rho)])))
     return [base64.b64encode(png).decode("ascii") for png in found]
 

@@ -11,6 +11,7 @@ from typing import Any
 from ...base.html import Markup, page
 from ...errors import CaseError, StoreError
 from ...store import Run
+from ..shown_values import QUIETLY
 from . import sections
 from .density_animation import Animation, animated
 from .embedded_figures import drawn_figures
@@ -39,6 +40,7 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
     return path
 
 
+@QUIETLY
 def html_of(run: Run) -> str:
     """The page of a run as text, also of one that is going on, failed, or has no snapshot yet."""
     from ..references import exact_and_gibbs

@@ -1,6 +1,7 @@
 """A stored run as plain values, everything that one asks of it: what `inspect` shows and a report is made of.
 
-Reads no density, imports no kernel and no drawing library: it is there at once, however large the file.
+Imports no kernel and no drawing library.  The densities are read once, one by one, for their smallest value: what the
+columns say of it is what the run saw, and a file may have been damaged since.
 
 Of each diagnostic there is a **worst** value, by the rule that its meaning asks for:
 
@@ -25,7 +26,8 @@ import numpy as np
 
 from ...grid.grid import AXIS_NAMES, Array
 from ...store import Run
-from ..promises import record_of
+from ..promises import record_of, seen_in_densities
+from ..shown_values import QUIETLY
 from ..stored_method import step_columns
 from .problem_text import parameters, question
 
@@ -37,6 +39,7 @@ PROVENANCE = (
 """Attributes that say how a run came about, in the order shown; a file holds those that its version knew."""
 
 
+@QUIETLY
 def summary(run: Run) -> dict[str, Any]:
     """Everything but the densities: `promises.record_of` and more, with the same keys for every run.
 
@@ -45,6 +48,7 @@ def summary(run: Run) -> dict[str, Any]:
     """
     case = tomllib.loads(run.resolved_toml)
     record = record_of(run)
+    record["promises"] = seen_in_densities(run, record["promises"])
     leaves = any(name.startswith("exit_") for name in run.diagnostics)
     may_rise = {"energy", "kl_gibbs"} if leaves or "work" in run.diagnostics else set()
     not_judged = may_rise | ({"mass"} if leaves else set())
@@ -69,7 +73,11 @@ def summary(run: Run) -> dict[str, Any]:
         "step_sizes": step_sizes(run),
         "step_statistics": step_statistics(run),
         "parameters": parameters(run),
-        "provenance": {name: run.attributes[name] for name in PROVENANCE if name in run.attributes},
+        "provenance": {
+            name: run.number(name) if name in SECONDS else run.attributes[name]
+            for name in PROVENANCE
+            if name in run.attributes
+        },
         "bytes": run.path.stat().st_size if run.path.is_file() else None,
     }
 
@@ -131,10 +139,15 @@ def step_statistics(run: Run) -> dict[str, dict[str, float]]:
     steps, columns, found = run.steps, step_columns(run), {}
     for name in [column.name for column in columns if column.integer]:
         if len(values := steps.get(name, np.empty(0))):
-            found[name] = {"total": int(values.sum()), "mean": float(values.mean()), "max": int(values.max())}
+            found[name] = {"total": _whole(values.sum()), "mean": float(values.mean()), "max": _whole(values.max())}
     for name in [column.name for column in columns if column.residual]:
         values = steps.get(name, np.empty(0))
         if np.any(shown := ~np.isnan(values)):
             k = int(np.argmax(np.where(shown, values, -np.inf)))
             found[name] = {"worst": float(values[k]), "worst_t": float(steps["t"][k])}
     return found
+
+
+def _whole(count: float) -> float:
+    """A count; what a damaged file holds in its place stays as it is."""
+    return int(count) if np.isfinite(count) else float(count)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import StoreError
 from ..layout import in_words
-from ..reader import Run
+from ..reading.reader import Run
 
 Counted = Callable[[int, int], None] | None
 """Called with (snapshots done, of how many)."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...base.plain_text import one_line
-from ..reader import Run
+from ..reading.reader import Run
 from .targets import Counted, check, written
 from .to_fes import fes
 from .to_netcdf import netcdf

@@ -20,7 +20,7 @@ from ...energy.laws import LAWS
 from ...errors import CaseError, StoreError
 from ...formulas.compile import compile_expression
 from ...grid import Array
-from ..reader import Run
+from ..reading.reader import Run
 from .targets import Counted, check, written
 
 AXIS_NAMES = ("x", "y")

@@ -20,8 +20,8 @@ from ..layout import (
     create_vertices,
     describe,
 )  # fmt: skip
-from ..opening import opened
-from ..reader import Run
+from ..reading.opening import opened
+from ..reading.reader import Run
 from ..replacing import LIBVER
 from .targets import Counted, check, written
 
@@ -48,7 +48,7 @@ def netcdf(
         _add_tables(run, file, chosen)
         for name, values in run.constants.items():
             attach_scales(_variable(file, run.constant_labels[name], values), file, AXIS_NAMES[: run.dim][::-1])
-        with opened(run.path) as source:
+        with opened(run.path, checked=True) as source:
             _add_fields(run, source, file, chosen, progress)
     return [target]
 

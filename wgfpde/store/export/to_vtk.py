@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..opening import opened
-from ..reader import Run
+from ..reading.opening import opened
+from ..reading.reader import Run
 from .targets import Counted, check, written
 
 FILE = """<?xml version="1.0"?>
@@ -55,7 +55,7 @@ def vtk(
     files = [folder / f"rho_{k:0{digits}d}.{suffix}" for k in chosen]
     index = folder / "rho.pvd"
     check(run, [index, *files], overwrite)
-    with opened(run.path) as source:
+    with opened(run.path, checked=True) as source:
         for done, (k, path) in enumerate(zip(chosen, files, strict=True), start=1):
             with written(path) as part:
                 part.write_bytes(_document(run, source["rho"][k], float(run.t[k])))

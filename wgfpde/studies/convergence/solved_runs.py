@@ -53,7 +53,7 @@ class Solved:
 
     @property
     def seconds(self) -> float:
-        return float("nan") if self.run is None else float(self.run.attributes.get("wall_seconds", float("nan")))
+        return float("nan") if self.run is None else self.run.number("wall_seconds")
 
 
 @dataclass(frozen=True)

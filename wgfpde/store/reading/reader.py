@@ -14,17 +14,17 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..base.plain_text import joined_lines
-from ..base.toml import shortened
-from ..errors import CaseError, StoreError
-from ..grid import Array, Grid
-from ..grid.boundary import Boundary
-from ..grid.grid import grid_text
-from ..grid.radial import levels
-from .layout import STEP_COLUMNS, Label
+from ...base.plain_text import joined_lines
+from ...base.toml import shortened
+from ...errors import CaseError, StoreError
+from ...grid import Array, Grid
+from ...grid.boundary import Boundary
+from ...grid.grid import grid_text
+from ...grid.radial import levels
+from ..layout import Label
+from .arrays import DAMAGED, Columns, column, dimension_name, edges_of, label_of, radial_of, step_names
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written
-
-DAMAGED = "The file may be damaged; copy it again."
+from .structure import plain_attribute, stored_text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,6 +88,13 @@ class Run:
         """How the run ended: "finished", "failed", "interrupted"; "running" also after a kill."""
         return str(self.attributes.get("status", "running"))
 
+    def number(self, name: str, default: float = float("nan")) -> float:
+        """An attribute that is a number.  Raises StoreError where it is none."""
+        found = self.attributes.get(name, default)
+        if isinstance(found, str):
+            raise StoreError(f"{self.path}: {name} is a number; found {shortened(found)}. {DAMAGED}")
+        return float(found)
+
     @property
     def message(self) -> str:
         return str(self.attributes.get("message", ""))
@@ -107,21 +114,21 @@ class Run:
 
         Raises StoreError where the file names a field that it does not hold.
         """
-        with opened(self.path) as file:
+        with opened(self.path, checked=True) as file:
             found = fields_of(self.path, file, len(self))
             return {name: Stored(self, name, dataset.shape[1:]) for name, dataset in found.items()}
 
     @cached_property
     def field_labels(self) -> dict[str, Label]:
         """What the fields are."""
-        with opened(self.path) as file:
-            return {name: _label(file[name]) for name in self.fields}
+        with opened(self.path, checked=True) as file:
+            return {name: label_of(self.path, file[name]) for name in self.fields}
 
     @cached_property
     def field_dims(self) -> dict[str, tuple[str, ...]]:
         """The dimensions of the fields, "t" first, as in the file."""
-        with opened(self.path) as file:
-            return {name: tuple(_dimension(dim) for dim in file[name].dims) for name in self.fields}
+        with opened(self.path, checked=True) as file:
+            return {name: tuple(dimension_name(dim) for dim in file[name].dims) for name in self.fields}
 
     @cached_property
     def constants(self) -> dict[str, Array]:
@@ -130,7 +137,7 @@ class Run:
         Raises StoreError where the file names one that it does not hold.
         """
         shape = tuple(len(e) - 1 for e in reversed(self.edges))
-        with opened(self.path) as file:
+        with opened(self.path, checked=True) as file:
             found = {}
             for name in str(self.attributes.get("constants", "")).split():
                 dataset = file.get(name) if "/" not in name else None
@@ -142,8 +149,8 @@ class Run:
     @cached_property
     def constant_labels(self) -> dict[str, Label]:
         """What they are."""
-        with opened(self.path) as file:
-            return {name: _label(file[name]) for name in self.constants}
+        with opened(self.path, checked=True) as file:
+            return {name: label_of(self.path, file[name]) for name in self.constants}
 
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
@@ -183,18 +190,18 @@ class Run:
     @cached_property
     def steps(self) -> dict[str, Array]:
         """One array per column of /steps: t, dt, iterations, residual, gap, … and what the scheme added."""
-        with opened(self.path) as file:
-            columns = {name: file["steps"][name][...] for name in _columns(file)}
+        with opened(self.path, checked=True) as file:
+            columns = {name: column(self.path, file["steps"], name) for name in step_names(self.path, file)}
         if "t" not in columns:
             raise StoreError(f"{self.path} holds no times of its steps. {DAMAGED}")
         count = written(columns)
-        return {name: values[:count] for name, values in columns.items()}
+        return Columns(self.path, "column of the steps", {name: values[:count] for name, values in columns.items()})
 
     @cached_property
     def step_labels(self) -> dict[str, Label]:
         """What the columns of `steps` are."""
-        with opened(self.path) as file:
-            return {name: _label(file["steps"][name]) for name in _columns(file)}
+        with opened(self.path, checked=True) as file:
+            return {name: label_of(self.path, file["steps"][name]) for name in step_names(self.path, file)}
 
     @cached_property
     def case_toml(self) -> str:
@@ -231,8 +238,8 @@ class Run:
         return found
 
     def _text(self, name: str) -> str:
-        with opened(self.path) as file:
-            return file[name].asstr()[()] if name in file else ""
+        with opened(self.path, checked=True) as file:
+            return stored_text(self.path, file, name)
 
 
 class Stored:
@@ -256,7 +263,7 @@ class Stored:
     def __getitem__(self, k: Any) -> Array:
         """Raises StoreError where there is no such snapshot."""
         place = slice(*k.indices(len(self))) if isinstance(k, slice) else self._run.find(index=int(k))
-        with opened(self._run.path) as file:
+        with opened(self._run.path, checked=True) as file:
             return np.asarray(file[self._name][place], dtype=float)
 
     def __iter__(self) -> Iterator[Array]:
@@ -280,18 +287,22 @@ def read(path: str | os.PathLike[str]) -> Run:
         attributes = attributes_of(file_path, file)
         axes = [name for name in ("x", "y") if name in file]
         group = file["diagnostics"]
-        columns = {name: group[name][...] for name in str(group.attrs["order"]).split()}
-        count = min(written({"t": file["t"][...]} | columns), file["rho"].shape[0])
-        edges = tuple(np.append(file[f"{a}_bnds"][:, 0], file[f"{a}_bnds"][-1, 1]) for a in axes)
+        order = str(plain_attribute(file_path, group, "order")).split()
+        columns = {name: column(file_path, group, name) for name in order}
+        edges = tuple(edges_of(file_path, file, a) for a in axes)
+        t, rho = column(file_path, file, "t"), file["rho"]
+        if not axes or rho.shape[1:] != tuple(len(e) - 1 for e in reversed(edges)) or rho.dtype.kind != "f":
+            raise StoreError(f"{file_path}: rho has another shape than the grid. {DAMAGED}")
+        count = min(written({"t": t} | columns), rho.shape[0])
         return Run(
             path=file_path,
             attributes=attributes,
-            t=file["t"][:count],
+            t=t[:count],
             edges=edges,
             boundary=tuple(boundary_in(file_path, file[a]) for a in axes),
-            radial=int(file[axes[0]].attrs.get("radial", 1)),
-            diagnostics={name: values[:count] for name, values in columns.items()},
-            labels={name: _label(group[name]) for name in columns},
+            radial=radial_of(file_path, file[axes[0]]),
+            diagnostics=Columns(file_path, "diagnostic", {name: values[:count] for name, values in columns.items()}),
+            labels={name: label_of(file_path, group[name]) for name in columns},
         )
 
 
@@ -303,24 +314,7 @@ def read_last(path: str | os.PathLike[str]) -> tuple[Array, tuple[Array, ...], f
     return run.rho[-1], run.edges, float(run.t[-1]), run.radial
 
 
-def _columns(file: h5py.File) -> list[str]:
-    group = file["steps"]
-    names = str(group.attrs.get("order", " ".join(column.name for column in STEP_COLUMNS))).split()
-    return [name for name in names if name in group]
-
-
 def _mapping(edges: Array) -> Callable[[Array], Array]:
     """The map of s = k/n to edge k, both scaled to [0, 1]."""
     s = np.arange(len(edges)) / (len(edges) - 1)
     return lambda places: np.interp(places, s, (edges - edges[0]) / (edges[-1] - edges[0]))
-
-
-def _dimension(dim: Any) -> str:
-    """The name of the scale that a dimension has."""
-    return str(dim[0].name).rsplit("/", 1)[-1] if len(dim) else ""
-
-
-def _label(dataset: h5py.Dataset) -> Label:
-    name = dataset.name.rsplit("/", 1)[-1]
-    units, long_name, text = (str(dataset.attrs.get(k, "")) for k in ("units", "long_name", "description"))
-    return Label(name, units, long_name, text)

@@ -11,18 +11,23 @@ from typing import Any
 import h5py
 import numpy as np
 
-from .. import __version__
-from ..base.toml import shortened
-from ..errors import CaseError, StoreError
-from ..grid.boundary import Boundary, boundary_of
-from .layout import FILE_NAME, FORMAT, TAKEN, in_words
+from ... import __version__
+from ...base.toml import shortened
+from ...errors import CaseError, StoreError
+from ...grid.boundary import Boundary, boundary_of
+from ..layout import FILE_NAME, FORMAT, TAKEN, in_words
+from .structure import check_regular, check_structure, plain_attribute, plain_attributes
+
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
+"""What h5py raises on bytes that make no sense: as many kinds as there are places where it first notices."""
 
 
 def find(path: str | os.PathLike[str]) -> Path:
     """The HDF5 file of a run folder, or the file itself.  Raises StoreError where there is none."""
     path = Path(path)
     file = path / FILE_NAME if path.is_dir() else path
-    if file.is_file():
+    if file.exists() and not file.is_dir():
+        check_regular(file)
         return file
     if path.is_dir():
         raise StoreError(f"{path} holds no {FILE_NAME}: it is no run folder, or the run never began.")
@@ -39,12 +44,20 @@ def is_run(path: str | os.PathLike[str]) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """The file, read-only; a file that HDF5 cannot read raises StoreError."""
+def opened(path: Path, checked: bool = False) -> Iterator[h5py.File]:
+    """The file, read-only; a file that HDF5 cannot read, or may not (`structure`), raises StoreError.
+
+    checked : whether its structure was looked at before.
+    """
+    check_regular(path)
     try:
         with _open(path) as file:
+            if not checked:
+                check_structure(path, file)
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
+    except MemoryError as error:
+        raise StoreError(f"cannot read {path}: it asks for more memory than there is. It may be damaged.") from error
+    except DAMAGED as error:
         text = str(error)
         if "truncated" in text:
             raise StoreError(f"{path} is truncated: part of it was not copied. Copy it again.") from error
@@ -64,7 +77,7 @@ def _open(path: Path) -> h5py.File:
 
 def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:
     """The attributes as Python values.  Raises StoreError where the file is no run or a newer one."""
-    attributes = {name: python_value(value) for name, value in file.attrs.items()}
+    attributes = plain_attributes(path, file)
     if "wgfpde_version" not in attributes or not isinstance(attributes.get("format"), int):
         raise StoreError(f"{path} is an HDF5 file but no wgfpde run; give a run folder or its {FILE_NAME}.")
     if attributes["format"] > FORMAT:
@@ -77,7 +90,7 @@ def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:
 
 def boundary_in(path: Path, axis: h5py.Dataset) -> Boundary:
     """What the ends of an axis are.  Raises StoreError where no wall here has the name."""
-    found = str(python_value(axis.attrs["boundary"]))
+    found = str(plain_attribute(path, axis, "boundary"))
     try:
         return boundary_of(found)
     except CaseError:
@@ -94,7 +107,7 @@ def fields_of(path: Path, file: h5py.File, rows: int) -> dict[str, h5py.Dataset]
     Raises StoreError where one that the file names is no array of numbers along t and dimensions of the file.
     """
     found = {}
-    for name in str(python_value(file.attrs.get("fields", ""))).split():
+    for name in str(plain_attribute(path, file, "fields")).split():
         dataset = None if name in TAKEN or "/" in name else file.get(name)
         if not (isinstance(dataset, h5py.Dataset) and _runs_along_t(dataset, rows)):
             raise StoreError(
