@@ -332,6 +332,7 @@ MISTAKES_1D = {
         'solver.ordr: unknown key; did you mean "order"? Valid keys: method, order',
     ),
     "unknown table": (["slover.dt=1"], 'slover: unknown key; did you mean "solver"?'),
+    "key elsewhere, one here is near": (["potential=x"], "potential: unknown key; did you mean energy.potential?"),
     "key elsewhere": (["kappa=1"], "kappa: unknown key; did you mean energy.internal.kappa?"),
     "key of another kind": (
         ["energy.internal.m=2"],
@@ -340,7 +341,7 @@ MISTAKES_1D = {
     "wrong type": (["grid.shape=[3.5]"], "grid.shape[0]: expected an integer, found 3.5"),
     "bool is no number": (["initial.mass=true"], "initial.mass: expected a number"),
     "bool is no integer": (["grid.shape=[true]"], "grid.shape[0]: expected an integer, found true"),
-    "number is no text": (["initial.density=1"], 'found 1; write "1"'),
+    "number is no text": (["energy.force=1"], 'found 1; write "1"'),
     "text is no list": (["grid.shape=64,64"], 'found "64,64"; write [64,64]'),
     "number is no table": (["time=3"], "time: expected a table"),
     "three axes": (["grid.shape=[4,4,4]"], "grid.shape: a grid has one or two axes, found 3"),

@@ -72,7 +72,8 @@ def test_unknown_command(capsys):
     assert 'did you mean "inspect"?' in fails(capsys, 2, "inspct", "x")
     assert "did you mean: wgfpde run a.toml" in fails(capsys, 2, "a.toml")
     assert "required: CASE" in fails(capsys, 2, "run")
-    assert "unrecognized arguments: --frobnicate" in fails(capsys, 2, "schema", "--frobnicate")
+    assert "unknown argument --frobnicate" in fails(capsys, 2, "schema", "--frobnicate")
+    assert "unknown argument --josn; did you mean --json?" in fails(capsys, 2, "check", "heat_1d", "--josn")
 
 
 def test_run_help_names_the_threads(capsys):

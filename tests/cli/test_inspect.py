@@ -121,12 +121,11 @@ def test_a_file_without_a_case(capsys, tmp_path):
     assert "made in          python" in out and "parameters" not in out
 
 
-def test_no_density_is_read(monkeypatch, run):
-    def refuse(self, k):
-        raise AssertionError(f"snapshot {k} was read")
-
-    monkeypatch.setattr(type(run.rho), "__getitem__", refuse)
+def test_densities_are_read_once_and_one_by_one(monkeypatch, run):
+    asked, get = [], type(run.rho).__getitem__
+    monkeypatch.setattr(type(run.rho), "__getitem__", lambda self, k: asked.append(k) or get(self, k))
     assert summary(store.read(run.path))["snapshots"] == 3
+    assert asked == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -38,6 +39,10 @@ PositiveInTime = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]}),
 ]
 """A positive number, or a formula in t, which is read where the energy is built."""
+
+
+FormulaText = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) in (int, float) else value)]
+"""A formula as text; a number alone is the constant."""
 
 
 def fail(message: str) -> PydanticCustomError:

@@ -33,6 +33,7 @@ from ..store.layout import Label, Layout
 from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
 from .loading import located
+from .scales import check_scales
 from .schema import Case
 from .sources.file_tables import files_of
 from .sources.free_energies import constants_of, table_note
@@ -151,6 +152,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
     from ..diagnostics import Setting, chosen  # these load kernels, which what only reads a case does without
     from ..diagnostics.blowup import make_watch
 
+    check_scales(case)
     check_memory(case)
     grid = build_grid(case)
     threads = threads or default_threads()

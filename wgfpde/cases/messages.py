@@ -107,9 +107,10 @@ def _nearest_key(loc: tuple) -> str:
     if parent == ():
         keys.append("include")
     valid = f"Valid keys: {', '.join(keys)}"
-    if near := difflib.get_close_matches(name, keys, n=1):
-        return f'did you mean "{near[0]}"? {valid}'
     elsewhere = [where for where, table in tables.items() if name in _keys(table)]
+    near = difflib.get_close_matches(name, keys, n=1)
+    if near and not (elsewhere and name not in keys):
+        return f'did you mean "{near[0]}"? {valid}'
     if not elsewhere:
         return valid
     other = _key_path((*elsewhere[0], name))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,12 +50,22 @@ def as_tables(items: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """A value as TOML, else as text."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    """A value as TOML, else as text; in a list words may stand without quotes, as in [periodic, no-flux]."""
+    for written in (text, _quoted(text)):
+        try:
+            parsed = tomllib.loads(f"value = {written}")
+        except (tomllib.TOMLDecodeError, RecursionError):
+            continue
+        if set(parsed) == {"value"}:
+            return parsed["value"]
+    return text
+
+
+def _quoted(text: str) -> str:
+    """A list with its bare words in quotes."""
+    if not re.fullmatch(r"\[[\w\s,-]*\]", text):
         return text
-    return parsed["value"] if set(parsed) == {"value"} else text
+    return re.sub(r"[A-Za-z][\w-]*", lambda word: word[0] if word[0] in ("true", "false") else f'"{word[0]}"', text)
 
 
 def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:

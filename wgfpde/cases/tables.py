@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from ..base.case_table import OneOf, Positive, Table, fail
+from ..base.case_table import FormulaText, OneOf, Positive, Table, fail
 from ..base.toml import shortened, show, to_value
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
@@ -256,7 +256,9 @@ Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), With
 class DensityTable(Table):
     """A density: exactly one of density, file, samples, image."""
 
-    density: str | None = Field(default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0")
+    density: FormulaText | None = Field(
+        default=None, description="a formula in x (and y), r = |(x, y)| and the params, ≥ 0"
+    )
     file: DensitySource | None = Field(
         default=None,
         description='a .npy array ordered (y, x), an earlier run, a table, or one with options: { file = "…" }',
@@ -313,7 +315,7 @@ class TargetTable(DensityTable):
 class ExactTable(Table):
     """The exact solution, where it is known: adds error_l1, error_l2, error_linf to the output."""
 
-    density: str = Field(description="a formula in x (and y), r = |(x, y)|, t and the params")
+    density: FormulaText = Field(description="a formula in x (and y), r = |(x, y)|, t and the params")
 
 
 class TimeTable(Table):

@@ -18,6 +18,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(one_line(message))
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but what is unknown ends here, where the options of the verb are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            import difflib
+
+            options = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], options, n=1)
+            self.error(f"unknown argument {unknown[0]}" + (f"; did you mean {near[0]}?" if near else ""))
+        return found, unknown
+
     def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(several_lines(message), file)
 

@@ -82,6 +82,8 @@ def _failed(lines: Sequence[str], code: int) -> int:
 
 def _dispatch(args: list[str]) -> int:
     parser, verbs = make_parser()
+    if args[:1] == ["help"]:
+        args = [*args[1:2], "--help"]
     if args and not args[0].startswith("-") and args[0] not in verbs.names:
         raise CaseError(_unknown_verb(args[0], verbs.names))
     parsed = parser.parse_args(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..runs.progress import status_line
 from .arguments import Verbs, json_of, run_of
 from .printing import print_json, print_record, print_summary, say
 
@@ -27,7 +28,8 @@ def _inspect(args: argparse.Namespace) -> int:
     from ..output.report import summary
     from ..store import read
 
-    record = summary(read(args.path))
+    with status_line() as line:
+        record = summary(read(args.path), lambda done, total: line(f"density {done} of {total}"))
     if args.json:
         print_json(record)
         return 0

@@ -77,6 +77,9 @@ _COMPARE: dict[type[ast.cmpop], np.ufunc] = {
     ast.Eq: np.equal,
     ast.NotEq: np.not_equal,
 }
+_JOIN: dict[type[ast.operator], str] = {ast.Mult: "and", ast.Add: "or"}
+_DELTAS = ("delta", "dirac", "diracdelta", "dirac_delta")
+_POINTS = "A point mass is no function: put points in a file and name it by initial.samples. "
 _REFUSED_OPERATOR = {
     ast.BitXor: ("^", "Write powers with **, as in x**2"),
     ast.BitAnd: ("&", "Join conditions with 'and'"),
@@ -180,7 +183,11 @@ class _Walk:
         slot = self.visit(node, depth + 1)
         if slot not in self.build.conditions:
             found = f"'{word}' needs a condition; found the number {self.quote(node)}"
-            raise self.fail(found, "Write a comparison such as x > 0", node.col_offset)
+            remedy = "Write a comparison such as x > 0"
+            join = _JOIN.get(type(node.op)) if isinstance(node, ast.BinOp) else None
+            if join and any(isinstance(part, ast.Compare) for part in ast.walk(node)):
+                remedy = f"Join conditions with '{join}'"
+            raise self.fail(found, remedy, node.col_offset)
         return slot
 
     def _arithmetic(self, node: ast.BinOp, depth: int) -> int:
@@ -305,7 +312,8 @@ class _Walk:
         if name in self.variables or name in self.params or name in CONSTANTS:
             raise self.fail(f"{name} is not a function", f"Write a product as {name}*(…)", at)
         if name not in FUNCTIONS:
-            remedy = f"{_nearest(name, FUNCTIONS)}Functions: {', '.join(FUNCTIONS)}"
+            hint = _POINTS if name.lower() in _DELTAS else _nearest(name, FUNCTIONS)
+            remedy = f"{hint}Functions: {', '.join(FUNCTIONS)}"
             raise self.fail(f"the function {shorten(name)} is unknown", remedy, at)
         if node.keywords:
             raise self.fail(f"{name} takes no named arguments", f"Write {name}(…) with plain values", at)

@@ -6,6 +6,7 @@ array that is not needed any more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray
+MOST_BYTES = 2**28
+"""Of work arrays at a time; where a formula would need more it is evaluated in blocks of rows."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class Program:
 
     def run(self, given: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
         """The value at the given variables, as a new float array of `shape`, to which they broadcast."""
+        needed = 8.0 * self.most * math.prod(shape)
+        if needed > MOST_BYTES and shape[0] > 1:
+            return self._in_blocks(given, shape, max(1, int(shape[0] * MOST_BYTES / needed)))
         slots = list(self.start)
         for slot, name in self.loads:
             slots[slot] = given[name]
@@ -61,6 +67,28 @@ class Program:
         if self.steps and self.result == self.steps[-1].target and _is_work(result, shape):
             return np.ascontiguousarray(result)
         return np.array(np.broadcast_to(result, shape), dtype=float, order="C")
+
+    @property
+    def most(self) -> int:
+        """Work arrays that are there at a time, at most."""
+        live = most = 0
+        for step in self.steps:
+            live += 1
+            most = max(most, live)
+            live -= len(step.last)
+        return most
+
+    def _in_blocks(self, given: Mapping[str, Array], shape: tuple[int, ...], rows: int) -> Array:
+        """The same, so many rows at a time."""
+        out = np.empty(shape)
+        for first in range(0, shape[0], rows):
+            part = out[first : first + rows]
+            few = {
+                name: value[first : first + rows] if value.ndim == len(shape) and value.shape[0] > 1 else value
+                for name, value in given.items()
+            }
+            part[...] = self.run(few, part.shape)
+        return out
 
 
 def _is_work(value: Any, shape: tuple[int, ...]) -> bool:

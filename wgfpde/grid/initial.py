@@ -116,7 +116,7 @@ def from_samples(path: str | PathLike[str], grid: Grid, bandwidth: float | str |
     points, weights = points_in(path, grid.dim)
     index = [_bin(axis, column, file) for axis, column in zip(grid.axes, points, strict=True)]
     flat = np.ravel_multi_index(tuple(reversed(index)), grid.shape)
-    total = math.fsum(weights)
+    total = _exact_sum(weights)
     if not (math.isfinite(total) and total > 0):
         raise CaseError(f"the weights in {file} must have a positive, finite sum; found {total:g}.")
     what = f"the density of the points in {file}"
@@ -127,6 +127,14 @@ def from_samples(path: str | PathLike[str], grid: Grid, bandwidth: float | str |
         return _density(smoothed(wrapped, weights, grid, bandwidth), grid, what)
     counts = np.bincount(flat, weights=weights, minlength=grid.size).reshape(grid.shape)
     return _density(counts / total / grid.cell_volume, grid, what)
+
+
+def _exact_sum(values: Array) -> float:
+    """Correctly rounded; infinite where it does not fit a double."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
 
 
 def remap(values: Array, source_edges: Edges, target_edges: Edges) -> Array:

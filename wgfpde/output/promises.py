@@ -16,7 +16,7 @@ last where it lowers the energy, unless its record says more about that in promi
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,18 @@ def promises_of(run: Run) -> list[dict[str, Any]]:
 
 
 @QUIETLY
-def seen_in_densities(run: Run, promises: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def seen_in_densities(
+    run: Run, promises: list[dict[str, Any]], progress: Callable[[int, int], None] | None = None
+) -> list[dict[str, Any]]:
     """The promises, that of ρ ≥ 0 judged by the densities as they are stored, too; they are read one by one.
 
     The columns tell what the run saw; a file that was damaged since may hold anything.
+    progress : called with the snapshots read and their number.
     """
     least = np.inf
     for k in range(len(run)):
+        if progress is not None:
+            progress(k, len(run))
         rho = run.rho[k]
         least = np.minimum(least, np.min(rho) if np.all(np.isfinite(rho)) else np.nan)  # NaN stays
     return [

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import shlex
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -40,15 +41,16 @@ PROVENANCE = (
 
 
 @QUIETLY
-def summary(run: Run) -> dict[str, Any]:
+def summary(run: Run, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Everything but the densities: `promises.record_of` and more, with the same keys for every run.
 
+    progress : called with the number of densities read, and of all.
     Numbers may be NaN (in JSON: null).  No snapshot, no step, and a case that the file does not hold leave empty
     tables, not errors.
     """
     case = tomllib.loads(run.resolved_toml)
     record = record_of(run)
-    record["promises"] = seen_in_densities(run, record["promises"])
+    record["promises"] = seen_in_densities(run, record["promises"], progress)
     leaves = any(name.startswith("exit_") for name in run.diagnostics)
     may_rise = {"energy", "kl_gibbs"} if leaves or "work" in run.diagnostics else set()
     not_judged = may_rise | ({"mass"} if leaves else set())

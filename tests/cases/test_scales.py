@@ -1,0 +1,50 @@
+"""What double precision cannot carry is refused with the unit that would do."""
+
+import copy
+import re
+from functools import reduce
+from operator import getitem
+
+import pytest
+
+from wgfpde.cases.building import build
+from wgfpde.cases.loading import from_mapping
+from wgfpde.errors import CaseError
+
+CASE = {
+    "grid": {"lower": [-1.0], "upper": [1.0], "shape": [8]},
+    "energy": {"internal": {"kind": "entropy", "kappa": 1.0}},
+    "initial": {"density": 1},
+    "time": {"end": 1.0},
+}
+
+
+def with_key(key, value):
+    data = copy.deepcopy(CASE)
+    *above, name = key.split(".")
+    reduce(getitem, above, data)[name] = value
+    return data
+
+
+@pytest.mark.parametrize(("key", "value", "unit"), [
+    ("grid.upper", [1e200], "lengths in units of 1e+200"),
+    ("grid.lower", [-3e150], "lengths in units of 1e+150"),
+    ("initial.mass", 1e308, "masses in units of 1e+308"),
+    ("initial.mass", 1e-200, "masses in units of 1e-200"),
+    ("energy.internal.kappa", 1e300, "energies in units of 1e+300"),
+])  # fmt: skip
+def test_scales_beyond_double_precision(key, value, unit):
+    with pytest.raises(CaseError, match=re.escape(unit)):
+        build(from_mapping(with_key(key, value)))
+
+
+def test_small_boxes():
+    small = CASE | {"grid": {"lower": [-1e-320], "upper": [1e-320], "shape": [8]}}
+    with pytest.raises(CaseError, match="lengths in units of"):
+        build(from_mapping(small))
+
+
+def test_a_density_may_be_a_number():
+    case = from_mapping(CASE)
+    assert case.initial.density == "1" and 'density = "1"' in case.resolved_toml()
+    assert build(case).initial.rho == pytest.approx(1.0, rel=1e-15)
