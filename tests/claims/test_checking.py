@@ -117,6 +117,7 @@ def run_like(equation="heat", **columns):
     return types.SimpleNamespace(
         attributes={"equation": equation, "method": "fv"}, dim=1, steps={}, resolved_toml="", boundary=(),
         diagnostics={name: np.array(values) for name, values in diagnostics.items()},
+        number=lambda name, default=np.nan: default,
     )  # fmt: skip
 
 
@@ -380,5 +381,5 @@ def test_installed_layout(tmp_path):
 
 def test_not_a_number_in_any_run_is_seen():
     columns = [{name: np.array([1.0, last]) for name in ("mass", "energy")} for last in (1.0, np.nan)]
-    runs = [types.SimpleNamespace(diagnostics=found) for found in columns]
+    runs = [types.SimpleNamespace(diagnostics=found, number=lambda name, default=np.nan: default) for found in columns]
     assert np.isnan(validate.mass_drift(runs)) and np.isnan(validate.energy_rise(runs))

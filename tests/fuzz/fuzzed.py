@@ -90,24 +90,10 @@ def exchange_part(path, random):
         name = random.choice(names)
         item, act = file[name], random.choice(("attribute", "link", "array", "value", "text"))
         if act == "attribute" and len(item.attrs):
-            odd = (
-                "",
-                np.bytes_(b"\xff\xfe"),
-                3,
-                1e308,
-                np.nan,
-                [1, 2],
-                "a" * 60000,
-                "\x1b[31m",
-                "../x",
-                np.zeros((2, 2)),
-            )
             item.attrs[random.choice(sorted(item.attrs))] = random.choice(ODD_VALUES)
         elif act == "link":
             del file[name]
-            file[name] = random.choice(
-                (h5py.SoftLink("/t"), h5py.ExternalLink("/dev/zero", "/t"), h5py.SoftLink("/no"))
-            )
+            file[name] = random.choice(ODD_LINKS)
         elif isinstance(item, h5py.Dataset) and act == "value" and item.dtype.kind == "f" and item.size:
             values = item[...]
             values.flat[random.randrange(item.size)] = random.choice((0, -1, 1e308, np.nan, np.inf))
@@ -115,15 +101,6 @@ def exchange_part(path, random):
         elif isinstance(item, h5py.Dataset):
             about = {key: value for key, value in item.attrs.items() if "_LIST" not in key}
             text = isinstance(item[()], bytes) and act == "text"
-            new = (
-                np.zeros(0),
-                np.zeros((3, 2)),
-                3.0,
-                np.arange(5, dtype="i2"),
-                np.zeros(3, complex),
-                "text",
-                np.full(9, np.nan),
-            )
             data = flipped(item[()], random).decode("latin-1").replace("\0", "") if text else random.choice(ODD_ARRAYS)
             del file[name]
             file[name] = data
@@ -138,9 +115,6 @@ def changed_case(text, random):
         if not equals or random.random() < 0.1:
             lines[k] = random.choice(LINES)
         elif '"' in value and random.random() < 0.4:
-            join = random.choice(
-                ("{}+{}", "{}*{}", "{}/{}", "exp({})*{}", "where({}>{},1,2)", "max({},{})", "({})**({})", "{} {}")
-            )
             lines[k] = f'{key}= "{random.choice(JOINS).format(random.choice(ATOMS), random.choice(ATOMS))}"'
         else:
             lines[k] = f"{key}= {random.choice(VALUES)}"
