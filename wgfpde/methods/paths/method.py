@@ -54,7 +54,7 @@ def _build(table: GeodesicTable, asked: Asked) -> Built:
     return Built(stepper, STEP_COLUMNS)
 
 
-def _arrays(table: GeodesicTable, dim: int) -> int:
+def _arrays(table: GeodesicTable, dim: int, span: float) -> int:
     path, nearby = (WORK_ARRAYS, PATH_ARRAYS), (NEARBY_ARRAYS, KEPT_ARRAYS)
     return max(work + each * table.inner_steps for work, each in (path, nearby))
 
