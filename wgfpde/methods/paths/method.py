@@ -14,6 +14,7 @@ from ...energy.snapshot import Column, Traits
 from ..bounds_on_runs import duality_gap
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
+from .bridge_method import BRIDGE_METHOD
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -65,7 +66,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [duality_gap(np.max(gap), tolerance)] if len(gap) and tolerance is not None else []
 
 
-METHODS = (
+METHODS: tuple[Method, ...] = (
     Method(
         name="geodesic",
         table=GeodesicTable,
@@ -78,4 +79,5 @@ METHODS = (
         coarse=lambda table, span, steps: ["solver={inner_steps=8, tolerance=1e-3}"],
         columns=STEP_COLUMNS,
     ),
+    BRIDGE_METHOD,
 )
