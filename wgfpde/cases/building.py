@@ -84,6 +84,7 @@ class Problem:
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
+    method_notes : sentences on the method, for `check`.
     """
 
     flow: Flow
@@ -104,6 +105,7 @@ class Problem:
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+    method_notes: tuple[str, ...] = ()
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
@@ -206,6 +208,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         averaging=averaging,
         lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
+        method_notes=built.notes,
     )
 
 

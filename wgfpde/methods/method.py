@@ -68,6 +68,7 @@ class Built:
     fields : that may be stored.
     initial : further fields of the first snapshot; "rho" replaces the density at the start.
     attributes : numbers and texts that the file says of the run, such as how many replicas its particles are of.
+    notes : sentences that `check` says of the method on this problem, such as its bias.
     """
 
     stepper: Stepper
@@ -75,6 +76,7 @@ class Built:
     fields: tuple[Field, ...] = ()
     initial: Mapping[str, Array] = field(default_factory=dict)
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def _as_it_is(table: Any, span: float) -> Any:

@@ -15,6 +15,7 @@ from ..bounds_on_runs import duality_gap
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
 from .bridge_method import BRIDGE_METHOD
+from .sinkhorn_method import SINKHORN_METHOD
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -80,4 +81,5 @@ METHODS: tuple[Method, ...] = (
         columns=STEP_COLUMNS,
     ),
     BRIDGE_METHOD,
+    SINKHORN_METHOD,
 )
