@@ -170,6 +170,9 @@ def build(case: Case, threads: int | None = None) -> Problem:
         points = partial(points_of, case, grid) if given else None
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
+    if target is not None:
+        with located(case.path, "target"):
+            flow.check_allowed(target)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))

@@ -288,3 +288,18 @@ def test_what_is_not_found_is_told(tmp_path):
     bridge = Bridge(flow, np.where(x < 0, 1.0, 0.0), np.where(x > 0, 1.0, 0.0), 0.0, 1.0, 0.1)
     with pytest.raises(SolverError, match="the start does not reach all of the target, in double precision"):
         bridge.begin(Snapshot(0.0, 0, {"rho": x}))
+
+
+def test_around_forbidden_cells(tmp_path):
+    """A bridge on two rings keeps out of the cells that a table of the potential forbids; its ends have to as well."""
+    options = {"grid": {"shape": [36, 36]}, "time": {"end": 1.0}, "output": {"every": 0.25, "averages": None}}
+    options["solver"] = {"method": "bridge", "dt": 0.0625, "order": 2}
+    target = {"density": "((x + 1.6)**2 + (y - 2.2)**2 < 0.2)"}
+    run = wgf.run("fes_table_2d", tmp_path / "run", progress=False, target=target, **options)
+    flow = build(wgf.load("fes_table_2d", grid={"shape": [36, 36]})).flow
+    assert np.count_nonzero(flow.forbidden) > 100
+    assert np.all(run.rho[2][flow.forbidden] == 0) and np.all(run.rho[2][~flow.forbidden] > 0)
+    assert np.all(np.isposinf(run.fields["value"][2][flow.forbidden]))
+    inside = {"density": "((x - 1)**2 + (y + 0.6)**2 < 0.25)"}
+    with pytest.raises(CaseError, match="target: the potential has no value in 1. cells where the density is positive"):
+        wgf.run("fes_table_2d", tmp_path / "in", progress=False, target=inside, **options)
