@@ -228,6 +228,32 @@ def test_wfr_distance(told):
     assert np.all(by_energy < unmoved)
 
 
+def test_bias_laboratory(printed):
+    """Orders on the way, and who ends in the Gibbs state."""
+    text, folder = printed["11_bias_laboratory.py"]
+    rows = re.findall(r"^(\w+) +(?:N = )?([\d.∞]+) +(.*)$", text, re.MULTILINE)
+    found = {(name, level): [float(value) for value in values.split()] for name, level, values in rows}
+    assert all(len(values) == 6 for values in found.values())
+    for name, steps, order in (
+        ("fv", ("0.02", "0.01"), 2),
+        ("jko", ("0.01", "0.005"), 1),
+        ("langevin", ("0.01", "0.005"), 1),
+    ):
+        coarse, fine = (np.array(found[name, step]) for step in steps)
+        slopes = np.log2(coarse / fine)
+        assert slopes[:3] == pytest.approx([order, 2 * order, order], rel=0.1)
+        if name == "langevin":
+            assert slopes[3:] == pytest.approx([1, 2, 1], rel=0.05)
+            assert found[name, "0.01"][3] == pytest.approx(2.709e-2, rel=0.02)
+        else:
+            assert max(coarse[3], fine[3]) < 2e-5
+    crowds = np.array([found["svgd", level] for level in ("10", "20", "40", "80")])
+    assert np.all(np.isnan(crowds[:, [0, 1, 3, 4]]))
+    least = np.array([0.0977570, 0.0530072, 0.0294197, 0.0168066])  # of N points of equal mass
+    assert np.all((crowds[:, 5] > 0.999 * least) & (crowds[:, 5] < 1.04 * least))
+    assert (folder / "bias_laboratory.png").stat().st_size > 10_000
+
+
 def test_the_case_on_its_page_is_one():
     page = (ROOT / "docs" / "case_file.rst").read_text(encoding="utf-8")
     text, *_ = re.findall(r"\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page)
