@@ -5,7 +5,7 @@ and the page shows what they printed.  A command that fails is a warning (`:fail
 `lines` cuts long output, `as` names the language of what one command prints.
 `.. session-figure:: path` shows a picture that they left.
 `.. example:: name.py` shows a script of examples/, what it prints, and its pictures; of one that imports a library
-that is not installed, what it left in examples/kept when it last ran.  `.. example-figures:: page` shows a thumbnail
+that is not installed, what it left in examples/kept when it last ran.  `.. example-figures::` shows a thumbnail
 of each.
 Transcripts are kept until a command or a source of the package changes.
 """
@@ -127,16 +127,21 @@ class Example(SphinxDirective):
 class ExampleFigures(SphinxDirective):
     """A thumbnail of each script of examples/ that leaves a picture, with a link to where it stands on its page."""
 
-    required_arguments = 1
-
     def run(self) -> list[nodes.Node]:
         lines = ["", ".. container:: thumbnails", "", "   .. a picture of each", ""]
         for script in sorted(EXAMPLES.glob("*.py")):
             for picture in example_output(script)[1][:1]:
                 lines += [f"   .. figure:: {place_of(picture)}"]
-                lines += [f"      :target: {self.arguments[0]}.html#{nodes.make_id(label_of(script))}"]
+                lines += [f"      :target: {page_of(script)}.html#{nodes.make_id(label_of(script))}"]
                 lines += [f"      :alt: {script.name}", "", f"      ``{script.name}``", ""]
         return inserted(self, lines)
+
+
+def page_of(script: Path) -> str:
+    """The page that shows a script; each is shown by one."""
+    shown = f".. example:: {script.name}\n"
+    [page] = [page for page in (ROOT / "docs").glob("*.rst") if shown in page.read_text(encoding="utf-8")]
+    return page.stem
 
 
 def label_of(script: Path) -> str:
