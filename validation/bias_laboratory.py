@@ -8,10 +8,9 @@ take another way, and end nearly as close to the Gibbs state as so few points ca
 
 import numpy as np
 
+import wgfpde as wgf
 from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
-from wgfpde.transport import w2
-from wgfpde.transport.pairs import Points
 
 AT, END = 0.2, 2.0
 CASE = ("ula_bias_1d", "initial={density='exp(-x**2/0.2)', mass=1, sampling='centre'}", f"output.every={AT}")
@@ -40,7 +39,7 @@ def gibbs(run) -> np.ndarray:
 def measures(run, rho, other) -> tuple[float, float, float]:
     """L1, KL and W₂."""
     h = run.grid.x.widths[0]
-    return h * np.sum(np.abs(rho - other)), h * np.sum(rho * np.log(rho / other)), w2(run.grid, rho, other)
+    return h * np.sum(np.abs(rho - other)), h * np.sum(rho * np.log(rho / other)), wgf.w2(run.grid, rho, other)
 
 
 def errors(v: Validation, name: str, fine) -> np.ndarray:
@@ -83,10 +82,10 @@ def crowds(v: Validation, fine) -> None:
         solver = f"solver={{method='svgd', {kernel}, particles={n}, start='quantiles'}}"
         run = v.run(*CASE, solver, "time.end=20")
         places = run.fields["position"]
-        last = w2(run.grid, Points(places[-1]), gibbs(run))
+        last = wgf.w2(run.grid, wgf.Points(places[-1]), gibbs(run))
         v.at_least(f"W₂ of {n} Stein particles from the Gibbs state over the least", last / best, 1 - 1e-3, "quantiles")
         v.at_most(f"W₂ of {n} Stein particles from the Gibbs state over the least", last / best, 1.04, "as measured")
-        way = w2(run.grid, Points(places[1]), fine.rho[-1])
+        way = wgf.w2(run.grid, wgf.Points(places[1]), fine.rho[-1])
         v.at_least(f"W₂ of {n} Stein particles from the flow at 0.2", way, 0.25, "another flow")
 
 
