@@ -84,6 +84,7 @@ class Problem:
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
+    method_notes : sentences on the method, for `check`.
     """
 
     flow: Flow
@@ -104,6 +105,7 @@ class Problem:
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+    method_notes: tuple[str, ...] = ()
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
@@ -168,6 +170,9 @@ def build(case: Case, threads: int | None = None) -> Problem:
         points = partial(points_of, case, grid) if given else None
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
         built = case.method.build(case.solver, asked)
+    if target is not None:
+        with located(case.path, "target"):
+            flow.check_allowed(target)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))
@@ -206,6 +211,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         averaging=averaging,
         lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
+        method_notes=built.notes,
     )
 
 
@@ -283,7 +289,7 @@ def memory_needed(case: Case) -> int:
 
 
 def _arrays(case: Case) -> int:
-    return case.method.arrays(case.solver, case.dim) * 8 * case.cells
+    return case.method.arrays(case.solver, case.dim, case.time.end - case.time.start) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:
@@ -292,7 +298,8 @@ def check_memory(case: Case) -> None:
     What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
     """
     if lacking := memory_lacking(_arrays(case)):
-        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
+        other = ", or a larger solver.dt" if case.traits.path and case.traits.step is not None else ""
+        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells{other}")
 
 
 def build_grid(case: Case) -> Grid:

@@ -108,7 +108,11 @@ STEIN = Equation(
     "Stein variational gradient flow", "∇·(ρ K(ρ∇ξ)), (Kj)(x) = ∫k(x,y)j(y)dy",
     "transport along a gradient smoothed by a kernel", "Liu (2017), arXiv 1704.07520",
 )  # fmt: skip
-OF_METHODS = {equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN)}
+BRIDGE = Equation(
+    "Schroedinger bridge", "κΔρ + ∇·(ρ∇(V + u)), ∂t u + κΔu − ∇V·∇u = ½|∇u|²",
+    "of all diffusions with two given ends, the one nearest to that of the energy", "Léonard (2014), arXiv 1308.0215",
+)  # fmt: skip
+OF_METHODS = {equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, BRIDGE)}
 """What is solved where the method, not the energy alone, makes the equation."""
 
 

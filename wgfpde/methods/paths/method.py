@@ -14,6 +14,8 @@ from ...energy.snapshot import Column, Traits
 from ..bounds_on_runs import duality_gap
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
+from .bridge_method import BRIDGE_METHOD
+from .sinkhorn_method import SINKHORN_METHOD
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -54,7 +56,7 @@ def _build(table: GeodesicTable, asked: Asked) -> Built:
     return Built(stepper, STEP_COLUMNS)
 
 
-def _arrays(table: GeodesicTable, dim: int) -> int:
+def _arrays(table: GeodesicTable, dim: int, span: float) -> int:
     path, nearby = (WORK_ARRAYS, PATH_ARRAYS), (NEARBY_ARRAYS, KEPT_ARRAYS)
     return max(work + each * table.inner_steps for work, each in (path, nearby))
 
@@ -65,7 +67,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [duality_gap(np.max(gap), tolerance)] if len(gap) and tolerance is not None else []
 
 
-METHODS = (
+METHODS: tuple[Method, ...] = (
     Method(
         name="geodesic",
         table=GeodesicTable,
@@ -78,4 +80,6 @@ METHODS = (
         coarse=lambda table, span, steps: ["solver={inner_steps=8, tolerance=1e-3}"],
         columns=STEP_COLUMNS,
     ),
+    BRIDGE_METHOD,
+    SINKHORN_METHOD,
 )
