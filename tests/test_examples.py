@@ -231,22 +231,24 @@ def test_wfr_distance(told):
 def test_bias_laboratory(printed):
     """Orders on the way, and who ends in the Gibbs state."""
     text, folder = printed["11_bias_laboratory.py"]
-    rows = re.findall(r"^(\w+) +(?:N = )?([\d.∞]+) +(.*)$", text, re.MULTILINE)
-    found = {(name, level): [float(value) for value in values.split()] for name, level, values in rows}
+    rows = re.findall(r"^(?:… )?(\w+) +\w+ = +([\d.∞]+) +(.*)$", text, re.MULTILINE)
+    found = {(name, level): np.array(values.split(), dtype=float) for name, level, values in rows}
     assert all(len(values) == 6 for values in found.values())
-    for name, steps, order in (
-        ("fv", ("0.02", "0.01"), 2),
-        ("jko", ("0.01", "0.005"), 1),
-        ("langevin", ("0.01", "0.005"), 1),
-    ):
-        coarse, fine = (np.array(found[name, step]) for step in steps)
-        slopes = np.log2(coarse / fine)
-        assert slopes[:3] == pytest.approx([order, 2 * order, order], rel=0.1)
-        if name == "langevin":
-            assert slopes[3:] == pytest.approx([1, 2, 1], rel=0.05)
-            assert found[name, "0.01"][3] == pytest.approx(2.709e-2, rel=0.02)
-        else:
-            assert max(coarse[3], fine[3]) < 2e-5
+
+    def slopes(name: str, coarse: str, fine: str):
+        return np.log2(found[name, coarse] / found[name, fine])
+
+    assert slopes("fv", "0.02", "0.01")[:3] == pytest.approx([2, 4, 2], rel=0.1)
+    for name in ("jko", "langevin", "sinkhorn"):
+        assert slopes(name, "0.01", "0.005")[:3] == pytest.approx([1, 2, 1], rel=0.1)
+    for name in ("langevin", "sinkhorn"):
+        assert slopes(name, "0.01", "0.005")[3:] == pytest.approx([1, 2, 1], rel=0.1)
+    assert slopes("compensated", "0.04", "0.02")[3:] == pytest.approx([2, 4, 2], rel=0.05)
+    assert slopes("plain", "0.04", "0.02")[3:] == pytest.approx([1, 2, 1], rel=0.25)
+    for step, bias in (("0.02", 5.594e-2), ("0.01", 2.709e-2), ("0.005", 1.337e-2)):
+        assert found["langevin", step][3] == pytest.approx(bias, rel=0.02)
+    assert found["sinkhorn", "0.01"][3] == pytest.approx(2.43545e-2, rel=1e-3)  # φPφ, by sums over 6,000 cells
+    assert max(values[3] for (name, _), values in found.items() if name in ("fv", "jko")) < 2e-5
     crowds = np.array([found["svgd", level] for level in ("10", "20", "40", "80")])
     assert np.all(np.isnan(crowds[:, [0, 1, 3, 4]]))
     least = np.array([0.0977570, 0.0530072, 0.0294197, 0.0168066])  # of N points of equal mass
