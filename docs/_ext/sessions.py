@@ -4,12 +4,16 @@
 and the page shows what they printed.  A command that fails is a warning (`:fails:` says that it should).  Option
 `lines` cuts long output, `as` names the language of what one command prints.
 `.. session-figure:: path` shows a picture that they left.
-`.. example:: name.py` shows a script of examples/, what it prints, and its pictures.
+`.. example:: name.py` shows a script of examples/, what it prints, and its pictures; of one that imports a library
+that is not installed, what it left in examples/kept when it last ran.  `.. example-figures::` shows a thumbnail
+of each.
 Transcripts are kept until a command or a source of the package changes.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import json
 import re
 import shutil
@@ -108,31 +112,72 @@ class Example(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         script = EXAMPLES / self.arguments[0]
-        lines = [f".. literalinclude:: /examples/{script.name}", "   :language: python", ""]
-        (text, code), folder = example_output(script)
+        lines = ["", f".. _{label_of(script)}:", ""]
+        lines += [f".. literalinclude:: /examples/{script.name}", "   :language: python", ""]
+        (text, code), pictures = example_output(script)
         if code != 0:
-            complain(self, folder.name, script.name, code, text)
+            complain(self, label_of(script), script.name, code, text)
         if text:
             lines += ["It prints", "", ".. code-block:: text", *block(text, "   ")]
-        for picture in sorted(folder.glob("*.png")):
+        for picture in pictures:
             lines += figure(picture, f"picture made by {script.name}", "80%")
         return inserted(self, lines)
 
 
-def example_output(script: Path) -> tuple[list[Any], Path]:
-    """What a script printed with its exit code, and the folder it ran in."""
-    name, command = f"example-{script.stem}", f"python {script}"
-    return transcript(name, [command], script.read_text(encoding="utf-8"))[command], BUILD / "sessions" / name
+class ExampleFigures(SphinxDirective):
+    """A thumbnail of each script of examples/ that leaves a picture, with a link to where it stands on its page."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = ["", ".. container:: thumbnails", "", "   .. a picture of each", ""]
+        for script in sorted(EXAMPLES.glob("*.py")):
+            for picture in example_output(script)[1][:1]:
+                lines += [f"   .. figure:: {place_of(picture)}"]
+                lines += [f"      :target: {page_of(script)}.html#{nodes.make_id(label_of(script))}"]
+                lines += [f"      :alt: {script.name}", "", f"      ``{script.name}``", ""]
+        return inserted(self, lines)
+
+
+def page_of(script: Path) -> str:
+    """The page that shows a script; each is shown by one."""
+    shown = f".. example:: {script.name}\n"
+    [page] = [page for page in (ROOT / "docs").glob("*.rst") if shown in page.read_text(encoding="utf-8")]
+    return page.stem
+
+
+def label_of(script: Path) -> str:
+    return f"example-{script.stem}"
+
+
+def missing_libraries(script: Path) -> list[str]:
+    """What a script imports and is not installed."""
+    found = ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+    names = {alias.name.split(".")[0] for node in found if isinstance(node, ast.Import) for alias in node.names}
+    return sorted(name for name in names if importlib.util.find_spec(name) is None)
+
+
+def example_output(script: Path) -> tuple[list[Any], list[Path]]:
+    """What a script printed with its exit code, and the pictures it left."""
+    if missing_libraries(script):
+        kept = EXAMPLES / "kept" / f"{script.stem}.txt"
+        return [kept.read_text(encoding="utf-8").rstrip(), 0], sorted(kept.parent.glob(f"{script.stem}*.png"))
+    name, command = label_of(script), f"python {script}"
+    output = transcript(name, [command], script.read_text(encoding="utf-8"))[command]
+    return output, sorted((BUILD / "sessions" / name).glob("*.png"))
 
 
 def figure(picture: Path, alt: str, width: str) -> list[str]:
-    """A picture under docs/_build, as reStructuredText."""
-    place = "/" + picture.relative_to(ROOT / "docs").as_posix()
-    return ["", f".. image:: {place}", f"   :alt: {alt}", f"   :width: {width}", "   :align: center", ""]
+    """A picture under docs/, as reStructuredText."""
+    return ["", f".. image:: {place_of(picture)}", f"   :alt: {alt}", f"   :width: {width}", "   :align: center", ""]
+
+
+def place_of(picture: Path) -> str:
+    """A file under docs/, as pages name it."""
+    return "/" + picture.relative_to(ROOT / "docs").as_posix()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("session", Session)
     app.add_directive("session-figure", SessionFigure)
     app.add_directive("example", Example)
+    app.add_directive("example-figures", ExampleFigures)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
