@@ -46,6 +46,7 @@ GROUPS = (
     "Fisher–Rao",
     "Stein variational gradient descent",
     "Networks",
+    "Gaussians and inertia",
 )
 
 
@@ -53,7 +54,10 @@ def group_of(case: dict[str, Any]) -> str:
     """The section a case belongs to, by its method and its energy."""
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
-        known = {"jko": "JKO steps", "langevin": "Particles", "wfr": GROUPS[-3], "svgd": GROUPS[-2]}
+        known = {
+            "jko": "JKO steps", "langevin": "Particles", "wfr": "Fisher–Rao", "gaussian": GROUPS[-1],
+            "svgd": "Stein variational gradient descent", "accelerated": GROUPS[-1],
+        }  # fmt: skip
         return known.get(method, "Geodesics")
     if "features" in energy:
         return "Networks"
