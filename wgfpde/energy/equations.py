@@ -109,7 +109,7 @@ STEIN = Equation(
     "transport along a gradient smoothed by a kernel", "Liu (2017), arXiv 1704.07520",
 )  # fmt: skip
 GAUSSIAN = Equation(
-    "Gaussian variational flow", "∇·(ρ Π∇ξ), Π onto affine velocities", "the flow of E among Gaussians and their mixtures",
+    "Gaussian variational flow", "∇·(ρ Π∇ξ), Π onto affine velocities", "E falls among Gaussians and their mixtures",
     "Lambert, Chewi, Bach, Bonnabel, Rigollet (2022), arXiv 2205.15902",
 )  # fmt: skip
 ACCELERATED = Equation(
@@ -117,8 +117,7 @@ ACCELERATED = Equation(
     "Wang, Li (2022), DOI 10.1007/s10915-021-01709-3",
 )  # fmt: skip
 OF_METHODS = {
-    equation.name: equation
-    for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, GAUSSIAN, ACCELERATED)
+    equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, GAUSSIAN, ACCELERATED)
 }
 """What is solved where the method, not the energy alone, makes the equation."""
 

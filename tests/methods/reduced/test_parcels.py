@@ -14,7 +14,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
-from wgfpde.methods.reduced.parcels import ENERGIES, AcceleratedParcels, parcels_of
+from wgfpde.methods.reduced.inertial_parcels import ENERGIES, AcceleratedParcels, parcels_of
 
 
 def bump(x, mean, var, reach=6.5):

@@ -190,7 +190,7 @@ def accelerated_fields(edges: int) -> tuple[StoredField, ...]:
 
 
 def _build_accelerated(table: AcceleratedTable, asked: Asked) -> Built:
-    from .parcels import AcceleratedParcels, parcels_of
+    from .inertial_parcels import AcceleratedParcels, parcels_of
 
     flow = asked.flow
     if flow.grid.dim > 1:

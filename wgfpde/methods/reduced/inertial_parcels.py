@@ -229,6 +229,6 @@ class AcceleratedParcels:
             place = float(x[0] if which == "first" else x[-1])
             raise SolverError(
                 f"the {which} parcel leaves the box: its edge would be at x = {place:.6g} at t = {t:.6g}, and there "
-                "are no walls for what has inertia. Widen the grid, or let the density at the start vanish near the walls, "
-                "as by a factor (abs(x) < …)."
+                "are no walls for what has inertia. Widen the grid, or let the density at the start vanish near the "
+                "walls, as by a factor (abs(x) < …)."
             )
