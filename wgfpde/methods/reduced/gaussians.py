@@ -67,15 +67,14 @@ class MixtureEnergy:
 
     def __call__(self, mean: Array, root: Array) -> Slopes:
         """e and its slopes.   root : (K, d, d) lower triangular.  Raises SolverError where V or W is no number."""
-        found = self._internal_single(root) if self.count == 1 else self._internal(mean, root)
-        value, by_mean, by_cov = found
+        value, by_mean, by_cov = self._internal_single(root) if self.count == 1 else self._internal(mean, root)
         if self._potential is not None:
-            v, dm, ds = self._mean_of(self._potential, mean, root, "V")
-            value, by_mean, by_cov = value + np.mean(v), by_mean + dm / self.count, by_cov + ds / self.count
+            each, dm, ds = self._mean_of(self._potential, mean, root, "V")
+            value, by_mean, by_cov = value + float(np.mean(each)), by_mean + dm / self.count, by_cov + ds / self.count
         if self._interaction is not None:
-            v, dm, ds = self._attraction(mean, root)
-            value, by_mean, by_cov = value + v, by_mean + dm, by_cov + ds
-        return Slopes(float(value), by_mean, by_cov)
+            pulled, dm, ds = self._attraction(mean, root)
+            value, by_mean, by_cov = value + pulled, by_mean + dm, by_cov + ds
+        return Slopes(value, by_mean, by_cov)
 
     # ---- parts -----------------------------------------------------------------------------------------------------
 
