@@ -5,7 +5,7 @@ method = "accelerated": flow with inertia and friction, by parcels on a line.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -13,13 +13,15 @@ from pydantic import Field, field_validator, model_validator
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
 from ...energy.equations import ACCELERATED, GAUSSIAN
-from ...energy.flow import Flow
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ..method import Asked, Built, Method
 from .reduced_promises import accelerated_promises, gaussian_promises
+
+if TYPE_CHECKING:
+    from ...energy.flow import Flow
 
 LEAST_NODES, NODES = 24, {1: 80, 2: 40}
 MATRIX = "a positive number, or a symmetric positive definite matrix of a row per axis,"
