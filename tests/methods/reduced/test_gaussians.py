@@ -270,6 +270,7 @@ def test_means_and_variances_of_ones_own():
         ("components = 2", "means = [[0]], variances = [[[1, 0], [0, 1]]]", "expected a number or a 1×1 matrix"),
         ("components = 2", "means = [[3.5]], variances = [1]", "of the mass of the Gaussians lies outside the box"),
         ("components = 2", "nodes = 4", "solver.nodes"),
+        ("components = 2", "components = 2000000", r"solver.components: 2000000 need .*; take fewer, or fewer nodes"),
         ('"0.2*x**2"', '"abs(x)"', "a kink or a pole"),
         ('"0.2*x**2"', '"log(abs(x))"', "a kink or a pole"),
         ("(x**2 - 1)**2", "sqrt(4.1 - x)", "V or its gradient is no number at x = "),

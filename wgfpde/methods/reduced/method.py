@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
 from ...energy.equations import ACCELERATED, GAUSSIAN
@@ -109,6 +110,8 @@ def _build_gaussian(table: GaussianTable, asked: Asked) -> Built:
     _check_line_or_plane(flow, "gaussian", "a Gaussian lives on a line or a plane")
     flow.check_whole("flows of Gaussians")
     _check_smooth(flow)
+    if lacking := memory_lacking(_memory(table, flow.grid.dim)):
+        raise CaseError(f"solver.components: {table.components} need {lacking}; take fewer, or fewer nodes")
     if table.means is not None and table.variances is not None:
         mean, cov = _given(table, flow.grid.dim)
     else:
@@ -119,6 +122,11 @@ def _build_gaussian(table: GaussianTable, asked: Asked) -> Built:
     except SolverError as error:
         raise CaseError(f"solver.method: at the start {error}") from error
     return Built(stepper, GAUSSIAN_COLUMNS, gaussian_fields(table.components, flow.grid.dim), start)
+
+
+def _memory(table: GaussianTable, dim: int) -> int:
+    """Bytes of what every node knows of every component."""
+    return 8 * (8 + 6 * dim) * table.components**2 * (table.nodes or NODES[dim]) ** dim
 
 
 def _given(table: GaussianTable, dim: int) -> tuple[Array, Array]:
@@ -228,7 +236,7 @@ METHODS = (
         equation=lambda energy, table: GAUSSIAN.name,
         promises=gaussian_promises,
         arrays=lambda table, dim: 6 if dim == 1 else 12,
-        memory=lambda table, dim: 64 * 8 * dim * table.components**2 * (table.nodes or NODES[dim]) ** dim,
+        memory=_memory,
         columns=GAUSSIAN_COLUMNS,
         fields=gaussian_fields(1, 1),
     ),
