@@ -10,12 +10,9 @@ import math
 import numpy as np
 from scipy.integrate import quad
 
+import wgfpde as wgf
 from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
-from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow
-from wgfpde.grid import Grid
-from wgfpde.transport import graphs
 
 TWO, ENDS = 0.8700676741, 1.5587074515
 """W between densities 1 ± r on two points with rates 1, r from −0.5 to 0.7 and from −1 to 1."""
@@ -32,23 +29,23 @@ def check(v: Validation) -> None:
 
 
 def two_points(v: Validation) -> None:
-    chain = graphs.Chain([0.5, 0.5], [(0, 1)], [0.5])
+    chain = wgf.graphs.Chain([0.5, 0.5], [(0, 1)], [0.5])
     exact = quad(lambda r: math.sqrt(math.atanh(r) / r) if r else 1.0, -0.5, 0.7, epsabs=1e-12)[0] / math.sqrt(2)
     v.equal("two points: the distance by quadrature", exact, TWO, 1e-9, "Maas (2011)")
-    errors = [graphs.geodesic(chain, [1.5, 0.5], [0.3, 1.7], k).distance - TWO for k in (8, 16, 32, 64)]
+    errors = [wgf.graphs.geodesic(chain, [1.5, 0.5], [0.3, 1.7], k).distance - TWO for k in (8, 16, 32, 64)]
     v.equal("two points, 64 steps: error of the distance", errors[-1], -6.9e-6, 2e-7, "quadrature")
     order = -np.polyfit(np.arange(4), np.log2(np.abs(errors)), 1)[0]
     v.at_least("two points: order of the distance in 1/K", order, 1.95, "quadrature")
-    found = [graphs.geodesic(chain, [2, 0], [0, 2], k).distance for k in (32, 64)]
+    found = [wgf.graphs.geodesic(chain, [2, 0], [0, 2], k).distance for k in (32, 64)]
     v.equal("two points, from one to the other, extrapolated", 2 * found[1] - found[0], ENDS, 1e-3, "quadrature")
 
 
 def lines(v: Validation) -> None:
     for n, known in ((8, 0.2213), (16, 0.2195), (30, 0.2191)):
-        grid = Grid([0.0], [1.0], [n])
-        chain = graphs.from_flow(Flow(grid, Energy(Internal())))
+        grid = wgf.Grid([0.0], [1.0], [n])
+        chain = wgf.graphs.from_flow(wgf.Flow(grid, wgf.Energy(wgf.Internal())))
         a, b = (1 + s * 0.5 * np.cos(np.pi * grid.x.centers) for s in (1, -1))
-        found = graphs.geodesic(chain, a, b, 32).distance
+        found = wgf.graphs.geodesic(chain, a, b, 32).distance
         v.equal(f"{n} cells of a line: the distance", found, known, 6e-5, "tends to W₂ = 0.2188")
 
 
@@ -60,22 +57,22 @@ def operators(v: Validation) -> None:
         return s + 0.06 * np.sin(2 * np.pi * s)
 
     grids = {
-        "a stretched line": Grid([-1.0], [1.0], [40], mapping=[stretch]),
-        "a ring": Grid([-1.0], [1.0], [40], "periodic"),
-        "a plane": Grid([-1.0, -1.0], [1.0, 1.0], [12, 10], mapping=[stretch, None]),
+        "a stretched line": wgf.Grid([-1.0], [1.0], [40], mapping=[stretch]),
+        "a ring": wgf.Grid([-1.0], [1.0], [40], "periodic"),
+        "a plane": wgf.Grid([-1.0, -1.0], [1.0, 1.0], [12, 10], mapping=[stretch, None]),
     }
     for name, grid in grids.items():
-        chain = graphs.from_flow(Flow(grid, Energy(Internal("entropy", 0.5), wavy)))
+        chain = wgf.graphs.from_flow(wgf.Flow(grid, wgf.Energy(wgf.Internal("entropy", 0.5), wavy)))
         f = 1 + np.random.default_rng(1).random(chain.states)
         f /= np.sum(chain.pi * f)
         change = chain.pi * (chain.generator @ f)
-        off = np.max(np.abs(change + graphs.onsager(chain, f) @ np.log(f))) / np.max(np.abs(change))
+        off = np.max(np.abs(change + wgf.graphs.onsager(chain, f) @ np.log(f))) / np.max(np.abs(change))
         v.at_most(f"finite volumes on {name}: generator less gradient of entropy", off, 1e-12, "Maas (2011)")
 
 
 def closed_forms(v: Validation) -> None:
     def known(rates, value: float, words: str) -> None:
-        off = np.max(np.abs(graphs.curvature(graphs.from_rates(rates)) - value))
+        off = np.max(np.abs(wgf.graphs.curvature(wgf.graphs.from_rates(rates)) - value))
         v.equal(f"curvature of {words}: error", off, 0, 1e-12, "closed form")
 
     for n in (3, 4, 6):
@@ -90,9 +87,9 @@ def closed_forms(v: Validation) -> None:
 
 def ornstein_uhlenbeck(v: Validation, n: int):
     known = {20: (1.2870, 1.2099, 1.2835), 40: (1.2968, 1.2692, 1.3028), 80: (1.2992, 1.2911, 1.3076)}[n]
-    grid = Grid([-3.0], [3.0], [n])
-    chain = graphs.from_flow(Flow(grid, Energy(Internal(), lambda x: 0.65 * x**2)))
-    found = graphs.curvature(chain)
+    grid = wgf.Grid([-3.0], [3.0], [n])
+    chain = wgf.graphs.from_flow(wgf.Flow(grid, wgf.Energy(wgf.Internal(), lambda x: 0.65 * x**2)))
+    found = wgf.graphs.curvature(chain)
     for words, value, there in zip(
         ("curvature in the middle", "least curvature", "gap"),
         (found[n // 2], found.min(), chain.gap),
@@ -105,10 +102,12 @@ def ornstein_uhlenbeck(v: Validation, n: int):
 
 
 def plane(v: Validation) -> None:
-    energy = Energy(Internal(), lambda x, y: 0.75 * x**2 + 0.4 * x * y + 0.5 * y**2)
+    energy = wgf.Energy(wgf.Internal(), lambda x, y: 0.75 * x**2 + 0.4 * x * y + 0.5 * y**2)
     for n, least, gap in ((14, 0.568, 0.777), (24, 0.672, 0.796), (34, 0.715, 0.801)):
-        chain = graphs.from_flow(Flow(Grid([-3.0, -3.0], [3.0, 3.0], [n, n]), energy))
-        v.equal(f"a tilted well, {n}² cells: least curvature", graphs.curvature(chain).min(), least, 6e-4, "prototype")
+        chain = wgf.graphs.from_flow(wgf.Flow(wgf.Grid([-3.0, -3.0], [3.0, 3.0], [n, n]), energy))
+        v.equal(
+            f"a tilted well, {n}² cells: least curvature", wgf.graphs.curvature(chain).min(), least, 6e-4, "prototype"
+        )
         v.equal(f"a tilted well, {n}² cells: gap", chain.gap, gap, 6e-4, "prototype")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from wgfpde.claims import Validation
 from wgfpde.cli import validate_script
-from wgfpde.energy import equations
+from wgfpde.energy.equations import mckean_vlasov_quadratic, ornstein_uhlenbeck_2d
 
 CASE = "gaussian_mixture_1d"
 PARTITION = 1.973732150
@@ -64,13 +64,13 @@ def quadratic(v: Validation) -> None:
                 "energy.potential='0.5*(1.5*x**2 + 1.2*x*y + y**2)'",
                 "time={end=0.7}", "output={every=0.7}", "grid={shape=[40,40], lower=[-6,-6], upper=[6,6]}"
                 )  # fmt: skip
-    mean, cov = equations.ornstein_uhlenbeck_2d(0.7, [0.5, -0.5], start, matrix, 0.5)
+    mean, cov = ornstein_uhlenbeck_2d(0.7, [0.5, -0.5], start, matrix, 0.5)
     off = max(np.max(np.abs(run.fields["mean"][-1] - mean)), np.max(np.abs(run.fields["covariance"][-1] - cov)))
     v.equal("Ornstein–Uhlenbeck in the plane: mean and covariance at 0.7, error", off, 0, 1e-9, "closed form")
     run = v.run(CASE, solver(1, "means=[[1]], variances=[0.3]"), "grid={shape=[60], lower=[-6], upper=[6]}",
                 "energy={internal={kind='entropy', kappa=0.5}, potential='0.4*x**2', interaction='0.45*x**2'}",
                 "initial.mass=2", "time.end=0.6", "output.every=0.6")  # fmt: skip
-    exact = equations.mckean_vlasov_quadratic(0.6, 1.0, 0.3, 0.8, 0.9, 0.5, 2.0)
+    exact = mckean_vlasov_quadratic(0.6, 1.0, 0.3, 0.8, 0.9, 0.5, 2.0)
     off = max(abs(run.fields["mean"][-1].item() - exact[0]), abs(run.fields["covariance"][-1].item() - exact[1]))
     v.equal("McKean–Vlasov on the line, of mass 2: mean and variance at 0.6, error", off, 0, 1e-9, "closed form")
 
