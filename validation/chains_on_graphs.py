@@ -113,9 +113,9 @@ def plane(v: Validation) -> None:
 
 def figure(axes, cells) -> None:
     for x, values in cells:
-        axes.plot(x[1:-1], values[1:-1], label=f"{len(x)} cells")
+        axes.plot(x[2:-2], values[2:-2], label=f"{len(x)} cells")
     axes.axhline(1.3, color="k", linestyle="--", linewidth=0.8, label="λ")
-    axes.set(title="Curvature of Ornstein–Uhlenbeck on cells", xlabel="x")
+    axes.set(title="Curvature of Ornstein–Uhlenbeck on cells", xlabel="x", ylim=(1.15, 1.35))
     axes.legend(fontsize="small")
 
 

@@ -230,7 +230,10 @@ PLANE = CASE.replace("[60]", "[24, 20]").replace("[-4.0]", "[-4.0, -4.0]").repla
 ).replace("(x - 0.2)**2", "(x - 0.2)**2 - y**2").replace("0.2*x**2", "0.2*(x**2 + y**2)")  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "count"), [(CASE, 1), (CASE, 2), (PLANE, 2)])
+STRETCHED = CASE.replace("shape", 'mapping = ["s + 0.05*sin(2*pi*s)"], shape').replace(', interaction = "0.2*x**2"', "")
+
+
+@pytest.mark.parametrize(("text", "count"), [(STRETCHED, 1), (CASE, 2), (PLANE, 2)])
 def test_runs_keep_their_promises_and_go_on_bit_for_bit(tmp_path, text, count):
     solver = {"components": count, "nodes": 24}
     whole = wgf.run(loads(text), tmp_path / "whole", progress=False, solver=solver)
@@ -288,6 +291,17 @@ def test_rings_and_features_are_refused():
     more = ', features = [{ formula = "x**2", target = 1.0 }] }'
     with pytest.raises(CaseError, match=r'"gaussian" takes no energy\.features'):
         build(loads(CASE.replace(', interaction = "0.2*x**2" }', more)))
+
+
+def test_too_few_nodes_are_told():
+    stepper = GaussianFlow(flow_in(1, potential=well), 1.0, 3, 24)
+    start = stepper.start(np.array([[-0.9], [0.05], [0.8]]), np.full((3, 1, 1), 0.1))
+    report = stepper.step(Snapshot(0.0, 0, start), 0.5).report
+    assert "raise solver.nodes" in report.note and report.number("quadrature_error") > 1e-5
+    stepper = GaussianFlow(flow_in(1, potential=well), 1.0, 1, 40)
+    assert (
+        stepper.step(Snapshot(0.0, 0, stepper.start(np.zeros((1, 1)), np.full((1, 1, 1), 0.1))), 0.5).report.note == ""
+    )
 
 
 def test_slopes_that_jump_are_told(monkeypatch):
