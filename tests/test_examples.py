@@ -256,6 +256,14 @@ def test_bias_laboratory(printed):
     assert (folder / "bias_laboratory.png").stat().st_size > 10_000
 
 
+def test_chains_and_curvature(printed):
+    text, folder = printed["12_chains_and_curvature.py"]
+    (gap, least), (below, negative) = re.findall(r"gap ([\d.]+), curvature (-?[\d.]+)", text)
+    assert float(least) <= float(gap) and abs(float(negative) + 1) < 0.03 and abs(float(below) - 0.1872) < 1e-3
+    assert float(re.findall(r"gradient flow to (\S+)", text)[0]) < 1e-13
+    assert (folder / "chains.png").stat().st_size > 10_000
+
+
 def test_the_case_on_its_page_is_one():
     page = (ROOT / "docs" / "case_file.rst").read_text(encoding="utf-8")
     text, *_ = re.findall(r"\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", page)

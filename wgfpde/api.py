@@ -39,6 +39,7 @@ from .output import promises
 from .runs import runner
 from .runs.progress import status_line
 from .studies.questions import case_of, converge, exits, spectrum, stationary
+from .transport import graphs
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
@@ -51,9 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
-    "converge", "distance", "exits", "geodesic", "load", "march", "problem", "read", "read_table", "resume", "run",
-    "spectrum",
-    "stationary", "w2",
+    "converge", "distance", "exits", "geodesic", "graphs", "load", "march", "problem", "read", "read_table", "resume",
+    "run", "spectrum", "stationary", "w2",
 ]  # fmt: skip
 
 

@@ -47,6 +47,7 @@ GROUPS = (
     "Fisher–Rao",
     "Stein variational gradient descent",
     "Networks",
+    "Gaussians and inertia",
 )
 
 
@@ -54,8 +55,11 @@ def group_of(case: dict[str, Any]) -> str:
     """The section a case belongs to, by its method and its energy."""
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
-        known = {"jko": "JKO steps", "langevin": "Particles", "wfr": GROUPS[-3], "svgd": GROUPS[-2]}
-        known |= {"bridge": "Bridges", "sinkhorn": "JKO steps"}
+        known = {
+            "jko": "JKO steps", "sinkhorn": "JKO steps", "bridge": "Bridges", "langevin": "Particles",
+            "wfr": "Fisher–Rao",
+            "svgd": "Stein variational gradient descent", "gaussian": GROUPS[-1], "accelerated": GROUPS[-1],
+        }  # fmt: skip
         return known.get(method, "Geodesics")
     if "features" in energy:
         return "Networks"

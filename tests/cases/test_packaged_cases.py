@@ -41,6 +41,7 @@ ERRORS = {
 """L1 error against [exact] at the end of the coarse run, of a path halfway."""
 
 NUMBERS = {
+    "accelerated_1d": -0.526208874,
     "bridge_2d": 1.29370874,
     "chaos_desai_zwanzig_1d": -0.499413819,
     "debye_radial": -2882.82470,
@@ -53,6 +54,7 @@ NUMBERS = {
     "double_well_1d": -0.660391006,
     "double_well_2d": -2.59711365,
     "fisher_rao_double_well_1d": -0.0753497321,
+    "gaussian_mixture_1d": -1.62646446,
     "jko_aggregation_2d": -0.0621194189,
     "jko_double_well_2d": -2.59640453,
     "keller_segel_2d": -4.94320766,

@@ -604,6 +604,24 @@ def test_run_and_richardson(here, capsys):
     assert not list(here.glob("runs*"))
 
 
+def test_the_least_curvature_bounds_the_gap(here, capsys):
+    """Of a convex well it is near λ, on a line and in the plane; the text, --json and the file say the same."""
+    for flow, low in (
+        (Flow(Grid([-3.0], [3.0], [40]), Energy(Internal(), lambda x: 0.65 * x**2)), 1.26),
+        (Flow(Grid([-3.0] * 2, [3.0] * 2, [12, 14]), Energy(Internal(), lambda x, y: 0.65 * x**2 + 0.8 * y**2)), 1.0),
+        (Flow(Grid([0.0], [1.0], [16], "periodic"), Energy()), -1e-9),
+    ):
+        found = spectrum(flow, 1)
+        assert low < found.curvature <= found.gap * (1 + 1e-10)
+    overrides = ["ou_1d", "--set", "grid.shape=[40]", "--modes", "2"]
+    assert main(["spectrum", *overrides, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert 0.5 < record["curvature"] <= record["gap"]
+    assert read_study(here / record["file"]).attributes["curvature"] == record["curvature"]
+    assert main(["spectrum", *overrides]) == 0
+    assert f"curvature   {record['curvature']:.6g} <= gap, by Bakry and Emery" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("place", ["runs/a", "runs/a/output.h5"])
 def test_of_a_run(here, capsys, place):
     run_case(load("heat_1d", ["grid.shape=[24]", "time.end=0.5", "output.every=0.05"]), here / "runs" / "a")

@@ -161,6 +161,8 @@ def _print(
     say()
     _line("gap", f"{found.gap:.10g}" + ("" if limit is None else f"; {limit[0][1]:.11g} at h = 0"))
     _line("relaxation", f"1/gap = {found.relaxation_time:.6g}")
+    if not math.isnan(found.curvature):
+        _line("curvature", f"{found.curvature:.6g} <= gap, by Bakry and Emery on the chain of cells")
     _line("found by", found.method)
     if found.note:
         _line("note", found.note)
@@ -198,7 +200,9 @@ def _record(
     record: dict[str, Any] = {
         "title": case.title, "shape": list(case.grid.shape), "gap": found.gap,
         "relaxation_time": found.relaxation_time, "eigenvalues": found.eigenvalues.tolist(),
-        "residuals": found.residuals.tolist(), "found_by": found.method, "note": found.note,
+        "residuals": found.residuals.tolist(),
+        "curvature": None if math.isnan(found.curvature) else found.curvature,
+        "found_by": found.method, "note": found.note,
         "file": str(out), "figure": None if figure is None else str(figure),
     }  # fmt: skip
     if limit is not None:

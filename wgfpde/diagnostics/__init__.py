@@ -11,7 +11,7 @@ Integrals are midpoint sums Σ h f(x_i) ρ_i over the cell averages, as in the d
 # isort: off
 # fmt: off
 from . import (  # noqa: F401  (in the order of the file)
-    usual, order_parameters, certificates, exit_numbers, driven, particle_moments,
+    usual, order_parameters, certificates, exit_numbers, driven, particle_moments, reduced_energies,
 )
 # fmt: on
 

@@ -112,7 +112,18 @@ BRIDGE = Equation(
     "Schroedinger bridge", "κΔρ + ∇·(ρ∇(V + u)), ∂t u + κΔu − ∇V·∇u = ½|∇u|²",
     "of all diffusions with two given ends, the one nearest to that of the energy", "Léonard (2014), arXiv 1308.0215",
 )  # fmt: skip
-OF_METHODS = {equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, BRIDGE)}
+GAUSSIAN = Equation(
+    "Gaussian variational flow", "∇·(ρ Π∇ξ), Π onto affine velocities", "E falls among Gaussians and their mixtures",
+    "Lambert, Chewi, Bach, Bonnabel, Rigollet (2022), arXiv 2205.15902",
+)  # fmt: skip
+ACCELERATED = Equation(
+    "accelerated flow", "−∇·(ρv), ∂t v + v·∇v = −αv − ∇ξ", "flow with inertia and friction",
+    "Wang, Li (2022), DOI 10.1007/s10915-021-01709-3",
+)  # fmt: skip
+OF_METHODS = {
+    equation.name: equation
+    for equation in (GEODESIC, BRIDGE, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, GAUSSIAN, ACCELERATED)
+}
 """What is solved where the method, not the energy alone, makes the equation."""
 
 

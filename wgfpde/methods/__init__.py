@@ -17,7 +17,7 @@ from .method import Asked, Built, Method
 
 __all__ = ["METHODS", "Asked", "Built", "Method", "method_of", "register", "table_of", "unregister"]
 
-FAMILIES = ("finite_volumes", "jko", "paths", "particles", "reaction")
+FAMILIES = ("finite_volumes", "jko", "paths", "particles", "reaction", "reduced")
 METHODS: dict[str, Method] = {
     method.name: method for family in FAMILIES for method in import_module(f".{family}.method", __name__).METHODS
 }

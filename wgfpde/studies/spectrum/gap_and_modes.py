@@ -16,6 +16,7 @@ Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/9
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from ...energy.laws import law_named
 from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
+from ...transport.graphs import curvature, from_flow
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator
@@ -55,6 +57,8 @@ class Spectrum:
     pi : array of the grid's shape, the Gibbs state of mass 1.
     residuals : (k+1,) ‖−L φ_k − λ_k φ_k‖ in L²(π), which is ‖S u − λ u‖ of the unit vector u = √(vol π) φ_k.
     method : how they were found, in words.
+    curvature : the least one of Bakry and Émery on the chain of cells, 1/time, which λ_1 is never below; nan where
+    rates underflow.
     """
 
     grid: Grid
@@ -64,6 +68,7 @@ class Spectrum:
     residuals: Array
     method: str
     note: str = ""
+    curvature: float = math.nan
 
     @property
     def gap(self) -> float:
@@ -196,6 +201,7 @@ def _assemble(flow: Flow, generator: Generator, values: Array, f: Array, method:
         residuals=np.append(0.0, residuals),
         method=method,
         note=note,
+        curvature=float(np.min(curvature(from_flow(flow)))),
     )
 
 

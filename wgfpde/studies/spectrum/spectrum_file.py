@@ -39,7 +39,8 @@ def write_spectrum(
             _of_modes("extrapolation_error", limit[1], "1/time", "its error", "Estimated: the last step of the rule."),
         ]
     attributes = {
-        "gap": found.gap, "relaxation_time": found.relaxation_time, "found_by": found.method, "note": found.note,
+        "gap": found.gap, "relaxation_time": found.relaxation_time, "curvature": found.curvature,
+        "found_by": found.method, "note": found.note,
         **about,
     }  # fmt: skip
     if observed is not None:

@@ -1,0 +1,1 @@
+"""Gradient flows, and flows with inertia, of what a few numbers describe: Gaussians and their mixtures, and parcels."""
