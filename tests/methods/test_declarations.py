@@ -54,7 +54,10 @@ def test_promises_follow_from_traits(traits, names, monkeypatch):
     fv = METHODS["fv"]
     monkeypatch.setitem(METHODS, "fv", Method("fv", fv.table, fv.build, lambda table: traits))
     columns = {name: np.ones(2) for name in ("mass", "min", "energy")}
-    run = SimpleNamespace(diagnostics=columns, attributes={}, boundary=(), resolved_toml='solver = { method = "fv" }')
+    run = SimpleNamespace(
+        diagnostics=columns, attributes={}, boundary=(), resolved_toml='solver = { method = "fv" }',
+        number=lambda name, default=0.0: default,
+    )  # fmt: skip
     assert [promise["name"] for promise in promises_of(run)] == names
 
 
