@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 FACTS = (
-    "equation", "energy", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid", "exits",
+    "equation", "energy", "convexity", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid", "exits",
     "memory", "initial", "averages", "solver", "output",
 )  # fmt: skip
 """What `check` says, where it has something to say."""
@@ -120,6 +120,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
     from ..cases.sources.file_tables import in_words
     from ..cases.sources.free_energies import table_note, told
+    from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
@@ -140,6 +141,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
         "energy": ";  ".join(terms),
+        "convexity": sentence(problem.flow),
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *_boundaries(grid), *stretched]),
         "exits": ", ".join(problem.flow.exits),

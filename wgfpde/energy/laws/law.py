@@ -23,6 +23,10 @@ Array = np.ndarray
 
 ENTROPY, POWER, NONE = 0, 1, 2
 """The codes of laws, which njit functions compare with: the only coding there is."""
+LOOKED_AT = np.logspace(-8.0, 8.0, 257)
+"""Densities at which a law is looked at."""
+ROUNDING = 1e-10
+"""Of p, over the terms that make it, there."""
 
 
 class Law:
@@ -48,6 +52,19 @@ class Law:
 
     def check_dimension(self, p: Any, dim: int) -> None:
         """Raise CaseError where E is not displacement convex in this dimension (McCann)."""
+
+    def not_convex(self, p: Any, dim: int) -> Array:
+        """The densities, of LOOKED_AT, that break McCann's condition ρP' ≥ (1 − 1/d)P ≥ 0, P = ρU' − U, ρP' = ρ²U''.
+
+        Where it holds for all ρ, ∫U(ρ) is displacement convex in d dimensions; that ρP' ≥ P would be more than is
+        needed.  Reference: McCann (1997), DOI 10.1006/aima.1997.1634.
+        """
+        rho = LOOKED_AT
+        with np.errstate(all="ignore"):
+            size = np.abs(rho * self.derivative(rho, p)) + np.abs(self.density(rho, p))
+            bend, pressure = rho**2 * self.second_derivative(rho, p), self.pressure(rho, p)
+            kept = (bend >= (1 - 1 / dim) * pressure - ROUNDING * size) & (pressure >= -ROUNDING * size) & (bend >= 0)
+        return rho[~kept]
 
     # ---- U and its derivatives, elementwise ---------------------------------------------------------------
 
