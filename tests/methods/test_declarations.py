@@ -87,7 +87,7 @@ def test_amplification_is_what_a_step_does(order, dt):
      ({"method": "geodesic", "inner_steps": 32}, 1071)],
 )  # fmt: skip
 def test_arrays_held_at_once(solver, arrays):
-    assert METHODS[solver["method"]].arrays(table_of(solver), 2) == arrays
+    assert METHODS[solver["method"]].arrays(table_of(solver), 2, 1.0) == arrays
 
 
 def test_a_short_geodesic_holds_what_it_declares():
@@ -100,7 +100,7 @@ def test_a_short_geodesic_holds_what_it_declares():
         solve_nearby(grid, start, start[::-1].copy(), table.inner_steps, 1e-3)
         held.append(tracemalloc.get_traced_memory()[1] / (8 * grid.size))
         tracemalloc.stop()
-    declared = METHODS["geodesic"].arrays(table, 2)
+    declared = METHODS["geodesic"].arrays(table, 2, 1.0)
     assert 0.8 * declared < held[1] < 1.05 * declared, held
 
 
@@ -135,6 +135,6 @@ def test_a_blow_up_ends_runs_of_methods_that_ask_for_it():
     fv, path = METHODS["fv"], METHODS["geodesic"]
     assert fv.watches(table_of({"method": "fv"})) and not fv.watches(table_of({"method": "fv", "blow_up": "ignore"}))
     assert not path.watches(table_of({"method": "geodesic"}))
-    assert Method("m", fv.table, fv.build, fv.traits).arrays(None, 1) == 20
+    assert Method("m", fv.table, fv.build, fv.traits).arrays(None, 1, 1.0) == 20
     assert fv.stationary(table_of({"method": "fv", "stationary": 1e-9})) == 1e-9
     assert path.stationary(table_of({"method": "geodesic"})) is None

@@ -19,7 +19,7 @@ from wgfpde.cli import main
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
 from wgfpde.diagnostics.registry import unregister as unregister_diagnostic
 from wgfpde.energy.snapshot import Column, Field, Report, Snapshot, Traits
-from wgfpde.errors import CaseError
+from wgfpde.errors import CaseError, SolverError
 from wgfpde.methods import FAMILIES, METHODS, Built, Method, register, unregister
 
 PACKAGE = Path(wgf.__file__).parent
@@ -278,7 +278,7 @@ def test_records(name):
     known = {field.name: replace(field, dims=()) for field in method.fields}  # of a size that the case says
     assert set(problem.columns) <= set(method.columns)
     assert all(replace(field, dims=()) == known[field.name] for field in problem.fields)
-    assert problem.traits == method.traits(case.solver) and method.arrays(case.solver, 2) > 0
+    assert problem.traits == method.traits(case.solver) and method.arrays(case.solver, 2, 1.0) > 0
     span = case.time.end - case.time.start
     coarse = [f"output.every={span / 4!r}", *method.coarse(case.solver, span, 16)]
     assert wgf.load(case.name, coarse).solver.method == name
@@ -331,3 +331,25 @@ def test_phi_of_jko_steps_is_stored_on_request(tmp_path, solver, bound):
 def test_a_jko_run_stores_no_field_unasked(tmp_path):
     run = wgf.run("jko_gaussian_1d", tmp_path / "out", progress=False, time={"end": 0.1}, output={"every": 0.1})
     assert run.fields == {}
+
+
+def test_a_path_is_solved_before_its_start_is_written(mixing, monkeypatch, tmp_path):
+    """A stepper may have `begin`: what it finds of the start is in the first snapshot, by either way to march."""
+
+    class Knowing(Mixing):
+        def begin(self, snapshot):
+            assert snapshot.step == 0
+            return replace(snapshot, fields=snapshot.fields | {"excess": snapshot.rho - 1.0})
+
+    def build_knowing(table, asked):
+        built = _build(table, asked)
+        return replace(built, stepper=Knowing(table, asked.flow))
+
+    monkeypatch.setitem(METHODS, "mixing", replace(MIXING, build=build_knowing))
+    run = wgf.run(loads(CASE), tmp_path / "out", progress=False, output={"fields": ["excess"]})
+    np.testing.assert_allclose(run.fields["excess"][0], run.rho[0] - 1.0)
+    first = next(wgf.runs.runner.march(wgf.cases.building.build(loads(CASE))))
+    np.testing.assert_allclose(first.fields["excess"], first.rho - 1.0)
+    monkeypatch.setattr(Knowing, "begin", lambda self, s: replace(s, fields=s.fields | {"excess": np.zeros(3)}))
+    with pytest.raises(SolverError, match=r"at t = 0: the start has a field excess of shape \(3,\)"):
+        wgf.run(loads(CASE), tmp_path / "wrong", progress=False, output={"fields": ["excess"]})

@@ -283,7 +283,7 @@ def memory_needed(case: Case) -> int:
 
 
 def _arrays(case: Case) -> int:
-    return case.method.arrays(case.solver, case.dim) * 8 * case.cells
+    return case.method.arrays(case.solver, case.dim, case.time.end - case.time.start) * 8 * case.cells
 
 
 def check_memory(case: Case) -> None:

@@ -181,8 +181,17 @@ class Stepper(Protocol):
     than the others.
     step : one accepted step, never past t_next, landing on t_next exactly when it gets there; raises SolverError when
     no step however small can be solved.
+
+    A stepper may also have begin(snapshot) → the start with fields that are known of it only once a path is solved as a
+    whole; it is called before the first snapshot is written.
     """
 
     def warm_up(self) -> None: ...
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
+
+
+def begun(stepper: Stepper, start: Snapshot) -> Snapshot:
+    """The start, with what the stepper finds of it before the first step.  Raises SolverError."""
+    begin: Callable[[Snapshot], Snapshot] | None = getattr(stepper, "begin", None)
+    return start if begin is None else begin(start)

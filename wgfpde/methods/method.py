@@ -96,8 +96,8 @@ class Method:
     promises : (run, solver table as plain values) → what its runs promise on the energy and beyond (`bounds_on_runs`);
     None for "the energy never rises" where the traits say so.
     diagnostics : numbers to record unasked beyond the usual ones.
-    arrays : (table, dim) → arrays of the grid's size that a run holds at once.   memory : (table, dim) → bytes that it
-    holds beside them.
+    arrays : (table, dim, span) → arrays of the grid's size that a run over a time span holds at once.
+    memory : (table, dim) → bytes that it holds beside them.
     coarse : (table, span, steps) → overrides for a small run of few steps, solved closely: for references.
     amplification : (solver table, z) → |ρ_k(t + dt)/ρ_k(t)| of a mode with rate λ in steps z = λ dt; None if unknown.
     driven, pushed : whether it takes an energy that depends on time, and one with a force.
@@ -117,7 +117,7 @@ class Method:
     equation: Callable[[Any, Any], str | None] = lambda energy, table: None
     promises: Promises | None = None
     diagnostics: tuple[str, ...] = ()
-    arrays: Callable[[Any, int], int] = lambda table, dim: 20
+    arrays: Callable[[Any, int, float], int] = lambda table, dim, span: 20
     memory: Callable[[Any, int], int] = lambda table, dim: 0
     coarse: Callable[[Any, float, int], list[str]] = lambda table, span, steps: []
     amplification: Callable[[Mapping[str, Any], Array], Array] | None = None

@@ -25,7 +25,7 @@ from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..diagnostics.certificates import convexity
 from ..energy.driving.in_time import frozen
-from ..energy.snapshot import Snapshot
+from ..energy.snapshot import Snapshot, begun
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
@@ -138,7 +138,7 @@ def march(problem: Problem) -> Iterator[Snapshot]:
 
     Raises SolverError where a step cannot be solved.
     """
-    snapshot = problem.initial
+    snapshot = begun(problem.stepper, problem.initial)
     yield snapshot
     for t_out in problem.times[1:]:
         while snapshot.t < t_out:

@@ -25,7 +25,7 @@ from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
 from ..energy import currents, fluxes
 from ..energy.flow import Flow
-from ..energy.snapshot import Snapshot, misfit
+from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer
@@ -102,10 +102,11 @@ class March:
         times = self.problem.times
         self._warm_up()
         self._open_ledger()
-        if self._previous is None:
-            self.write()
-        found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
         with self._watched():
+            if self._previous is None:
+                self._begin()
+                self.write()
+            found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
                     self._step(self.problem.next_stop(self.snapshot.t, float(t_out)))
@@ -116,6 +117,14 @@ class March:
         self._checkpoint_in_passing()
         self.write()
         return found or f"reached t = {self.snapshot.t:.6g}."
+
+    def _begin(self) -> None:
+        """Let a path be solved before its start is written; where that is stopped, it is solved again on going on."""
+        with self.interrupts.abandonable():
+            started = begun(self.problem.stepper, self.snapshot)
+            if trouble := misfit(started.fields, self.problem.flow.grid.shape, self.problem.fields):
+                raise SolverError(f"the start has {trouble}.")
+        self.snapshot = started
 
     def _step(self, t_out: float) -> None:
         previous = self.snapshot

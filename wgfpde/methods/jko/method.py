@@ -203,7 +203,7 @@ def _coarse(table: JkoTable, span: float, steps: int) -> list[str]:
     return [f"solver={{tau={span / steps!r}{tolerance}}}"]
 
 
-def _arrays(table: JkoTable, dim: int) -> int:
+def _arrays(table: JkoTable, dim: int, span: float) -> int:
     path = PATH_ARRAYS * table.inner_steps if table.algorithm == "pdhg" else 0
     fallback = WORK_ARRAYS["pdhg"] + PATH_ARRAYS * FALLBACK_STEPS if table.algorithm == "exact" and dim == 2 else 0
     return WORK_ARRAYS[table.algorithm] + path + fallback

@@ -265,7 +265,7 @@ METHODS = (
         traits=_traits,
         sampling=lambda table: "centre" if table.particles is None else "average",
         promises=langevin_promises,
-        arrays=lambda table, dim: 10,
+        arrays=lambda table, dim, span: 10,
         memory=_memory,
         coarse=_coarse,
         columns=STEP_COLUMNS,
@@ -279,7 +279,7 @@ METHODS = (
         complete=lambda table, span: table if table.dt is not None else table.model_copy(update={"dt": "adaptive"}),
         equation=lambda energy, table: STEIN.name,
         promises=svgd_promises,
-        arrays=lambda table, dim: 40,
+        arrays=lambda table, dim, span: 40,
         memory=lambda table, dim: 0 if table.particles is None else 2 * COPIES * 8 * table.particles * dim,
         coarse=lambda table, span, steps: (
             ["solver.tolerance=1e-3"] if table.dt == "adaptive" else [f"solver.dt={span / steps!r}"]

@@ -74,7 +74,7 @@ def _bounds(flow: Flow) -> dict[str, float]:
     return {f"lambda_{part}": bound for part, bound in known.items() if np.isfinite(bound)}
 
 
-def _arrays(table: GeodesicTable, dim: int) -> int:
+def _arrays(table: GeodesicTable, dim: int, span: float) -> int:
     path, nearby = (WORK_ARRAYS, PATH_ARRAYS), (NEARBY_ARRAYS, KEPT_ARRAYS)
     return max(work + each * table.inner_steps for work, each in (path, nearby))
 

@@ -73,7 +73,7 @@ METHODS = (
         complete=_complete,
         equation=_equation,
         diagnostics=("fisher_rao_rate",),
-        arrays=lambda table, dim: ARRAYS,
+        arrays=lambda table, dim, span: ARRAYS,
         coarse=_coarse,
     ),
 )
