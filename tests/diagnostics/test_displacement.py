@@ -79,7 +79,7 @@ def test_what_is_not_convex_rises_above_its_chord():
     assert run.attributes["lambda_potential"] == pytest.approx(-2.25, rel=1e-6)
     slack = run.diagnostics["slack_potential"]
     assert slack.min() < -0.1 and np.all(slack + 0.5 * s * (1 - s) * 2.25 * square >= -1e-3)
-    chord = run.fields["chord"]
+    chord = np.asarray(run.fields["chord"])
     np.testing.assert_allclose(chord[:, 0], s, atol=1e-15)
     np.testing.assert_allclose(chord[1:, 1:3], [[square, spread]] * (len(s) - 1), rtol=5e-3)
     np.testing.assert_array_equal(chord[:, 3], run.diagnostics["energy_internal"][0])
