@@ -108,7 +108,12 @@ STEIN = Equation(
     "Stein variational gradient flow", "∇·(ρ K(ρ∇ξ)), (Kj)(x) = ∫k(x,y)j(y)dy",
     "transport along a gradient smoothed by a kernel", "Liu (2017), arXiv 1704.07520",
 )  # fmt: skip
-OF_METHODS = {equation.name: equation for equation in (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN)}
+GAME = Equation(
+    "potential mean field game", "νΔρ + ∇·(ρ∇u), −∂t u − νΔu + ½|∇u|² = ξ(ρ)",
+    "the cheapest way of a crowd that wanders, each of whom reacts to all others",
+    "Lasry, Lions (2007), DOI 10.1007/s11537-007-0657-8",
+)  # fmt: skip
+OF_METHODS = {equation.name: equation for equation in (GEODESIC, GAME, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN)}
 """What is solved where the method, not the energy alone, makes the equation."""
 
 

@@ -35,7 +35,7 @@ class Law:
     kind : its name in case files.   table : its table there.
     code : by which kernels know it, None for an array law.
     linear_diffusion : whether U = κ(ρ ln ρ − ρ): then ρ∇U' = κ∇ρ, and e^{−V/κ} is the steady state.
-    vanishes : whether U = 0.   steady : whether the density in equilibrium with a potential is known.
+    vanishes : whether U = 0.   conjugate : whether `fenchel_gap` is known.   steady : whether the density in equilibrium with a potential is known.
     """
 
     kind: str
@@ -43,6 +43,7 @@ class Law:
     code: ClassVar[int | None] = None
     linear_diffusion: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
+    conjugate: ClassVar[bool] = False
     steady: ClassVar[bool] = False
 
     def check(self, p: Any) -> None:
@@ -114,6 +115,12 @@ class Law:
 
     def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """The density of a mass that is in equilibrium with a potential."""
+        raise NotImplementedError
+
+    # ---- the dual of a game -----------------------------------------------------------------------------------
+
+    def fenchel_gap(self, rho: Array, shift: Array, p: Any) -> Array:
+        """U(ρ) + U*(η) − ηρ ≥ 0 at η = U'(ρ) + shift, elementwise, U*(η) = sup_{ρ ≥ 0} ηρ − U(ρ); 0 where shift = 0."""
         raise NotImplementedError
 
     # ---- the dual of a JKO step, c = τκ -----------------------------------------------------------------------

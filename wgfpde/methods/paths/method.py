@@ -15,6 +15,7 @@ from ...energy.snapshot import Column, Field, Traits
 from ..bounds_on_runs import bounded, duality_gap, energy_sizes
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
+from .games import GAMES
 
 if TYPE_CHECKING:
     from ...energy.flow import Flow
@@ -104,4 +105,5 @@ METHODS = (
         columns=STEP_COLUMNS,
         fields=(CHORD_FIELD,),
     ),
+    GAMES,
 )
