@@ -58,6 +58,12 @@ class DampedAnderson:
         self._places: list[Array] = []
         self._residuals: list[Array] = []
 
+    def restart(self, damping: float) -> None:
+        """Forget all iterates, and go on with that β."""
+        self._damping = damping
+        self._places.clear()
+        self._residuals.clear()
+
     def mix(self, x: Array, residual: Array, weight: Callable[[int], Array]) -> Array:
         """The next iterate after x, a new array; x and its residual are kept, not copied.   weight : w of a level."""
         self._places.append(x)

@@ -97,25 +97,25 @@ def smallest_share(flow: Flow) -> float:
     unit = (root / np.linalg.norm(root)).ravel()
 
     def apply(v: Array) -> Array:
-        found = (root * w.apply(v.reshape(grid.shape) / root)).ravel()
-        return np.asarray(found - unit * _dot(unit, found))
+        return np.asarray(root * w.apply(v.reshape(grid.shape) / root)).ravel()
 
     v = np.random.default_rng(0).standard_normal(grid.size)
     v -= unit * _dot(unit, v)
-    basis, diagonal, beside = [v / np.sqrt(_dot(v, v))], [], []
-    for _ in range(min(LANCZOS, grid.size - 1)):
+    basis, form = [v / np.sqrt(_dot(v, v))], np.zeros((LANCZOS, LANCZOS))
+    for n in range(min(LANCZOS, grid.size - 1)):
         image = apply(basis[-1])
-        diagonal.append(_dot(basis[-1], image))
-        for _twice in range(2):
-            for other in basis:
-                image -= other * _dot(other, image)
+        for again in range(2):
+            shares = np.array([_dot(other, image) for other in basis])
+            if not again:
+                form[: n + 1, n] = form[n, : n + 1] = shares
+            for share, other in zip(shares, basis, strict=True):
+                image -= share * other
+            image -= unit * _dot(unit, image)  # what is left may be little more than rounding
         size = float(np.sqrt(_dot(image, image)))
-        if size <= 1e-12 * max(map(abs, diagonal)) or size == 0:
+        if size <= 1e-12 * np.max(np.abs(form)):
             break
-        beside.append(size)
         basis.append(image / size)
-    n = len(diagonal)
-    values = np.linalg.eigvalsh(np.diag(diagonal) + np.diag(beside[: n - 1], 1) + np.diag(beside[: n - 1], -1))
+    values = np.linalg.eigvalsh(form[: n + 1, : n + 1])
     largest = float(np.max(np.abs(values)))
     return float(values[0]) / largest if largest > 0 else 0.0
 

@@ -109,15 +109,21 @@ class PotentialGame:
         f, mixer = np.empty_like(sweep.m), DampedAnderson(DEPTH, DAMPING)
         sweep.free()
         x = self._change(sweep.m, None)
-        f, gap, residual = self._swept(sweep, f, x), np.inf, np.inf
+        f, best, damping = self._swept(sweep, f, x), None, DAMPING
         for count in range(1, most + 1):
             change = self._change(sweep.m, x)
-            gap, residual = self._judged(sweep, change)
-            if (gap if self.convex else residual) <= tolerance:
-                return self._solution(sweep, f, gap, residual, count)
-            x = mixer.mix(x, change, lambda k: np.sqrt(self._weight_of(k) * sweep.m[self._time_of(k)]))
+            now = self._judged(sweep, change)
+            if now.certificate <= tolerance:
+                return self._solution(sweep, f, now, count)
+            if best is not None and not now.bound >= best[0].bound:  # too far
+                damping *= 0.5
+                mixer.restart(damping)
+                x = best[1] + damping * best[2]
+            else:
+                best = now, x, change
+                x = mixer.mix(x, change, lambda k: np.sqrt(self._weight_of(k) * sweep.m[self._time_of(k)]))
             f = self._swept(sweep, f, x)
-        raise SolverError(self._failure(gap, residual, most))
+        raise SolverError(self._failure(now, most))
 
     @property
     def _levels(self) -> int:
@@ -152,8 +158,8 @@ class PotentialGame:
         sweep.run(f, g, self._weights)
         return f
 
-    def _judged(self, sweep: Sweep, change: Array) -> tuple[float, float]:
-        """The relative gap and the residual."""
+    def _judged(self, sweep: Sweep, change: Array) -> Judged:
+        """How good the potentials of the last sweep are.   change : of the unknowns."""
         gap, residual = 0.0, 0.0
         for level in range(len(change)):
             m, running = sweep.m[self._time_of(level)], level < self._levels
@@ -162,28 +168,60 @@ class PotentialGame:
             off, part = cost.judged(m, change[level])
             gap += self._weight_of(level) * part
             residual = max(residual, (self._span if running else 1.0) * self._spread(m, off))
-        size = float(np.sum(sweep.actions)) + float(np.dot(self._weights, [self.cost.value(m)[1] for m in sweep.m]))
-        size += self.end.value(sweep.m[-1])[1] if self.end is not None else 0.0
-        return gap / size if size > 0 else gap, residual / (2 * self._nu)
+        parts = [(w, *self.cost.value(m)) for w, m in zip(self._weights, sweep.m, strict=True)]
+        parts += [(1.0, *self.end.value(sweep.m[-1]))] if self.end is not None else []
+        action = float(np.sum(sweep.actions))
+        total, size = (action + sum(part[0] * part[k] for part in parts) for k in (1, 2))
+        return Judged(total, gap, size, residual / (2 * self._nu), self.convex)
 
     def _spread(self, m: Array, r: Array) -> float:
         """The standard deviation of r under m."""
         mass = self._flow.integral(m)
         return float(np.sqrt(self._flow.integral(m * (r - self._flow.integral(m * r) / mass) ** 2) / mass))
 
-    def _solution(self, sweep: Sweep, f: Array, gap: float, residual: float, sweeps: int) -> Solution:
+    def _solution(self, sweep: Sweep, f: Array, judged: Judged, sweeps: int) -> Solution:
         m = sweep.m
         terminal = 0.0 if self.end is None else self.end.value(m[-1])[0]
         running = np.array([self.cost.value(part)[0] for part in m])
-        return Solution(m, sweep.value(f, self._weights), sweep.actions, running, terminal, gap, residual, sweeps)
+        u = sweep.value(f, self._weights)
+        return Solution(m, u, sweep.actions, running, terminal, judged.gap, judged.residual, sweeps)
 
-    def _failure(self, gap: float, residual: float, most: int) -> str:
-        reached = f"a gap of {gap:.2g}" if self.convex else f"a residual of {residual:.2g}"
+    def _failure(self, judged: Judged, most: int) -> str:
+        reached = f"a {'gap' if self.convex else 'residual'} of {judged.certificate:.2g}"
         return (
             f"the game was not solved in {most} sweeps, which reached {reached}. Enlarge solver.max_iterations, "
             "solver.viscosity or solver.tolerance, or take smaller steps"
             + ("." if self.convex else "; a game whose costs are not convex may have several solutions.")
         )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The cost of a path, its gap and the size of its parts, in the unit of the cost; and the residual.
+
+    convex : whether the gap is one.
+    """
+
+    cost: float
+    missing: float
+    size: float
+    residual: float
+    convex: bool
+
+    @property
+    def gap(self) -> float:
+        """Relative; NaN where the costs are not convex."""
+        return self.missing / self.size if self.size > 0 else self.missing
+
+    @property
+    def certificate(self) -> float:
+        """What ends the search: the gap, or the residual where there is none."""
+        return self.gap if self.convex else self.residual
+
+    @property
+    def bound(self) -> float:
+        """What no path costs less than, by these potentials; where the costs are not convex nothing is known: 0."""
+        return self.cost - self.missing if self.convex else 0.0
 
 
 class Sweep:
