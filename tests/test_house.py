@@ -89,7 +89,7 @@ def libraries(path: Path) -> set[str]:
         ("argparse", ["cli/*"]),
         ("h5py", ["store/*"]),
         ("matplotlib", ["output/plots/*"]),
-        ("pydantic", ["base/case_table.py", "cases/*", "methods/?*.py", "methods/*/method.py", "energy/laws/*"]),
+        ("pydantic", ["base/case_table.py", "cases/*", "methods/?*.py", "methods/*/*method.py", "energy/laws/*"]),
         ("tqdm", ["runs/progress.py"]),
     ],
 )

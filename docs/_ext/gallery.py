@@ -42,6 +42,7 @@ GROUPS = (
     "Interaction",
     "JKO steps",
     "Geodesics",
+    "Bridges",
     "Particles",
     "Fisher–Rao",
     "Stein variational gradient descent",
@@ -54,6 +55,7 @@ def group_of(case: dict[str, Any]) -> str:
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
         known = {"jko": "JKO steps", "langevin": "Particles", "wfr": GROUPS[-3], "svgd": GROUPS[-2]}
+        known |= {"bridge": "Bridges"}
         return known.get(method, "Geodesics")
     if "features" in energy:
         return "Networks"

@@ -20,6 +20,7 @@ ERRORS = {
     "aggregation_diffusion_2d": 0.00484270102,
     "barenblatt_1d_m2": 0.000676567546,
     "barenblatt_2d_m3": 0.00440459158,
+    "bridge_1d": 0.0015515696,
     "confined_pme_2d": 0.0074238907,
     "dragged_trap_1d": 0.00887002531,
     "fast_diffusion_1d": 0.0116683867,
@@ -37,9 +38,10 @@ ERRORS = {
     "tilted_box_2d": 0.000298319669,
     "translate_1d": 0.004548076,
 }
-"""L1 error against [exact] at the end of the coarse run, of a geodesic halfway."""
+"""L1 error against [exact] at the end of the coarse run, of a path halfway."""
 
 NUMBERS = {
+    "bridge_2d": 1.29370874,
     "chaos_desai_zwanzig_1d": -0.499413819,
     "debye_radial": -2882.82470,
     "ornstein_uhlenbeck_multiplicative_1d": -0.235133255,
@@ -141,7 +143,7 @@ def test_case_is_described(name):
 @pytest.mark.parametrize("name", CASES)
 def test_case_keeps_its_promises_on_a_coarse_grid(name):
     case = coarse(name)
-    problem, state = march(case, 3 if case.solver.method == "geodesic" else None)
+    problem, state = march(case, 3 if case.traits.path else None)
     flow, rel = problem.flow, CLOSENESS.get(getattr(case.solver, "algorithm", case.solver.method), 1e-6)
     if problem.exact is None:
         assert flow.at(state.t).value(state.rho) == pytest.approx(NUMBERS[name], rel=rel)
@@ -203,6 +205,14 @@ def between(t, x, y):
     return equations.gaussian(x, y, mean=(2 * t - 1, 1.2 * t - 0.6), cov=np.diag(deviations**2))
 
 
+def bridged(t, x):
+    """From N(−0.5, 0.3) to N(0.7, 0.15) by V = x²/2, κ = ½: α and β weigh the ends, c is their covariance."""
+    a, (alpha, beta) = np.exp(-1), np.sinh([1 - t, t]) / np.sinh(1)
+    c = 0.5 * (np.hypot((1 / a - a) / 2, np.sqrt(4 * 0.3 * 0.15)) - (1 / a - a) / 2)
+    var = alpha**2 * 0.3 + beta**2 * 0.15 + 2 * alpha * beta * c + np.sinh(t) * np.sinh(1 - t) / np.sinh(1)
+    return gauss(x, (0.7 * beta - 0.5 * alpha, var))
+
+
 B = equations.profile_constant(2, 2)
 CLOSED_FORMS = {
     "jko_gaussian_1d": lambda t, x: gauss(x, equations.ornstein_uhlenbeck(t, 1.0, 0.25)),
@@ -211,6 +221,7 @@ CLOSED_FORMS = {
         np.hypot(x, y), float(equations.self_similar_radius(t, 0.15 / B, 2, 2)), 2, 2
     ),
     "geodesic_2d": between,
+    "bridge_1d": bridged,
     "dragged_trap_1d": lambda t, x: gauss(x, (1.5 * t - 0.75 * (1 - np.exp(-2 * t)), 0.5)),
     "heat_2d": lambda t, x, y: equations.heat_kernel(t, x, y, 1.0, 0.25),
     "heat_circle_1d": lambda t, x: equations.wrapped_gaussian(t, x, 0.5, 0.5, 2.0),

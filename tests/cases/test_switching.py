@@ -28,6 +28,7 @@ SOLVERS = {
     "jko": ["solver.method=jko", "solver.tau=0.04"],
     "pdhg": ["solver.method=jko", "solver.tau=0.2", "solver.algorithm=pdhg"],
     "geodesic": ["solver.method=geodesic", "target.density='2 + x'"],
+    "bridge": ["solver.method=bridge", "solver.dt=0.1", "target.density='2 + x'"],
 }
 
 
@@ -54,7 +55,7 @@ def test_the_start_may_be_among_the_times(write, solver, text):
     assert build(case).times.tolist() == [1.0, 1.8]
 
 
-@pytest.mark.parametrize("solver", ["fv", "jko", "geodesic"])
+@pytest.mark.parametrize("solver", ["fv", "jko", "geodesic", "bridge"])
 @pytest.mark.parametrize("text", [LINE, STRETCHED], ids=["equal", "stretched"])
 def test_a_run_stores_the_start_once(write, tmp_path, solver, text):
     run(load(write(text), [*SOLVERS[solver], "output.times=[1.0, 1.4]"]), tmp_path / "r")

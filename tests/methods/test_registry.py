@@ -252,7 +252,7 @@ def test_names_are_the_methods_own(mixing):
 def test_no_method_is_named_outside_its_family():
     """The word in `solver.method` and the class of its table decide nothing elsewhere."""
     families = {PACKAGE / "methods" / name for name in FAMILIES}
-    words, tables = "|".join(METHODS), "Fv|Jko|Geodesic|Langevin|Svgd|Wfr"
+    words, tables = "|".join(METHODS), "Fv|Jko|Geodesic|Bridge|Sinkhorn|Langevin|Svgd|Wfr"
     named = re.compile(rf"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "({words})"|\b({tables})Table\b""")
     for path in PACKAGE.rglob("*.py"):
         if not families & set(path.parents):
@@ -261,8 +261,8 @@ def test_no_method_is_named_outside_its_family():
 
 
 CASE_OF = {
-    "fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d", "langevin": "ula_bias_1d",
-    "svgd": "svgd_gaussian_1d", "wfr": "wfr_2d",
+    "fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d", "bridge": "bridge_2d",
+    "langevin": "ula_bias_1d", "svgd": "svgd_gaussian_1d", "wfr": "wfr_2d",
 }  # fmt: skip
 
 
@@ -291,7 +291,7 @@ def test_a_step_is_positive(step):
 
 
 def test_needs():
-    with pytest.raises(CaseError, match='target: only method = "geodesic" has one, found method = "fv"'):
+    with pytest.raises(CaseError, match=r'target: only method = "geodesic" or "bridge".* has one, found method = "fv"'):
         wgf.load("heat_1d", ['target={density="1"}'])
     with pytest.raises(CaseError, match='target: missing: method = "geodesic" needs a table with one of density'):
         wgf.load("heat_1d", ['solver={method="geodesic"}'])

@@ -35,6 +35,7 @@ CASES = {
     "jko pdhg": case_of(solver=PDHG),
     "jko pdhg 2d, congested": case_of(solver=PDHG | {"tau": 0.1, "congestion": 4.0}, **SQUARE),
     "geodesic": case_of(solver={"method": "geodesic"}, target={"density": "exp(-4*(x + 0.4)**2)"}),
+    "bridge": case_of(solver={"method": "bridge", "dt": 0.05}, target={"density": "exp(-4*(x + 0.4)**2)"}),
 }
 
 
@@ -196,7 +197,9 @@ def test_a_finished_run_stays_as_it_is(whole):
     assert (place / "output.h5").read_bytes() == before
 
 
-@pytest.mark.parametrize(("name", "says"), [("geodesic", "geodesic"), ("jko newton with W", "not a multiple of tau")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("geodesic", "geodesic"), ("bridge", "bridge"), ("jko newton with W", "not a multiple of tau")]
+)
 def test_ends_that_cannot_be(name, says, whole):
     before = contents(whole(name) / "output.h5")
     with pytest.raises(CaseError, match=says):

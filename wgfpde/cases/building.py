@@ -296,7 +296,8 @@ def check_memory(case: Case) -> None:
     What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
     """
     if lacking := memory_lacking(_arrays(case)):
-        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells")
+        other = ", or a larger solver.dt" if case.traits.path and case.traits.step is not None else ""
+        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells{other}")
 
 
 def build_grid(case: Case) -> Grid:

@@ -113,7 +113,12 @@ GAME = Equation(
     "the cheapest way of a crowd that wanders, each of whom reacts to all others",
     "Lasry, Lions (2007), DOI 10.1007/s11537-007-0657-8",
 )  # fmt: skip
-OF_METHODS = {equation.name: equation for equation in (GEODESIC, GAME, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN)}
+BRIDGE = Equation(
+    "Schroedinger bridge", "κΔρ + ∇·(ρ∇(V + u)), ∂t u + κΔu − ∇V·∇u = ½|∇u|²",
+    "of all diffusions with two given ends, the one nearest to that of the energy", "Léonard (2014), arXiv 1308.0215",
+)  # fmt: skip
+_OWN = (GEODESIC, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, BRIDGE, GAME)
+OF_METHODS = {equation.name: equation for equation in _OWN}
 """What is solved where the method, not the energy alone, makes the equation."""
 
 

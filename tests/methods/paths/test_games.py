@@ -239,11 +239,12 @@ def test_costs_that_are_not_convex_have_no_gap(tmp_path, capsys):
     assert np.isnan(found.gap) and found.residual <= 1e-8 and found.sweeps > 3
 
 
-def test_a_start_with_edges_is_solved_at_first_order():
+def test_a_start_in_one_cell_is_solved_at_first_order():
     grid = line(100, 3.0)
-    start = np.where(np.abs(grid.x.centers) < 0.5, 1.0, 0.0)
+    start = np.zeros(100)
+    start[50] = 1.0
     flow = Flow(grid, Energy(Internal("entropy", 0.2)))
-    found = PotentialGame(flow, None, start, 1.0, 10, 0.3).solve(1e-8, 40)
+    found = PotentialGame(flow, None, start, 1.0, 4, 0.5).solve(1e-8, 20)
     assert found.note.startswith("solved at first order in time") and found.m.min() >= 0 and found.gap <= 1e-8
     np.testing.assert_allclose([flow.mass(m) for m in found.m], flow.mass(start), rtol=1e-13)
     assert np.all(np.isfinite(found.u))

@@ -15,6 +15,7 @@ from ...energy.snapshot import Column, Field, Traits
 from ..bounds_on_runs import bounded, duality_gap, energy_sizes
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
+from .bridge_method import BRIDGE_METHOD
 from .games import GAMES
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-METHODS = (
+METHODS: tuple[Method, ...] = (
     Method(
         name="geodesic",
         table=GeodesicTable,
@@ -105,5 +106,6 @@ METHODS = (
         columns=STEP_COLUMNS,
         fields=(CHORD_FIELD,),
     ),
+    BRIDGE_METHOD,
     GAMES,
 )

@@ -1,7 +1,8 @@
 """Densities in 2D: one map per time on one colour scale, the error below where it is asked for.
 
 A section through the last peak holds the densities against each other, and against an exact solution and a steady
-state where these are known: on a map two densities that differ by a few per cent look alike.
+state where these are known: on a map two densities that differ by a few per cent look alike.  A value that is stored
+beside the density is drawn over it by lines of equal value.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ COLUMNS = 4
 """Most maps in a row."""
 DOTS = 2000
 """Most particles that are shown on a map."""
+LEVELS = 9
+"""Lines of equal value on a map, about."""
 NAMED = 3
 """Up to so many times have room in the legend of the section."""
 
@@ -80,11 +83,17 @@ def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], 
         shown = np.ma.masked_equal(rho, 0.0) if log else rho
         image = _draw_map(axes, run, shown, norm)
         _draw_particles(axes, run, k)
+        _draw_value(axes, run, k)
         axes.set_title(f"$t = {style.number(float(run.t[k]))}$")
     extend = style.extend_of(above, below)
     _draw_bars(maps, columns, image, label=style.density_label(norm, below), extend=extend)
+    named: list[Patch | Line2D] = []
     if log and any(bool(np.any(rho == 0)) for rho in fields):
-        maps[0].legend(handles=[Patch(color=style.EMPTY, label=r"$\rho = 0$")], loc="upper left", frameon=True)
+        named.append(Patch(color=style.EMPTY, label=r"$\rho = 0$"))
+    if style.has_value(run):
+        named.append(Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$"))
+    if named:
+        maps[0].legend(handles=named, loc="upper left", frameon=True)
 
 
 def _draw_particles(axes: Axes, run: Run, k: int) -> None:
@@ -92,6 +101,15 @@ def _draw_particles(axes: Axes, run: Run, k: int) -> None:
     places = style.particles_of(run, k, DOTS)
     if places is not None:
         axes.plot(*places.T, ".", color="white", ms=2.2, mew=0.0, alpha=0.8, rasterized=True)
+
+
+def _draw_value(axes: Axes, run: Run, k: int) -> None:
+    """Lines of equal value, where there is mass to be driven across them."""
+    if not style.has_value(run):
+        return
+    value = np.ma.masked_invalid(style.value_where_mass_is(run, k))
+    if value.count() and np.ptp(value.compressed()) > 0:
+        axes.contour(*run.centers, value, LEVELS, colors="white", linewidths=0.6, linestyles="solid", alpha=0.8)
 
 
 def _draw_map(axes: Axes, run: Run, values: Array, norm: Normalize, colours: str | None = None) -> QuadMesh:

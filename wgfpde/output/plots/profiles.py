@@ -1,6 +1,7 @@
 """Densities in 1D: as a waterfall, each later line raised a step; or over each other, for chosen times and tails.
 
-The exact solution is dashed on every line, the steady state dotted on the last one.
+The exact solution is dashed on every line, the steady state dotted on the last one.  A value that is stored beside the
+density has a panel of its own, where there is mass.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ NAMED = 6
 def figure_1d(run: Run, options: Options, known: References) -> Figure:
     """The densities, the error below where it is asked for, and how the energy falls."""
     picks = options.picks(run)
-    heights = [2.2, *([1.0] if options.error else []), 1.0]
+    valued = style.has_value(run)
+    heights = [2.2, *([1.0] if options.error else []), *([1.0] if valued else []), 1.0]
     figure = style.new_figure((7.0, 2.0 + 1.82 * (sum(heights) - 1.0)))
     axes = figure.subplots(len(heights), 1, height_ratios=heights)
     named = (options.chosen or options.log) and len(picks) <= NAMED
@@ -46,9 +48,23 @@ def figure_1d(run: Run, options: Options, known: References) -> Figure:
         figure.colorbar(bar, ax=axes[: len(heights) - 1], label="$t$", pad=0.015)
     if options.error:
         _draw_error(axes[1], run, picks, known, colours)
+    if valued:
+        _draw_value(axes[-2], run, picks, colours)
     draw_fall(axes[-1], run)
     style.set_title(figure, run)
     return figure
+
+
+def _draw_value(axes: Axes, run: Run, picks: list[int], colours: list[Any]) -> None:
+    """u over x, from one base, where there is mass to be driven by it."""
+    lines = [style.value_where_mass_is(run, k) for k in picks]
+    for line, colour in zip(lines, colours, strict=True):
+        axes.plot(run.centers[0], line, color=colour, lw=1.1)
+    shown = np.concatenate(lines)
+    if np.any(np.isfinite(shown)):
+        style.value_axis(axes, shown[np.isfinite(shown)], log=False)
+    axes.set_ylabel(r"$u - \langle u\rangle$")
+    _x_axis(axes, run)
 
 
 def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, colours: list[Any]) -> None:

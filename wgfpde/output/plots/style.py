@@ -47,6 +47,8 @@ STEADY: dict[str, Any] = {"color": "#d55e00", "ls": (0, (1, 1.3)), "lw": 1.6}
 EMPTY = "#c9ced4"
 """Cells without any mass on a logarithmic scale, which has no colour for 0."""
 DENSITY_MAP, ERROR_MAP, TIME_MAP = "magma", "RdBu_r", "viridis"
+VALUE, SEEN = "value", 1e-3
+"""Field of a path that is drawn beside its density, and down to which share of the peak of that."""
 DPI = 150
 VECTOR_DPI = 300
 """Of the maps inside a PDF or SVG."""
@@ -126,6 +128,20 @@ def particles_of(run: Run, k: int, most: int) -> Array | None:
         return None
     places = run.fields["position"][k]
     return places[:: -(-len(places) // most)]
+
+
+def has_value(run: Run) -> bool:
+    """Whether a value u that drives the path is stored beside the density, one for each cell."""
+    return VALUE in run.fields and run.fields[VALUE].shape == run.rho.shape
+
+
+def value_where_mass_is(run: Run, k: int) -> Array:
+    """The value of snapshot k, less its mean over the mass; NaN where the density is small: it drives nothing there."""
+    value, rho = run.fields[VALUE][k], run.rho[k]
+    shown = (rho > SEEN * rho.max()) & np.isfinite(value)
+    weight = np.where(shown, rho, 0.0)
+    mean = np.sum(weight * np.where(shown, value, 0.0)) / max(float(np.sum(weight)), np.finfo(float).tiny)
+    return np.where(shown, value - mean, np.nan)
 
 
 def map_axes(axes: Axes) -> None:
