@@ -12,6 +12,7 @@ import numpy as np
 import wgfpde.runs.runner as runner
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import from_mapping
+from wgfpde.energy.snapshot import begun
 from wgfpde.runs.interrupts import Interrupted
 
 EXEMPT = {"wall_seconds", "cpu_seconds", "compile_seconds", "created", "resumed", "command"}
@@ -72,6 +73,9 @@ class Stopping:
     def __init__(self, stepper, events):
         self.stepper, self.events = stepper, events
         self.warm_up = stepper.warm_up
+
+    def begin(self, snapshot):
+        return begun(self.stepper, snapshot)
 
     def step(self, snapshot, t_next):
         following = self.stepper.step(snapshot, t_next)

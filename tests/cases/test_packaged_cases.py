@@ -62,6 +62,7 @@ NUMBERS = {
     "langevin_double_well_1d": -1.67002265,
     "neurons_2d": 0.00677884807,
     "ratchet_1d": -0.447704926,
+    "sinkhorn_double_well_1d": -1.67037503,
     "stochastic_resonance_1d": -0.485501606,
     "svgd_banana_2d": -1.34388755,
     "svgd_gaussian_1d": -1.71018301,

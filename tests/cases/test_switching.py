@@ -28,6 +28,7 @@ SOLVERS = {
     "jko": ["solver.method=jko", "solver.tau=0.04"],
     "pdhg": ["solver.method=jko", "solver.tau=0.2", "solver.algorithm=pdhg"],
     "geodesic": ["solver.method=geodesic", "target.density='2 + x'"],
+    "sinkhorn": ["solver.method=sinkhorn", "solver.tau=0.1"],
     "bridge": ["solver.method=bridge", "solver.dt=0.1", "target.density='2 + x'"],
 }
 

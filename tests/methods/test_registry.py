@@ -262,7 +262,7 @@ def test_no_method_is_named_outside_its_family():
 
 CASE_OF = {
     "fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d", "bridge": "bridge_2d",
-    "langevin": "ula_bias_1d", "svgd": "svgd_gaussian_1d", "wfr": "wfr_2d",
+    "langevin": "ula_bias_1d", "sinkhorn": "sinkhorn_double_well_1d", "svgd": "svgd_gaussian_1d", "wfr": "wfr_2d",
 }  # fmt: skip
 
 

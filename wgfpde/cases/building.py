@@ -83,7 +83,8 @@ class Problem:
     attributes : what the file says of the run, by the method.
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
-    breakpoints : further times that steps land on.   remarks : of the method, before the march.
+    breakpoints : further times that steps land on.
+    method_notes : sentences on the method, for `check`.
     """
 
     flow: Flow
@@ -104,7 +105,7 @@ class Problem:
     averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
-    remarks: tuple[str, ...] = field(default=(), repr=False)
+    method_notes: tuple[str, ...] = ()
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
@@ -116,7 +117,7 @@ class Problem:
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note, *self.remarks) if note]
+        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
 
     @property
     def loss_note(self) -> str:
@@ -170,6 +171,9 @@ def build(case: Case, threads: int | None = None) -> Problem:
         points = partial(points_of, case, grid) if given else None
         asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points, terminal)
         built = case.method.build(case.solver, asked)
+    if target is not None:
+        with located(case.path, "target"):
+            flow.check_allowed(target)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
         stored = _stored(case, built.fields, len(times))
@@ -207,8 +211,8 @@ def build(case: Case, threads: int | None = None) -> Problem:
         attributes=built.attributes,
         averaging=averaging,
         lost=lost,
-        remarks=built.notes,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
+        method_notes=built.notes,
     )
 
 

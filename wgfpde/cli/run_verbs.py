@@ -142,7 +142,7 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *_boundaries(grid), *stretched]),
         "exits": ", ".join(problem.flow.exits),
-        "notes": [*_exit_notes(problem), *(n for n in (table_note(problem.flow), *problem.remarks) if n)],
+        "notes": [*_exit_notes(problem), *problem.method_notes, *filter(None, [table_note(problem.flow)])],
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
         "initial": f"{case.initial.source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",

@@ -70,7 +70,7 @@ class Built:
     fields : that may be stored.
     initial : further fields of the first snapshot; "rho" replaces the density at the start.
     attributes : numbers and texts that the file says of the run, such as how many replicas its particles are of.
-    notes : sentences that the user should see before the march.
+    notes : sentences that `check` says of the method on this problem, such as its bias.
     """
 
     stepper: Stepper

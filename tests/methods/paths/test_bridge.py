@@ -1,9 +1,11 @@
 """Schrödinger bridges: Gaussians, the chain by dense algebra, the limit of geodesics, promises, the front door."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 from test_propagator import FLOWS, bumps, flows
 
 import wgfpde as wgf
@@ -14,6 +16,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
+from wgfpde.methods import METHODS, table_of
 from wgfpde.methods.paths.bridge import Bridge
 from wgfpde.methods.paths.propagator import FIRST_ORDER, Propagator
 from wgfpde.transport import geodesic, w2
@@ -237,7 +240,17 @@ def test_a_run(options, tmp_path):
     assert run.steps["entropic_cost"][0] > 0 and run.steps["iterations"][0] > 0 == run.steps["iterations"][1]
     assert np.ptp(run.steps["entropic_cost"]) == 0
     figure = run.plot()
-    assert any("langle u" in axes.get_ylabel() for axes in figure.axes) or run.dim == 2
+    if run.dim == 1:
+        (panel,) = (axes for axes in figure.axes if "langle u" in axes.get_ylabel())
+        middle = panel.lines[2].get_ydata()
+        shown = np.isfinite(middle)
+        assert 5 < np.count_nonzero(shown) < 48 and np.all(run.rho[2][shown] > 1e-3 * run.rho[2].max())
+        assert np.average(middle[shown], weights=run.rho[2][shown]) == pytest.approx(0, abs=1e-12)
+    else:
+        assert figure.axes[0].get_legend().get_texts()[0].get_text() == "equal $u$"
+        assert any(isinstance(artist, ContourSet) for artist in figure.axes[1].collections)
+    with pytest.raises(CaseError, match="value is drawn beside the density"):
+        run.plot(field="value")
     assert run.rho[-1].sum() == pytest.approx(run.rho[0].sum(), rel=1e-12)
 
 
@@ -278,6 +291,22 @@ def test_what_does_not_fit_is_told(options, words):
         build(override(loads(CASE), options))
 
 
+def test_memory_is_what_it_declares():
+    """Two arrays for every time, and work."""
+    flow = Flow(
+        Grid([-2.0] * 2, [2.0] * 2, [72, 72]), Energy(Internal("entropy", 0.5), lambda x, y: x**2 + x * y + y**2)
+    )
+    a, b = gaussian(flow, (-0.4, 0.0), 0.1), gaussian(flow, (0.4, 0.0), 0.1)
+    held = []
+    for _ in range(2):  # the first one compiles
+        tracemalloc.start()
+        Bridge(flow, a, b, 0.0, 1.0, 0.05).begin(Snapshot(0.0, 0, {"rho": a}))
+        held.append(tracemalloc.get_traced_memory()[1] / (8 * flow.grid.size))
+        tracemalloc.stop()
+    table = table_of({"method": "bridge", "dt": 0.05})
+    assert 0.7 * METHODS["bridge"].arrays(table, 2, 1.0) < held[1] < METHODS["bridge"].arrays(table, 2, 1.0), held
+
+
 def test_what_is_not_found_is_told(tmp_path):
     with pytest.raises(SolverError, match=r"no bridge was found in 2 iterations: .* more solver\.max_iterations"):
         wgf.run(loads(CASE), tmp_path / "few", progress=False, solver={"max_iterations": 2})
@@ -288,3 +317,20 @@ def test_what_is_not_found_is_told(tmp_path):
     bridge = Bridge(flow, np.where(x < 0, 1.0, 0.0), np.where(x > 0, 1.0, 0.0), 0.0, 1.0, 0.1)
     with pytest.raises(SolverError, match="the start does not reach all of the target, in double precision"):
         bridge.begin(Snapshot(0.0, 0, {"rho": x}))
+
+
+def test_around_forbidden_cells(tmp_path):
+    """A bridge on two rings keeps out of the cells that a table of the potential forbids; its ends have to as well."""
+    options = {"grid": {"shape": [36, 36]}, "time": {"end": 1.0}, "output": {"every": 0.25, "averages": None}}
+    options["solver"] = {"method": "bridge", "dt": 0.0625, "order": 2}
+    target = {"density": "((x + 1.6)**2 + (y - 2.2)**2 < 0.2)"}
+    run = wgf.run("fes_table_2d", tmp_path / "run", progress=False, target=target, **options)
+    flow = build(wgf.load("fes_table_2d", grid={"shape": [36, 36]})).flow
+    assert np.count_nonzero(flow.forbidden) > 100
+    assert np.all(run.rho[2][flow.forbidden] == 0) and np.all(run.rho[2][~flow.forbidden] > 0)
+    assert np.all(np.isposinf(run.fields["value"][2][flow.forbidden]))
+    inside = {"density": "((x - 1)**2 + (y + 0.6)**2 < 0.25)"}
+    with pytest.raises(
+        CaseError, match=r"target: the potential has no value in 1\d cells where the density is positive"
+    ):
+        wgf.run("fes_table_2d", tmp_path / "in", progress=False, target=inside, **options)

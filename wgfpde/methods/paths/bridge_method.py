@@ -60,7 +60,6 @@ def _build(table: BridgeTable, asked: Asked) -> Built:
 
     assert asked.target is not None  # the schema sees to it
     check_linear(asked, "bridge")
-    asked.flow.check_allowed(asked.target)
     stepper = Bridge(
         asked.flow, asked.rho, asked.target, asked.start, asked.end, table.dt, table.order, table.tolerance,
         table.max_iterations, asked.threads,

@@ -17,6 +17,7 @@ from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
 from .bridge_method import BRIDGE_METHOD
 from .games import GAMES
+from .sinkhorn_method import SINKHORN_METHOD
 
 if TYPE_CHECKING:
     from ...energy.flow import Flow
@@ -108,4 +109,5 @@ METHODS: tuple[Method, ...] = (
     ),
     BRIDGE_METHOD,
     GAMES,
+    SINKHORN_METHOD,
 )

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
+from . import style
 from .slack_chain import has_certificates
 
 GROUPS = ("rho", "energy", "certificates", "gap", "error", "steps")
@@ -48,6 +49,10 @@ class Options:
         if self.field not in names:
             near = difflib.get_close_matches(self.field, names, n=1)
             hint = f'did you mean "{near[0]}"? ' if near else ""
+            if self.field == style.VALUE and style.has_value(run):
+                raise CaseError(
+                    f'{run.path}: {self.field} is drawn beside the density; leave out field = "{self.field}".'
+                )
             if self.field in run.fields:
                 raise CaseError(
                     f"{run.path}: {self.field} is stored beside the density and has no picture; read it in Python as "
