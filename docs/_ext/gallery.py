@@ -43,6 +43,7 @@ GROUPS = (
     "JKO steps",
     "Geodesics",
     "Bridges",
+    "Mean field games",
     "Particles",
     "Fisher–Rao",
     "Stein variational gradient descent",
@@ -55,7 +56,7 @@ def group_of(case: dict[str, Any]) -> str:
     method, energy = case.get("solver", {}).get("method", "fv"), case["energy"]
     if method != "fv":
         known = {"jko": "JKO steps", "langevin": "Particles", "wfr": GROUPS[-3], "svgd": GROUPS[-2]}
-        known |= {"bridge": "Bridges", "sinkhorn": "JKO steps"}
+        known |= {"bridge": "Bridges", "game": "Mean field games", "sinkhorn": "JKO steps"}
         return known.get(method, "Geodesics")
     if "features" in energy:
         return "Networks"

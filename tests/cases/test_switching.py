@@ -29,6 +29,7 @@ SOLVERS = {
     "pdhg": ["solver.method=jko", "solver.tau=0.2", "solver.algorithm=pdhg"],
     "geodesic": ["solver.method=geodesic", "target.density='2 + x'"],
     "sinkhorn": ["solver.method=sinkhorn", "solver.tau=0.1"],
+    "game": ["solver.method=game", "solver.viscosity=0.2", "solver.dt=0.1"],
     "bridge": ["solver.method=bridge", "solver.dt=0.1", "target.density='2 + x'"],
 }
 

@@ -140,7 +140,9 @@ def test_a_concave_law_on_a_line(bad_laws):
 @pytest.mark.parametrize(("kind", "m", "sign"), [("thin", 0.3, -1), ("power", 0.6, 1)])
 def test_a_power_below_1_minus_1_over_d(bad_laws, kind, m, sign):
     """∫ρ^m ∝ σ^{2(1−m)} between round Gaussians in 2D: −σ^{1.4} is concave, −σ^{0.8} convex."""
-    flow = Flow(Grid([-7.0, -7.0], [7.0, 7.0], [96, 96]), Energy(Internal.of(laws.law_named(kind).table(kind=kind, m=m))))
+    flow = Flow(
+        Grid([-7.0, -7.0], [7.0, 7.0], [96, 96]), Energy(Internal.of(laws.law_named(kind).table(kind=kind, m=m)))
+    )
     sizes = np.array([0.5, 0.75, 1.0])
     a, middle, b = (flow.grid.sample(lambda x, y, s=s: gaussian(x, y, cov=s**2)) for s in sizes)
     chord = Ends.of(flow, a, b).chord(0.5, np.sqrt(2) * 0.5)
@@ -183,7 +185,9 @@ def test_order_is_kept_on_a_line_alone():
 
 def test_nothing_bends_up_all_round_a_circle():
     """A cosine keeps its curvature; x²/2 has a kink half a period from 0 that W has on the line at no displacement."""
-    wave = bounds(Energy(potential=lambda x: np.cos(np.pi * x), interaction=lambda x: -np.cos(np.pi * x)), periodic=True)
+    wave = bounds(
+        Energy(potential=lambda x: np.cos(np.pi * x), interaction=lambda x: -np.cos(np.pi * x)), periodic=True
+    )
     assert wave["potential"].bound == pytest.approx(-(np.pi**2), rel=1e-6)
     assert wave["interaction"].bound == pytest.approx(-(np.pi**2), rel=1e-6)
     square = Energy(interaction=lambda x: x**2 / 2)

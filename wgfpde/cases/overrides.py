@@ -66,7 +66,9 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
     for place, tag in ((("solver",), "method"), (("solver", "kernel"), "kind")):
         if path == place and top.get(tag, base.get(tag)) != base.get(tag):
             base.clear()
-    if path in (("energy", "internal"), ("terminal", "internal")) and top.get("kind", base.get("kind")) != base.get("kind"):
+    if path in (("energy", "internal"), ("terminal", "internal")) and top.get("kind", base.get("kind")) != base.get(
+        "kind"
+    ):
         law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
         kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
         for key in set(base) - kept:

@@ -20,7 +20,7 @@ from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.paths.game_costs import Cost, smallest_share
 from wgfpde.methods.paths.game_steps import slope
-from wgfpde.methods.paths.games import PATH_ARRAYS, WORK_ARRAYS
+from wgfpde.methods.paths.game_method import PATH_ARRAYS, WORK_ARRAYS
 from wgfpde.methods.paths.potential_game import PotentialGame
 from wgfpde.output.promises import promises_of
 
@@ -279,7 +279,10 @@ def test_arrays_that_a_game_holds():
 
 # ---- by the front door -------------------------------------------------------------------------------------
 
-CROWD = ("game_crowd_2d", ["grid.shape=[24,16]", "solver.dt=0.125", "output.every=0.25", "output.fields=['value','velocity']"])
+CROWD = (
+    "game_crowd_2d",
+    ["grid.shape=[24,16]", "solver.dt=0.125", "output.every=0.25", "output.fields=['value','velocity']"],
+)
 
 
 def test_a_crowd_from_the_case_to_the_file(tmp_path):

@@ -16,7 +16,7 @@ from ..bounds_on_runs import bounded, duality_gap, energy_sizes
 from ..method import Asked, Built, Method
 from ..table_keys import FIRST_ORDER_FLOOR, MOST_ITERATIONS, InnerSteps, Iterations, reachable_gap
 from .bridge_method import BRIDGE_METHOD
-from .games import GAMES
+from .game_method import GAME_METHOD
 from .sinkhorn_method import SINKHORN_METHOD
 
 if TYPE_CHECKING:
@@ -108,6 +108,6 @@ METHODS: tuple[Method, ...] = (
         fields=(CHORD_FIELD,),
     ),
     BRIDGE_METHOD,
-    GAMES,
+    GAME_METHOD,
     SINKHORN_METHOD,
 )

@@ -110,7 +110,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [bounded("residual", meaning, np.max(run.steps["residual"]), tolerance)]
 
 
-GAMES = Method(
+GAME_METHOD = Method(
     name="game",
     table=GameTable,
     build=_build,
