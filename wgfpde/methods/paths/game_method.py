@@ -122,7 +122,7 @@ GAME_METHOD = Method(
     equation=lambda energy, table: GAME.name,
     promises=_promises,
     arrays=lambda table, dim, span: PATH_ARRAYS * (math.ceil(span / table.dt - 0.5) + 1) + WORK_ARRAYS,
-    coarse=lambda table, span, steps: [f"solver.dt={span / steps!r}"],
+    coarse=lambda table, span, steps: [f"solver.dt={span / steps!r}", "solver.tolerance=1e-10"],
     columns=STEP_COLUMNS,
     fields=(VALUE, *VELOCITIES),
 )
