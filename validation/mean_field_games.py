@@ -105,8 +105,8 @@ def ends(v: Validation) -> None:
         run = v.run(
             "game_lq_1d", "exact=", "energy={internal={kind='none'}, potential='0*x'}", "energy.interaction=",
             "terminal={internal={kind='entropy'}, potential='x**2/2'}", "initial.density=exp(-x**2/0.6)",
-            "initial.mass=1", f"grid.shape=[{cells}]", f"time.end={tau}", f"output.every={tau}", "initial.sampling=centre",
-            f"solver.viscosity={epsilon / (4 * tau)}", f"solver.dt={tau / steps!r}", "solver.tolerance=1e-11",
+            "initial.mass=1", f"grid.shape=[{cells}]", f"time.end={tau}", f"output.every={tau}",
+            "initial.sampling=centre", f"solver.viscosity={epsilon / (4 * tau)}", f"solver.dt={tau / steps!r}", "solver.tolerance=1e-11",
         )  # fmt: skip
         errors.append(variances(run)[0] - STEP)
     v.equal("an end cost alone: variance", errors[1] + STEP, STEP, 8e-5, "entropic JKO step")
@@ -131,7 +131,8 @@ def in_the_plane(v: Validation) -> None:
     run = v.run(
         "game_crowd_2d", "grid={shape=[64, 64], lower=[-6, -6], upper=[6, 6]}", "terminal=",
         "energy={internal={kind='entropy', kappa=0.5}, potential='0.6*(x**2 + y**2)'}", "initial.sampling=centre",
-        "initial.density=exp(-(x**2 + y**2)/0.8)", "solver={viscosity=0.3, dt=0.09375}", "time.end=1.5", "output.every=0.75",
+        "initial.density=exp(-(x**2 + y**2)/0.8)", "solver={viscosity=0.3, dt=0.09375}", "time.end=1.5",
+        "output.every=0.75",
     )  # fmt: skip
     v.equal("ρ ln ρ in the plane: variance at T", variances(run)[0], LOGARITHMIC[0], 2.2e-3, "boundary value problem")
     v.at_most("ρ ln ρ in the plane: sweeps", int(run.steps["iterations"].sum()), 15, "a prototype needed 10 to 11")

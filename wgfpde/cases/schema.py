@@ -20,8 +20,7 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .sources.feature_tables import FeatureDataTable, FeatureTable
-from .sources.file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
+from .sources.file_tables import FILE, DensityFile, DiffusionFile, in_words
 from .tables import (
     DynamicsTable,
     EnergyTable,
@@ -33,7 +32,7 @@ from .tables import (
     TargetTable,
     TimeTable,
 )
-from .terminal_costs import TERMINAL, TerminalTable
+from .terminal_costs import ENERGIES, TERMINAL, TerminalTable, parts_of
 
 DEFAULT = next(iter(METHODS.values()))
 """The method of a case without [solver]."""
@@ -237,29 +236,18 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("energy",): EnergyTable,
         ("dynamics",): DynamicsTable,
         ("dynamics", "diffusion", FILE): DiffusionFile,
-        **_parts_of("energy"),
+        **parts_of("energy"),
         ("initial",): InitialTable,
         ("initial", "file", FILE): DensityFile,
         ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
         ("terminal",): TerminalTable,
-        **_parts_of("terminal"),
+        **parts_of("terminal"),
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
         **{("solver", name, key): table for name, method in METHODS.items() for key, table in _inner(method.table)},
         ("time",): TimeTable,
         ("output",): OutputTable,
-    }
-
-
-def _parts_of(energy: str) -> dict[tuple[str, ...], type[Table]]:
-    """The tables of the parts of an energy, [energy] or [terminal]."""
-    return {
-        **{(energy, "internal", kind): law.table for kind, law in LAWS.items()},
-        (energy, "potential", FILE): PotentialFile,
-        (energy, "interaction", FILE): InteractionFile,
-        (energy, "features", "data"): FeatureDataTable,
-        (energy, "features", "list"): FeatureTable,
     }
 
 
@@ -269,8 +257,6 @@ def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
     return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
 
 
-ENERGIES = ("energy", "terminal")
-"""Places of tables that have the keys of an energy."""
 UNIONS = (
     ("solver",), ("dynamics", "diffusion"), ("initial", "file"), ("target", "file"),
     *((name, part) for name in ENERGIES for part in ("internal", "potential", "interaction", "features")),

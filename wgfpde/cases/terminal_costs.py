@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from ..base.case_table import fail
+from ..base.case_table import Table, fail
+from ..energy.laws import LAWS
+from .sources.feature_tables import FeatureDataTable, FeatureTable
+from .sources.file_tables import FILE, InteractionFile, PotentialFile
 from .tables import EnergyTable
 
 
@@ -21,3 +24,16 @@ class TerminalTable(EnergyTable):
 
 TERMINAL = "internal, potential, interaction or features, as [energy] has them"
 """What a case that needs one, or has one in vain, is told of it."""
+ENERGIES = ("energy", "terminal")
+"""Places of tables that have the keys of an energy."""
+
+
+def parts_of(energy: str) -> dict[tuple[str, ...], type[Table]]:
+    """The tables of the parts of an energy, [energy] or [terminal]."""
+    return {
+        **{(energy, "internal", kind): law.table for kind, law in LAWS.items()},
+        (energy, "potential", FILE): PotentialFile,
+        (energy, "interaction", FILE): InteractionFile,
+        (energy, "features", "data"): FeatureDataTable,
+        (energy, "features", "list"): FeatureTable,
+    }

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 FACTS = (
-    "equation", "energy", "terminal", "convexity", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid", "exits",
-    "memory", "initial", "averages", "solver", "output",
+    "equation", "energy", "terminal", "convexity", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid",
+    "exits", "memory", "initial", "averages", "solver", "output",
 )  # fmt: skip
 """What `check` says, where it has something to say."""
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."

@@ -1,7 +1,7 @@
 """Anderson mixing for the fixed point x = G(x).
 
-`Anderson` is for small fields; `DampedAnderson` for stacks of fields, with weights, a damped residual, and no copies but
-its memory.
+`Anderson` is for small fields; `DampedAnderson` for stacks of fields, with weights, a damped residual, and no copies
+but its memory.
 
 Reference: Walker, Ni (2011), DOI 10.1137/10078356X.
 """

@@ -1,7 +1,7 @@
 """What a run proves about itself: functional inequalities along the flow, and where its energy went.
 
-All that others need of this room is here: the constants K and λ of a flow, the convexity of the parts of its energy, the
-density through its cell values, and the ledger that travels with the snapshots of a march.
+All that others need of this room is here: the constants K and λ of a flow, the convexity of the parts of its energy,
+the density through its cell values, and the ledger that travels with the snapshots of a march.
 """
 
 # isort: off

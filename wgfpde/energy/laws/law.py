@@ -35,7 +35,8 @@ class Law:
     kind : its name in case files.   table : its table there.
     code : by which kernels know it, None for an array law.
     linear_diffusion : whether U = κ(ρ ln ρ − ρ): then ρ∇U' = κ∇ρ, and e^{−V/κ} is the steady state.
-    vanishes : whether U = 0.   conjugate : whether `fenchel_gap` is known.   steady : whether the density in equilibrium with a potential is known.
+    vanishes : whether U = 0.   conjugate : whether `fenchel_gap` is known.
+    steady : whether the density in equilibrium with a potential is known.
     """
 
     kind: str

@@ -81,8 +81,8 @@ class PowerLaw(Law):
         return np.asarray(p.kappa * p.m * rho ** (p.m - 2))
 
     def fenchel_gap(self, rho: Array, shift: Array, p: Any) -> Array:
-        """U(ρ) − U(σ) − U'(σ)(ρ − σ), σ the density with U'(σ) = η, where there is one; else U(ρ) − ηρ for m > 1, η ≤ 0,
-        and +∞ for m < 1, η ≥ 0."""
+        """U(ρ) − U(σ) − U'(σ)(ρ − σ), σ the density with U'(σ) = η, where there is one; else U(ρ) − ηρ for m > 1,
+        η ≤ 0, and +∞ for m < 1, η ≥ 0."""
         eta = self.derivative(rho, p) + shift
         scaled = (p.m - 1) / (p.m * p.kappa) * eta  # σ^{m−1}
         held = scaled > 0

@@ -29,7 +29,7 @@ PATH_ARRAYS, WORK_ARRAYS = 14, 40
 
 
 class GameTable(Table):
-    """A potential mean field game, by Hopf and Cole: ∂tρ = νΔρ + ∇·(ρ∇u), −∂t u − νΔu + ½|∇u|² = δE/δρ, u(T) = δG/δρ."""
+    """A potential mean field game: ∂tρ = νΔρ + ∇·(ρ∇u), −∂t u − νΔu + ½|∇u|² = δE/δρ, u(T) = δG/δρ."""
 
     method: Literal["game"]
     viscosity: Positive = Key(description="ν, how much each wanders, a positive number, length²/time")
@@ -85,8 +85,8 @@ def _notes(game: PotentialGame) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"{names}: the quadratic form of W is not convex: there is no duality gap, the residual ends the search, and the "
-        "game may have other solutions.",
+        f"{names}: the quadratic form of W is not convex: there is no duality gap, the residual ends the search, and "
+        "the game may have other solutions.",
     )
 
 

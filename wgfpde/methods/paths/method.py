@@ -47,8 +47,8 @@ class GeodesicTable(Table):
 STEP_COLUMNS = (Column("transport", "1", "transport cost", "1/2 W2^2 between the ends of the step."),)
 CHORD_FIELD = Field(
     "chord", "1", "chord of the energy",
-    "s, W2^2, M W2^2 less the square of the way of the first moment, then internal, potential and interaction energy at "
-    "the start and at the target: what the slacks of displacement convexity are made of.",
+    "s, W2^2, M W2^2 less the square of the way of the first moment, then internal, potential and interaction energy "
+    "at the start and at the target: what the slacks of displacement convexity are made of.",
     dims=(("chord_part", 9),), stored=False,
 )  # fmt: skip
 JENSEN = 1e-12
