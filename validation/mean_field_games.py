@@ -106,7 +106,8 @@ def ends(v: Validation) -> None:
             "game_lq_1d", "exact=", "energy={internal={kind='none'}, potential='0*x'}", "energy.interaction=",
             "terminal={internal={kind='entropy'}, potential='x**2/2'}", "initial.density=exp(-x**2/0.6)",
             "initial.mass=1", f"grid.shape=[{cells}]", f"time.end={tau}", f"output.every={tau}",
-            "initial.sampling=centre", f"solver.viscosity={epsilon / (4 * tau)}", f"solver.dt={tau / steps!r}", "solver.tolerance=1e-11",
+            "initial.sampling=centre", f"solver.viscosity={epsilon / (4 * tau)}", f"solver.dt={tau / steps!r}",
+            "solver.tolerance=1e-11",
         )  # fmt: skip
         errors.append(variances(run)[0] - STEP)
     v.equal("an end cost alone: variance", errors[1] + STEP, STEP, 8e-5, "entropic JKO step")

@@ -10,8 +10,8 @@ solved by the propagator P = P* (module `propagator`, κ = ν), at them f acts w
     φ_K = e^{−(w_K f_K + g)/2ν},   φ_k = e^{−w_k f_k/2ν} Pφ_{k+1},     ψ_{k+1} = P e^{−w_k f_k/2ν} ψ_k,   ψ_0 = m(0)/φ_0
 
 For given f, g this m is the exact minimiser of the linear problem: a chain whose entropy relative to P, times 2ν, is
-the action A = ⟨m_0, u_0⟩ − Σ w_k⟨f_k, m_k⟩ − ⟨g, m_K⟩, here summed step by step.  So the discrete problem is convex where
-E and G are, and any f, g bound it from below: its gap is that of Fenchel (module `game_costs`), summed,
+the action A = ⟨m_0, u_0⟩ − Σ w_k⟨f_k, m_k⟩ − ⟨g, m_K⟩, here summed step by step.  So the discrete problem is
+convex where E and G are, and any f, g bound it from below: its gap is that of Fenchel (module `game_costs`), summed,
 
     Σ_k w_k [E(m_k) + E*(f_k) − ⟨f_k, m_k⟩]  +  G(m_K) + G*(g) − ⟨g, m_K⟩  ≥  J − min J,
 
