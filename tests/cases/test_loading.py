@@ -460,7 +460,7 @@ MISTAKES_1D = {
     "geodesic without target": (["solver={method='geodesic'}"], 'target: missing: method = "geodesic" needs a table'),
     "target without geodesic": (
         ["target.density='1'"],
-        'target: only method = "geodesic" has one, found method = "fv"; remove the table',
+        'has one, found method = "fv"; remove the table',
     ),
     "target twice": (
         ["solver={method='geodesic'}", "target={density='1', file='a.npy'}"],

@@ -227,7 +227,8 @@ def test_closed_pipe_is_silent():
 
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_check_presets(capsys, name, folder):
-    dim, least = load(name).dim, {"ula_bias_1d": 64, "svgd_gaussian_1d": 64}.get(name, 8)  # as fine as a noise
+    fine = {"ula_bias_1d": 64, "svgd_gaussian_1d": 64, "sinkhorn_double_well_1d": 64}  # as fine as a noise
+    dim, least = load(name).dim, fine.get(name, 8)
     assert main(["check", name, "--set", f"grid.shape={[least] * dim}"]) == 0
     out = capsys.readouterr().out
     assert "equation" in out and "snapshots from t =" in out
