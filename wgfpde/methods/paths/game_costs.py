@@ -89,7 +89,7 @@ def smallest_share(flow: Flow) -> float:
     """The smallest value of ⟨δ, Wδ⟩/⟨δ, δ⟩ with Σ h δ = 0, over the largest size of any: by Lanczos' method.
 
     It sees what a few dozen products see: a part of the form that is negative and hidden among many other values is
-    as small as these.  Reference: Lanczos (1950), DOI 10.6028/jres.045.026.
+    as small as these.  Reference: Lanczos (1950), J. Res. Natl. Bur. Stand. 45, 255–282.
     """
     grid, w = flow.grid, flow.interaction
     assert w is not None

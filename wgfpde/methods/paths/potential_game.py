@@ -21,7 +21,7 @@ Sought is the fixed point f = δE/δm, g = δG/δm by Anderson mixing, with weig
 The residual is the largest standard deviation under m_k of δE/δm − f, times T/2ν (of g: 1/2ν): by how much logarithms
 of the density may be off.  It ends the search where there is no gap.
 
-References: Lasry, Lions (2007), DOI 10.1007/s11537-007-0657-8; Guéant (2012), DOI 10.1142/S0218202512500224; Benamou,
+References: Lasry, Lions (2007), DOI 10.1007/s11537-007-0657-8; Guéant (2012), arXiv 1106.3269; Benamou,
 Carlier, Di Marino, Nenna (2019), arXiv 1807.09078; Walker, Ni (2011), DOI 10.1137/10078356X.
 """
 
