@@ -43,6 +43,7 @@ GROUPS = (
     "JKO steps",
     "Geodesics",
     "Bridges",
+    "Mean field games",
     "Particles",
     "Fisher–Rao",
     "Stein variational gradient descent",
@@ -57,7 +58,7 @@ def group_of(case: dict[str, Any]) -> str:
     if method != "fv":
         known = {
             "jko": "JKO steps", "sinkhorn": "JKO steps", "bridge": "Bridges", "langevin": "Particles",
-            "wfr": "Fisher–Rao",
+            "wfr": "Fisher–Rao", "game": "Mean field games",
             "svgd": "Stein variational gradient descent", "gaussian": GROUPS[-1], "accelerated": GROUPS[-1],
         }  # fmt: skip
         return known.get(method, "Geodesics")

@@ -199,6 +199,7 @@ def test_json_schema_names_every_table():
         "dynamics",
         "initial",
         "target",
+        "terminal",
         "exact",
         "sinks",
         "solver",

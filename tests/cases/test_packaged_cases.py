@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import load, presets
@@ -24,6 +25,7 @@ ERRORS = {
     "confined_pme_2d": 0.0074238907,
     "dragged_trap_1d": 0.00887002531,
     "fast_diffusion_1d": 0.0116683867,
+    "game_lq_1d": 0.00487303134,
     "geodesic_2d": 0.0616508389,
     "heat_1d": 3.682052e-05,
     "heat_2d": 0.0147121666,
@@ -57,6 +59,7 @@ NUMBERS = {
     "gaussian_mixture_1d": -1.62646446,
     "jko_aggregation_2d": -0.0621194189,
     "jko_double_well_2d": -2.59640453,
+    "game_crowd_2d": 1.44652465,
     "keller_segel_2d": -4.94320766,
     "keller_segel_blow_up_2d": 2.35188725,
     "kuramoto_1d": -2.92685050,
@@ -216,6 +219,16 @@ def bridged(t, x):
     return gauss(x, (0.7 * beta - 0.5 * alpha, var))
 
 
+def gathering(t, x):
+    """Of variance s: s' = 2ν − 2as, a = √2 tanh √2(T − t), ν = 0.3, T = 1.5, by quadrature."""
+    if t == 0:
+        return gauss(x, (0.0, 0.4))
+    found = solve_ivp(
+        lambda t, s: 0.6 - 2 * np.sqrt(2) * np.tanh(np.sqrt(2) * (1.5 - t)) * s, (0, t), [0.4], rtol=1e-12, atol=1e-14
+    )
+    return gauss(x, (0.0, found.y[0, -1]))
+
+
 B = equations.profile_constant(2, 2)
 CLOSED_FORMS = {
     "jko_gaussian_1d": lambda t, x: gauss(x, equations.ornstein_uhlenbeck(t, 1.0, 0.25)),
@@ -225,6 +238,7 @@ CLOSED_FORMS = {
     ),
     "geodesic_2d": between,
     "bridge_1d": bridged,
+    "game_lq_1d": gathering,
     "dragged_trap_1d": lambda t, x: gauss(x, (1.5 * t - 0.75 * (1 - np.exp(-2 * t)), 0.5)),
     "heat_2d": lambda t, x, y: equations.heat_kernel(t, x, y, 1.0, 0.25),
     "heat_circle_1d": lambda t, x: equations.wrapped_gaussian(t, x, 0.5, 0.5, 2.0),

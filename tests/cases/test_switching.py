@@ -29,6 +29,7 @@ SOLVERS = {
     "pdhg": ["solver.method=jko", "solver.tau=0.2", "solver.algorithm=pdhg"],
     "geodesic": ["solver.method=geodesic", "target.density='2 + x'"],
     "sinkhorn": ["solver.method=sinkhorn", "solver.tau=0.1"],
+    "game": ["solver.method=game", "solver.viscosity=0.2", "solver.dt=0.1"],
     "bridge": ["solver.method=bridge", "solver.dt=0.1", "target.density='2 + x'"],
 }
 
@@ -103,7 +104,13 @@ def coarse(name):
     """By steps, on few cells, with equal times between snapshots."""
     case = load(name)
     equal = [] if case.output.every else ["output.times=", f"output.every={(case.time.end - case.time.start) / 10!r}"]
-    return ["grid.shape=[12]" if case.dim == 1 else "grid.shape=[8, 8]", "solver.method=jko", "target=", *equal]
+    return [
+        "grid.shape=[12]" if case.dim == 1 else "grid.shape=[8, 8]",
+        "solver.method=jko",
+        "target=",
+        "terminal=",
+        *equal,
+    ]
 
 
 def choices(error):

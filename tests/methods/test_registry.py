@@ -252,7 +252,7 @@ def test_names_are_the_methods_own(mixing):
 def test_no_method_is_named_outside_its_family():
     """The word in `solver.method` and the class of its table decide nothing elsewhere."""
     families = {PACKAGE / "methods" / name for name in FAMILIES}
-    words, tables = "|".join(METHODS), "Fv|Jko|Geodesic|Bridge|Sinkhorn|Langevin|Svgd|Wfr|Gaussian|Accelerated"
+    words, tables = "|".join(METHODS), "Fv|Jko|Geodesic|Bridge|Game|Sinkhorn|Langevin|Svgd|Wfr|Gaussian|Accelerated"
     named = re.compile(rf"""method("\))? [!=]= |isinstance\([^)]*Table\)|== "({words})"|\b({tables})Table\b""")
     for path in PACKAGE.rglob("*.py"):
         if not families & set(path.parents):
@@ -262,6 +262,7 @@ def test_no_method_is_named_outside_its_family():
 
 CASE_OF = {
     "fv": "heat_1d", "jko": "jko_gaussian_1d", "geodesic": "geodesic_2d", "bridge": "bridge_2d",
+    "game": "game_crowd_2d",
     "langevin": "ula_bias_1d", "sinkhorn": "sinkhorn_double_well_1d", "svgd": "svgd_gaussian_1d", "wfr": "wfr_2d",
     "gaussian": "gaussian_mixture_1d", "accelerated": "accelerated_1d",
 }  # fmt: skip

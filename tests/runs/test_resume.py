@@ -36,6 +36,7 @@ CASES = {
     "jko pdhg 2d, congested": case_of(solver=PDHG | {"tau": 0.1, "congestion": 4.0}, **SQUARE),
     "geodesic": case_of(solver={"method": "geodesic"}, target={"density": "exp(-4*(x + 0.4)**2)"}),
     "sinkhorn": case_of(solver={"method": "sinkhorn", "tau": 0.05}),
+    "game": case_of(solver={"method": "game", "viscosity": 0.2, "dt": 0.05}),
     "bridge": case_of(solver={"method": "bridge", "dt": 0.05}, target={"density": "exp(-4*(x + 0.4)**2)"}),
 }
 

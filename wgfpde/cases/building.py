@@ -164,13 +164,14 @@ def build(case: Case, threads: int | None = None) -> Problem:
     averaging, target = {"initial": error}, None
     if case.target is not None:
         target, averaging["target"] = density_of(case, grid, case.target, "target", flow.mass(rho))
+    terminal = build_terminal(case, grid, threads if grid.size >= SERIAL_CELLS else 1)
     with located(case.path, "initial"):
         flow.check_allowed(rho)
     with located(case.path, "solver"):
         wanted = frozenset([*case.output.diagnostics, *(case.output.fields or [])])
         given = case.initial.samples is not None and case.initial.bandwidth is None  # else they stand for a density
         points = partial(points_of, case, grid) if given else None
-        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points)
+        asked = Asked(case.path, flow, rho, target, case.time.start, case.time.end, threads, wanted, points, terminal)
         built = case.method.build(case.solver, asked)
     if target is not None:
         with located(case.path, "target"):
@@ -262,8 +263,9 @@ def bytes_stored(problem: Problem) -> int:
 
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
-    energy, diffusion = case.energy, None if case.dynamics is None else case.dynamics.diffusion
-    features = getattr(case.energy.features, "data", None)
+    energies = [energy for energy in (case.energy, case.terminal) if energy is not None]
+    diffusion = None if case.dynamics is None else case.dynamics.diffusion
+    features = [getattr(energy.features, "data", None) for energy in energies]
     return Record(
         name=case.name,
         title=case.title,
@@ -275,8 +277,8 @@ def _record(case: Case) -> Record:
         },
         files=(
             *(path for table in tables for path in table.paths),
-            *files_of(energy.potential, energy.interaction, diffusion),
-            *([] if features is None else [Path(features)]),
+            *files_of(*(part for energy in energies for part in (energy.potential, energy.interaction)), diffusion),
+            *(Path(data) for data in features if data is not None),
         ),
         precision=case.output.precision,
         compression=case.output.compression,
@@ -379,6 +381,23 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return flow
     with located(case.path, "energy.interaction"):
         return Flow(grid, energy, threads, dynamics=dynamics, sinks=sinks, t=start)
+
+
+def build_terminal(case: Case, grid: Grid, threads: int = 1) -> Flow | None:
+    """The energy of [terminal] on the grid, None without one.  Raises CaseError, with the keys of that table."""
+    if case.terminal is None:
+        return None
+    if case._code is not None:
+        return Flow(grid, case._code.terminal, threads)
+    alone = case.model_copy(update={"energy": case.terminal, "dynamics": None})
+    try:
+        flow = build_flow(alone, grid, threads)
+    except CaseError as error:
+        raise CaseError(*(line.replace(": energy", ": terminal", 1) for line in error.lines)) from error
+    if flow.driven:
+        keys = " and ".join(sorted("internal.kappa" if name == "kappa" else name for name in flow.driven))
+        raise CaseError(f"{case.path}: terminal.{keys}: the cost of the end is of one time; write it without t")
+    return flow
 
 
 def _closed(grid: Grid) -> Grid:

@@ -30,7 +30,7 @@ class Code:
 
     grid, energy : as they are.   initial : its density, an array of the grid's shape.
     exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
-    dynamics : as it is, or None.   sinks : exits inside the box.
+    dynamics : as it is, or None.   sinks : exits inside the box.   terminal : the cost of the end of a game.
     """
 
     grid: Grid
@@ -40,6 +40,7 @@ class Code:
     initial_error: float = 0.0
     dynamics: Dynamics | None = None
     sinks: tuple[Sink, ...] = ()
+    terminal: Energy = field(default_factory=Energy, repr=False)
 
 
 def problem(
@@ -57,6 +58,7 @@ def problem(
     dynamics: Dynamics | None = None,
     sinks: Sequence[Sink] = (),
     breakpoints: Sequence[float] = (),
+    terminal: Energy | None = None,
     title: str = "A problem put together in Python",
 ) -> Case:
     """A case from a grid and an energy, with functions for the densities, V and W.
@@ -81,6 +83,8 @@ def problem(
         The solution where it is known, a function of x (and y) and t: adds the errors to the diagnostics.
     breakpoints
         Times that steps land on, as where a function of time jumps.
+    terminal
+        The cost of the density at the end, of a game (``solver={"method": "game", …}``).
     mass
         Rescale the start to this mass.
     dynamics
@@ -101,10 +105,7 @@ def problem(
     CaseError
         Where the parts do not make a problem.
     """
-    keys = "potential", "interaction", "force"
-    parts: list[tuple[str, Any]] = [(f"energy.{key}", getattr(energy, key)) for key in keys]
-    features = () if energy.features is None else energy.features.functions
-    parts += [(f"energy.features[{k}]", function) for k, function in enumerate(features)]
+    parts = _functions_of("energy", energy) + ([] if terminal is None else _functions_of("terminal", terminal))
     parts += [("dynamics.diffusion", function) for function in ([] if dynamics is None else dynamics.diffusion)]
     for name, function in parts:
         _check_function(name, function, grid, **({"t": float(start)} if takes_time(function) else {}))
@@ -113,21 +114,10 @@ def problem(
     _check_function("exact", exact, grid, t=float(start))
     if callable(initial):
         _check_function("initial", initial, grid)
-    bound = {} if energy.sobolev is None else {"lambda": float(energy.sobolev)}
-    formulas = {"potential": energy.potential, "interaction": energy.interaction, "force": energy.force}
-    internal: dict[str, Any] = {**energy.at(float(start)).internal.in_case}
-    if energy.kappa is not None:
-        internal["kappa"] = _name(energy.kappa)
     data: dict[str, Any] = {
         "title": title,
         "grid": _grid_table(grid),
-        "energy": {
-            "internal": internal,
-            **{key: _name(f) for key, f in formulas.items() if f is not None},
-            **_features(energy),
-            **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
-            **bound,
-        },
+        "energy": _energy_table(energy, float(start)),
         "initial": {"density": _name(initial)} | ({} if mass is None else {"mass": float(mass)}),
         "solver": {"method": next(iter(METHODS))} | dict(solver or {}),
         "time": {"start": float(start), "end": float(end)}
@@ -137,6 +127,8 @@ def problem(
     }
     if exact is not None:
         data["exact"] = {"density": _name(exact)}
+    if terminal is not None:
+        data["terminal"] = _energy_table(terminal, float(end))
     if dynamics is not None:
         data["dynamics"] = {
             "diffusion": [_name(function) for function in dynamics.diffusion],
@@ -147,8 +139,32 @@ def problem(
         data["sinks"] = {s.name: {"rate": _name(s.rate)} if s.region is None else _name(s.region) for s in sinks}
     case = from_mapping(data, "problem")
     rho, error = _density(initial, grid)
-    case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks))
+    case._code = Code(grid, energy, rho, exact, error, dynamics, tuple(sinks), terminal or Energy())
     return case
+
+
+def _functions_of(key: str, energy: Energy) -> list[tuple[str, Any]]:
+    """The functions of an energy, with their places in a case."""
+    names = "potential", "interaction", "force"
+    features = () if energy.features is None else energy.features.functions
+    return [(f"{key}.{name}", getattr(energy, name)) for name in names] + [
+        (f"{key}.features[{k}]", function) for k, function in enumerate(features)
+    ]
+
+
+def _energy_table(energy: Energy, t: float) -> dict[str, Any]:
+    """An energy as a table of a case, with names in place of functions."""
+    internal: dict[str, Any] = {**energy.at(t).internal.in_case}
+    if energy.kappa is not None:
+        internal["kappa"] = _name(energy.kappa)
+    formulas = {"potential": energy.potential, "interaction": energy.interaction, "force": energy.force}
+    return {
+        "internal": internal,
+        **{key: _name(f) for key, f in formulas.items() if f is not None},
+        **_features(energy),
+        **({"tilt": [float(f) for f in energy.tilt]} if energy.tilt else {}),
+        **({} if energy.sobolev is None else {"lambda": float(energy.sobolev)}),
+    }
 
 
 def _features(energy: Energy) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def merge(base: dict[str, Any], top: Mapping[str, Any], path: tuple[str, ...] = 
     for place, tag in ((("solver",), "method"), (("solver", "kernel"), "kind")):
         if path == place and top.get(tag, base.get(tag)) != base.get(tag):
             base.clear()
-    if path == ("energy", "internal") and top.get("kind", base.get("kind")) != base.get("kind"):
+    if path in (("energy", "internal"), ("terminal", "internal")) and top.get("kind", base.get("kind")) != base.get(
+        "kind"
+    ):
         law = LAWS.get(top["kind"]) if isinstance(top["kind"], str) else None
         kept = {"kappa"} if law is None or "kappa" in law.table.model_fields else set()
         for key in set(base) - kept:
@@ -113,13 +115,13 @@ def absolute_paths(data: dict[str, Any], folder: Path) -> None:
     for table in (data.get("initial"), data.get("target")):
         _absolute(table, DATA, folder)
         _absolute(table.get("file") if isinstance(table, dict) else None, ("file",), folder)
-    for name, keys in (("energy", ("potential", "interaction")), ("dynamics", ("diffusion",))):
+    parts = "potential", "interaction"
+    for name, keys in (("energy", parts), ("terminal", parts), ("dynamics", ("diffusion",))):
+        above = data.get(name)
         for key in keys:
-            above = data.get(name)
             _absolute(above.get(key) if isinstance(above, dict) else None, ("file",), folder)
-    energy = data.get("energy")
-    features = energy.get("features") if isinstance(energy, dict) else None
-    _absolute(features, ("data",), folder)
+        features = above.get("features") if isinstance(above, dict) else None
+        _absolute(features, ("data",), folder)
 
 
 def _absolute(table: Any, keys: Sequence[str], folder: Path) -> None:

@@ -20,8 +20,7 @@ from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .sources.feature_tables import FeatureDataTable, FeatureTable
-from .sources.file_tables import FILE, DensityFile, DiffusionFile, InteractionFile, PotentialFile, in_words
+from .sources.file_tables import FILE, DensityFile, DiffusionFile, in_words
 from .tables import (
     DynamicsTable,
     EnergyTable,
@@ -33,6 +32,7 @@ from .tables import (
     TargetTable,
     TimeTable,
 )
+from .terminal_costs import ENERGIES, TERMINAL, TerminalTable, parts_of
 
 DEFAULT = next(iter(METHODS.values()))
 """The method of a case without [solver]."""
@@ -55,6 +55,7 @@ class Case(Table):
     initial: InitialTable = Field(description="a table with one of density, file, samples, image")
     exact: ExactTable | None = Field(default=None, description="a table with density")
     target: TargetTable | None = Field(default=None, description="a table with one of density, file, samples, image")
+    terminal: TerminalTable | None = Field(default=None, description=f"a table with {TERMINAL}")
     sinks: dict[str, SinkEntry] = Field(
         default={}, description='regions and rates by name, as product = "x > 1" or decay = { rate = "0.2*(x > 0)" }'
     )
@@ -88,14 +89,14 @@ class Case(Table):
     @model_validator(mode="after")
     def _tables_that_the_method_needs(self) -> Case:
         method = self.solver.method
-        for name, given in (("target", self.target),):
+        sources = "one of density, file, samples, image"
+        for name, given, what in (("target", self.target, sources), ("terminal", self.terminal, TERMINAL)):
             needs = [other.name for other in METHODS.values() if name in other.needs]
+            takes = [other.name for other in METHODS.values() if name in other.needs | other.takes]
             if method in needs and given is None:
-                raise fail(
-                    f'{name}: missing: method = "{method}" needs a table with one of density, file, samples, image'
-                )
-            if method not in needs and given is not None:
-                those = " or ".join(f'"{other}"' for other in needs)
+                raise fail(f'{name}: missing: method = "{method}" needs a table with {what}')
+            if method not in takes and given is not None:
+                those = " or ".join(f'"{other}"' for other in takes)
                 raise fail(
                     f'{name}: only method = {those} has one, found method = "{method}"; remove the table '
                     f"(on the command line: --set {name}=)"
@@ -187,10 +188,6 @@ class Case(Table):
     def summary(self) -> dict[str, str]:
         """What it solves, in a few words by name."""
         axes = zip(self.grid.shape, self.grid.lower, self.grid.upper, map(boundary_of, self.grid.boundary), strict=True)
-        energy = [f"{key} = {value}" for key, value in self.energy.internal.model_dump().items()]
-        energy += [f"V = {in_words(self.energy.potential)}"] if self.energy.potential is not None else []
-        energy += [f"W = {in_words(self.energy.interaction)}"] if self.energy.interaction is not None else []
-        energy += [f"features = {self.energy.features_text}"] if self.energy.features is not None else []
         sinks = ", ".join(f"{key} = {to_value(value)}" for key, value in self.sinks.items())
         radius = f", radius in {self.grid.radial}D" if self.grid.radial is not None else ""
         dynamics = {} if self.dynamics is None else self.dynamics.model_dump()
@@ -198,7 +195,8 @@ class Case(Table):
             dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,
-            "energy": ", ".join(energy),
+            "energy": _terms(self.energy),
+            **({} if self.terminal is None else {"terminal": _terms(self.terminal)}),
             **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics.items())} if dynamics else {}),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
             **({"sinks": sinks} if sinks else {}),
@@ -221,6 +219,15 @@ class Case(Table):
     __hash__ = None  # type: ignore[assignment]
 
 
+def _terms(energy: EnergyTable) -> str:
+    """An energy in a few words."""
+    terms = [f"{key} = {value}" for key, value in energy.internal.model_dump().items()]
+    terms += [f"V = {in_words(energy.potential)}"] if energy.potential is not None else []
+    terms += [f"W = {in_words(energy.interaction)}"] if energy.interaction is not None else []
+    terms += [f"features = {energy.features_text}"] if energy.features is not None else []
+    return ", ".join(terms)
+
+
 def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
     """Every table by its place; the last part of a union's places is the tag of the member."""
     return {
@@ -229,15 +236,13 @@ def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
         ("energy",): EnergyTable,
         ("dynamics",): DynamicsTable,
         ("dynamics", "diffusion", FILE): DiffusionFile,
-        **{("energy", "internal", kind): law.table for kind, law in LAWS.items()},
-        ("energy", "potential", FILE): PotentialFile,
-        ("energy", "interaction", FILE): InteractionFile,
-        ("energy", "features", "data"): FeatureDataTable,
-        ("energy", "features", "list"): FeatureTable,
+        **parts_of("energy"),
         ("initial",): InitialTable,
         ("initial", "file", FILE): DensityFile,
         ("target", "file", FILE): DensityFile,
         ("target",): TargetTable,
+        ("terminal",): TerminalTable,
+        **parts_of("terminal"),
         ("exact",): ExactTable,
         **{("solver", name): method.table for name, method in METHODS.items()},
         **{("solver", name, key): table for name, method in METHODS.items() for key, table in _inner(method.table)},
@@ -253,8 +258,8 @@ def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
 
 
 UNIONS = (
-    ("solver",), ("energy", "internal"), ("energy", "potential"), ("energy", "interaction"), ("dynamics", "diffusion"),
-    ("energy", "features"), ("initial", "file"), ("target", "file"),
+    ("solver",), ("dynamics", "diffusion"), ("initial", "file"), ("target", "file"),
+    *((name, part) for name in ENERGIES for part in ("internal", "potential", "interaction", "features")),
 )  # fmt: skip
 """Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
 
@@ -278,7 +283,8 @@ def _renew() -> None:
     now = _registered()
     if now != _members:
         _members[:] = now
-        EnergyTable.model_rebuild(force=True)
+        for table in (EnergyTable, TerminalTable):
+            table.model_rebuild(force=True)
         Case.model_rebuild(force=True)
 
 

@@ -77,7 +77,7 @@ def _print_problem(record: dict[str, Any]) -> None:
         _line(key, text, WIDE)
     for name, value in asked["params"].items():
         _line(name, f"{value:g}", WIDE)
-    for key in ("initial", "target", "exact"):
+    for key in ("initial", "target", "terminal", "exact"):
         if asked[key]:
             _line(key, asked[key], WIDE)
     for axis in record["axes"]:

@@ -17,13 +17,14 @@ from .printing import print_json, print_record, say
 if TYPE_CHECKING:
     from ..cases.building import Problem
     from ..cases.schema import Case
+    from ..cases.tables import EnergyTable
     from ..grid import Grid
     from ..runs.runner import Result
 
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 FACTS = (
-    "equation", "energy", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid", "exits",
-    "memory", "initial", "averages", "solver", "output",
+    "equation", "energy", "terminal", "convexity", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid",
+    "exits", "memory", "initial", "averages", "solver", "output",
 )  # fmt: skip
 """What `check` says, where it has something to say."""
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
@@ -118,15 +119,11 @@ def _check(args: argparse.Namespace) -> int:
 
 def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     from ..cases.building import bytes_stored, memory_needed
-    from ..cases.sources.file_tables import in_words
     from ..cases.sources.free_energies import table_note, told
+    from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, problem.flow.grid
-    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in case.energy.internal.model_dump().items())}"]
-    terms += [f"V = {in_words(case.energy.potential)}"] if case.energy.potential is not None else []
-    terms += [f"W = {in_words(case.energy.interaction)}"] if case.energy.interaction is not None else []
-    terms += [f"features: {case.energy.features_text}"] if case.energy.features is not None else []
     keys = solver.model_dump(exclude_none=True)
     steps = ""
     size = keys.get("dt") if case.traits.step is None else case.traits.step
@@ -139,7 +136,9 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
     return {
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
-        "energy": ";  ".join(terms),
+        "energy": _terms(case.energy),
+        "terminal": "" if case.terminal is None else _terms(case.terminal),
+        "convexity": sentence(problem.flow),
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *_boundaries(grid), *stretched]),
         "exits": ", ".join(problem.flow.exits),
@@ -154,6 +153,17 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "output": f"{len(times)} snapshots from t = {times[0]:g} to {times[-1]:g}",
         "times": times.tolist(),
     }
+
+
+def _terms(energy: EnergyTable) -> str:
+    """The parts of an energy, in a line."""
+    from ..cases.sources.file_tables import in_words
+
+    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in energy.internal.model_dump().items())}"]
+    terms += [f"V = {in_words(energy.potential)}"] if energy.potential is not None else []
+    terms += [f"W = {in_words(energy.interaction)}"] if energy.interaction is not None else []
+    terms += [f"features: {energy.features_text}"] if energy.features is not None else []
+    return ";  ".join(terms)
 
 
 def _boundaries(grid: Grid) -> list[str]:

@@ -108,6 +108,11 @@ STEIN = Equation(
     "Stein variational gradient flow", "∇·(ρ K(ρ∇ξ)), (Kj)(x) = ∫k(x,y)j(y)dy",
     "transport along a gradient smoothed by a kernel", "Liu (2017), arXiv 1704.07520",
 )  # fmt: skip
+GAME = Equation(
+    "potential mean field game", "νΔρ + ∇·(ρ∇u), −∂t u − νΔu + ½|∇u|² = ξ(ρ)",
+    "the cheapest way of a crowd that wanders, each of whom reacts to all others",
+    "Lasry, Lions (2007), DOI 10.1007/s11537-007-0657-8",
+)  # fmt: skip
 BRIDGE = Equation(
     "Schroedinger bridge", "κΔρ + ∇·(ρ∇(V + u)), ∂t u + κΔu − ∇V·∇u = ½|∇u|²",
     "of all diffusions with two given ends, the one nearest to that of the energy", "Léonard (2014), arXiv 1308.0215",
@@ -120,10 +125,8 @@ ACCELERATED = Equation(
     "accelerated flow", "−∇·(ρv), ∂t v + v·∇v = −αv − ∇ξ", "flow with inertia and friction",
     "Wang, Li (2022), DOI 10.1007/s10915-021-01709-3",
 )  # fmt: skip
-OF_METHODS = {
-    equation.name: equation
-    for equation in (GEODESIC, BRIDGE, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, GAUSSIAN, ACCELERATED)
-}
+_OWN = (GEODESIC, BRIDGE, GAME, WASSERSTEIN_FISHER_RAO, FISHER_RAO, STEIN, GAUSSIAN, ACCELERATED)
+OF_METHODS = {equation.name: equation for equation in _OWN}
 """What is solved where the method, not the energy alone, makes the equation."""
 
 

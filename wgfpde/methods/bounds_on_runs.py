@@ -48,7 +48,7 @@ def first_law(run: Run) -> dict[str, Any]:
     """|E(t) − E(0) − (work − heat)|, of a run that records both, over the size of what is summed up."""
     d = run.diagnostics
     gap = np.abs(d["energy"] - d["energy"][0] - (d["work"] - d["heat"]))
-    size = float(np.max(_sizes(run) + np.abs(d["work"]) + np.abs(d["heat"])))
+    size = float(np.max(energy_sizes(run) + np.abs(d["work"]) + np.abs(d["heat"])))
     meaning = "the largest difference of energy and work less heat since the start, relative"
     return bounded("first law", meaning, np.max(gap) / size if size > 0 else 0.0, RELATIVE)
 
@@ -69,7 +69,7 @@ def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) 
     An energy may fall by many orders of magnitude: each rise is judged by the larger of the two sizes beside it, and
     the one that is furthest above its own rounding, or nearest below, is given.
     """
-    sizes = _sizes(run)
+    sizes = energy_sizes(run)
     rounding = RELATIVE * np.maximum(sizes[:-1], sizes[1:])[first:]
     rises = np.asarray(rises)[first:]
     if not len(rises):
@@ -78,7 +78,7 @@ def largest_rise(name: str, meaning: str, rises: Any, run: Run, first: int = 0) 
     return bounded(name, meaning, rises[worst], rounding[worst])
 
 
-def _sizes(run: Run) -> Any:
+def energy_sizes(run: Run) -> Any:
     """What the sums of energies are made of, (n,): their parts, and κM where U = κ(ρ ln ρ − ρ), whose terms cancel."""
     parts = [run.diagnostics[name] for name in (*ENERGIES, "work") if name in run.diagnostics]
     kappa = run.number("kappa", 0.0)

@@ -35,7 +35,8 @@ class Asked:
     """What a builder is given.
 
     path : the case file, as messages name it.   flow : the energy on its grid.   rho : the density at the start.
-    target : the density of [target], or None.   start, end : times.   threads : how many it may use.
+    target : the density of [target], or None.   terminal : the energy of [terminal] on the same grid, or None.
+    start, end : times.   threads : how many it may use.
     wanted : the diagnostics and fields that [output] names.
     points : gives the points of [initial] samples, (n, dim), and their weights, (n,); None where the start is no such,
     or has a bandwidth, by which it is a density.
@@ -50,6 +51,7 @@ class Asked:
     threads: int
     wanted: frozenset[str] = frozenset()
     points: Callable[[], tuple[Array, Array]] | None = None
+    terminal: Flow | None = None
 
     def check_uniform(self, key: str, remedy: str) -> None:
         """Refuse stretched cells.   key : of the case, to name in the message.   Raises CaseError."""
@@ -89,7 +91,8 @@ class Method:
 
     name : the word in `solver.method`.   table : its keys; `stationary` and `blow_up`, where it has them, are served by
     the time loop.   build : see `Asked` and `Built`.   traits : of a completed table.
-    needs : tables of the case beyond those of every run, such as "target".
+    needs : tables of the case beyond those of every run, such as "target".   takes : those that it may have, such as
+    "terminal".
     dynamics, radial : whether it takes a diffusion that depends on place, and radial grids.
     exits : whether it takes open walls and sinks, and accounts for what leaves by them.
     complete : (table, span) → the table with the defaults that depend on the time span.
@@ -111,6 +114,7 @@ class Method:
     build: Callable[[Any, Asked], Built]
     traits: Callable[[Any], Traits]
     needs: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
     dynamics: bool = False
     radial: bool = False
     exits: bool = False

@@ -29,7 +29,7 @@ class EntropyLaw(Law):
     """Linear diffusion, whose steady state is the Gibbs state where nothing interacts."""
 
     kind, table, code = "entropy", Entropy, ENTROPY
-    linear_diffusion = steady = True
+    linear_diffusion = steady = conjugate = True
 
     def density(self, rho: Array, p: Any) -> Array:
         with np.errstate(divide="ignore"):
@@ -41,6 +41,12 @@ class EntropyLaw(Law):
 
     def second_derivative(self, rho: Array, p: Any) -> Array:
         return np.asarray(p.kappa / rho)
+
+    def fenchel_gap(self, rho: Array, shift: Array, p: Any) -> Array:
+        """κρ(e^z − 1 − z), z = shift/κ; U*(η) = κe^{η/κ}."""
+        z = shift / p.kappa
+        with np.errstate(over="ignore"):
+            return np.asarray(p.kappa * rho * (np.expm1(z) - z))
 
     def growth(self, p: Any) -> float:
         return 1.0

@@ -23,6 +23,10 @@ Array = np.ndarray
 
 ENTROPY, POWER, NONE = 0, 1, 2
 """The codes of laws, which njit functions compare with: the only coding there is."""
+LOOKED_AT = np.logspace(-8.0, 8.0, 257)
+"""Densities at which a law is looked at."""
+ROUNDING = 1e-10
+"""Of p, over the terms that make it, there."""
 
 
 class Law:
@@ -31,7 +35,8 @@ class Law:
     kind : its name in case files.   table : its table there.
     code : by which kernels know it, None for an array law.
     linear_diffusion : whether U = κ(ρ ln ρ − ρ): then ρ∇U' = κ∇ρ, and e^{−V/κ} is the steady state.
-    vanishes : whether U = 0.   steady : whether the density in equilibrium with a potential is known.
+    vanishes : whether U = 0.   conjugate : whether `fenchel_gap` is known.
+    steady : whether the density in equilibrium with a potential is known.
     """
 
     kind: str
@@ -39,6 +44,7 @@ class Law:
     code: ClassVar[int | None] = None
     linear_diffusion: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
+    conjugate: ClassVar[bool] = False
     steady: ClassVar[bool] = False
 
     def check(self, p: Any) -> None:
@@ -48,6 +54,19 @@ class Law:
 
     def check_dimension(self, p: Any, dim: int) -> None:
         """Raise CaseError where E is not displacement convex in this dimension (McCann)."""
+
+    def not_convex(self, p: Any, dim: int) -> Array:
+        """The densities, of LOOKED_AT, that break McCann's condition ρP' ≥ (1 − 1/d)P ≥ 0, P = ρU' − U, ρP' = ρ²U''.
+
+        Where it holds for all ρ, ∫U(ρ) is displacement convex in d dimensions; that ρP' ≥ P would be more than is
+        needed.  Reference: McCann (1997), DOI 10.1006/aima.1997.1634.
+        """
+        rho = LOOKED_AT
+        with np.errstate(all="ignore"):
+            size = np.abs(rho * self.derivative(rho, p)) + np.abs(self.density(rho, p))
+            bend, pressure = rho**2 * self.second_derivative(rho, p), self.pressure(rho, p)
+            kept = (bend >= (1 - 1 / dim) * pressure - ROUNDING * size) & (pressure >= -ROUNDING * size) & (bend >= 0)
+        return rho[~kept]
 
     # ---- U and its derivatives, elementwise ---------------------------------------------------------------
 
@@ -97,6 +116,12 @@ class Law:
 
     def equilibrium(self, flow: OnGrid, phi: Array, mass: float) -> Equilibrium:
         """The density of a mass that is in equilibrium with a potential."""
+        raise NotImplementedError
+
+    # ---- the dual of a game -----------------------------------------------------------------------------------
+
+    def fenchel_gap(self, rho: Array, shift: Array, p: Any) -> Array:
+        """U(ρ) + U*(η) − ηρ ≥ 0 at η = U'(ρ) + shift, elementwise, U*(η) = sup_{ρ ≥ 0} ηρ − U(ρ); 0 where shift = 0."""
         raise NotImplementedError
 
     # ---- the dual of a JKO step, c = τκ -----------------------------------------------------------------------

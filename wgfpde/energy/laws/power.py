@@ -44,7 +44,7 @@ class PowerLaw(Law):
     """Slow diffusion, which leaves vacuum, for m > 1; fast diffusion, which fills it at once, for m < 1."""
 
     kind, table, code = "power", Power, POWER
-    steady = True
+    steady = conjugate = True
 
     def check(self, p: Any) -> None:
         super().check(p)
@@ -79,6 +79,16 @@ class PowerLaw(Law):
 
     def second_derivative(self, rho: Array, p: Any) -> Array:
         return np.asarray(p.kappa * p.m * rho ** (p.m - 2))
+
+    def fenchel_gap(self, rho: Array, shift: Array, p: Any) -> Array:
+        """U(ρ) − U(σ) − U'(σ)(ρ − σ), σ the density with U'(σ) = η, where there is one; else U(ρ) − ηρ for m > 1,
+        η ≤ 0, and +∞ for m < 1, η ≥ 0."""
+        eta = self.derivative(rho, p) + shift
+        scaled = (p.m - 1) / (p.m * p.kappa) * eta  # σ^{m−1}
+        held = scaled > 0
+        sigma = np.where(held, scaled, 1.0) ** (1 / (p.m - 1))
+        none = self.density(rho, p) - eta * rho if p.m > 1 else np.full_like(eta, np.inf)
+        return np.where(held, self.density(rho, p) - self.density(sigma, p) - eta * (rho - sigma), none)
 
     def empties(self, p: Any) -> bool:
         return bool(p.m > 1)

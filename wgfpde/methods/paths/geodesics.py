@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...diagnostics.certificates import CHORD, Ends
+from ...energy.flow import Flow
 from ...energy.snapshot import Report, Snapshot
 from ...grid import Array, Grid
 from ...transport.shortest_path import INNER_STEPS, TOLERANCE, Path, solve
@@ -13,12 +15,13 @@ class Geodesic:
     """A march along a geodesic, as a stepper: from `start` at time t0 to `target` at t1, one step per output time.
 
     Preserves mass and ρ ≥ 0; the energy of the flow, recorded on the way, is convex in t wherever it is displacement
-    convex (McCann 1997).  Arguments otherwise as `geodesic`.   The report of each step holds ½W₂² of its ends.
+    convex (McCann 1997): each snapshot holds what the chord of every part of it hangs between.  Arguments otherwise as
+    `geodesic`.   The report of each step holds ½W₂² of its ends.
     """
 
     def __init__(
         self,
-        grid: Grid,
+        flow: Flow,
         start: Array,
         target: Array,
         t0: float,
@@ -28,8 +31,14 @@ class Geodesic:
         max_iterations: int | None = None,
         threads: int | None = None,
     ) -> None:
-        self._path = Path(grid, start, target, inner_steps, tolerance, max_iterations, threads)
+        self._path = Path(flow.grid, start, target, inner_steps, tolerance, max_iterations, threads)
+        self._ends = Ends.of(flow, self._path.a, self._path.b)
         self._t0, self._t1 = t0, t1
+
+    def chord(self, t: float) -> Array:
+        """The field of that name; at the start of a path that is not solved yet, without its length."""
+        s = (t - self._t0) / (self._t1 - self._t0)
+        return self._ends.chord(s, self._path.distance.w2 if s > 0 else 0.0)
 
     def warm_up(self) -> None:
         """Compile, or load, the kernels of both methods in 2D: one short path on a few cells, far enough for both."""
@@ -47,4 +56,5 @@ class Geodesic:
         report = Report(
             iterations=found.iterations if first else 0, gap=found.gap, transport=0.5 * (share * found.w2) ** 2
         )
-        return Snapshot(t_next, snapshot.step + 1, snapshot.fields | {"rho": rho}, t_next - snapshot.t, report=report)
+        fields = snapshot.fields | {"rho": rho, CHORD: self.chord(t_next)}
+        return Snapshot(t_next, snapshot.step + 1, fields, t_next - snapshot.t, report=report)

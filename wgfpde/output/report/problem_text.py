@@ -31,10 +31,7 @@ def question(run: Run) -> dict[str, Any]:
     case = tomllib.loads(run.resolved_toml)
     name = str(run.attributes.get("equation", ""))
     known = (EQUATIONS | OF_METHODS).get(name)
-    energy = case.get("energy", {})
-    terms = {"U": readable(internal(energy.get("internal", {})))}
-    terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
-    terms["φ"] = readable(features_text(energy.get("features")))
+    terms = _terms(case.get("energy", {}))
     return {
         "name": name,
         "formula": known.formula if known else "",
@@ -45,8 +42,17 @@ def question(run: Run) -> dict[str, Any]:
         "params": case.get("params", {}),
         "initial": _density(case.get("initial", {})),
         "target": _density(case.get("target", {})),
+        "terminal": ", ".join(f"{key} = {text}" for key, text in _terms(case.get("terminal", {})).items() if text),
         "exact": readable(case.get("exact", {}).get("density", "")),
     }
+
+
+def _terms(energy: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of an energy, by their letters."""
+    terms = {"U": readable(internal(energy.get("internal", {})))}
+    terms |= {key: _source_text(energy.get(name)) for key, name in (("V", "potential"), ("W", "interaction"))}
+    terms["φ"] = readable(features_text(energy.get("features")))
+    return terms
 
 
 def _density(table: Mapping[str, Any]) -> str:

@@ -23,7 +23,9 @@ def question(record: Mapping[str, Any]) -> Markup:
     terms = [(f"{names[key]}{', recorded' if path else ''}", formula) for key, formula in asked["energy"].items()]
     terms += [(name, f"{value:g}") for name, value in asked["params"].items()]
     terms += [
-        (name, asked[key]) for name, key in (("start", "initial"), ("end", "target"), ("exact", "exact")) if asked[key]
+        (name, asked[key])
+        for name, key in (("start", "initial"), ("end", "target"), ("end cost", "terminal"), ("exact", "exact"))
+        if asked[key]
     ]
     terms.append(("grid", "; ".join([record["grid"].replace("-", "−"), *_boundaries(record["axes"])])))
     options = ", ".join(f"{key} = {value}" for key, value in record["solver"].items() if key != "method")
