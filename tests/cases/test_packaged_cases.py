@@ -51,7 +51,7 @@ NUMBERS = {
     "escape_1d": -0.0797566133,
     "escape_2d": -0.109804554,
     "fes_table_2d": -5.10674237,
-    "crowd_motion_2d": 0.429797549,
+    "crowd_motion_2d": 0.431546568,
     "desai_zwanzig_1d": -0.498967684,
     "double_well_1d": -0.660391006,
     "double_well_2d": -2.59711365,
@@ -79,13 +79,17 @@ CLOSENESS = {"fv": 1e-6, "langevin": 1e-6, "newton": 1e-4, "pdhg": 1e-3, "geodes
 """How closely these numbers are met, by algorithm: minimisations are solved to a gap."""
 
 
+COARSE_CELLS = {"crowd_motion_2d": [24, 18]}
+"""Where fewer cells hold what the case is about: there the crowd meets its bound within seconds."""
+
+
 def coarse(name):
     """The case on few cells, in few steps; without a closed form to its first quarter, before it settles."""
     case = load(CASES[name])
     span = case.time.end - case.time.start
     if case.exact is None:
         span /= 4
-    cells = [64] if case.dim == 1 else [32, 32]
+    cells = COARSE_CELLS.get(name, [64] if case.dim == 1 else [32, 32])
     overrides = [f"grid.shape={cells}", f"time.end={case.time.start + span}", f"output.every={span / 4}"]
     if case.solver.method in COARSE_SOLVER:
         return load(CASES[name], [*overrides, COARSE_SOLVER[case.solver.method](case.solver, span)])

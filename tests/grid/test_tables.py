@@ -283,6 +283,8 @@ def test_how_far_cubic_leaves_the_values():
     table = Tabulated(table_of([x], np.minimum((x**2 - 1) ** 2, 1.2), "t")).on(grid)
     beyond, place = table.excess(grid)
     assert beyond == pytest.approx(0.019, abs=2e-3) and place.startswith(("x = 1.4", "x = -1.4", "x = 1.5", "x = -1.5"))
+    below = Tabulated(table_of([x], -table.table.values, "t")).on(grid)
+    assert below.excess(grid)[0] == pytest.approx(beyond, rel=1e-12)  # under a plateau as over one
     for kind in ("pchip", "linear", "nearest"):
         assert Tabulated(table.table, kind).on(grid).excess(grid)[0] == pytest.approx(0, abs=1e-12)
 

@@ -20,10 +20,10 @@ States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is con
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
 unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
 those that only shift a state left out.  Between open walls that let mass in, the one state is found with the flux by
-each exit (entropy without interaction); with a force on a periodic axis (1D, no interaction) the one steady state has a
-current: its velocity, effective diffusivity and entropy production are printed.  With --vary the states are followed as
-branches: the values at which one gains or loses stability are located, and near which one ends, in a fold or on another
-branch.  CASE-stationary.h5 and its picture replace those of an earlier search.
+each exit (entropy without interaction); with a force on a periodic axis (no interaction) the one steady state has a
+current: its velocity, effective diffusivity and entropy production are printed, in 2D by axis, x first.  With --vary
+the states are followed as branches: the values at which one gains or loses stability are located, and near which one
+ends, in a fold or on another branch.  CASE-stationary.h5 and its picture replace those of an earlier search.
 """
 
 
@@ -126,7 +126,7 @@ def _print_states(record: dict[str, Any], measures: list[str]) -> None:
         if state["velocity"] is not None:
             say()
             for name in ("current", "velocity", "diffusivity", "entropy_production"):
-                say(f"  {name.replace('_', ' '):<20}{state[name]:.12g}")
+                _print_numbers(name.replace("_", " "), state[name])
         if state["flux"]:
             say()
             for name, flux in state["flux"].items():
@@ -141,6 +141,14 @@ def _print_states(record: dict[str, Any], measures: list[str]) -> None:
     if not record["complete"]:
         say()
         say(f"  the search stopped at {len(record['states'])} states; --branches N allows more")
+
+
+def _print_numbers(name: str, values: Any) -> None:
+    """A number, a row by axis, or a matrix with a line for each axis."""
+    rows = values if isinstance(values, list) and isinstance(values[0], list) else [values]
+    for k, row in enumerate(rows):
+        words = f"{row:.12g}" if isinstance(row, float) else "".join(f"{_plain(value):<20.12g}" for value in row)
+        say(f"  {'' if k else name:<20}{words.rstrip()}")
 
 
 def _plain(value: float) -> float:

@@ -1,4 +1,4 @@
-"""∇f of what a user gives: of a formula by its rules, of a function written in Python by differences.
+"""∇f of what a user gives: of formulas by their rules, of tables in closed form, of functions in Python by differences.
 
     ∂f(x) ≈ [8 (f(x + h) − f(x − h)) − (f(x + 2h) − f(x − 2h))] / 12h         error h⁴ f⁽⁵⁾/30, and rounding ε|f|/h
 
@@ -24,7 +24,7 @@ def gradient_of(function: Function, grid: Grid) -> tuple[Function, ...]:
 
     Raises CaseError where a formula holds what cannot be differentiated.
     """
-    derivative = getattr(function, "derivative", None)  # of an Expression, and of what is made from one
+    derivative = getattr(function, "derivative", None)  # of an Expression, of what is made from one, and of a table
     if callable(derivative):
         return tuple(derivative(axis.name) for axis in grid.axes)
     return tuple(_Difference(function, axis.name, axis.length / STEPS) for axis in grid.axes)

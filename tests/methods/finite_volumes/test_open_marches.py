@@ -16,6 +16,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.laws.array_law import ArrayLaw
 from wgfpde.energy.openings.account import EXITS, at_start, came_in, left
 from wgfpde.energy.openings.sinks import Sink
+from wgfpde.energy.rates import faces_of, sg_network
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
@@ -149,10 +150,27 @@ def test_mass_that_comes_in_is_accounted_for(dim):
         last = march(flow, np.ones(grid.shape), dt, 4)[-1]
         account = last.fields[EXITS]
         through = 1.0 + came_in(account)
+        assert came_in(account) == pytest.approx(4 * dt * sum(np.sum(g) for g in flow.gains.values()), rel=1e-13)
         assert abs(flow.mass(last.rho) + left(account).sum() - 1.0) <= 1e-13 * through and last.rho.min() >= 0
     if dim == 1:  # in the plane sweeps bring every line to rest on its own
         rates = exit_rates(flow, last.rho)
         assert sum(rates.values()) == pytest.approx(0.0, abs=1e-12 * rates["x_upper"])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_what_comes_in_by_an_inflow_is_its_rate_times_the_time(order):
+    """Gross, whatever leaves; rejected tries of adaptive steps leave no trace in it."""
+    grid = Grid([0.0, 0.0], [1.0, 2.0], [8, 6], [{"lower": {"inflow": 0.3}, "upper": "absorbing"}, "no-flux"])
+    flow = Flow(grid, Energy(Internal("entropy", 0.5)))
+    rho = np.where(np.arange(8) == 4, 8.0, 0.0) + np.zeros((6, 1))
+    assert came_in(march(flow, rho, 0.25, 2, order)[-1].fields[EXITS]) == pytest.approx(0.3 * 2.0 * 0.5, rel=1e-13)
+    stepper, rejected = FiniteVolumes(flow, order, "adaptive", first_dt=0.2), 0
+    snapshot = Snapshot(0.0, 0, {"rho": rho})
+    while snapshot.t < 0.5:
+        snapshot = stepper.step(snapshot, 0.5)
+        rejected += snapshot.report.rejected
+    assert rejected > 0
+    assert came_in(snapshot.fields[EXITS]) == pytest.approx(0.3 * 2.0 * 0.5, rel=1e-12)
 
 
 def test_a_single_mode_between_absorbing_walls():
@@ -164,6 +182,34 @@ def test_a_single_mode_between_absorbing_walls():
     last = march(flow, rho, dt, 3)[-1]
     assert last.rho == pytest.approx(rho * ((1 - (1 - 2 * gamma) * z) / (1 + gamma * z) ** 2) ** 3, rel=1e-12)
     assert left(last.fields[EXITS])[0] == pytest.approx(left(last.fields[EXITS])[1], rel=1e-13)
+
+
+@pytest.mark.parametrize("ring", [False, True])
+@pytest.mark.parametrize("law", ["entropy", "drift"])
+def test_a_repair_changes_nothing_where_there_is_room(law, ring):
+    """Away from a negative cell a step with what decays is SDIRK2's, solved for densely: its loss taken once."""
+    grid = Grid([0.0], [1.0], [40], ["periodic" if ring else "no-flux"], [lambda s: s - 0.05 * np.sin(2 * np.pi * s)])
+    x, dt, gamma = grid.x.centers, 0.01, 1 - np.sqrt(0.5)
+    sinks = [Sink("decay", rate=lambda x: 3 + x)]
+    flow = Flow(grid, Energy(LAWS[law], lambda x: 0.3 * x**2 * (1 - x) ** 2), sinks=sinks)
+    rho = np.where((x > 0.6) & (x < 0.63), 40.0, 0.0) + 0.1 + np.exp(-30 * (x - 0.2) ** 2)
+    found = march(flow, rho, dt, 1)[0]
+    if law == "entropy":
+        faces, (a, b) = faces_of(flow), sg_network(flow, flow.potential)
+        i, j, moves = faces.lower, faces.upper, np.diag(sum(flow.losses.values()))
+        for row, column, rate in ((i, i, a), (j, j, b), (j, i, -a), (i, j, -b)):
+            np.add.at(moves, (row, column), rate)
+        inverse = np.linalg.inv(np.diag(grid.x.widths) + gamma * dt * moves)
+        stage = inverse @ (grid.x.widths * rho)
+        expected = inverse @ (grid.x.widths * (rho + (1 - gamma) / gamma * (stage - rho)))
+        assert expected.min() < -0.1
+        assert np.all(found.rho >= 0)
+        far = (x > 0.1) & (x < 0.45)
+        assert found.rho[far] == pytest.approx(expected[far], rel=1e-11)
+    gone = left(found.fields[EXITS]).sum()
+    assert flow.mass(found.rho) + gone == pytest.approx(flow.mass(rho), rel=1e-14)
+    decay = sum(flow.losses.values())  # ∫∫ k ρ over the step, between its ends
+    assert gone == pytest.approx(dt * np.sum(decay * 0.5 * (rho + found.rho)), rel=0.1)
 
 
 def test_orders_of_the_survival():

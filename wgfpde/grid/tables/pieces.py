@@ -75,17 +75,6 @@ def averages(pieces: PPoly, edges: Array, period: float | None) -> Array:
     return np.diff(totals, axis=0) / np.diff(edges).reshape((-1,) + (1,) * (totals.ndim - 1))
 
 
-def at_each(pieces: PPoly, points: Array, period: float | None) -> Array:
-    """The k-th of m columns of pieces, values (m,), at the k-th of m points."""
-    x = folded(points, pieces.x[0], period)
-    piece = np.clip(np.searchsorted(pieces.x, x, side="right") - 1, 0, len(pieces.x) - 2)
-    column, offset = np.arange(len(x)), x - pieces.x[piece]
-    total = pieces.c[0, piece, column]
-    for coefficient in pieces.c[1:]:
-        total = total * offset + coefficient[piece, column]
-    return total
-
-
 def folded(points: Array, first: float, period: float | None) -> Array:
     """Points of a ring moved by whole periods to the one that begins at `first`."""
     if period is None:

@@ -22,13 +22,12 @@ from ...errors import CaseError
 from ..grid import AXIS_NAMES, Array, Axis, Grid
 from . import pieces
 from .pieces import Interpolation
+from .scattered import Scattered, Slope
 from .table import SAME, Table
 
 KINDS = ("cubic", "pchip", "linear", "nearest")
 SEAM = 4.0
 """How many times the largest difference of neighbours the one across the seam of a ring may be."""
-CHUNK = 2**20
-"""Values held at once where points lie on no tensor grid."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,7 +136,7 @@ class Tabulated:
         x, y = (p.reshape((1,) * (len(shape) - p.ndim) + p.shape) for p in given)
         if all(n == 1 or m == 1 for n, m in zip(x.shape, y.shape, strict=True)):
             return _outer(self._tensor([x.ravel(), y.ravel()], pieces.at), x.shape, y.shape)
-        return self._scattered(*(np.broadcast_to(p, shape).ravel() for p in (x, y))).reshape(shape)
+        return self._scattered([np.broadcast_to(p, shape).ravel() for p in (x, y)], (0, 0)).reshape(shape)
 
     @cached_property
     def _along_x(self):
@@ -153,14 +152,13 @@ class Tabulated:
         along = take(self._along_x, coordinates[0], self.rings[0])
         return along if self.table.dim == 1 else take(self._along_y(along.T), coordinates[1], self.rings[1])
 
-    def _scattered(self, x: Array, y: Array) -> Array:
-        found = np.empty(len(x))
-        step = max(1, CHUNK // len(self.table.places[1]))
-        for start in range(0, len(x), step):
-            part = slice(start, start + step)
-            rows = pieces.at(self._along_x, x[part], self.rings[0]).T
-            found[part] = pieces.at_each(self._along_y(rows), y[part], self.rings[1])
-        return found
+    @cached_property
+    def _scattered(self) -> Scattered:
+        return Scattered(self.kind, self.table.places, self.filled, self.rings)
+
+    def derivative(self, name: str) -> Slope:
+        """The slope along an axis, in closed form, called as the table is."""
+        return Slope(self._scattered, AXIS_NAMES.index(name))
 
 
 def _outer(values: Array, x: tuple[int, ...], y: tuple[int, ...]) -> Array:

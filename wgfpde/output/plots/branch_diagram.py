@@ -1,4 +1,4 @@
-"""Stationary states as lines (1D) or maps (2D), and bifurcation diagrams.
+"""Stationary states as lines (1D) or maps (2D, with arrows of a current), and bifurcation diagrams.
 
 What is stable is drawn solid, what is not dashed; critical values are marked with circles.
 """
@@ -16,9 +16,14 @@ from matplotlib.lines import Line2D
 from ...grid import Array
 from ...store import Study
 from . import style
+from .maps import draw_arrows
 
 PANEL, COLUMNS = 2.5, 4
 """Width of a map in inches, and most maps in a row."""
+WITH_ARROWS = 5.0
+"""Width of a map with a current."""
+ARROWS = "#56b4e9"
+"""Seen on the dark and on the pale end of the densities' colours."""
 NAMED = 6
 """Up to so many states are named in the legend of the lines."""
 BESIDE = 0.02
@@ -71,13 +76,16 @@ def _maps(study: Study) -> Figure:
     count = len(rho)
     rows = -(-count // COLUMNS)
     columns = -(-count // rows)
-    height = PANEL * min(max(float(np.ptp(y) / np.ptp(x)), 0.3), 2.0) + 0.6
-    figure = style.new_figure((PANEL * columns + 1.0, rows * height + 0.5))
+    panel = PANEL if "current_x" not in study.variables else WITH_ARROWS
+    height = panel * min(max(float(np.ptp(y) / np.ptp(x)), 0.3), 2.0) + 0.6
+    figure = style.new_figure((panel * columns + 1.0, rows * height + 0.5))
     table = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     norm = style.density_norm([float(rho.max())], style.smallest_positive(list(rho)), log=False)
     used: list[Axes] = list(table.flat)[:count]
     for k, axes in enumerate(used):
         image = axes.pcolormesh(x, y, rho[k], cmap=style.density_colours(), norm=norm, rasterized=True)
+        if "current_x" in study.variables:
+            draw_arrows(axes, x, y, study["current_x"][k], study["current_y"][k], ARROWS)
         axes.set_aspect("equal")
         style.map_axes(axes)
         axes.set_title(_end_text(study, k).replace(": ", "\n"), fontsize=9)
@@ -94,11 +102,23 @@ def _dash(study: Study, k: int) -> object:
 
 
 def _end_text(study: Study, k: int) -> str:
-    """ "stable: E = −0.5177, μ = −0.395"."""
+    """ "stable: E = −0.5177, μ = −0.395"; of a state with a current "steady, under a force: v = 0.54, D = 0.213"."""
     rate = float(study["eigenvalue"][k])
+    if "velocity" in study.variables:
+        return (
+            rf"steady, under a force: $v = {_by_axis(study, 'velocity', k)}$, $D = {_by_axis(study, 'diffusivity', k)}$"
+        )
     kind = "stable" if study["stable"][k] else "unstable" if rate > 0 else "marginal"
     energy = style.number(float(study["energy"][k]))
     return rf"{k}, {kind}: $E = {energy}$, $\mu = {style.number(rate, 3)}$"
+
+
+def _by_axis(study: Study, name: str, k: int) -> str:
+    """ "0.5404", or "(0.0867, 0.0342)"; of a matrix its diagonal.  0 for what rounding leaves beside the largest."""
+    value = np.atleast_1d(study[name][k])
+    row = np.diagonal(value) if value.ndim == 2 else value
+    each = [style.number(0.0 if abs(one) < 1e-13 * np.abs(row).max() else float(one)) for one in row]
+    return each[0] if len(each) == 1 else f"({', '.join(each)})"
 
 
 # ---- diagrams ----------------------------------------------------------------------------------------------

@@ -18,13 +18,10 @@ from matplotlib.figure import Figure
 from ...grid import Array
 from ...store import Study
 from . import style
+from .maps import draw_arrows
 
 SPREAD = 100.0
 """Mean times that span more than this are drawn on a logarithmic scale."""
-ARROWS = 24
-"""Arrows along the longer side, at most."""
-FAINT = 1e-3
-"""Currents below this share of the largest one have no arrow."""
 LEVELS = 7
 COMMITTOR_MAP = "RdBu"
 
@@ -142,17 +139,7 @@ def _committor_map(axes: Axes, study: Study) -> None:
     """The committor, and arrows of the reactive current."""
     _map(axes, study, study["committor"], Normalize(0.0, 1.0), COMMITTOR_MAP, "committor and reactive current")
     current = [study[f"reactive_current_{name}"] for name in ("x", "y")]
-    step = max(1, max(current[0].shape) // ARROWS)
-    place = slice(step // 2, None, step)
-    u, v = (values[place, place] for values in current)
-    size = np.hypot(u, v)
-    if not size.max() > 0:
-        return
-    scale = np.where(size > FAINT * size.max(), 1.0 / np.sqrt(np.maximum(size * size.max(), 1e-300)), np.nan)
-    axes.quiver(
-        study["x"][place], study["y"][place], u * scale, v * scale, color="black", pivot="mid", scale=ARROWS,
-        width=0.005,
-    )  # fmt: skip
+    draw_arrows(axes, study["x"], study["y"], current[0], current[1], "black")
 
 
 def _exit_map(axes: Axes, study: Study) -> None:

@@ -35,6 +35,22 @@ LEVELS = 9
 """Lines of equal value on a map, about."""
 NAMED = 3
 """Up to so many times have room in the legend of the section."""
+ARROWS = 24
+"""Arrows along the longer side, at most."""
+FAINT = 1e-3
+"""Currents below this share of the largest one have no arrow."""
+
+
+def draw_arrows(axes: Axes, x: Array, y: Array, u: Array, v: Array, colour: str) -> None:
+    """Arrows of a current (u, v), (ny, nx), at some of the cells x, y; their lengths are the root of its size."""
+    step = -(-max(u.shape) // ARROWS)
+    place = slice(step // 2, None, step)
+    u, v = (values[place, place] for values in (u, v))
+    size = np.hypot(u, v)
+    if not size.max() > 0:
+        return
+    scale = np.where(size > FAINT * size.max(), 1.0 / np.sqrt(np.maximum(size * size.max(), 1e-300)), np.nan)
+    axes.quiver(x[place], y[place], u * scale, v * scale, color=colour, pivot="mid", scale=ARROWS, width=0.005)
 
 
 def figure_2d(run: Run, options: Options, known: References) -> Figure:

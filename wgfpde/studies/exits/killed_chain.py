@@ -77,7 +77,7 @@ class KilledChain:
 
     def _endless(self) -> Array:
         stuck = ~self.inside & ~self._leads_to(self.loss > 0)
-        return self._leads_to(stuck) & ~self.inside if np.any(stuck) else stuck
+        return self._leads_to(stuck) if np.any(stuck) else stuck  # cells inside regions lead nowhere
 
     def _leads_to(self, target: Array) -> Array:
         """Cells from which one of the target can be reached, itself included."""

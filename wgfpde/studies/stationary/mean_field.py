@@ -26,7 +26,9 @@ from ...energy.laws import law_named
 from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
-from .forced.ring_state import Transport, driven_state
+from .forced.carried import Transport
+from .forced.plane_state import state_on_plane
+from .forced.ring_state import state_on_ring
 from .growth_rates import Stability, components, stability
 from .shifts import free_axes
 
@@ -153,11 +155,13 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
 
 
 def under_force(flow: Flow, mass: float) -> Steady:
-    """The steady state under a force.  Raises as `driven_state` does."""
+    """The steady state under a force.  Raises as `state_on_ring` and `state_on_plane` do."""
     flow.check_whole("stationary states")
-    rho, carried, residual = driven_state(flow, mass)
+    rho, carried, residual = (state_on_ring if flow.grid.dim == 1 else state_on_plane)(flow, mass)
     assert flow.push is not None
-    note = f"a force of ∮f = {affinity_of(flow.push[0]):.6g} drives it: not an equilibrium, and the only steady state"
+    rings = [(axis.name, affinity_of(push)) for axis, push in zip(flow.grid.axes, flow.push, strict=True) if axis.ring]
+    along = ", ".join(f"{size:.6g}" if flow.grid.dim == 1 else f"{size:.6g} along {name}" for name, size in rings)
+    note = f"a force of ∮f = {along} drives it: not an equilibrium, and the only steady state"
     return Steady(rho, flow.value(rho), np.nan, residual, 0, notes=(note,), transport=carried)
 
 

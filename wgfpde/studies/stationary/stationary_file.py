@@ -19,6 +19,7 @@ import numpy as np
 from ... import __version__
 from ...cases.schema import Case
 from ...diagnostics import REGISTRY
+from ...energy.currents import cell_currents
 from ...energy.flow import Flow
 from ...grid import Grid
 from ...store import Variable, check_place, write_study
@@ -28,12 +29,14 @@ from .mean_field import Steady
 STATES, DIAGRAM = "stationary states", "bifurcation diagram"
 KINDS = (STATES, DIAGRAM)
 CARRIED = {
-    "current": ("current", "Mass per time through every face, under a force."),
+    "current": ("current", "Mass per time through every face, in 2D through a line across each axis, under a force."),
     "velocity": ("mean velocity", "Current times length over mass, under a force."),
-    "diffusivity": ("effective diffusivity", "Half the growth per time of the variance of the way, under a force."),
+    "diffusivity": ("effective diffusivity", "Half the growth per time of the (co)variance of the way, under a force."),
     "entropy_production": ("entropy production", "Current times the force once around, over kappa."),
 }
-"""Numbers of a state under a force, with what the file says of them."""
+"""Numbers of a state under a force, in 2D by axis, with what the file says of them."""
+AXES = ("axis", "axis_2")
+"""Dimensions of what is by axis, x first."""
 
 
 def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str, Any]:
@@ -53,9 +56,14 @@ def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str
         "iterations": state.iterations,
         "support_parts": state.parts,
         "notes": list(state.notes),
-        **{name: getattr(state.transport, name, None) for name in CARRIED},
+        **{name: _plain(getattr(state.transport, name, None)) for name in CARRIED},
         "flux": dict(state.flux),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and lists."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def states_record(case: Case, flow: Flow, mass: float, states: Sequence[Steady], measures: Sequence[str]) -> Any:
@@ -117,12 +125,29 @@ def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], m
         Variable("mode", (*row, *_space(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
     ]  # fmt: skip
     if any(state.transport is not None for state in states):
-        variables += [
-            Variable(name, row, [getattr(s.transport, name, np.nan) for s in states], "1", label, text)
-            for name, (label, text) in CARRIED.items()
-        ]
+        variables += _carried(flow, states)
     notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.notes]
     return _write(path, STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
+
+
+def _carried(flow: Flow, states: Sequence[Steady]) -> list[Variable]:
+    """The numbers of states under a force; in 2D the current at the cells too, the mean of both faces."""
+    found = []
+    for name, (label, text) in CARRIED.items():
+        values = np.array([getattr(state.transport, name) for state in states])
+        found.append(Variable(name, ("state", *AXES)[: values.ndim], values, "1", label, text))
+    if flow.grid.dim == 1:
+        return found
+    each = zip(flow.grid.axes, zip(*(cell_currents(flow, state.rho) for state in states), strict=True), strict=True)
+    return [
+        *found,
+        Variable(AXES[0], AXES[:1], [axis.name for axis in flow.grid.axes], "1", "axis", "Of the numbers by axis."),
+        *(
+            Variable(f"current_{axis.name}", ("state", *_space(flow.grid)), np.array(values), "1",
+                     f"current along {axis.name}", "At the cells, mass/(time length), mean of both faces.")
+            for axis, values in each
+        ),
+    ]  # fmt: skip
 
 
 def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:

@@ -21,41 +21,26 @@ Reference: Reimann (2002), DOI 10.1016/S0370-1573(01)00081-3; Grassmann, Taksar,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from ....energy.driving.force import affinity_of
 from ....energy.flow import Flow
 from ....energy.rates import sg_network
-from ....errors import CaseError, SolverError
 from ....grid import Array
 from ....linear.tridiagonal import factor
+from .carried import Transport, check_finite, check_forced
 
 TOP = 1e200
 """Above this the densities found so far are scaled down: only ratios are known before all are."""
 
 
-@dataclass(frozen=True)
-class Transport:
-    """What a steady state under a force carries.
-
-    current : J, mass/time.   velocity : J L/M, length/time.   diffusivity : D_eff, length²/time.
-    entropy_production : σ = J ∮f/κ, mass/time: D/κ of the diagnostics.
-    """
-
-    current: float
-    velocity: float
-    diffusivity: float
-    entropy_production: float
-
-
-def driven_state(flow: Flow, mass: float) -> tuple[Array, Transport, float]:
+def state_on_ring(flow: Flow, mass: float) -> tuple[Array, Transport, float]:
     """The steady density, its numbers, and max |F − J| over the largest one-way flux.
 
-    Raises CaseError with an interaction and in 2D, SolverError where the rates leave double precision.
+    Raises CaseError with an interaction, SolverError where the rates leave double precision.
     """
-    _check(flow, mass)
+    check_forced(flow, mass)
     assert flow.push is not None
     grid, push = flow.grid, flow.push[0]
     a, b = sg_network(flow, np.zeros(grid.shape) if flow.potential is None else flow.potential)
@@ -73,27 +58,8 @@ def driven_state(flow: Flow, mass: float) -> tuple[Array, Transport, float]:
     current = velocity * mass / grid.x.length
     diffusivity = 0.5 * float(np.sum((forth + back) * gains**2)) / mass
     found = Transport(current, velocity, diffusivity, current * affinity / kappa)
-    if not np.all(np.isfinite([*vars(found).values(), *rho])):
-        raise SolverError(
-            "the steady state under the force leaves double precision: V/kappa changes too much along the ring. "
-            "A larger kappa helps, or more cells where V is steep."
-        )
+    check_finite(*vars(found).values(), rho)
     return rho, found, float(np.max(np.abs(forth - back - current)) / np.max(np.maximum(forth, back)))
-
-
-def _check(flow: Flow, mass: float) -> None:
-    if flow.interaction is not None:
-        raise CaseError(
-            "the steady state under a force is found without interaction; march to it instead: wgfpde run CASE --set "
-            "solver.stationary=1e-10"
-        )
-    if flow.grid.dim != 1:
-        raise CaseError(
-            "the steady state under a force is found in 1D only; in 2D march to it: wgfpde run CASE --set "
-            "solver.stationary=1e-8, with small steps, as directional sweeps have one of their own, off by O(dt²)"
-        )
-    if not (math.isfinite(mass) and mass > 0):
-        raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
 
 
 def _balanced(a: Array, b: Array) -> Array:
@@ -112,17 +78,15 @@ def _balanced(a: Array, b: Array) -> Array:
 
 
 def _gains(a: Array, b: Array, h: Array, d: Array, affinity: float) -> tuple[Array, float]:
-    """(g, v) on a ring along a force ≥ 0.   affinity : ∮f/κ."""
-    gains, last = np.zeros(len(a)), 0.0
-    if affinity == 0.0:
-        last, h = 1.0, np.zeros(len(h))  # the recursion without its source closes by itself
-    else:
-        with np.errstate(all="ignore"):
-            for i in range(len(a)):
-                last = (h[i] + b[i - 1] * last) / a[i]
-        last /= -math.expm1(-affinity)
+    """(g, v) on a ring along a force ≥ 0.   affinity : ∮f/κ.
+
+    Both sides of the recursion are multiplied by 1 − e^{−∮f/κ}, so that it also closes as ∮f tends to 0, and at 0.
+    """
+    gains, last, open_share = np.zeros(len(a)), 0.0, -math.expm1(-affinity)
     with np.errstate(all="ignore"):
         for i in range(len(a)):
-            last = gains[i] = (h[i] + b[i - 1] * last) / a[i]
+            last = (h[i] + b[i - 1] * last) / a[i]
+        for i in range(len(a)):
+            last = gains[i] = (h[i] * open_share + b[i - 1] * last) / a[i]
         scale = float(np.sum(d)) / float(np.sum(gains))
-    return gains * scale, 0.0 if affinity == 0.0 else scale
+    return gains * scale, scale * open_share
