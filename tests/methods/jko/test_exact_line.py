@@ -16,7 +16,10 @@ from wgfpde.errors import SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.exact.exact_line import LineStep
 from wgfpde.methods.jko.exact.solution import Problem
+from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
+from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
+from wgfpde.transport.benamou_brenier.operators import Staggering
 from wgfpde.transport.line import Coupling
 
 STRETCHED = [lambda s: s + 0.3 * np.sin(2 * np.pi * s) / (2 * np.pi)]
@@ -191,3 +194,36 @@ def test_with_interaction_the_gaussian_recursion_has_both_rates():
     width = gaussian_recursion(0.0, 0.8, 3.0, 1.0, tau, 1)[1]
     assert moved(flow, grid.average(gaussian(mean, width)), new.rho) <= 1e-4
     assert new.report.drive_residual <= 1e-6
+
+
+def test_what_the_gap_is_relative_to_is_what_it_is_for_newton():
+    """One scale: P − D of both algorithms at one density, over the gap each states."""
+    flow, step, _, rho = line(data="vacuum", mapping=STRETCHED)
+    transport = step.couple(rho)
+    faces = Staggering(flow.grid)
+    law = flow.internal.code, 0.05 * flow.internal.kappa, flow.internal.m
+    v = (0.05 * (flow.potential - flow.potential.min())).reshape(1, -1)
+    assert step.proof(rho).scale == scale_of_gap(faces, rho.reshape(1, -1), v, law, transport)
+
+
+@pytest.mark.parametrize("mass", [1.0, 1e-10])
+def test_cells_that_empty_below_the_smallest_doubles(mass):
+    """V of 325 κ over few cells of which some are tiny: their densities fall out of the doubles on the way."""
+    n, length = 7, 1.1
+    grid = Grid([-0.5 * length], [0.5 * length], [n], mapping=[lambda s: np.expm1(4 * s) / np.expm1(4.0)])
+    flow = Flow(grid, Energy(Internal("entropy", 127.0), lambda x: 127.0 * 107.5 * (16 * (x / length) ** 2 - 1) ** 2))
+    rho, tau = np.full(n, mass / length), 0.00286
+    new = Minimiser(flow, "exact", 1, None, None, None, 1).solve(rho.reshape(1, -1), tau, {})
+    assert new.numbers["gap"] <= 1e-12 and new.rho.min() >= 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_internal_energy_a_high_block_is_left_by_all_mass(seed):
+    """U = none, V = 1e5 of W₂² on a third of the line: the barrier falls on, also where the gap does not at first."""
+    grid = Grid([0.0], [1.7], [3 + seed], mapping=[lambda s: np.expm1(s) / np.expm1(1.0)])
+    block = (np.abs(grid.x.centers - 0.85) < 0.5) * 1.0
+    flow = Flow(grid, Energy(Internal("none"), lambda x: (np.abs(x - 0.85) < 0.5) * 1.0))
+    rho, tau = np.full(grid.shape, 1e-3), 1e5
+    new = Minimiser(flow, "exact", 1, None, None, None, 1).solve(rho.reshape(1, -1), tau, {})
+    assert new.numbers["gap"] <= 1e-8
+    assert flow.integral(block * new.rho.ravel()) <= 1e-12 * flow.mass(rho)

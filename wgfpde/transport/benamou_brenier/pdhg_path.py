@@ -96,7 +96,7 @@ def keep_positive(rho, volume, ax, ay, phi, steps, flux_x, flux_y, wanted, facto
                 allowed += volume * rho[j, i]
                 if sweep < PASSES:
                     allowed = max(allowed - 0.5 * volume * max(wanted[j, i], 0.0), 0.0)
-                if 0.0 < out and allowed < least:
+                if out > 0.0 and allowed < least:
                     factor[j, i] = 0.0
                     limited += 1
                 elif out > MARGIN * allowed:

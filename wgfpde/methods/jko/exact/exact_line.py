@@ -148,7 +148,7 @@ class LineStep:
 
     def search(self, rho: Array, mu: float, value: float, move: Array, slope: float) -> Array | None:
         """The first of 1, ½, ¼ … of the longest step that lowers J enough, or None."""
-        noise, size = NOISE * (abs(value) + self.p.scale(rho, 0.0)), self.longest(rho, move)
+        noise, size = NOISE * (abs(value) + self.p.size(rho)), self.longest(rho, move)
         ways = (False, True) if self.p.internal.law.linear_diffusion else (True,)
         while size >= SHORTEST:
             for plain in ways:
@@ -168,7 +168,7 @@ class LineStep:
         """The minimiser, proved.  Raises SolverError where its gap stays above the tolerance."""
         rho = self.start()
         room = float(np.sum(self.h))
-        mu = BARRIER * self.p.scale(rho, self.couple(rho)) / room if self.barrier else 0.0
+        mu = BARRIER * (self.couple(rho) + self.p.size(rho)) / room if self.barrier else 0.0
         best: ExactSolution | None = None
         stalled, least = 0, np.inf
         while True:
@@ -176,7 +176,7 @@ class LineStep:
             found = self.proof(rho)
             if best is None or found.gap < best.gap:
                 best = found
-            if value < least - 1e-3 * NOISE * abs(least) or best is found:
+            if value + 1e-3 * NOISE * abs(value) < least or best is found:
                 least, stalled = min(value, least), 0
             stalled += best is not found
             if best.gap <= AIM * self.tolerance or self.iterations >= self.most or stalled > STALLED:

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from ....base.kernel_cache import njit
 
+EMPTY = 1e-290
+"""Part of the mass below which a cell counts as empty: 1/(hρ) would exceed the doubles."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def couple(edges, f, g, out):
@@ -25,7 +28,7 @@ def couple(edges, f, g, out):
         left, h, low, rise = edges[j], edges[j + 1] - edges[j], g[j], g[j + 1] - g[j]
         for row in range(6):
             out[row, j] = 0.0
-        if rise <= 0.0:
+        if rise <= EMPTY * g[n]:
             while i < n - 1 and f[i + 1] < low:
                 i += 1
             first, last = _quantiles(edges, f, i, low)
@@ -107,7 +110,7 @@ def riccati(stiff, nu, lin_d, lin_g, q, b, d):
             b[j] = lin_g[j] - lin_d[j]
             continue
         whole = k + c_ + q[j + 1]
-        q[j] = (k * (big + q[j + 1]) + big * nu[2, j] + q[j + 1] * e_) / whole
+        q[j] = k / whole * (big + q[j + 1]) + (big * nu[2, j] + q[j + 1] * e_) / whole  # K² may exceed the doubles
         b[j] = b[j + 1] + lin_g[j] - (b_ + q[j + 1]) * (lin_d[j] + b[j + 1]) / whole
     g = 0.0
     for j in range(n - 1):
