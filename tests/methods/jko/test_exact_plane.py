@@ -382,7 +382,6 @@ STRETCH = [lambda s: s**1.5, None]
 @pytest.mark.parametrize(
     ("grid", "law", "words"),
     [
-        (Grid([0.0], [1.0], [8], [True]), Internal(), "axis x is periodic"),
         (Grid([0.0, 0.0], [1.0, 1.0], [8, 8], [False, True]), Internal(), "axis y is periodic"),
         (Grid([0.0, 0.0], [1.0, 1.0], [8, 8], mapping=STRETCH), Internal(), "axis x is stretched"),
         (Grid([0.0, 0.0], [1.0, 1.0], [3, 8]), Internal(), "at least 4 cells"),
