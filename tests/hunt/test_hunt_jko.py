@@ -517,7 +517,8 @@ def test_stationary_states_stay(problem):
 def test_exact_steps_keep_their_promises(problem):
     """A gap in 1D, a backward error in 2D or the gap of "pdhg", and E + ½W₂²/τ ≤ E(ρ⁰) to rounding."""
     dim = len(problem.shape)
-    problem = replace(problem, periodic=(False,) * dim, stretch=problem.stretch if dim == 1 else (0.0,) * dim)
+    if dim == 2:
+        problem = replace(problem, periodic=(False,) * dim, stretch=(0.0,) * dim)
     if dim == 2 and (min(problem.shape) < 4 or problem.kind in ("none", 0.8)):
         return
     flow, rho = problem.build()

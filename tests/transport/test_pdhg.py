@@ -13,6 +13,7 @@ from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
+from wgfpde.transport.benamou_brenier.pdhg_path import keep_positive, march
 from wgfpde.transport.benamou_brenier.pdhg_steps import way
 
 ENTROPY = Internal("entropy")
@@ -55,6 +56,22 @@ def test_the_ways_that_balance_the_steps(walls, steps):
         expected[1] += [np.sum(dy[2 * part + 1][:, inner] ** 2), np.sum(dx[1 + part][:, inner] ** 2)]
     expected[2] = np.sum(dy[4, -1] ** 2) / steps**2, np.sum(dx[0, -1] ** 2)
     np.testing.assert_allclose(way(x, y, x0, y0, walls, steps), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("volume", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("shape", [(1, 40), (8, 9)])
+def test_the_limiter_keeps_densities_near_the_smallest_doubles(shape, volume):
+    """Fluxes that would empty cells of 1e-323 to 1e-250 many times over leave none of them negative."""
+    rng = np.random.default_rng(0)
+    ones = np.ones(shape[1]), np.ones(shape[0])
+    for _ in range(50):
+        rho = 10.0 ** rng.uniform(-323, -250 if rng.random() < 0.5 else -300, shape)
+        phi, end, factor, rows = rng.normal(size=shape) * 1e20, np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
+        flux = [volume * 10.0 * rng.normal(size=shape) * rho for _ in range(2)]
+        keep_positive(rho, volume, *ones, phi, 1, *flux, end, factor)
+        march(rho, volume, *ones, *flux, end, rows)
+        assert end.min() >= 0.0
+        assert np.sum(end) == pytest.approx(np.sum(rho), rel=1e-12, abs=0)
 
 
 def paths_are_feasible(grid, rho0, result):

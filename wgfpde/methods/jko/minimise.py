@@ -98,8 +98,8 @@ class Minimiser:
             raise CaseError(f"tolerance must be positive; found {tolerance}.")
         self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
         self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
-        self.threads = threads
-        self.stagger = Staggering(flow.grid, threads, flow.mobility)
+        self._largest_gap = self._exact.tolerance if algorithm == "exact" else tolerance
+        self.threads, self.stagger = threads, Staggering(flow.grid, threads, flow.mobility)
         self.shape = self.stagger.shape
         self.divisible = algorithm != "pdhg"
         self.remedy = REMEDIES[algorithm]
@@ -142,7 +142,8 @@ class Minimiser:
         """
         if self.algorithm == "exact":
             try:
-                return self._exactly(rho0, tau, warm)
+                step = self._exactly(rho0, tau, warm)
+                return self._kept(rho0, tau, step) if self._rises(rho0, tau, step) else step
             except SolverError as error:
                 if self._fallback is None:
                     raise
@@ -217,7 +218,6 @@ class Minimiser:
         return Step({"rho": result.rho, "phi": result.phi[-1]} | driven.fields, flux_x, flux_y, numbers)
 
     def _exactly(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
-        """By `exact`; ρ⁰ itself where the objective would rise by what the step leaves open."""
         spent = [0, 0]
 
         def convex(potential: Array, last: ExactSolution | None, tolerance: float) -> ExactSolution:
@@ -234,13 +234,8 @@ class Minimiser:
             "hamilton_jacobi": np.nan, "complementarity": np.nan, "primal": found.primal, "dual": found.dual,
             "transport": found.transport, "drive_residual": driven.residual, "backward_error": found.backward,
         }  # fmt: skip
-        rho, note = found.rho.reshape(self.shape), ""
-        slack = max(np.nan_to_num(found.gap), 0.0) + found.backward + np.nan_to_num(driven.residual)
-        if self._exact.stays(rho0, rho, found.transport, tau, slack):
-            rho, numbers["transport"] = rho0, 0.0
-            note = "nothing was moved, as E would rise by what the step leaves open"
-        fields = {"rho": rho, "phi": found.phi.reshape(self.shape)} | driven.fields
-        return Step(fields, none, none, numbers, note)
+        fields = {"rho": found.rho.reshape(self.shape), "phi": found.phi.reshape(self.shape)} | driven.fields
+        return Step(fields, none, none, numbers)
 
     def _driven(
         self,
@@ -273,23 +268,28 @@ class Minimiser:
     def _kept(self, rho0: Array, tau: float, step: Step) -> Step:
         """The step that stays at ρ⁰, whose value is below that found and above the same dual bound.
 
-        With W the bound is that of the potential V + W∗ρ frozen for the step, and so is the value of ρ⁰.
-        Raises SolverError where the gap of ρ⁰ is above the tolerance, as W need not be convex.
+        With W the bound is that of the potential V + W∗ρ frozen for the step, and so is the value of ρ⁰.  Where no gap
+        is known, ρ⁰ may lie below what was found by the backward error of that, over the size of the energies.
+        Raises SolverError where what is open at ρ⁰ is above what may be left open, as W need not be convex.
         """
         before, numbers = self._parts(rho0), step.numbers
-        after = sum(self._parts(step.rho)) + numbers["transport"] / tau
+        after = (*self._parts(step.rho), numbers["transport"] / tau)
+        rise = sum(after) - sum(before)
         volume, change = self.stagger.volume, rho0 - step.rho
         bent = 0.0
         if self.flow.interaction is not None:  # ½∬W(ρ⁰ − ρ)(ρ⁰ − ρ), which freezing W∗ρ leaves out
             image = self.flow.interaction.apply(change.reshape(self.flow.grid.shape)).reshape(self.shape)
             bent = 0.5 * float(np.sum(np.sum(volume * change * image, axis=-1)))
+        primal, backward = numbers["primal"] - tau * (rise + bent), numbers.get("backward_error", 0.0)
         scale = (numbers["primal"] - numbers["dual"]) / numbers["gap"] if numbers["gap"] > 0.0 else 0.0
-        primal = numbers["primal"] - tau * (after - sum(before) + bent)
-        gap = max(primal - numbers["dual"], 0.0) / scale if scale > 0.0 else 0.0
-        if gap > self.tolerance + np.nan_to_num(numbers["drive_residual"]):
+        gap = max(primal - numbers["dual"], 0.0) / scale if scale > 0.0 else 0.0 * numbers["gap"]
+        name, left, most = "gap", gap, self._largest_gap + backward
+        if np.isnan(gap):
+            name, left, most = "backward error", rise / sum(abs(part) for part in (*before, *after)), backward
+        if left > most + np.nan_to_num(numbers["drive_residual"]):
             raise SolverError(
                 f"the step of tau = {tau:.3g} raises its own objective: E + transport/tau goes from {sum(before):.10g} "
-                f"to {after:.10g}, and staying is no minimum either, its gap being {gap:.2g} "
+                f"to {sum(after):.10g}, and staying is no minimum either, its {name} being {left:.2g} "
                 "(W may not be convex at this step size)"
             )
         numbers = numbers | {"primal": primal, "gap": gap, "transport": 0.0, "continuity": 0.0, "repaired": 0}

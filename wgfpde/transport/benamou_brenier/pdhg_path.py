@@ -23,6 +23,8 @@ from .operators import along_x, along_y
 EXCESS = 2.0
 PASSES = 20
 MARGIN = 1.0 - 4.0 * np.finfo(float).eps
+LEAST = 1e-290
+"""Mass, and density, below which a cell passes nothing on: near the smallest doubles MARGIN is less than a rounding."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -60,6 +62,7 @@ def keep_positive(rho, volume, ax, ay, phi, steps, flux_x, flux_y, wanted, facto
     without the limiter.   factor is a work array.
     """
     ny, nx = rho.shape
+    least = LEAST * max(volume, 1.0)
     for j in range(ny):
         below = j - 1 if j > 0 else ny - 1
         for i in range(nx):
@@ -93,7 +96,10 @@ def keep_positive(rho, volume, ax, ay, phi, steps, flux_x, flux_y, wanted, facto
                 allowed += volume * rho[j, i]
                 if sweep < PASSES:
                     allowed = max(allowed - 0.5 * volume * max(wanted[j, i], 0.0), 0.0)
-                if out > MARGIN * allowed:
+                if out > 0.0 and allowed < least:
+                    factor[j, i] = 0.0
+                    limited += 1
+                elif out > MARGIN * allowed:
                     if sweep >= PASSES:
                         allowed = min(allowed, volume * rho[j, i])
                     factor[j, i] *= MARGIN * MARGIN * allowed / out

@@ -1,4 +1,4 @@
-"""The exact JKO step on a line: Newton's method on a convex function of the new cell averages.
+"""The exact JKO step on a line or a circle: Newton's method on a convex function of the new cell averages.
 
     J(ρ) = ½W₂²(ρ⁰, ρ) + τE(ρ) − μ Σ h ln ρ,      ρ⁰, ρ constant on cells, μ → 0 for laws that allow vacuum
 
@@ -11,7 +11,13 @@ energy leaves something open, cell by cell,
 
     P − D = Σ h [ cU(ρ) + (cU)*(y) − yρ ],      y = const − φ̄ − τV,
 
-terms ≥ 0 without cancellation.  Reference: Villani (2003), Topics in Optimal Transportation, section 2.2.
+terms ≥ 0 without cancellation.
+
+On a circle of length L quantiles go on by Q(u + M) = Q(u) + L, T = Q(G + α), and the cost is convex in G and α
+together.  α is found anew for each ρ, where φ closes: ∫(y − T) dy = 0; the Newton step has it as one unknown more.
+
+References: Villani (2003), Topics in Optimal Transportation, section 2.2; Delon, Salomon, Sobolevski (2010), DOI
+10.1137/090772708.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ import numpy as np
 from ....energy.laws.steady_density import Equilibrium
 from ....errors import SolverError
 from ....grid import Array
-from .line_kernels import couple, riccati
+from .line_kernels import couple, couple_on_circle, riccati, riccati_on_circle
 from .solution import ExactSolution, Problem
 
 MAX_ITERATIONS = 150
@@ -52,8 +58,8 @@ FLOORS = (0.0, 1e-4, 1e-2, 0.5)
 def solve_line(problem: Problem, tolerance: float, most: int | None = None) -> ExactSolution:
     """The exact step from ρ⁰, or from a ρ⁰ that differs by `backward` ≤ tolerance of the mass.
 
-    problem : on a 1D grid with walls, stretched or not.   tolerance : of the gap and of `backward`.   most : Newton
-    iterations.
+    problem : on a 1D grid, stretched or not, with walls or periodic.   tolerance : of the gap and of `backward`.
+    most : Newton iterations.
 
     Where ρ⁰ leaves vacuum no mass may cross it, and the potential there is what no density tells in double precision:
     a little mass all over is enough.  Raises SolverError where the gap stays above the tolerance with that too.
@@ -92,7 +98,10 @@ class LineStep:
         self.p, self.tolerance, self.most = problem, tolerance, most or MAX_ITERATIONS
         self.edges, self.h = grid.x.edges - grid.x.edges[0], grid.x.widths
         self.f = _levels(problem.rho0 * self.h)
-        self.mass, self.n = float(self.f[-1]), len(self.h)
+        self.mass, self.n, self.ring = float(self.f[-1]), len(self.h), grid.x.ring
+        self.shift, self.doubt, self._other = 0.0, 0.0, np.zeros((6, self.n))
+        if self.ring:
+            self.turns = _around(self.edges, float(self.edges[-1])), _around(self.f, self.mass)
         self.parts = np.zeros((6, self.n))
         self._q, self._b = np.zeros(self.n), np.zeros(self.n)
         self.barrier = problem.internal.empties
@@ -105,7 +114,11 @@ class LineStep:
         g = _levels(rho * self.h)
         g = np.minimum(g * (self.mass / g[-1]), self.mass)  # rounding must not put an edge beyond the last of F
         g[-1] = self.mass
-        couple(self.edges, self.f, g, self.parts)
+        if self.ring:
+            asked = self.edges, g, *self.turns, self.shift, self.parts, self._other
+            self.shift, self.doubt = couple_on_circle(*asked)
+        else:
+            couple(self.edges, g, self.edges, self.f, self.parts)
         return float(np.sum(self.parts[2]))
 
     def value(self, rho: Array, mu: float) -> float:
@@ -113,9 +126,15 @@ class LineStep:
         return self.couple(rho) + self.p.energy(rho) - barrier
 
     def potential(self) -> Array:
-        """Cell averages of φ, 0 at the first edge, from `parts`."""
+        """Cell averages of φ, 0 at the first edge, from `parts`; on a circle closed."""
         left, right = self.parts[0], self.parts[1]
-        return np.concatenate([[0.0], np.cumsum(left + right)[:-1]]) + left
+        phi = np.concatenate([[0.0], np.cumsum(left + right)[:-1]]) + left
+        return phi - self.jump / self.edges[-1] * 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    @property
+    def jump(self) -> float:
+        """By how much rounding of α keeps φ from closing on a circle."""
+        return float(np.sum(self.parts[0] + self.parts[1])) if self.ring else 0.0
 
     # ---- Newton ----------------------------------------------------------------------------------------------
 
@@ -131,7 +150,8 @@ class LineStep:
             slope, bend = slope - mu / held, bend + mu / held**2
         left, right = self.parts[0], self.parts[1]
         lin_d, lin_g, rise = slope + self.p.tau_v - right, -(left + right), np.zeros(self.n)
-        riccati(np.minimum(bend / self.h, 1e300), self.parts[3:], lin_d, lin_g, self._q, self._b, rise)
+        solve = riccati_on_circle if self.ring else riccati
+        solve(np.minimum(bend / self.h, 1e300), self.parts[3:], lin_d, lin_g, self._q, self._b, rise)
         g = np.concatenate([[0.0], np.cumsum(rise)[:-1]])
         return rise / self.h, float(np.sum(lin_d * rise + lin_g * g))
 
@@ -148,7 +168,7 @@ class LineStep:
 
     def search(self, rho: Array, mu: float, value: float, move: Array, slope: float) -> Array | None:
         """The first of 1, ½, ¼ … of the longest step that lowers J enough, or None."""
-        noise, size = NOISE * (abs(value) + self.p.scale(rho, 0.0)), self.longest(rho, move)
+        noise, size = NOISE * (abs(value) + self.p.size(rho)), self.longest(rho, move)
         ways = (False, True) if self.p.internal.law.linear_diffusion else (True,)
         while size >= SHORTEST:
             for plain in ways:
@@ -168,7 +188,7 @@ class LineStep:
         """The minimiser, proved.  Raises SolverError where its gap stays above the tolerance."""
         rho = self.start()
         room = float(np.sum(self.h))
-        mu = BARRIER * self.p.scale(rho, self.couple(rho)) / room if self.barrier else 0.0
+        mu = BARRIER * (self.couple(rho) + self.p.size(rho)) / room if self.barrier else 0.0
         best: ExactSolution | None = None
         stalled, least = 0, np.inf
         while True:
@@ -176,7 +196,7 @@ class LineStep:
             found = self.proof(rho)
             if best is None or found.gap < best.gap:
                 best = found
-            if value < least - 1e-3 * NOISE * abs(least) or best is found:
+            if value + 1e-3 * NOISE * abs(value) < least or best is found:
                 least, stalled = min(value, least), 0
             stalled += best is not found
             if best.gap <= AIM * self.tolerance or self.iterations >= self.most or stalled > STALLED:
@@ -214,20 +234,26 @@ class LineStep:
         """Primal and dual value of ρ and its optimal potential, from its `parts`."""
         p, internal = self.p, self.p.internal
         transport, phi = float(np.sum(self.parts[2])), self.potential()
+        unclosed = self.doubt + 0.5 * self.mass * (self.jump / self.edges[-1]) ** 2  # φ was closed by a line
         y, integral = -phi - p.tau_v, p.flow.integral
         if internal.law.vanishes:
             level = float(y.max())
-            left = integral(rho * (level - y))
+            left = unclosed + integral(rho * (level - y))
         else:
             state = internal.law.equilibrium(p.flow, -y / p.tau, self.mass)
             level = -p.tau * float(state.constant)
-            left = integral(_young(p, rho, state, y - level))
+            left = unclosed + integral(_young(p, rho, state, y - level))
         primal = transport + p.energy(rho)
         scale = p.scale(rho, transport)
         return ExactSolution(
             rho, phi + level, left / scale if scale > 0 else 0.0, np.nan, primal + p.level * self.mass,
             primal - left + p.level * self.mass, transport, scale, self.iterations, 0,
         )  # fmt: skip
+
+
+def _around(values: Array, turn: float) -> Array:
+    """Values at the edges, from 0 to `turn`, over five turns."""
+    return np.append(np.ravel(values[:-1] + turn * np.arange(-2, 3)[:, None]), 3 * turn)
 
 
 def _levels(masses: Array) -> Array:

@@ -11,39 +11,89 @@ an atom.  ν is kept as (A, s̄, S): its mass, mean and ∫(s − s̄)²dν, of 
 
 from __future__ import annotations
 
+import numpy as np
+
 from ....base.kernel_cache import njit
+
+EMPTY = 1e-290
+"""Part of the mass below which a cell counts as empty: 1/(hρ) would exceed the doubles."""
+MOST_SHIFTS, CLOSE = 200, 4e-16
+"""Evaluations in the search for the shift of a circle, and the width of its last bracket over the mass."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def couple(edges, f, g, out):
+def couple(ends, g, edges, f, out):
     """out[:, j] = a_L, a_R, cost, A, s̄, S of cell j.
 
-    edges, f, g : (n+1,), increasing; f and g from 0 to the same mass.   out : (6, n).
+    ends, g : (n+1,) edges of ρ's cells, and G there, increasing.   edges, f : (k+1,) the same of ρ⁰; f reaches from
+    below the first to above the last of g.   out : (6, n).
     """
-    n, i = len(g) - 1, 0  # i: the cell of ρ⁰ that holds the level reached
+    n, last, i = len(g) - 1, len(f) - 2, 0  # i: the cell of ρ⁰ that holds the level reached
     for j in range(n):
-        left, h, low, rise = edges[j], edges[j + 1] - edges[j], g[j], g[j + 1] - g[j]
+        left, h, low, rise = ends[j], ends[j + 1] - ends[j], g[j], g[j + 1] - g[j]
         for row in range(6):
             out[row, j] = 0.0
-        if rise <= 0.0:
-            while i < n - 1 and f[i + 1] < low:
+        if rise <= EMPTY * (g[n] - g[0]):
+            while i < last and f[i + 1] < low:
                 i += 1
-            first, last = _quantiles(edges, f, i, low)
-            _rest(left, h, first, last, out, j)
+            least, most = _quantiles(edges, f, i, low)
+            _rest(left, h, least, most, out, j)
             continue
-        while i < n - 1 and f[i + 1] <= low:
+        while i < last and f[i + 1] <= low:
             i += 1
         s0, t0 = 0.0, _place(edges, f, i, low)
-        while i < n - 1 and f[i + 1] < g[j + 1]:
+        while i < last and f[i + 1] < g[j + 1]:
             s1, t1 = (f[i + 1] - low) / rise, edges[i + 1]
             _piece(left, h, rise, s0, s1, t0, t1, out, j)
             above, i = f[i + 1], i + 1
-            while i < n - 1 and f[i + 1] <= above:
+            while i < last and f[i + 1] <= above:
                 i += 1
             s0, t0 = s1, edges[i]
             if t0 > t1:
                 _add(h / rise * (t0 - t1), s0, 0.0, out, j)
         _piece(left, h, rise, s0, 1.0, t0, _place(edges, f, i, g[j + 1]), out, j)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def couple_on_circle(ends, levels, edges, f, shift, out, other):
+    """`couple` with the shift α of least cost: g = α + levels.
+
+    The slope of the cost in α, −∫z dy, rises with it and is 0 where φ closes on the circle.  Where it passes 0 between
+    neighbouring doubles, as it does in a cell of very little mass, `out` is the mean of both sides for which it is 0.
+    Returns α, and what the cost may be off by as α is no finer.
+    levels : (n+1,) from 0 to the mass M.   edges, f : of ρ⁰ over five turns, from −2M to 3M.   other : (6, n) work.
+    """
+    mass = levels[-1]
+    low, high = -mass, mass
+    shift = min(max(shift, low), high)
+    slope_low, slope_high = -np.inf, np.inf
+    for count in range(MOST_SHIFTS):
+        couple(ends, levels + shift, edges, f, out)
+        slope, bend = -np.sum(out[0] + out[1]), np.sum(out[3])
+        if slope == 0.0:
+            return shift, 0.0
+        if slope < 0.0:
+            low, slope_low = shift, slope
+        else:
+            high, slope_high = shift, slope
+        if high - low <= CLOSE * mass:
+            break
+        new = shift - slope / bend
+        if abs(new - shift) <= 0.25 * CLOSE * mass:  # a bracket on the other side of the root
+            new = shift + (0.5 if slope < 0.0 else -0.5) * CLOSE * mass
+        if count % 4 == 3 or not low < new < high:
+            new = 0.5 * (low + high)
+        shift = new
+    couple(ends, levels + low, edges, f, out)
+    couple(ends, levels + high, edges, f, other)
+    slope_low, slope_high = -np.sum(out[0] + out[1]), -np.sum(other[0] + other[1])
+    if not slope_low < 0.0 < slope_high:
+        return low, 0.0
+    part = slope_low / (slope_low - slope_high)
+    if part > 0.5:
+        out[3:] = other[3:]
+    out[:3] = (1.0 - part) * out[:3] + part * other[:3]
+    return low + part * (high - low), (high - low) * max(-slope_low, slope_high)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -107,7 +157,7 @@ def riccati(stiff, nu, lin_d, lin_g, q, b, d):
             b[j] = lin_g[j] - lin_d[j]
             continue
         whole = k + c_ + q[j + 1]
-        q[j] = (k * (big + q[j + 1]) + big * nu[2, j] + q[j + 1] * e_) / whole
+        q[j] = k / whole * (big + q[j + 1]) + (big * nu[2, j] + q[j + 1] * e_) / whole  # K² may exceed the doubles
         b[j] = b[j + 1] + lin_g[j] - (b_ + q[j + 1]) * (lin_d[j] + b[j + 1]) / whole
     g = 0.0
     for j in range(n - 1):
@@ -116,3 +166,27 @@ def riccati(stiff, nu, lin_d, lin_g, q, b, d):
         d[j] = -((big * mean + q[j + 1]) * g + lin_d[j] + b[j + 1]) / whole
         g += d[j]
     d[n - 1] = -g
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def riccati_on_circle(stiff, nu, lin_d, lin_g, q, b, d):
+    """The same with any g_0 = g_n = a: a minimum for a = 0, and the change that one with a = 1 makes.  Returns a.
+
+    With g + 1 for g the linear terms gain A in g and A s̄ in d.  The value is V₁a + ½V₂a² above that of a = 0, with V₁
+    its slope in g at the first minimum and V₂ a sum of squares of the second.
+    """
+    n = len(d)
+    riccati(stiff, nu, lin_d, lin_g, q, b, d)
+    turn = np.empty(n)
+    riccati(stiff, nu, nu[0] * nu[1], nu[0].copy(), q, b, turn)
+    first = second = g = 0.0
+    level = 1.0
+    for j in range(n):
+        first += nu[0, j] * (g + nu[1, j] * d[j]) + lin_g[j]
+        inner = level + nu[1, j] * turn[j]
+        second += stiff[j] * turn[j] * turn[j] + nu[0, j] * inner * inner + nu[2, j] * turn[j] * turn[j]
+        g, level = g + d[j], level + turn[j]
+    a = -first / second if second > 0.0 else 0.0
+    for j in range(n):
+        d[j] += a * turn[j]
+    return a

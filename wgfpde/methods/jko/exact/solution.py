@@ -12,6 +12,8 @@ import numpy as np
 from ....energy.flow import Flow
 from ....errors import SolverError
 from ....grid import Array
+from ....transport.benamou_brenier.gap_scale import scale_of_gap
+from ....transport.benamou_brenier.operators import Staggering
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Problem:
         self.tau_v = tau * potential - self.level
         self.c = tau * flow.internal.kappa
         self.mass = flow.mass(rho0)
+        self.faces = Staggering(flow.grid)
 
     @property
     def logs(self) -> bool:
@@ -71,7 +74,7 @@ class Problem:
     def on(self, flow: Flow, moved: Callable[[Array], Array]) -> Problem:
         """The same step on another grid.   moved : what takes arrays there."""
         other = copy(self)
-        other.flow, other.tau_v = flow, moved(self.tau_v)
+        other.flow, other.tau_v, other.faces = flow, moved(self.tau_v), Staggering(flow.grid)
         return other.starting_from(moved(self.rho0))
 
     def energy(self, rho: Array) -> float:
@@ -79,9 +82,14 @@ class Problem:
         return self.tau * self.flow.integral(self.internal.density(rho)) + self.flow.integral(self.tau_v * rho)
 
     def scale(self, rho: Array, transport: float) -> float:
-        """½W₂² + τ(∫p(ρ) + ∫(Φ − min Φ)ρ), a sum of terms ≥ 0 that no unit and no constant in Φ or U' changes."""
+        """What the gap is relative to, as for the other algorithms: see `gap_scale`."""
+        law, shape = (self.internal.code, self.c, self.internal.m), self.faces.shape
+        return scale_of_gap(self.faces, rho.reshape(shape), self.tau_v.reshape(shape), law, transport)
+
+    def size(self, rho: Array) -> float:
+        """τ(∫|p(ρ)| + ∫(Φ − min Φ)ρ): of terms whose sum is rounded."""
         pressure = self.flow.integral(np.abs(self.internal.law.pressure(rho, self.internal)))
-        return transport + self.tau * pressure + self.flow.integral(self.tau_v * rho)
+        return self.tau * pressure + self.flow.integral(self.tau_v * rho)
 
     def failure(self, reason: str) -> SolverError:
         return SolverError(f"the exact JKO step of tau = {self.tau:.3g} was not found: {reason}")
