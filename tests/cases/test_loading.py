@@ -394,6 +394,10 @@ MISTAKES_1D = {
         'solver.algorithm: expected "newton", "pdhg" or "exact", found "nweton"; did you mean "newton"?',
     ),
     "inner steps": (["solver={method='jko', tau=0.1, inner_steps=0}"], "solver.inner_steps: expected an integer ≥ 1"),
+    "a bound of a number": (["solver={method='accelerated', friction=-1}"], "solver.friction: expected a number ≥ 0"),
+    "an upper bound": (["solver={method='gaussian', nodes=900}"], "solver.nodes: expected an integer ≤ 400, found 900"),
+    "too many steps": (["solver={method='fv', dt=1e-300}"], "solver.dt: dt = 1e-300 asks for 1"),
+    "too many steps of parcels": (["solver={method='accelerated', dt=1e-14}"], "solver.dt: dt = 1e-14 asks for "),
     "inner steps by newton": (
         ["solver={method='jko', tau=0.1, inner_steps=4}"],
         'solver: algorithm = "newton" takes inner_steps = 1, found 4; "pdhg" takes more',

@@ -38,7 +38,7 @@ from ..errors import CaseError
 from .messages import no_key_to_remove, sentences
 from .overrides import DATA, absolute_paths, as_tables, merge, removals
 from .schema import Case, validated
-from .times import asked_spans, check_multiples, output_times
+from .times import asked_spans, check_count, check_multiples, output_times
 
 
 @dataclass(frozen=True)
@@ -253,12 +253,14 @@ def _validate(draft: Draft) -> Case:
 
 
 def _check_times(case: Case, source: Path) -> None:
-    """Times are in order; where a method has steps of one size, each is a whole number of them after the start."""
+    """Times are in order, and steps not too many; where they are of one size, each time is a whole number of them."""
     if case.output.times is not None:
         with located(source, "output.times"):
             output_times(case)
     size = case.traits.step
     if size is None:
+        with located(source, "solver.dt"):
+            check_count(case.time.end - case.time.start, getattr(case.solver, "dt", None))
         return
     name = next((name for name, value in case.solver if name in ("tau", "dt") and value == size), "the step")
     spans = asked_spans(case)

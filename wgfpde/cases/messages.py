@@ -27,6 +27,7 @@ _EXPECTED = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
+_BOUNDS = {"greater_than_equal": ("ge", "≥"), "less_than_equal": ("le", "≤"), "less_than": ("lt", "<")}
 
 
 def sentences(error: ValidationError) -> list[str]:
@@ -60,8 +61,8 @@ def _sentence(item: dict[str, Any]) -> str:
         return f"{key}: expected at least {context['min_length']} of them, found none"
     if kind == "greater_than":
         return f"{key}: expected a number larger than {context['gt']:g}, found {show(found)}"
-    if kind == "greater_than_equal":
-        what = "at least 2 cells" if loc[:2] == ("grid", "shape") else f"an integer ≥ {context['ge']}"
+    if kind in _BOUNDS:
+        what = "at least 2 cells" if loc[:2] == ("grid", "shape") else _bounded(kind, context)
         return f"{key}: expected {what}, found {show(found)}"
     expected, described = _EXPECTED.get(kind), _description(loc)
     if expected is None:
@@ -69,6 +70,13 @@ def _sentence(item: dict[str, Any]) -> str:
     if described:
         expected = described if expected in described else f"{expected} ({described})"
     return f"{key}: expected {expected}, found {show(found)}{_quoting_hint(kind, found)}"
+
+
+def _bounded(kind: str, context: dict[str, Any]) -> str:
+    """"an integer ≥ 1" or "a number ≥ 0", by the bound that was broken: that of an integer key is an integer."""
+    name, sign = _BOUNDS[kind]
+    bound = context[name]
+    return f"{'an integer' if isinstance(bound, int) else 'a number'} {sign} {bound:g}"
 
 
 def _quoting_hint(kind: str, found: object) -> str:

@@ -73,6 +73,15 @@ def asked_spans(case: Case) -> dict[str, list[float]]:
     }
 
 
+def check_count(span: float, step: object, name: str = "dt") -> None:
+    """Refuse a step of which a span takes more than MOST_STEPS.   step : a number, else nothing is said.
+
+    Raises CaseError.
+    """
+    if isinstance(step, float | int) and not span < MOST_STEPS * step:
+        raise CaseError(f"{name} = {step:.10g} asks for {span / step:.3g} steps; enlarge it")
+
+
 def check_multiples(
     spans: Sequence[float], tau: float, start: float, others: Sequence[float], name: str = "tau"
 ) -> None:
@@ -83,8 +92,7 @@ def check_multiples(
     """
     for span in spans:
         count = span / tau
-        if not count < MOST_STEPS:
-            raise CaseError(f"{name} = {tau:.10g} asks for {count:.3g} steps; enlarge it")
+        check_count(span, tau, name)
         if round(count) > 0 and abs(count - round(count)) <= MULTIPLE * max(1.0, count):
             continue
         near = [start + k * tau for k in (math.floor(count), math.ceil(count)) if k > 0]

@@ -170,12 +170,12 @@ def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
 
     Raises CaseError for a density without mass, and for a mass that is not positive and finite.
     """
-    rho = _density(rho, grid, "the initial density")
+    rho = _density(rho, grid, "the density")
     with np.errstate(over="ignore"):
         total = float(np.sum(np.sum(rho * grid.cell_volume, axis=-1)))
     if not (math.isfinite(total) and total > 0):
         raise CaseError(
-            f"the initial density must have a positive, finite mass; found {total:g}. "
+            f"the density must have a positive, finite mass; found {total:g}. "
             "Check that its support lies inside the grid and is not narrower than a cell."
         )
     if mass is None:

@@ -11,13 +11,14 @@ from test_propagator import FLOWS, bumps, flows
 import wgfpde as wgf
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import loads, override
+from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods import METHODS, table_of
-from wgfpde.methods.paths.bridge import Bridge
+from wgfpde.methods.paths.bridge import Bridge, check_reach
 from wgfpde.methods.paths.propagator import FIRST_ORDER, Propagator
 from wgfpde.transport import geodesic, w2
 
@@ -204,6 +205,31 @@ def test_wide_cells_are_told():
     a, b = gaussian(flow, -0.6, 0.08), gaussian(flow, 0.6, 0.06)
     found = Bridge(flow, a, b, 0.0, 1.0, 1 / 32).found
     assert "d h/(2 kappa T) is 1.2: " in found.note and 0.05 < abs(found.cost / 0.7207179677 - 1) < 0.15
+
+
+@pytest.mark.parametrize("name", ["line", "fast", "ring", "plane"])
+def test_how_far_the_means_may_be_apart(name):
+    """d²/(4κDT) of 1.2 and, in 2D, 0.9 apart: refused below the κ at which it is 600, by the largest D, round a ring."""
+    dim, ring = (2 if name == "plane" else 1), name == "ring"
+    grid = Grid([-2.0] * dim, [2.0] * dim, [64] * dim, periodic=ring)
+    mobility = (lambda x: 1 + 2 * (x > 1)) if name == "fast" else None
+    means = (1.5, -1.3) if ring else (-0.6, 0.6)
+    square = 1.2**2 + (0.9**2 if dim == 2 else 0.0)
+    limit = square / (4 * 600 * (3 if name == "fast" else 1) * 0.5)
+    for share in (0.97, 1.03):
+        energy = Energy(Internal("entropy", share * limit))
+        flow = Flow(grid, energy, dynamics=None if mobility is None else Dynamics((mobility,)))
+        at = grid.coordinates()
+        ends = []
+        for mean, side in zip(means, (-0.45, 0.45), strict=True):
+            lag = np.remainder(at["x"] - mean + 2, 4) - 2 if ring else at["x"] - mean
+            rho = np.exp(-(lag**2) / 0.02) * (np.exp(-((at["y"] - side) ** 2) / 0.02) if dim == 2 else 1.0)
+            ends.append(rho / flow.mass(rho))
+        if share > 1:
+            check_reach(flow, *ends, 0.5)
+        else:
+            with pytest.raises(CaseError, match=r"d²/\(4 kappa T\) is 618"):
+                check_reach(flow, *ends, 0.5)
 
 
 def test_where_steps_of_second_order_are_not_positive():

@@ -16,12 +16,14 @@ from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.equations import gaussian
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.paths.game_costs import Cost, smallest_share
 from wgfpde.methods.paths.game_method import PATH_ARRAYS, WORK_ARRAYS
-from wgfpde.methods.paths.game_steps import slope
-from wgfpde.methods.paths.potential_game import PotentialGame
+from wgfpde.methods.paths.game_steps import GameMarch, slope
+from wgfpde.methods.paths.potential_game import PotentialGame, Sweep
+from wgfpde.methods.paths.propagator import Propagator
 from wgfpde.output.promises import promises_of
 
 NU, T, S0 = 0.3, 1.5, 0.4
@@ -189,6 +191,41 @@ def test_the_gap_bounds_what_is_missing(place, kind):
         np.testing.assert_allclose([game.cost.flow.mass(m) for m in found.m], 1, rtol=1e-13)
         assert found.m.min() >= 0
     assert best.actions.min() >= 0
+
+
+@pytest.mark.parametrize(("running", "at_end"), [(1.0, 0.1), (0.1, 1.0)])
+@pytest.mark.parametrize("place", GRIDS)
+def test_the_residual_is_of_logarithms(place, running, at_end):
+    """The largest deviation under m_k of what f is off by, times T/2ν, and of g, times 1/2ν; constants are no matter."""
+    grid, nu, span = GRIDS[place], 0.3, 0.7
+    flow = Flow(grid, Energy(Internal("entropy", 0.5)))
+    x = grid.coordinates()["x"] + np.zeros(grid.shape)
+    start = np.exp(-2 * x**2) / flow.mass(np.exp(-2 * x**2))
+    game = PotentialGame(flow, flow, start, span, 4, nu)
+    sweep = Sweep(Propagator(game.heat_flow, span / 4), start, 4, nu)
+    sweep.free()
+    change = np.stack([running * (k + 1) / 4 * x + 3.0 for k in range(4)] + [at_end * x - 5.0])
+    spread = np.sqrt([flow.integral(m * x**2) - flow.integral(m * x) ** 2 for m in sweep.m])
+    wanted = max(span * running * np.max(spread[1:] * [0.25, 0.5, 0.75, 1.0]), at_end * spread[-1]) / (2 * nu)
+    assert game._judged(sweep, change).residual == pytest.approx(wanted, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("place", ["line", "plane"])
+def test_steps_share_the_costs(place):
+    """Action, running cost by the rule of trapezes, and the cost of the end, each in the step that it belongs to."""
+    grid, dt = GRIDS[place], 0.1
+    energy, terminal = COSTS["cubic"]
+    flow, end = Flow(grid, energy), Flow(grid, terminal)
+    start = grid.sample(lambda x, y=0.0: np.exp(-4 * (x - 0.5) ** 2 - y**2))
+    march = GameMarch(PotentialGame(flow, end, start, 0.4, 4, 0.3), 1.0, dt, 1e-9, 200, False)
+    state = march.begin(Snapshot(1.0, 0, {"rho": start}))
+    for k in range(4):
+        before, state = state.rho, march.step(state, 1.0 + (k + 1) * dt)
+        more = state.report.more
+        assert more["running_cost"] == pytest.approx(0.5 * dt * (flow.value(before) + flow.value(state.rho)), rel=1e-12)
+        assert more["terminal_cost"] == pytest.approx(end.value(state.rho) if k == 3 else 0.0, rel=1e-12)
+        assert more["action"] > 0 and (state.report.iterations > 0) == (k == 0)
+    assert state.t == 1.4
 
 
 def test_a_gap_that_is_exact():
