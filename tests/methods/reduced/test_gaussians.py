@@ -163,6 +163,19 @@ def test_the_energy_never_rises(seed):
     march(flow, rng.normal(size=(count, dim)), cov, 0.3, mass=0.5 + rng.random(), nodes=24)
 
 
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_rise_within_a_step_is_recorded(dim, monkeypatch):
+    """Of equations with the wrong sign: all of what the energy rises by, step by step of the integrator at the most."""
+    flow = flow_in(dim, Internal("entropy", 0.4), lambda x, y=0.0: 0.5 * (x**2 + y**2))
+    stepper = GaussianFlow(flow, 1.0, 1, 24)
+    down = stepper.rates
+    monkeypatch.setattr(stepper, "rates", lambda state: -down(state))
+    state = Snapshot(0.0, 0, stepper.start(np.full((1, dim), 0.3), 0.2 * np.eye(dim)[None]))
+    later = stepper.step(state, 0.05)
+    rise = float((later.fields["gaussian_energy"] - state.fields["gaussian_energy"])[0])
+    assert rise > 1e-3 and 0.01 * rise < later.report.more["gaussian_rise"] <= rise
+
+
 # ---- cells ------------------------------------------------------------------------------------------------------
 
 

@@ -103,6 +103,33 @@ def test_the_account_is_exact_for_every_step(internal, friction, tau):
         assert np.all(np.diff(total) < 0)
 
 
+@pytest.mark.parametrize("m", [1.0, 2.0, 0.6])
+@pytest.mark.parametrize("moved", [0.0, 1e-5, 0.3])
+def test_slopes_of_the_discrete_gradient(m, moved):
+    """The matrix of Newton's method against differences, near where edges were, by a series, and farther away."""
+    grid = Grid([-3.0], [3.0], [24])
+    internal = Internal("entropy", 0.5) if m == 1 else Internal("power", 0.5, m)
+    flow = Flow(grid, Energy(internal, lambda x: np.sin(x) + x**4 / 8))
+    parcels = parcels_of(flow, 1.0 + 0.3 * np.cos(grid.x.centers))
+    stepper, x = AcceleratedParcels(flow, parcels, 1.0, 0.1), parcels.edges
+    new = x + moved * np.sin(2 * x)
+    gaps, later = np.diff(x), np.diff(new)
+    for shift, size in ((lambda d: stepper._pressures(gaps, later + d), gaps[0]), (lambda d: stepper._pull(x, new + d), 1.0)):
+        d = 1e-2 * size  # a quotient of two values, whose digits a small d would lose
+        rate = (8 * (shift(d)[0] - shift(-d)[0]) - (shift(2 * d)[0] - shift(-2 * d)[0])) / (12 * d)
+        np.testing.assert_allclose(shift(0.0)[1], rate, rtol=1e-4, atol=1e-4 * np.max(np.abs(rate)))
+
+
+def test_edges_on_the_walls_lose_no_mass():
+    """What rounding puts beyond the box is in its outermost cells, to the last digit."""
+    grid = Grid([-3.0], [3.0], [24])
+    flow = Flow(grid, Energy(Internal("entropy", 0.5)))
+    parcels = parcels_of(flow, np.ones(24))
+    stepper = AcceleratedParcels(flow, parcels, 1.0, 0.1)
+    x = parcels.edges * (1 + 1e-12)
+    assert np.sum(stepper.on_cells(x) * grid.x.widths) == pytest.approx(6.0, rel=1e-15, abs=0)
+
+
 def test_a_parcel_is_squeezed_and_not_turned_over():
     """A heavy fall into a narrow well in one long step: gaps shrink, none closes."""
     grid = Grid([-6.0], [6.0], [120])

@@ -175,6 +175,19 @@ def test_the_metric_is_symmetric_and_knows_the_triangle():
     assert ab == pytest.approx(ba, rel=1e-6) and ac < (ab + bc) * (1 + 1e-3)
 
 
+def test_the_mean_of_close_densities():
+    """θ = m z/artanh z, z = (a − b)/(a + b), m = (a + b)/2, and Euler's aθ_a + bθ_b = θ, where θ is a series and beyond."""
+    z = np.array([0.0, 1e-9, 1e-5, 4e-4, -9.9e-4, 9.9e-4, 1.01e-3, 5e-3])
+    a, b = 0.7 * (1 + z), 0.7 * (1 - z)
+    theta, by_a, by_b = graphs.log_mean(a, b)
+    known = (a - b) / (a + b)
+    exact = 0.5 * (a + b) * np.divide(known, np.arctanh(known), out=np.ones_like(z), where=known != 0)
+    np.testing.assert_allclose(theta[:6], exact[:6], rtol=2e-15)
+    np.testing.assert_allclose(theta, exact, rtol=1e-12)
+    np.testing.assert_allclose((a * by_a + b * by_b)[:6], exact[:6], rtol=2e-15)
+    np.testing.assert_allclose(a * by_a + b * by_b, theta, rtol=1e-12)
+
+
 def test_slopes_of_the_action_and_of_the_mean():
     chain = random_chain(6)
     path = np.array([random_density(chain, s) for s in range(4)])
@@ -321,6 +334,7 @@ def test_graphs_like_those_of_networkx():
         (lambda: complete(3).heat([1, 1, 1], -1.0), "times are finite numbers ≥ 0"),
         (lambda: graphs.geodesic(complete(3), [1, 1], [1, 1, 1]), "start is a density relative to pi: 3 numbers"),
         (lambda: graphs.geodesic(complete(3), [1, 1, 1], [3, 0, 0], 1), "steps is an integer ≥ 2"),
+        (lambda: graphs.geodesic(complete(3), [1, 1, 1], [3, 0, 0], 10**12), "steps of 3 states need .* take fewer"),
     ],
 )
 def test_what_is_no_chain_is_told(make, words):
