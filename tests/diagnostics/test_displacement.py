@@ -195,6 +195,13 @@ def test_nothing_bends_up_all_round_a_circle():
     assert bounds(square)["interaction"].bound == pytest.approx(1, rel=1e-6)
 
 
+@pytest.mark.parametrize("radial", [2, 3])
+def test_nothing_is_said_of_a_radius(radial):
+    """Balls of the space, not intervals of r, are what mass moves in."""
+    grid = Grid([0.0], [3.0], [20], radial=radial)
+    assert displacement_convexity(Flow(grid, Energy(Internal("entropy", 1.0), lambda x: x**2 / 2))) == {}
+
+
 def test_check_says_which_parts_are_convex(capsys):
     assert main(["check", "desai_zwanzig_1d"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("convexity"))

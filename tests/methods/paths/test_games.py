@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -308,6 +309,13 @@ def test_a_search_that_went_too_far_goes_back():
     start = np.where(np.abs(grid.x.centers) < 0.5, 1.0, 0.0)
     found = PotentialGame(Flow(grid, Energy(Internal("entropy", 0.2))), None, start, 1.0, 10, 0.01).solve(1e-8, 40)
     assert found.gap <= 1e-8 and not found.note
+
+
+def test_what_underflows_is_told_without_warnings():
+    """So small a viscosity that φ vanishes where the crowd is: a sentence, no warnings of NumPy."""
+    with warnings.catch_warnings(), pytest.raises(SolverError, match="spans more than double precision does"):
+        warnings.simplefilter("error")
+        solved(line(24, 3.0), 8, Energy(Internal("entropy", 1.0), lambda x: x**2 / 2), nu=1e-300)
 
 
 def test_too_few_sweeps():

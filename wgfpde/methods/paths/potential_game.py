@@ -278,7 +278,7 @@ class Sweep:
         for k in range(len(m) - 1):
             with np.errstate(divide="ignore", over="ignore"):
                 share = np.divide(m[k], ahead, out=np.zeros_like(ahead), where=m[k] > 0)
-            spent = integral(_weighed(m[k], ahead))
+                spent = integral(_weighed(m[k], ahead))  # where ahead underflows, `scaled` says so
             spread, log = scaled(self._heat.forward(share))
             ahead = m[k + 1].copy()
             m[k + 1] = phi[k + 1] * (spread * np.exp(log))
