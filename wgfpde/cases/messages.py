@@ -73,7 +73,7 @@ def _sentence(item: dict[str, Any]) -> str:
 
 
 def _bounded(kind: str, context: dict[str, Any]) -> str:
-    """"an integer ≥ 1" or "a number ≥ 0", by the bound that was broken: that of an integer key is an integer."""
+    """ "an integer ≥ 1" or "a number ≥ 0", by the bound that was broken: that of an integer key is an integer."""
     name, sign = _BOUNDS[kind]
     bound = context[name]
     return f"{'an integer' if isinstance(bound, int) else 'a number'} {sign} {bound:g}"

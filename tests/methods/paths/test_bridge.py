@@ -209,7 +209,7 @@ def test_wide_cells_are_told():
 
 @pytest.mark.parametrize("name", ["line", "fast", "ring", "plane"])
 def test_how_far_the_means_may_be_apart(name):
-    """d²/(4κDT) of 1.2 and, in 2D, 0.9 apart: refused below the κ at which it is 600, by the largest D, round a ring."""
+    """d²/(4κDT) of 1.2 and in 2D 0.9 apart: refused below the κ at which it is 600, by the largest D, round a ring."""
     dim, ring = (2 if name == "plane" else 1), name == "ring"
     grid = Grid([-2.0] * dim, [2.0] * dim, [64] * dim, periodic=ring)
     mobility = (lambda x: 1 + 2 * (x > 1)) if name == "fast" else None

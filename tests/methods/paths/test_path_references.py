@@ -135,7 +135,12 @@ def test_a_linear_quadratic_game_by_its_riccati_equation(place):
         start = start / flow.mass(start)
         path = PotentialGame(flow, end, start, span, steps, nu).solve(1e-10, 5)
         back = solve_ivp(
-            lambda r, y: [q - y[0] ** 2, dim * nu * y[0]], (0, span), [c, 0.0], rtol=1e-11, atol=1e-13, dense_output=True
+            lambda r, y: [q - y[0] ** 2, dim * nu * y[0]],
+            (0, span),
+            [c, 0.0],
+            rtol=1e-11,
+            atol=1e-13,
+            dense_output=True,
         ).sol
         forth = solve_ivp(
             lambda t, y: [-back(span - t)[0] * y[0], 2 * nu - 2 * back(span - t)[0] * y[1]],  # noqa: B023

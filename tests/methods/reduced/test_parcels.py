@@ -114,7 +114,10 @@ def test_slopes_of_the_discrete_gradient(m, moved):
     stepper, x = AcceleratedParcels(flow, parcels, 1.0, 0.1), parcels.edges
     new = x + moved * np.sin(2 * x)
     gaps, later = np.diff(x), np.diff(new)
-    for shift, size in ((lambda d: stepper._pressures(gaps, later + d), gaps[0]), (lambda d: stepper._pull(x, new + d), 1.0)):
+    for shift, size in (
+        (lambda d: stepper._pressures(gaps, later + d), gaps[0]),
+        (lambda d: stepper._pull(x, new + d), 1.0),
+    ):
         d = 1e-2 * size  # a quotient of two values, whose digits a small d would lose
         rate = (8 * (shift(d)[0] - shift(-d)[0]) - (shift(2 * d)[0] - shift(-2 * d)[0])) / (12 * d)
         np.testing.assert_allclose(shift(0.0)[1], rate, rtol=1e-4, atol=1e-4 * np.max(np.abs(rate)))

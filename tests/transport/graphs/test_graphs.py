@@ -176,7 +176,7 @@ def test_the_metric_is_symmetric_and_knows_the_triangle():
 
 
 def test_the_mean_of_close_densities():
-    """θ = m z/artanh z, z = (a − b)/(a + b), m = (a + b)/2, and Euler's aθ_a + bθ_b = θ, where θ is a series and beyond."""
+    """θ = m z/artanh z, z = (a − b)/(a + b), m = (a + b)/2, and Euler's aθ_a + bθ_b = θ, by series and beyond."""
     z = np.array([0.0, 1e-9, 1e-5, 4e-4, -9.9e-4, 9.9e-4, 1.01e-3, 5e-3])
     a, b = 0.7 * (1 + z), 0.7 * (1 - z)
     theta, by_a, by_b = graphs.log_mean(a, b)
