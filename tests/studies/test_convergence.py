@@ -268,6 +268,17 @@ def test_errors_that_cancel_are_noted(tmp_path):
     assert found.orders["l1"][-1] > 3 and "rise above 2" in found.notes[0]
 
 
+@pytest.mark.parametrize("against", ["exact", "finest"])
+def test_the_end_of_a_path_is_its_target(tmp_path, against):
+    """Errors there are those of the tolerance, of no order, which is no fault of cells or steps; halfway it is 2."""
+    case = load("bridge_1d", ("output.every=0.5", "solver.dt=0.0625"))
+    cells = {"grid.shape": [24, 48, 96]}
+    found = converge(case, cells, tmp_path, norms=["l1"], against=against)
+    assert len(found.notes) == 1 and "at its end a path is the target" in found.notes[0]
+    halfway = converge(case, cells, tmp_path, norms=["l1"], against=against, time=0.5)
+    assert not any("target" in note for note in halfway.notes) and halfway.errors["l1"][0] > 1e-3
+
+
 def test_steps_that_output_times_cut_are_noted(tmp_path):
     found = converge(load("heat_1d", (*HEAT, "output.every=0.05")), STEPS, tmp_path, against="finest", norms=["l1"])
     assert "solver.dt = 0.02, since they also end on the output times" in found.notes[0]

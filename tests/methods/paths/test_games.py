@@ -197,7 +197,7 @@ def test_the_gap_bounds_what_is_missing(place, kind):
 @pytest.mark.parametrize(("running", "at_end"), [(1.0, 0.1), (0.1, 1.0)])
 @pytest.mark.parametrize("place", GRIDS)
 def test_the_residual_is_of_logarithms(place, running, at_end):
-    """The largest deviation under m_k of what f is off by, times T/2ν, and of g, times 1/2ν; constants do not count."""
+    """The largest deviation under m_k of what f is off by, times T/2ν, and of g, times 1/2ν; no constants."""
     grid, nu, span = GRIDS[place], 0.3, 0.7
     flow = Flow(grid, Energy(Internal("entropy", 0.5)))
     x = grid.coordinates()["x"] + np.zeros(grid.shape)

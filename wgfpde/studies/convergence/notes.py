@@ -28,6 +28,11 @@ def on_runs(found: Convergence, densities: bool, t: float) -> tuple[str, ...]:
         notes.append(f"{len(found.failures)} of {len(found.solved)} runs did not finish, and do not count: {which}")
     if len(found.runs) > 1 and math.isnan(t):
         notes.append("the runs end at different times; each counts at its own end")
+    if densities and _at_target(found, t):
+        notes.append(
+            "at its end a path is the target, whatever the cells and the steps: errors there say nothing. Compare on "
+            "the way (--time)"
+        )
     for k, s in enumerate(found.solved):
         if found.size_key == "solver.dt" and s.finished and s.run is not None and not _of_equal_steps(s.run, k, found):
             notes.append(
@@ -45,6 +50,12 @@ def on_runs(found: Convergence, densities: bool, t: float) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _at_target(found: Convergence, t: float) -> bool:
+    """Whether the time compared is the end of a path whose end is given."""
+    end = found.case.time.end
+    return found.case.target is not None and abs(t - end) <= 1e-9 * max(1.0, abs(end))
+
+
 def _of_equal_steps(run: Run, k: int, found: Convergence) -> bool:
     return bool(np.all(np.abs(run.steps["dt"] - found.sizes[k]) <= 1e-6 * found.sizes[k]))
 
@@ -53,7 +64,7 @@ def on_orders(found: Convergence, orders: Mapping[str, Array]) -> str:
     """A sentence where what is not varied is seen in the errors against the solution, or ""."""
     keys = {v.key for v in found.varied}
     steps = any(key.startswith("solver.") for key in keys)
-    if found.against != "exact" or steps == ("grid.shape" in keys):
+    if found.against != "exact" or steps == ("grid.shape" in keys) or _at_target(found, found.t):
         return ""
     declared = found.case.traits.order if steps else 2.0
     columns = [orders[name] for name in NORMS if name in orders]
