@@ -113,7 +113,7 @@ KINDS = {"exp(-r**2/2)": ("open", "ring"), "where(r < 0.9, r**2/2, 0.405)": ("on
 @pytest.mark.parametrize("dim", [1, 2])
 @pytest.mark.parametrize("kernel", KINDS)
 def test_sums_that_are_faster_change_no_bit(kernel, dim, ring):
-    """All are those with breaks and periods anywhere; also where a particle is twice the break away, and nearer than any."""
+    """All are those with breaks anywhere; also for particles at the break, an ulp before it, and nearer than any."""
     flow = flow_of(kernel, dim, ring)
     pull, places = make_pull(flow, 2.5, 2), draw(np.ones(flow.grid.shape), flow.grid, 300, 3)
     assert pull.kind == KINDS[kernel][ring]

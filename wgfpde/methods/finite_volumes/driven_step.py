@@ -16,10 +16,12 @@ with the step K of the density.  K keeps e^{−V/κ}, so that from the Gibbs sta
 equality ⟨e^{−W/κ}⟩ = Z(t)/Z(0) holds for every dt, up to rounding.
 
 Crooks' relation holds likewise where K is reversible (a step in 1D, a palindrome in 2D) and nothing is repaired.  From
-cell i to j the work is w = V^{n+½}_i − V^n_i + V^{n+1}_j − V^{n+½}_j, and K_ij/K_ji = (|j|/|i|) e^{(V^{n+½}_i − V^{n+½}_j)/κ} =
-(|j| e^{−V^{n+1}_j/κ})/(|i| e^{−V^n_i/κ}) e^{w/κ}.  Along a path that starts in the Gibbs state the volumes and weights
-cancel but for those of its ends, which those states have: P_F(path)/P_R(path backward) = (Z(t)/Z(0)) e^{W/κ} = e^{(W−ΔF)/κ}.
-The paths of one W, summed, give P_F(W)/P_R(−W).
+cell i to j the work is w = V^{n+½}_i − V^n_i + V^{n+1}_j − V^{n+½}_j, and
+
+    K_ij/K_ji = (|j|/|i|) e^{(V^{n+½}_i − V^{n+½}_j)/κ} = (|j| e^{−V^{n+1}_j/κ})/(|i| e^{−V^n_i/κ}) e^{w/κ} .
+
+Along a path these factors cancel but for those of its ends, which the Gibbs states there have:
+P_F(path)/P_R(path backward) = (Z(t)/Z(0)) e^{W/κ} = e^{(W−ΔF)/κ}; the paths of one W, summed, give P_F(W)/P_R(−W).
 
 Reference: Jarzynski (1997), DOI 10.1103/PhysRevLett.78.2690; Crooks (1999), DOI 10.1103/PhysRevE.60.2721.
 """

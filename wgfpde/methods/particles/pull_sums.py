@@ -5,8 +5,8 @@
     ring    rings, one break at most
     any     rings or not, breaks in any intervals
 
-One break costs a pair a comparison, many cost it a look-up: 1 ns more of 3.  Where several may be taken they find the same,
-bit by bit.  first … last are the particles whose sums are wanted; f(q) is told in `pull_table`.
+One break costs a pair a comparison, many cost it a look-up: 1 ns more of 3.  Where several may be taken they find the
+same, bit by bit.  first … last are the particles whose sums are wanted; f(q) is told in `pull_table`.
 """
 
 from __future__ import annotations
