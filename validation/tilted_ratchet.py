@@ -1,7 +1,8 @@
 """A constant force over a periodic potential: the current, the velocity, how fast particles spread, and the entropy.
 
 On a ring a force is no gradient: the steady state has a current and no energy tells it.  The velocity and the effective
-diffusivity are double integrals, and entropy production is the power of the force over κ.
+diffusivity are double integrals, and entropy production is the power of the force over κ.  In a trough, beside a well
+that depends on y alone, they are the same numbers: the density is a product, on the cells too.
 """
 
 import numpy as np
@@ -33,7 +34,8 @@ def check(v: Validation) -> None:
     fine = states_of_case()
     v.at_most("velocity of the case, relative error", abs(fine.velocity / NUMBERS[0.1, 5.0][0] - 1), 3e-4, "256 cells")
     v.at_most("D_eff of the case, relative error", abs(fine.diffusivity / NUMBERS[0.1, 5.0][1] - 1), 3e-4, "256 cells")
-    run = march(v, fine)
+    run = march(v, "ratchet_1d", fine.velocity, fine.entropy_production)
+    trough(v)
     v.draw(figure, run, fine, panels=2)
 
 
@@ -47,16 +49,32 @@ def states_of_case():
     return wgf.stationary("ratchet_1d", progress=False)[0].transport
 
 
-def march(v: Validation, steady):
+def trough(v: Validation) -> None:
+    """In the plane the line is found again, number by number: the elimination is accurate relative to itself."""
+    (plane,) = wgf.stationary("tilted_plane_2d", progress=False)
+    v.about("Fokker-Planck", "tilted_plane_2d", "2D stationary")
+    found, line = plane.transport, state(CELLS[0], 0.1, 5.0).transport
+    for name, one, other in (
+        ("velocity", found.velocity[0], line.velocity),
+        ("D_eff", found.diffusivity[0, 0], line.diffusivity),
+        ("entropy production", found.entropy_production, line.entropy_production),
+    ):
+        v.equal(f"in a trough: {name} over that on the line, 64 cells along both", one / other, 1.0, 1e-12, "product")
+    across = max(abs(found.velocity[1]), *np.abs(found.diffusivity[:, 1]))
+    v.at_most("in a trough: velocity and D_eff across", across, 0.0, "walls")
+    march(v, "tilted_plane_2d", line.velocity, line.entropy_production)
+
+
+def march(v: Validation, case: str, velocity: float, production: float):
     """The march tends to the steady state that elimination finds, and works at the power f v."""
-    run = v.run("ratchet_1d")
+    run = v.run(case)
     d = run.diagnostics
     power = np.diff(d["work"])[-1] / np.diff(run.t)[-1]
-    v.equal("power of the force at the end, over f v", power / (5.0 * steady.velocity), 1.0, 1e-9, "elimination")
-    v.equal("heat per time at the end, over f v", np.diff(d["heat"])[-1] / np.diff(run.t)[-1] / power, 1.0, 1e-9,
-            "first law")  # fmt: skip
-    v.equal("entropy production at the end, over f v/κ", d["entropy_production"][-1] / steady.entropy_production, 1.0,
-            1e-9, "J ∮f/κ")  # fmt: skip
+    v.equal(f"{case}: power of the force at the end, over f v", power / (5.0 * velocity), 1.0, 1e-9, "elimination")
+    v.equal(f"{case}: heat per time at the end, over f v", np.diff(d["heat"])[-1] / np.diff(run.t)[-1] / power, 1.0,
+            1e-9, "first law")  # fmt: skip
+    v.equal(f"{case}: entropy production at the end, over f v/κ", d["entropy_production"][-1] / production, 1.0, 1e-9,
+            "J ∮f/κ")  # fmt: skip
     return run
 
 

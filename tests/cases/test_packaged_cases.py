@@ -72,6 +72,7 @@ NUMBERS = {
     "stochastic_resonance_1d": -0.485501606,
     "svgd_banana_2d": -1.34388755,
     "svgd_gaussian_1d": -1.71018301,
+    "tilted_plane_2d": -0.356133018,
     "ula_bias_1d": -1.67934227,
     "wfr_2d": -0.112228876,
 }

@@ -11,7 +11,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
 from wgfpde.methods.particles import pair_pull as pairs
-from wgfpde.methods.particles import pull_table
+from wgfpde.methods.particles import pull_sums, pull_table
 from wgfpde.methods.particles.langevin_chain import Chain, Rules
 from wgfpde.methods.particles.mesh import MeshPull, slopes_on_cells
 from wgfpde.methods.particles.pair_pull import make_pull
@@ -102,6 +102,51 @@ def test_cubics_are_fitted_exactly_on_any_part_of_an_interval(low, high):
 
     ends = np.full(2, low), np.full(2, high)
     np.testing.assert_allclose(pull_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
+
+
+KINDS = {"exp(-r**2/2)": ("open", "ring"), "where(r < 0.9, r**2/2, 0.405)": ("once", "ring"),
+         "where(r < 0.5, r**2, where(r < 1.3, 0.25, r))": ("once", "ring"),  # 0.5² begins an interval
+         "where(r < 0.9, r**2/2, 0.405) + where(r < 0.53, r, 0.53)": ("any", "any")}  # fmt: skip
+
+
+@pytest.mark.parametrize("ring", [False, True])
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("kernel", KINDS)
+def test_sums_that_are_faster_change_no_bit(kernel, dim, ring):
+    """All are those with breaks anywhere; also for particles at the break, an ulp before it, and nearer than any."""
+    flow = flow_of(kernel, dim, ring)
+    pull, places = make_pull(flow, 2.5, 2), draw(np.ones(flow.grid.shape), flow.grid, 300, 3)
+    assert pull.kind == KINDS[kernel][ring]
+    places[:, 1:] *= 0.1
+    places[:4] = 0.0
+    places[1, 0], places[2, 0], places[3, 0] = 0.9, 1e-14, np.nextafter(0.9, 0)
+    table = pairs._table_of(flow.energy.interaction, flow.grid)
+    periods, columns = [6.0 * ring] * dim, [np.ascontiguousarray(x) for x in places.T]
+    found = np.zeros((dim, 300))
+    known = *periods, table.shift, table.base, table.breaks, np.ascontiguousarray(table.cubics.T)
+    getattr(pull_sums, f"any_{dim}d")(0, 300, *columns, 150, 2.5 / 150, *known, *found)
+    np.testing.assert_array_equal(pull(places), found.T)
+
+
+@pytest.mark.parametrize("place", [None, 0.0, 1e-17, 0.3, 1 / 3, 1.0])
+def test_one_break_is_one_number(place):
+    """The cubics of a table, found by comparing q with the limit: up to the last float before it, and from it on."""
+    starts = pull_table._starts(2.0, 0.1, 46)
+    base, n = int(starts[:1].view(np.int64)[0] >> 46), len(starts)
+    breaks = np.full(n, 2.0)
+    if place is not None:
+        breaks[n // 2] = place
+    cubics = np.random.default_rng(1).normal(size=(2 * n, 4))
+    table = pull_table.PullTable(46, base, breaks, cubics)
+    limit, columns = table.at_one_limit()
+    assert columns.shape == (4, n + 1) and (limit == np.inf) == (place is None)
+    q = np.concatenate(
+        [np.random.default_rng(2).uniform(0.0, 5.0, 500), starts, np.nextafter(starts, 0), [0.0, 1e-300]]
+    )
+    if place is not None:
+        q = np.append(q, [limit, np.nextafter(limit, 0), np.nextafter(limit, 9)])
+    found = [pull_sums._once(x, 46, (1 << 46) - 1, 0.5**46, base, n - 1, limit, columns) for x in q]
+    np.testing.assert_array_equal(found, table(q))
 
 
 def test_threads_change_no_bit():

@@ -149,6 +149,16 @@ numbers of the same generator, no box, no bins; a step here reflects at walls an
 | unadjusted, 2D | 1e6 | 40.7 | 40.0 |
 | adjusted, 1D | 1e6 | 47.6 | 46.3 |
 
+[blackjax](https://blackjax-devs.github.io/blackjax/) 1.7.1 (jax 0.10.2, double precision, compiled) for the same well, in turns with
+this package on one core of the machine above, load 3: the least and the most of four rounds. Its crowd has no box and no bins. Compare the
+columns of this table only with each other; `validation/benchmarks/beside_blackjax.py` says how.
+
+| chain | particles | ns a particle and step | blackjax |
+|---|---|---|---|
+| unadjusted, 1D | 1e5 | 21.7–32.8 | 14.4–16.4 |
+| unadjusted, 1D | 1e6 | 21.7–30.1 | 16.3–18.3 |
+| adjusted, 1D | 1e6 | 43.1–74.5 | 109–146 |
+
 The pull of 1e4 particles on each other; NumPy in tiles of 32 by 1024 differences.
 
 | kernel | 1D, s | ns a pair | 2D, s | ns a pair | NumPy tiles, 1D and 2D, ns |
@@ -157,7 +167,7 @@ The pull of 1e4 particles on each other; NumPy in tiles of 32 by 1024 difference
 | exp(−r²/2) | 0.21 | 2.13 | 0.25 | 2.52 | 4.1, 22.3 |
 | r | 0.21 | 2.07 | 0.25 | 2.54 | |
 | log r | 0.23 | 2.30 | 0.25 | 2.52 | |
-| r²/2 up to 0.7, then constant | 0.36 | 3.60 | 0.46 | 4.59 | |
+| r²/2 up to 0.7, then constant | 0.26 | 2.57 | 0.32 | 3.22 | |
 
 By the mesh, 1e6 particles in 1D take 0.015 s. A step of the law: 0.26 ms for 2000 cells in 1D; in 2D 1.4, 6.0 and 24 ms for 64²,
 128² and 256² cells with noise of 1.2, 2.4 and 4.8 cells; adjusted 21 ms for 64².

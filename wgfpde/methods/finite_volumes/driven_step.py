@@ -13,8 +13,15 @@ For the entropy without W and with constant κ the weights e^{−W/κ} of the tr
     g ← e^{−δV/κ} g,     g ← K g,     g ← e^{−δV/κ} g          ⟨e^{−W/κ}⟩ = ∫g / ∫ρ
 
 with the step K of the density.  K keeps e^{−V/κ}, so that from the Gibbs state on g is e^{−V(t)/κ}, and Jarzynski's
-equality ⟨e^{−W/κ}⟩ = Z(t)/Z(0) holds for every dt, up to rounding.  Where K is reversible (a step in 1D, a palindrome
-in 2D) and nothing is repaired, Crooks' relation holds likewise.
+equality ⟨e^{−W/κ}⟩ = Z(t)/Z(0) holds for every dt, up to rounding.
+
+Crooks' relation holds likewise where K is reversible (a step in 1D, a palindrome in 2D) and nothing is repaired.  From
+cell i to j the work is w = V^{n+½}_i − V^n_i + V^{n+1}_j − V^{n+½}_j, and
+
+    K_ij/K_ji = (|j|/|i|) e^{(V^{n+½}_i − V^{n+½}_j)/κ} = (|j| e^{−V^{n+1}_j/κ})/(|i| e^{−V^n_i/κ}) e^{w/κ} .
+
+Along a path these factors cancel but for those of its ends, which the Gibbs states there have:
+P_F(path)/P_R(path backward) = (Z(t)/Z(0)) e^{W/κ} = e^{(W−ΔF)/κ}; the paths of one W, summed, give P_F(W)/P_R(−W).
 
 Reference: Jarzynski (1997), DOI 10.1103/PhysRevLett.78.2690; Crooks (1999), DOI 10.1103/PhysRevE.60.2721.
 """

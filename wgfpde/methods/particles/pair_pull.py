@@ -15,12 +15,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...base.kernel_cache import njit
 from ...energy.flow import Flow
 from ...formulas.compile import Expression
 from ...formulas.gradients import gradient_of
 from ...grid import Array, Grid
 from ...linear.threads import share
+from . import pull_sums
 from .pull_table import PullTable, best_table
 
 TILE = 2**16
@@ -63,18 +63,22 @@ class _ByTable:
     def __init__(self, table: PullTable, grid: Grid, mass: float, replicas: int, threads: int) -> None:
         self.mass, self.replicas, self.threads = mass, replicas, threads
         periods = [axis.length if axis.ring else 0.0 for axis in grid.axes]
-        self.plain = not any(periods) and bool(np.all(table.breaks > 1))
-        if self.plain:
-            self.known: tuple = table.shift, table.base, np.ascontiguousarray(table.cubics[::2].T)
+        known: tuple = table.shift, table.base
+        breaks = np.count_nonzero(table.breaks <= 1)
+        if not breaks and not any(periods):
+            self.kind, self.known = "open", (*known, np.ascontiguousarray(table.cubics[::2].T))
+        elif breaks > 1:
+            self.kind, self.known = "any", (*periods, *known, table.breaks, np.ascontiguousarray(table.cubics.T))
         else:
-            self.known = *periods, table.shift, table.base, table.breaks, np.ascontiguousarray(table.cubics.T)
+            known = *known, len(table.breaks) - 1, *table.at_one_limit()
+            self.kind, self.known = ("ring", (*periods, *known)) if any(periods) else ("once", known)
 
     def __call__(self, places: Array) -> Array:
         n, dim = places.shape
         each = n // self.replicas
         columns = [np.ascontiguousarray(places[:, k]) for k in range(dim)]
         out = np.zeros((dim, n))
-        kernel = (_open_1d if self.plain else _any_1d) if dim == 1 else (_open_2d if self.plain else _any_2d)
+        kernel = getattr(pull_sums, f"{self.kind}_{dim}d")
         share(kernel, n, n * each, self.threads, *columns, each, self.mass / each, *self.known, *out)
         return np.ascontiguousarray(out.T)
 
@@ -166,82 +170,3 @@ def _force(kernel: Callable[..., Array], grid: Grid) -> Callable[[Array], Array]
     still = [axis.name for axis in grid.axes[1:]]
     slope = kernel.derivative("x") if isinstance(kernel, Expression) else _Slope(kernel, "x")
     return lambda r: slope(x=r, **{name: np.zeros_like(r) for name in still})
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _smooth(q, shift, mask, unit, base, top, cubics):
-    """f(q) of a table without breaks.   cubics : (4, n)."""
-    bits = np.float64(q).view(np.int64)
-    k = min(max((bits >> shift) - base, 0), top)
-    s = (bits & mask) * unit
-    return cubics[0, k] + s * (cubics[1, k] + s * (cubics[2, k] + s * cubics[3, k]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _broken(q, shift, mask, unit, base, breaks, cubics):
-    """f(q).   cubics : (4, 2n)."""
-    bits = np.float64(q).view(np.int64)
-    k = min(max((bits >> shift) - base, 0), len(breaks) - 1)
-    s = (bits & mask) * unit
-    e = 2 * k + (s >= breaks[k])
-    return cubics[0, e] + s * (cubics[1, e] + s * (cubics[2, e] + s * cubics[3, e]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _open_1d(first, last, x, each, factor, shift, base, cubics, out):
-    """Particles first … last, each by all of its replica; without rings and breaks."""
-    top, mask, unit = cubics.shape[1] - 1, (np.int64(1) << shift) - 1, 0.5**shift
-    for i in range(first, last):
-        start = i // each * each
-        xi, total = x[i], 0.0
-        for j in range(start, start + each):
-            dx = xi - x[j]
-            total += dx * _smooth(dx * dx, shift, mask, unit, base, top, cubics)
-        out[i] = factor * total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _open_2d(first, last, x, y, each, factor, shift, base, cubics, out_x, out_y):
-    top, mask, unit = cubics.shape[1] - 1, (np.int64(1) << shift) - 1, 0.5**shift
-    for i in range(first, last):
-        start = i // each * each
-        xi, yi, a, b = x[i], y[i], 0.0, 0.0
-        for j in range(start, start + each):
-            dx, dy = xi - x[j], yi - y[j]
-            f = _smooth(dx * dx + dy * dy, shift, mask, unit, base, top, cubics)
-            a += dx * f
-            b += dy * f
-        out_x[i], out_y[i] = factor * a, factor * b
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _any_1d(first, last, x, each, factor, period, shift, base, breaks, cubics, out):
-    """The same with the shortest displacements on a ring (period 0: none), and with breaks."""
-    mask, unit = (np.int64(1) << shift) - 1, 0.5**shift
-    turns = 1.0 / period if period > 0.0 else 0.0
-    for i in range(first, last):
-        start = i // each * each
-        xi, total = x[i], 0.0
-        for j in range(start, start + each):
-            dx = xi - x[j]
-            dx -= period * np.rint(dx * turns)
-            total += dx * _broken(dx * dx, shift, mask, unit, base, breaks, cubics)
-        out[i] = factor * total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _any_2d(first, last, x, y, each, factor, period_x, period_y, shift, base, breaks, cubics, out_x, out_y):
-    mask, unit = (np.int64(1) << shift) - 1, 0.5**shift
-    turns_x = 1.0 / period_x if period_x > 0.0 else 0.0
-    turns_y = 1.0 / period_y if period_y > 0.0 else 0.0
-    for i in range(first, last):
-        start = i // each * each
-        xi, yi, a, b = x[i], y[i], 0.0, 0.0
-        for j in range(start, start + each):
-            dx, dy = xi - x[j], yi - y[j]
-            dx -= period_x * np.rint(dx * turns_x)
-            dy -= period_y * np.rint(dy * turns_y)
-            f = _broken(dx * dx + dy * dy, shift, mask, unit, base, breaks, cubics)
-            a += dx * f
-            b += dy * f
-        out_x[i], out_y[i] = factor * a, factor * b

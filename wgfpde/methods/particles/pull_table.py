@@ -61,6 +61,21 @@ class PullTable:
         flat = np.ptp(first) <= 1e-12 * abs(first[0]) and np.max(np.abs(self.cubics[:, 1:])) <= 1e-12 * abs(first[0])
         return float(np.median(first)) if flat else math.nan
 
+    def at_one_limit(self) -> tuple[float, Array]:
+        """The smallest q of the second cubic of the one interval with a break, ∞ where none has, and cubics by columns.
+
+        Of shape (4, n + 1): an interval one cubic, that one two.  With no break the last column is there twice.
+        """
+        twice = int(np.argmin(self.breaks))
+        limit = np.inf
+        if self.breaks[twice] <= 1:
+            place = math.ceil(math.ldexp(self.breaks[twice], self.shift))
+            limit = float(np.array([((self.base + twice) << self.shift) + place]).view(float)[0])
+        else:
+            twice = len(self.breaks) - 1
+        rows = np.insert(2 * np.arange(len(self.breaks)), twice + 1, 2 * twice + 1)
+        return limit, np.ascontiguousarray(self.cubics[rows].T)
+
 
 def best_table(force: Callable[[Array], Array], reach: float, closest: Sequence[float]) -> PullTable | None:
     """The first table that tells W' well enough, of few intervals or many.   closest : smallest distances to try."""
