@@ -89,7 +89,7 @@ def pot(a, b, side, blur=None):
     def entropic(p, q):
         p, q = np.maximum(p, EMPTY), np.maximum(q, EMPTY)
         epsilon = 2 * (blur / len(a)) ** 2
-        plan, log = ot.sinkhorn(p, q, cost, epsilon, "sinkhorn", numItermax=MOST, stopThr=1e-4, log=True, warn=False)
+        plan = ot.sinkhorn(p, q, cost, epsilon, "sinkhorn", numItermax=MOST, stopThr=1e-4, warn=False)
         density = np.log(np.maximum(plan, 1e-300)) - np.log(p)[:, None] - np.log(q)
         return float(np.sum(plan * cost) + epsilon * np.sum(plan * density))
 
