@@ -11,6 +11,7 @@ Everything else of the package can be imported from its modules; what is here st
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import tempfile
@@ -70,8 +71,8 @@ class Run(store.Run):
         Parameters
         ----------
         **options
-            As for ``wgfpde plot``: ``field``, ``times``, ``log``, ``error``; the exact solution and the Gibbs state
-            are drawn where they are known.
+            As for ``wgfpde plot``: ``field``, ``times``, ``log``, ``error``, ``scale``, ``vmin``, ``vmax``, ``cmap``,
+            ``size``, ``dpi``; the exact solution and the Gibbs state are drawn where they are known.
 
         Returns
         -------
@@ -81,6 +82,13 @@ class Run(store.Run):
         from .output.plots import Options, draw
         from .output.references import exact_and_gibbs
 
+        if "time" in options:
+            options["times"] = options.pop("time")
+        known = {field.name for field in fields(Options)}
+        if unknown := sorted(set(options) - known):
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+            raise CaseError(f"plot takes no {unknown[0]}; {hint}")
         for name in ("times", "index"):
             if options.get(name) is not None:
                 options[name] = tuple(np.atleast_1d(options[name]).tolist())

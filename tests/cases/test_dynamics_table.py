@@ -88,7 +88,7 @@ def test_diffusion_of_each_axis():
         (("[time]", '[solver]\nmethod = "jko"\ntau = 0.1\nalgorithm = "exact"\n[time]'), r"expected no \[dynamics\]"),
         (
             ("[time]", '[target]\ndensity = "1"\n[solver]\nmethod = "geodesic"\n[time]'),
-            'dynamics: only method = "fv" or "jko" takes it, found method = "geodesic"',
+            'dynamics: only method = "fv" or "jko" or "bridge" takes it, found method = "geodesic"',
         ),
         (
             ('kind = "entropy", kappa = 0.5 }', 'kind = "power", m = 2.0 }'),

@@ -422,10 +422,6 @@ MISTAKES_1D = {
         ["solver={method='jko', tau=0.1, algorithm='pdhg'}", "grid.mapping=['s**2']"],
         'solver.algorithm: expected cells of one size, axis x is stretched; algorithm = "newton" takes stretched ones',
     ),
-    "exact on a circle": (
-        ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['periodic']"],
-        'solver.algorithm: expected walls at both ends of each axis, axis x is periodic; take algorithm = "newton"',
-    ),
     "exact with inner steps": (
         ["solver={method='jko', tau=0.1, algorithm='exact', inner_steps=4}"],
         'solver: algorithm = "exact" takes inner_steps = 1, found 4; "pdhg" takes more',
@@ -584,6 +580,10 @@ def test_mistakes_in_the_text(write, old, new, expected):
         (
             ["energy.internal={kind='power', m=0.4}"],
             "energy.internal.m: m must be at least 1 − 1/d = 0.5 in 2D; found 0.4",
+        ),
+        (
+            ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['no-flux', 'periodic']"],
+            "solver.algorithm: expected in 2D walls at both ends of each axis, axis y is periodic; take",
         ),
     ],
 )

@@ -14,6 +14,9 @@ class Made(SimpleNamespace):
     def __len__(self):
         return len(self.t)
 
+    def number(self, name, default):
+        return self.attributes.get(name, default)
+
 
 def of_energies(*energy):
     return Made(diagnostics={"energy": np.array(energy), "mass": np.ones(len(energy))}, attributes={})

@@ -1,10 +1,13 @@
 """Figures show what is in the file: their lines, scales and labels are compared with the stored numbers."""
 
+import re
+
 import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.colors import LogNorm
+from PIL import Image
 
 from wgfpde.cli import main
 from wgfpde.energy.snapshot import Column, Snapshot
@@ -345,3 +348,66 @@ def test_the_verb_refuses_what_is_no_time(tmp_path, capsys):
     for wrong in (["--times", "0,a"], ["--index", "1.5"], ["--times", "0", "--index", "0"]):
         assert main(["plot", str(tmp_path), *wrong]) == 2
     assert "expected times" in capsys.readouterr().err
+
+
+# ---- how it looks --------------------------------------------------------------------------------------------
+
+
+def concentrating(tmp_path, peaks):
+    """A hill that narrows, on the plane."""
+    hill = np.zeros(PLANE.shape)
+    hill[3, 5] = 1.0
+    densities = [peak * hill + 0.01 for peak in peaks]
+    folder = tmp_path / f"up to {max(peaks)}"
+    folder.mkdir()
+    return read(make(folder, PLANE, np.linspace(1.0, 0.0, len(peaks)), densities=densities))
+
+
+def shown_maxima(figure):
+    return [float(axes.collections[0].get_array().max()) for axes in figure.axes if axes.get_title().startswith("$t")]
+
+
+def test_what_one_peak_would_hide_has_a_scale_of_its_own(tmp_path):
+    run = concentrating(tmp_path, [1.0, 3.0, 40.0])
+    figure = draw(run)
+    assert shown_maxima(figure) == pytest.approx([1.0, 1.0, 1.0])
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title().startswith("$t")]
+    assert r"\max\rho = 40" in titles[-1] and r"\max\rho = 1.01" in titles[0]
+    assert shown_maxima(draw(run, Options(scale="shared"))) == pytest.approx([1.01, 3.01, 40.01])
+    assert shown_maxima(draw(run, Options(vmax=5.0))) == pytest.approx([1.01, 3.01, 40.01])
+    flat = concentrating(tmp_path, [1.0, 1.2, 1.4])
+    assert shown_maxima(draw(flat)) == pytest.approx([1.01, 1.21, 1.41])
+    assert shown_maxima(draw(flat, Options(scale="each"))) == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_the_ends_of_the_scale_and_the_colours(tmp_path, line):
+    run = concentrating(tmp_path, [1.0, 1.2, 1.4])
+    image = draw(run, Options(vmin=0.2, vmax=0.9, cmap="viridis")).axes[0].collections[0]
+    assert image.get_clim() == (0.2, 0.9) and image.get_cmap().name == "viridis"
+    assert draw(line, Options(vmax=7.0)).axes[0].get_ylim()[1] == 7.0
+    picture = plot(line, tmp_path / "a.png", options=Options(size=(4.0, 3.0), dpi=50))[0]
+    assert Image.open(picture).size == (200, 150)
+
+
+@pytest.mark.parametrize(("given", "sentence"), [
+    ({"scale": "own"}, 'expected one of shared, each, found "own"'),
+    ({"cmap": "viridi"}, "did you mean viridis"),
+    ({"vmin": 2.0, "vmax": 1.0}, "0 ≤ vmin < vmax"),
+    ({"vmin": float("nan")}, "0 ≤ vmin < vmax"),
+    ({"vmax": float("inf")}, "0 ≤ vmin < vmax"),
+    ({"vmax": 1.0, "scale": "each"}, "leave them out"),
+    ({"size": (1e6, 3.0)}, "between 1 and 40 inches"),
+    ({"dpi": 1e6}, "between 20 and 1200"),
+])  # fmt: skip
+def test_looks_that_no_picture_can_have(given, sentence):
+    with pytest.raises(CaseError, match=re.escape(sentence)):
+        Options(**given)
+
+
+def test_the_middle_map_is_where_half_of_the_change_was_made(tmp_path):
+    run = concentrating(tmp_path, [1.0] * 9)
+    energy = run.diagnostics["energy"]
+    energy[:] = [8.0, 4.5, 3.0, 2.0, 1.5, 1.2, 1.1, 1.0, 1.0]
+    assert Options().picks(run) == [0, 1, 8]
+    energy[:] = 1.0
+    assert Options().picks(run) == [0, 4, 8]

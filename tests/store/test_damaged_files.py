@@ -16,6 +16,7 @@ from wgfpde.cli import main
 from wgfpde.errors import StoreError
 from wgfpde.runs.runner import run as march
 from wgfpde.store import read
+from wgfpde.store.layout import NO_VARIABLE
 from wgfpde.store.reading.structure import check_regular
 
 CASE = """
@@ -214,6 +215,19 @@ def test_a_long_attribute_is_not_read(file):
     with h5py.File(file, "r+", libver="latest") as store:
         store.attrs.create("title", "x", dtype=h5py.string_dtype("utf-8", 60_000))
     assert read(file).title == "x"
+
+
+def test_a_dimension_of_many_particles_stores_nothing(file):
+    """It lends its length alone; a column of that name is looked at all the same."""
+    with h5py.File(file, "r+") as store:
+        scale = store.create_dataset("particle", (10**6,), "f4", maxshape=(None,), chunks=(1024,))
+        scale.make_scale(f"{NO_VARIABLE}{10**6:10d}")
+    assert len(read(file)) == 11
+    with h5py.File(file, "r+") as store:
+        endless(store)
+        store["diagnostics/mass"].make_scale(f"{NO_VARIABLE}{10**6:10d}")
+    with pytest.raises(StoreError, match="mass claims"):
+        read(file)
 
 
 def test_names_that_are_not_there_are_named(file):

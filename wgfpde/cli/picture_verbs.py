@@ -27,6 +27,13 @@ def add(verbs: Verbs) -> None:
     plot.add_argument("--error", action="store_true", help="also the density less the exact one")
     plot.add_argument("--out", type=Path, metavar="PATH", help="file (.png, .pdf, .svg) or folder (default: the run's)")
     plot.add_argument("--format", choices=("png", "pdf", "svg"), help="kind of file (default: as --out ends, or png)")
+    look = plot.add_argument_group("looks")
+    look.add_argument("--scale", choices=("shared", "each"), help="colours of maps: one scale, or each up to its peak")
+    look.add_argument("--vmin", type=float, metavar="RHO", help="lower end of the density scale")
+    look.add_argument("--vmax", type=float, metavar="RHO", help="and its upper end")
+    look.add_argument("--cmap", metavar="NAME", help="colours of maps, a name that Matplotlib knows, such as viridis")
+    look.add_argument("--size", type=_size, metavar="WxH", help="width and height in inches, such as 7x4")
+    look.add_argument("--dpi", type=float, metavar="N", help="dots per inch of a PNG (default: 150)")
     movie = verbs.add("movie", _movie, "film a run, one frame for each snapshot")
     run_of(movie)
     movie.add_argument("--out", type=Path, metavar="FILE", help=".gif or .mp4 (default: plots/movie.gif of the run)")
@@ -40,8 +47,8 @@ def add(verbs: Verbs) -> None:
 
 
 def _plot(args: argparse.Namespace) -> int:
-    names = ("field", "times", "index", "log", "error", "format")
-    given = {name: value for name in names if (value := getattr(args, name))}
+    names = ("field", "times", "index", "log", "error", "format", "scale", "vmin", "vmax", "cmap", "size", "dpi")
+    given = {name: value for name in names if (value := getattr(args, name)) not in (None, False)}
     for figure in plot_figures(args.path, args.out, **given):
         say(figure)
     return 0
@@ -86,6 +93,12 @@ def _indices(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected numbers of snapshots, such as 0,5,-1; found {text!r}") from None
+
+
+def _size(text: str) -> tuple[float, float]:
+    wish = "a width and a height in inches, such as 7x4"
+    width, _, height = text.lower().partition("x")
+    return _number(width, text, wish), _number(height, text, wish)
 
 
 def _span(text: str) -> tuple[float, float]:

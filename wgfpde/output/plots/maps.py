@@ -31,6 +31,8 @@ COLUMNS = 4
 """Most maps in a row."""
 DOTS = 2000
 """Most particles that are shown on a map."""
+HIDDEN = 0.2
+"""Below this share of the largest peak a density would be black beside it: then each map has its own scale."""
 LEVELS = 9
 """Lines of equal value on a map, about."""
 NAMED = 3
@@ -65,7 +67,7 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.3, 2.4])[:, 0]
     axes = upper.subplots(kinds * rows, columns, sharex=True, sharey=True, squeeze=False)
     maps = _in_use(axes[:rows], len(picks))
-    _draw_densities(maps, columns, run, picks, options.log)
+    _draw_densities(maps, columns, run, picks, options)
     if options.error:
         _draw_errors(_in_use(axes[rows:], len(picks)), columns, run, picks, known)
     section, fall = lower.subplots(1, 2)
@@ -90,20 +92,35 @@ def _in_use(table: np.ndarray, count: int) -> list[Axes]:
     return axes[:count]
 
 
-def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], log: bool) -> None:
-    fields = [density_of(run, k) for k in picks]
+def _apart(peaks: list[float], options: Options) -> bool:
+    """Whether each map has a scale of its own, from 0 to its peak."""
+    if options.scale is not None or options.log or options.vmin is not None or options.vmax is not None:
+        return options.scale == "each"
+    return 0 < min(peaks) < HIDDEN * style.top(peaks, 1.0)
+
+
+def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], options: Options) -> None:
+    fields, log = [density_of(run, k) for k in picks], options.log
     peaks = [float(rho.max()) for rho in fields]
-    norm = style.density_norm(peaks, style.smallest_positive(fields), log, room=1.0)
-    above = max(peaks) > float(norm.vmax or 0.0)
-    below = log and any(bool(np.any((rho > 0) & (rho < norm.vmin))) for rho in fields)
-    for axes, k, rho in zip(maps, picks, fields, strict=True):
+    if apart := _apart(peaks, options):
+        fields = [rho / peak if peak > 0 else rho for rho, peak in zip(fields, peaks, strict=True)]
+    highest = [min(peak, 1.0) for peak in peaks] if apart else peaks
+    norm = style.density_norm(highest, style.smallest_positive(fields), log, room=1.0)
+    norm.vmin, norm.vmax = (end if own is None else own for end, own in
+                            zip((norm.vmin, norm.vmax), (options.vmin, options.vmax), strict=True))  # fmt: skip
+    above = max(float(rho.max()) for rho in fields) > float(norm.vmax or 0.0)
+    floor = float(norm.vmin or 0.0)
+    below = floor > 0 and any(bool(np.any((rho > 0) & (rho < floor))) for rho in fields)
+    for axes, k, rho, peak in zip(maps, picks, fields, peaks, strict=True):
         shown = np.ma.masked_equal(rho, 0.0) if log else rho
-        image = _draw_map(axes, run, shown, norm)
+        image = _draw_map(axes, run, shown, norm, options.cmap)
         _draw_particles(axes, run, k)
         _draw_value(axes, run, k)
-        axes.set_title(f"$t = {style.number(float(run.t[k]))}$")
+        height = rf",  $\max\rho = {style.number(peak, 3)}$" if apart else ""
+        axes.set_title(f"$t = {style.number(float(run.t[k]))}${height}")
     extend = style.extend_of(above, below)
-    _draw_bars(maps, columns, image, label=style.density_label(norm, below), extend=extend)
+    label = r"$\rho/\max\rho$ of each map" if apart else style.density_label(norm, below)
+    _draw_bars(maps, columns, image, label=label, extend=extend)
     named: list[Patch | Line2D] = []
     if log and any(bool(np.any(rho == 0)) for rho in fields):
         named.append(Patch(color=style.EMPTY, label=r"$\rho = 0$"))

@@ -16,6 +16,7 @@ from .slack_chain import has_certificates
 
 GROUPS = ("rho", "energy", "certificates", "gap", "error", "steps")
 """Fields that are figures of their own; any diagnostic and any column of the steps has its name as a field too."""
+SCALES = ("shared", "each")
 MOST_PANELS = 8
 MOST_LINES = 16
 
@@ -29,6 +30,9 @@ class Options:
     draw, by time or by number; else evenly chosen.   log : a logarithmic scale of densities (or of a diagnostic).
     error : ρ less the exact density as well.
     format : "png", "pdf", "svg"; by default what the file's name ends in, else png.
+    scale : of the maps in 2D, "shared", or "each" its own, up to its peak; by default each its own where one peak would
+    hide the others.   vmin, vmax : the ends of the density scale.   cmap : of the maps, a name that Matplotlib knows.
+    size : width and height in inches.   dpi : dots per inch, of a PNG.
     """
 
     field: str = "rho"
@@ -37,6 +41,30 @@ class Options:
     log: bool = False
     error: bool = False
     format: str | None = None
+    scale: str | None = None
+    vmin: float | None = None
+    vmax: float | None = None
+    cmap: str | None = None
+    size: tuple[float, float] | None = None
+    dpi: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises CaseError for values that no picture can have."""
+        if self.scale not in (None, *SCALES):
+            raise CaseError(f'scale: expected one of {", ".join(SCALES)}, found "{self.scale}"')
+        if self.cmap is not None and self.cmap not in style.colour_maps():
+            near = difflib.get_close_matches(self.cmap, style.colour_maps(), n=1)
+            hint = f"did you mean {near[0]}?" if near else "try viridis, magma, Greys."
+            raise CaseError(f'cmap: Matplotlib knows no "{self.cmap}"; {hint}')
+        low, high = self.vmin or 0.0, self.vmax
+        if not low >= 0 or (high is not None and not low < high < np.inf):
+            raise CaseError(f"vmin, vmax: expected 0 ≤ vmin < vmax, found {self.vmin} and {self.vmax}")
+        if self.scale == "each" and (self.vmin is not None or high is not None):
+            raise CaseError("vmin, vmax: where each map has a scale of its own there is none to be set; leave them out")
+        if self.size is not None and not (len(self.size) == 2 and all(1 <= inches <= 40 for inches in self.size)):
+            raise CaseError("size: expected width and height between 1 and 40 inches")
+        if self.dpi is not None and not 20 <= self.dpi <= 1200:
+            raise CaseError(f"dpi: expected a number between 20 and 1200, found {self.dpi:g}")
 
     @property
     def chosen(self) -> bool:
@@ -88,7 +116,7 @@ class Options:
         elif self.index is not None:
             picks = {run.find(index=k) for k in self.index}
         elif run.dim == 2:
-            picks = {0, len(run) // 2, len(run) - 1}
+            picks = {0, _half_way(run), len(run) - 1}
         else:
             lines = min(len(run), MOST_LINES)
             picks = set(np.linspace(0, len(run) - 1, lines).round().astype(int).tolist())
@@ -125,6 +153,15 @@ class References:
         for name, values in found.items():
             if values is not None and values.shape != shape:
                 raise CaseError(f"the {name} has the shape {values.shape}, the run {shape}; give both on one grid.")
+
+
+def _half_way(run: Run) -> int:
+    """The snapshot by which half of the change of the energy was made, between the ends; of the times without one."""
+    energy = run.diagnostics.get("energy", np.zeros(len(run)))
+    made = np.cumsum(np.abs(np.diff(energy)))
+    if len(run) < 3 or not (np.all(np.isfinite(made)) and made[-1] > 0):
+        return len(run) // 2
+    return int(np.clip(np.argmin(np.abs(made - 0.5 * made[-1])) + 1, 1, len(run) - 2))
 
 
 def field_names(run: Run) -> list[str]:

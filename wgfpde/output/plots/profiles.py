@@ -44,6 +44,8 @@ def figure_1d(run: Run, options: Options, known: References) -> Figure:
         _draw_overlay(axes[0], run, picks, known, options.log, colours)
     else:
         _draw_waterfall(axes[0], run, picks, known, colours)
+    if options.vmin is not None or options.vmax is not None:
+        axes[0].set_ylim(options.vmin, options.vmax)
     if not named:
         bar = ScalarMappable(style.time_scale(run), style.time_colours())
         figure.colorbar(bar, ax=axes[: len(heights) - 1], label="$t$", pad=0.015)

@@ -41,7 +41,7 @@ def plot(
     run, options = _run_of(source), options or Options()
     path = style.picture_path(None if out is None else Path(out), run.folder / "plots", _stem(options), options.format)
     with style.context():
-        return [style.save(_figure(run, options, References(exact, gibbs)), path)]
+        return [style.save(_figure(run, options, References(exact, gibbs)), path, options.dpi)]
 
 
 def draw(
@@ -62,6 +62,13 @@ def _run_of(source: Run | str | os.PathLike[str]) -> Run:
 
 @QUIETLY
 def _figure(run: Run, options: Options, known: References) -> Figure:
+    figure = _drawn(run, options, known)
+    if options.size is not None:
+        figure.set_size_inches(*options.size)
+    return figure
+
+
+def _drawn(run: Run, options: Options, known: References) -> Figure:
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot yet: nothing to draw. Wait for its first one.")
     options.check(run, known)

@@ -84,6 +84,11 @@ def density_colours() -> Colormap:
     return matplotlib.colormaps[DENSITY_MAP].with_extremes(bad=EMPTY)
 
 
+def colour_maps() -> list[str]:
+    """The names that --cmap takes."""
+    return list(matplotlib.colormaps)
+
+
 def density_norm(peaks: Sequence[float], smallest: float, log: bool, room: float = 2.0) -> Normalize:
     """The scale of densities.
 
@@ -254,7 +259,7 @@ def new_figure(size: tuple[float, float]) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path, dpi: float | None = None) -> Path:
     """Write a figure in the format that the path ends in.  Raises StoreError where it cannot be written."""
     # without dates a figure drawn again is the same file, but for rounding in the layout of an SVG
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
@@ -263,7 +268,7 @@ def save(figure: Figure, path: Path) -> Path:
     fonts.setLevel(logging.ERROR)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
+        figure.savefig(path, dpi=(dpi or DPI) if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
     except (OverflowError, ValueError) as error:  # Matplotlib's, of numbers without measure

@@ -27,6 +27,7 @@ import numpy as np
 from ...base.amounts import memory_lacking, size_text
 from ...base.toml import shortened
 from ...errors import StoreError
+from ..layout import NO_VARIABLE, TAKEN
 
 MOST_OBJECTS = 10_000
 MOST_DEEP = 8
@@ -89,7 +90,7 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     text = h5py.check_string_dtype(data.dtype)
     if text is None and data.dtype.kind not in "fiub":
         raise _foreign(path, name, f"holds {shortened(str(data.dtype))}, which is neither numbers nor text")
-    if name == EMPTY or not data.size:
+    if not data.size or name == EMPTY or _is_bare_dimension(path, name, data):
         return
     chunk = math.prod(data.chunks) if data.chunks else 0
     claimed, stored = max(data.size, chunk) * data.dtype.itemsize, data.id.get_storage_size()
@@ -98,6 +99,13 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     row = max(data.size // data.shape[0] if data.ndim > 1 else data.size, chunk) * data.dtype.itemsize
     if lacking := memory_lacking(2.0 * row):
         raise StoreError(f"{path}: to read {shortened(name)} takes {lacking}.")
+
+
+def _is_bare_dimension(path: Path, name: str, data: h5py.Dataset) -> bool:
+    """Whether it only lends its length to a dimension, as that of the particles: no value of it is stored or read."""
+    if data.ndim != 1 or not data.is_scale or name.strip("/") in TAKEN or name.count("/") > 1:
+        return False
+    return str(plain_attribute(path, data, "NAME")).startswith(NO_VARIABLE)
 
 
 def _foreign(path: Path, name: str, what: str) -> StoreError:
