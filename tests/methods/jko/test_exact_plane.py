@@ -413,3 +413,20 @@ def test_the_same_bits_again():
     stepper.warm_up()
     for again in (stepper, stepper_of(flow, 0.05)):
         assert np.array_equal(first.rho, again.step(start(rho), 0.05).rho)
+
+
+def test_mass_that_no_map_brought_is_seen_where_moves_are_less_than_a_cell():
+    """What the residual left there cost the map nothing; ½W₂² was 600 times its transport: no energy law held."""
+    n, kappa, shape = (0.39271168655273825, 0.70482216058057), 1.640931242378578, (48, 64)
+    grid = Grid([-0.5 * a for a in n], [0.5 * a for a in n], shape)
+    phase = np.random.default_rng(3668114807)
+    phase.normal(size=grid.shape)
+    centre = 0.3 * np.sin(phase.uniform(0, 2 * np.pi, 2))
+    x, y = grid.coordinates().values()
+    rho = np.exp(-600 * ((x / n[0] - centre[0]) ** 2 + (y / n[1] - centre[1]) ** 2))
+    rho /= np.sum(rho * grid.cell_volume)
+    well = lambda x, y: 0.1220731110394148 * kappa * 4 * ((x / n[0]) ** 2 + (y / n[1]) ** 2)  # noqa: E731
+    flow = Flow(grid, Energy(Internal("power", kappa * grid.volume, 2.0), well))
+    tau = 3.401344252852947e-08 * max(n) ** 2 / kappa
+    with pytest.raises(SolverError, match="½W₂² of what it ends at is at least"):
+        ExactSolver(flow, None, None).solve(rho, flow.external, tau, None)

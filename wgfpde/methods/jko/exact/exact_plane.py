@@ -30,6 +30,7 @@ from ....energy.flow import Flow
 from ....grid import Array, Grid
 from ....linear.multigrid.solver import Multigrid
 from ....transport.c_transforms import between_centres
+from ....transport.distances import distance
 from ..start import spread
 from .dual_ascent import ascend
 from .pull_back import coarser, conductances, finer, monge_ampere, smoother, uncertainty
@@ -55,6 +56,8 @@ RESTS = 1e-14
 """Change of the mass below which ρ⁰ is at rest."""
 FLOOR = 1e-14, 1e-3
 """θ at least, over its maximum: laws without and with vacuum."""
+NOISE = 1e-13
+"""Of sums of energies, relative."""
 APART = 2.0
 """Primal over dual value, in units of what cells hide (h²/8 a unit of mass and axis) and of the backward error."""
 
@@ -220,6 +223,19 @@ class Plane:
                 f"unknown between them; at most {RESOLVED:g} is taken"
             )
 
+    def _check_energy(self, level: Level, problem: Problem, rho: Array, transport: float) -> None:
+        """Refuse what rises in energy with W₂ itself, where dual and primal value cannot tell: moves less than a cell.
+
+        What a residual leaves where no mass can come from costs the map nothing, and W₂ all of the way.
+        """
+        cost = 0.5 * distance(level.grid, problem.rho0, rho).lower ** 2
+        before, after = problem.energy(problem.rho0), problem.energy(rho)
+        if cost > transport and cost + after - before > NOISE * (abs(before) + abs(after)):
+            raise problem.failure(
+                f"½W₂² of what it ends at is at least {cost:.3g} and that of its map {transport:.3g}; the energy, times "
+                f"tau, falls by {before - after:.3g}"
+            )
+
     def _proved(
         self, level: Level, problem: Problem, phi: Array, eased: Problem, resting: bool = False
     ) -> ExactSolution:
@@ -241,6 +257,8 @@ class Plane:
         if primal - dual > APART * (hidden + reach):
             raise problem.failure(f"its map is no optimal one: primal value {primal:.6g}, dual value {dual:.6g}")
         rho *= problem.mass / problem.flow.mass(rho)
+        if not resting and transport < APART * (hidden + reach):
+            self._check_energy(level, problem, rho, transport)
         return ExactSolution(
             rho, phi - constant, np.nan, backward, primal + problem.level * problem.mass,
             dual + problem.level * problem.mass, transport, problem.scale(rho, transport), self.iterations, self.linear,
