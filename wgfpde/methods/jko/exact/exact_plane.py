@@ -232,8 +232,8 @@ class Plane:
         before, after = problem.energy(problem.rho0), problem.energy(rho)
         if cost > transport and cost + after - before > NOISE * (abs(before) + abs(after)):
             raise problem.failure(
-                f"½W₂² of what it ends at is at least {cost:.3g} and that of its map {transport:.3g}; the energy, times "
-                f"tau, falls by {before - after:.3g}"
+                f"½W₂² of what it ends at is at least {cost:.3g} and that of its map {transport:.3g}; the energy, "
+                f"times tau, falls by {before - after:.3g}"
             )
 
     def _proved(
