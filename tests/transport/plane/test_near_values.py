@@ -5,6 +5,7 @@ import pytest
 from scipy.special import erf
 
 from wgfpde.grid import Grid
+from wgfpde.transport.distances import distance
 from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane.between import common_refinement, squared_distance
 from wgfpde.transport.plane.measures import Cells
@@ -119,3 +120,15 @@ def test_common_refinement():
     rho = np.random.default_rng(0).uniform(0.0, 1.0, other.shape)
     mass = Cells(other, rho).deposit(found)
     assert np.sum(mass) == pytest.approx(1.0, rel=1e-13) and np.count_nonzero(mass) == 4 * 4
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (16, 12)])
+@pytest.mark.parametrize("cells", [1, 3, None])
+def test_densities_that_rounding_tells_apart(shape, cells):
+    """A step at rest gave one; a division by zero was the answer."""
+    grid = Grid([-1.3, -0.25], [1.4, 0.25], shape)
+    a = np.full(grid.shape, 1.0 / grid.volume)
+    b = a.copy()
+    b.flat[:cells] = np.nextafter(a.flat[0], 2.0)
+    found = distance(grid, a, b)
+    assert 0 <= found.lower <= found.w2 <= found.upper < 1e-7

@@ -209,7 +209,7 @@ def _shot(mu: Measure, nu: Measure, near: Near, tolerance: float) -> Squares:
     which knows how the path bends and takes cells for smooth; in between the two are mixed.
     """
     value, iterations = near.value, 0
-    if _on_one_grid(mu, nu):
+    if value > 0 and _on_one_grid(mu, nu):  # 0 of densities that rounding alone tells apart
         found = solve_nearby(mu.grid, mu.density, nu.density, INNER_STEPS, min(tolerance, SHOT))  # type: ignore
         iterations = found.iterations
         if found.gap <= max(tolerance, SHOT):

@@ -126,7 +126,7 @@ def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     u, steep = steepness(grid, faces, a, b)
     raised = float(np.sum(faces.volume * (b - a) * means_of_corners(u)))
     cost = float(np.sum(faces.volume * a * steep))
-    return raised**2 / cost if raised <= cost else 2 * raised - cost
+    return raised**2 / cost if cost > 0 and raised <= cost else max(2 * raised - cost, 0.0)
 
 
 def means_of_corners(u: Array) -> Array:
