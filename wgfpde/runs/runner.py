@@ -30,9 +30,10 @@ from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
 from . import folder
+from .checks import check_step
 from .interrupts import Interrupted, Interrupts
 from .provenance import check_unchanged, continued, provenance_of
-from .time_loop import March, Progress, check_step
+from .time_loop import March, Progress
 
 __all__ = ["Progress", "Result", "march", "resume", "run"]
 

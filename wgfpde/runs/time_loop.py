@@ -3,6 +3,8 @@
     for t_out in times:  while t < t_out:  step → check → table of steps → checkpoint, if it is time
                          snapshot, with its diagnostics, into the file
 
+A stepper may take several steps in one call; they are those that it would take one by one.
+
 A march depends on the state it starts from and on nothing else, so that one continued from a checkpoint gives the same
 file as one never stopped, bit for bit.  Checkpoints are taken before a state that is no planned snapshot is written:
 such a row goes when the run goes on.
@@ -23,13 +25,12 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy import currents, fluxes
-from ..energy.flow import Flow
-from ..energy.snapshot import Snapshot, begun, misfit
+from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from .checks import check_step, distance_from_rest
 from .interrupts import Interrupts
 
 PEAK = "peak"
@@ -37,6 +38,8 @@ PEAK = "peak"
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
+STRIDE = 0.05
+"""Seconds of steps that are taken in one call, where a stepper takes several: a signal waits for the call to end."""
 STEP_PATIENCE = 5.0
 """Seconds that a single step may take before the user is told; then again at each double of it."""
 
@@ -129,7 +132,8 @@ class March:
     def _step(self, t_out: float) -> None:
         previous = self.snapshot
         with self.interrupts.abandonable():
-            snapshot = self.problem.stepper.step(self.snapshot, t_out)
+            stride = self._stride(t_out)
+            snapshot = self.problem.stepper.step(previous, t_out) if stride is None else stride.snapshot
             check_step(self.problem, snapshot, previous, t_out)
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
@@ -137,13 +141,24 @@ class March:
                 judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
-        self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
-        self._limits[snapshot.report.limit] += 1
+        if stride is None:
+            self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        else:
+            self.writer.append_steps(stride.columns)
+        self._limits.update([snapshot.report.limit] if stride is None else stride.limits)
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
         self._show_progress()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
+
+    def _stride(self, t_out: float) -> Stride | None:
+        """Several steps, but for where each state is looked at; none beyond the time of the next checkpoint."""
+        problem = self.problem
+        if self._keeps_ledger or problem.watch is not None or problem.stationary is not None:
+            return None
+        seconds = min(STRIDE, self._saved_at + problem.record.checkpoint - self.clock.wall)
+        return strode(problem.stepper, self.snapshot, t_out, seconds) if seconds > 0 else None
 
     def _ended(self) -> str:
         """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
@@ -267,32 +282,6 @@ class March:
         self._reported = wall
         start, end = float(self.problem.times[0]), float(self.problem.times[-1])
         self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
-
-
-def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next: float) -> None:
-    """Refuse a state that is not finite or has other arrays than it should, and a step that did not move or went past
-    t_next: raises SolverError."""
-    flow = problem.flow
-    if trouble := misfit(snapshot.fields, flow.grid.shape, problem.fields):
-        raise SolverError(f"the step gave {trouble}.")
-    rho = snapshot.rho
-    if not np.isfinite(np.sum(rho)):
-        bad = np.argwhere(~np.isfinite(rho))
-        where = flow.grid.describe(tuple(int(k) for k in bad[0])) if len(bad) else "every cell, summed up"
-        raise SolverError(f"rho is not finite at {where}. Use a smaller step; check potential and initial data.")
-    if not snapshot.t > previous.t:
-        raise SolverError(
-            f"the step from t = {previous.t!r} made no progress: its size has fallen to rounding. "
-            "Start closer to t = 0, or take larger steps."
-        )
-    if snapshot.t > t_next:
-        raise SolverError(f"the step from t = {previous.t!r} went to t = {snapshot.t!r}, past t = {t_next!r}.")
-
-
-def distance_from_rest(flow: Flow, rho: Array) -> float:
-    """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
-    passing = flow.lets_in or flow.push is not None
-    return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
 
 
 class Clock:

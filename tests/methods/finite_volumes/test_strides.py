@@ -1,0 +1,171 @@
+"""Steps taken many at a time are the steps taken one by one, bit for bit, and end before one that is unusual."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from strategies import Problem
+
+from wgfpde.energy.dynamics import Dynamics
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.openings.sinks import Sink
+from wgfpde.energy.snapshot import Snapshot
+from wgfpde.grid import Grid
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+
+END = 0.05
+
+
+def start(rho):
+    return Snapshot(0.0, 0, {"rho": rho})
+
+
+def one_by_one(stepper, state, end=END):
+    """All snapshots up to `end`."""
+    states = [state]
+    while states[-1].t < end:
+        states.append(stepper.step(states[-1], end))
+    return states
+
+
+def by_strides(stepper, state, end=END, seconds=10.0):
+    """The last snapshot, the rows of the table of steps, and how many steps were unusual."""
+    rows, unusual = [], 0
+    while state.t < end:
+        stride = stepper.stride(state, end, seconds)
+        if stride is None:
+            state = stepper.step(state, end)
+            rows.append(row(state))
+            unusual += 1
+            continue
+        names = ("t", "dt", "iterations", "residual", "repaired", "rejected")
+        rows += zip(*(stride.columns[name].tolist() for name in names), stride.limits, strict=True)
+        assert rows[-1] == row(stride.snapshot) and not stride.snapshot.rho.flags.writeable
+        state = stride.snapshot
+    return state, rows, unusual
+
+
+def row(state):
+    report = state.report
+    return state.t, state.dt, report.iterations, report.residual, report.repaired, report.rejected, report.limit
+
+
+def assert_same(stepper, rho, end=END, seconds=10.0):
+    """Returns the steps and how many were unusual."""
+    states = one_by_one(stepper, start(rho), end)
+    last, rows, unusual = by_strides(stepper, start(rho), end, seconds)
+    assert rows == [row(state) for state in states[1:]]
+    assert last.rho.tobytes() == states[-1].rho.tobytes()
+    assert replace(last, fields={}, report=states[-1].report) == replace(states[-1], fields={})
+    assert replace(last.report, gap=0.0) == replace(states[-1].report, gap=0.0) or np.isnan(last.report.gap)
+    return states, unusual
+
+
+def random_problem(kind, seed):
+    """A problem in one or two dimensions: plain, stretched or periodic; smooth or steep; dense or with vacuum."""
+    rng = np.random.default_rng([21, seed])
+    dim = 1 + seed % 2
+    return Problem(
+        kind,
+        shape=tuple(rng.integers(3, 22, dim).tolist()),
+        periodic=tuple((rng.random(dim) < 0.4).tolist()),
+        stretched=tuple((rng.random(dim) < 0.4).tolist()),
+        kappa=float(rng.uniform(0.2, 2.0)),
+        potential=str(rng.choice(["none", "smooth", "steep"])),
+        steepness=float(rng.choice([1.0, 30.0])),
+        data=str(rng.choice(["smooth", "random", "blocks", "dirac", "spread"])),
+        mass=float(rng.choice([1.0, 1e-3, 50.0])),
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize("kind", ["entropy", "none", 2.0, 3.0, 2.5, 1.5, 0.6])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("dt", [0.003, "adaptive"])
+def test_the_same_bits(kind, order, dt):
+    """Over random problems, of which some have steps that are unusual."""
+    for seed in range(4):
+        flow, rho = random_problem(kind, seed).build()
+        stepper = FiniteVolumes(flow, order, dt, tolerance=1e-3, threads=1)
+        states, unusual = assert_same(stepper, rho, end=0.02)
+        assert unusual < len(states) - 1 or len(states) <= 3
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("internal", [Internal("entropy"), Internal("power", 1.0, 2.0), Internal("none")])
+def test_with_a_diffusion(dim, internal):
+    """It is in the rates and in the conductances, on every line its own."""
+    grid = Grid([-1.0] * dim, [1.0] * dim, [16, 12][:dim])
+    names = ("x", "y")[:dim]
+    energy = Energy(internal, lambda x, y=0.0: x**2 + 0.5 * y)
+    rho = np.ones(grid.shape) + 0.5 * np.cos(np.arange(grid.size)).reshape(grid.shape)
+    along = tuple((lambda x, y=0.0: 1.5 + np.sin(x + y)) for _ in names)
+    flow = Flow(grid, energy, dynamics=Dynamics(diffusion=along))
+    for dt in (0.005, "adaptive"):
+        assert_same(FiniteVolumes(flow, 2, dt, threads=1), rho, end=0.02)
+    assert FiniteVolumes(flow, 2, 0.005, threads=1).stride(start(rho), END, 1.0) is not None
+
+
+def test_where_a_stride_ends_changes_no_bit():
+    """Of one step a call, of as many as there are, and from any snapshot of the march."""
+    flow, rho = random_problem(2.0, 3).build()
+    for dt in (0.002, "adaptive"):
+        stepper = FiniteVolumes(flow, 2, dt, threads=1)
+        states, _ = assert_same(stepper, rho)
+        assert_same(stepper, rho, seconds=1e-9)
+        few = stepper.stride(start(rho), END, 1e-9)
+        assert few.snapshot.step < len(states) - 1
+        for state in states[1:-1:3]:
+            assert by_strides(stepper, state)[0].rho.tobytes() == states[-1].rho.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["entropy", 2.0])
+def test_a_stride_ends_before_a_step_that_is_unusual(kind, monkeypatch):
+    """Where the energy would rise, or a solve fail, the step is taken by itself: with its note, and once."""
+    flow, rho = random_problem(kind, 1).build()
+    stepper = FiniteVolumes(flow, 2, 0.002, threads=1)
+    one, solve, seen = stepper._one, type(stepper._one).solve, []
+    monkeypatch.setattr(type(one), "solve", lambda *args: (seen.append(1), solve(*args))[1])
+    whole = stepper.stride(start(rho), END, 10.0).snapshot
+    assert seen == [] and whole.t == END
+    start_energy = flow.value(rho)
+    assert flow.value(whole.rho) <= start_energy
+    worse = rho.copy()
+    worse.flat[0] = np.nan
+    assert stepper.stride(start(worse), END, 10.0) is None and seen == []
+
+
+def test_an_energy_that_would_rise_is_left_to_single_steps():
+    """SDIRK2 raises the energy where steps are huge and the potential steep; guarded steps do not."""
+    rose = 0
+    for seed in range(12):
+        problem = replace(random_problem("none", seed), potential="steep", steepness=30.0, data="blocks")
+        flow, rho = problem.build()
+        stepper = FiniteVolumes(flow, 2, 0.3, threads=1)
+        states, unusual = assert_same(stepper, rho, end=3.0)
+        assert unusual == sum(bool(state.report.note) for state in states)
+        rose += unusual
+        energies = [flow.value(state.rho) for state in states]
+        assert all(b <= a + 1e-12 * max(1.0, abs(a)) for a, b in pairwise(energies))
+    assert rose > 0
+
+
+LINE, PLANE = Grid([-1.0], [1.0], [16]), Grid([-1.0, -1.0], [1.0, 1.0], [8, 6])
+ALONE = {
+    "interaction": Flow(LINE, Energy(interaction=lambda x: x**2)),
+    "driven": Flow(LINE, Energy(potential=lambda x, t: t * x)),
+    "force": Flow(Grid([-1.0], [1.0], [16], [True]), Energy(tilt=(1.0,))),
+    "sink": Flow(LINE, Energy(), sinks=[Sink("decay", rate=lambda x: 1 + x)]),
+    "absorbing": Flow(Grid([-1.0], [1.0], [16], ["absorbing"]), Energy()),
+    "large": Flow(Grid([-1.0, -1.0], [1.0, 1.0], [256, 256]), Energy()),
+    "one axis of D alike": Flow(PLANE, Energy(), dynamics=Dynamics(lambda x, y: 1 + x**2)),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_steps_that_are_taken_one_by_one(name):
+    """With an interaction, exits, a force or what depends on time; on large grids; of unlike axes."""
+    flow = ALONE[name]
+    assert FiniteVolumes(flow, 2, 0.01).stride(start(np.ones(flow.grid.shape)), END, 1.0) is None
