@@ -120,6 +120,29 @@ def test_where_a_stride_ends_changes_no_bit():
             assert by_strides(stepper, state)[0].rho.tobytes() == states[-1].rho.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["entropy", "none", 2.0])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_after_a_shortened_step(kind, dim):
+    """Fixed steps grow again to their size, from any time, and land on times that no sum of them is."""
+    flow, rho = random_problem(kind, 1 + dim).build()
+    stepper = FiniteVolumes(flow, 2, 0.01, threads=1)
+    for t, end, wish in ((0.1, 0.17, 0.001), (1 / 3, 0.7, 0.0004), (0.0, 0.3, 0.009)):
+        short = Snapshot(t, 7, {"rho": rho}, 1e-4, wish)
+        states = one_by_one(stepper, short, end)
+        last, rows, _ = by_strides(stepper, short, end)
+        assert rows == [row(state) for state in states[1:]] and last.dt_next == states[-1].dt_next
+        assert states[1].dt < 0.01 and last.t == end and last.step == states[-1].step
+
+
+@pytest.mark.parametrize("kind", ["entropy", 3.0])
+@pytest.mark.parametrize("dt", [0.3, "adaptive"])
+def test_repaired_cells_are_counted(kind, dt):
+    """Blocks in vacuum, in steps that the second order alone would make negative."""
+    flow, rho = Problem(kind, (14, 9), (False, False), (False, True), data="blocks", seed=5).build()
+    states, _ = assert_same(FiniteVolumes(flow, 2, dt, tolerance=0.5, first_dt=0.3, threads=1), rho, end=1.0)
+    assert sum(state.report.repaired for state in states) > 0
+
+
 @pytest.mark.parametrize("internal", [Internal("entropy", 0.05), Internal("power", 0.05, 2.0), Internal("none")])
 @pytest.mark.parametrize("dt", [0.02, "adaptive"])
 def test_a_stride_ends_before_a_step_that_is_unusual(internal, dt):
