@@ -134,6 +134,13 @@ def test_after_a_shortened_step(kind, dim):
         assert states[1].dt < 0.01 and last.t == end and last.step == states[-1].step
 
 
+def test_landing():
+    """On the time that is asked for, where rounding would end beside it: 0.002 + (0.018 − 0.002) > 0.018."""
+    flow, rho = random_problem("entropy", 0).build()
+    stride = FiniteVolumes(flow, 2, 0.1, threads=1).stride(Snapshot(0.002, 0, {"rho": rho}), 0.018, 1.0)
+    assert stride.snapshot.t == stride.columns["t"][-1] == 0.018 < 0.002 + stride.snapshot.dt
+
+
 @pytest.mark.parametrize("kind", ["entropy", 3.0])
 @pytest.mark.parametrize("dt", [0.3, "adaptive"])
 def test_repaired_cells_are_counted(kind, dt):
