@@ -29,8 +29,7 @@ from ..energy.snapshot import Snapshot, begun
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
-from . import folder
-from .checks import check_step
+from . import checks, folder
 from .interrupts import Interrupted, Interrupts
 from .provenance import check_unchanged, continued, provenance_of
 from .time_loop import March, Progress
@@ -145,7 +144,7 @@ def march(problem: Problem) -> Iterator[Snapshot]:
         while snapshot.t < t_out:
             stop = problem.next_stop(snapshot.t, float(t_out))
             previous, snapshot = snapshot, problem.stepper.step(snapshot, stop)
-            check_step(problem, snapshot, previous, stop)
+            checks.check_step(problem, snapshot, previous, stop)
             yield snapshot
 
 
