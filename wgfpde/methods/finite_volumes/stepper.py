@@ -87,7 +87,9 @@ class FiniteVolumes:
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         stepper = FiniteVolumes(small, self.order, dt=1e-3, threads=1)
-        stepper.step(start, 1e-3)
+        new = stepper.step(start, 1e-3)
+        if self.adaptive:
+            _error(*(state.rho.reshape(stepper._one.rows) for state in (start, start, new)), stepper._one.widths)
         if self._strides:
             stepper.stride(start, 1e-3, 0.0)
 
@@ -198,7 +200,7 @@ class FiniteVolumes:
         whole = self._solve(rho, span, dt, rate)
         first = self._solve(rho, (span[0], middle), 0.5 * dt, rate)
         second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.rate)
-        error = error_of(rho.copy(), whole.rho.copy(), second.rho.copy(), self._one.widths)
+        error = _error(rho, whole.rho, second.rho, self._one.widths)
         dt_next = resize(dt, error, self.tolerance, self.order)
         if error > self.tolerance:
             return None, min(dt_next, 0.9 * dt)
@@ -232,3 +234,8 @@ class FiniteVolumes:
             )
         narrowest = min(float(axis.widths.min()) for axis in self.flow.grid.axes)
         return dt * largest / narrowest > EPS * float(rho.max())
+
+
+def _error(rho: Array, whole: Array, halves: Array, widths: tuple[Array, Array]) -> float:
+    """Of a whole step and of two halves of it, relative to the mass: as in strides, to the last bit."""
+    return float(error_of(rho.copy(), whole.copy(), halves.copy(), widths))  # copies: those there are read-only
