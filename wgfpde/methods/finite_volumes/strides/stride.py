@@ -22,7 +22,7 @@ from ..linear_sweep import sweep
 from ..one_step import OneStep
 from ..power_sweeps import power_sweep
 from .clock import LIMITS
-from .march import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
+from .loop import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
 MOST_STEPS = 1024
 """In one call."""
@@ -85,7 +85,7 @@ class Strider:
 
 
 def _stride(before: Snapshot, rho: Array, table: Array) -> Stride:
-    """What a call has given.   table : (steps, 8), see module `march`."""
+    """What a call has given.   table : (steps, 8), see module `loop`."""
     last = table[-1].tolist()
     report = Report(
         iterations=int(last[NEWTON]),
