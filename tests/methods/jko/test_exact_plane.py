@@ -19,7 +19,8 @@ from wgfpde.methods.jko.exact.exact_solver import ExactSolver
 from wgfpde.methods.jko.exact.pull_back import coarser, conductances, finer, monge_ampere, push, uncertainty
 from wgfpde.methods.jko.exact.solution import Problem
 from wgfpde.methods.jko.method import FALLBACK_GAP
-from wgfpde.methods.jko.minimise import Minimiser, Step
+from wgfpde.methods.jko.minimise import Minimiser
+from wgfpde.methods.jko.solved_step import Step
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.output.promises import promises_of
 

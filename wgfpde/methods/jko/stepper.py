@@ -24,7 +24,8 @@ from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.threads import default_threads
 from .extrapolation import extrapolate
-from .minimise import Minimiser, Step
+from .minimise import Minimiser
+from .solved_step import Step
 
 SHORTEST = 2.0**-10
 """Smallest step tried, relative to tau."""
