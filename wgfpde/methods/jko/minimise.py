@@ -113,7 +113,8 @@ class Minimiser:
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
 
-        In 2D "exact" falls back to "pdhg" with inner steps, and its gap, where it finds no step of its tolerance.
+        In 2D "exact" falls back to inner steps, by "pdhg" or an interior point, and their gap, where it finds no step
+        of its tolerance.
         E + ½W₂²/τ at its end is not above E(rho0): where what was found is, by less than its gap, a gap of TIGHTER
         times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
         Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.

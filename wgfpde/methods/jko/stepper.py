@@ -38,7 +38,7 @@ class Jko:
 
     flow : energy on a grid.   tau : step > 0.
     algorithm : "newton" (one inner step), "pdhg" (inner_steps ≥ 1, uniform axes) or "exact" (W₂ itself, no inner steps;
-    walls; in 2D uniform axes, the entropy or m > 1).
+    in 2D uniform axes, the entropy or m > 1).
     tolerance : relative primal–dual gap of each step; of "exact" in 2D its backward error.
     max_iterations : of the algorithm, for one convex step.
     congestion : upper bound on ρ (pdhg).   scheme : "jko", first order in τ, or "extrapolated", second.

@@ -11,6 +11,7 @@ step solves
 by the multigrid of the other algorithm, the inverse by its diagonal.  A grid starts from the half as fine one; the
 coarsest from −τξ(ρ⁰), rest, or the last step's φ, and where none is near, from dual ascent with c-transforms
 (`dual_ascent`), which also helps out where Newton stalls.  Without vacuum ρ⁰ is interpolated by its logarithm.
+On an axis that is a ring φ is periodic, and T is optimal on the circle.
 
 The certificate is a backward error: if ‖R‖₁ = ε and I − D²φ is positive where there is mass, the step is exact for a
 density that differs from ρ⁰ by ε, up to how cubics and differences see the data (order 2).  Data that vary from cell to
