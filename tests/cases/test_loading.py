@@ -586,8 +586,8 @@ def test_mistakes_in_the_text(write, old, new, expected):
             "energy.internal.m: m must be at least 1 − 1/d = 0.5 in 2D; found 0.4",
         ),
         (
-            ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['no-flux', 'periodic']"],
-            "solver.algorithm: expected in 2D walls at both ends of each axis, axis y is periodic; take",
+            ["solver={method='jko', tau=0.1, algorithm='exact'}", "energy.internal={kind='power', m=0.8}"],
+            "solver.algorithm: expected in 2D the entropy or a power m > 1, found",
         ),
     ],
 )
