@@ -49,8 +49,8 @@ class Distance:
 
     gap : (upper² − lower²)/upper², 0 where the distance is exact (1D).
     mismatch : of a geodesic's distance, ‖ρ(1) − b‖₁/mass, how far the path found ends from b; else 0.
-    iterations : of the first-order method or of conjugate gradients, 0 in 1D; of points beside a density in 2D how often
-    power cells were cut.
+    iterations : of the first-order method or of conjugate gradients, 0 in 1D; of points beside a density in 2D how
+    often power cells were cut.
     """
 
     w2: float

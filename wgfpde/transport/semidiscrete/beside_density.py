@@ -33,7 +33,8 @@ ACCURACY = 1e-6
 MOST_CUTS = 500
 """Of all power cells, for one distance."""
 LIGHT, APART = 1e-18, 1e-10
-"""Mass with which a point is joined to the heaviest one; distance, over the diagonal, up to which places are rounded."""
+"""Mass below which a point is joined to the heaviest one; distance, over the diagonal, below which places are rounded,
+with what that adds in the bounds."""
 SMOOTH, INSIDE = 0.9, 0.999
 """Of the smooth density: share that is no constant.   Of the box: what the first places may fill."""
 BLOCKS = 64
@@ -66,8 +67,8 @@ def beside(
         return None
     diagram = PowerDiagram(edges, density.density, _smooth(edges, density), places, periods)
     extra, lower, upper, cuts = float(np.sum(apart**2)), 0.0, math.inf, 0
-    for weights, cells, cuts in ascent(diagram, nu, weights, MOST_CUTS):
-        below, above = bounds(places, nu, weights, cells)
+    for better, cells, cuts in ascent(diagram, nu, weights, MOST_CUTS):
+        below, above = bounds(places, nu, better, cells)
         lower, upper = max(lower, below + extra), min(upper, above + extra)
         if tell is not None:
             tell(f"power cells cut {cuts} times, bounds {100 * (upper - lower) / upper:.2g} % apart")

@@ -1,4 +1,4 @@
-"""Weights whose power cells hold given masses, by damped Newton steps, from a density that is easy to that which is meant.
+"""Weights whose power cells hold given masses, by damped Newton steps, from an easy density to that which is meant.
 
     K(w) = Σ_i ∫_{Lag_i(w)} (½|x − y_i|² − w_i) ρ + Σ_i w_i ν_i  →  max,      ∂K/∂w_i = ν_i − m_i(w)
 
@@ -94,7 +94,7 @@ def _mixture(cells: PowerCells, nu: Array, epsilon: float, first: bool) -> float
 
 
 def newton_step(cells: PowerCells, missing: Array, epsilon: float) -> Array | None:
-    """δ (n,) with −D²K δ = `missing`, (n,) of sum 0, for ρ_ε; 0 at the fullest cell.  None where cells have no sides."""
+    """δ (n,) with −D²K δ = `missing`, (n,) of sum 0, for ρ_ε.  None where a cell has no sides."""
     n = len(missing)
     if n == 1:
         return np.zeros(1)

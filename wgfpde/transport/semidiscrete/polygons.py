@@ -53,7 +53,7 @@ def cut_off(x, y, label, count, ax, ay, c, new, into_x, into_y, into_label):
 
 @njit(cache=True, nogil=True)
 def moments(x, y, count, px, py):
-    """Area, ∫(x − px), ∫(y − py) and ∫|(x, y) − (px, py)|² of a polygon, exactly, from triangles at its first corner."""
+    """Area, ∫(x − px), ∫(y − py) and ∫|(x, y) − (px, py)|² of a polygon: triangles at its first corner."""
     area, first_x, first_y, second = 0.0, 0.0, 0.0, 0.0
     u0, v0 = x[0] - px, y[0] - py
     for k in range(1, count - 1):

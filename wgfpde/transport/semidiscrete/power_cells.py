@@ -71,6 +71,7 @@ class PowerDiagram:
         cells = density.size
         self._depth = int(np.ceil(np.log2(density.shape[0])) + np.ceil(np.log2(density.shape[1]))) + HALVINGS + 2
         self._candidates = np.empty((self._depth + 1) * len(self._x), dtype=np.int32)
+        self.few = FEW
         self._room = 8 * (self.count + cells)
         extent = [
             max(e[-1], x.max()) - min(e[0], x.min()) for e, x in zip(self._edges, (self._x, self._y), strict=True)
@@ -84,7 +85,7 @@ class PowerDiagram:
             sums = np.zeros((5, self.count))
             pairs, pieces = np.empty((2, self._room), dtype=np.int32), np.empty((2, self._room))
             needed = cut_cells(*self._edges, *self._densities, self._x, self._y, heights, self._owner, self._candidates,
-                               self._depth, self._margin, sums, pairs, pieces)  # fmt: skip
+                               self._depth, self.few, self._margin, sums, pairs, pieces)  # fmt: skip
             if needed <= self._room:
                 break
             self._room = 2 * needed
@@ -92,7 +93,7 @@ class PowerDiagram:
 
 
 @njit(cache=True, nogil=True)
-def cut_cells(ex, ey, density, other, px, py, heights, owner, candidates, depth, margin, sums, pairs, pieces):
+def cut_cells(ex, ey, density, other, px, py, heights, owner, candidates, depth, few, margin, sums, pairs, pieces):
     """Adds to sums (5, n) and writes pieces of sides, as many as there is room for; returns how many there are.
 
     heights : ½|y|² − w.   candidates : with room for depth + 1 times all points.
@@ -117,9 +118,9 @@ def cut_cells(ex, ey, density, other, px, py, heights, owner, candidates, depth,
         if stop == end + 1:
             add_block(ex, ey, density, other, i0, i1, j0, j1, x0, x1, y0, y1, candidates[end], px, py, owner, sums)
             continue
-        if i1 - i0 == 1 and j1 - j0 == 1 and (stop - end <= FEW or halvings == 0):
-            found = cut_box(x0, x1, y0, y1, density[j0, i0], other[j0, i0], px, py, heights, owner, candidates[end:stop],
-                            polygons, labels, sums, pairs, pieces, found)  # fmt: skip
+        if i1 - i0 == 1 and j1 - j0 == 1 and (stop - end <= few or halvings == 0):
+            found = cut_box(x0, x1, y0, y1, density[j0, i0], other[j0, i0], px, py, heights, owner,
+                            candidates[end:stop], polygons, labels, sums, pairs, pieces, found)  # fmt: skip
             continue
         for half in range(2):
             cells[top + half], box[top + half], held[top + half] = cells[top], box[top], (end, stop)
