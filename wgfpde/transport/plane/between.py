@@ -4,6 +4,9 @@ On the coarsest lattice dual ascent takes a few turns, on each that is twice as 
 potential is off by enters both bounds in square.  Lattices get finer until the extrapolated distance no longer changes
 or they have MOST_CELLS cells; for densities also finer than the cells, since it is the density that is moved, not the
 centres of its cells.
+
+Points beside a density need no lattice: the weights of their power cells give both bounds (folder `semidiscrete`).
+Where these stay wide, the lattices and a programme narrow them.
 """
 
 from __future__ import annotations

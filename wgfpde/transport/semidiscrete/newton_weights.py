@@ -12,7 +12,7 @@ first with ε such that every cell has its share, and from what is reached there
 same power cells serve every ε.  Both bounds are those of ρ, whatever ε is (module `beside_density`).
 
 Reference: Kitagawa, Mérigot, Thibert (2019), Convergence of a Newton algorithm for semi-discrete optimal transport,
-J. Eur. Math. Soc. 21.
+J. Eur. Math. Soc. 21, arXiv 1603.05579.
 """
 
 from __future__ import annotations
