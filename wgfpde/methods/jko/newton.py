@@ -4,8 +4,9 @@
 
 Newton condenses to one SPD system, (GᵀDG + L) δφ = r₂ − GᵀD r₁, G = I − ½R(∇φ·∇), D = 1/(τU'' + s/ρ), L = −div θ∇.
 
-0. Laws without a barrier: the step is predicted (`predicted.prediction`) and ρ, φ corrected together
-   (`predicted.correction`), 3–6 iterations on every grid.  Where that does not end, and for the other laws:
+0. The step is predicted (`predicted.prediction`).  Laws without a barrier: ρ and φ are corrected together
+   (`predicted.correction`), 3–6 iterations on every grid.  Power laws with one: 3 from there, with ρ of the prediction,
+   at μ₀ = 1e-4 of the energy, 4–8 iterations.  Where that does not end, and without internal energy:
 1. Start (`start`): of the last step's φ, fractions of −τξ(ρ⁰) and 0, the one with the largest dual value.
 2. Ascent.  (ρ, s) are eliminated, r₁ = 0: Newton on the concave D_μ with a line search, until the continuity residual
    is a tenth of the mass, at μ₀ = 1e-3 of the energy.  Where that takes long, at a larger μ.
@@ -39,8 +40,10 @@ from .secant import SecantAscent, restrain
 from .start import CENTRED, best_start, candidate
 
 MAX_ITERATIONS = 200
-BARRIER = 1e-3
-"""First μ over the energy per volume."""
+BARRIER, BARRIER_PREDICTED = 1e-3, 1e-4
+"""First μ over the energy per volume, and from a prediction."""
+FLOOR, INSIDE = 1e-3, 10
+"""Of a predicted density beside what it predicts, over the mean; interior points that a prediction is given."""
 
 
 class NewtonSolver(Workspace):
@@ -75,6 +78,9 @@ class NewtonSolver(Workspace):
             if found is not None:
                 return found
             return SecantAscent(attempt, best_start(step, warm, 0.0, self.coefficients)).run()
+        found = self._inside(attempt)
+        if found is not None:
+            return found
         mu = BARRIER * attempt.unit
         point = best_start(step, warm, mu, self.coefficients)
         while True:
@@ -103,6 +109,22 @@ class NewtonSolver(Workspace):
         if moved < (CENTRED if correction is None else min(CENTRED, correction.residual())):
             correction = Correction(attempt, rest.phi, rest.rho)
         return None if correction is None else correction.run()
+
+    def _inside(self, attempt: Attempt) -> Solution | None:
+        """By interior points from a prediction, few of them; None where that does not get there.
+
+        ρ is the predicted one where there is mass; beside it what the barrier and φ make, at most FLOOR of the mean, as
+        a small error of φ makes much of ρ for large m.  s = μ/ρ is central everywhere.
+        """
+        step = attempt.step
+        predicted = None if self.predictor is None or step.internal.law.vanishes else self.predictor(step)
+        if predicted is None:
+            return None
+        phi, rho = predicted
+        mu = BARRIER_PREDICTED * attempt.unit
+        around = np.minimum(step.point(phi, mu).rho, FLOOR * step.mass / step.stagger.total)
+        rho = np.maximum(rho, around)
+        return Interior(attempt, phi, rho, mu / rho).run(INSIDE)
 
     def _centre(self, attempt: Attempt, point: Point, mu: float) -> tuple[Point, float]:
         """A centred point, at a larger μ where the ascent takes too long at the present one."""
