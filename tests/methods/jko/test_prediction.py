@@ -10,6 +10,7 @@ from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
 from wgfpde.methods.jko.attempt import Attempt
 from wgfpde.methods.jko.convex import ConvexStep
+from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.newton import NewtonSolver
 from wgfpde.methods.jko.predicted import correction
 from wgfpde.methods.jko.predicted.correction import Correction
@@ -178,3 +179,45 @@ def test_the_solution_nearby_is_where_the_next_starts(no_fall_back):
     solver.predictor = None
     other = ConvexStep(step.stagger, step.internal, step.rho0, step.tau_v / step.tau + 1e-4 * np.sin(step.tau_v), 0.05)
     assert solver.solve(other, None, last).iterations <= 2
+
+
+# -------------------------------------------------------------------------------------------------------- vacuum
+
+
+@pytest.mark.parametrize(("m", "tau", "most"), [(1.5, 0.01, 8), (2.0, 1e-3, 7), (2.0, 0.01, 7), (4.0, 1e-3, 8)])
+def test_steps_with_vacuum_take_few_iterations_on_every_grid(m, tau, most, monkeypatch):
+    """A paraboloid with a front in the double well, three steps one after another, each from its prediction."""
+
+    def ascend(*_, **__):
+        raise AssertionError("the prediction did not get there")
+
+    monkeypatch.setattr(Attempt, "ascend", ascend)
+    for n in (32, 64, 96):
+        grid = Grid([-3.0, -4.0], [3.0, 4.0], [n, n])
+        flow = Flow(grid, Energy(Internal("power", 1.0, m), steep))
+        c, minimiser = grid.coordinates(), Minimiser(flow, "newton", 1, 1e-8, None, None, 1)
+        rho = np.maximum(1 - c["x"] ** 2 - c["y"] ** 2, 0.0)
+        rho /= flow.mass(rho)
+        for _ in range(3):
+            step = minimiser.solve(rho, tau, {})
+            assert step.numbers["gap"] <= 1e-8 and step.rho.min() >= 0.0 and step.numbers["iterations"] <= most
+            assert flow.mass(step.rho) == pytest.approx(flow.mass(rho), rel=1e-13)
+            assert flow.value(step.rho) + step.numbers["transport"] / tau <= flow.value(rho) * (1 + 1e-13)
+            rho = step.rho
+
+
+@pytest.mark.parametrize("m", [1.5, 2.0, 4.0])
+@pytest.mark.parametrize("name", GRIDS)
+def test_with_vacuum_the_end_is_that_of_the_ascent(name, m):
+    grid, tau = GRIDS[name], 0.05
+    flow = Flow(grid, Energy(Internal("power", 1.0, m), well))
+    stagger = Staggering(grid)
+    c = grid.coordinates()
+    rho = np.maximum(1 - (c["x"] - 0.3) ** 2 - c.get("y", 0.0) ** 2, 0.0).reshape(stagger.shape)
+    step = ConvexStep(
+        stagger, flow.internal, rho / np.sum(stagger.volume * rho), flow.potential.reshape(rho.shape), tau
+    )
+    found = NewtonSolver(Multigrid(grid), stagger.shape, 1e-10, 200, Predictor(flow, stagger)).solve(step).certificate
+    other = NewtonSolver(Multigrid(grid), stagger.shape, 1e-10, 200).solve(step).certificate
+    assert found.gap <= 1e-10 and abs(found.primal - other.primal) <= 1.1e-10 * other.scale
+    assert step.integral(np.abs(found.rho - other.rho)) <= 3e-4

@@ -24,6 +24,7 @@ Natale, Todeschi (2021), DOI 10.1007/s10915-020-01405-4 (an interior point for i
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 
 import numpy as np
@@ -42,8 +43,9 @@ from .start import CENTRED, best_start, candidate
 MAX_ITERATIONS = 200
 BARRIER, BARRIER_PREDICTED = 1e-3, 1e-4
 """First μ over the energy per volume, and from a prediction."""
-FLOOR, INSIDE = 1e-3, 10
-"""Of a predicted density beside what it predicts, over the mean; interior points that a prediction is given."""
+FLOOR, INSIDE = 1e-3, 4
+"""Of a predicted density beside what it predicts, over the mean; the iterations from there: one for each digit of the
+tolerance, as μ falls tenfold in each, and so many more."""
 
 
 class NewtonSolver(Workspace):
@@ -124,7 +126,7 @@ class NewtonSolver(Workspace):
         mu = BARRIER_PREDICTED * attempt.unit
         around = np.minimum(step.point(phi, mu).rho, FLOOR * step.mass / step.stagger.total)
         rho = np.maximum(rho, around)
-        return Interior(attempt, phi, rho, mu / rho).run(INSIDE)
+        return Interior(attempt, phi, rho, mu / rho).run(INSIDE + math.ceil(-math.log10(min(self.tolerance, 1.0))))
 
     def _centre(self, attempt: Attempt, point: Point, mu: float) -> tuple[Point, float]:
         """A centred point, at a larger μ where the ascent takes too long at the present one."""
