@@ -19,7 +19,8 @@ from .drive import Driven, solve_driven
 from .exact.exact_solver import ExactSolver
 from .exact.solution import ExactSolution
 from .method import FALLBACK_GAP, FALLBACK_STEPS
-from .newton import MAX_ITERATIONS, NewtonSolver, Solution
+from .newton import MAX_ITERATIONS, NewtonSolver, Solution, compile_rare
+from .predicted.prediction import Predictor
 from .secant import restrain
 from .solved_step import Step
 
@@ -82,8 +83,8 @@ class Minimiser:
         self.divisible = algorithm != "pdhg"
         self.remedy = REMEDIES[algorithm]
         if algorithm == "newton":
-            limit = max_iterations or MAX_ITERATIONS
-            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
+            most, predictor = max_iterations or MAX_ITERATIONS, Predictor(flow, self.stagger)
+            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, most, predictor)
 
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""
@@ -95,6 +96,8 @@ class Minimiser:
             self._exact.flow = flow
             if self._fallback is not None:
                 self._fallback.freeze(flow)
+        elif self.algorithm == "newton" and flow.internal != self.flow.internal:
+            self._newton.predictor = Predictor(flow, self.stagger)
         self.flow = flow
 
     def compile_rare(self, rho: Array) -> None:
@@ -103,12 +106,9 @@ class Minimiser:
             self._exact.compile_rare(rho)
             if self._fallback is not None:
                 self._fallback.solve(rho.reshape(self.shape), 1e-3, {})
-        if self.algorithm != "newton":
-            return
-        rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
-        step = ConvexStep(self.stagger, self.flow.internal, rho0, self.stagger.zeros(), 1e-3)
-        step.relax(bad, self.stagger.zeros())
-        self.stagger.share(restrain, bad, self.stagger.zeros())
+        if self.algorithm == "newton":
+            step = ConvexStep(self.stagger, self.flow.internal, rho.reshape(self.shape), self.stagger.zeros(), 1e-3)
+            compile_rare(Multigrid(self.flow.grid), step)
 
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
@@ -149,9 +149,10 @@ class Minimiser:
             self._newton.tolerance = tolerance
             level = float(potential.min())
             step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
-            before = warm.get("phi") if last is None else last.phi
+            near = last and last.lifted(-tau * level, step.mass)
+            before = warm["phi"] + tau * level if "phi" in warm else None
             with np.errstate(over="ignore", invalid="ignore"):  # in trial moves far too long, which are refused
-                solution = self._newton.solve(step, None if before is None else before + tau * level)
+                solution = self._newton.solve(step, before, near)
             spent[0] += solution.iterations
             spent[1] += solution.linear
             return solution.lifted(tau * level, step.mass)
