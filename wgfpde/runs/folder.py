@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from ..base.amounts import size_text
 from ..base.plain_text import one_line
 from ..errors import CaseError, StoreError
 from ..store import FILE_NAME
@@ -86,6 +88,23 @@ def check(folder: Path, overwrite: bool) -> None:
         raise CaseError(
             f"{folder} holds a run already; choose another folder with --out, replace it with --overwrite, "
             f"or go on with: wgfpde resume {shlex.quote(str(folder))}"
+        )
+
+
+def check_room(folder: Path, needed: float) -> None:
+    """Raises CaseError where the disk has not the bytes that a run needs, before anything is written.
+
+    What an earlier run left there counts as free, since it is replaced.
+    """
+    there = next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), None)
+    if there is None:
+        return
+    file = folder / FILE_NAME
+    free = shutil.disk_usage(there).free + (file.stat().st_size if file.is_file() else 0)
+    if needed > free:
+        raise CaseError(
+            f"this run writes {size_text(needed)} and {size_text(free)} are free in {there}; write fewer snapshots "
+            '(output.every), take longer steps, take output.precision = "float32", or choose another folder with --out'
         )
 
 

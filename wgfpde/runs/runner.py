@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, store
-from ..cases.building import Problem, build
+from ..cases.building import Problem, build, bytes_stored
+from ..cases.limits.cost import known_steps
 from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
 from ..diagnostics import as_before
@@ -77,6 +78,7 @@ def run(
     with Interrupts(wall_limit) as interrupts:
         _check_data(case)
         problem = build(case)
+        folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
         with folder.fresh(place, _texts(problem), overwrite) as log:
             return _march(place, problem, _digest(case, problem), _attributes(case, problem), log, progress, interrupts)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from ..errors import CaseError
-from .schema import Case
+from ...errors import CaseError
+from ..schema import Case
 
 LEAST, MOST = 1e-100, 1e100
 
