@@ -29,7 +29,7 @@ LONG_FORMULA = "1 + max({})".format(", ".join(f"sin(x + {k}*y)" for k in range(1
 FINE = {"shape": [512, 512], "lower": [0, 0], "upper": [1, 1]}
 LINES = {
     "1D": case_of(grid={"shape": [30], "lower": [0.0], "upper": [1.0]}),
-    "stretched": case_of(grid={"shape": [30], "lower": [0.0], "upper": [1.0], "mapping": ["s + 0.2*s**2"]}),
+    "stretched": case_of(grid={"shape": [30], "lower": [0.0], "upper": [1.0], "mapping": ["s + 0.2*s*(1 - s)"]}),
     "periodic": case_of(grid={"shape": [30], "lower": [0.0], "upper": [1.0], "boundary": ["periodic"]}),
 }
 
