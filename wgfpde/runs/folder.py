@@ -54,6 +54,7 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
     texts : file name → text.   Raises CaseError where the folder is taken, StoreError where it cannot be written.
     """
     check(folder, overwrite)
+    _check_files(folder)
     _check_texts(folder, texts)
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,7 @@ def taken_up(folder: Path) -> Iterator[Log]:
     """The folder of a run that is to go on.  Raises CaseError where there is none, or another process writes there."""
     if not folder.is_dir() or not any((folder / name).is_file() for name in (FILE_NAME, "resolved.toml")):
         raise CaseError(f"{folder} is no run folder: expected {FILE_NAME} in it. Start a run with: wgfpde run CASE")
+    _check_files(folder)
     with _locked(folder) as log:
         with _writable(folder):
             _clear_parts(folder)
@@ -112,6 +114,17 @@ def _clear_parts(folder: Path) -> None:
     """Remove what was being written under another name when a run was killed."""
     for name in WRITTEN:
         (folder / f"{name}.part").unlink(missing_ok=True)
+
+
+def _check_files(folder: Path) -> None:
+    """Raises CaseError where a pipe, a device or a folder has the name of a file of ours: it might never open or end.
+
+    A log is written alone, and may go to a device.
+    """
+    for name in (LOG_NAME, *WRITTEN):
+        path = folder / name
+        if path.exists() and not path.is_file() and not (name == LOG_NAME and path.is_char_device()):
+            raise CaseError(f"{path} is no regular file; remove it, or choose another folder with --out.")
 
 
 def _check_texts(folder: Path, texts: Mapping[str, str]) -> None:

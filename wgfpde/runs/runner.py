@@ -26,7 +26,7 @@ from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..diagnostics.certificates import convexity
 from ..energy.driving.in_time import frozen
-from ..energy.snapshot import Snapshot, begun
+from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
@@ -120,7 +120,7 @@ def resume(
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = _digest(case, problem)
-        start = _latest(place, known, digest)
+        start = _latest(place, known, digest, problem)
         folder.write_texts(place, _texts(problem))
         attributes = _attributes(case, problem)
         if known is not None:
@@ -249,8 +249,8 @@ def _extended(case: Case, until: float) -> Case:
     return override(case, kept | {"time": {"end": float(until)}}, "resume --until")
 
 
-def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | None:
-    """The last checkpoint that can be read and that the file has all rows for; None where there is none."""
+def _latest(place: Path, known: store.Run | None, digest: str, problem: Problem) -> Checkpoint | None:
+    """The last checkpoint that can be read, fits the problem, and that the file has all rows for; None for none."""
     if known is None:
         return None
     for found in checkpoints(place):
@@ -259,9 +259,19 @@ def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | N
                 f"{place}: the checkpoint at t = {found.snapshot.t:.6g} is of another case; give the one that was run, "
                 "or start again with: wgfpde run CASE --overwrite"
             )
-        if found.rows <= len(known) and found.step_rows <= len(known.steps["t"]):
+        rows = found.rows <= len(known) and found.step_rows <= len(known.steps["t"])
+        if rows and _fits(found, problem):
             return found
     return None
+
+
+def _fits(found: Checkpoint, problem: Problem) -> bool:
+    """Whether a checkpoint can be one of this problem: one that was changed may be whole, and of the same digest."""
+    now, shape, initial = found.snapshot, problem.flow.grid.shape, problem.initial.fields
+    same = all(now.fields[name].shape == np.shape(values) for name, values in initial.items() if name in now.fields)
+    before = found.previous is None or (found.previous.shape == shape and found.previous.dtype == now.rho.dtype)
+    within = problem.times[0] <= now.t <= problem.times[-1] and found.previous_t <= now.t
+    return not misfit(now.fields, shape, problem.fields) and same and before and within and np.isfinite(now.rho).all()
 
 
 def _check_data(case: Case) -> None:

@@ -37,6 +37,9 @@ DEFLATE = 1032
 FREE = 2**20
 """Bytes that need no proof."""
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+SCANNED = 2**24
+"""Bytes of files that are looked through for the sizes of heaps."""
+SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
 EMPTY = "/steps/step"
 """A dimension that holds no values and is never read."""
 
@@ -49,6 +52,29 @@ def check_regular(path: Path) -> None:
         raise StoreError(f"{path} cannot be opened: {(error.strerror or str(error)).rstrip('.')}.") from None
     if not stat.S_ISREG(mode):
         raise StoreError(f"{path} is no regular file but a device, a pipe or a folder; give a file.")
+
+
+def check_heaps(path: Path) -> None:
+    """Raise StoreError where a heap of texts claims more bytes than the file has: the library would take them at once.
+
+    Files of more than SCANNED bytes are not looked through.
+    """
+    size = path.stat().st_size
+    if size > SCANNED:
+        return
+    content = path.read_bytes()
+    widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
+    if not content.startswith(SIGNATURE) or len(content) < 16 or content[widths.get(content[8], 14)] != 8:
+        return
+    at = content.find(HEAP)
+    while at >= 0:
+        claimed = int.from_bytes(content[at + len(HEAP) : at + len(HEAP) + 8], "little")
+        if claimed > size - at:
+            raise StoreError(
+                f"{path}: a heap of texts claims {size_text(claimed)} where {size_text(size - at)} are left. The file "
+                "is damaged; copy it again."
+            )
+        at = content.find(HEAP, at + 1)
 
 
 def check_structure(path: Path, file: h5py.File) -> None:
