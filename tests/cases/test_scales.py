@@ -70,3 +70,25 @@ def test_formulas_keep_to_them(grid, key, formula, recwarn):
     with pytest.raises(CaseError, match=rf"{re.escape(key.rpartition('.')[2])}.*1e-100 and 1e\+100"):
         build(from_mapping(data))
     assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
+@pytest.mark.parametrize("grid", [CASE["grid"], PLANE, CASE["grid"] | {"boundary": ["periodic"]}])
+@pytest.mark.parametrize("density", ["1e308", "1e-320", "1e200*(x > 0)"])
+@pytest.mark.parametrize("sampling", ["average", "centre"])
+def test_densities_keep_to_them(grid, density, sampling, recwarn):
+    """Also where no mass is asked for: their sums overflowed in NumPy, with a warning."""
+    data = with_key("grid", grid) | {"initial": {"density": density, "sampling": sampling}}
+    with pytest.raises(CaseError, match=r"initial\.density: the density must have a (positive, finite mass|mass between 1e-100)"):
+        build(from_mapping(data))
+    assert not list(recwarn)
+
+
+@pytest.mark.parametrize("grid", [CASE["grid"], PLANE, CASE["grid"] | {"mapping": ["s + 0.2*s*(1 - s)"]}])
+@pytest.mark.parametrize("key", ["potential", "interaction"])
+@pytest.mark.parametrize("formula", ["1e308*(x**2 > 0.5)", "1e101 + x**2", "-1e200*x**2"])
+def test_energies_keep_to_them(grid, key, formula, recwarn):
+    """What is divided by κ, added and multiplied overflowed in NumPy, with a warning."""
+    data = with_key(f"energy.{key}", formula) | {"grid": grid}
+    with pytest.raises(CaseError, match=rf"energy\.{key}: the {key} is (not at most|beyond) 1e\+100"):
+        build(from_mapping(data))
+    assert not list(recwarn)

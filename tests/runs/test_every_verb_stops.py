@@ -1,6 +1,7 @@
 """Signals, two writers and a clock that goes back, during verbs that are no run: nothing half written, nothing lost."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,6 @@ from same_runs import assert_same
 
 from wgfpde.base.whole_file import whole_file
 from wgfpde.cli import main
-from wgfpde.errors import StoreError
 from wgfpde.runs.interrupts import Interrupted, stopping
 from wgfpde.store import read_study
 
@@ -92,8 +92,9 @@ def stopped(words, number, moment):
     return subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("verb", "number", "code"), [*((verb, signal.SIGTERM, 143) for verb in VERBS), ("movie", signal.SIGINT, 130)]
+)
 def test_a_signal_keeps_what_was_there(verb, number, code, place):
     """At the last moment before the new file would be in place of the old one."""
     before, old = files(place), (place / MADE[verb]).read_bytes()
@@ -104,7 +105,7 @@ def test_a_signal_keeps_what_was_there(verb, number, code, place):
     assert main(VERBS[verb]) == 0
 
 
-@pytest.mark.parametrize("verb", ["report", "stationary"])
+@pytest.mark.parametrize("verb", ["stationary"])
 def test_a_kill_keeps_what_was_there_and_the_next_one_clears_up(verb, place):
     before, old = files(place), (place / MADE[verb]).read_bytes()
     assert stopped(VERBS[verb], signal.SIGKILL, Path(MADE[verb]).name).returncode == -signal.SIGKILL
@@ -142,7 +143,7 @@ def test_two_writers_of_one_file(verb, place, capsys):
     with whole_file(target, keep_ending=target.suffix in (".gif", ".png")) as part:
         part.write_bytes(b"the first")
         assert main(VERBS[verb]) == 2
-        assert f"{target.name} is being written by another process; wait for it to end" in capsys.readouterr().err
+        assert re.search(f"{target.name}: it is being written by another process", capsys.readouterr().err)
         assert part.read_bytes() == b"the first"
     assert target.read_bytes() == b"the first" and files(place) == before
 
@@ -172,7 +173,7 @@ def test_many_writers_one_after_the_other(tmp_path):
             try:
                 with whole_file(target) as part:
                     part.write_text(text)
-            except StoreError:
+            except OSError:
                 refused.append(text)
             assert target.read_text() in texts if target.exists() else True
 
@@ -204,7 +205,7 @@ def test_a_part_that_was_renamed_in_between_is_not_the_target(tmp_path, monkeypa
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
 def test_what_stands_in_the_way_is_not_written_to(make, tmp_path):
     make(tmp_path / "out.txt.part")
-    with pytest.raises((StoreError, OSError)), whole_file(tmp_path / "out.txt"):
+    with pytest.raises(OSError), whole_file(tmp_path / "out.txt"):
         pass
     assert not (tmp_path / "out.txt").exists()
 
@@ -243,5 +244,5 @@ def test_a_clock_that_goes_back_changes_nothing(place, monkeypatch):
     known = read_study(place / "c" / "converge.h5")
     for words in VERBS.values():
         assert main(words) == 0
-    assert (read_study(place / "c" / "converge.h5")["error_l1"] == known["error_l1"]).all()
+    assert read_study(place / "c" / "converge.h5")["error_l1"].tobytes() == known["error_l1"].tobytes()
     assert made == {file: os.stat(file).st_mtime_ns for file in made}

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from wgfpde.cli import main
-from wgfpde.errors import StoreError
+from wgfpde.errors import CaseError, StoreError
 from wgfpde.store import Variable, check_place, read_study, write_study
+from wgfpde.store.table_file import read_table
 
 
 def virtual(file):
@@ -111,3 +112,34 @@ def test_a_heap_of_texts_cannot_be_larger_than_its_file(claimed, study):
     study.write_bytes(content[:at] + claimed.to_bytes(8, "little") + content[at + 8 :])
     with pytest.raises(StoreError, match="a heap of texts claims"):
         read_study(study)
+
+
+ODD = {"CLASS": np.zeros(3), "NAME": 1e308, "DIMENSION_LIST": np.zeros((2, 2)), "REFERENCE_LIST": np.zeros(4, complex)}
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_dimensions_of_another_type_are_refused(key, study, tmp_path):
+    """The library reads them as what they should be: it wrote beyond its memory, and the process was aborted."""
+    name = "gap" if key == "DIMENSION_LIST" else "mode"
+    with h5py.File(study, "r+") as file:
+        if key in file[name].attrs:
+            del file[name].attrs[key]
+        file[name].attrs[key] = ODD[key]
+    with pytest.raises(StoreError, match=f"/{name} has an attribute {key} that is none of a dimension"):
+        read_study(study)
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_nor_are_they_read_of_a_table(key, tmp_path):
+    place = tmp_path / "v.h5"
+    with h5py.File(place, "w") as file:
+        file["x"], file["v"] = np.linspace(-1, 1, 9), np.linspace(-1, 1, 9) ** 2
+        file["x"].make_scale("x")
+        file["v"].dims[0].attach_scale(file["x"])
+    assert read_table(place, 1).values.shape == (9,)
+    with h5py.File(place, "r+") as file:
+        name = "v" if key == "DIMENSION_LIST" else "x"
+        del file[name].attrs[key]
+        file[name].attrs[key] = ODD[key]
+    with pytest.raises(CaseError, match=f"has an attribute {key} that is none of a dimension"):
+        read_table(place, 1)

@@ -6,13 +6,12 @@ a process that was killed left there is written over by the next.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from ..errors import StoreError
 
 try:
     import fcntl
@@ -25,12 +24,12 @@ def whole_file(target: Path, keep_ending: bool = False) -> Iterator[Path]:
     """A path to write to, put in place of the target once it is whole; gone where an exception passes.
 
     keep_ending : whether the path ends as the target does, for writers that choose the format by that.
-    Raises StoreError where another process is writing the same file, OSError where it cannot be written.
+    Raises OSError where it cannot be written, or another process is writing it.
     """
     name = f"{target.stem}.part{target.suffix}" if keep_ending else f"{target.name}.part"
     part = target.with_name(name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = _claim(part, target)
+    lock = None if fcntl is None else _claim(part, target)
     try:
         yield part
         os.replace(part, target)
@@ -39,7 +38,8 @@ def whole_file(target: Path, keep_ending: bool = False) -> Iterator[Path]:
             part.unlink(missing_ok=True)
         raise
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def _claim(part: Path, target: Path) -> int:
@@ -48,7 +48,7 @@ def _claim(part: Path, target: Path) -> int:
         lock = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             if not stat.S_ISREG(os.fstat(lock).st_mode):
-                raise StoreError(f"{part} is no regular file; remove it.")
+                raise OSError(errno.EINVAL, f"{part.name} stands beside it and is no regular file", str(part))
             _lock(lock, target)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(lock), os.stat(part)):
@@ -60,13 +60,10 @@ def _claim(part: Path, target: Path) -> int:
 
 
 def _lock(handle: int, target: Path) -> None:
-    if fcntl is None:
-        return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StoreError(
-            f"{target} is being written by another process; wait for it to end, or choose another place with --out."
-        ) from None
+        text = "it is being written by another process, whose end is to be waited for"
+        raise OSError(errno.EBUSY, text, str(target)) from None
     except OSError:
         pass  # a file system without locks

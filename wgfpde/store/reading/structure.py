@@ -116,6 +116,7 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     text = h5py.check_string_dtype(data.dtype)
     if text is None and data.dtype.kind not in "fiub":
         raise _foreign(path, name, f"holds {shortened(str(data.dtype))}, which is neither numbers nor text")
+    check_scales(path, name, data)
     if not data.size or name == EMPTY or _is_bare_dimension(path, name, data):
         return
     chunk = math.prod(data.chunks) if data.chunks else 0
@@ -125,6 +126,30 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     row = max(data.size // data.shape[0] if data.ndim > 1 else data.size, chunk) * data.dtype.itemsize
     if lacking := memory_lacking(2.0 * row):
         raise StoreError(f"{path}: to read {shortened(name)} takes {lacking}.")
+
+
+def check_scales(path: Path, name: str, data: h5py.Dataset) -> None:
+    """Raise StoreError for attributes of dimension scales that are of another type than theirs.
+
+    The library reads them as what they should be, and writes beyond its memory.
+    """
+    for key in {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"} & set(data.attrs):
+        about = data.attrs.get_id(key)
+        if key in ("CLASS", "NAME"):
+            right = about.shape == () and h5py.check_string_dtype(about.dtype) is not None
+        elif key == "DIMENSION_LIST":
+            inner = h5py.check_vlen_dtype(about.dtype)
+            right = about.shape == (data.ndim,) and inner is not None and _is_reference(inner)
+        else:
+            fields = about.dtype.names or ()
+            right = len(fields) == 2 and _is_reference(about.dtype[0]) and about.dtype[1].kind in "iu"
+            right = right and len(about.shape) == 1
+        if not right:
+            raise _foreign(path, name, f"has an attribute {key} that is none of a dimension")
+
+
+def _is_reference(dtype: np.dtype) -> bool:
+    return h5py.check_ref_dtype(dtype) is h5py.h5r.Reference
 
 
 def _is_bare_dimension(path: Path, name: str, data: h5py.Dataset) -> bool:
