@@ -159,7 +159,7 @@ def test_a_run_takes_at_least_that(case, tmp_path):
 
 
 def looked(case):
-    return look_at(case, lambda problem: problem)
+    return look_at(case, lambda problem: problem, cost_of(case).of_formulas.seconds)
 
 
 def test_a_cheap_case_is_looked_at_whole():

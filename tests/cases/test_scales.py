@@ -78,7 +78,9 @@ def test_formulas_keep_to_them(grid, key, formula, recwarn):
 def test_densities_keep_to_them(grid, density, sampling, recwarn):
     """Also where no mass is asked for: their sums overflowed in NumPy, with a warning."""
     data = with_key("grid", grid) | {"initial": {"density": density, "sampling": sampling}}
-    with pytest.raises(CaseError, match=r"initial\.density: the density must have a (positive, finite mass|mass between 1e-100)"):
+    with pytest.raises(
+        CaseError, match=r"initial\.density: the density must have a (positive, finite mass|mass between 1e-100)"
+    ):
         build(from_mapping(data))
     assert not list(recwarn)
 

@@ -17,6 +17,7 @@ from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
     from ..cases.building import Problem
+    from ..cases.limits.cost import Cost
     from ..cases.schema import Case
     from ..cases.tables import EnergyTable
     from ..grid import Grid
@@ -111,11 +112,12 @@ def _check(args: argparse.Namespace) -> int:
     from ..cases.loading import load
 
     case = load(args.case, args.overrides)
-    look = look_at(case, lambda problem: _case_facts(case, problem))
+    cost = cost_of(case)
+    look = look_at(case, lambda problem: _case_facts(case, problem, cost), cost.of_formulas.seconds)
     facts = look.found | {"look": look.how}
     if look.note:
         facts |= {"averages": "not computed here", "averaging": {}, "notes": [look.note, *facts["notes"]]}
-    if trouble := asks_too_much(cost_of(case)):
+    if trouble := asks_too_much(cost):
         facts["notes"].append(trouble)
     if args.json:
         print_json(facts)
@@ -129,15 +131,15 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
+def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
     from ..cases.building import build_grid, bytes_stored, memory_needed
-    from ..cases.limits.cost import cost_of, known_steps, steps_of
+    from ..cases.limits.cost import known_steps
     from ..cases.sources.free_energies import table_note, told
     from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
 
     solver, times, grid = case.solver, problem.times, build_grid(case)
-    keys, cost, count = solver.model_dump(exclude_none=True), cost_of(case), steps_of(case)
+    keys, count = solver.model_dump(exclude_none=True), cost.steps
     steps = "" if math.isnan(count) else f"; about {count:.6g} steps"
     stored = bytes_stored(problem, case.cells, known_steps(case))
     rho = problem.initial.rho

@@ -21,9 +21,8 @@ from ...errors import CaseError
 from ..building import Problem, build, build_grid
 from ..case_densities import averages_of
 from ..schema import Case
-from .cost import cost_of
 
-QUICK = {"whole": 0.15, "centres": 0.25, "small": math.inf}
+QUICK = {"whole": 0.15, "centres": 0.1, "small": math.inf}
 PATIENT = 2.0
 """Seconds by count that each look may take, and that a case may take that a lesser look refused."""
 SMALL = {1: 256, 2: 16}
@@ -41,12 +40,12 @@ class Look(Generic[Found]):
     note: str = ""
 
 
-def look_at(case: Case, ask: Callable[[Problem], Found]) -> Look[Found]:
+def look_at(case: Case, ask: Callable[[Problem], Found], cost: float) -> Look[Found]:
     """What `ask` finds of the problem of a case, which it is given as whole as can be had in a moment.
 
+    cost : seconds of its formulas, see `cost`.
     Raises CaseError where the data makes no problem.
     """
-    cost = sum(cost_of(case).formulas.values())
     looks = {"centres": _at_centres, "small": _small}
     try:
         if cost <= QUICK["whole"]:
