@@ -6,7 +6,7 @@
     tables   tables of text, .npy, HDF5, netCDF, pictures and points, changed at random, as potentials and initial data
     toml     packaged cases with bytes changed, and values of any kind given on the command line
     formulas random formulas, well and badly formed, as every formula of a case in 1D and 2D
-    studies  files of spectrum, stationary, exits and converge, changed, where a new one shall go, and where a run is read
+    studies  files of spectrum, stationary, exits and converge, changed, where a new one shall go, or read as a run
     resumes  run folders with a changed checkpoint, file or text, as they are resumed and gone on with by converge
 
 Prints a line for each input that ends in anything but an exit code of the documentation: an exception, a warning, a
@@ -195,7 +195,7 @@ BINARY = ("+", "-", "*", "/", "**", "<", "<=", ">", "==", "!=", " and ", " or ",
 CALLS = (*FUNCTIONS, "sin2", "delta", "open", "np.exp", "not ", "-", "~", "")
 PLACES = (
     "energy.potential", "energy.interaction", "initial.density", "exact.density", "energy.internal.kappa",
-    "energy.force", "dynamics.diffusion", "output.averages.q", "sinks.hole", "grid.mapping", "grid.boundary", "params.a",
+    "energy.force", "dynamics.diffusion", "output.averages.q", "sinks.hole", "grid.mapping", "grid.boundary",
 )  # fmt: skip
 
 

@@ -114,23 +114,29 @@ def test_a_heap_of_texts_cannot_be_larger_than_its_file(claimed, study):
         read_study(study)
 
 
-ODD = {"CLASS": np.zeros(3), "NAME": 1e308, "DIMENSION_LIST": np.zeros((2, 2)), "REFERENCE_LIST": np.zeros(4, complex)}
+ODD = {
+    "CLASS": ("CLASS", np.zeros(3)), "CLASS of any length": ("CLASS", ""),
+    "NAME": ("NAME", 1e308),
+    "DIMENSION_LIST": ("DIMENSION_LIST", np.zeros((2, 2))), "REFERENCE_LIST": ("REFERENCE_LIST", np.zeros(4, complex)),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("key", ODD)
-def test_dimensions_of_another_type_are_refused(key, study, tmp_path):
+@pytest.mark.parametrize("damage", ODD)
+def test_dimensions_of_another_type_are_refused(damage, study):
     """The library reads them as what they should be: it wrote beyond its memory, and the process was aborted."""
+    key, value = ODD[damage]
     name = "gap" if key == "DIMENSION_LIST" else "mode"
     with h5py.File(study, "r+") as file:
         if key in file[name].attrs:
             del file[name].attrs[key]
-        file[name].attrs[key] = ODD[key]
+        file[name].attrs[key] = value
     with pytest.raises(StoreError, match=f"/{name} has an attribute {key} that is none of a dimension"):
         read_study(study)
 
 
-@pytest.mark.parametrize("key", ODD)
-def test_nor_are_they_read_of_a_table(key, tmp_path):
+@pytest.mark.parametrize("damage", ODD)
+def test_nor_are_they_read_of_a_table(damage, tmp_path):
+    key, value = ODD[damage]
     place = tmp_path / "v.h5"
     with h5py.File(place, "w") as file:
         file["x"], file["v"] = np.linspace(-1, 1, 9), np.linspace(-1, 1, 9) ** 2
@@ -140,6 +146,13 @@ def test_nor_are_they_read_of_a_table(key, tmp_path):
     with h5py.File(place, "r+") as file:
         name = "v" if key == "DIMENSION_LIST" else "x"
         del file[name].attrs[key]
-        file[name].attrs[key] = ODD[key]
+        file[name].attrs[key] = value
     with pytest.raises(CaseError, match=f"has an attribute {key} that is none of a dimension"):
         read_table(place, 1)
+
+
+def test_a_class_of_another_word(study):
+    """Of the same length it is freed twice by the library."""
+    study.write_bytes(study.read_bytes().replace(b"DIMENSION_SCALE\0", b"DIMENSION_SSALE\0"))
+    with pytest.raises(StoreError, match="has an attribute CLASS that is none of a dimension"):
+        read_study(study)
