@@ -19,12 +19,16 @@ except ImportError:  # Windows: no lock, so that two writers of one file are not
     fcntl = None  # type: ignore[assignment]
 
 
+class BeingWritten(OSError):
+    """Another process is writing the file."""
+
+
 @contextmanager
 def whole_file(target: Path, keep_ending: bool = False) -> Iterator[Path]:
     """A path to write to, put in place of the target once it is whole; gone where an exception passes.
 
     keep_ending : whether the path ends as the target does, for writers that choose the format by that.
-    Raises OSError where it cannot be written, or another process is writing it.
+    Raises OSError where it cannot be written, BeingWritten where another process writes it.
     """
     name = f"{target.stem}.part{target.suffix}" if keep_ending else f"{target.name}.part"
     part = target.with_name(name)
@@ -64,6 +68,6 @@ def _lock(handle: int, target: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         text = "it is being written by another process, whose end is to be waited for"
-        raise OSError(errno.EBUSY, text, str(target)) from None
+        raise BeingWritten(errno.EBUSY, text, str(target)) from None
     except OSError:
         pass  # a file system without locks

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...base.whole_file import whole_file
+from ...base.whole_file import BeingWritten, whole_file
 from ...errors import StoreError
 from ..layout import in_words
 from ..reading.reader import Run
@@ -30,6 +30,8 @@ def written(target: Path) -> Iterator[Path]:
     try:
         with whole_file(target) as part:
             yield part
+    except BeingWritten as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}; or choose another place with --out.") from error
     except (OSError, RuntimeError) as error:
         text = f"cannot write {target}: {in_words(error)} Check that the folder is writable and the disk has room."
         raise StoreError(text) from error
