@@ -59,7 +59,7 @@ PLANE = ["grid.lower=[-3,-3]", "grid.upper=[3,3]", "grid.shape=[12,12]"]
 SECONDS = 60
 MEGABYTES = {"studies": 4400, "tables": 4400}
 """That an input may take, else 800: HDF5 itself takes up to 4 GiB for a length of a text that was damaged."""
-CODES = (0, 1, 2, 3)
+CODES, STOPPED = (0, 1, 2, 3), (129, 130, 143)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ON_RUNS = (
     ["inspect"], ["inspect", "--json"], ["export", "--to", "csv", "--out", "o.csv"], ["plot", "--out", "o.png"],
@@ -363,6 +363,8 @@ def trouble_of(argv, megabytes):
             signal.alarm(0)
     taken = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     found = [str(w.message) for w in warned if not issubclass(w.category, ResourceWarning)]
+    if code in STOPPED:
+        sys.exit(code)  # the job is stopped, not the verb
     found += [] if code in CODES else [f"exit code {code}"]
     found += ["a control character"] if CONTROL.search(shown.getvalue()) else []
     found += [f"{taken:.0f} MB"] if taken > megabytes else []
