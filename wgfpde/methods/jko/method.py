@@ -272,6 +272,7 @@ def _drive_promises(run: Run, bound: float) -> list[dict[str, Any]]:
 METHODS = (
     Method(
         name="jko",
+        cellwise=True,
         table=JkoTable,
         build=_build,
         traits=_traits,

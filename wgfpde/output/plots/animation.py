@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from ...base.whole_file import whole_file
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Run, read
@@ -65,16 +65,11 @@ def movie(
     References(None, gibbs).check(run)
     with style.context():
         frames = ProfileFrames(run, picks, log, gibbs) if run.dim == 1 else MapFrames(run, picks, log)
-        part = path.with_name(f"{path.stem}.part{path.suffix}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(part, _reported(frames, picks, progress), frames, len(picks), rate)
-            part.replace(path)
+            with whole_file(path, keep_ending=True) as part:
+                write(part, _reported(frames, picks, progress), frames, len(picks), rate)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
     return path
 
 

@@ -25,6 +25,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from ...base.plain_text import one_line
 from ...base.toml import shortened
+from ...base.whole_file import whole_file
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run
@@ -267,8 +268,9 @@ def save(figure: Figure, path: Path, dpi: float | None = None) -> Path:
     level = fonts.level
     fonts.setLevel(logging.ERROR)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=(dpi or DPI) if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
+        dots = (dpi or DPI) if path.suffix == ".png" else VECTOR_DPI
+        with whole_file(path, keep_ending=True) as part:
+            figure.savefig(part, dpi=dots, metadata=dates.get(path.suffix))
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
     except (OverflowError, ValueError) as error:  # Matplotlib's, of numbers without measure
