@@ -13,7 +13,7 @@ from wgfpde.cli import main
 from wgfpde.energy.snapshot import Column, Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
-from wgfpde.output.plots import Options, draw, plot, style
+from wgfpde.output.plots import Options, density_scale, draw, plot, style
 from wgfpde.store import Label, Writer, read
 
 LINE = Grid([0.0], [1.0], [30])
@@ -162,7 +162,7 @@ def test_a_waterfall_raises_exact_and_density_alike(line):
     exact = exact_on(line)
     lines = ydata(draw(line, exact=exact).axes[0])
     raised = {round(float(y[0] - exact(0.1 * k)[0]), 9) for k in range(4) for y in lines if np.ptp(y) == 0}
-    step = style.top([float(rho.max()) for rho in line.rho]) * 0.22
+    step = density_scale.top([float(rho.max()) for rho in line.rho]) * 0.22
     assert {round(k * step, 9) for k in range(4)} <= raised
     assert all(any(np.allclose(y - k * step, line.rho[k]) for y in lines) for k in range(4))
 
@@ -237,9 +237,9 @@ def _with_bars(figure):
 
 
 def test_a_towering_first_peak_is_cut():
-    assert style.top([100.0, 2.0, 1.5]) == 4.0 and style.top([100.0, 2.0, 1.5], room=1.0) == 2.0
-    assert style.top([2.0, 2.0, 1.5]) == 2.0
-    assert style.top([3.0]) == 3.0 and style.top([0.0]) == 1.0
+    assert density_scale.top([100.0, 2.0, 1.5]) == 4.0 and density_scale.top([100.0, 2.0, 1.5], room=1.0) == 2.0
+    assert density_scale.top([2.0, 2.0, 1.5]) == 2.0
+    assert density_scale.top([3.0]) == 3.0 and density_scale.top([0.0]) == 1.0
 
 
 # ---- other fields ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from ...grid import Array
 from ...store import Study
-from . import style
+from . import density_scale, style
 from .maps import draw_arrows
 
 PANEL, COLUMNS = 2.5, 4
@@ -80,7 +80,7 @@ def _maps(study: Study) -> Figure:
     height = panel * min(max(float(np.ptp(y) / np.ptp(x)), 0.3), 2.0) + 0.6
     figure = style.new_figure((panel * columns + 1.0, rows * height + 0.5))
     table = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    norm = style.density_norm([float(rho.max())], style.smallest_positive(list(rho)), log=False)
+    norm = density_scale.density_norm([float(rho.max())], density_scale.smallest_positive(list(rho)), log=False)
     used: list[Axes] = list(table.flat)[:count]
     for k, axes in enumerate(used):
         image = axes.pcolormesh(x, y, rho[k], cmap=style.density_colours(), norm=norm, rasterized=True)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from ...grid import Array
 from ...store import Study
-from . import style
+from . import density_scale, style
 from .maps import draw_arrows
 
 SPREAD = 100.0
@@ -102,7 +102,7 @@ def _density_lines(axes: Axes, study: Study) -> None:
     late, start = study["quasi_stationary"], study["start"]
     axes.plot(study["x"], late, color=style.INK, label="quasi-stationary")
     axes.plot(study["x"], start, color=style.LINES[1], ls=style.DASHES[1], label="start")
-    axes.set_ylim(0.0, 1.08 * style.top([float(start.max()), float(late.max())]))
+    axes.set_ylim(0.0, 1.08 * density_scale.top([float(start.max()), float(late.max())]))
     _finish_line(axes, study, r"density, of mass 1")
     style.legend_above(axes)
 

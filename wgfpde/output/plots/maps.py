@@ -21,7 +21,7 @@ from matplotlib.ticker import ScalarFormatter
 from ...grid import Array
 from ...store import Run
 from ..shown_values import density_of
-from . import style
+from . import density_scale, style
 from .options import Options, References
 from .series import draw_fall
 
@@ -31,8 +31,6 @@ COLUMNS = 4
 """Most maps in a row."""
 DOTS = 2000
 """Most particles that are shown on a map."""
-HIDDEN = 0.2
-"""Below this share of the largest peak a density would be black beside it: then each map has its own scale."""
 LEVELS = 9
 """Lines of equal value on a map, about."""
 NAMED = 3
@@ -92,37 +90,19 @@ def _in_use(table: np.ndarray, count: int) -> list[Axes]:
     return axes[:count]
 
 
-def _apart(peaks: list[float], options: Options) -> bool:
-    """Whether each map has a scale of its own, from 0 to its peak."""
-    if options.scale is not None or options.log or options.vmin is not None or options.vmax is not None:
-        return options.scale == "each"
-    return 0 < min(peaks) < HIDDEN * style.top(peaks, 1.0)
-
-
 def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], options: Options) -> None:
-    fields, log = [density_of(run, k) for k in picks], options.log
-    peaks = [float(rho.max()) for rho in fields]
-    if apart := _apart(peaks, options):
-        fields = [rho / peak if peak > 0 else rho for rho, peak in zip(fields, peaks, strict=True)]
-    highest = [min(peak, 1.0) for peak in peaks] if apart else peaks
-    norm = style.density_norm(highest, style.smallest_positive(fields), log, room=1.0)
-    norm.vmin, norm.vmax = (end if own is None else own for end, own in
-                            zip((norm.vmin, norm.vmax), (options.vmin, options.vmax), strict=True))  # fmt: skip
-    above = max(float(rho.max()) for rho in fields) > float(norm.vmax or 0.0)
-    floor = float(norm.vmin or 0.0)
-    below = floor > 0 and any(bool(np.any((rho > 0) & (rho < floor))) for rho in fields)
-    for axes, k, rho, peak in zip(maps, picks, fields, peaks, strict=True):
-        shown = np.ma.masked_equal(rho, 0.0) if log else rho
-        image = _draw_map(axes, run, shown, norm, options.cmap)
+    fields = [density_of(run, k) for k in picks]
+    scale = density_scale.map_scale([density_scale.extremes(rho) for rho in fields], options)
+    for axes, k, rho in zip(maps, picks, fields, strict=True):
+        values = scale.shown(rho)
+        shown = np.ma.masked_equal(values, 0.0) if options.log else values
+        image = _draw_map(axes, run, shown, scale.norm, options.cmap)
         _draw_particles(axes, run, k)
         _draw_value(axes, run, k)
-        height = rf",  $\max\rho = {style.number(peak, 3)}$" if apart else ""
-        axes.set_title(f"$t = {style.number(float(run.t[k]))}${height}")
-    extend = style.extend_of(above, below)
-    label = r"$\rho/\max\rho$ of each map" if apart else style.density_label(norm, below)
-    _draw_bars(maps, columns, image, label=label, extend=extend)
+        axes.set_title(scale.title(float(run.t[k]), rho))
+    _draw_bars(maps, columns, image, label=scale.label, extend=scale.extend)
     named: list[Patch | Line2D] = []
-    if log and any(bool(np.any(rho == 0)) for rho in fields):
+    if options.log and scale.empty:
         named.append(Patch(color=style.EMPTY, label=r"$\rho = 0$"))
     if style.has_value(run):
         named.append(Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$"))
@@ -148,8 +128,7 @@ def _draw_value(axes: Axes, run: Run, k: int) -> None:
 
 def _draw_map(axes: Axes, run: Run, values: Array, norm: Normalize, colours: str | None = None) -> QuadMesh:
     """Cells as they are, stretched ones too; an image inside a vector file."""
-    cmap = style.density_colours() if colours is None else colours
-    image = axes.pcolormesh(*run.edges, values, cmap=cmap, norm=norm, rasterized=True)
+    image = axes.pcolormesh(*run.edges, values, cmap=style.density_colours(colours), norm=norm, rasterized=True)
     axes.set_aspect("equal")
     style.map_axes(axes)
     return image
@@ -193,7 +172,8 @@ def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log
     if known.steady is not None:
         axes.plot(x, _visible(known.steady[row], log), **style.STEADY)
         named.append(Line2D([], [], **style.STEADY, label="Gibbs state"))
-    norm = style.density_norm([float(rho[row].max()) for rho in fields], style.smallest_positive(fields), log)
+    smallest = density_scale.smallest_positive(fields)
+    norm = density_scale.density_norm([float(rho[row].max()) for rho in fields], smallest, log)
     if isinstance(norm, LogNorm):
         style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
         axes.set_ylim(float(norm.vmin or 0.0) / 1.5, 2.0 * float(norm.vmax or 1.0))
