@@ -14,6 +14,7 @@ from wgfpde.energy.snapshot import Column, Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, density_scale, draw, plot, style
+from wgfpde.output.plots.symbols import symbol_of
 from wgfpde.store import Label, Writer, read
 
 LINE = Grid([0.0], [1.0], [30])
@@ -242,6 +243,45 @@ def test_a_towering_first_peak_is_cut():
     assert density_scale.top([3.0]) == 3.0 and density_scale.top([0.0]) == 1.0
 
 
+WELL = (np.linspace(-1.0, 1.0, 10)[:, None] ** 2 - 0.25) ** 2 + np.linspace(-1.0, 1.0, 12) ** 2
+
+
+def named_beside(figure):
+    return [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("scale", ["shared", "each"])
+def test_maps_show_level_lines_of_the_potential(plane, scale):
+    figure = draw(plane, Options(scale=scale), potential=WELL)
+    for axes in maps_of(figure):
+        lines = axes.collections[1]
+        assert lines.levels.min() > WELL.min() and lines.levels.max() == pytest.approx(np.median(WELL))
+        assert np.allclose(np.diff(np.sqrt(lines.levels - WELL.min())), np.diff(np.sqrt(lines.levels - WELL.min()))[0])
+    assert named_beside(figure) == ["equal $V$", "section"]
+    assert named_beside(draw(plane)) == ["section"] and len(maps_of(draw(plane))[0].collections) == 1
+
+
+def test_level_lines_leave_forbidden_cells_out_and_a_flat_potential_has_none(plane):
+    forbidden = np.where(WELL > 0.5, np.nan, WELL)
+    lines = maps_of(draw(plane, potential=forbidden))[0].collections[1]
+    assert lines.levels.max() == pytest.approx(np.nanmedian(forbidden))
+    assert named_beside(draw(plane, potential=np.ones(PLANE.shape))) == ["section"]
+    assert named_beside(draw(plane, potential=np.full(PLANE.shape, np.nan))) == ["section"]
+    with pytest.raises(CaseError, match="potential has the shape"):
+        draw(plane, potential=np.ones(3))
+
+
+def test_every_line_of_the_section_is_named_and_has_the_scale_of_its_map(tmp_path):
+    run = read(make(tmp_path, PLANE, np.arange(9.0)))
+    figure = draw(run, Options(index=tuple(range(8)), scale="each"), exact=exact_on(run))
+    section = next(axes for axes in figure.axes if axes.get_ylabel().endswith(r"/\max\rho$"))
+    names = [text.get_text() for text in section.get_legend().get_texts()]
+    assert names == [*(f"$t = {style.number(0.1 * k)}$" for k in range(8)), "exact"]
+    row = np.unravel_index(np.argmax(run.rho[7]), PLANE.shape)[0]
+    assert all(holds(ydata(section), run.rho[k][row] / run.rho[k].max()) for k in range(8))
+    assert holds(ydata(section), exact_on(run)(0.3)[row] / run.rho[3].max())
+
+
 # ---- other fields ------------------------------------------------------------------------------------------
 
 
@@ -411,3 +451,33 @@ def test_the_middle_map_is_where_half_of_the_change_was_made(tmp_path):
     assert Options().picks(run) == [0, 1, 8]
     energy[:] = 1.0
     assert Options().picks(run) == [0, 4, 8]
+
+
+def test_a_lower_end_above_all_densities_is_named(plane):
+    with pytest.raises(CaseError, match=r"vmin: expected less than 0\.\d+, where the scale ends, found 7"):
+        draw(plane, Options(vmin=7.0))
+
+
+@pytest.mark.parametrize(("key", "symbol"), [
+    ("energy.internal.kappa", r"$\kappa$"), ("energy.internal.m", "$m$"), ("solver.tau", r"$\tau$"),
+    ("solver.dt", r"$\Delta t$"), ("grid.shape", "$h$"), ("params.theta", r"$\theta$"), ("params.K", "$K$"),
+    ("params.K1", r"$K_{\mathrm{1}}$"), ("params.sigma_x", r"$\sigma_{\mathrm{x}}$"), ("params.chi", r"$\chi$"),
+    ("params.depth", r"$\mathrm{depth}$"), ("params.a_b_c", "params.a_b_c"), ("output.every", "output.every"),
+    ("solver.cost_$", r"solver.cost_\$"),
+])  # fmt: skip
+def test_keys_have_their_symbols(key, symbol):
+    assert symbol_of(key) == symbol
+    with style.context():
+        style.new_figure((2.0, 1.0)).text(0.5, 0.5, symbol_of(key)).figure.canvas.draw()
+
+
+def test_legends_lie_above_their_panels(tmp_path):
+    """Where no curve can lie under them."""
+    left = np.linspace(1.0, 0.2, 4)
+    run = read(make(tmp_path, LINE, survival=left, mass=left, dissipation=[9.0, 8.0, 4.0, 0.5]))
+    for figure in (draw(run), draw(run, Options(field="energy"))):
+        figure.canvas.draw()
+        legends = [(axes, legend) for axes in figure.axes if (legend := axes.get_legend()) is not None]
+        assert legends
+        for axes, legend in legends:
+            assert legend.get_window_extent().y0 >= axes.get_window_extent().y1

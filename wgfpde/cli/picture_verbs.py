@@ -84,12 +84,13 @@ def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path
     given : fields of plots.Options.
     """
     from ..output.plots import Options, plot
-    from ..output.references import exact_and_gibbs
+    from ..output.references import exact_and_gibbs, potential_of
     from ..store import read
 
     run, options = read(path), Options(**given)
     exact, gibbs = exact_and_gibbs(run) if options.field == "rho" else (None, None)
-    return plot(run, out, options=options, exact=exact, gibbs=gibbs)
+    potential = potential_of(run) if options.field == "rho" and run.dim == 2 else None
+    return plot(run, out, options=options, exact=exact, gibbs=gibbs, potential=potential)
 
 
 def _times(text: str) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from ...grid import Array
 from ...store import Study
 from . import density_scale, style
 from .maps import draw_arrows
+from .symbols import symbol_of
 
 PANEL, COLUMNS = 2.5, 4
 """Width of a map in inches, and most maps in a row."""
@@ -145,7 +146,7 @@ def _diagram(study: Study) -> Figure:
     panels[0].set_ylabel(style.plain(measure.long_name))
     panels[1].set_ylabel("$E$")
     panels[2].set_ylabel(r"growth rate $\mu$")
-    panels[2].set_xlabel(style.plain(study.attributes["key"]))
+    panels[2].set_xlabel(symbol_of(str(study.attributes["key"])))
     style.legend_above(panels[0], *_legend(study))
     return figure
 

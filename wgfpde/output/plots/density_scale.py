@@ -61,10 +61,9 @@ class MapScale:
         height = rf",  $\max\rho = {number(float(rho.max()), 3)}$" if self.apart else ""
         return f"$t = {number(t)}${height}"
 
-    @property
-    def label(self) -> str:
-        """Of the colour bar."""
-        return r"$\rho/\max\rho$ of each map" if self.apart else density_label(self.norm, self.below)
+    def label(self, picture: str = "map") -> str:
+        """Of the colour bar.   picture : what has a scale of its own."""
+        return rf"$\rho/\max\rho$ of each {picture}" if self.apart else density_label(self.norm, self.below)
 
     @property
     def extend(self) -> str:

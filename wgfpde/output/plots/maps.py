@@ -22,6 +22,7 @@ from ...grid import Array
 from ...store import Run
 from ..shown_values import density_of
 from . import density_scale, style
+from .density_scale import MapScale
 from .options import Options, References
 from .series import draw_fall
 
@@ -33,8 +34,11 @@ DOTS = 2000
 """Most particles that are shown on a map."""
 LEVELS = 9
 """Lines of equal value on a map, about."""
-NAMED = 3
-"""Up to so many times have room in the legend of the section."""
+LEVEL: dict[str, Any] = {"color": "#8796a5", "lw": 0.7, "alpha": 0.9}
+"""Level lines of V: seen on black, on the pale end of the colours and on white paper."""
+LEVELS_OF_V = 6
+SECTION: dict[str, Any] = {"color": "#56b4e9", "lw": 0.9, "ls": (0, (6, 4))}
+"""Where the section lies."""
 ARROWS = 24
 """Arrows along the longer side, at most."""
 FAINT = 1e-3
@@ -53,6 +57,26 @@ def draw_arrows(axes: Axes, x: Array, y: Array, u: Array, v: Array, colour: str)
     axes.quiver(x[place], y[place], u * scale, v * scale, color=colour, pivot="mid", scale=ARROWS, width=0.005)
 
 
+def draw_levels(axes: Axes, x: Array, y: Array, v: Array) -> bool:
+    """Level lines of V, (ny, nx), up to its median, beyond which walls crowd them; whether there are any.
+
+    Their distance from the minimum grows like k², so that they are evenly spaced where V is quadratic and small wells
+    are seen.
+    """
+    known = np.ma.masked_invalid(v)
+    if not known.count():
+        return False
+    low, high = float(known.min()), float(np.ma.median(known))
+    if not high > low:
+        return False
+    levels = low + (high - low) * (np.arange(1, LEVELS_OF_V + 1) / LEVELS_OF_V) ** 2
+    axes.contour(
+        x, y, known, levels=levels, colors=LEVEL["color"], linewidths=LEVEL["lw"], alpha=LEVEL["alpha"],
+        linestyles="solid",
+    )  # fmt: skip
+    return True
+
+
 def figure_2d(run: Run, options: Options, known: References) -> Figure:
     """Maps of the density (and of its error); below, a section through the last peak and how the energy falls."""
     picks = options.picks(run)
@@ -65,14 +89,18 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.3, 2.4])[:, 0]
     axes = upper.subplots(kinds * rows, columns, sharex=True, sharey=True, squeeze=False)
     maps = _in_use(axes[:rows], len(picks))
-    _draw_densities(maps, columns, run, picks, options)
+    fields = [density_of(run, k) for k in picks]
+    scale = density_scale.map_scale([density_scale.extremes(rho) for rho in fields], options)
+    named = _draw_densities(maps, columns, run, picks, scale, options, known)
     if options.error:
         _draw_errors(_in_use(axes[rows:], len(picks)), columns, run, picks, known)
     section, fall = lower.subplots(1, 2)
-    place = _draw_section(section, run, picks, known, options.log)
-    maps[-1].axhline(place, color="white", lw=0.7, ls=(0, (6, 4)), alpha=0.8)
+    place = _draw_section(section, run, picks, known, scale, options.log)
+    maps[-1].axhline(place, **SECTION)
+    named.append(Line2D([], [], **SECTION, label="section"))
+    upper.legend(handles=named, loc="outside lower right", ncols=len(named), borderaxespad=0.0)
     draw_fall(fall, run)
-    style.set_title(figure, run)
+    style.set_title(upper, run)
     return figure
 
 
@@ -90,24 +118,25 @@ def _in_use(table: np.ndarray, count: int) -> list[Axes]:
     return axes[:count]
 
 
-def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], options: Options) -> None:
-    fields = [density_of(run, k) for k in picks]
-    scale = density_scale.map_scale([density_scale.extremes(rho) for rho in fields], options)
-    for axes, k, rho in zip(maps, picks, fields, strict=True):
+def _draw_densities(
+    maps: list[Axes], columns: int, run: Run, picks: list[int], scale: MapScale, options: Options, known: References
+) -> list[Patch | Line2D]:
+    """The maps; returns what their legend names."""
+    named: list[Patch | Line2D] = [Patch(color=style.EMPTY, label=r"$\rho = 0$")] if options.log and scale.empty else []
+    valued, levels = style.has_value(run), False
+    for axes, k in zip(maps, picks, strict=True):
+        rho = density_of(run, k)
         values = scale.shown(rho)
         shown = np.ma.masked_equal(values, 0.0) if options.log else values
         image = _draw_map(axes, run, shown, scale.norm, options.cmap)
+        if known.potential is not None and not valued:
+            levels = draw_levels(axes, run.centers[0], run.centers[1], known.potential)
         _draw_particles(axes, run, k)
         _draw_value(axes, run, k)
         axes.set_title(scale.title(float(run.t[k]), rho))
-    _draw_bars(maps, columns, image, label=scale.label, extend=scale.extend)
-    named: list[Patch | Line2D] = []
-    if options.log and scale.empty:
-        named.append(Patch(color=style.EMPTY, label=r"$\rho = 0$"))
-    if style.has_value(run):
-        named.append(Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$"))
-    if named:
-        maps[0].legend(handles=named, loc="upper left", frameon=True)
+    _draw_bars(maps, columns, image, label=scale.label(), extend=scale.extend)
+    named += [Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$")] if valued else []
+    return [*named, *([Line2D([], [], **LEVEL, label="equal $V$")] if levels else [])]
 
 
 def _draw_particles(axes: Axes, run: Run, k: int) -> None:
@@ -155,25 +184,29 @@ def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], kno
     _draw_bars(maps, columns, image, label=r"$\rho - \rho_\mathrm{exact}$", format=powers)
 
 
-def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log: bool) -> float:
-    """ρ along x through the peak of the last density, with what it is held against; returns that y."""
+def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, scale: MapScale, log: bool) -> float:
+    """ρ along x through the peak of the last density, with what it is held against; returns that y.
+
+    Where each map has its own scale so has each line: all are relative to the peaks of the maps.
+    """
     fields = [density_of(run, k) for k in picks]
     row = _peak_row(fields[-1])
     x, y = run.centers[0], float(run.centers[1][row])
+    units = [float(rho.max()) if scale.apart and rho.max() > 0 else 1.0 for rho in fields]
     named = []
-    for k, rho, colour in zip(picks, fields, style.line_colours(run, picks, len(picks) <= NAMED), strict=True):
+    for k, rho, unit, colour in zip(picks, fields, units, style.line_colours(run, picks, named=True), strict=True):
         t = float(run.t[k])
-        named += axes.plot(x, _visible(rho[row], log), color=colour, label=f"$t = {style.number(t)}$")
+        named += axes.plot(x, _visible(rho[row] / unit, log), color=colour, label=f"$t = {style.number(t)}$")
         exact = known.at(t)
         if exact is not None:
-            axes.plot(x, _visible(exact[row], log), **style.EXACT)
-    named = named if len(picks) <= NAMED else []
+            axes.plot(x, _visible(exact[row] / unit, log), **style.EXACT)
     named += [Line2D([], [], **style.EXACT, label="exact")] if known.exact is not None else []
     if known.steady is not None:
-        axes.plot(x, _visible(known.steady[row], log), **style.STEADY)
+        axes.plot(x, _visible(known.steady[row] / units[-1], log), **style.STEADY)
         named.append(Line2D([], [], **style.STEADY, label="Gibbs state"))
     smallest = density_scale.smallest_positive(fields)
-    norm = density_scale.density_norm([float(rho[row].max()) for rho in fields], smallest, log)
+    peaks = [float(rho[row].max()) / unit for rho, unit in zip(fields, units, strict=True)]
+    norm = density_scale.density_norm(peaks, smallest, log)
     if isinstance(norm, LogNorm):
         style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
         axes.set_ylim(float(norm.vmin or 0.0) / 1.5, 2.0 * float(norm.vmax or 1.0))
@@ -181,7 +214,8 @@ def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log
         axes.set_ylim(0.0, 1.08 * float(norm.vmax or 1.0))
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
     axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
-    axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}})$")
+    share = r"/\max\rho" if scale.apart else ""
+    axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}}){share}$")
     style.legend_above(axes, named, [str(line.get_label()) for line in named])
     return y
 

@@ -53,7 +53,7 @@ def _draw_survival(axes: Axes, run: Run) -> None:
         _line(axes, run.t, d[f"exit_{name}"] / start, k + 1, label=f"gone by {style.plain(name)}")
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of the mass")
-    axes.legend(frameon=False, loc="center right")
+    style.legend_above(axes)
     style.time_axis(axes, run.t)
 
 
@@ -127,7 +127,7 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
     _line(axes, run.t, np.where(np.isfinite(rate) & (rate > 0), rate, np.nan), label="dissipation")
     style.value_axis(axes, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())
     axes.set_ylabel("rate of loss")
-    axes.legend(loc="upper right")
+    style.legend_above(axes)
     style.time_axis(axes, run.t)
 
 

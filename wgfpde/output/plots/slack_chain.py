@@ -80,7 +80,7 @@ def _draw_shares(axes: Axes, run: Run) -> None:
     style.value_axis(axes, values, log=bool(values.size) and values.max() > 10 * values.min())
     axes.set_ylabel("slack / larger side")
     if labels:
-        axes.legend(loc="best")
+        style.legend_above(axes)
 
 
 def _line(axes: Axes, t: Array, values: Array, place: int, label: str) -> None:

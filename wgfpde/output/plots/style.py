@@ -20,7 +20,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap, Normalize
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from ...base.plain_text import one_line
@@ -50,6 +51,8 @@ EMPTY = "#c9ced4"
 DENSITY_MAP, ERROR_MAP, TIME_MAP = "magma", "RdBu_r", "viridis"
 VALUE, SEEN = "value", 1e-3
 """Field of a path that is drawn beside its density, and down to which share of the peak of that."""
+PAD = 0.07
+"""Inches around all that is drawn: titles do not touch those of panels."""
 DPI = 150
 VECTOR_DPI = 300
 """Of the maps inside a PDF or SVG."""
@@ -134,12 +137,12 @@ def number(value: float, digits: int = 4) -> str:
     return power if mantissa == "1" else rf"{mantissa} \times {power}"
 
 
-def set_title(figure: Figure, run: Run) -> None:
+def set_title(figure: FigureBase, run: Run) -> None:
     note = "" if run.status == "finished" else f"  ({run.status})"
     put_title(figure, f"{shortened(run.title, LONGEST_TITLE)}{note}")
 
 
-def put_title(figure: Figure, title: object) -> None:
+def put_title(figure: FigureBase, title: object) -> None:
     """A title above all panels, as it is written: one line, no formula."""
     figure.suptitle(plain(title), fontsize=13)
 
@@ -213,7 +216,7 @@ class NotebookFigure(Figure):
 
 def new_figure(size: tuple[float, float]) -> Figure:
     """A figure of its own, outside pyplot: nothing to close, no window.   size : in inches."""
-    figure = NotebookFigure(figsize=size, layout="constrained")
+    figure = NotebookFigure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=PAD, w_pad=PAD))
     FigureCanvasAgg(figure)
     return figure
 

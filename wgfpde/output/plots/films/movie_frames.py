@@ -144,7 +144,7 @@ class MapFrames(Frames):
         style.map_axes(axes)
         place = self.figure.add_axes(((wide + 0.9) / size[0], 0.6 / size[1], 0.2 / size[0], high / size[1]))
         bar = self.figure.colorbar(ScalarMappable(self.scale.norm, colours), cax=place, extend=self.scale.extend)
-        bar.set_label(self.scale.label)
+        bar.set_label(self.scale.label("frame"))
         if options.log and self.scale.empty:
             handles = [Patch(color=style.EMPTY)]
             style.legend_above(axes, handles, [r"$\rho = 0$"])
