@@ -130,6 +130,7 @@ def test_flat_infinite_and_missing_energies(tmp_path, energies):
     ("energies", "kl", "scale", "label"),
     [
         ([5.0, 4.0, 3.5], None, "linear", "$E(t)$"),
+        ([-1.6799, -1.6791, -1.6790], None, "linear", "$E(t) - E(t_0)$"),
         (np.exp(-2.0 * np.arange(8)), None, "log", r"$E(t) - E(t_\mathrm{end})$"),
         (-np.arange(8.0), 10.0 ** -np.arange(8), "log", r"$(E - E_\infty)/\kappa$"),
     ],
@@ -137,6 +138,8 @@ def test_flat_infinite_and_missing_energies(tmp_path, energies):
 def test_how_the_energy_is_drawn(tmp_path, energies, kl, scale, label):
     more = {} if kl is None else {"kl_gibbs": kl}
     axes = draw(make(tmp_path, LINE, energies, **more)).axes[1]
+    if label == "$E(t) - E(t_0)$":
+        assert np.array_equal(ydata(axes)[0], np.array(energies) - energies[0])
     assert axes.get_yscale() == scale and axes.get_ylabel() == label
     if kl is not None:
         assert np.array_equal(ydata(axes)[0], kl)
@@ -280,6 +283,19 @@ def test_every_line_of_the_section_is_named_and_has_the_scale_of_its_map(tmp_pat
     row = np.unravel_index(np.argmax(run.rho[7]), PLANE.shape)[0]
     assert all(holds(ydata(section), run.rho[k][row] / run.rho[k].max()) for k in range(8))
     assert holds(ydata(section), exact_on(run)(0.3)[row] / run.rho[3].max())
+
+
+def test_of_particles_the_sum_over_y_is_drawn(tmp_path):
+    run = read(make(tmp_path, PLANE))
+    run.__dict__["fields"] = {"position": np.random.default_rng(1).uniform(0.0, 1.0, (4, 50, 2))}
+    figure = draw(run, exact=exact_on(run))
+    section = next(axes for axes in figure.axes if "mathrm{d}y" in axes.get_ylabel())
+    heights = np.diff(run.edges[1])
+    assert holds(ydata(section), heights @ run.rho[3]) and holds(ydata(section), heights @ exact_on(run)(0.3))
+    assert np.sum(np.diff(run.edges[0]) * ydata(section)[0]) == pytest.approx(
+        np.sum(run.rho[0] * heights[:, None] * np.diff(run.edges[0])), rel=1e-12
+    )
+    assert named_beside(figure) == []
 
 
 # ---- other fields ------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from .style import number
 
 DECADES = 10
 """What a logarithmic density scale spans at most."""
-HIDDEN = 0.2
-"""Below this share of the largest peak a density would be black beside it: then each map has its own scale."""
+HIDDEN = 0.3
+"""Below this share of the largest peak a density would be all but black beside it: then each map has its own scale."""
 
 
 class Extremes(NamedTuple):

@@ -85,8 +85,10 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     kinds = 2 if options.error else 1
     aspect = float(np.ptp(run.edges[1]) / np.ptp(run.edges[0]))
     height = PANEL * min(max(aspect, 0.25), 2.0) + 0.35
-    figure = style.new_figure((max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.4 + 2.7))
-    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.3, 2.4])[:, 0]
+    figure = style.new_figure(
+        (max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.6 + 2.7), space=0.06, pad=0.12
+    )
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.5, 2.4])[:, 0]
     axes = upper.subplots(kinds * rows, columns, sharex=True, sharey=True, squeeze=False)
     maps = _in_use(axes[:rows], len(picks))
     fields = [density_of(run, k) for k in picks]
@@ -96,8 +98,9 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
         _draw_errors(_in_use(axes[rows:], len(picks)), columns, run, picks, known)
     section, fall = lower.subplots(1, 2)
     place = _draw_section(section, run, picks, known, scale, options.log)
-    maps[-1].axhline(place, **SECTION)
-    named.append(Line2D([], [], **SECTION, label="section"))
+    if place is not None:
+        maps[-1].axhline(place, **SECTION)
+        named.append(Line2D([], [], **SECTION, label="section"))
     upper.legend(handles=named, loc="outside lower right", ncols=len(named), borderaxespad=0.0)
     draw_fall(fall, run)
     style.set_title(upper, run)
@@ -184,28 +187,37 @@ def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], kno
     _draw_bars(maps, columns, image, label=r"$\rho - \rho_\mathrm{exact}$", format=powers)
 
 
-def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, scale: MapScale, log: bool) -> float:
+def _draw_section(
+    axes: Axes, run: Run, picks: list[int], known: References, scale: MapScale, log: bool
+) -> float | None:
     """ρ along x through the peak of the last density, with what it is held against; returns that y.
 
-    Where each map has its own scale so has each line: all are relative to the peaks of the maps.
+    Of particles, whose histogram is rough in a row of cells, its sum over y, and None.   Where each map has its own
+    scale so has each line: all are relative to the peaks of the maps, or to their own.
     """
-    fields = [density_of(run, k) for k in picks]
-    row = _peak_row(fields[-1])
-    x, y = run.centers[0], float(run.centers[1][row])
-    units = [float(rho.max()) if scale.apart and rho.max() > 0 else 1.0 for rho in fields]
+    fields, x = [density_of(run, k) for k in picks], run.centers[0]
+    row = None if "position" in run.fields else _peak_row(fields[-1])
+    heights = np.diff(run.edges[1])
+
+    def cut(rho: Array) -> Array:
+        return rho[row] if row is not None else heights @ rho
+
+    lines = [cut(rho) for rho in fields]
+    tops = [float((rho if row is not None else line).max()) for rho, line in zip(fields, lines, strict=True)]
+    units = [top if scale.apart and top > 0 else 1.0 for top in tops]
     named = []
-    for k, rho, unit, colour in zip(picks, fields, units, style.line_colours(run, picks, named=True), strict=True):
+    for k, line, unit, colour in zip(picks, lines, units, style.line_colours(run, picks, named=True), strict=True):
         t = float(run.t[k])
-        named += axes.plot(x, _visible(rho[row] / unit, log), color=colour, label=f"$t = {style.number(t)}$")
+        named += axes.plot(x, _visible(line / unit, log), color=colour, label=f"$t = {style.number(t)}$")
         exact = known.at(t)
         if exact is not None:
-            axes.plot(x, _visible(exact[row] / unit, log), **style.EXACT)
+            axes.plot(x, _visible(cut(exact) / unit, log), **style.EXACT)
     named += [Line2D([], [], **style.EXACT, label="exact")] if known.exact is not None else []
     if known.steady is not None:
-        axes.plot(x, _visible(known.steady[row] / units[-1], log), **style.STEADY)
+        axes.plot(x, _visible(cut(known.steady) / units[-1], log), **style.STEADY)
         named.append(Line2D([], [], **style.STEADY, label="Gibbs state"))
     smallest = density_scale.smallest_positive(fields)
-    peaks = [float(rho[row].max()) / unit for rho, unit in zip(fields, units, strict=True)]
+    peaks = [float(line.max()) / unit for line, unit in zip(lines, units, strict=True)]
     norm = density_scale.density_norm(peaks, smallest, log)
     if isinstance(norm, LogNorm):
         style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
@@ -214,8 +226,10 @@ def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, sca
         axes.set_ylim(0.0, 1.08 * float(norm.vmax or 1.0))
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
     axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
-    share = r"/\max\rho" if scale.apart else ""
-    axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}}){share}$")
+    y = None if row is None else float(run.centers[1][row])
+    words = r"\int\rho\,\mathrm{d}y" if y is None else rf"\rho(x, {{{style.number(y, 3)}}})"
+    share = "" if not scale.apart else r"/\max" if y is None else r"/\max\rho"
+    axes.set_ylabel(f"${words}{share}$")
     style.legend_above(axes, named, [str(line.get_label()) for line in named])
     return y
 

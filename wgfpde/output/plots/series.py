@@ -37,10 +37,19 @@ def draw_fall(axes: Axes, run: Run) -> None:
         style.value_axis(axes, excess[shown], log=True)
         axes.set_ylabel(label)
     else:
-        _line(axes, run.t, energy)
-        style.value_axis(axes, energy, log=False)
-        axes.set_ylabel("$E(t)$")
+        values, label = _told_apart(energy)
+        _line(axes, run.t, values)
+        style.value_axis(axes, values, log=False)
+        axes.set_ylabel(label)
     style.time_axis(axes, run.t)
+
+
+def _told_apart(energy: Array) -> tuple[Array, str]:
+    """The energy, and how to call it: less that of the start where ticks would need many digits to tell it apart."""
+    finite = energy[np.isfinite(energy)]
+    if finite.size == len(energy) and np.ptp(finite) > 0 and not style.readable(finite):
+        return energy - energy[0], "$E(t) - E(t_0)$"
+    return energy, "$E(t)$"
 
 
 def _draw_survival(axes: Axes, run: Run) -> None:

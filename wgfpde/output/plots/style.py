@@ -214,9 +214,12 @@ class NotebookFigure(Figure):
         return buffer.getvalue()
 
 
-def new_figure(size: tuple[float, float]) -> Figure:
-    """A figure of its own, outside pyplot: nothing to close, no window.   size : in inches."""
-    figure = NotebookFigure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=PAD, w_pad=PAD))
+def new_figure(size: tuple[float, float], space: float = 0.02, pad: float = PAD) -> Figure:
+    """A figure of its own, outside pyplot: nothing to close, no window.
+
+    size : in inches.   space : between panels side by side, relative to their width.   pad : inches above and below.
+    """
+    figure = NotebookFigure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=pad, w_pad=PAD, wspace=space))
     FigureCanvasAgg(figure)
     return figure
 
