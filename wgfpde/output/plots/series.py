@@ -18,6 +18,8 @@ from .options import errors_of
 
 MARKED = 60
 """Series of up to so many values have markers."""
+ROUNDED = 1e-20
+"""Below this share of the largest a rate of loss is that of rounding: at rest, or at the start of a run from rest."""
 PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy_interaction": "interaction"}
 
 
@@ -128,12 +130,13 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
         lost = np.diff(run.diagnostics["heat"]) if "heat" in run.diagnostics else -np.diff(energy)
         mean = lost / np.diff(run.t) if len(run) > 1 else np.zeros(0)
     label = r"heat$/\Delta t$, mean" if "heat" in run.diagnostics else r"$-\Delta E/\Delta t$, mean"
-    seen = np.concatenate([rate, mean])
-    seen = seen[np.isfinite(seen) & (seen > 0)]
+    known = np.concatenate([rate, mean])
+    least = ROUNDED * float(np.max(known[np.isfinite(known)], initial=0.0))
+    seen = known[np.isfinite(known) & (known > least)]
     if mean.size:
         shown = np.where(np.isfinite(mean) & (mean > _floor(energy)), mean, np.nan)
         axes.stairs(shown, run.t, color=style.LINES[1], lw=1.1, baseline=None, label=label)
-    _line(axes, run.t, np.where(np.isfinite(rate) & (rate > 0), rate, np.nan), label="dissipation")
+    _line(axes, run.t, np.where(np.isfinite(rate) & (rate > least), rate, np.nan), label="dissipation")
     style.value_axis(axes, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())
     axes.set_ylabel("rate of loss")
     style.legend_above(axes)

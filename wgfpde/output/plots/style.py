@@ -189,6 +189,8 @@ def value_axis(axes: Axes, values: Array, log: bool) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if finite.size and readable(finite):
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    else:
+        axes.ticklabel_format(axis="y", useMathText=True)
 
 
 def readable(values: Array) -> bool:
