@@ -15,13 +15,12 @@ from matplotlib.colors import LogNorm, Normalize
 
 from ...errors import CaseError
 from ...grid import Array
+from ..shown_values import hidden
 from .options import Options
 from .style import number
 
 DECADES = 10
 """What a logarithmic density scale spans at most."""
-HIDDEN = 0.3
-"""Below this share of the largest peak a density would be all but black beside it: then each map has its own scale."""
 
 
 class Extremes(NamedTuple):
@@ -98,7 +97,7 @@ def _apart(peaks: Sequence[float], high: float, options: Options) -> bool:
     """Whether each map has a scale of its own.   high : the end of the scale that they would share."""
     if options.scale is not None or options.log or options.vmin is not None or options.vmax is not None:
         return options.scale == "each"
-    return 0 < min(peaks) < HIDDEN * high
+    return hidden(peaks, high)
 
 
 def density_norm(peaks: Sequence[float], smallest: float, log: bool, room: float = 2.0) -> Normalize:
