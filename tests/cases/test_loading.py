@@ -349,7 +349,7 @@ MISTAKES_1D = {
     "three dimensions": (["grid.shape=[4,4,4]"], 'Not supported: three dimensions, but for what depends on a radius'),
     "boundary text": (["grid.boundary=periodic"], '; write ["periodic"], one entry per axis'),
     "boundary of others": (["grid.boundary=[neumann]"], 'found "neumann"; write "no-flux", or { inflow = "…" }'),
-    "boundary of others, no list": (["grid.boundary=dirichlet"], 'or "absorbing" for density 0, in a list, one per axis'),
+    "boundary of others, no list": (["grid.boundary=dirichlet"], 'for density 0, in a list, one per axis'),
     "source term": (["energy.source=x"], "energy.source: unknown key; not supported: source terms, mass leaves by"),
     "mobility": (["mobility=x"], 'dynamics.diffusion; see the page "Limits" of the documentation. Valid keys: schema'),
     "gradient energy": (["energy.internal.kind=cahn-hilliard"], "not supported: energies that depend on gradients"),
