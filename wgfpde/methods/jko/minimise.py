@@ -21,7 +21,6 @@ from .exact.solution import ExactSolution
 from .method import FALLBACK_GAP, FALLBACK_STEPS
 from .newton import MAX_ITERATIONS, NewtonSolver, Solution, compile_rare
 from .predicted.prediction import Predictor
-from .secant import restrain
 from .solved_step import Step
 
 T = TypeVar("T")
