@@ -24,10 +24,10 @@ h5clear opens it.
 from .layout import FILE_NAME, FORMAT, Label, Quantity
 from .reading.opening import is_run
 from .reading.reader import Run, read, read_last
-from .study_file import Study, Variable, check_figure, check_place, read_study, write_study
+from .study_file import Study, Variable, check_figure, check_place, read_study, save_study, study_of, write_study
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [
     "FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Study", "Variable", "Writer", "check_figure",
-    "check_place", "is_run", "read", "read_last", "read_study", "write_study",
+    "check_place", "is_run", "read", "read_last", "read_study", "save_study", "study_of", "write_study",
 ]  # fmt: skip

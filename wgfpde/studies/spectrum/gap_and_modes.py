@@ -30,6 +30,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
 from ...transport.graphs import curvature, from_flow
+from ..shown import Shown, numbers
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator
@@ -50,7 +51,7 @@ TIES = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(Shown):
     """Eigenvalues λ_0 = 0 … λ_k and their modes.
 
     eigenvalues : (k+1,) ascending, 1/time.   modes : (k+1, *grid.shape) the φ_k, orthonormal in L²(π), φ_0 = 1.
@@ -82,6 +83,13 @@ class Spectrum:
 
     def __repr__(self) -> str:
         return f"Spectrum(gap={self.gap:.10g}, {len(self.eigenvalues)} eigenvalues on {self.grid})"
+
+    def _rows(self) -> list[tuple[str, object]]:
+        note = [("note", self.note)] if self.note else []
+        return [
+            ("gap", f"{self.gap:.10g}"), ("relaxation time", f"{self.relaxation_time:.10g}"),
+            ("eigenvalues", numbers(self.eigenvalues)), ("grid", repr(self.grid)), ("found by", self.method), *note,
+        ]  # fmt: skip
 
 
 def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) -> Spectrum:
