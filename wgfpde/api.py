@@ -218,7 +218,7 @@ def resume(
     until
         A new, later end, also of a run that is finished.
     case
-        Needed for a run that was put together in Python.
+        Needed for a run that was put together in Python with functions of time, which its file does not keep.
     progress, wall_limit, on_snapshot
         As for `run`, which also says what is raised.
     """

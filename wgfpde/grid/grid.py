@@ -149,11 +149,14 @@ class Grid:
             self.axes = (replace(self.x, radial=radial),)
 
     @classmethod
-    def of_edges(cls, edges: Sequence[Array], boundary: Sequence[Boundary]) -> Grid:
-        """The grid with these increasing cell edges, per axis, x first, which counts as stretched."""
+    def of_edges(
+        cls, edges: Sequence[Array], boundary: Sequence[Boundary], uniform: Sequence[bool] = (), radial: int = 1
+    ) -> Grid:
+        """The grid with these increasing cell edges, per axis, x first; an axis counts as stretched, unless `uniform`
+        says that all its cells are equal by construction."""
         grid = cls.__new__(cls)
-        pairs = zip(edges, boundary, strict=True)
-        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, uniform=False) for k, (e, ends) in enumerate(pairs))
+        rows = zip(edges, boundary, uniform or [False] * len(edges), strict=True)
+        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, same, radial) for k, (e, ends, same) in enumerate(rows))
         return grid
 
     @property

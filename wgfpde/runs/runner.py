@@ -26,6 +26,7 @@ from ..store.checkpoint import Checkpoint, checkpoints
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
+from .keeping_code import keeping, recorded
 from .listening import Listener, ListenerFailed
 from .provenance import check_unchanged, continued
 from .step_checks import check_step
@@ -78,9 +79,11 @@ def run(
     folder.check(place, overwrite)
     with Interrupts(wall_limit) as interrupts:
         _check_data(case)
+        case, recording = recorded(case)
         problem = build(case)
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
+            problem = keeping(problem, recording)
             return _march(place, problem, digest, attributes, log, progress, interrupts, on_snapshot=on_snapshot)
 
 
@@ -94,7 +97,8 @@ def resume(
 ) -> Result:
     """Go on with a run from its last checkpoint; the file becomes that of a run never stopped, bit for bit.
 
-    path : the run folder.   until : a new, later end.   case : only for a run that was put together in Python.
+    path : the run folder.   until : a new, later end.   case : of a run that was put together in Python,
+    where its file does not hold the functions.
     A run without a checkpoint starts again; one that is finished stays as it is.  Otherwise as `run`.  With `until`,
     the old end stays in the file as the output time that it was; a JKO step may differ from that of a longer run in its
     last bit, since equal steps fill the span.
@@ -118,6 +122,7 @@ def resume(
         case = case or _stored_case(place, known)
         case = case if until is None else _extended(case, until)
         _check_data(case)
+        case, recording = recorded(case)
         problem = build(case)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
@@ -125,6 +130,7 @@ def resume(
         start = _latest(place, known, digest)
         folder.write_texts(place, texts_of(problem))
         attributes = attributes_of(case, problem)
+        problem = keeping(problem, recording)
         if known is not None:
             attributes |= continued(known.attributes, attributes)
         if known is not None and (lost := len(known) - (start.rows if start else 0)) > 1:
@@ -188,6 +194,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
         "precision": record.precision, "compression": record.compression, "constants": problem.constants,
+        "code": record.code,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)

@@ -27,6 +27,7 @@ from ..cases.schema import Case
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
 from ..runs.progress import status_line
+from ..store import Run
 from . import spectrum as spectra
 from .shown import States, shown
 from .stationary import (
@@ -45,13 +46,15 @@ if TYPE_CHECKING:
     from .exits import Exits
     from .stationary import Diagram
 
-Source = Case | str | os.PathLike[str]
-"""What names a case: itself, a file, a packaged case, an output file."""
+Source = Case | Run | str | os.PathLike[str]
+"""What names a case: itself, a run of it, a file, a packaged case, an output file."""
 EXAMPLE = 'for example vary="energy.internal.kappa=0.3:0.6:31"'
 
 
 def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
-    """A case, also from its name or its file, with tables laid over it."""
+    """A case, also from its name, its file or a run of it, with tables laid over it."""
+    if isinstance(case, Run):
+        case = case.path
     if not isinstance(case, Case):
         return loading.load(Path(case), tables)
     return loading.override(case, tables) if tables else case

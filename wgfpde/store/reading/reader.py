@@ -21,6 +21,7 @@ from ...grid import Array, Grid
 from ...grid.boundary import Boundary
 from ...grid.grid import grid_text
 from ...grid.radial import levels
+from ..kept_code import code_in
 from ..layout import Label
 from .arrays import DAMAGED, Columns, column, dimension_name, edges_of, label_of, radial_of, step_names
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written
@@ -151,6 +152,15 @@ class Run:
         """What they are."""
         with opened(self.path, checked=True) as file:
             return {name: label_of(self.path, file[name]) for name in self.constants}
+
+    @cached_property
+    def code(self) -> dict[str, Array | str]:
+        """What stands for functions that were given in Python, by path below /code; {} where there is nothing.
+
+        Raises StoreError for anything but numbers and texts.
+        """
+        with opened(self.path, checked=True) as file:
+            return code_in(file, lambda name: stored_text(self.path, file, name))
 
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
