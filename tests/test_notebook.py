@@ -1,4 +1,4 @@
-"""What a notebook sees: figures, axes of the caller, tables, arrays for xarray, completion, and a function that listens."""
+"""What a notebook sees: figures, axes of the caller, tables, arrays for xarray, completion, a function that listens."""
 
 import pickle
 

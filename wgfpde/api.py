@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import store
+from .base.arguments import public
 from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
@@ -35,7 +36,7 @@ from .grid.grid import Grid
 from .output.notebook import Run
 from .runs import runner
 from .runs.progress import status_line
-from .studies.questions import case_of, converge, exits, spectrum, stationary
+from .studies.questions import Source, case_of, converge, exits, spectrum, stationary
 from .transport import graphs
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
@@ -52,6 +53,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@public
 def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: Mapping[str, Any]) -> Case:
     """Read and check a case.
 
@@ -73,6 +75,7 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: 
     return loading.override(case, tables) if tables else case
 
 
+@public
 def read_table(
     source: Any,
     *,
@@ -129,8 +132,9 @@ def read_table(
     return Tabulated(scaled(table, scale), interpolation, missing)
 
 
+@public
 def run(
-    case: Case | str | os.PathLike[str],
+    case: Source,
     out: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
@@ -184,7 +188,8 @@ def run(
     return found
 
 
-def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
+@public
+def march(case: Source, **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
     """The state at the start and after every accepted step, with nothing on disk.
 
     Parameters
@@ -200,6 +205,7 @@ def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> I
     return runner.march(build(case_of(case, tables)))
 
 
+@public
 def resume(
     folder: str | os.PathLike[str] | Run,
     until: float | None = None,
@@ -227,6 +233,7 @@ def resume(
         return _finished(runner.resume(folder, until, line, wall_limit, case, on_snapshot), keep=True)
 
 
+@public
 def read(path: str | os.PathLike[str]) -> Run:
     """A run on disk, from its folder or its HDF5 file, also one that is going on.
 

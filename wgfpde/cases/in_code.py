@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arguments import public
 from ..energy.driving.in_time import takes_time
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
@@ -24,6 +25,7 @@ from .schema import Case
 from .sources.python_code import Code
 
 
+@public
 def problem(
     grid: Grid,
     energy: Energy,

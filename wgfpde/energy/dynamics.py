@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
@@ -38,6 +39,7 @@ GRADIENT = 1e-9
 Function = Callable[..., Array]
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class Dynamics:
     """D, and what the noise means.

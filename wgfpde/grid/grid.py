@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
 from .quadrature import Averages, cell_averages
@@ -102,6 +103,7 @@ class Axis:
         return np.append(inner, wrap)
 
 
+@public
 class Grid:
     """A 1D or 2D tensor-product grid.  Immutable.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .. import __version__
+from ..base.arguments import public
 from ..base.plain_text import one_line
 from ..cases import loading
 from ..cases.building import build, build_flow, build_grid
@@ -60,6 +61,7 @@ def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
     return loading.override(case, tables) if tables else case
 
 
+@public(but=("modes",))
 def spectrum(
     case: Source, modes: int | None = None, *, progress: bool = True, **tables: Mapping[str, Any]
 ) -> spectra.Spectrum:
@@ -92,6 +94,7 @@ def spectrum(
     return shown(found, partial(spectra.spectrum_study, flow, found, *_about(known)))
 
 
+@public
 def exits(
     case: Source,
     from_: str | Callable[..., Any] | None = None,
@@ -168,6 +171,7 @@ def stationary(
 ) -> Diagram: ...
 
 
+@public(but=("limit",))
 def stationary(
     case: Source,
     vary: Given | None = None,
@@ -239,6 +243,7 @@ def _check_limit(limit: int) -> None:
         raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}")
 
 
+@public
 def converge(
     case: Source,
     vary: Given,

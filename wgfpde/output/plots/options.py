@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
@@ -21,6 +22,7 @@ MOST_PANELS = 8
 MOST_LINES = 16
 
 
+@public
 @dataclass(frozen=True)
 class Options:
     """How to draw a run.

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...base.arguments import public
 from ...energy.flow import Flow
 from ...errors import CaseError
 from .reversible_chain import Chain
@@ -22,6 +23,7 @@ BALANCE = 1e-9
 """Relative difference of π_i q_ij and π_j q_ji that rounding of given rates may leave."""
 
 
+@public
 def from_rates(rates: Any) -> Chain:
     """The chain with these rates, a matrix (n, n) of q_ij ≥ 0; its diagonal does not matter.
 
@@ -64,6 +66,7 @@ def _along_a_tree(states: int, i: Any, j: Any, rise: Any) -> Any:
     return log_pi
 
 
+@public
 def from_flow(flow: Flow) -> Chain:
     """The chain of a Fokker–Planck equation on its cells, in the order of the flattened grid; forbidden cells are left
     out, as in `studies.spectrum`.
@@ -88,6 +91,7 @@ def from_flow(flow: Flow) -> Chain:
     return Chain.of_rates(log_pi, number[edges], forth, back)
 
 
+@public
 def from_networkx(graph: Any, weight: str = "weight", pi: Literal["uniform", "degree"] = "uniform") -> Chain:
     """The chain of a graph of networkx, with states in the order of its nodes.
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...base.amounts import memory_lacking
+from ...base.arguments import public
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from .reversible_chain import Chain
@@ -43,6 +44,7 @@ class ChainGeodesic:
     iterations: int
 
 
+@public
 def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
     """θ(a, b) and its slopes ∂θ/∂a, ∂θ/∂b, elementwise, for a, b > 0."""
     m, z = 0.5 * (a + b), (a - b) / (a + b)
@@ -56,6 +58,7 @@ def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
     return theta, by_a, by_b
 
 
+@public
 def onsager(chain: Chain, rho: Any) -> Array:
     """K(ρ), (n, n): Σ_edges w θ(ρ_i, ρ_j)(e_i − e_j)(e_i − e_j)ᵀ, by which π ρ̇ = −K(ρ) ∂F; rows sum to zero."""
     found = chain.check(rho)
@@ -64,6 +67,7 @@ def onsager(chain: Chain, rho: Any) -> Array:
     return np.asarray(_laplacians(chain, chain.weights * log_mean(*found[chain.edges.T])[0][None])[0])
 
 
+@public
 def geodesic(chain: Chain, start: Any, end: Any, steps: int = 32) -> ChainGeodesic:
     """The shortest path between two densities relative to π, which may vanish in places.
 

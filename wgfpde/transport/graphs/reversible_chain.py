@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array
 
@@ -26,6 +27,7 @@ UNIT = 1e-10
 """How far the sums of π and of densities may be from 1."""
 
 
+@public
 class Chain:
     """A chain by its invariant measure and the weights of its edges.
 
