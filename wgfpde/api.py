@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import store
+from .base import floating_point
 from .base.arguments import public
 from .cases import loading
 from .cases.building import build
@@ -42,6 +43,8 @@ from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
 from .transport.shortest_path import geodesic
+
+floating_point.install()
 
 if TYPE_CHECKING:
     from .grid.tables.tabulated import Tabulated

@@ -216,7 +216,7 @@ def test_internal_energy_in_words(table, text):
 
 
 def test_a_screen_without_all(capsys, run, tmp_path):
-    """At most 40 lines: promises and the problem whole, the rest as far as it fits; JSON is the same with and without."""
+    """At most 40 lines: promises and the problem, the rest as far as it fits; JSON is the same with and without."""
     long = write_run(tmp_path / "long", ramp(), **{f"error_{k}": [0.0, 0.5, 0.125] for k in range(60)})
     for one in (run, long):
         assert main(["inspect", str(one.folder)]) == 0

@@ -62,7 +62,7 @@ def print_record(record: dict[str, Any]) -> None:
 
 
 def print_screen(record: dict[str, Any]) -> None:
-    """What fits a screen of LINES: whether promises were kept, what was solved, certificates and the first diagnostics."""
+    """What fits a screen of LINES: promises, what was solved, certificates, and as many diagnostics."""
     top = _lines_of(print_record, record) + _lines_of(_print_advice, record)
     problem = _lines_of(_print_problem, record)
     last = ["", "All of it, with steps, parameters and provenance: wgfpde inspect RUN --all"]

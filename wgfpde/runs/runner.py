@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__, store
+from ..base.floating_point import noted
 from ..cases.building import Problem, build
 from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
@@ -177,7 +178,7 @@ def _march(
         if progress is not None and start is None:
             at = float(problem.times[0])
             progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
-    with _writer(place, problem, attributes, start) as writer:
+    with noted(log), _writer(place, problem, attributes, start) as writer:
         loop = March(problem, writer, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
