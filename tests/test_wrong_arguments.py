@@ -46,7 +46,7 @@ GRAPHS = {
     "from_rates": {"rates": np.array([[-1.0, 1.0], [1.0, -1.0]])},
     "from_flow": {"flow": wgf.Flow(GRID, wgf.Energy())},
     "from_networkx": {"graph": None},
-    "geodesic": {"chain": CHAIN, "first": [1.0, 1.0], "last": [1.5, 0.5]},
+    "geodesic": {"chain": CHAIN, "start": [1.0, 1.0], "end": [1.5, 0.5]},
     "log_mean": {"a": 1.0, "b": 2.0},
     "onsager": {"chain": CHAIN, "rho": [1.0, 1.0]},
 }

@@ -11,6 +11,7 @@ Everything else of the package can be imported from its modules; what is here st
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -127,6 +128,8 @@ def read_table(
         raise CaseError("a histogram needs kappa: V = −kappa ln of its values")
     if holds_table(source):
         table = table_of_object(source, column, dim if dim == 2 else None)
+    elif not isinstance(source, str | os.PathLike):
+        raise CaseError(f"source: expected a file, or a table of pandas or xarray, found {type(source).__name__}")
     else:
         bounds = None if lower is None or upper is None else (lower, upper)
         dim = npy_array(Path(source)).ndim if Path(source).suffix.lower() == ".npy" else dim
@@ -176,6 +179,7 @@ def run(
     KeyboardInterrupt
         On Ctrl-C, after the last state and a checkpoint were written.
     """
+    _check_limit(wall_limit)
     case = case_of(case, tables)
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
@@ -231,6 +235,7 @@ def resume(
     progress, wall_limit, on_snapshot
         As for `run`, which also says what is raised.
     """
+    _check_limit(wall_limit)
     folder = folder.folder if isinstance(folder, store.Run) else folder
     with status_line(progress) as line:
         return _finished(runner.resume(folder, until, line, wall_limit, case, on_snapshot), keep=True)
@@ -247,6 +252,11 @@ def read(path: str | os.PathLike[str]) -> Run:
     """
     run = store.read(path)
     return Run(**{field.name: getattr(run, field.name) for field in fields(run)})
+
+
+def _check_limit(seconds: float | None) -> None:
+    if seconds is not None and not math.isfinite(seconds):
+        raise CaseError(f"wall_limit: expected a finite number of seconds, found {seconds}; leave it out for none")
 
 
 def _finished(result: runner.Result, keep: bool) -> Run:

@@ -136,33 +136,38 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def _is_array(value: Any) -> bool:
-    """Whether it is an array of numbers, or what NumPy makes one of."""
+def _is_numbers(value: Any) -> bool:
+    """Whether it is a number or an array of them, also a sparse one, or what NumPy makes one of."""
     if isinstance(value, str | bytes | dict) or callable(value):
         return False
     try:
-        return np.asarray(value).dtype.kind in "buif"
+        return hasattr(value, "tocsr") or np.asarray(value).dtype.kind in "buif"
     except ValueError:
         return False
+
+
+def _is_array(value: Any) -> bool:
+    return _is_numbers(value) and np.ndim(value) > 0
 
 
 SIMPLE: dict[str, Test] = {
     "None": lambda value: value is None,
     "str": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool | np.bool_),
-    "int": lambda value: isinstance(value, numbers.Integral),
+    "int": lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
     "float": lambda value: isinstance(value, numbers.Real | np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
     "Callable": callable,
     "Mapping": lambda value: isinstance(value, Mapping),
     "Array": _is_array,
+    "ArrayLike": _is_numbers,
 }
 """Tests of the plain kinds."""
 WORDS = {
     "None": "None", "str": "a text", "bool": "True or False", "int": "a whole number", "float": "a number",
     "PathLike": "a path", "Path": "a path", "Callable": "a function", "Mapping": "a table",
-    "Array": "an array of numbers",
+    "Array": "an array of numbers", "ArrayLike": "numbers",
 }  # fmt: skip
 
 

@@ -139,6 +139,8 @@ class Grid:
                 "give one each per axis."
             )
         given = periodic if periodic is not False else boundary
+        if not isinstance(given, bool | str | Boundary | Mapping | Sequence):
+            raise CaseError(f"boundary: expected a wall or a list of them, one per axis, found {type(given).__name__}.")
         ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary | Mapping) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
         if len(ends) != dim or len(maps) != dim:

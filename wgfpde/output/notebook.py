@@ -57,7 +57,8 @@ class Run(store.Run):
             raise CaseError(f"plot takes no {unknown[0]}; {hint}")
         for name in ("times", "index"):
             if options.get(name) is not None:
-                options[name] = tuple(np.atleast_1d(options[name]).tolist())
+                given = options[name]
+                options[name] = tuple(given) if isinstance(given, list | tuple | np.ndarray) else (given,)
         chosen = Options(**options)
         exact, gibbs = exact_and_gibbs(self) if chosen.field == "rho" else (None, None)
         if ax is not None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from .. import __version__
 from ..base.arguments import public
 from ..base.plain_text import one_line
+from ..base.toml import show
 from ..cases import loading
 from ..cases.building import build, build_flow, build_grid
 from ..cases.case_densities import start_of
@@ -240,7 +241,7 @@ def _check_limit(limit: int) -> None:
     except TypeError:
         right = False
     if not right:
-        raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}")
+        raise CaseError(f"limit: expected a number of states, at least 1; found {show(limit)}")
 
 
 @public
@@ -299,6 +300,8 @@ def converge(
     def after_run(text: str) -> None:
         sys.stderr.write(one_line(text) + "\n")
 
+    if wrong := [name for name, function in (errors or {}).items() if not callable(function)]:
+        raise CaseError(f"errors: expected functions of a run by name, found {show((errors or {})[wrong[0]])}")
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
         "overwrite": overwrite, "after_run": after_run if progress else None,

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.toml import show
 from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
@@ -160,7 +161,7 @@ def check_count(k: int) -> None:
     except TypeError:
         right = False
     if not right:
-        raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {k!r}")
+        raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {show(k)}")
 
 
 def _chain(generator: Generator, k: int) -> tuple[Array, Array]:

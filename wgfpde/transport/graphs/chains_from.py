@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...base.arguments import public
 from ...energy.flow import Flow
@@ -24,7 +25,7 @@ BALANCE = 1e-9
 
 
 @public
-def from_rates(rates: Any) -> Chain:
+def from_rates(rates: ArrayLike) -> Chain:
     """The chain with these rates, a matrix (n, n) of q_ij ≥ 0; its diagonal does not matter.
 
     π follows from ratios of rates along a tree.  Raises CaseError where the chain is not reversible or not connected.
@@ -100,6 +101,8 @@ def from_networkx(graph: Any, weight: str = "weight", pi: Literal["uniform", "de
     A directed graph has the rates themselves as weights, and π follows from them.
     Raises CaseError where it is not connected, not reversible, or has loops or several edges between two nodes.
     """
+    if not hasattr(graph, "is_multigraph"):
+        raise CaseError(f"expected a graph of networkx, found {type(graph).__name__}")
     if graph.is_multigraph():
         raise CaseError(
             "a chain has one edge between two states: make a Graph of the multigraph, with sums of weights."
