@@ -70,9 +70,10 @@ def _of_data_array(array: Any) -> Table:
         if plain != list(AXIS_NAMES):
             values, names = values.T, names[::-1]
     elif len(dims) == 2 and values.shape[0] == values.shape[1]:
+        first, second = dims
         raise CaseError(
-            f"the DataArray has {len(values)} places along {dims[0]} and as many along {dims[1]}, and neither name says "
-            f'which is x: turned round it would fit too. Name them, as by array.rename({dims[0]}="y", {dims[1]}="x").'
+            f"the DataArray has {len(values)} places along {first} and as many along {second}, and no name says which "
+            f'is x: turned round it would fit too. Name them, as by array.rename({first}="y", {second}="x").'
         )
     places = [np.asarray(array.coords[name].values, dtype=float) for name in names]
     return table_of(places, values, "the DataArray", names)
