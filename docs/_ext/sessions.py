@@ -44,21 +44,23 @@ def transcript(name: str, commands: list[str], *depends: str) -> dict[str, Any]:
     folder, kept = BUILD / "sessions" / name, BUILD / "sessions" / f"{name}.json"
     key = digest(sources_digest(), *commands, *depends)
     outputs: dict[str, Any] = {}
+    ended = 0
     if kept.is_file():
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        outputs = dict(found["outputs"]) if found["key"] == key else {}
-    if not outputs:
+        if found["key"] == key:
+            outputs, ended = dict(found["outputs"]), found.get("ended", len(commands))
+    if not ended:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     for k, command in enumerate(commands, 1):
-        if command in outputs:
+        if k <= ended:
             continue
         tell(f"{name}, command {k} of {len(commands)}: {command}")
         done = run(command, folder, name=command)
         text = done.stdout if done.returncode == 0 else done.stdout + done.stderr
         outputs[command] = [text.replace(f"{folder}/", "").rstrip(), done.returncode]
         part = kept.with_suffix(".part")  # after each command: a build that is stopped goes on there
-        part.write_text(json.dumps({"key": key, "outputs": outputs}), encoding="utf-8")
+        part.write_text(json.dumps({"key": key, "outputs": outputs, "ended": k}), encoding="utf-8")
         part.replace(kept)
     return outputs
 
