@@ -41,6 +41,7 @@ from .averages.kernel_averages import (
     pair_averages,
 )
 from .averages.kernel_roughness import Bins, Places, roughness
+from .kept_function import result_of
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""
@@ -73,7 +74,8 @@ class FourierInteraction:
         self._shape = grid.shape
         self._threads = threads
         lags = [_lags(axis) for axis in grid.axes]
-        values = _kernel_on_lags(kernel, grid, lags)
+        shape = tuple(len(lag) for lag in reversed(lags))
+        values = result_of(kernel, "operator", lambda raw: _kernel_on_lags(raw, grid, lags), shape)
         padded = tuple(_padded_size(axis) for axis in reversed(grid.axes))
         wrapped = np.zeros(padded)
         indices = [np.arange(len(lag)) - (len(lag) - 1) // 2 for lag in reversed(lags)]
@@ -129,6 +131,12 @@ class DenseInteraction:
                 f"an interaction on a stretched grid needs all pairs of cells: at most {DENSE_LIMIT} cells, "
                 f"found {grid.size}. Use a uniform grid (no mapping) or fewer cells."
             )
+        values = result_of(kernel, "operator", lambda raw: self._between_cells(raw, grid), (grid.size, grid.size))
+        self._matrix = values * np.ravel(grid.cell_volume)[None, :]
+        self._shape = grid.shape
+
+    def _between_cells(self, kernel: Callable[..., Array], grid: Grid) -> Array:
+        """W between all pairs of cells, (N, N), symmetric."""
         points = np.meshgrid(*[axis.centers for axis in reversed(grid.axes)], indexing="ij")
         coords = [p.ravel() for p in reversed(points)]
         shifts = {}
@@ -160,8 +168,7 @@ class DenseInteraction:
             if not smooth:
                 self._fill_diagonal(kernel, averages, sizes, np.ravel(inverse), diagonal, suspect)
             _accept(kernel, matrix, averages, infinite, list(shifts.values()), [w[None, :] for w in widths], grid)
-        self._matrix = 0.5 * (matrix + matrix.T) * np.ravel(grid.cell_volume)[None, :]
-        self._shape = grid.shape
+        return np.asarray(0.5 * (matrix + matrix.T))
 
     @staticmethod
     def _fill_diagonal(
