@@ -3,6 +3,8 @@
     for t_out in times:  while t < t_out:  step → check → table of steps → checkpoint, if it is time
                          snapshot, with its diagnostics, into the file
 
+A stepper may take several steps in one call; they are those that it would take one by one.
+
 A march depends on the state it starts from and on nothing else, so that one continued from a checkpoint gives the same
 file as one never stopped, bit for bit.  Checkpoints are taken before a state that is no planned snapshot is written:
 such a row goes when the run goes on.
@@ -23,7 +25,7 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy.snapshot import Snapshot, begun, misfit
+from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer
@@ -38,6 +40,8 @@ PEAK = "peak"
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
+STRIDE = 0.05
+"""Seconds of steps that are taken in one call, where a stepper takes several: a signal waits for the call to end."""
 STEP_PATIENCE = 5.0
 """Seconds that a single step may take before the user is told; then again at each double of it."""
 
@@ -133,7 +137,8 @@ class March:
     def _step(self, t_out: float) -> None:
         previous = self.snapshot
         with self.interrupts.abandonable():
-            snapshot = self.problem.stepper.step(self.snapshot, t_out)
+            stride = self._stride(t_out)
+            snapshot = self.problem.stepper.step(previous, t_out) if stride is None else stride.snapshot
             check_step(self.problem, snapshot, previous, t_out)
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
@@ -141,13 +146,24 @@ class March:
                 judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
-        self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
-        self._limits[snapshot.report.limit] += 1
+        if stride is None:
+            self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        else:
+            self.writer.append_steps(stride.columns)
+        self._limits.update([snapshot.report.limit] if stride is None else stride.limits)
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
         self._show_progress()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
+
+    def _stride(self, t_out: float) -> Stride | None:
+        """Several steps, but for where each state is looked at; none beyond the time of the next checkpoint."""
+        problem = self.problem
+        if self._keeps_ledger or problem.watch is not None or problem.stationary is not None:
+            return None
+        seconds = min(STRIDE, self._saved_at + problem.record.checkpoint - self.clock.wall)
+        return strode(problem.stepper, self.snapshot, t_out, seconds) if seconds > 0 else None
 
     def _ended(self) -> str:
         """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
