@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..base import own_process
 from ..errors import CaseError, WgfpdeError
 from . import (
     comparison_verbs,
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _keep_libraries_serial()
     if argv is None:  # the process is ours
         sys.excepthook = show_traceback
+        own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(args)
