@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..base import own_process
 from ..base.floating_point import install
 from ..errors import CaseError, WgfpdeError
 from ..runs.interrupts import stopping
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     install()
     if argv is None:  # the process is ours
         sys.excepthook = show_traceback
+        own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         with stopping():
