@@ -28,8 +28,8 @@ from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import SolverError, StoreError
 from ..grid import Array
-from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from ..store.recorder import Recorder
 from .interrupts import Interrupts
 
 PEAK = "peak"
@@ -63,14 +63,15 @@ class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
     verdict : what ended it before the last time, "stationary" or "blow-up", else "".
-    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
+    folder : where checkpoints go; None: nowhere.   digest : of the case, kept in them.
+    start : the checkpoint to go on from.
     """
 
     def __init__(
         self,
         problem: Problem,
-        writer: Writer,
-        folder: Path,
+        writer: Recorder,
+        folder: Path | None,
         digest: str,
         log: Callable[[str], None],
         progress: Callable[[Progress], None] | None,
@@ -167,7 +168,7 @@ class March:
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
         now = (self.snapshot.step, self.writer.count)
-        if self._saved == now:
+        if self.folder is None or self._saved == now:
             return
         self.writer.flush_steps()
         state = Checkpoint(
@@ -217,11 +218,12 @@ class March:
             self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
-        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell who listens."""
         note = "compiling the kernels of this kind of energy, once …"
         timer = threading.Timer(PATIENCE, self._show_progress, kwargs={"now": True, "note": note})
         timer.daemon = True
-        timer.start()
+        if self.progress is not None:
+            timer.start()
         clock = Clock()
         try:
             names = [d.name for d in self.problem.diagnostics]
@@ -230,7 +232,8 @@ class March:
                 self.problem.stepper.warm_up()
         finally:
             timer.cancel()
-            timer.join()  # no call from that thread once the march has begun
+            if self.progress is not None:
+                timer.join()  # no call from that thread once the march has begun
             self.compile_seconds = clock.wall
             self.clock.restart()
             self._saved_at = self.clock.wall
@@ -239,7 +242,10 @@ class March:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell, from another thread, of a step that takes long."""
+        """Tell who listens, from another thread, of a step that takes long."""
+        if self.progress is None:
+            yield
+            return
         done = threading.Event()
 
         def watch() -> None:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import StatusLine
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
-from .printing import print_json, say
+from ...runs.progress import StatusLine
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..runs.time_loop import Progress
-    from ..studies.convergence import Convergence
+    from ...runs.time_loop import Progress
+    from ...studies.convergence import Convergence
 
 HELP = """
 The first key gives the size that orders are fitted over: h for grid.shape, else the value itself; keys that are given
@@ -64,9 +64,9 @@ def _order(text: str) -> float:
 
 
 def _converge(args: argparse.Namespace) -> int:
-    from ..cases.loading import load
-    from ..cases.varying import vary
-    from ..studies.convergence import converge, place_of, record, write
+    from ...cases.loading import load
+    from ...cases.varying import vary
+    from ...studies.convergence import converge, place_of, record, write
 
     case = load(args.case, args.overrides)
     varied = vary(args.vary, case)
@@ -130,8 +130,8 @@ class _Lines:
 
 
 def _draw(file: Path, figure: Path) -> None:
-    from ..output.plots import convergence
-    from ..store import read_study
+    from ...output.plots import convergence
+    from ...store import read_study
 
     convergence(read_study(file), figure)
 
@@ -188,7 +188,7 @@ def _orders(orders: dict[str, float]) -> str:
 
 
 def _verdict(expected: float, met: dict[str, bool]) -> str:
-    from ..studies.convergence import SLACK
+    from ...studies.convergence import SLACK
 
     bound = f"at least {(1 - SLACK) * expected:g}, for an order of {expected:g}"
     below = [name for name, yes in met.items() if not yes]
