@@ -291,6 +291,7 @@ def sweep(
     *,
     zip: bool = False,
     workers: int | None = None,
+    dask: str | None = None,
     series: Sequence[str] = (),
     density: bool = False,
     against: str | os.PathLike[str] | None = None,
@@ -314,6 +315,8 @@ def sweep(
         Keys change together, not in every combination.
     workers
         Processes; by default one for each core, and one for a case that was put together in Python.
+    dask
+        Workers of dask in place of processes: ``"local"``, or the address of a scheduler.
     series, density, against
         What is kept of each run beside its last diagnostics: diagnostics at all times; the last density; L1, KL and W₂
         to the last density of a run.
@@ -351,7 +354,7 @@ def sweep(
     with tempfile.TemporaryDirectory(prefix="wgfpde-sweep-") as scratch:
         place = Path(scratch) / "runs" if out is None else Path(out)
         try:
-            study(plan, place, kept, engine_for(plan, workers), overwrite=overwrite, watcher=live)
+            study(plan, place, kept, engine_for(plan, workers, dask), overwrite=overwrite, watcher=live)
         finally:
             live.close()
         return read_sweep(place).to_xarray()

@@ -48,6 +48,7 @@ def add(verbs: Verbs) -> None:
     folders.add_argument("--no-folders", dest="folders", action="store_false", help="none, whatever the runs are")
     engine = sub.add_argument_group("who does the runs")
     engine.add_argument("--workers", type=_workers, metavar="N", help="processes (default: one for each core)")
+    engine.add_argument("--dask", metavar="ADDRESS", help='workers of dask: "local", or the address of a scheduler')
     engine.add_argument("--array", type=_share, metavar="K/N", help="only the K-th of N shares of the runs, no dataset")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
     json_of(sub)
@@ -128,7 +129,7 @@ def engine_of(args: argparse.Namespace, plan: Plan) -> Engine:
     """Who does the runs."""
     from ...studies.sweep.engines.choice import engine_for
 
-    return engine_for(plan, getattr(args, "workers", None))
+    return engine_for(plan, getattr(args, "workers", None), getattr(args, "dask", None))
 
 
 def record(found: Swept) -> dict[str, Any]:

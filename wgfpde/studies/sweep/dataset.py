@@ -29,7 +29,7 @@ from .outcome import FINISHED, Outcome
 from .plan import Plan
 
 FILE_NAME, TABLE_NAME, KIND = "sweep.h5", "sweep.csv", "sweep"
-ABSENT = "not done"
+ABSENT, VARIED = "not done", "What was varied."
 TEXTS = {
     "status": "how the run ended", "message": "why, in words", "verdict": "what ended it early", "folder": "run folder",
 }  # fmt: skip
@@ -120,7 +120,7 @@ class Columns:
         )
         for name, v in zip(plan.names, plan.varied, strict=True):
             own = ("run",) if plan.zipped else (name,)
-            made.append(Variable(name, own, coordinate(v), long_name=v.key, description="What was varied."))
+            made.append(Variable(name, own, coordinate(v), long_name=v.key, description=VARIED))
         made += [Variable(n, dims, self.texts[n].reshape(shape), long_name=TEXTS[n]) for n in TEXTS]
         for n, text in SCALARS.items():
             made.append(Variable(n, dims, self.scalars[n].reshape(shape), "s" if n == "wall_seconds" else "1", text))

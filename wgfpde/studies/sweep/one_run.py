@@ -17,7 +17,7 @@ from ... import store
 from ...cases.building import build
 from ...cases.loading import Draft
 from ...cases.schema import Case
-from ...errors import CaseError, SolverError, StoreError, WgfpdeError
+from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
 from ...runs.interrupts import Interrupted, Interrupts
 from ...runs.runner import resume
@@ -37,10 +37,10 @@ Listener = Callable[[Progress], None] | None
 class Setup:
     """What all runs of a sweep have in common.
 
-    tables, path, text : of the case, as in a Draft.   folder : of the sweep, absolute.   folders : whether each run gets
-    a folder of its own.   series : diagnostics that are kept for all snapshots.   density : whether the last density is
-    kept.   against : the HDF5 file of a run that each is held against, or "".   case : put together in Python, which does
-    not travel; then the tables are not used.
+    tables, path, text : of the case, as in a Draft.   folder : of the sweep, absolute.
+    folders : whether each run gets a folder of its own.   series : diagnostics that are kept for all snapshots.
+    density : whether the last density is kept.   against : the HDF5 file of a run that each is held against, or "".
+    case : put together in Python, which does not travel; then the tables are not used.
     """
 
     tables: Mapping[str, Any]
@@ -63,7 +63,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class Task:
-    """A run to do.   number : from 0, in the sweep.   digest : see Plan.   values : key → value.   folder : its name."""
+    """A run to do.   number : from 0, in the sweep.   digest : see Plan.   values : key → value.
+
+    folder : its name.   label : its values in words.
+    """
 
     number: int
     digest: str

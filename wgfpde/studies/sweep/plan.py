@@ -3,8 +3,8 @@
     params.theta = 0.5, 1, 2      solver.dt = 0.1, 0.05       six runs; together ("zip") as many as each has
 
 Nothing is made before it is asked for: a run is known by its number, and the plan of a million runs takes no memory.
-The *digest* of a run is what it depends on: the case as it was written without the keys that are varied, the data files,
-the version of this program, and the values.  Two runs with one digest are one run, in whatever sweep they stand.
+The *digest* of a run is what it depends on: the case as it was written without the keys that are varied, the data
+files, the version of this program, and the values.  Two runs with one digest are one run, in whatever sweep they stand.
 """
 
 from __future__ import annotations

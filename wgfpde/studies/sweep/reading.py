@@ -12,7 +12,7 @@ import numpy as np
 from ... import store
 from ...errors import CaseError, StoreError
 from ...store import Run, Study, read_study
-from .dataset import FILE_NAME, KIND
+from .dataset import FILE_NAME, KIND, VARIED
 
 if TYPE_CHECKING:
     import xarray
@@ -42,7 +42,8 @@ class Sweep:
     @property
     def keys(self) -> dict[str, str]:
         """Dimension, or name by run → the key of the case."""
-        return {v.name: v.long_name for v in self.study.variables.values() if v.description == "What was varied."}
+        found = {v.long_name: v.name for v in self.study.variables.values() if v.description == VARIED}
+        return {found[key]: key for key in str(self.study.attributes.get("keys", "")).split() if key in found}
 
     def run(self, **values: Any) -> Run:
         """The run at some values, from its folder: sweep.run(theta=0.5, kappa=0.3).

@@ -1,7 +1,7 @@
 """The folder of a sweep: what it is a sweep of, who may write there, and its journals.
 
     DIR/sweep.json    the case, the keys and their values, what is kept of each run; with it the sweep goes on
-    DIR/rows.jsonl    the runs that are done                     DIR/NAME=VALUE,…/   the run folders, where there are any
+    DIR/rows.jsonl    the runs that are done                   DIR/NAME=VALUE,…/   the run folders, where there are any
     DIR/sweep.h5  DIR/sweep.csv  DIR/sweep.png                   what came of it
 
 sweep.json is held locked, by the system, while a sweep writes there; each share of an array has a lock of its own.
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...base.toml import flat, show, shortened
+from ...base.toml import flat, shortened, show
 from ...cases.loading import Draft, override
 from ...cases.schema import Case
 from ...cases.varying import Vary
@@ -110,7 +110,7 @@ def write_known(folder: Path, plan: Plan, kept: Kept) -> None:
     case: Case = plan.case
     data = {
         "kind": KIND, "zip": plan.zipped, "vary": [[v.key, list(v.values)] for v in plan.varied],
-        "kept": {"folders": kept.folders, "series": list(kept.series), "density": kept.density, "against": kept.against},
+        "kept": asdict(kept),
         "base": plan.base,
         "case": {"tables": case._draft.data, "path": str(case.path), "text": case.text},
     }  # fmt: skip
@@ -170,14 +170,9 @@ def locked(folder: Path, share: str = "") -> Iterator[None]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CaseError(
-                    f"{folder} is being written by another sweep; wait for it to end, stop it, or choose another folder "
-                    "with --out."
+                    f"{folder} is being written by another sweep; wait for it to end, stop it, or choose another "
+                    "folder with --out."
                 ) from None
             except OSError:
                 pass  # a file system without locks
         yield
-
-
-def plain_values(values: Mapping[str, Sequence[Any]]) -> str:
-    """Key = values, for a sentence."""
-    return "; ".join(f"{key} = {shortened(', '.join(map(show, some)))}" for key, some in values.items())

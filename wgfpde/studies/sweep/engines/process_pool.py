@@ -77,7 +77,7 @@ class _Pool:
             context.set_forkserver_preload(["wgfpde.studies.sweep.one_run"])
         self._messages: Any = context.Queue()
         threads = max(1, cores() // workers)
-        self._pool = ProcessPoolExecutor(workers, context, _begin, (self._messages, threads, os.getpid()))
+        self._pool = ProcessPoolExecutor(workers, context, _begin, (self._messages, threads))
         self._workers, self._setup, self._tell = workers, setup, tell
         self._pids: dict[int, int] = {}
         self._running: dict[Future[list[Outcome]], Sequence[Task]] = {}
@@ -176,35 +176,23 @@ _stop = threading.Event()
 _messages: Any = None
 
 
-def _begin(messages: Any, threads: int, parent: int) -> None:
+def _begin(messages: Any, threads: int) -> None:
     """Before the first task of a worker."""
     global _messages
     _messages = messages
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _stop.set())  # between runs; a run has handlers of its own
-    threading.Thread(target=_end_with_parent, args=(parent,), name="wgfpde-parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="wgfpde-parent", daemon=True).start()
     messages.put((os.getpid(), None, 0.0))
 
 
-def _end_with_parent(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this process when the one that asked for it is gone, however it went."""
     process = multiprocessing.parent_process()
     if process is not None:
         wait_for([process.sentinel])
-        while _alive(parent):  # a fork server outlives nobody, but stands between
-            time.sleep(1.0)
     os._exit(1)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _solve_chunk(setup: Setup, tasks: Sequence[Task]) -> list[Outcome]:
