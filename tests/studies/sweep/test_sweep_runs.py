@@ -350,3 +350,23 @@ def test_cells_of_the_table_are_no_formulas():
         "-1.5e3",
         "fv",
     ]
+
+
+def test_a_slurm_script_does_the_whole_sweep(tmp_path, capsys, monkeypatch):
+    """The script as Slurm runs it: once for each element, with its number in the environment."""
+    monkeypatch.chdir(tmp_path)
+    args = ["sweep", CASE, *(part for text in SHORT for part in ("--set", text)), "--vary", "params.theta=0.5:1.5:3"]
+    assert main([*args, "--out", "S", "--no-folders", "--slurm", "--shares", "2"]) == 0
+    assert "sbatch sweep.slurm" in capsys.readouterr().out
+    text = (tmp_path / "sweep.slurm").read_text()
+    assert "#SBATCH --array=1-2" in text
+    (tmp_path / "wgfpde").write_text(f'#!/bin/sh\nexec {sys.executable} -m wgfpde "$@"\n')
+    (tmp_path / "wgfpde").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for k in (1, 2):
+        done = subprocess.run(["bash", "sweep.slurm"], env=os.environ | {"SLURM_ARRAY_TASK_ID": str(k), "PATH": path})
+        assert done.returncode == 0
+    assert main(["resume", "S", "--quiet"]) == 0
+    assert "3 of 3 runs, 3 of them before" in capsys.readouterr().out
+    assert main([*args, "--slurm"]) == 2 and "exists and is kept" in capsys.readouterr().err
+    assert main([*args, "--slurm", "x.slurm", "--shares", "9"]) == 2

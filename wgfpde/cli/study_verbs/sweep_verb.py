@@ -26,6 +26,9 @@ the same command, or wgfpde resume DIR, goes on with a sweep that was stopped; w
 Exit code: 0, 1 where a run failed, 2 for a sweep that makes no sense, 130 on Ctrl-C.
 """
 
+SHARES = 16
+"""Elements of an array, where nobody says."""
+
 
 def add(verbs: Verbs) -> None:
     sub = verbs.add("sweep", _sweep, "run a case over values of its keys, on all cores, into one dataset", HELP)
@@ -49,7 +52,14 @@ def add(verbs: Verbs) -> None:
     engine = sub.add_argument_group("who does the runs")
     engine.add_argument("--workers", type=_workers, metavar="N", help="processes (default: one for each core)")
     engine.add_argument("--dask", metavar="ADDRESS", help='workers of dask: "local", or the address of a scheduler')
+    engine.add_argument(
+        "--slurm", type=Path, metavar="FILE", nargs="?", const=Path("sweep.slurm"),
+        help="run nothing: write a script for a Slurm array of shares (default: sweep.slurm), see --shares",
+    )  # fmt: skip
+    engine.add_argument("--shares", type=_workers, metavar="N", help="elements of that array (default: 16, or fewer)")
     engine.add_argument("--array", type=_share, metavar="K/N", help="only the K-th of N shares of the runs, no dataset")
+    sub.add_argument("--measure", metavar="NAME", default="", help="what the figure draws (default: the energy)")
+    sub.add_argument("--no-plot", action="store_true", help="no figure")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
     json_of(sub)
 
@@ -74,7 +84,27 @@ def _sweep(args: argparse.Namespace) -> int:
 
     case = load(args.case, args.overrides)
     plan = Plan(case, tuple(vary(args.vary, case, together=args.zipped)), args.zipped)
+    if args.slurm is not None:
+        return _scripted(args, plan)
     return swept(args, plan, _kept(args, case), args.out or Path("runs") / f"{case.name}-sweep")
+
+
+def _scripted(args: argparse.Namespace, plan: Plan) -> int:
+    """Write the script of a Slurm array in place of running the sweep."""
+    from ...studies.sweep.engines.array_script import array_script, write_script
+
+    out = args.out or Path("runs") / f"{plan.case.name}-sweep"
+    shares = min(args.shares or SHARES, plan.count) if args.shares is None else args.shares
+    command = ["wgfpde", "sweep", args.case, *(part for text in args.overrides for part in ("--set", text))]
+    command += [*(part for text in args.vary for part in ("--vary", text)), *(["--zip"] if args.zipped else [])]
+    command += ["--out", str(out), *(part for name in args.series for part in ("--series", name))]
+    command += ["--density"] if args.density else []
+    command += ["--against", str(args.against)] if args.against is not None else []
+    command += [] if args.folders is None else ["--folders" if args.folders else "--no-folders"]
+    write_script(args.slurm, array_script(plan.case.name, command, plan.count, shares, out))
+    say(f"script  {args.slurm}: {plan.count} runs in {shares} shares")
+    say(f"next    sbatch {args.slurm}, and when all have ended: wgfpde resume {out}")
+    return 0
 
 
 def _kept(args: argparse.Namespace, case: Case) -> Kept:
@@ -108,11 +138,24 @@ def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int
         raise Interrupted(text, request.exit_code) from None
     finally:
         live.close()
+    figure = _figure(args, found)
     if args.json:
-        print_json(record(found))
+        print_json(record(found) | {"figure": None if figure is None else str(figure)})
     else:
         _print(found)
+        if figure is not None:
+            say(f"figure  {figure}")
     return 1 if found.failed else 0
+
+
+def _figure(args: argparse.Namespace, found: Swept) -> Path | None:
+    """Draw what came of it, where there is something."""
+    if found.file is None or getattr(args, "no_plot", False) or not found.finished:
+        return None
+    from ...output.plots.many_runs.sweep_figure import draw_sweep
+    from ...store import read_study
+
+    return draw_sweep(read_study(found.file), found.file.with_suffix(".png"), getattr(args, "measure", ""))
 
 
 def resumed(args: argparse.Namespace) -> int:

@@ -61,8 +61,8 @@ class DaskCluster:
         except (OSError, TimeoutError, ValueError) as error:
             self.close()
             raise CaseError(
-                f"--dask {address}: no scheduler with workers answered in {SECONDS} s ({error or type(error).__name__}); "
-                "start one with: dask scheduler, and dask worker ADDRESS"
+                f"--dask {address}: no scheduler with workers answered in {SECONDS} s "
+                f"({error or type(error).__name__}); start one with: dask scheduler, and dask worker ADDRESS"
             ) from None
         self._address = address
 
