@@ -64,13 +64,13 @@ class Plan:
         how = "together" if self.zipped else "in every combination"
         return f"Plan({self.count} runs of {self.case.title!r}: {', '.join(v.key for v in self.varied)}, {how})"
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """How many values there are along each dimension of the sweep."""
         counts = tuple(len(v) for v in self.varied)
         return counts[:1] if self.zipped else counts
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many runs there are."""
         return math.prod(self.shape)
@@ -110,10 +110,20 @@ class Plan:
 
     def digest(self, k: int) -> str:
         """What run k depends on, in 32 letters."""
-        values = self.values(k)
-        files = {name: self._checksum(name) for name in _files(nested(values))}
-        text = json.dumps([self.base_digest, values, files], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        if (known := self._digests.get(k)) is None:
+            values = self.values(k)
+            files = {name: self._checksum(name) for name in _files(nested(values))} if self._may_name_files else {}
+            text = json.dumps([self.base_digest, values, files], sort_keys=True, default=str)
+            known = self._digests[k] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return known
+
+    @cached_property
+    def _digests(self) -> dict[int, str]:
+        return {}
+
+    @cached_property
+    def _may_name_files(self) -> bool:
+        return any(isinstance(value, str | Mapping) for v in self.varied for value in v.values)
 
     @cached_property
     def base(self) -> dict[str, Any]:
