@@ -229,6 +229,7 @@ def converge(
     errors: Mapping[str, Callable[[Any], float]] | None = None,
     at: float | None = None,
     overwrite: bool = False,
+    workers: int = 1,
     progress: bool = True,
     **tables: Mapping[str, Any],
 ) -> Convergence:
@@ -253,6 +254,8 @@ def converge(
         A stored time; the last by default.
     overwrite
         Solve all anew.
+    workers
+        Processes that do the runs.
     progress
         Tell on stderr which run is done.
 
@@ -275,7 +278,7 @@ def converge(
 
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
-        "overwrite": overwrite, "after_run": after_run if progress else None,
+        "overwrite": overwrite, "after_run": after_run if progress else None, "workers": workers,
     }  # fmt: skip
     known = case_of(case, tables)
     if out is not None:

@@ -370,3 +370,14 @@ def test_a_slurm_script_does_the_whole_sweep(tmp_path, capsys, monkeypatch):
     assert "3 of 3 runs, 3 of them before" in capsys.readouterr().out
     assert main([*args, "--slurm"]) == 2 and "exists and is kept" in capsys.readouterr().err
     assert main([*args, "--slurm", "x.slurm", "--shares", "9"]) == 2
+
+
+def test_a_study_of_orders_by_two_processes_is_that_by_one(tmp_path):
+    from wgfpde.studies.convergence import converge
+
+    case = load("heat_1d", ["time.end=0.02", "output.every=0.02", "solver.dt=2e-3"])
+    both = [
+        converge(case, "grid.shape=8,16,32", tmp_path / f"by-{workers}", workers=workers, overwrite=overwrite)
+        for workers, overwrite in ((1, False), (2, False), (2, True))
+    ]
+    assert both[0].fitted == both[1].fitted == both[2].fitted and both[0].fitted["l1"] > 1.8

@@ -48,6 +48,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--expect", type=_order, metavar="P", help="the order that each fitted one should reach")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/NAME-converge)")
     sub.add_argument("--overwrite", action="store_true", help="solve all runs anew, also those that are there")
+    sub.add_argument("--workers", type=int, metavar="N", default=1, help="processes that do the runs (default: 1)")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
     figure_options(sub)
     json_of(sub)
@@ -76,6 +77,7 @@ def _converge(args: argparse.Namespace) -> int:
         found = converge(
             case, varied, args.out, against=args.against, norms=args.norms, measures=args.measures, time=args.time,
             overwrite=args.overwrite, progress=lines, after_run=None if lines is None else lines.after_run,
+            workers=args.workers,
         )  # fmt: skip
     finally:
         if lines is not None:

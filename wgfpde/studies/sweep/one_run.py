@@ -40,7 +40,7 @@ class Setup:
     tables, path, text : of the case, as in a Draft.   folder : of the sweep, absolute.
     folders : whether each run gets a folder of its own.   series : diagnostics that are kept for all snapshots.
     density : whether the last density is kept.   against : the HDF5 file of a run that each is held against, or "".
-    case : put together in Python, which does not travel; then the tables are not used.
+    case : put together in Python, which does not travel; then the tables are not used.   anew : whatever is there.
     """
 
     tables: Mapping[str, Any]
@@ -52,6 +52,7 @@ class Setup:
     density: bool = False
     against: str = ""
     case: Case | None = None
+    anew: bool = False
 
     def case_with(self, values: Mapping[str, Any]) -> Case:
         """The case with other values.   Raises CaseError."""
@@ -93,7 +94,7 @@ def solve(setup: Setup, task: Task, progress: Listener = None) -> Outcome:
 
 def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Outcome:
     place = Path(setup.folder) / task.folder
-    earlier = _earlier(place, case)
+    earlier = None if setup.anew else _earlier(place, case)
     if earlier is None or earlier.status != "finished":
         code = case if setup.case is not None else None
         try:
