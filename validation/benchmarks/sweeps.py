@@ -60,9 +60,8 @@ def overhead(label: str, workers: int, dask: str | None, folders: bool) -> None:
     start, rest, march = timed(plan, Kept(folders=folders), workers, dask)
     each = (rest * workers - march) / (plan.count - workers)
     how = "with folders" if folders else "without"
-    print(
-        f"{label:<22}{how:<14}start {start:5.2f} s   {plan.count / rest:7.1f} runs/s   overhead {1e3 * each:6.2f} ms a run"
-    )
+    rate = plan.count / rest
+    print(f"{label:<18}{how:<14}start {start:5.2f} s   {rate:7.1f} runs/s   overhead {1e3 * each:6.2f} ms a run")
 
 
 def speedup() -> None:

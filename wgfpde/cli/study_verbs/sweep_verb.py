@@ -91,7 +91,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _scripted(args: argparse.Namespace, plan: Plan) -> int:
     """Write the script of a Slurm array in place of running the sweep."""
-    from ...studies.sweep.engines.array_script import array_script, write_script
+    from ...studies.sweep.engines.slurm_script import array_script, write_script
 
     out = args.out or Path("runs") / f"{plan.case.name}-sweep"
     shares = min(args.shares or SHARES, plan.count) if args.shares is None else args.shares

@@ -20,7 +20,7 @@ from .solved_runs import Place
 def solve_ahead(case: Case, keys: Sequence[Vary], places: Sequence[Place], workers: int, overwrite: bool) -> None:
     """Do what is not finished.   case : without the values of the keys.   places : the runs, coarse to fine.
 
-    Raises CaseError for a case that was put together in Python, Interrupted on Ctrl-C and on signals, after checkpoints.
+    Raises CaseError for a case that was put together in Python; Interrupted on signals, after checkpoints.
     """
     if case._code is not None:
         raise CaseError("this case was put together in Python, and its functions do not travel to workers; workers = 1")
