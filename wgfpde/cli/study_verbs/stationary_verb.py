@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from ...errors import CaseError
-from ...printing import print_json, say
+from ..printing import print_json, say
 from ...runs.progress import StatusLine, status_line
 
 if TYPE_CHECKING:
