@@ -28,10 +28,12 @@ from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger,
 from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
-from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
-from .checks import check_step, distance_from_rest
+from ..store.recorder import Recorder
+from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
+from .listening import Listener, show_to
+from .step_checks import check_step, distance_from_rest
 
 PEAK = "peak"
 """Field of a snapshot with what its watch over a blow-up said of it."""
@@ -66,21 +68,24 @@ class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
     verdict : what ended it before the last time, "stationary" or "blow-up", else "".
-    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
+    folder : where checkpoints go; None: nowhere.   digest : of the case, kept in them.
+    start : the checkpoint to go on from.   on_snapshot : called with each planned snapshot once it is in the file.
     """
 
     def __init__(
         self,
         problem: Problem,
-        writer: Writer,
-        folder: Path,
+        writer: Recorder,
+        folder: Path | None,
         digest: str,
         log: Callable[[str], None],
         progress: Callable[[Progress], None] | None,
         interrupts: Interrupts,
         start: Checkpoint | None = None,
+        on_snapshot: Listener | None = None,
     ) -> None:
         self.problem, self.writer, self.log, self.progress = problem, writer, log, progress
+        self.on_snapshot = on_snapshot
         self.folder, self.digest, self.interrupts = folder, digest, interrupts
         self.snapshot: Snapshot = problem.initial if start is None else start.snapshot
         self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
@@ -108,7 +113,7 @@ class March:
         with self._watched():
             if self._previous is None:
                 self._begin()
-                self.write()
+                self._record()
             found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
@@ -116,9 +121,9 @@ class March:
                     found = self._ended()
                 if found:
                     break
-                self.write()
+                self._record()
         self._checkpoint_in_passing()
-        self.write()
+        self._record()
         return found or f"reached t = {self.snapshot.t:.6g}."
 
     def _begin(self) -> None:
@@ -182,7 +187,7 @@ class March:
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
         now = (self.snapshot.step, self.writer.count)
-        if self._saved == now:
+        if self.folder is None or self._saved == now:
             return
         self.writer.flush_steps()
         state = Checkpoint(
@@ -226,35 +231,54 @@ class March:
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
         self._show_progress(now=True)
 
+    def _record(self) -> None:
+        """Write a planned snapshot, and show it to who listens; one that is in the file already was shown."""
+        if self.written:
+            return
+        self.write()
+        if self.on_snapshot is not None:
+            with self.interrupts.abandonable():
+                show_to(self.on_snapshot, self.snapshot)
+
     def _open_ledger(self) -> None:
         """Begin to sum the dissipation of the steps, where a number needs it."""
         if self._keeps_ledger:
             self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
-        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
-        note = "compiling the kernels of this kind of energy, once …"
-        timer = threading.Timer(PATIENCE, self._show_progress, kwargs={"now": True, "note": note})
-        timer.daemon = True
-        timer.start()
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell who listens."""
         clock = Clock()
-        try:
-            names = [d.name for d in self.problem.diagnostics]
-            diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
-            with self.interrupts.abandonable():
-                self.problem.stepper.warm_up()
-        finally:
-            timer.cancel()
-            timer.join()  # no call from that thread once the march has begun
-            self.compile_seconds = clock.wall
-            self.clock.restart()
-            self._saved_at = self.clock.wall
+        with compiler_watched() as compiling:
+            timer = threading.Timer(PATIENCE, self._tell_what_keeps, args=(compiling,))
+            timer.daemon = True
+            if self.progress is not None:
+                timer.start()
+            try:
+                names = [d.name for d in self.problem.diagnostics]
+                diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
+                with self.interrupts.abandonable():
+                    self.problem.stepper.warm_up()
+            finally:
+                timer.cancel()
+                if self.progress is not None:
+                    timer.join()  # no call from that thread once the march has begun
+                self.compile_seconds = clock.wall
+                self.clock.restart()
+                self._saved_at = self.clock.wall
         if self.compile_seconds > PATIENCE:
-            self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
+            done = "compiled" if compiling.is_set() else "loaded"
+            self.log(f"kernels {done} in {self.compile_seconds:.1f} s")
+
+    def _tell_what_keeps(self, compiling: threading.Event) -> None:
+        """Say what keeps the march from its first step."""
+        self._show_progress(now=True, note=COMPILING if compiling.is_set() else LOADING)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell, from another thread, of a step that takes long."""
+        """Tell who listens, from another thread, of a step that takes long."""
+        if self.progress is None:
+            yield
+            return
         done = threading.Event()
 
         def watch() -> None:

@@ -4,7 +4,7 @@ Of an energy that depends on time a step is work, heat, work (module `driven_ste
 density and the heat at V, W and κ of the middle of the step: order 2.
 
 A step that cannot be solved is shortened, also at fixed dt, and the report says so; the promises hold for what is
-taken.  What the next step needs to know (its size, the rate of W∗ρ) travels in the snapshot, so that a march continued
+taken.  What the next step needs to know (its size, the trend of W∗ρ) travels in the snapshot, so that a march continued
 from a snapshot is the same march, bit for bit.
 """
 
@@ -22,6 +22,7 @@ from ...energy.snapshot import Report, Snapshot, Stride
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.threads import default_threads
+from .drive_trend import DriveTrend
 from .driven_step import DrivenStep, keeps_account
 from .limiter import EPS
 from .one_step import Attempt, OneStep, StepFailure
@@ -101,13 +102,12 @@ class FiniteVolumes:
         if self.flow.exits and EXITS not in snapshot.fields:
             snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
-        rate = snapshot.fields.get("drive_rate")
-        rate = rate if rate is None else rate.reshape(self._one.rows)
+        trend = DriveTrend.of(snapshot.fields, self._one.rows)
         asked, lands = self._propose(snapshot, t_next)
         dt, rejected, reason = asked, 0, ""
         while True:
             try:
-                attempt, dt_next = self._try(rho, (snapshot.t, t_next if lands else snapshot.t + dt), dt, rate)
+                attempt, dt_next = self._try(rho, (snapshot.t, t_next if lands else snapshot.t + dt), dt, trend)
                 failed = "the error of the step was too large"
             except StepFailure as failure:
                 failed = reason = str(failure)
@@ -134,8 +134,8 @@ class FiniteVolumes:
             limit=self._limit(reason, dt, dt_next, snapshot.dt_next, lands, rejected),
             more={} if gone is None else {f"exit_{name}": x for name, x in zip(self.flow.exits, gone, strict=True)},
         )
-        fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
-        after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
+        shape = self.flow.grid.shape
+        after = snapshot.fields | {"rho": attempt.rho.reshape(shape)} | attempt.trend.fields(shape)
         t = t_next if lands else snapshot.t + dt
         if gone is not None:
             after = after | {EXITS: entered(snapshot.fields[EXITS], gone, attempt.cost.came)}
@@ -187,19 +187,17 @@ class FiniteVolumes:
             wish = min(self.dt, snapshot.dt_next) if snapshot.dt_next > 0 else self.dt
         return propose(remaining, wish, self.adaptive)
 
-    def _try(
-        self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None
-    ) -> tuple[Attempt | None, float]:
+    def _try(self, rho: Array, span: tuple[float, float], dt: float, trend: DriveTrend) -> tuple[Attempt | None, float]:
         """One step and the size of the next; None and a shorter size where an adaptive step errs too much.
 
         span : the times it goes from and to, dt apart.
         """
         if not self.adaptive:
-            return self._solve(rho, span, dt, rate), 0.0
+            return self._solve(rho, span, dt, trend), 0.0
         middle = 0.5 * (span[0] + span[1])
-        whole = self._solve(rho, span, dt, rate)
-        first = self._solve(rho, (span[0], middle), 0.5 * dt, rate)
-        second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.rate)
+        whole = self._solve(rho, span, dt, trend)
+        first = self._solve(rho, (span[0], middle), 0.5 * dt, trend)
+        second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.trend)
         error = _error(rho, whole.rho, second.rho, self._one.widths)
         dt_next = resize(dt, error, self.tolerance, self.order)
         if error > self.tolerance:
@@ -212,14 +210,14 @@ class FiniteVolumes:
         if first.cost.gone is not None and second.cost.gone is not None:
             cost.gone, cost.came = first.cost.gone + second.cost.gone, first.cost.came + second.cost.came
         return Attempt(
-            second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.rate,
+            second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.trend,
             order=min(first.order, second.order), work=first.work + second.work, heat=first.heat + second.heat,
         ), dt_next  # fmt: skip
 
-    def _solve(self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None) -> Attempt:
+    def _solve(self, rho: Array, span: tuple[float, float], dt: float, trend: DriveTrend) -> Attempt:
         if self._driven is None:
-            return self._one.solve(rho, dt, rate)
-        return self._driven.solve(rho, span, dt, rate)
+            return self._one.solve(rho, dt, trend)
+        return self._driven.solve(rho, span, dt, trend)
 
     def _moves(self, rho: Array, t: float, dt: float) -> bool:
         """Whether a step may change a density by more than the rounding of the largest one.

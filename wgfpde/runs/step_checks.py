@@ -1,4 +1,4 @@
-"""What the time loop asks of a state that steps gave: whether it is one, and how far the march is from rest."""
+"""What is looked at after every step: whether its state is one, and how far the flow is from rest."""
 
 from __future__ import annotations
 
