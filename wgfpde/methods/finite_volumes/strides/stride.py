@@ -22,7 +22,7 @@ from ..linear_sweep import sweep
 from ..one_step import OneStep
 from ..power_sweeps import power_sweep
 from .clock import LIMITS
-from .loop import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
+from .many_steps import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
 MOST_STEPS = 1024
 """In one call."""
@@ -85,7 +85,7 @@ class Strider:
 
 
 def _stride(before: Snapshot, rho: Array, table: Array) -> Stride:
-    """What a call has given.   table : (steps, 8), see module `loop`."""
+    """What a call has given.   table : (steps, 8), see module `many_steps`."""
     last = table[-1].tolist()
     report = Report(
         iterations=int(last[NEWTON]),
@@ -113,7 +113,7 @@ def _stages(dim: int, order: int) -> tuple[Array, Array]:
 
 
 def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, object]:
-    """(linear, drift, power) as `split.split` takes them: what kernels need of each of two axes, in 1D the same."""
+    """(linear, drift, power) as `split_kernels.split` takes them: what kernels need of each of two axes, in 1D the same."""
     internal, exits = flow.internal, exits_of(flow, axes)
     both, held = (axes[0], axes[-1]), np.zeros((max(lines.blocks for lines in axes), 5))
     if not internal.law.linear_diffusion and not internal.law.vanishes:

@@ -12,7 +12,7 @@ import math
 from ....base.kernel_cache import njit
 from ..limiter import EPS
 from .clock import MIN_STEP, compiled_limit, compiled_propose, compiled_resize, compiled_wish_after
-from .split import ITERATIONS, REPAIRED, RESIDUAL, energy_of, error_of, split
+from .split_kernels import ITERATIONS, REPAIRED, RESIDUAL, energy_of, error_of, split
 
 T, DT, NEWTON, LEFT, TOUCHED, REJECTIONS, LIMIT, WISH = range(8)
 COLUMNS = 8
@@ -23,7 +23,7 @@ COLUMNS = 8
 def march(states, phi, sweeps, law, stages, order, widths, scratch, times, control, budget, table):
     """Steps from states[0], to a time at most; what each took into the rows of `table`, (steps, COLUMNS).
 
-    states : (4, ny, nx), scratch but for the first.   phi : Φ (ny, nx).   law, stages : as `split.split` takes them.
+    states : (4, ny, nx), scratch but for the first.   phi : Φ (ny, nx).   law, stages : as `split_kernels.split` takes them.
     sweeps : (linear, drift, power), likewise; two of them None.   widths : (nx,) and (ny,).
     scratch : (stats, room) as `split` takes them, rows (2, ny), costs (2, 3).
     times : t, the time to land on, the wish for the first step (0: none).
