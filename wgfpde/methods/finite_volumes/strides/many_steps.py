@@ -23,7 +23,7 @@ COLUMNS = 8
 def march(states, phi, sweeps, law, stages, order, widths, scratch, times, control, budget, table):
     """Steps from states[0], to a time at most; what each took into the rows of `table`, (steps, COLUMNS).
 
-    states : (4, ny, nx), scratch but for the first.   phi : Φ (ny, nx).   law, stages : as `split_kernels.split` takes them.
+    states : (4, ny, nx), scratch but for the first.   phi : Φ (ny, nx).   law, stages : as `split` takes them.
     sweeps : (linear, drift, power), likewise; two of them None.   widths : (nx,) and (ny,).
     scratch : (stats, room) as `split` takes them, rows (2, ny), costs (2, 3).
     times : t, the time to land on, the wish for the first step (0: none).

@@ -113,7 +113,7 @@ def _stages(dim: int, order: int) -> tuple[Array, Array]:
 
 
 def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, object]:
-    """(linear, drift, power) as `split_kernels.split` takes them: what kernels need of each of two axes, in 1D the same."""
+    """(linear, drift, power) as `split` takes them: what kernels need of each of two axes, in 1D the same."""
     internal, exits = flow.internal, exits_of(flow, axes)
     both, held = (axes[0], axes[-1]), np.zeros((max(lines.blocks for lines in axes), 5))
     if not internal.law.linear_diffusion and not internal.law.vanishes:
