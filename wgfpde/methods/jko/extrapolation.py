@@ -14,7 +14,8 @@ import numpy as np
 
 from ...grid import Array
 from .certificate import MARGIN, advance, limit
-from .minimise import ENERGY_NOISE, NOT_MOVED, Minimiser, Step
+from .minimise import ENERGY_NOISE, NOT_MOVED, Minimiser
+from .solved_step import Step
 
 HALVINGS = 30
 
