@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import store
 from .base import floating_point
-from .base.arguments import public
 from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
@@ -35,6 +34,7 @@ from .energy.openings.sinks import Sink
 from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
 from .grid.grid import Grid
+from .grid.public_arguments import public
 from .output.notebook import Run
 from .runs import runner
 from .runs.progress import status_line

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arguments import public
 from ..energy.driving.in_time import takes_time
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy
@@ -17,6 +16,7 @@ from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
 from ..grid.initial import from_array, from_table, with_error
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
 from ..methods import METHODS

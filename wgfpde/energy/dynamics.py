@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 
 from ..base.amounts import LEAST, MOST
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
 from .energy import Energy, Internal

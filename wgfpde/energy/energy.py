@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arguments import public
 from ..base.case_table import Table
 from ..base.toml import shortened
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.radial_table import RadialTable
 from ..grid.tables.tabulated import Tabulated

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 
 Function = Callable[..., Array]
 

@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..base.amounts import MOST
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from ..grid.tables.tabulated import Tabulated
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time

@@ -16,9 +16,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
+from .public_arguments import public
 from .quadrature import Averages, cell_averages
 from .radial import check_radius, levels, mean_weights, shell_averages, shells, spheres, weighted
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .. import __version__
-from ..base.arguments import public
 from ..base.plain_text import one_line
 from ..base.toml import show
 from ..cases import loading
@@ -29,10 +28,10 @@ from ..cases.case_densities import start_of
 from ..cases.schema import Case
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
+from ..grid.public_arguments import public
 from ..runs.progress import status_line
 from ..store import Run, read
 from . import spectrum as spectra
-from .shown import States, shown
 from .stationary import (
     branches,
     check_case,
@@ -43,6 +42,7 @@ from .stationary import (
     states_study,
 )
 from .stationary.search import LIMIT
+from .study_views import States, shown
 
 if TYPE_CHECKING:
     import xarray

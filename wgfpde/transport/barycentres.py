@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from .line import _ends, _levels
 from .pairs import check_masses, checked
 

@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from .line import Coupling
 from .pairs import Points, check_grids, check_masses, checked, comparable
 

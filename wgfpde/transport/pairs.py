@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..grid.public_arguments import public
 
 MASS_MISMATCH = 1e-6
 """Largest relative difference of the masses, what single precision leaves; below it the second density is rescaled."""

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from ..linear.threads import default_threads
 from .distances import Distance
 from .line import Coupling

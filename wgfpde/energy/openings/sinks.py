@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...grid.grid import check_finite
+from ...grid.public_arguments import public
 
 NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""

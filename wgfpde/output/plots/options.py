@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array
+from ...grid.public_arguments import public
 from ...store import Run
 from . import style
 from .slack_chain import has_certificates

@@ -14,13 +14,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...base.arguments import public
 from ...base.plain_text import joined_lines
 from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid import Array, Grid
 from ...grid.boundary import Boundary
 from ...grid.grid import grid_text
+from ...grid.public_arguments import public
 from ...grid.radial import levels
 from ..kept_code import code_in
 from ..layout import Label

@@ -12,7 +12,7 @@ from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...grid import Array
 from ...store import Run, Study
-from ..shown import Shown, number
+from ..study_views import Shown, number
 from .orders import Limit
 from .solved_runs import Solved
 

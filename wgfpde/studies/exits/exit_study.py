@@ -21,7 +21,7 @@ from ...energy.flow import Flow
 from ...energy.openings.sinks import Sink
 from ...errors import CaseError
 from ...grid import Array, Grid
-from ..shown import Shown, numbers
+from ..study_views import Shown, numbers
 from . import regions
 from .killed_chain import KilledChain, check_linear, log_gibbs
 from .late_decay import quasi_stationary

@@ -31,7 +31,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
 from ...transport.graphs import curvature, from_flow
-from ..shown import Shown, numbers
+from ..study_views import Shown, numbers
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator

@@ -18,7 +18,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...grid.boundary import boundary_of
 from ...methods import METHODS
-from ..shown import Shown, numbers
+from ..study_views import Shown, numbers
 from .between_exits import ALL_LEAVES, REFUSAL
 from .mean_field import Steady, check_law, corrected
 from .search import apart

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.arguments import public
 from ...base.kernel_cache import njit
 from ...grid import Array
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...base.arguments import public
 from ...energy.flow import Flow
 from ...errors import CaseError
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 BALANCE = 1e-9

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...base.amounts import memory_lacking
-from ...base.arguments import public
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 CLOSE = 1e-3

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array
+from ...grid.public_arguments import public
 
 DENSE = 1500
 """States up to which the gap is that of a full matrix."""

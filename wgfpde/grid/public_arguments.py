@@ -20,8 +20,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from ..base.toml import shortened
 from ..errors import CaseError
-from .toml import shortened
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 Test = Callable[[Any], bool]
