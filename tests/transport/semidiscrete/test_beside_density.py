@@ -11,6 +11,7 @@ from wgfpde.transport import distance
 from wgfpde.transport.plane.measures import Cells, Points
 from wgfpde.transport.semidiscrete import beside_density
 from wgfpde.transport.semidiscrete.beside_density import beside, bounds
+from wgfpde.transport.semidiscrete.easier_densities import first_density, steps_towards
 from wgfpde.transport.semidiscrete.power_cells import PowerDiagram
 
 WALLS = (None, None)
@@ -171,6 +172,29 @@ def test_a_density_with_a_vacuum(ring):
     for rho, gap in ((x**2 + y**2 < 4, 1e-5), (two, 1e-5), (rng.random((24, 24)) < 0.03, 0.05)):
         found = beside(points, Cells(grid, rho), (period, period), 1e-3)
         assert 0 < found.lower <= found.upper and found.upper - found.lower <= gap * found.upper
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_densities_on_the_way(ring):
+    """Positive, of mass 1, ever less blurred: nearer to the one that is meant; none where that is near at once."""
+    grid = Grid(
+        [0.0, 0.0], [2.0, 1.0], [32, 24], periodic=[ring, ring], mapping=[lambda s: s + 0.1 * s * (1 - s), None]
+    )
+    rho = np.zeros(grid.shape)
+    rho[4:8, 3:9], rho[15:20, 20:30] = 1.0, 2.0
+    cells, edges = Cells(grid, rho), [axis.edges for axis in grid.axes]
+    places, nu = np.random.default_rng(0).random((40, 2)) * [2.0, 1.0], np.full(40, 1 / 40)
+    first = first_density(edges, cells)
+    start = PowerDiagram(edges, cells.density, first, places, WALLS)(np.zeros(40))
+    way = [first, *steps_towards(edges, cells, nu, start)]
+    off = [np.sum(np.abs(each - cells.density) * grid.cell_volume) for each in way]
+    assert len(way) > 3 and np.all(np.diff(off) < 0)
+    for each in way:
+        assert np.all(each > 0) and np.sum(each * grid.cell_volume) == pytest.approx(1.0, rel=1e-12)
+    assert (
+        steps_towards(edges, Cells(grid, first), nu, PowerDiagram(edges, first, first, places, WALLS)(np.zeros(40)))
+        == []
+    )
 
 
 def test_what_has_no_start(monkeypatch):

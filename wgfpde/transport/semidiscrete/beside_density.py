@@ -58,7 +58,8 @@ def beside(
 ) -> Beside | None:
     """Bounds of W₂², tight to ACCURACY where MOST_CUTS suffice.
 
-    None for points that reach beyond the box across a circle, which have no start here.   tell : is told how far it is.
+    None where one axis is a circle and points spread along the other more than the box does: they have no start here.
+    tell : is told how far it is.
     """
     places, nu, off = _joined(points)
     centre, apart, edges = _centred(density, places, nu, periods)
