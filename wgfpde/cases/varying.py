@@ -13,6 +13,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ from .overrides import parse_value
 from .schema import Case
 
 EXAMPLE = "for example grid.shape=64,128,256 or params.sigma=0.2:0.6:41"
-
+MOST_VALUES = 10_000
+"""That a key may take: each is a case."""
 
 Given = str | Sequence[str] | Mapping[str, Any]
 """A text as on the command line, several of them, or values by key."""
@@ -94,6 +96,7 @@ def vary(items: Sequence[str], case: Case) -> list[Vary]:
         if key in found:
             raise CaseError(f"--vary {item}: {key} was given already")
         parts = _split(text)
+        _check_number(f"--vary {shortened(item)}", len(parts))
         if not all(parts):
             raise CaseError(f"--vary {item}: a value is missing between two commas, or at an end")
         found[key] = _made(f"--vary {item}", key, _range(item, text) or [parse_value(part) for part in parts], case)
@@ -112,11 +115,19 @@ def vary_values(given: Mapping[str, Any], case: Case) -> list[Vary]:
             found += vary([f"{key}={values}"], case)
             continue
         try:
-            numbers = [plain(value) for value in values]
+            numbers = [plain(value) for value in islice(values, MOST_VALUES + 1)]
         except TypeError:
             raise CaseError(f'"{key}": expected a list of values, found {values!r}; {EXAMPLE}') from None
+        _check_number(f'"{key}"', len(numbers))
         found.append(_made(f'"{key}"', str(key), numbers, case))
     return _distinct(found)
+
+
+def _check_number(where: str, count: int) -> None:
+    """Refuse more values than MOST_VALUES before they are there.   where : what the message begins with."""
+    if count > MOST_VALUES:
+        found = f"{count}" if count > MOST_VALUES + 1 else f"more than {MOST_VALUES}"
+        raise CaseError(f"{where}: expected at most {MOST_VALUES} values, a case each, found {found}; take fewer")
 
 
 def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:
@@ -132,8 +143,11 @@ def _made(where: str, key: str, values: list[Any], case: Case) -> Vary:
 def _distinct(varied: list[Vary]) -> list[Vary]:
     """Raises CaseError where a value is given twice and no other key tells the two apart."""
     rows = list(zip(*([to_value(value) for value in v.values] for v in varied), strict=False))
-    if len(set(rows)) < len(rows):
-        k = next(k for k, row in enumerate(rows) if row in rows[:k])
+    seen: set[tuple[str, ...]] = set()
+    for k, row in enumerate(rows):
+        if row not in seen:
+            seen.add(row)
+            continue
         raise CaseError(f"{', '.join(f'{v.key} = {v.text(k)}' for v in varied)} is given twice; leave one out")
     return varied
 
@@ -178,6 +192,7 @@ def _range(item: str, text: str) -> list[Any]:
         raise CaseError(f"--vary {item}: expected FIRST:LAST:COUNT, found {text}; {EXAMPLE}") from None
     if len(parts) > 3 or count < 2 or not (math.isfinite(first) and math.isfinite(last)):
         raise CaseError(f"--vary {item}: expected FIRST:LAST:COUNT with a count of at least 2, found {text}")
+    _check_number(f"--vary {item}", count)
     return [float(f"{value:.15g}") for value in np.linspace(first, last, count)]
 
 

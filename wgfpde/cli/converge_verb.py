@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import StatusLine
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from .printing import print_json, say
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/NAME-converge)")
     sub.add_argument("--overwrite", action="store_true", help="solve all runs anew, also those that are there")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
@@ -64,12 +65,14 @@ def _order(text: str) -> float:
 
 
 def _converge(args: argparse.Namespace) -> int:
+    from ..cases.limits.cost import check_asked, together_cost
     from ..cases.loading import load
-    from ..cases.varying import vary
+    from ..cases.varying import together, vary
     from ..studies.convergence import converge, place_of, record, write
 
     case = load(args.case, args.overrides)
     varied = vary(args.vary, case)
+    check_asked(case, together_cost(together(case, varied)), args.yes)
     figure = figure_of(args, place_of(case, args.out))
     lines = None if args.quiet else _Lines(max(map(len, varied)))
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from .printing import print_json, say
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def add(verbs: Verbs) -> None:
         "(default: 41 up to four mean times)",
     )  # fmt: skip
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-exits.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
@@ -43,12 +44,14 @@ def _exits(args: argparse.Namespace) -> int:
     from .. import __version__
     from ..cases.building import build_flow, build_grid
     from ..cases.case_densities import start_of
+    from ..cases.limits.cost import check_asked, cost_of
     from ..cases.loading import load
     from ..store import check_place
     from ..studies.exits import KIND, SLOW_CELLS, check_exits_case, find_exits, region_of, target_of, write_exits
 
     case = load(args.case, args.overrides)
     check_exits_case(case)
+    check_asked(case, cost_of(case).of_formulas, args.yes)
     out = Path(f"{case.name}-exits.h5") if args.out is None else args.out
     check_place(out, KIND)
     figure = figure_of(args, out)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from .printing import print_json, say
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def add(verbs: Verbs) -> None:
         "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
     )  # fmt: skip
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-spectrum.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
 
 def _spectrum(args: argparse.Namespace) -> int:
     from ..cases.building import build_flow, build_grid
+    from ..cases.limits.cost import check_asked, cost_of
     from ..store import check_place
     from ..studies.spectrum import (
         KIND,
@@ -56,6 +58,7 @@ def _spectrum(args: argparse.Namespace) -> int:
     case, run = _case_of(args)
     modes = default_count(case.cells) if args.modes is None else args.modes
     check_case(case, modes)
+    check_asked(case, cost_of(case) if args.run else cost_of(case).of_formulas, args.yes)
     out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
     check_place(out, KIND)
     figure = figure_of(args, out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
 from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
+from .arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from .printing import print_json, say
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--measure", metavar="NAME", default="", help="order parameter: the name of a diagnostic")
     sub.add_argument("--branches", metavar="N", type=_count, default=12, help="most states at one value (default: 12)")
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
@@ -48,12 +49,14 @@ def _count(text: str) -> int:
 
 
 def _stationary(args: argparse.Namespace) -> int:
+    from ..cases.limits.cost import check_asked, cost_of
     from ..cases.loading import load
     from ..store import check_place
     from ..studies.stationary import KINDS, check_case
 
     case = load(args.case, args.overrides)
     check_case(case)
+    check_asked(case, cost_of(case).of_formulas, args.yes)
     file = args.out or Path(f"{case.name}-stationary.h5")
     check_place(file, *KINDS)
     picture = figure_of(args, file)

@@ -26,6 +26,7 @@ from typing import Protocol
 import ducc0
 import numpy as np
 
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
@@ -147,6 +148,7 @@ class DenseInteraction:
         infinite = np.isinf(matrix)
         _require(~np.isnan(matrix), "finite", list(shifts.values()))
         matrix[infinite] = 0.0
+        _require(np.abs(matrix) <= MOST, f"at most {MOST:g} in size", list(shifts.values()))
         _require_even(matrix, matrix.T, "the interaction must be even, W(−x) = W(x)")
         found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
         if found.rough or not smooth:
@@ -268,6 +270,7 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
     infinite = np.isinf(values)
     _require(~np.isnan(values), "finite", list(coords.values()))
     values[infinite] = 0.0
+    _require(np.abs(values) <= MOST, f"at most {MOST:g} in size", list(coords.values()))
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
     _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")
     last = len(lags) - 1
