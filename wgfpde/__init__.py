@@ -28,4 +28,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    """The public names, and what every module has: no more is offered when a name is completed."""
+    return sorted([*(name for name in globals() if name.startswith("__")), *__all__])

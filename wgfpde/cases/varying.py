@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.toml import flat, nested, plain, shortened, to_value
+from ..base.toml import flat, nested, plain, shortened, show, to_value
 from ..errors import CaseError
 from .loading import override
 from .overrides import parse_value
@@ -75,7 +75,7 @@ def varied_by(given: Given | Sequence[Vary], case: Case) -> list[Vary]:
         if items and all(isinstance(item, Vary) for item in items):
             return [item for item in items if isinstance(item, Vary)]
         if not all(isinstance(item, str) for item in items):
-            raise CaseError(f"vary: expected a text, a list of texts or a mapping, found {given!r}; {EXAMPLE}")
+            raise CaseError(f"vary: expected a text, a list of texts or a mapping, found {show(given)}; {EXAMPLE}")
         found = vary([item for item in items if isinstance(item, str)], case)
     if not found:
         raise CaseError(f"vary: expected a key and its values, found none; {EXAMPLE}")
@@ -117,7 +117,7 @@ def vary_values(given: Mapping[str, Any], case: Case) -> list[Vary]:
         try:
             numbers = [plain(value) for value in islice(values, MOST_VALUES + 1)]
         except TypeError:
-            raise CaseError(f'"{key}": expected a list of values, found {values!r}; {EXAMPLE}') from None
+            raise CaseError(f'"{key}": expected a list of values, found {show(values)}; {EXAMPLE}') from None
         _check_number(f'"{key}"', len(numbers))
         found.append(_made(f'"{key}"', str(key), numbers, case))
     return _distinct(found)

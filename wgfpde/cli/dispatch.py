@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..base import own_process
+from ..base.floating_point import install
 from ..errors import CaseError, WgfpdeError
 from ..runs.interrupts import stopping
 from . import (
@@ -37,8 +39,10 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _keep_libraries_serial()
+    install()
     if argv is None:  # the process is ours
         sys.excepthook = show_traceback
+        own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         with stopping():

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arguments import public
 from ..base.case_table import Table
 from ..base.toml import shortened
 from ..grid.tables.objects import holds_table, table_of_object
@@ -28,6 +29,7 @@ from .laws import Law, law_named
 Array = np.ndarray
 
 
+@public
 @dataclass(frozen=True)
 class Internal:
     """The internal energy density U: a law (module `laws`) and its parameters.
@@ -98,6 +100,7 @@ class Internal:
         return self.law.derivative(rho, self)
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class Energy:
     """U + V + W.  `potential(x=…[, y=…])` and `interaction(x=…[, y=…])` are vectorised functions or None.

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 
 Function = Callable[..., Array]
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Features:
     """What an energy of features is made of.

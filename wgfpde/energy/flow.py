@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..base.amounts import MOST
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.tables.tabulated import Tabulated
@@ -37,6 +38,7 @@ REMEMBERED = 5
 """Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
+@public
 class Flow:
     """An energy on a grid.
 

@@ -14,10 +14,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from .. import __version__
+from ..base.arguments import public
 from ..base.plain_text import one_line
+from ..base.toml import show
 from ..cases import loading
 from ..cases.building import build, build_flow, build_grid
 from ..cases.case_densities import start_of
@@ -25,27 +29,40 @@ from ..cases.schema import Case
 from ..cases.varying import Given, varied_by
 from ..errors import CaseError
 from ..runs.progress import status_line
+from ..store import Run
 from . import spectrum as spectra
-from .stationary import branches, check_case, continuation, starts
+from .shown import States, shown
+from .stationary import (
+    branches,
+    check_case,
+    continuation,
+    default_measures,
+    diagram_study,
+    starts,
+    states_study,
+)
 from .stationary.search import LIMIT
 
 if TYPE_CHECKING:
     from .convergence import Convergence
     from .exits import Exits
-    from .stationary import Diagram, Steady
+    from .stationary import Diagram
 
-Source = Case | str | os.PathLike[str]
-"""What names a case: itself, a file, a packaged case, an output file."""
+Source = Case | Run | str | os.PathLike[str]
+"""What names a case: itself, a run of it, a file, a packaged case, an output file."""
 EXAMPLE = 'for example vary="energy.internal.kappa=0.3:0.6:31"'
 
 
 def case_of(case: Source, tables: Mapping[str, Any]) -> Case:
-    """A case, also from its name or its file, with tables laid over it."""
+    """A case, also from its name, its file or a run of it, with tables laid over it."""
+    if isinstance(case, Run):
+        case = case.path
     if not isinstance(case, Case):
         return loading.load(Path(case), tables)
     return loading.override(case, tables) if tables else case
 
 
+@public(but=("modes",))
 def spectrum(
     case: Source, modes: int | None = None, *, progress: bool = True, **tables: Mapping[str, Any]
 ) -> spectra.Spectrum:
@@ -73,9 +90,12 @@ def spectrum(
     known = case_of(case, tables)
     spectra.check_case(known, spectra.default_count(known.cells) if modes is None else modes)
     with status_line(progress, known.cells > spectra.SLOW_CELLS) as line:
-        return spectra.spectrum(build_flow(known, build_grid(known)), modes, line)
+        flow = build_flow(known, build_grid(known))
+        found = spectra.spectrum(flow, modes, line)
+    return shown(found, partial(spectra.spectrum_study, flow, found, *_about(known)))
 
 
+@public
 def exits(
     case: Source,
     from_: str | Callable[..., Any] | None = None,
@@ -116,7 +136,7 @@ def exits(
     SolverError
         Where double precision does not hold the rates.
     """
-    from .exits import SLOW_CELLS, check_exits_case, find_exits, region_of, target_of
+    from .exits import SLOW_CELLS, check_exits_case, exits_study, find_exits, region_of, target_of
 
     known = case_of(case, tables)
     check_exits_case(known)
@@ -124,7 +144,8 @@ def exits(
         grid = build_grid(known)
         flow = build_flow(known, grid)
         start = None if from_ is None else region_of(known, from_, "--from")
-        return find_exits(flow, start_of(known, grid)[0], start, target_of(known, flow, to), times, line)
+        found = find_exits(flow, start_of(known, grid)[0], start, target_of(known, flow, to), times, line)
+    return shown(found, partial(exits_study, flow, found, *_about(known)))
 
 
 @overload
@@ -136,7 +157,7 @@ def stationary(
     limit: int = LIMIT,
     progress: bool = True,
     **tables: Mapping[str, Any],
-) -> list[Steady]: ...
+) -> States: ...
 
 
 @overload
@@ -151,6 +172,7 @@ def stationary(
 ) -> Diagram: ...
 
 
+@public(but=("limit",))
 def stationary(
     case: Source,
     vary: Given | None = None,
@@ -159,7 +181,7 @@ def stationary(
     limit: int = LIMIT,
     progress: bool = True,
     **tables: Mapping[str, Any],
-) -> list[Steady] | Diagram:
+) -> States | Diagram:
     """Stationary states without marching, their energies and their stability; or branches of them.
 
     Parameters
@@ -177,7 +199,7 @@ def stationary(
 
     Returns
     -------
-    list of Steady, or Diagram
+    States, a list of Steady; or Diagram
         States by energy, the lowest first: ``rho``, ``energy``, ``eigenvalue`` (the largest growth rate), ``verdict``.
         A diagram has ``branches`` and the ``critical`` values, where stability changes.
 
@@ -198,11 +220,19 @@ def stationary(
             keys = varied_by(vary, known)
             if len(keys) > 1:
                 raise CaseError(f"a diagram has one parameter, found {', '.join(v.key for v in keys)}; {EXAMPLE}")
-            return continuation(known, keys[0], measure=measure, limit=limit, progress=line)
+            diagram = continuation(known, keys[0], measure=measure, limit=limit, progress=line)
+            return shown(diagram, partial(diagram_study, known, diagram))
         problem = build(known)
         flow, rho = problem.flow, problem.initial.rho
         mass = flow.mass(rho)
-        return branches(flow, mass, starts(flow, mass, rho), limit=limit, progress=line)
+        found = States(branches(flow, mass, starts(flow, mass, rho), limit=limit, progress=line))
+    return shown(found, partial(states_study, known, flow, found, default_measures(flow)[0]))
+
+
+def _about(case: Case) -> tuple[dict[str, str], dict[str, str]]:
+    """(attributes, texts) of a study of a case."""
+    about = {"title": case.title, "source": f"wgfpde {__version__}"}
+    return about, {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
 
 
 def _check_limit(limit: int) -> None:
@@ -211,9 +241,10 @@ def _check_limit(limit: int) -> None:
     except TypeError:
         right = False
     if not right:
-        raise CaseError(f"limit: expected a number of states, at least 1; found {limit!r}")
+        raise CaseError(f"limit: expected a number of states, at least 1; found {show(limit)}")
 
 
+@public
 def converge(
     case: Source,
     vary: Given,
@@ -269,6 +300,8 @@ def converge(
     def after_run(text: str) -> None:
         sys.stderr.write(one_line(text) + "\n")
 
+    if wrong := [name for name, function in (errors or {}).items() if not callable(function)]:
+        raise CaseError(f"errors: expected functions of a run by name, found {show((errors or {})[wrong[0]])}")
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
         "overwrite": overwrite, "after_run": after_run if progress else None,

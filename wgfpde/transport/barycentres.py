@@ -15,12 +15,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 from .line import _ends, _levels
 from .pairs import check_masses, checked
 
 
+@public
 def barycentre(grid: Grid, densities: Sequence[Array], weights: Sequence[float] | None = None) -> Array:
     """The Wasserstein barycentre of densities on one line.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 
@@ -13,6 +14,7 @@ MASS_MISMATCH = 1e-6
 """Largest relative difference of the masses, what single precision leaves; below it the second density is rescaled."""
 
 
+@public
 @dataclass(frozen=True)
 class Points:
     """Points in place of a density, for `distance` and `w2`.

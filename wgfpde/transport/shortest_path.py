@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base.arguments import public
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..linear.threads import default_threads
@@ -37,6 +38,7 @@ USEFUL = 0.2
 """Largest gap of a path that starts the first-order method better than rest does."""
 
 
+@public
 def geodesic(
     grid: Grid,
     a: Array,

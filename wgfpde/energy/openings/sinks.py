@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.arguments import public
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...grid.grid import check_finite
@@ -27,6 +28,7 @@ RESERVED = {"x_lower", "x_upper", "y_lower", "y_upper", "initial", "probability"
 """Names that walls have, or that questions about exits and their files use: exit_probability, exit_rate, exit_time."""
 
 
+@public
 @dataclass(frozen=True)
 class Sink:
     """A named exit inside the box: exactly one of a region and a rate.

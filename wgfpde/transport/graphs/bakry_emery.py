@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...base.arguments import public
 from ...base.kernel_cache import njit
 from ...grid import Array
 from .reversible_chain import Chain
 
 
+@public
 def curvature(chain: Chain) -> Array:
     """K(x) of every state, (n,), 1/time; its least value bounds the gap from below.  NaN where rates underflow."""
     from scipy.sparse import coo_array
