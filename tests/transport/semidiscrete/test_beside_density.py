@@ -92,6 +92,20 @@ def test_bounds_from_any_weights(rings, size):
         assert lower <= found.upper * (1 + 1e-12) and upper >= found.lower * (1 - 1e-12)
 
 
+def test_what_is_mended():
+    """All of a density in the cell of one of two points: half of it, taken everywhere, goes to the other."""
+    cells = rough()
+    edges, places = [axis.edges for axis in cells.grid.axes], np.array([[0.3, 0.7], [1.9, 0.2]])
+    diagram, each, uppers = PowerDiagram(edges, cells.density, cells.density, places, WALLS), [], []
+    for first in (0, 1):
+        weights = np.where(np.arange(2) == first, 100.0, 0.0)
+        found = diagram(weights)
+        assert found.mass[first] == pytest.approx(1.0, rel=1e-14)
+        each.append(float(np.sum(found.second)))
+        uppers.append(bounds(places, np.array([0.5, 0.5]), weights, found)[1])
+    assert uppers == pytest.approx([0.5 * sum(each)] * 2, rel=1e-12)
+
+
 # ---- closed forms ------------------------------------------------------------------------------------------
 
 
