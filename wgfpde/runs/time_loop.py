@@ -28,8 +28,8 @@ from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger,
 from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
-from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from ..store.recorder import Recorder
 from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
 from .listening import Listener, show_to
@@ -68,15 +68,15 @@ class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
     verdict : what ended it before the last time, "stationary" or "blow-up", else "".
-    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
-    on_snapshot : called with each planned snapshot once it is in the file.
+    folder : where checkpoints go; None: nowhere.   digest : of the case, kept in them.
+    start : the checkpoint to go on from.   on_snapshot : called with each planned snapshot once it is in the file.
     """
 
     def __init__(
         self,
         problem: Problem,
-        writer: Writer,
-        folder: Path,
+        writer: Recorder,
+        folder: Path | None,
         digest: str,
         log: Callable[[str], None],
         progress: Callable[[Progress], None] | None,
@@ -187,7 +187,7 @@ class March:
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
         now = (self.snapshot.step, self.writer.count)
-        if self._saved == now:
+        if self.folder is None or self._saved == now:
             return
         self.writer.flush_steps()
         state = Checkpoint(
@@ -246,12 +246,13 @@ class March:
             self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
-        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell who listens."""
         clock = Clock()
         with compiler_watched() as compiling:
             timer = threading.Timer(PATIENCE, self._tell_what_keeps, args=(compiling,))
             timer.daemon = True
-            timer.start()
+            if self.progress is not None:
+                timer.start()
             try:
                 names = [d.name for d in self.problem.diagnostics]
                 diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
@@ -259,7 +260,8 @@ class March:
                     self.problem.stepper.warm_up()
             finally:
                 timer.cancel()
-                timer.join()  # no call from that thread once the march has begun
+                if self.progress is not None:
+                    timer.join()  # no call from that thread once the march has begun
                 self.compile_seconds = clock.wall
                 self.clock.restart()
                 self._saved_at = self.clock.wall
@@ -273,7 +275,10 @@ class March:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell, from another thread, of a step that takes long."""
+        """Tell who listens, from another thread, of a step that takes long."""
+        if self.progress is None:
+            yield
+            return
         done = threading.Event()
 
         def watch() -> None:
