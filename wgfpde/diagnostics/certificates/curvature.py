@@ -83,6 +83,7 @@ def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bo
 
     Around each of the lowest local minima that may lie lower between the places, it is read again, ever closer.
     """
+
     def lower(second: Array, sixth: Array, noise: Array) -> tuple[Array, Array]:
         value = second if rough else sixth
         with np.errstate(invalid="ignore"):
