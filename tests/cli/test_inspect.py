@@ -22,7 +22,7 @@ def run(tmp_path):
 
 
 def inspect(capsys, *arguments: str) -> str:
-    assert main(["inspect", *arguments]) == 0
+    assert main(["inspect", "--all", *arguments]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -46,7 +46,7 @@ def test_every_block_is_there(capsys, run):
     assert lines["iterations"] == "18 in all, 4.5 a step, 6 at most"
     assert lines["rejected"] == "2 in all, 0.5 a step, 1 at most" and lines["repaired"] == "none"
     assert lines["residual"] == "1e-13 at worst, at t = 0.05"
-    assert lines["energy"] == "3 2 2 3 largest rise -0.5 at t = 0.1"
+    assert lines["energy"] == "3 2 2 3 smallest fall 0.5 at t = 0.1"
     assert lines["error_l1"] == "0 0.125 0 0.5 largest 0.5 at t = 0.1"
     assert lines["energy.internal.kappa"] == "= 0.5 command line"
     assert lines["solver.dt"] == "= 0.1 file"
@@ -158,7 +158,7 @@ def test_what_is_no_run(capsys, tmp_path):
     [
         ("mass", [2.0, 2.5, 1.0, 2.0], 1.0, 2.0),
         ("energy", [3.0, 1.0, 1.5, 0.0], 0.5, 2.0),
-        ("energy", [3.0, 2.0, 1.5, 1.25], -0.25, 3.0),
+        ("energy", [3.0, 2.0, 1.5, 1.25], 0.25, 3.0),
         ("kl_gibbs", [1.0, 0.5, 0.25, 0.5], 0.25, 3.0),
         ("min", [0.5, -1e-20, 0.1, 0.0], -1e-20, 1.0),
         ("max", [1.0, 4.0, 2.0, 3.0], 4.0, 1.0),
@@ -168,6 +168,8 @@ def test_what_is_no_run(capsys, tmp_path):
 def test_worst(name, values, expected, time):
     found = worst(name, np.array(values), np.arange(4.0))
     assert (found["worst"], found["worst_t"]) == (expected, time)
+    if name in ("energy", "kl_gibbs"):
+        assert found["rule"] == ("smallest fall" if np.all(np.diff(values) < 0) else "largest rise")
 
 
 @pytest.mark.parametrize("name", ["mass", "energy", "min", "error_l1"])
@@ -213,3 +215,20 @@ def test_readable(formula, text):
 )
 def test_internal_energy_in_words(table, text):
     assert readable(internal(table)) == text
+
+
+def test_a_screen_without_all(capsys, run, tmp_path):
+    """At most 40 lines: promises and the problem, the rest as far as it fits; JSON is the same with and without."""
+    long = write_run(tmp_path / "long", ramp(), **{f"error_{k}": [0.0, 0.5, 0.125] for k in range(60)})
+    for one in (run, long):
+        assert main(["inspect", str(one.folder)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 40 and lines[-1].endswith("--all") and "provenance" not in lines
+        full = inspect(capsys, str(one.folder)).splitlines()
+        assert set(lines[:18]) <= set(full) and lines[:9] == full[:9]
+        assert ("… " in "\n".join(lines)) == (one is long)
+        pages = []
+        for more in ([], ["--all"]):
+            assert main(["inspect", str(one.folder), "--json", *more]) == 0
+            pages.append(capsys.readouterr().out)
+        assert pages[0] == pages[1]

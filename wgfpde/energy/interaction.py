@@ -26,6 +26,7 @@ from typing import Protocol
 import ducc0
 import numpy as np
 
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
 from ..linear.threads import share_lines
@@ -40,6 +41,7 @@ from .averages.kernel_averages import (
     pair_averages,
 )
 from .averages.kernel_roughness import Bins, Places, roughness
+from .kept_function import result_of
 from .polynomial_moments import MomentInteraction, even_terms
 
 DENSE_LIMIT = 4096
@@ -79,7 +81,8 @@ class FourierInteraction:
         self._shape = grid.shape
         self._threads = threads
         lags = [_lags(axis) for axis in grid.axes]
-        values = _kernel_on_lags(kernel, grid, lags)
+        shape = tuple(len(lag) for lag in reversed(lags))
+        values = result_of(kernel, "operator", lambda raw: _kernel_on_lags(raw, grid, lags), shape)
         padded = tuple(_padded_size(axis) for axis in reversed(grid.axes))
         wrapped = np.zeros(padded)
         indices = [np.arange(len(lag)) - (len(lag) - 1) // 2 for lag in reversed(lags)]
@@ -134,6 +137,12 @@ class DenseInteraction:
                 f"an interaction on a stretched grid needs all pairs of cells: at most {DENSE_LIMIT} cells, "
                 f"found {grid.size}. Use a uniform grid (no mapping), fewer cells, or a formula that is a polynomial."
             )
+        values = result_of(kernel, "operator", lambda raw: self._between_cells(raw, grid), (grid.size, grid.size))
+        self._matrix = values * np.ravel(grid.cell_volume)[None, :]
+        self._shape = grid.shape
+
+    def _between_cells(self, kernel: Callable[..., Array], grid: Grid) -> Array:
+        """W between all pairs of cells, (N, N), symmetric."""
         points = np.meshgrid(*[axis.centers for axis in reversed(grid.axes)], indexing="ij")
         coords = [p.ravel() for p in reversed(points)]
         shifts = {}
@@ -153,6 +162,7 @@ class DenseInteraction:
         infinite = np.isinf(matrix)
         _require(~np.isnan(matrix), "finite", list(shifts.values()))
         matrix[infinite] = 0.0
+        _require(np.abs(matrix) <= MOST, f"at most {MOST:g} in size", list(shifts.values()))
         _require_even(matrix, matrix.T, "the interaction must be even, W(−x) = W(x)")
         found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
         if found.rough or not smooth:
@@ -164,8 +174,7 @@ class DenseInteraction:
             if not smooth:
                 self._fill_diagonal(kernel, averages, sizes, np.ravel(inverse), diagonal, suspect)
             _accept(kernel, matrix, averages, infinite, list(shifts.values()), [w[None, :] for w in widths], grid)
-        self._matrix = 0.5 * (matrix + matrix.T) * np.ravel(grid.cell_volume)[None, :]
-        self._shape = grid.shape
+        return np.asarray(0.5 * (matrix + matrix.T))
 
     @staticmethod
     def _fill_diagonal(
@@ -274,6 +283,7 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
     infinite = np.isinf(values)
     _require(~np.isnan(values), "finite", list(coords.values()))
     values[infinite] = 0.0
+    _require(np.abs(values) <= MOST, f"at most {MOST:g} in size", list(coords.values()))
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
     _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")
     last = len(lags) - 1

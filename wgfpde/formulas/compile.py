@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.effort import NANOSECONDS
 from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
@@ -50,6 +51,10 @@ class Expression:
                 raise TypeError(f"the formula {self.text!r} needs {name}: call it with {name}=…")
         shape = np.broadcast_shapes(*(value.shape for value in given.values()))
         return self._program.run(given, shape)
+
+    def seconds(self, **shapes: tuple[int, ...]) -> float:
+        """What an evaluation at arrays of these shapes takes, by count: see `base.effort`."""
+        return self._program.cost(shapes) * NANOSECONDS
 
     def derivative(self, name: str) -> Expression:
         """∂/∂name of the formula, by x, y, t or s, as another one; see `derivative` for kinks.

@@ -65,6 +65,7 @@ class Attempt:
 class OneStep:
     """Solves single steps.  What it remembers of a density only saves work; results depend on the arguments alone.
 
+    axes : the sweeps.   widths : of the cells, (nx,) and (ny,).   potential : V (ny, nx).
     order : 1 or 2.   Preserves mass, ρ ≥ 0, E never up, the Gibbs state, for every dt it solves.
     """
 
@@ -74,12 +75,12 @@ class OneStep:
         self.order = order
         self.threads = threads
         self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
-        self._axes = lines_of(flow.grid, flow.mobility)
-        self._scheme = make_scheme(flow, self._axes, threads)
-        self._widths_x = np.ascontiguousarray(grid.x.volumes)
-        self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
-        self._volume = self._widths_y[:, None] * self._widths_x
-        self._potential = self._rows_of(flow)
+        self.axes = lines_of(flow.grid, flow.mobility)
+        self._scheme = make_scheme(flow, self.axes, threads)
+        widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
+        self.widths = np.ascontiguousarray(grid.x.volumes), widths_y
+        self._volume = self.widths[1][:, None] * self.widths[0]
+        self.potential = self._rows_of(flow)
         self._prepared = False
         self._known_energy: tuple[Array, tuple[float, float]] | None = None
         self._known_drive: tuple[Array, Array] | None = None
@@ -90,15 +91,15 @@ class OneStep:
         if flow is self.flow:
             return
         if flow.mobility is not self.flow.mobility:
-            self._axes = lines_of(flow.grid, flow.mobility)
+            self.axes = lines_of(flow.grid, flow.mobility)
         same = (
             flow.internal == self.flow.internal and flow.push is self.flow.push and flow.mobility is self.flow.mobility
         )
         if not same:
-            self._scheme = make_scheme(flow, self._axes, self.threads)
+            self._scheme = make_scheme(flow, self.axes, self.threads)
         if flow.interaction is not self.flow.interaction:
             self._known_drive = None
-        self.flow, self._potential = flow, self._rows_of(flow)
+        self.flow, self.potential = flow, self._rows_of(flow)
         self._prepared, self._known_energy = False, None
 
     def carry(self, field: Array, dt: float, order: int) -> Array:
@@ -142,7 +143,7 @@ class OneStep:
 
         def image(drive: Array) -> Array:
             nonlocal last, iterations
-            self._phi = self._potential + 0.5 * (before + drive)
+            self._phi = self.potential + 0.5 * (before + drive)
             self._scheme.prepare(self._phi)
             last = self._split(rho, dt, order, guard)
             iterations += last[1].iterations
@@ -181,13 +182,13 @@ class OneStep:
 
     def _prepare_and_split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
         if not self._prepared:
-            self._phi = self._potential
+            self._phi = self.potential
             self._scheme.prepare(self._phi)
             self._prepared = True
         return self._split(rho, dt, order, guard)
 
     def _split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
-        out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
+        out, cost = split_step(self._scheme, self.axes, rho, dt, order, guard)
         if cost.failed:
             raise StepFailure("the implicit solve did not converge")
         out.flags.writeable = False  # a step is a record; what is remembered of it stays true
@@ -252,9 +253,9 @@ class OneStep:
             return float(energy.sum()), float(scale.sum())
         share(
             energy_rows, rows, rho.size, self.threads,
-            rho, self._phi, self._widths_x, self._widths_y, internal.code, internal.kappa, internal.m, energy, scale,
+            rho, self._phi, *self.widths, internal.code, internal.kappa, internal.m, energy, scale,
         )  # fmt: skip
-        return float(energy.sum()), float(scale.sum())
+        return float(energy.cumsum()[-1]), float(scale.cumsum()[-1])  # serially, as compiled steps sum
 
 
 def _same(a: Array, b: Array) -> bool:

@@ -67,6 +67,7 @@ class WassersteinFisherRao(FiniteVolumes):
         super().__init__(flow, 2, dt, tolerance, first_dt, threads)
         self._options = rate, balanced, transport
         self._one: OneStep = ReactingStep(flow, rate, balanced, transport, self.threads)
+        self._strides = False  # the compiled loop knows no reaction
 
     def warm_up(self) -> None:
         """As of finite volumes, and one step on four cells per axis."""
@@ -120,13 +121,13 @@ class ReactingStep(OneStep):
     def _whole(self, rho: Array, s: float, mass: float, weigh: bool) -> Reacted:
         """The reaction in the converged potential V + W∗½(ρ + ρ').  Raises NotFound, and StepFailure."""
         if self.flow.interaction is None:
-            return self._in_potential(rho, self._potential, s, mass, weigh)
+            return self._in_potential(rho, self.potential, s, mass, weigh)
         before = self._drive(rho)
         last, iterations = Reacted(rho), 0
 
         def image(drive: Array) -> Array:
             nonlocal last, iterations
-            last = self._in_potential(rho, self._potential + 0.5 * (before + drive), s, mass)
+            last = self._in_potential(rho, self.potential + 0.5 * (before + drive), s, mass)
             iterations += last.iterations
             return self._interact(last.rho)
 

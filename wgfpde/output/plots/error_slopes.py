@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from ...grid import Array
 from ...store import Study
 from . import style
+from .symbols import symbol_of
 
 NORMS = {"l1": "$L^1$", "l2": "$L^2$", "linf": r"$L^\infty$", "w2": "$W_2$"}
-SIZES = {"grid.shape": "$h$", "solver.dt": r"$\Delta t$", "solver.tau": r"$\tau$", "solver.inner_steps": "$1/N$"}
 MARKERS = "osD^v"
 BASE = 0.7
 """Of the triangle, as a part of the interval that it stands under."""
@@ -29,6 +30,11 @@ def convergence(study: Study, path: Path) -> Path:
     Left: each error over the size, with the slopes that are fitted, to halves.   Right: over the wall time.
     Raises StoreError where `path` cannot be written.
     """
+    return style.save(convergence_figure(study), path)
+
+
+def convergence_figure(study: Study) -> Figure:
+    """The figure that `convergence` saves."""
     errors = _errors(study)
     with style.context():
         figure = style.new_figure((9.6, 4.4))
@@ -45,12 +51,11 @@ def convergence(study: Study, path: Path) -> Path:
             left.text(0.5, 0.5, "no errors", ha="center", transform=left.transAxes)
             left.set(xticks=[], yticks=[])
             right.set_xticks([])
-        key = str(study.attributes["size_key"])
-        left.set_xlabel(SIZES.get(key, style.plain(key)))
+        left.set_xlabel(symbol_of(str(study.attributes["size_key"])))
         left.set_ylabel(_against(study, errors))
         right.set_xlabel("wall time (s)")
         style.put_title(figure, study.attributes["title"])
-        return style.save(figure, path)
+        return figure
 
 
 def _errors(study: Study) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array
+from ...grid.public_arguments import public
 from ...store import Run
 from . import style
 from .slack_chain import has_certificates
@@ -21,6 +22,7 @@ MOST_PANELS = 8
 MOST_LINES = 16
 
 
+@public
 @dataclass(frozen=True)
 class Options:
     """How to draw a run.
@@ -57,7 +59,7 @@ class Options:
             hint = f"did you mean {near[0]}?" if near else "try viridis, magma, Greys."
             raise CaseError(f'cmap: Matplotlib knows no "{self.cmap}"; {hint}')
         low, high = self.vmin or 0.0, self.vmax
-        if not low >= 0 or (high is not None and not low < high < np.inf):
+        if not 0 <= low < np.inf or (high is not None and not low < high < np.inf):
             raise CaseError(f"vmin, vmax: expected 0 ≤ vmin < vmax, found {self.vmin} and {self.vmax}")
         if self.scale == "each" and (self.vmin is not None or high is not None):
             raise CaseError("vmin, vmax: where each map has a scale of its own there is none to be set; leave them out")
@@ -131,11 +133,13 @@ class Options:
 class References:
     """What a density may be held against.
 
-    exact : t ↦ the exact density.   steady : the density the run tends to.   Both of the shape of a snapshot, or None.
+    exact : t ↦ the exact density.   steady : the density the run tends to.   potential : V, of which maps show level
+    lines.   All of the shape of a snapshot, or None.
     """
 
     exact: Callable[[float], Array] | None = None
     steady: Array | None = None
+    potential: Array | None = None
     _seen: dict[float, Array] = field(default_factory=dict, repr=False)
 
     def at(self, t: float) -> Array | None:
@@ -149,7 +153,7 @@ class References:
     def check(self, run: Run) -> None:
         """Raises CaseError where a shape differs from that of the run's densities."""
         shape = run.rho.shape[1:]
-        found = {"exact density": self.at(float(run.t[0])), "steady state": self.steady}
+        found = {"exact density": self.at(float(run.t[0])), "steady state": self.steady, "potential": self.potential}
         for name, values in found.items():
             if values is not None and values.shape != shape:
                 raise CaseError(f"the {name} has the shape {values.shape}, the run {shape}; give both on one grid.")
