@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...runs.progress import StatusLine
 from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from ..printing import print_json, say
-from ...runs.progress import StatusLine
 
 if TYPE_CHECKING:
     from ...runs.time_loop import Progress

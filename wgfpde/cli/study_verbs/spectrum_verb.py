@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...runs.progress import StatusLine, status_line
 from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from ..printing import print_json, say
-from ...runs.progress import StatusLine, status_line
 
 if TYPE_CHECKING:
     from ...cases.schema import Case

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
 from ...errors import CaseError
-from ..printing import print_json, say
 from ...runs.progress import StatusLine, status_line
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
     from ...cases.schema import Case
