@@ -1,6 +1,5 @@
 """The command line tunes its own process; a library leaves that of others alone."""
 
-import ast
 import gc
 import os
 import subprocess
@@ -23,12 +22,14 @@ from wgfpde.energy.fluxes import dissipation
 from wgfpde.grid import Grid
 assert dissipation(Flow(Grid([0.0], [1.0], [8]), Energy()), np.linspace(1.0, 2.0, 8)) > 0
 assert "scipy.linalg" not in sys.modules
+import numba
+assert numba.njit(lambda a, b: a @ b)(np.eye(2), np.ones((2, 2))).sum() == 4, "kernels that call it find it"
 import scipy.linalg, scipy.linalg.cython_blas
 assert scipy.linalg.solve(np.eye(2), np.ones(2)).sum() == 2
 """
 
 
-def test_kernels_of_the_command_line_load_no_linear_algebra_and_others_still_find_it():
+def test_kernels_of_the_command_line_load_no_linear_algebra_and_those_that_call_it_find_it():
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run([sys.executable, "-c", OWN], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -39,20 +40,3 @@ def test_a_process_that_is_not_ones_own_is_left_as_it_is():
     own_process.load_kernel_library()
     assert not own_process._claimed, "main(argv) is called by tests and notebooks, whose process it is not"
     assert gc.get_threshold() == threshold and sys.modules == before
-
-
-def test_no_kernel_calls_linear_algebra():
-    """np.dot, @ and np.linalg in a kernel need what the command line does not load."""
-    words = {"dot", "vdot", "linalg", "matmul", "inner", "kron"}
-    seen = 0
-    for path in sorted(PACKAGE.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)) if "@njit" in text else ():
-            if isinstance(node, ast.FunctionDef) and any("njit" in ast.unparse(d) for d in node.decorator_list):
-                seen += 1
-                for inner in ast.walk(node):
-                    called = inner.attr if isinstance(inner, ast.Attribute) else ""
-                    assert called not in words and not isinstance(getattr(inner, "op", None), ast.MatMult), (
-                        f"{path.name}:{node.name}"
-                    )
-    assert seen > 50
