@@ -25,7 +25,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from ...base.plain_text import one_line
 from ...base.toml import shortened
-from ...base.whole_file import whole_file
+from ...base.whole_files import whole_file
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run
