@@ -80,7 +80,7 @@ class Run(store.Run):
             Shown by a notebook; ``figure.savefig("run.pdf")`` writes it.
         """
         from .output.plots import Options, draw
-        from .output.references import exact_and_gibbs
+        from .output.references import exact_and_gibbs, potential_of
 
         if "time" in options:
             options["times"] = options.pop("time")
@@ -93,7 +93,8 @@ class Run(store.Run):
             if options.get(name) is not None:
                 options[name] = tuple(np.atleast_1d(options[name]).tolist())
         exact, gibbs = exact_and_gibbs(self)
-        return draw(self, Options(**options), exact=exact, gibbs=gibbs)
+        potential = potential_of(self) if self.dim == 2 else None
+        return draw(self, Options(**options), exact=exact, gibbs=gibbs, potential=potential)
 
     def to_xarray(self) -> xarray.Dataset:
         """All densities and diagnostics in memory, with coordinates, units and names.

@@ -24,11 +24,12 @@ from . import (
     validate_verb,
 )
 from .arguments import Parser, Verbs
+from .completion import completion_verb
 from .printing import say, show_traceback
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, exits_verb, stationary_verb,
-    converge_verb, validate_verb, file_verbs,
+    converge_verb, validate_verb, file_verbs, completion_verb,
 )  # fmt: skip
 """In the order of the help."""
 

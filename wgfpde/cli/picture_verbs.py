@@ -27,11 +27,7 @@ def add(verbs: Verbs) -> None:
     plot.add_argument("--error", action="store_true", help="also the density less the exact one")
     plot.add_argument("--out", type=Path, metavar="PATH", help="file (.png, .pdf, .svg) or folder (default: the run's)")
     plot.add_argument("--format", choices=("png", "pdf", "svg"), help="kind of file (default: as --out ends, or png)")
-    look = plot.add_argument_group("looks")
-    look.add_argument("--scale", choices=("shared", "each"), help="colours of maps: one scale, or each up to its peak")
-    look.add_argument("--vmin", type=float, metavar="RHO", help="lower end of the density scale")
-    look.add_argument("--vmax", type=float, metavar="RHO", help="and its upper end")
-    look.add_argument("--cmap", metavar="NAME", help="colours of maps, a name that Matplotlib knows, such as viridis")
+    look = _looks_of(plot)
     look.add_argument("--size", type=_size, metavar="WxH", help="width and height in inches, such as 7x4")
     look.add_argument("--dpi", type=float, metavar="N", help="dots per inch of a PNG (default: 150)")
     movie = verbs.add("movie", _movie, "film a run, one frame for each snapshot")
@@ -44,6 +40,17 @@ def add(verbs: Verbs) -> None:
     speed.add_argument("--seconds", type=float, metavar="S", help="or how long the film lasts")
     movie.add_argument("--log", action="store_true", help="logarithmic scale, for tails; cells without mass are marked")
     movie.add_argument("--times", type=_span, metavar="A:B", help="first and last time; either may be left out")
+    _looks_of(movie)
+
+
+def _looks_of(sub: argparse.ArgumentParser) -> Any:
+    """Scale and colours, of a figure or of a film."""
+    look = sub.add_argument_group("looks")
+    look.add_argument("--scale", choices=("shared", "each"), help="colours of maps: one scale, or each up to its peak")
+    look.add_argument("--vmin", type=float, metavar="RHO", help="lower end of the density scale")
+    look.add_argument("--vmax", type=float, metavar="RHO", help="and its upper end")
+    look.add_argument("--cmap", metavar="NAME", help="colours of maps, a name that Matplotlib knows, such as viridis")
+    return look
 
 
 def _plot(args: argparse.Namespace) -> int:
@@ -64,7 +71,8 @@ def _movie(args: argparse.Namespace) -> int:
     with status_line() as line:
         file = movie(
             run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
-            gibbs=gibbs, progress=lambda done, total: line(f"frame {done} of {total}"),
+            scale=args.scale, vmin=args.vmin, vmax=args.vmax, cmap=args.cmap, gibbs=gibbs,
+            progress=lambda done, total: line(f"frame {done} of {total}"),
         )  # fmt: skip
     say(file)
     return 0
@@ -76,12 +84,13 @@ def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path
     given : fields of plots.Options.
     """
     from ..output.plots import Options, plot
-    from ..output.references import exact_and_gibbs
+    from ..output.references import exact_and_gibbs, potential_of
     from ..store import read
 
     run, options = read(path), Options(**given)
     exact, gibbs = exact_and_gibbs(run) if options.field == "rho" else (None, None)
-    return plot(run, out, options=options, exact=exact, gibbs=gibbs)
+    potential = potential_of(run) if options.field == "rho" and run.dim == 2 else None
+    return plot(run, out, options=options, exact=exact, gibbs=gibbs, potential=potential)
 
 
 def _times(text: str) -> tuple[float, ...]:

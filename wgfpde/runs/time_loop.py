@@ -30,6 +30,7 @@ from ..errors import SolverError, StoreError
 from ..grid import Array
 from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
 
 PEAK = "peak"
@@ -218,24 +219,29 @@ class March:
 
     def _warm_up(self) -> None:
         """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
-        note = "compiling the kernels of this kind of energy, once …"
-        timer = threading.Timer(PATIENCE, self._show_progress, kwargs={"now": True, "note": note})
-        timer.daemon = True
-        timer.start()
         clock = Clock()
-        try:
-            names = [d.name for d in self.problem.diagnostics]
-            diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
-            with self.interrupts.abandonable():
-                self.problem.stepper.warm_up()
-        finally:
-            timer.cancel()
-            timer.join()  # no call from that thread once the march has begun
-            self.compile_seconds = clock.wall
-            self.clock.restart()
-            self._saved_at = self.clock.wall
+        with compiler_watched() as compiling:
+            timer = threading.Timer(PATIENCE, self._tell_what_keeps, args=(compiling,))
+            timer.daemon = True
+            timer.start()
+            try:
+                names = [d.name for d in self.problem.diagnostics]
+                diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
+                with self.interrupts.abandonable():
+                    self.problem.stepper.warm_up()
+            finally:
+                timer.cancel()
+                timer.join()  # no call from that thread once the march has begun
+                self.compile_seconds = clock.wall
+                self.clock.restart()
+                self._saved_at = self.clock.wall
         if self.compile_seconds > PATIENCE:
-            self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
+            done = "compiled" if compiling.is_set() else "loaded"
+            self.log(f"kernels {done} in {self.compile_seconds:.1f} s")
+
+    def _tell_what_keeps(self, compiling: threading.Event) -> None:
+        """Say what keeps the march from its first step."""
+        self._show_progress(now=True, note=COMPILING if compiling.is_set() else LOADING)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

@@ -31,6 +31,14 @@ def existing_file(path: str | PathLike[str], what: str = "the initial data", key
     return file
 
 
+def looked_in(path: Path) -> str:
+    """Where a path that does not exist was looked for: the end of a message."""
+    return (
+        f"; looked in {path.parent}: a path in a case begins at the folder of its file, one of --set at the folder you "
+        "are in"
+    )
+
+
 def opened_binary(file: Path):
     """The file, open to read bytes.  Raises CaseError."""
     try:

@@ -27,13 +27,14 @@ def plot(
     options: Options | None = None,
     exact: Callable[[float], Array] | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> list[Path]:
     """Draw a run and return the files written.
 
     source : a Run, a run folder or its HDF5 file; also of a run that is going on or was stopped.
     out : a folder (default: plots/ beside the run's file), or a file ending in .png, .pdf or .svg.
     exact : t ↦ the exact density, array of a snapshot's shape, drawn dashed.   gibbs : the steady state, likewise an
-    array, drawn dotted.
+    array, drawn dotted.   potential : V, likewise; maps show its level lines.
 
     Raises StoreError where the run cannot be read, holds no snapshot or none at a time asked for, or `out` cannot be
     written; CaseError where the options do not suit the run.
@@ -41,7 +42,7 @@ def plot(
     run, options = _run_of(source), options or Options()
     path = style.picture_path(None if out is None else Path(out), run.folder / "plots", _stem(options), options.format)
     with style.context():
-        return [style.save(_figure(run, options, References(exact, gibbs)), path, options.dpi)]
+        return [style.save(_figure(run, options, References(exact, gibbs, potential)), path, options.dpi)]
 
 
 def draw(
@@ -50,10 +51,11 @@ def draw(
     *,
     exact: Callable[[float], Array] | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> Figure:
     """The figure that `plot` would save, for a notebook or to be saved by the caller.  Raises as `plot` does."""
     with style.context():
-        return _figure(_run_of(source), options or Options(), References(exact, gibbs))
+        return _figure(_run_of(source), options or Options(), References(exact, gibbs, potential))
 
 
 def _run_of(source: Run | str | os.PathLike[str]) -> Run:
