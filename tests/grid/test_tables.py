@@ -381,3 +381,18 @@ def test_pictures_with_damaged_tags_say_nothing(tmp_path, recwarn):
     with contextlib.suppress(CaseError):
         picture(file)
     assert not list(recwarn)
+
+
+@pytest.mark.parametrize("named", [("x", "y"), ("y", "x"), ("X", "Y"), ("Y", "X")])
+def test_a_square_array_is_read_by_its_names_or_refused(named):
+    """As many places along both: only names tell which is x, and without them turned round would pass unseen."""
+    xarray = pytest.importorskip("xarray")
+    places = np.linspace(-1, 1, 9)
+    x, y = (places[:, None], places) if named[0].lower() == "x" else (places, places[:, None])
+    array = xarray.DataArray(x + 10 * y, dict.fromkeys(named, places), named)
+    found = Tabulated(table_of_object(array), "linear")(x=np.array([0.5]), y=np.array([0.25]))
+    assert found[0] == pytest.approx(3.0, abs=1e-12)
+    with pytest.raises(CaseError, match=r"9 places along a and as many along b.*rename"):
+        table_of_object(array.rename(dict(zip(named, "ab", strict=True))))
+    oblong = array.rename(dict(zip(named, "ab", strict=True)))[:5]
+    assert table_of_object(oblong).values.shape == (5, 9)

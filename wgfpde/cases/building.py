@@ -55,7 +55,7 @@ class Record:
 
     name : of the run folder.   texts : datasets of text, by name.   files : the data files that it read.
     precision, compression : of the densities.   checkpoint : seconds of wall clock between checkpoints.
-    in_code : whether it was put together in Python.
+    in_code : whether it was put together in Python.   code : what the file keeps of its functions.
     """
 
     name: str = "run"
@@ -67,6 +67,7 @@ class Record:
     compression: str = "none"
     checkpoint: float = 60.0
     in_code: bool = False
+    code: Mapping[str, Array | str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,7 +132,7 @@ class Problem:
     @property
     def constants(self) -> tuple[tuple[Label, Array], ...]:
         """Arrays of the grid's shape that do not change, for the file."""
-        return constants_of(self.flow)
+        return constants_of(self.flow, self.record.in_code)
 
     @property
     def averaging_note(self) -> str:

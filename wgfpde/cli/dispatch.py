@@ -10,27 +10,26 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from .. import __version__
+from ..base import own_process
+from ..base.floating_point import install
 from ..errors import CaseError, WgfpdeError
 from ..runs.interrupts import stopping
 from . import (
     comparison_verbs,
-    converge_verb,
-    exits_verb,
     file_verbs,
     inspect_verbs,
     picture_verbs,
     run_verbs,
-    spectrum_verb,
-    stationary_verb,
     validate_verb,
 )
 from .arguments import Parser, Verbs
 from .completion import completion_verb
 from .printing import say, show_traceback
+from .study_verbs import converge_verb, exits_verb, spectrum_verb, stationary_verb, sweep_verb, watch_verb
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, exits_verb, stationary_verb,
-    converge_verb, validate_verb, file_verbs, completion_verb,
+    converge_verb, sweep_verb, watch_verb, validate_verb, file_verbs, completion_verb,
 )  # fmt: skip
 """In the order of the help."""
 
@@ -38,8 +37,10 @@ VERBS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _keep_libraries_serial()
+    install()
     if argv is None:  # the process is ours
         sys.excepthook = show_traceback
+        own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         with stopping() if argv is None else nullcontext():  # signals are ours where the process is

@@ -42,7 +42,7 @@ def add(verbs: Verbs) -> None:
     yes_of(run)
     _march_of(run)
     resume = verbs.add("resume", _resume, "go on with a run that was stopped, from its last checkpoint", THREADS)
-    resume.add_argument("path", type=Path, metavar="DIR", help="run folder")
+    resume.add_argument("path", type=Path, metavar="DIR", help="run folder, or that of a sweep")
     resume.add_argument("--until", type=float, metavar="T", help="a new, later end, also of a run that is finished")
     _march_of(resume)
     check = verbs.add("check", _check, "validate and build a case without solving it")
@@ -84,7 +84,12 @@ def _run(args: argparse.Namespace) -> int:
 
 def _resume(args: argparse.Namespace) -> int:
     from ..runs.runner import resume
+    from ..studies.sweep.sweep_folder import is_sweep
 
+    if is_sweep(args.path):
+        from .study_verbs.sweep_verb import resumed
+
+        return resumed(args)
     folder = args.path.parent if args.path.is_file() else args.path
     return _marched(args, lambda line: resume(folder, args.until, line, args.wall_limit))
 

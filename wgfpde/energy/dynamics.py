@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
 from .energy import Energy, Internal
@@ -39,6 +41,7 @@ GRADIENT = 1e-9
 Function = Callable[..., Array]
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class Dynamics:
     """D, and what the noise means.
@@ -213,7 +216,12 @@ def _function(given: Any) -> Function:
     """D as a function: a table of pandas or xarray, and a number too."""
     if holds_table(given):
         return Tabulated(table_of_object(given), "pchip", "error")
-    return given if callable(given) else _constant(float(given))
+    if callable(given):
+        return given
+    if not isinstance(given, Real):
+        found = type(given).__name__
+        raise CaseError(f"dynamics.diffusion: expected a function, a number or a table for each axis, found {found}")
+    return _constant(float(given))
 
 
 def _constant(value: float) -> Function:

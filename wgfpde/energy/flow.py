@@ -18,6 +18,7 @@ import numpy as np
 from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from ..grid.tables.tabulated import Tabulated
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
@@ -37,6 +38,7 @@ REMEMBERED = 5
 """Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
+@public
 class Flow:
     """An energy on a grid.
 

@@ -20,6 +20,7 @@ from ..errors import CaseError
 from ..grid import Array
 from .derivative import differentiate
 from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
+from .polynomials import Terms, polynomial_of
 from .program import Program
 from .syntax import Formula
 
@@ -67,6 +68,13 @@ class Expression:
         program = differentiate(self._program, name, self.text)
         used = frozenset(variable for _, variable in program.loads)
         return Expression(f"d/d{name} ({self.text})", used, program)
+
+    def polynomial(self, **numbers: float) -> Terms | None:
+        """{(i, j): coefficient of x^i y^j} where the formula is a polynomial of low degree, else None.
+
+        numbers : of the other variables that it uses, as t=0.5.
+        """
+        return polynomial_of(self._program, numbers)
 
 
 def compile_expression(

@@ -7,7 +7,7 @@ the file as a Dataset.  Texts are scalar strings.  A file is put in place when i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,17 @@ class Study:
         return f"Study({str(self.path)!r}: {self.kind}, {len(self.variables)} variables)"
 
 
+def study_of(
+    kind: str,
+    variables: Sequence[Variable],
+    attributes: Mapping[str, Any],
+    texts: Mapping[str, str] | None = None,
+) -> Study:
+    """A study that is on no disk, with the values that a file would give back; arguments as for `write_study`."""
+    known = {one.name: replace(one, values=_stored(one.values)) for one in variables}
+    return Study(Path(), kind, known, dict(attributes), dict(texts or {}))
+
+
 def check_place(path: Path, *kinds: str) -> None:
     """Raise StoreError where a study may not be written: by its ending, or for another file than an older one there.
 
@@ -109,6 +120,11 @@ def write_study(
     return path
 
 
+def save_study(path: Path, study: Study) -> Path:
+    """Write a study that was put together by `study_of`; returns the path.  Raises StoreError as `write_study`."""
+    return write_study(path, study.kind, list(study.variables.values()), study.attributes, study.texts)
+
+
 def _create_scales(file: h5py.File, variables: Sequence[Variable]) -> None:
     """The dimensions: coordinates as given, others as numbers without a variable."""
     sizes: dict[str, int] = {}
@@ -128,17 +144,22 @@ def _create_scales(file: h5py.File, variables: Sequence[Variable]) -> None:
 
 
 def _create(file: h5py.File, variable: Variable) -> h5py.Dataset:
-    values = np.asarray(variable.values)
-    if values.dtype.kind == "b":
-        values = values.astype("i1")
-    texts = values.dtype.kind in "UO"
-    dtype = h5py.string_dtype("utf-8") if texts else values.dtype
-    dataset = file.create_dataset(variable.name, data=values.astype(object) if texts else values, dtype=dtype)
+    values = _stored(variable.values)
+    dtype = h5py.string_dtype("utf-8") if values.dtype.kind == "O" else values.dtype
+    dataset = file.create_dataset(variable.name, data=values, dtype=dtype)
     describe(dataset, Label(variable.name, variable.units, variable.long_name, variable.description))
     if variable.dims != (variable.name,):
         for k, name in enumerate(variable.dims):
             dataset.dims[k].attach_scale(file[name])
     return dataset
+
+
+def _stored(given: Any) -> Array:
+    """Values as a file holds them: truth values as numbers, texts as objects."""
+    values = np.asarray(given)
+    if values.dtype.kind == "b":
+        return values.astype("i1")
+    return values.astype(object) if values.dtype.kind in "UO" else values
 
 
 def read_study(path: Path | str) -> Study:

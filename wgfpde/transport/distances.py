@@ -34,6 +34,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from .line import Coupling
 from .pairs import Points, check_grids, check_masses, checked, comparable
 
@@ -68,11 +69,13 @@ class Distance:
         return cls(w2, w2, w2)
 
 
+@public
 def w2(grid: Grid | None, a: Array | Points, b: Array | Points, other: Grid | None = None, **options: Any) -> float:
     """The distance alone; arguments as for `distance`."""
     return distance(grid, a, b, other, **options).w2
 
 
+@public
 def distance(
     grid: Grid | None,
     a: Array | Points,

@@ -37,8 +37,8 @@ from .convex import ConvexStep, Point
 from .interior import Interior
 from .predicted.correction import Correction
 from .predicted.prediction import Predictor
+from .predicted.start import CENTRED, best_start, candidate
 from .secant import SecantAscent, restrain
-from .start import CENTRED, best_start, candidate
 
 MAX_ITERATIONS = 200
 BARRIER, BARRIER_PREDICTED = 1e-3, 1e-4
@@ -107,10 +107,10 @@ class NewtonSolver(Workspace):
         step, predicted = attempt.step, self.predictor(attempt.step)
         rest = candidate(step, np.zeros(self.shape), 0.0)  # φ = 0 makes a Gibbs state an exact fixed point
         moved = step.integral(np.abs(rest.rho - step.rho0)) / step.mass if np.isfinite(rest.value) else np.inf
-        correction = None if predicted is None else Correction(attempt, *predicted)
-        if moved < (CENTRED if correction is None else min(CENTRED, correction.residual())):
-            correction = Correction(attempt, rest.phi, rest.rho)
-        return None if correction is None else correction.run()
+        found = None if predicted is None else Correction(attempt, *predicted)
+        if moved < (CENTRED if found is None else min(CENTRED, found.residual())):
+            found = Correction(attempt, rest.phi, rest.rho)
+        return None if found is None else found.run()
 
     def _inside(self, attempt: Attempt) -> Solution | None:
         """By interior points from a prediction, few of them; None where that does not get there.

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaseError
-from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
-from .printing import print_json, say
+from ...errors import CaseError
+from ...runs.progress import StatusLine, status_line
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..cases.schema import Case
-    from ..studies.stationary import Diagram, End
+    from ...cases.schema import Case
+    from ...studies.stationary import Diagram, End
 
 HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
@@ -49,10 +49,10 @@ def _count(text: str) -> int:
 
 
 def _stationary(args: argparse.Namespace) -> int:
-    from ..cases.limits.cost import check_asked, cost_of
-    from ..cases.loading import load
-    from ..store import check_place
-    from ..studies.stationary import KINDS, check_case
+    from ...cases.limits.cost import check_asked, cost_of
+    from ...cases.loading import load
+    from ...store import check_place
+    from ...studies.stationary import KINDS, check_case
 
     case = load(args.case, args.overrides)
     check_case(case)
@@ -63,8 +63,8 @@ def _stationary(args: argparse.Namespace) -> int:
     with status_line() as line:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     if picture is not None:
-        from ..output.plots import branches
-        from ..store import read_study
+        from ...output.plots import branches
+        from ...store import read_study
 
         branches(read_study(file), picture)
     ends = {"file": str(file), "figure": None if picture is None else str(picture)}
@@ -80,8 +80,8 @@ def _stationary(args: argparse.Namespace) -> int:
 
 def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """All states of one case."""
-    from ..cases.building import build
-    from ..studies.stationary import branches, default_measures, measured, starts, states_record, write_states
+    from ...cases.building import build
+    from ...studies.stationary import branches, default_measures, measured, starts, states_record, write_states
 
     problem = build(case)
     flow, rho = problem.flow, problem.initial.rho
@@ -101,8 +101,8 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) 
 
 def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """Branches over a parameter."""
-    from ..cases.varying import vary
-    from ..studies.stationary import continuation, diagram_record, write_diagram
+    from ...cases.varying import vary
+    from ...studies.stationary import continuation, diagram_record, write_diagram
 
     varied = vary(args.vary, case)
     if len(varied) > 1:
