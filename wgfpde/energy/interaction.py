@@ -68,6 +68,11 @@ def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1)
     """
     terms = even_terms(kernel, grid)
     if terms is not None:
+        lengths = [*(axis.length for axis in grid.axes), 1.0]
+        with np.errstate(all="ignore"):
+            size = float(sum(abs(c) * lengths[0] ** i * lengths[1] ** j for (i, j), c in terms.items()))
+        if not size <= MOST:
+            raise CaseError(f"the interaction is not at most {MOST:g} in size: it reaches {size:.3g} on the grid.")
         return MomentInteraction(terms, grid)
     if grid.uniform:
         return FourierInteraction(kernel, grid, threads)
