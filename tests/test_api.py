@@ -1,6 +1,7 @@
 """The Python interface: what `import wgfpde as wgf` offers, used as in a notebook."""
 
 import gc
+import shutil
 import subprocess
 import sys
 
@@ -166,13 +167,14 @@ def test_what_was_given_in_python_cannot_be_overridden(coded):
         wgf.run(coded, progress=False, energy={"potential": "x**2"})
 
 
-def test_a_run_made_in_python_goes_on_with_its_case_only(coded, tmp_path):
+def test_a_run_made_in_python_goes_on_with_its_case_or_its_file(coded, tmp_path):
     wgf.run(coded, tmp_path / "a", progress=False)
     longer = wgf.problem(GRID, ENERGY, bump, 2.0, every=0.5, mass=1.0, solver={"dt": 0.05})
     whole = wgf.run(longer, progress=False)
-    for ask in (lambda: wgf.resume(tmp_path / "a", 2.0), lambda: wgf.load(tmp_path / "a" / "output.h5")):
-        with pytest.raises(wgf.CaseError, match="put together in Python"):
-            ask()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    np.testing.assert_array_equal(wgf.resume(tmp_path / "b", 2.0, progress=False).rho, whole.rho)
+    with pytest.raises(wgf.CaseError, match=r"grid: this case was put together in Python"):
+        wgf.load(tmp_path / "a" / "output.h5", grid={"shape": [30]})
     run = wgf.resume(tmp_path / "a", 2.0, case=coded, progress=False)
     assert run.attributes["resumed"] == 1
     np.testing.assert_array_equal(run.rho, whole.rho)

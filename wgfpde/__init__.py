@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Case", "CaseError", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot",
     "SolverError", "StoreError", "WgfpdeError", "barycentre", "converge", "distance", "exits", "geodesic", "graphs",
-    "load", "march", "problem", "read", "read_table", "resume", "run", "spectrum", "stationary", "w2",
+    "load", "march", "problem", "read", "read_table", "resume", "run", "spectrum", "stationary", "sweep", "w2",
 ]  # fmt: skip
 
 
@@ -28,4 +28,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    """The public names, and what every module has: no more is offered when a name is completed."""
+    return sorted([*(name for name in globals() if name.startswith("__")), *__all__])

@@ -11,20 +11,18 @@ Everything else of the package can be imported from its modules; what is here st
 
 from __future__ import annotations
 
-import difflib
+import math
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from . import store
-from .base import html
+from .base import floating_point
 from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
@@ -35,111 +33,33 @@ from .energy.flow import Flow
 from .energy.openings.sinks import Sink
 from .energy.snapshot import Snapshot
 from .errors import CaseError, SolverError
-from .grid.grid import Grid, grid_text
-from .output import promises
+from .grid.grid import Grid
+from .grid.public_arguments import public
+from .output.notebook import Run
 from .runs import runner
 from .runs.progress import status_line
-from .studies.questions import case_of, converge, exits, spectrum, stationary
+from .studies.questions import Source, case_of, converge, exits, spectrum, stationary, sweep
+from .studies.sweep.reading import read_sweep
+from .studies.sweep.sweep_folder import is_sweep
 from .transport import graphs
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
 from .transport.pairs import Points
 from .transport.shortest_path import geodesic
 
-if TYPE_CHECKING:
-    import xarray
+floating_point.install()
 
+if TYPE_CHECKING:
     from .grid.tables.tabulated import Tabulated
 
 __all__ = [
     "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
     "converge", "distance", "exits", "geodesic", "graphs", "load", "march", "problem", "read", "read_table", "resume",
-    "run", "spectrum", "stationary", "w2",
+    "run", "spectrum", "stationary", "sweep", "w2",
 ]  # fmt: skip
 
 
-class Run(store.Run):
-    """A run on disk, with what one does with it in a notebook.
-
-    Densities are read when asked for.  See `wgfpde.store.Run` for the attributes: ``t``, ``rho``, ``diagnostics``,
-    ``steps``, ``grid``, ``status`` and others.
-    """
-
-    def plot(self, **options: Any) -> Any:
-        """Draw the run.
-
-        Parameters
-        ----------
-        **options
-            As for ``wgfpde plot``: ``field``, ``times``, ``log``, ``error``, ``scale``, ``vmin``, ``vmax``, ``cmap``,
-            ``size``, ``dpi``; the exact solution and the Gibbs state are drawn where they are known.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-            Shown by a notebook; ``figure.savefig("run.pdf")`` writes it.
-        """
-        from .output.plots import Options, draw
-        from .output.references import exact_and_gibbs, potential_of
-
-        if "time" in options:
-            options["times"] = options.pop("time")
-        known = {field.name for field in fields(Options)}
-        if unknown := sorted(set(options) - known):
-            near = difflib.get_close_matches(unknown[0], known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-            raise CaseError(f"plot takes no {unknown[0]}; {hint}")
-        for name in ("times", "index"):
-            if options.get(name) is not None:
-                options[name] = tuple(np.atleast_1d(options[name]).tolist())
-        exact, gibbs = exact_and_gibbs(self)
-        potential = potential_of(self) if self.dim == 2 else None
-        return draw(self, Options(**options), exact=exact, gibbs=gibbs, potential=potential)
-
-    def to_xarray(self) -> xarray.Dataset:
-        """All densities and diagnostics in memory, with coordinates, units and names.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``rho`` over (t, x) or (t, y, x), other stored fields, and each diagnostic over t.
-
-        Raises
-        ------
-        CaseError
-            Where xarray is not installed.
-        """
-        try:
-            import xarray
-        except ImportError:
-            raise CaseError("to_xarray needs xarray: pip install 'wgfpde[xarray]'") from None
-        axes = ["x", "y"][: self.dim]
-        data: dict[str, Any] = {
-            "rho": (("t", *reversed(axes)), np.asarray(self.rho), {"units": "1", "long_name": "density"})
-        }
-        for name, stored in self.fields.items():
-            label = self.field_labels[name]
-            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
-            data[name] = (self.field_dims[name], np.asarray(stored), about)
-        for name, values in self.diagnostics.items():
-            label = self.labels[name]
-            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
-            data[name] = ("t", values, about)
-        for name, values in self.constants.items():
-            label = self.constant_labels[name]
-            about = {"units": label.units, "long_name": label.long_name, "description": label.description}
-            data[name] = (tuple(reversed(axes)), values, about)
-        places = dict(zip(axes, self.centers, strict=True))
-        return xarray.Dataset(data, {"t": self.t, **places}, {"title": self.title, "status": self.status})
-
-    def _repr_html_(self) -> str:
-        rows = [("status", f"{self.status}: {self.message}"), ("grid", grid_text(self.edges))]
-        rows += [("snapshots", f"{len(self)}, t = {self.t[0]:g} to {self.t[-1]:g}")] if len(self) else []
-        found = promises.promises_of(self) if len(self) else []
-        rows += [(p["name"], f"{p['measured']:.3g} ({'kept' if p['kept'] else 'BROKEN'})") for p in found]
-        return f"<b>{html.text(self.title)}</b>{html.table([], [*rows, ('file', self.path)])}"
-
-
+@public
 def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: Mapping[str, Any]) -> Case:
     """Read and check a case.
 
@@ -161,6 +81,7 @@ def load(path: str | os.PathLike[str], overrides: Sequence[str] = (), **tables: 
     return loading.override(case, tables) if tables else case
 
 
+@public
 def read_table(
     source: Any,
     *,
@@ -209,6 +130,8 @@ def read_table(
         raise CaseError("a histogram needs kappa: V = −kappa ln of its values")
     if holds_table(source):
         table = table_of_object(source, column, dim if dim == 2 else None)
+    elif not isinstance(source, str | os.PathLike):
+        raise CaseError(f"source: expected a file, or a table of pandas or xarray, found {type(source).__name__}")
     else:
         bounds = None if lower is None or upper is None else (lower, upper)
         dim = npy_array(Path(source)).ndim if Path(source).suffix.lower() == ".npy" else dim
@@ -217,13 +140,15 @@ def read_table(
     return Tabulated(scaled(table, scale), interpolation, missing)
 
 
+@public
 def run(
-    case: Case | str | os.PathLike[str],
+    case: Source,
     out: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
     progress: bool = True,
     wall_limit: float | None = None,
+    on_snapshot: Callable[[Snapshot], Any] | None = None,
     **tables: Mapping[str, Any],
 ) -> Run:
     """Solve a case.
@@ -240,6 +165,10 @@ def run(
         Show on stderr how far it is, from two seconds on.
     wall_limit
         Seconds after which it stops, with a checkpoint; the run returned then has the status "interrupted".
+    on_snapshot
+        A function that is called with each `Snapshot` once it is written, the start included; its arrays are
+        read-only.  What it raises ends the run and reaches the caller; in a named folder the run then goes on with
+        `resume`.
     **tables
         Tables laid over those of the case: ``solver={"tau": 0.02}``.
 
@@ -252,11 +181,12 @@ def run(
     KeyboardInterrupt
         On Ctrl-C, after the last state and a checkpoint were written.
     """
+    _check_limit(wall_limit)
     case = case_of(case, tables)
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
         with status_line(progress) as line:
-            result = runner.run(case, place, overwrite, line, wall_limit)
+            result = runner.run(case, place, overwrite, line, wall_limit, on_snapshot)
             found = _finished(result, keep=out is not None)
     except BaseException:
         if out is None:
@@ -267,7 +197,8 @@ def run(
     return found
 
 
-def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
+@public
+def march(case: Source, **tables: Mapping[str, Any]) -> Iterator[Snapshot]:
     """The state at the start and after every accepted step, with nothing on disk.
 
     Parameters
@@ -283,6 +214,7 @@ def march(case: Case | str | os.PathLike[str], **tables: Mapping[str, Any]) -> I
     return runner.march(build(case_of(case, tables)))
 
 
+@public
 def resume(
     folder: str | os.PathLike[str] | Run,
     until: float | None = None,
@@ -290,6 +222,7 @@ def resume(
     case: Case | None = None,
     progress: bool = True,
     wall_limit: float | None = None,
+    on_snapshot: Callable[[Snapshot], Any] | None = None,
 ) -> Run:
     """Go on with a run from its last checkpoint, as if it had never been stopped.
 
@@ -300,29 +233,40 @@ def resume(
     until
         A new, later end, also of a run that is finished.
     case
-        Needed for a run that was put together in Python.
-    progress, wall_limit
+        Needed for a run that was put together in Python with functions of time, which its file does not keep.
+    progress, wall_limit, on_snapshot
         As for `run`, which also says what is raised.
     """
+    _check_limit(wall_limit)
     folder = folder.folder if isinstance(folder, store.Run) else folder
     with status_line(progress) as line:
-        return _finished(runner.resume(folder, until, line, wall_limit, case), keep=True)
+        return _finished(runner.resume(folder, until, line, wall_limit, case, on_snapshot), keep=True)
 
 
-def read(path: str | os.PathLike[str]) -> Run:
-    """A run on disk, from its folder or its HDF5 file, also one that is going on.
+@public
+def read(path: str | os.PathLike[str]) -> Any:
+    """A run on disk, from its folder or its HDF5 file, also one that is going on; or the sweep that a folder holds.
 
     Raises
     ------
     StoreError
         For a missing, truncated, foreign or newer file.
     """
+    if is_sweep(Path(path)):
+        return read_sweep(Path(path))
     run = store.read(path)
     return Run(**{field.name: getattr(run, field.name) for field in fields(run)})
 
 
+def _check_limit(seconds: float | None) -> None:
+    if seconds is not None and not math.isfinite(seconds):
+        raise CaseError(f"wall_limit: expected a finite number of seconds, found {seconds}; leave it out for none")
+
+
 def _finished(result: runner.Result, keep: bool) -> Run:
     """The run of a result, or the exception that a script must not miss."""
+    if result.error is not None:
+        raise result.error
     if result.status == "failed":
         raise SolverError(result.message + (f" See {result.folder}." if keep else ""))
     if result.status == "interrupted" and result.exit_code != 75:

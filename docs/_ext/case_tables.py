@@ -95,12 +95,27 @@ def rows_of(model: type[Table]) -> list[list[str]]:
     return rows
 
 
+FIRST: tuple[tuple[str, ...], ...] = (
+    (), ("grid",), ("energy",), ("energy", "internal"), ("initial",), ("time",), ("solver", "fv"), ("solver", "jko"),
+    ("output",),
+)  # fmt: skip
+"""The tables that most cases have, in the order in which one writes them; all others come after them."""
+
+
+def _rank(place: tuple[str, ...]) -> int:
+    """Where a table stands on the page; the parts of one stand with it where it is among the first."""
+    found = [
+        k for k, first in enumerate(FIRST) if place == first or (first == ("energy", "internal") and place[:2] == first)
+    ]
+    return found[0] if found else len(FIRST)
+
+
 class CaseTables(SphinxDirective):
     """A section per table of a case file."""
 
     def run(self) -> list[nodes.Node]:
         lines: list[str] = []
-        for place, model in tables_by_place().items():
+        for place, model in sorted(tables_by_place().items(), key=lambda item: _rank(item[0])):
             title = title_of(place)
             lines += ["", f".. _case-{'-'.join(place) or 'top'}:", "", f"``{title}``" if place else title]
             about = " ".join((model.__doc__ or "").split()) if place else "Keys outside any table; they come first."

@@ -22,7 +22,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from words import BUILD, block, digest, inserted, prose, run
+from words import BUILD, block, digest, inserted, prose, run, tell
 
 from wgfpde.cases.loading import presets
 from wgfpde.output.promises import measured_text
@@ -113,7 +113,7 @@ def make(name: str, path: Path) -> str:
     overrides = [word for item in REDUCED.get(name, (0.0, []))[1] for word in ("--set", item)]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "wgfpde", "run", str(path), "--out", f"{folder}/run"]
-        done = run([*command, *overrides, "--json", "--quiet", "--plot"], Path(folder), threads=1)
+        done = run([*command, *overrides, "--json", "--quiet", "--plot"], Path(folder), threads=1, name=name)
         if done.returncode != 0:
             return f"{name} ended with exit code {done.returncode}: {done.stderr[-500:]}"
         shutil.copyfile(Path(folder) / json.loads(done.stdout)["figures"][0], picture)
@@ -132,9 +132,10 @@ def make_all(app: Sphinx) -> None:
     missing = [name for name, text in texts.items() if not kept_files(name, text)[1].is_file()]
     if not missing:
         return
-    logger.info("running %d cases for the gallery …", len(missing))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for trouble in pool.map(lambda name: make(name, cases[name]), missing):
+        made = pool.map(lambda name: make(name, cases[name]), missing)
+        for k, (name, trouble) in enumerate(zip(missing, made, strict=True), 1):
+            tell(f"gallery, case {k} of {len(missing)}: {name}")
             if trouble:
                 logger.warning("gallery: %s", trouble)
 

@@ -7,7 +7,8 @@ and the page shows what they printed.  A command that fails is a warning (`:fail
 `.. example:: name.py` shows a script of examples/, what it prints, and its pictures; of one that imports a library
 that is not installed, what it left in examples/kept when it last ran.  `.. example-figures::` shows a thumbnail
 of each.
-Transcripts are kept until a command or a source of the package changes.
+Transcripts are kept, command by command, until a command or a source of the package changes: a build that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from words import BUILD, ROOT, block, digest, inserted, run, sources_digest
+from words import BUILD, ROOT, block, digest, inserted, run, sources_digest, tell
 
 logger = logging.getLogger(__name__)
 EXAMPLES = ROOT / "docs" / "examples"
@@ -42,19 +43,25 @@ def transcript(name: str, commands: list[str], *depends: str) -> dict[str, Any]:
     """What the commands of a page printed, {command: [output, exit code]}; run again where anything has changed."""
     folder, kept = BUILD / "sessions" / name, BUILD / "sessions" / f"{name}.json"
     key = digest(sources_digest(), *commands, *depends)
+    outputs: dict[str, Any] = {}
+    ended = 0
     if kept.is_file():
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         if found["key"] == key:
-            return dict(found["outputs"])
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    outputs: dict[str, Any] = {}
-    for command in commands:
-        logger.info("[%s] $ %s", name, command)
-        done = run(command, folder)
+            outputs, ended = dict(found["outputs"]), found.get("ended", len(commands))
+    if not ended:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    for k, command in enumerate(commands, 1):
+        if k <= ended:
+            continue
+        tell(f"{name}, command {k} of {len(commands)}: {command}")
+        done = run(command, folder, name=command)
         text = done.stdout if done.returncode == 0 else done.stdout + done.stderr
         outputs[command] = [text.replace(f"{folder}/", "").rstrip(), done.returncode]
-    kept.write_text(json.dumps({"key": key, "outputs": outputs}), encoding="utf-8")
+        part = kept.with_suffix(".part")  # after each command: a build that is stopped goes on there
+        part.write_text(json.dumps({"key": key, "outputs": outputs, "ended": k}), encoding="utf-8")
+        part.replace(kept)
     return outputs
 
 

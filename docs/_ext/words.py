@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from docutils import nodes
@@ -17,11 +18,13 @@ import wgfpde
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "docs" / "_build"
 """Where pictures and transcripts are kept between builds."""
+PATIENCE = 60.0
+"""Seconds after which a command that runs is told of, again and again."""
 PIECES = re.compile(
     r"``(?P<literal>[^`]+)``"
     r"|`(?P<code>[^`]+)`"
     r"|(?<!\S)\*\*(?P<bold>[^*\s][^*]*)\*\*(?=[\s.,;:]|$)"
-    r"|\b(?P<doi>10\.\d{4,9}/[^\s,;)]*[^\s,;:.)])"
+    r"|\b(?P<doi>10\.\d{4,9}/(?:[^\s,;()]|\([^\s,;()]*\))*(?:[^\s,;:.()]|\([^\s,;()]*\)))"
     r"|\barXiv (?P<arxiv>\d{4}\.\d{4,5})"
     r"|(?P<special>[\\*|_`])"
 )
@@ -90,10 +93,19 @@ def digest(*texts: str) -> str:
     return hashlib.sha256("\0".join([wgfpde.__version__, *texts]).encode()).hexdigest()[:16]
 
 
+def tell(text: str) -> None:
+    """Say where the build is, on stderr, also where Sphinx is asked to be quiet: it lasts, and must not look dead."""
+    sys.stderr.write(f"docs: {text}\n")
+    sys.stderr.flush()
+
+
 def run(
-    command: list[str] | str, folder: Path, threads: int | None = None, timeout: float = 300.0
+    command: list[str] | str, folder: Path, threads: int | None = None, name: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """A command (text: by the shell) in a folder, with this interpreter and its scripts first on the path."""
+    """A command (text: by the shell) in a folder, with this interpreter and its scripts first on the path.
+
+    It may take as long as it does: a slow machine is no reason to give up.   name : what is told of it, each PATIENCE.
+    """
     # BLAS threads would take the cores from the solvers' own; a wide terminal keeps --help from wrapping early
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
@@ -102,7 +114,15 @@ def run(
     }  # fmt: skip
     if threads is not None:
         environment["WGFPDE_NUM_THREADS"] = str(threads)
-    return subprocess.run(
-        command, cwd=folder, env=environment, shell=isinstance(command, str), capture_output=True, text=True,
-        encoding="utf-8", timeout=timeout, check=False,
-    )  # fmt: skip
+    begun = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, shell=isinstance(command, str), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, encoding="utf-8",
+    ) as process:  # fmt: skip
+        while True:
+            try:
+                out, err = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                tell(f"{name or command}: still running, {time.monotonic() - begun:.0f} s so far")
+            else:
+                return subprocess.CompletedProcess(command, process.returncode, out, err)

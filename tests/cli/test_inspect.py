@@ -22,7 +22,7 @@ def run(tmp_path):
 
 
 def inspect(capsys, *arguments: str) -> str:
-    assert main(["inspect", *arguments]) == 0
+    assert main(["inspect", "--all", *arguments]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     return out
@@ -215,3 +215,20 @@ def test_readable(formula, text):
 )
 def test_internal_energy_in_words(table, text):
     assert readable(internal(table)) == text
+
+
+def test_a_screen_without_all(capsys, run, tmp_path):
+    """At most 40 lines: promises and the problem, the rest as far as it fits; JSON is the same with and without."""
+    long = write_run(tmp_path / "long", ramp(), **{f"error_{k}": [0.0, 0.5, 0.125] for k in range(60)})
+    for one in (run, long):
+        assert main(["inspect", str(one.folder)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 40 and lines[-1].endswith("--all") and "provenance" not in lines
+        full = inspect(capsys, str(one.folder)).splitlines()
+        assert set(lines[:18]) <= set(full) and lines[:9] == full[:9]
+        assert ("… " in "\n".join(lines)) == (one is long)
+        pages = []
+        for more in ([], ["--all"]):
+            assert main(["inspect", str(one.folder), "--json", *more]) == 0
+            pages.append(capsys.readouterr().out)
+        assert pages[0] == pages[1]

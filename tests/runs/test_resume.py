@@ -10,7 +10,8 @@ from wgfpde.cases.building import build
 from wgfpde.cases.loading import from_mapping, load
 from wgfpde.errors import CaseError, SolverError, StoreError
 from wgfpde.runs import time_loop
-from wgfpde.runs.runner import _digest, resume, run
+from wgfpde.runs.description import digest_of
+from wgfpde.runs.runner import resume, run
 from wgfpde.store import read
 
 PDHG = JKO | {"algorithm": "pdhg", "inner_steps": 2, "tolerance": 1e-3}
@@ -293,4 +294,4 @@ DIGESTS = {
 def test_runs_of_earlier_versions_go_on(name):
     """A new key must not change what a checkpoint of a case without it is called."""
     case = load(name, ["grid.shape=[16, 16]"] if name == "geodesic_2d" else [])
-    assert _digest(case, build(case)) == DIGESTS[name], "old runs of this case could not be resumed"
+    assert digest_of(case, build(case)) == DIGESTS[name], "old runs of this case could not be resumed"

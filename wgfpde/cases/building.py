@@ -29,11 +29,11 @@ from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Label, Layout
+from ..store.layout import STEP_COLUMNS, Label, Layout
 from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .limits.scales import check_scales
 from .loading import located
-from .scales import check_scales
 from .schema import Case
 from .sources.file_tables import files_of
 from .sources.free_energies import constants_of, table_note
@@ -55,7 +55,7 @@ class Record:
 
     name : of the run folder.   texts : datasets of text, by name.   files : the data files that it read.
     precision, compression : of the densities.   checkpoint : seconds of wall clock between checkpoints.
-    in_code : whether it was put together in Python.
+    in_code : whether it was put together in Python.   code : what the file keeps of its functions.
     """
 
     name: str = "run"
@@ -67,6 +67,7 @@ class Record:
     compression: str = "none"
     checkpoint: float = 60.0
     in_code: bool = False
+    code: Mapping[str, Array | str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,7 +132,7 @@ class Problem:
     @property
     def constants(self) -> tuple[tuple[Label, Array], ...]:
         """Arrays of the grid's shape that do not change, for the file."""
-        return constants_of(self.flow)
+        return constants_of(self.flow, self.record.in_code)
 
     @property
     def averaging_note(self) -> str:
@@ -254,11 +255,15 @@ def _bytes(fields: Sequence[Field], cells: int, snapshots: int) -> int:
     return 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else cells for field in fields)
 
 
-def bytes_stored(problem: Problem) -> int:
-    """What the densities of a run and what is stored beside them will take on disk, uncompressed."""
-    cells, snapshots = problem.flow.grid.size, len(problem.times)
+def bytes_stored(problem: Problem, cells: int | None = None, steps: float = 0.0) -> float:
+    """What a run will take on disk, uncompressed: densities, what is stored beside them, and the table of steps.
+
+    cells : of the grid, where the problem stands for one on another.   steps : how many there are at least.
+    """
+    cells, snapshots = cells or problem.flow.grid.size, len(problem.times)
     size = 8 * cells * snapshots + _bytes(problem.fields, cells, snapshots)
-    return size // 2 if problem.record.precision == "float32" else size
+    columns = len(STEP_COLUMNS) + len(problem.columns)
+    return size / (2 if problem.record.precision == "float32" else 1) + 8 * columns * steps
 
 
 def _record(case: Case) -> Record:

@@ -195,6 +195,11 @@ def build_exact(case: Case, grid: Grid) -> Exact | None:
         return None
     if case._code is not None:
         expression = case._code.exact
+        if expression is None:
+            raise CaseError(
+                f"{case.path}: exact.density: a function of time in Python, which the file does not hold; put the case "
+                "together again, and give it: wgf.resume(folder, case=case)"
+            )
     else:
         expression = function_of(case, case.exact.density, (*space_of(case), "t"), "exact.density")
     exact = Exact(case, grid, expression)

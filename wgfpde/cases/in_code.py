@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,16 @@ from ..energy.openings.sinks import Sink
 from ..errors import CaseError
 from ..grid.grid import Array, Grid
 from ..grid.initial import from_array, from_table, with_error
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
 from ..methods import METHODS
 from .loading import from_mapping
 from .schema import Case
+from .sources.python_code import Code
 
 
-@dataclass(frozen=True)
-class Code:
-    """What stands for the formulas of a case that is put together in Python.
-
-    grid, energy : as they are.   initial : its density, an array of the grid's shape.
-    exact : exact(x=…[, y=…], t=…), or None.   initial_error : estimate of the error of averages, relative to the mass.
-    dynamics : as it is, or None.   sinks : exits inside the box.   terminal : the cost of the end of a game.
-    """
-
-    grid: Grid
-    energy: Energy = field(repr=False)
-    initial: Array = field(repr=False)
-    exact: Callable[..., Array] | None = None
-    initial_error: float = 0.0
-    dynamics: Dynamics | None = None
-    sinks: tuple[Sink, ...] = ()
-    terminal: Energy = field(default_factory=Energy, repr=False)
-
-
+@public
 def problem(
     grid: Grid,
     energy: Energy,
@@ -97,8 +80,9 @@ def problem(
     Returns
     -------
     Case
-        For `run` and `march`.  A file cannot hold its functions, so that a run of it goes on only with
-        ``resume(folder, case=case)``.
+        For `run` and `march`.  The file of a run keeps the values of its functions where they were asked for, so that
+        the run is made again and goes on from it; of time-dependent ones, and of an exact solution, it keeps none:
+        such a run goes on with ``resume(folder, case=case)``.
 
     Raises
     ------

@@ -35,10 +35,15 @@ from .. import store
 from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
+from ..store.reading.structure import check_regular
 from .messages import no_key_to_remove, sentences
 from .overrides import DATA, absolute_paths, as_tables, merge, removals
 from .schema import Case, validated
+from .sources.python_code import code_of
 from .times import asked_spans, check_count, check_multiples, output_times
+
+FIXED = {"grid", "energy", "dynamics", "initial", "exact", "params"}
+"""Tables of a case in Python that nothing is laid over."""
 
 
 @dataclass(frozen=True)
@@ -87,21 +92,21 @@ def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: P
 
 def stored(run: store.Run) -> Draft:
     """The case of a run: with every value as it was, and where that came from."""
-    if run.attributes.get("made_in") == "python":
-        raise CaseError(
-            f"{run.path}: this run was put together in Python, with functions that a file cannot hold; "
-            "run that script again, or write the energy as formulas in a case file"
-        )
     data = _parse(run.resolved_toml, run.path)
     return Draft(data, run.sources, run.path, run.case_toml, run)
 
 
 def kept(folder: Path) -> Draft:
     """The case of a run folder, from the texts beside the output file that is not there."""
+    for name in ("resolved.toml", "case.toml"):
+        if (folder / name).exists():
+            check_regular(folder / name)
     try:
         texts = [(folder / name).read_text(encoding="utf-8") for name in ("resolved.toml", "case.toml")]
     except OSError as error:
         raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{folder} cannot be resumed: its resolved.toml or case.toml is damaged, no text") from error
     data = _parse(texts[0], folder / "resolved.toml")
     return Draft(data, dict.fromkeys(dict(flat(data)), "resolved.toml"), folder / "resolved.toml", texts[1])
 
@@ -117,8 +122,10 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
         absolute_paths(top, Path())
     else:
         top, source = as_tables(overrides), source or "command line"
-    code = case._code if isinstance(case, Case) else None
-    if code is not None and (fixed := sorted(set(top) & {"grid", "energy", "dynamics", "initial", "exact", "params"})):
+    code, run = (case._code, None) if isinstance(case, Case) else (None, draft.run)
+    kept_in = run if run is not None and run.attributes.get("made_in") == "python" else None
+    fixed = sorted(set(top) & FIXED) if code is not None or kept_in is not None else []
+    if fixed:
         raise CaseError(f"{', '.join(fixed)}: this case was put together in Python; put it together again instead")
     data, sources = copy.deepcopy(draft.data), dict(draft.sources)
     for place in removals(top):
@@ -127,7 +134,7 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     merge(data, top)
     sources = _sources_of(data, sources, top, source)
     changed = _validate(dataclasses.replace(draft, data=data, sources=sources))
-    changed._code = code
+    changed._code = code if kept_in is None else code_of(kept_in, changed)
     return changed
 
 

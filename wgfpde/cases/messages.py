@@ -108,7 +108,8 @@ def _key_path(loc: tuple) -> str:
 
 
 def _keys(table: type[Table]) -> list[str]:
-    return [info.alias or name for name, info in table.model_fields.items()]
+    names = [info.alias or name for name, info in table.model_fields.items()]
+    return [name for name in names if name not in table.refused]
 
 
 def _nearest_key(loc: tuple) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..runs.progress import status_line
 from .arguments import Verbs, json_of, run_of
-from .printing import print_json, print_record, print_summary, say
+from .printing import print_json, print_record, print_screen, print_summary, say
 
 WORST_HELP = (
     "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, or its smallest "
@@ -19,6 +19,7 @@ WORST_HELP = (
 def add(verbs: Verbs) -> None:
     inspect = verbs.add("inspect", _inspect, "show what a run holds and whether its promises were kept", WORST_HELP)
     run_of(inspect)
+    inspect.add_argument("--all", action="store_true", help="every block in full: steps, parameters, provenance too")
     json_of(inspect)
     report = verbs.add("report", _report, "write one HTML page about a run, readable offline")
     run_of(report)
@@ -34,8 +35,11 @@ def _inspect(args: argparse.Namespace) -> int:
     if args.json:
         print_json(record)
         return 0
-    print_record(record)
-    print_summary(record)
+    if args.all:
+        print_record(record)
+        print_summary(record)
+    else:
+        print_screen(record)
     return 0
 
 

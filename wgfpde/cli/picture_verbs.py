@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import CaseError
 from ..runs.progress import status_line
 from .arguments import Verbs, run_of
 from .printing import say
@@ -18,7 +20,10 @@ FIELDS = (
 
 def add(verbs: Verbs) -> None:
     plot = verbs.add("plot", _plot, "plot a run", FIELDS)
-    run_of(plot)
+    plot.add_argument(
+        "paths", type=Path, metavar="PATH", nargs="+",
+        help="run folder or its HDF5 file; several, in one figure; or the folder of a sweep",
+    )  # fmt: skip
     plot.add_argument("--field", metavar="NAME", help="what to draw (default: rho, above the energy)")
     which = plot.add_mutually_exclusive_group()
     which.add_argument("--times", type=_times, metavar="T,T,…", help="stored times to draw the density at")
@@ -56,9 +61,43 @@ def _looks_of(sub: argparse.ArgumentParser) -> Any:
 def _plot(args: argparse.Namespace) -> int:
     names = ("field", "times", "index", "log", "error", "format", "scale", "vmin", "vmax", "cmap", "size", "dpi")
     given = {name: value for name in names if (value := getattr(args, name)) not in (None, False)}
-    for figure in plot_figures(args.path, args.out, **given):
+    from ..studies.sweep.sweep_folder import is_sweep
+
+    if len(args.paths) == 1 and not is_sweep(args.paths[0]):
+        figures = plot_figures(args.paths[0], args.out, **given)
+    else:
+        figures = [_plot_many(args.paths, args.out, given)]
+    for figure in figures:
         say(figure)
     return 0
+
+
+def _plot_many(paths: Sequence[Path], out: Path | None, given: dict[str, Any]) -> Path:
+    """A figure of a sweep, or of several runs."""
+    from ..output.plots.many_runs.overlaid import draw_overlaid
+    from ..output.plots.many_runs.sweep_figure import default_field, draw_sweep
+    from ..output.plots.style import picture_path
+    from ..store import read, read_study
+    from ..studies.sweep.dataset import FILE_NAME
+
+    takes = {"field", "format"} if len(paths) == 1 else {"field", "format", "times", "log"}
+    if unknown := sorted(set(given) - takes):
+        what = "a sweep" if len(paths) == 1 else "several runs"
+        raise CaseError(
+            f"--{unknown[0]} is not for a figure of {what}; it takes --{', --'.join(sorted(takes))} and --out"
+        )
+    if len(paths) == 1:
+        study = read_study(paths[0] / FILE_NAME)
+        field = given.get("field") or default_field(study)
+        path = picture_path(out, paths[0] / "plots", field, given.get("format"))
+        return draw_sweep(study, path, field)
+    runs = [read(path) for path in paths]
+    field = given.get("field", "rho")
+    times = given.get("times", (None,))
+    if len(times) > 1:
+        raise CaseError("several runs are drawn at one time: --times T")
+    path = picture_path(out, Path("."), f"{field}-of-{len(runs)}-runs", given.get("format"))
+    return draw_overlaid(runs, path, field, times[0], "log" in given)
 
 
 def _movie(args: argparse.Namespace) -> int:

@@ -7,7 +7,9 @@ Nothing else here writes to stdout or stderr but the parser (`arguments.Parser`)
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +19,9 @@ from ..runs.progress import QUIET_SECONDS
 
 WIDTH, WIDE = 12, 17
 """Of the column of names, after an indent of two: of a record, and of all else about a run."""
+
+LINES, PROBLEM_LINES = 40, 12
+"""Of a screen, and of the problem on it, at most."""
 
 
 def say(text: object = "", error: bool = False) -> None:
@@ -56,10 +61,40 @@ def print_record(record: dict[str, Any]) -> None:
     _line("file", record["file"])
 
 
-def print_summary(record: dict[str, Any]) -> None:
-    """All that `print_record` leaves out, a block per question."""
+def print_screen(record: dict[str, Any]) -> None:
+    """What fits a screen of LINES: promises, what was solved, certificates, and as many diagnostics."""
+    top = _lines_of(print_record, record) + _lines_of(_print_advice, record)
+    problem = _lines_of(_print_problem, record)
+    last = ["", "All of it, with steps, parameters and provenance: wgfpde inspect RUN --all"]
+    numbers = _lines_of(_print_diagnostics, record["diagnostics"])
+    shown = top + _cut(problem, PROBLEM_LINES) + _lines_of(_print_certificates, record)
+    shown = _cut(shown, LINES - len(last) - min(len(numbers), 4))
+    for line in [*shown, *_cut(numbers, LINES - len(last) - len(shown)), *last]:
+        say(line)
+
+
+def _lines_of(print_: Callable[..., None], *arguments: Any) -> list[str]:
+    """What a printer prints."""
+    with redirect_stdout(StringIO()) as text:
+        print_(*arguments)
+    return text.getvalue().splitlines()
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    """The first lines, the last of which says how many more there are."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"  … {len(lines) - most + 1} more"]
+
+
+def _print_advice(record: Mapping[str, Any]) -> None:
     if record["advice"]:
         _line("advice", record["advice"])
+
+
+def print_summary(record: dict[str, Any]) -> None:
+    """All that `print_record` leaves out, a block per question."""
+    _print_advice(record)
     _print_problem(record)
     _print_steps(record)
     _print_certificates(record)

@@ -19,13 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from ..base.amounts import LEAST, MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
 from .energy import Energy, Internal
@@ -38,6 +41,7 @@ GRADIENT = 1e-9
 Function = Callable[..., Array]
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class Dynamics:
     """D, and what the noise means.
@@ -120,7 +124,7 @@ class Dynamics:
         for k in range(grid.dim):
             with np.errstate(all="ignore"):
                 values = grid.sample(self.along(k))
-            bad = ~(np.isfinite(values) & (values > 0))
+            bad = ~((values >= LEAST) & (values <= MOST))
             if np.any(bad):
                 index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
                 raise CaseError(_refusal(self.text(k), float(values[index]), grid.describe(index)))
@@ -212,7 +216,12 @@ def _function(given: Any) -> Function:
     """D as a function: a table of pandas or xarray, and a number too."""
     if holds_table(given):
         return Tabulated(table_of_object(given), "pchip", "error")
-    return given if callable(given) else _constant(float(given))
+    if callable(given):
+        return given
+    if not isinstance(given, Real):
+        found = type(given).__name__
+        raise CaseError(f"dynamics.diffusion: expected a function, a number or a table for each axis, found {found}")
+    return _constant(float(given))
 
 
 def _constant(value: float) -> Function:
@@ -237,7 +246,7 @@ def _harmonic(centers: Array, grid: Grid, k: int) -> Array:
 
 def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:
     """Refuse D on faces that is not finite, and ≤ 0 between cells or < 0 at walls; values (faces, …) along axis k."""
-    bad = ~np.isfinite(values) | (values < 0 if walls else values <= 0)
+    bad = ~((values >= (0.0 if walls else LEAST)) & (values <= MOST))
     if not np.any(bad):
         return
     value = float(values[bad][0])
@@ -247,6 +256,6 @@ def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:
 def _refusal(text: str, value: float, where: str) -> str:
     named = f' "{text}"' if text else ""
     return (
-        f"dynamics.diffusion{named} must be finite and > 0 everywhere, at a wall ≥ 0; found {value:.6g} at {where}. "
-        "Change the formula or move the grid."
+        f"dynamics.diffusion{named} must lie between {LEAST:g} and {MOST:g} everywhere, and may be 0 at a wall; "
+        f"found {value:.6g} at {where}. Change the formula or move the grid."
     )

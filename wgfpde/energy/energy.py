@@ -18,6 +18,7 @@ import numpy as np
 
 from ..base.case_table import Table
 from ..base.toml import shortened
+from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.radial_table import RadialTable
 from ..grid.tables.tabulated import Tabulated
@@ -28,6 +29,7 @@ from .laws import Law, law_named
 Array = np.ndarray
 
 
+@public
 @dataclass(frozen=True)
 class Internal:
     """The internal energy density U: a law (module `laws`) and its parameters.
@@ -98,6 +100,7 @@ class Internal:
         return self.law.derivative(rho, self)
 
 
+@public
 @dataclass(frozen=True, repr=False)
 class Energy:
     """U + V + W.  `potential(x=…[, y=…])` and `interaction(x=…[, y=…])` are vectorised functions or None.

@@ -20,10 +20,12 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 
 Function = Callable[..., Array]
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Features:
     """What an energy of features is made of.

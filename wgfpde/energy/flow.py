@@ -15,8 +15,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from ..grid.tables.tabulated import Tabulated
 from .driving.force import push_of
 from .driving.in_time import frozen, takes_time
@@ -36,6 +38,7 @@ REMEMBERED = 5
 """Times at which a driven flow is kept: those of an adaptive step, start, end, middle and both quarters."""
 
 
+@public
 class Flow:
     """An energy on a grid.
 
@@ -425,10 +428,11 @@ def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:
     """A function at the cell centres, checked for finiteness and for periodicity.   what : its name in messages."""
     with np.errstate(all="ignore"):
         values = grid.sample(function)
-    if not np.all(np.isfinite(values)):
-        index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
+    if not np.all(carried := np.abs(values) <= MOST):
+        index = tuple(int(k[0]) for k in np.nonzero(~carried))
+        how = f"beyond {MOST:g} in size" if np.isfinite(values[index]) else "not finite"
         raise CaseError(
-            f"{what} is not finite at {grid.describe(index)}: found {values[index]}. "
+            f"{what} is {how} at {grid.describe(index)}: found {values[index]}. "
             "Change the formula or move the grid so that no cell centre lies there."
         )
     scale = 1.0 + np.max(np.abs(values))

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import CaseError
 from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
+from .public_arguments import public
 from .quadrature import Averages, cell_averages
 from .radial import check_radius, levels, mean_weights, shell_averages, shells, spheres, weighted
 
@@ -102,6 +103,7 @@ class Axis:
         return np.append(inner, wrap)
 
 
+@public
 class Grid:
     """A 1D or 2D tensor-product grid.  Immutable.
 
@@ -137,6 +139,8 @@ class Grid:
                 "give one each per axis."
             )
         given = periodic if periodic is not False else boundary
+        if not isinstance(given, bool | str | Boundary | Mapping | Sequence):
+            raise CaseError(f"boundary: expected a wall or a list of them, one per axis, found {type(given).__name__}.")
         ends: list[Ends] = [given] * dim if isinstance(given, bool | str | Boundary | Mapping) else list(given)
         maps = [None] * dim if mapping is None else list(mapping)
         if len(ends) != dim or len(maps) != dim:
@@ -149,11 +153,14 @@ class Grid:
             self.axes = (replace(self.x, radial=radial),)
 
     @classmethod
-    def of_edges(cls, edges: Sequence[Array], boundary: Sequence[Boundary]) -> Grid:
-        """The grid with these increasing cell edges, per axis, x first, which counts as stretched."""
+    def of_edges(
+        cls, edges: Sequence[Array], boundary: Sequence[Boundary], uniform: Sequence[bool] = (), radial: int = 1
+    ) -> Grid:
+        """The grid with these increasing cell edges, per axis, x first; an axis counts as stretched, unless `uniform`
+        says that all its cells are equal by construction."""
         grid = cls.__new__(cls)
-        pairs = zip(edges, boundary, strict=True)
-        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, uniform=False) for k, (e, ends) in enumerate(pairs))
+        rows = zip(edges, boundary, uniform or [False] * len(edges), strict=True)
+        grid.axes = tuple(Axis(AXIS_NAMES[k], e, ends, same, radial) for k, (e, ends, same) in enumerate(rows))
         return grid
 
     @property

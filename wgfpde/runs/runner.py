@@ -6,8 +6,6 @@ the last good state is written, a checkpoint beside it, and the file says how th
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,24 +17,28 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, store
-from ..cases.building import Problem, build
+from ..base.floating_point import noted
+from ..cases.building import Problem, build, bytes_stored
+from ..cases.limits.cost import known_steps
 from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
 from ..diagnostics import as_before
-from ..diagnostics.certificates import convexity
-from ..energy.driving.in_time import frozen
-from ..energy.snapshot import Snapshot, begun
+from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
 from . import folder
+from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
-from .provenance import check_unchanged, continued, provenance_of
-from .time_loop import March, Progress, check_step
+from .keeping_code import keeping, recorded
+from .listening import Listener, ListenerFailed
+from .provenance import check_unchanged, continued
+from .step_checks import check_step
+from .time_loop import March, Progress
 
 __all__ = ["Progress", "Result", "march", "resume", "run"]
 
-Listener = Callable[[Progress], None] | None
+Shows = Callable[[Progress], None] | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Result:
     """How a run ended.
 
     status : "finished", "failed" or "interrupted".   exit_code : 0, 1, 75 (wall limit), 130 (143 for SIGTERM).
-    wall_seconds : of the march, without what compiling the kernels took.
+    wall_seconds : of the march, without what compiling the kernels took.   error : what the function of the caller
+    raised that ended it, else None.
     """
 
     folder: Path
@@ -53,20 +56,24 @@ class Result:
     exit_code: int
     wall_seconds: float
     steps: int
+    error: Exception | None = None
 
 
 def run(
     case: Case,
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    progress: Listener = None,
+    progress: Shows = None,
     wall_limit: float | None = None,
+    on_snapshot: Listener | None = None,
 ) -> Result:
     """Run a case into a folder (default runs/<case name>) and say how it ended.
 
     overwrite : replace the run that the folder holds.   progress : called at most ten times a second; from
     another thread, with a note, where compiling the kernels or a single step takes long.
     wall_limit : seconds from now after which the run stops, resumable.
+    on_snapshot : called with each Snapshot that was written, its arrays read-only; what it raises ends the run as an
+    interrupt does, and is the `error` of the result.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
     Raises CaseError before anything is written (bad case, folder taken), and StoreError where the folder
@@ -76,21 +83,27 @@ def run(
     folder.check(place, overwrite)
     with Interrupts(wall_limit) as interrupts:
         _check_data(case)
+        case, recording = recorded(case)
         problem = build(case)
-        with folder.fresh(place, _texts(problem), overwrite) as log:
-            return _march(place, problem, _digest(case, problem), _attributes(case, problem), log, progress, interrupts)
+        folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
+        with folder.fresh(place, texts_of(problem), overwrite) as log:
+            digest, attributes = digest_of(case, problem), attributes_of(case, problem)
+            problem = keeping(problem, recording)
+            return _march(place, problem, digest, attributes, log, progress, interrupts, on_snapshot=on_snapshot)
 
 
 def resume(
     path: str | os.PathLike[str],
     until: float | None = None,
-    progress: Listener = None,
+    progress: Shows = None,
     wall_limit: float | None = None,
     case: Case | None = None,
+    on_snapshot: Listener | None = None,
 ) -> Result:
     """Go on with a run from its last checkpoint; the file becomes that of a run never stopped, bit for bit.
 
-    path : the run folder.   until : a new, later end.   case : only for a run that was put together in Python.
+    path : the run folder.   until : a new, later end.   case : of a run that was put together in Python,
+    where its file does not hold the functions.
     A run without a checkpoint starts again; one that is finished stays as it is.  Otherwise as `run`.  With `until`,
     the old end stays in the file as the output time that it was; a JKO step may differ from that of a longer run in its
     last bit, since equal steps fill the span.
@@ -114,13 +127,15 @@ def resume(
         case = case or _stored_case(place, known)
         case = case if until is None else _extended(case, until)
         _check_data(case)
+        case, recording = recorded(case)
         problem = build(case)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
-        digest = _digest(case, problem)
-        start = _latest(place, known, digest)
-        folder.write_texts(place, _texts(problem))
-        attributes = _attributes(case, problem)
+        digest = digest_of(case, problem)
+        start = _latest(place, known, digest, problem)
+        folder.write_texts(place, texts_of(problem))
+        attributes = attributes_of(case, problem)
+        problem = keeping(problem, recording)
         if known is not None:
             attributes |= continued(known.attributes, attributes)
         if known is not None and (lost := len(known) - (start.rows if start else 0)) > 1:
@@ -130,7 +145,7 @@ def resume(
             if progress is not None:
                 at = float(problem.times[0])
                 progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, note, warning=True))
-        return _march(place, problem, digest, attributes, log, progress, interrupts, start)
+        return _march(place, problem, digest, attributes, log, progress, interrupts, start, on_snapshot)
 
 
 def march(problem: Problem) -> Iterator[Snapshot]:
@@ -154,9 +169,10 @@ def _march(
     digest: str,
     attributes: Mapping[str, Any],
     log: folder.Log,
-    progress: Listener,
+    progress: Shows,
     interrupts: Interrupts,
     start: Checkpoint | None = None,
+    on_snapshot: Listener | None = None,
 ) -> Result:
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
@@ -166,15 +182,15 @@ def _march(
         if progress is not None and start is None:
             at = float(problem.times[0])
             progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
-    with _writer(place, problem, attributes, start) as writer:
-        loop = March(problem, writer, place, digest, log, progress, interrupts, start)
-        status, message, exit_code = _outcome(loop, place)
+    with noted(log), _writer(place, problem, attributes, start) as writer:
+        loop = March(problem, writer, place, digest, log, progress, interrupts, start, on_snapshot)
+        status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
         writer.annotate(verdict=loop.verdict)
         writer.finish(status, message)
     log(f"{status} after {loop.snapshot.step} steps and {wall:.2f} s: {message}")
-    return Result(place, status, message, exit_code, wall, loop.snapshot.step)
+    return Result(place, status, message, exit_code, wall, loop.snapshot.step, error)
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
@@ -183,6 +199,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
         "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
         "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
         "precision": record.precision, "compression": record.compression, "constants": problem.constants,
+        "code": record.code,
     }  # fmt: skip
     if start is not None:
         return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
@@ -190,24 +207,27 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     return Writer(place / FILE_NAME, **layout)
 
 
-def _outcome(loop: March, place: Path) -> tuple[str, str, int]:
-    """(status, message, exit code) of a march; the last good state is written in every case."""
+def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]:
+    """(status, message, exit code, error of a listener) of a march; the last good state is written in every case."""
     try:
-        return "finished", loop.go(), 0
+        return "finished", loop.go(), 0, None
     except StoreError as error:
         raise StoreError(f"{error} Then go on with: {_resuming(place)}") from error
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, ListenerFailed) as error:
+        raised = error.cause if isinstance(error, ListenerFailed) else None
         request = error if isinstance(error, Interrupted) else Interrupted()
+        if raised is not None:
+            request = Interrupted(f"on_snapshot ({error})", 1)
         text = f"stopped by {request.cause} at t = {loop.snapshot.t:.6g}; that state was written."
         remedy = _secure(loop) or f"Go on with: {_resuming(place)}"
-        return "interrupted", f"{text} {remedy}", request.exit_code
+        return "interrupted", f"{text} {remedy}", request.exit_code, raised
     except SolverError as error:
         with suppress(WgfpdeError):
             _secure(loop)
         text = f"at t = {loop.snapshot.t:.6g}: {str(error).rstrip('.')}."
         if loop.written:
             text += " The state at that time was written."
-        return "failed", text, error.exit_code
+        return "failed", text, error.exit_code, None
     except Exception:
         with suppress(WgfpdeError):
             _secure(loop)
@@ -247,8 +267,8 @@ def _extended(case: Case, until: float) -> Case:
     return override(case, kept | {"time": {"end": float(until)}}, "resume --until")
 
 
-def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | None:
-    """The last checkpoint that can be read and that the file has all rows for; None where there is none."""
+def _latest(place: Path, known: store.Run | None, digest: str, problem: Problem) -> Checkpoint | None:
+    """The last checkpoint that can be read, fits the problem, and that the file has all rows for; None for none."""
     if known is None:
         return None
     for found in checkpoints(place):
@@ -257,9 +277,19 @@ def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | N
                 f"{place}: the checkpoint at t = {found.snapshot.t:.6g} is of another case; give the one that was run, "
                 "or start again with: wgfpde run CASE --overwrite"
             )
-        if found.rows <= len(known) and found.step_rows <= len(known.steps["t"]):
+        rows = found.rows <= len(known) and found.step_rows <= len(known.steps["t"])
+        if rows and _fits(found, problem):
             return found
     return None
+
+
+def _fits(found: Checkpoint, problem: Problem) -> bool:
+    """Whether a checkpoint can be one of this problem: one that was changed may be whole, and of the same digest."""
+    now, shape, initial = found.snapshot, problem.flow.grid.shape, problem.initial.fields
+    same = all(now.fields[name].shape == np.shape(values) for name, values in initial.items() if name in now.fields)
+    before = found.previous is None or (found.previous.shape == shape and found.previous.dtype == now.rho.dtype)
+    within = problem.times[0] <= now.t <= problem.times[-1] and found.previous_t <= now.t
+    return not misfit(now.fields, shape, problem.fields) and same and before and within and np.isfinite(now.rho).all()
 
 
 def _check_data(case: Case) -> None:
@@ -267,76 +297,3 @@ def _check_data(case: Case) -> None:
     run = None if case._draft is None else case._draft.run
     if run is not None:
         check_unchanged(run.data_files, run.path)
-
-
-def _attributes(case: Case, problem: Problem) -> dict[str, Any]:
-    record = problem.record
-    known = {} if case._draft.run is None else case._draft.run.data_files
-    return {
-        "title": record.title,
-        "equation": problem.equation,
-        "method": record.method,
-        "sampling": problem.sampling,
-        "averaging_error": max(problem.averaging.values(), default=0.0),
-        "verdict": "",
-        **problem.attributes,
-        **_constants(problem),
-        **_drive(problem),
-        **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
-    }
-
-
-def _seed(case: Case) -> str:
-    """What the random numbers of a run start from."""
-    return str(getattr(case.solver, "seed", "not kept")) if case.traits.random else "none: this method draws nothing"
-
-
-def _constants(problem: Problem) -> dict[str, Any]:
-    """Those of the inequalities that the run records."""
-    flow = problem.flow
-    if not flow.fills_box or flow.driven:
-        return {}
-    found = convexity(flow)
-    least = {} if flow.mobility is None else {"diffusion_least": min(float(d.min()) for d in flow.mobility)}
-    return least | {
-        "kappa": flow.internal.kappa,
-        "convexity": found.bound, "convexity_source": found.bound_source,
-        "sobolev": found.sobolev, "sobolev_source": found.sobolev_source,
-    }  # fmt: skip
-
-
-def _drive(problem: Problem) -> dict[str, Any]:
-    """What depends on time, and whether a force drives the flow."""
-    flow = problem.flow
-    if not flow.driven and flow.push is None:
-        return {}
-    found = {"driven": ", ".join(sorted(flow.driven)), "force": int(flow.push is not None)}
-    return found | ({"kappa": flow.internal.kappa} if flow.internal.law.linear_diffusion else {})
-
-
-def _texts(problem: Problem) -> dict[str, str]:
-    """The texts beside the file."""
-    return {f"{name}.toml": problem.record.texts.get(f"{name}_toml", "") for name in ("case", "resolved")}
-
-
-def _digest(case: Case, problem: Problem) -> str:
-    """What a checkpoint is of: the case without what changes no step before its end, and functions by their values."""
-    late = set() if case.traits.path else {"end"}
-    known = case.model_dump(mode="json", exclude_defaults=True, exclude={"title": True, "output": True, "time": late})
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    if problem.record.in_code:
-        energy, grid, dynamics = case._code.energy, problem.flow.grid, case._code.dynamics
-        digest.update(problem.initial.rho.tobytes())
-        with np.errstate(all="ignore"):
-            moving = () if dynamics is None else dynamics.diffusion
-            features = () if energy.features is None else energy.features.functions
-            if energy.features is not None:
-                digest.update(np.array([energy.features.targets, energy.features.weights]).tobytes())
-            for t in (float(problem.times[0]), 0.5) if problem.flow.driven else (0.0,):
-                now = energy.at(t)
-                functions = now.potential, now.interaction, now.force, *features
-                for function in (*functions, *(frozen(f, t) for f in moving)):
-                    digest.update(b"" if function is None else grid.sample(function).tobytes())
-            if energy.driven or energy.tilted:
-                digest.update(repr((energy.at(float(problem.times[0])).internal, energy.tilt)).encode())
-    return digest.hexdigest()

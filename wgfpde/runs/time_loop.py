@@ -3,6 +3,8 @@
     for t_out in times:  while t < t_out:  step → check → table of steps → checkpoint, if it is time
                          snapshot, with its diagnostics, into the file
 
+A stepper may take several steps in one call; they are those that it would take one by one.
+
 A march depends on the state it starts from and on nothing else, so that one continued from a checkpoint gives the same
 file as one never stopped, bit for bit.  Checkpoints are taken before a state that is no planned snapshot is written:
 such a row goes when the run goes on.
@@ -23,21 +25,23 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy import currents, fluxes
-from ..energy.flow import Flow
-from ..energy.snapshot import Snapshot, begun, misfit
+from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
-from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from ..store.recorder import Recorder
 from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
+from .listening import Listener, show_to
+from .step_checks import check_step, distance_from_rest
 
 PEAK = "peak"
 """Field of a snapshot with what its watch over a blow-up said of it."""
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
+STRIDE = 0.05
+"""Seconds of steps that are taken in one call, where a stepper takes several: a signal waits for the call to end."""
 STEP_PATIENCE = 5.0
 """Seconds that a single step may take before the user is told; then again at each double of it."""
 
@@ -64,21 +68,24 @@ class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
     verdict : what ended it before the last time, "stationary" or "blow-up", else "".
-    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
+    folder : where checkpoints go; None: nowhere.   digest : of the case, kept in them.
+    start : the checkpoint to go on from.   on_snapshot : called with each planned snapshot once it is in the file.
     """
 
     def __init__(
         self,
         problem: Problem,
-        writer: Writer,
-        folder: Path,
+        writer: Recorder,
+        folder: Path | None,
         digest: str,
         log: Callable[[str], None],
         progress: Callable[[Progress], None] | None,
         interrupts: Interrupts,
         start: Checkpoint | None = None,
+        on_snapshot: Listener | None = None,
     ) -> None:
         self.problem, self.writer, self.log, self.progress = problem, writer, log, progress
+        self.on_snapshot = on_snapshot
         self.folder, self.digest, self.interrupts = folder, digest, interrupts
         self.snapshot: Snapshot = problem.initial if start is None else start.snapshot
         self.clock = Clock() if start is None else Clock(start.wall, start.cpu)
@@ -106,7 +113,7 @@ class March:
         with self._watched():
             if self._previous is None:
                 self._begin()
-                self.write()
+                self._record()
             found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
@@ -114,9 +121,9 @@ class March:
                     found = self._ended()
                 if found:
                     break
-                self.write()
+                self._record()
         self._checkpoint_in_passing()
-        self.write()
+        self._record()
         return found or f"reached t = {self.snapshot.t:.6g}."
 
     def _begin(self) -> None:
@@ -130,7 +137,8 @@ class March:
     def _step(self, t_out: float) -> None:
         previous = self.snapshot
         with self.interrupts.abandonable():
-            snapshot = self.problem.stepper.step(self.snapshot, t_out)
+            stride = self._stride(t_out)
+            snapshot = self.problem.stepper.step(previous, t_out) if stride is None else stride.snapshot
             check_step(self.problem, snapshot, previous, t_out)
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
@@ -138,13 +146,24 @@ class March:
                 judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
-        self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
-        self._limits[snapshot.report.limit] += 1
+        if stride is None:
+            self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        else:
+            self.writer.append_steps(stride.columns)
+        self._limits.update([snapshot.report.limit] if stride is None else stride.limits)
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
         self._show_progress()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
+
+    def _stride(self, t_out: float) -> Stride | None:
+        """Several steps, but for where each state is looked at; none beyond the time of the next checkpoint."""
+        problem = self.problem
+        if self._keeps_ledger or problem.watch is not None or problem.stationary is not None:
+            return None
+        seconds = min(STRIDE, self._saved_at + problem.record.checkpoint - self.clock.wall)
+        return strode(problem.stepper, self.snapshot, t_out, seconds) if seconds > 0 else None
 
     def _ended(self) -> str:
         """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
@@ -168,7 +187,7 @@ class March:
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
         now = (self.snapshot.step, self.writer.count)
-        if self._saved == now:
+        if self.folder is None or self._saved == now:
             return
         self.writer.flush_steps()
         state = Checkpoint(
@@ -212,18 +231,28 @@ class March:
         self.log(f"t = {self.snapshot.t:.6g}, step {self.snapshot.step}: {summary}")
         self._show_progress(now=True)
 
+    def _record(self) -> None:
+        """Write a planned snapshot, and show it to who listens; one that is in the file already was shown."""
+        if self.written:
+            return
+        self.write()
+        if self.on_snapshot is not None:
+            with self.interrupts.abandonable():
+                show_to(self.on_snapshot, self.snapshot)
+
     def _open_ledger(self) -> None:
         """Begin to sum the dissipation of the steps, where a number needs it."""
         if self._keeps_ledger:
             self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
-        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell who listens."""
         clock = Clock()
         with compiler_watched() as compiling:
             timer = threading.Timer(PATIENCE, self._tell_what_keeps, args=(compiling,))
             timer.daemon = True
-            timer.start()
+            if self.progress is not None:
+                timer.start()
             try:
                 names = [d.name for d in self.problem.diagnostics]
                 diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
@@ -231,7 +260,8 @@ class March:
                     self.problem.stepper.warm_up()
             finally:
                 timer.cancel()
-                timer.join()  # no call from that thread once the march has begun
+                if self.progress is not None:
+                    timer.join()  # no call from that thread once the march has begun
                 self.compile_seconds = clock.wall
                 self.clock.restart()
                 self._saved_at = self.clock.wall
@@ -245,7 +275,10 @@ class March:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell, from another thread, of a step that takes long."""
+        """Tell who listens, from another thread, of a step that takes long."""
+        if self.progress is None:
+            yield
+            return
         done = threading.Event()
 
         def watch() -> None:
@@ -273,32 +306,6 @@ class March:
         self._reported = wall
         start, end = float(self.problem.times[0]), float(self.problem.times[-1])
         self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
-
-
-def check_step(problem: Problem, snapshot: Snapshot, previous: Snapshot, t_next: float) -> None:
-    """Refuse a state that is not finite or has other arrays than it should, and a step that did not move or went past
-    t_next: raises SolverError."""
-    flow = problem.flow
-    if trouble := misfit(snapshot.fields, flow.grid.shape, problem.fields):
-        raise SolverError(f"the step gave {trouble}.")
-    rho = snapshot.rho
-    if not np.isfinite(np.sum(rho)):
-        bad = np.argwhere(~np.isfinite(rho))
-        where = flow.grid.describe(tuple(int(k) for k in bad[0])) if len(bad) else "every cell, summed up"
-        raise SolverError(f"rho is not finite at {where}. Use a smaller step; check potential and initial data.")
-    if not snapshot.t > previous.t:
-        raise SolverError(
-            f"the step from t = {previous.t!r} made no progress: its size has fallen to rounding. "
-            "Start closer to t = 0, or take larger steps."
-        )
-    if snapshot.t > t_next:
-        raise SolverError(f"the step from t = {previous.t!r} went to t = {snapshot.t!r}, past t = {t_next!r}.")
-
-
-def distance_from_rest(flow: Flow, rho: Array) -> float:
-    """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
-    passing = flow.lets_in or flow.push is not None
-    return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
 
 
 class Clock:

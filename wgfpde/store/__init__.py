@@ -8,6 +8,7 @@
       /steps/NAME (steps/step)      one row per accepted step
       /case_toml /resolved_toml     the case as written and as understood
       /sources_json                 where each value of the case came from
+      /code/NAME/…                  values of functions that were given in Python
       /VTKHDF /entry                hard links to the same data, for ParaView and for NeXus viewers
     output.xdmf                     the same for ParaView and VisIt on any grid: text that points into output.h5
 
@@ -22,12 +23,13 @@ h5clear opens it.
 """
 
 from .layout import FILE_NAME, FORMAT, Label, Quantity
+from .reading.arrays import damaged
 from .reading.opening import is_run
 from .reading.reader import Run, read, read_last
-from .study_file import Study, Variable, check_figure, check_place, read_study, write_study
+from .study_file import Study, Variable, check_figure, check_place, read_study, save_study, study_of, write_study
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [
     "FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Study", "Variable", "Writer", "check_figure",
-    "check_place", "is_run", "read", "read_last", "read_study", "write_study",
+    "check_place", "damaged", "is_run", "read", "read_last", "read_study", "save_study", "study_of", "write_study",
 ]  # fmt: skip

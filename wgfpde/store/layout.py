@@ -18,6 +18,7 @@ from ..energy.snapshot import Column, Field
 from ..errors import StoreError
 from ..grid import Axis, Grid
 from . import links
+from .kept_code import CODE, create_code
 
 FORMAT = 1
 FILE_NAME = "output.h5"
@@ -29,7 +30,7 @@ PRECISIONS = ("float64", "float32")
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 """Name, with the length in ten places, of a dimension scale that netCDF shows as a dimension only."""
 COMPRESSIONS = ("none", "gzip")
-TAKEN = {"t", "x", "y", "x_bnds", "y_bnds", "vertices", "rho", "diagnostics", "steps", "step", "entry", "VTKHDF"}
+TAKEN = {"t", "x", "y", "x_bnds", "y_bnds", "vertices", "rho", "diagnostics", "steps", "step", "entry", "VTKHDF", CODE}
 """Names at the root of the file that no field can have."""
 
 
@@ -75,6 +76,7 @@ class Layout:
 
     columns : those that the scheme adds to /steps.   fields : arrays beside /rho, one dataset each.
     compression : of the finished file.   constants : arrays of the grid's shape that do not change, with their names.
+    code : arrays and texts of a case that was put together in Python, by path below /code.
     Raises StoreError for an unknown precision or compression.
     """
 
@@ -86,6 +88,7 @@ class Layout:
     compression: str = "none"
     fields: Sequence[Field] = ()
     constants: Sequence[tuple[Label, np.ndarray]] = ()
+    code: Mapping[str, np.ndarray | str] = with_default(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, known in (("precision", PRECISIONS), ("compression", COMPRESSIONS)):
@@ -125,8 +128,9 @@ class Layout:
     def bytes_of(self, snapshots: int, steps: int) -> int:
         """What so many rows take, uncompressed."""
         values = self.grid.size + sum(math.prod(self.shape_of(field)) for field in self.fields)
+        kept = sum(len(one) if isinstance(one, str) else one.nbytes for one in self.code.values())
         row = values * np.dtype(self.precision).itemsize + 8 * (1 + len(self.diagnostics))
-        return snapshots * row + steps * 8 * len(self.step_columns)
+        return kept + snapshots * row + steps * 8 * len(self.step_columns)
 
 
 def create(
@@ -148,6 +152,7 @@ def create(
         dataset = file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
         describe(dataset, Label(name, "", TEXTS.get(name, name), "TOML text, a case file for `wgfpde run`."))
     _create_constants(file, layout)
+    create_code(file, layout.code)
     group = file.create_group("diagnostics")
     group.attrs["description"] = "One number per snapshot; row k belongs to /t[k]."
     group.attrs["order"] = " ".join(quantity.name for quantity in layout.diagnostics)

@@ -35,7 +35,7 @@ class Writer:
     texts : {"case_toml": …, "resolved_toml": …}.   columns : what the scheme adds to /steps, fields of its Report.
     precision : of the stored densities, "float64" or "float32"; all else is float64.
     fields : arrays of every snapshot beside rho; NaN where a snapshot lacks one.
-    constants : arrays of the grid's shape that do not change, with their names.
+    constants : arrays of the grid's shape that do not change, with their names.   code : see `Layout`.
     compression : "none", or "gzip": the finished file is rewritten, compressed; until then it is not, to be safe.
 
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
@@ -55,8 +55,9 @@ class Writer:
         compression: str = "none",
         fields: Sequence[Field] = (),
         constants: Sequence[tuple[Label, np.ndarray]] = (),
+        code: Mapping[str, np.ndarray | str] | None = None,
     ) -> None:
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants)
+        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants, code or {})
         self._prepare(path, layout, attributes)
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
@@ -79,6 +80,7 @@ class Writer:
         compression: str = "none",
         fields: Sequence[Field] = (),
         constants: Sequence[tuple[Label, np.ndarray]] = (),
+        code: Mapping[str, np.ndarray | str] | None = None,
     ) -> Writer:
         """Continue a file, killed or finished, after its first `rows` snapshots and `step_rows` steps.
 
@@ -89,7 +91,7 @@ class Writer:
         Raises StoreError where the file is no run, holds fewer rows, or holds other numbers on another grid.
         """
         writer = cls.__new__(cls)
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants)
+        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants, code or {})
         writer._prepare(find(path), layout, attributes)
         writer._count, writer._step_count = rows, step_rows
         book = writer._book
@@ -160,6 +162,15 @@ class Writer:
         row = [own[name] if name in own else report.number(name) for name in self._buffer]  # whole, or not at all
         for values, value in zip(self._buffer.values(), row, strict=True):
             values.append(value)
+        if len(self._buffer["t"]) >= STEP_BUFFER:
+            self.flush_steps()
+
+    def append_steps(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Note several steps, (rows,) a column, "t" among them; other columns as in a `Report` by default."""
+        rows = len(columns["t"])
+        whole = [columns[name].tolist() if name in columns else [Report().number(name)] * rows for name in self._buffer]
+        for values, more in zip(self._buffer.values(), whole, strict=True):
+            values.extend(more)
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 

@@ -17,10 +17,12 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from .line import _ends, _levels
 from .pairs import check_masses, checked
 
 
+@public
 def barycentre(grid: Grid, densities: Sequence[Array], weights: Sequence[float] | None = None) -> Array:
     """The Wasserstein barycentre of densities on one line.
 

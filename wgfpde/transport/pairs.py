@@ -8,11 +8,13 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..grid.public_arguments import public
 
 MASS_MISMATCH = 1e-6
 """Largest relative difference of the masses, what single precision leaves; below it the second density is rescaled."""
 
 
+@public
 @dataclass(frozen=True)
 class Points:
     """Points in place of a density, for `distance` and `w2`.

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.public_arguments import public
 from ..linear.threads import default_threads
 from .distances import Distance
 from .line import Coupling
@@ -37,6 +38,7 @@ USEFUL = 0.2
 """Largest gap of a path that starts the first-order method better than rest does."""
 
 
+@public
 def geodesic(
     grid: Grid,
     a: Array,

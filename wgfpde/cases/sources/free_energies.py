@@ -65,11 +65,12 @@ def table_note(flow: Flow) -> str:
     )
 
 
-def constants_of(flow: Flow) -> tuple[tuple[Label, Array], ...]:
-    """Arrays that do not change, for the file: V where it came from a table, NaN where that forbids."""
-    if flow.table is None or flow.potential is None:
+def constants_of(flow: Flow, in_code: bool = False) -> tuple[tuple[Label, Array], ...]:
+    """Arrays that do not change, for the file: V where it came from a table, NaN where that forbids, or from Python."""
+    if (flow.table is None and not in_code) or flow.potential is None or "potential" in flow.driven:
         return ()
-    label = Label("potential", "1", "potential", "V at the cell centres, from the table; NaN in forbidden cells.")
+    source = "of a function in Python" if flow.table is None else "from the table; NaN in forbidden cells"
+    label = Label("potential", "1", "potential", f"V at the cell centres, {source}.")
     return ((label, np.where(flow.allowed, flow.potential, np.nan)),)
 
 

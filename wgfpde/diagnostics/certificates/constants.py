@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.flow import Flow, once_per_flow
+from ...energy.kept_function import result_of
 from ...grid import Array, Axis, Grid
 from .curvature import smallest_curvature
 
@@ -49,7 +50,9 @@ class Convexity:
 @once_per_flow
 def convexity(flow: Flow) -> Convexity:
     """The constants of a flow's Gibbs state; `flow` has one."""
-    found = 0.0 if flow.potential is None else smallest_curvature(flow.grid, _potential(flow))
+    found = 0.0
+    if flow.potential is not None:
+        found = float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
     source = "no potential" if flow.potential is None else "Hess V"
     given = flow.energy.sobolev
     if given is not None:
@@ -75,7 +78,12 @@ def holley_stroock(flow: Flow) -> float:
     plain = [kappa * ((2 if axis.ring else 1) * np.pi / axis.length) ** 2 for axis in grid.axes]
     if flow.potential is None:
         return float(min(plain))
-    places, values = _read(grid, _potential(flow))
+    return float(result_of(_potential(flow), "comparison", lambda raw: _compared(grid, raw, kappa, plain)))
+
+
+def _compared(grid: Grid, potential: Callable[..., Array], kappa: float, plain: list[float]) -> float:
+    """The same of a potential.   plain : the constants of the axes without one."""
+    places, values = _read(grid, potential)
     if not np.all(np.isfinite(values)):
         return 0.0
     parts = _separated(values)

@@ -33,6 +33,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
+from ...energy.kept_function import in_integrals
 from ...grid import Array, Axis
 from ...linear.threads import default_threads, share
 from ...transport.line import Coupling, composite_gauss, line_distance
@@ -124,15 +125,15 @@ class Continuum:
     def _log_density(self, flow: Flow) -> Array:
         """ln π at the points, (n, q) or (ny, nx, q·q), normalised there."""
         places = [n.lower[:, None] + n.width[:, None] * self._at for n in self._nodes]
-        if flow.energy.potential is None:
+        potential = None if flow.energy.potential is None else in_integrals(flow.energy.potential)
+        if potential is None:
             values = np.zeros(self._weights.shape)
         elif flow.grid.dim == 1:
-            values = np.array(np.broadcast_to(flow.energy.potential(x=places[0]), self._weights.shape), dtype=float)
+            values = np.array(np.broadcast_to(potential(x=places[0]), self._weights.shape), dtype=float)
         else:
             x, y = places[0][None, :, None, :], places[1][:, None, :, None]
             full = (y.shape[0], x.shape[1], len(self._at), len(self._at))
-            values = np.array(np.broadcast_to(flow.energy.potential(x=x, y=y), full), dtype=float)
-            values = values.reshape(self._weights.shape)
+            values = np.array(np.broadcast_to(potential(x=x, y=y), full), dtype=float).reshape(self._weights.shape)
         exponent = -(values - values.min()) / flow.internal.kappa
         return exponent - math.log(float(np.sum(self._weights * np.exp(exponent))))
 

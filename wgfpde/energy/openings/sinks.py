@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...grid.grid import check_finite
+from ...grid.public_arguments import public
 
 NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""
@@ -27,6 +28,7 @@ RESERVED = {"x_lower", "x_upper", "y_lower", "y_upper", "initial", "probability"
 """Names that walls have, or that questions about exits and their files use: exit_probability, exit_rate, exit_time."""
 
 
+@public
 @dataclass(frozen=True)
 class Sink:
     """A named exit inside the box: exactly one of a region and a rate.

@@ -1,6 +1,7 @@
 """Tables from objects of pandas and xarray, known by what they offer; neither library is imported.
 
-xarray.DataArray     dimensions x and y by their names, others in the order (y, x); coordinates are the places
+xarray.DataArray     dimensions x and y by their names, others in the order (y, x), unless as many places along both
+                     leave it open; coordinates are the places
 xarray.Dataset       of one variable, or of the one that `column` names
 pandas.Series        the index is x, or its levels are x and y
 pandas.DataFrame     columns as those of a text file: places and values, in whatever order the rows come
@@ -64,8 +65,16 @@ def _of_data_array(array: Any) -> Table:
     if missing := [name for name in dims if name not in array.coords]:
         raise CaseError(f"the DataArray has no coordinate {missing[0]}, which says where its values lie; give it one.")
     values, names = _numbers(array, "DataArray"), dims[::-1]
-    if sorted(dims) == list(AXIS_NAMES) and names != list(AXIS_NAMES):
-        values, names = values.T, names[::-1]
+    plain = [name.lower() for name in names]
+    if sorted(plain) == list(AXIS_NAMES):
+        if plain != list(AXIS_NAMES):
+            values, names = values.T, names[::-1]
+    elif len(dims) == 2 and values.shape[0] == values.shape[1]:
+        first, second = dims
+        raise CaseError(
+            f"the DataArray has {len(values)} places along {first} and as many along {second}, and no name says which "
+            f'is x: turned round it would fit too. Name them, as by array.rename({first}="y", {second}="x").'
+        )
     places = [np.asarray(array.coords[name].values, dtype=float) for name in names]
     return table_of(places, values, "the DataArray", names)
 

@@ -37,9 +37,9 @@ class FvTable(Table):
     order: Literal[1, 2] = Field(default=2, description="order in time, 1 or 2")
     dt: StepSize = Field(default=None, description='step size, a number > 0 or "adaptive"; default span/200')
     tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
-    first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
     stationary: Positive | None = Field(default=None, description=AT_REST)
     blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
+    first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
 
     @model_validator(mode="after")
     def _first_dt_is_adaptive(self) -> FvTable:
@@ -113,6 +113,7 @@ def _amplification(solver: Mapping[str, Any], z: Array) -> Array:
 METHODS = (
     Method(
         name="fv",
+        cellwise=True,
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),

@@ -8,15 +8,16 @@ spans decades, else E itself.
 It knows what a file holds and no scheme: an exact solution or a steady state comes in from the caller.
 """
 
-from .branch_diagram import branches
-from .eigenmodes import draw_spectrum
-from .error_slopes import convergence, draw_order, panels
-from .exit_maps import draw_exits
+from .branch_diagram import branches, branches_figure
+from .eigenmodes import draw_spectrum, spectrum_figure
+from .error_slopes import convergence, convergence_figure, draw_order, panels
+from .exit_maps import draw_exits, exits_figure
 from .films.animation import movie
 from .options import GROUPS, Options, References
-from .run_figure import draw, plot
+from .run_figure import draw, draw_on, plot
 
 __all__ = [
-    "GROUPS", "Options", "References", "branches", "convergence", "draw", "draw_exits", "draw_order", "draw_spectrum",
-    "movie", "panels", "plot",
+    "GROUPS", "Options", "References", "branches", "branches_figure", "convergence", "convergence_figure", "draw",
+    "draw_exits", "draw_on", "draw_order", "draw_spectrum", "exits_figure", "movie", "panels", "plot",
+    "spectrum_figure",
 ]  # fmt: skip

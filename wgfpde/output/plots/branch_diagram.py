@@ -36,6 +36,11 @@ def branches(study: Study, path: Path) -> Path:
 
     Raises StoreError where `path` cannot be written.
     """
+    return style.save(branches_figure(study), path)
+
+
+def branches_figure(study: Study) -> Figure:
+    """The figure that `branches` saves."""
     with style.context():
         if study.kind == "bifurcation diagram":
             figure = _diagram(study)
@@ -44,7 +49,7 @@ def branches(study: Study, path: Path) -> Path:
         else:
             figure = _lines(study)
         style.put_title(figure, study.attributes["title"])
-        return style.save(figure, path)
+        return figure
 
 
 # ---- states ------------------------------------------------------------------------------------------------

@@ -30,10 +30,15 @@ def draw_spectrum(study: Study, path: Path) -> Path:
 
     Raises StoreError where `path` cannot be written.
     """
+    return style.save(spectrum_figure(study), path)
+
+
+def spectrum_figure(study: Study) -> Figure:
+    """The figure that `draw_spectrum` saves."""
     with style.context():
         figure = _figure_1d(study) if study["pi"].ndim == 1 else _figure_2d(study)
         style.put_title(figure, study.attributes.get("title", ""))
-        return style.save(figure, path)
+        return figure
 
 
 def _figure_1d(study: Study) -> Figure:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -29,6 +30,11 @@ def convergence(study: Study, path: Path) -> Path:
     Left: each error over the size, with the slopes that are fitted, to halves.   Right: over the wall time.
     Raises StoreError where `path` cannot be written.
     """
+    return style.save(convergence_figure(study), path)
+
+
+def convergence_figure(study: Study) -> Figure:
+    """The figure that `convergence` saves."""
     errors = _errors(study)
     with style.context():
         figure = style.new_figure((9.6, 4.4))
@@ -49,7 +55,7 @@ def convergence(study: Study, path: Path) -> Path:
         left.set_ylabel(_against(study, errors))
         right.set_xlabel("wall time (s)")
         style.put_title(figure, study.attributes["title"])
-        return style.save(figure, path)
+        return figure
 
 
 def _errors(study: Study) -> dict[str, Array]:

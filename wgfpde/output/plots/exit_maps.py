@@ -33,10 +33,15 @@ def draw_exits(study: Study, path: Path) -> Path:
 
     Raises StoreError where `path` cannot be written.
     """
+    return style.save(exits_figure(study), path)
+
+
+def exits_figure(study: Study) -> Figure:
+    """The figure that `draw_exits` saves."""
     with style.context():
         figure = _figure(study, _panels_1d(study) if study["mean_time"].ndim == 1 else _panels_2d(study))
         style.put_title(figure, study.attributes.get("title", ""))
-        return style.save(figure, path)
+        return figure
 
 
 def _figure(study: Study, panels: list[Panel]) -> Figure:

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import ScalarFormatter
 
+from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
 from ..shown_values import density_of
@@ -105,6 +106,17 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     draw_fall(fall, run)
     style.set_title(upper, run)
     return figure
+
+
+def map_on(axes: Axes, run: Run, options: Options, known: References) -> None:
+    """One density as a map, the last where no time is chosen, into axes of the caller.  Raises CaseError for more."""
+    picks = options.picks(run) if options.chosen else [len(run) - 1]
+    if len(picks) != 1:
+        raise CaseError(f"ax: one map has room in it, {len(picks)} times were chosen; choose one, or leave ax out")
+    scale = density_scale.map_scale([density_scale.extremes(density_of(run, picks[0]))], options)
+    _draw_densities([axes], 1, run, picks, scale, options, known)
+    axes.set_xlabel("$x$")
+    axes.set_ylabel("$y$")
 
 
 def _in_use(table: np.ndarray, count: int) -> list[Axes]:

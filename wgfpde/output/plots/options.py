@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array
+from ...grid.public_arguments import public
 from ...store import Run
 from . import style
 from .slack_chain import has_certificates
@@ -21,6 +22,7 @@ MOST_PANELS = 8
 MOST_LINES = 16
 
 
+@public
 @dataclass(frozen=True)
 class Options:
     """How to draw a run.
@@ -57,7 +59,7 @@ class Options:
             hint = f"did you mean {near[0]}?" if near else "try viridis, magma, Greys."
             raise CaseError(f'cmap: Matplotlib knows no "{self.cmap}"; {hint}')
         low, high = self.vmin or 0.0, self.vmax
-        if not low >= 0 or (high is not None and not low < high < np.inf):
+        if not 0 <= low < np.inf or (high is not None and not low < high < np.inf):
             raise CaseError(f"vmin, vmax: expected 0 ≤ vmin < vmax, found {self.vmin} and {self.vmax}")
         if self.scale == "each" and (self.vmin is not None or high is not None):
             raise CaseError("vmin, vmax: where each map has a scale of its own there is none to be set; leave them out")

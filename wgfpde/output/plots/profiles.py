@@ -58,6 +58,15 @@ def figure_1d(run: Run, options: Options, known: References) -> Figure:
     return figure
 
 
+def lines_on(axes: Axes, run: Run, options: Options, known: References) -> None:
+    """The densities at the times chosen as lines from one base, into axes of the caller."""
+    picks = options.picks(run)
+    colours = style.line_colours(run, picks, len(picks) <= NAMED)
+    _draw_overlay(axes, run, picks, known, options.log, colours)
+    if options.vmin is not None or options.vmax is not None:
+        axes.set_ylim(options.vmin, options.vmax)
+
+
 def _draw_value(axes: Axes, run: Run, picks: list[int], colours: list[Any]) -> None:
     """u over x, from one base, where there is mass to be driven by it."""
     lines = [style.value_where_mass_is(run, k) for k in picks]

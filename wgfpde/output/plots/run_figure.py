@@ -6,17 +6,21 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...errors import StoreError
+from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Run, read
 from ..shown_values import QUIETLY
 from . import series, style
-from .maps import figure_2d
+from .maps import figure_2d, map_on
 from .options import Options, References
-from .profiles import figure_1d
+from .profiles import figure_1d, lines_on
 from .slack_chain import figure_certificates
+
+PANELS = ("energy", "certificates", "gap", "steps")
+"""Fields that are figures of several panels."""
 
 
 @QUIETLY
@@ -42,7 +46,7 @@ def plot(
     run, options = _run_of(source), options or Options()
     path = style.picture_path(None if out is None else Path(out), run.folder / "plots", _stem(options), options.format)
     with style.context():
-        return [style.save(_figure(run, options, References(exact, gibbs, potential)), path, options.dpi)]
+        return [style.save(_figure(run, options, References(exact, gibbs, potential)), path)]
 
 
 def draw(
@@ -67,14 +71,54 @@ def _figure(run: Run, options: Options, known: References) -> Figure:
     figure = _drawn(run, options, known)
     if options.size is not None:
         figure.set_size_inches(*options.size)
+    if options.dpi is not None and isinstance(figure, style.NotebookFigure):
+        figure.png_dpi = options.dpi
     return figure
 
 
-def _drawn(run: Run, options: Options, known: References) -> Figure:
+@QUIETLY
+def draw_on(
+    axes: Axes,
+    run: Run,
+    options: Options,
+    *,
+    exact: Callable[[float], Array] | None = None,
+    gibbs: Array | None = None,
+    potential: Array | None = None,
+) -> Axes:
+    """Draw into axes of the caller: densities as lines, one density as a map in 2D, or one line over time.
+
+    Raises as `draw` does, and CaseError for what is no single panel.
+    """
+    known, name = References(exact, gibbs, potential), options.field
+    if not isinstance(axes, Axes):
+        raise CaseError(
+            f"ax: expected axes of Matplotlib, found {type(axes).__name__}; make some: fig, ax = subplots()"
+        )
+    if asked := [key for key in ("size", "dpi", "format") if getattr(options, key) is not None]:
+        raise CaseError(f"{asked[0]} is that of a figure, and ax belongs to yours; set it there")
+    _check(run, options, known)
+    if name in PANELS or (name in ("work", "heat") and "work" in run.diagnostics) or options.error:
+        raise CaseError(f'ax: "{"error" if options.error else name}" is a figure of several panels; leave ax out')
+    with style.context():
+        if name == "rho":
+            (lines_on if run.dim == 1 else map_on)(axes, run, options, known)
+        elif name == "error":
+            series.draw_errors(axes, run)
+        else:
+            series.draw_series(axes, run, name, options.log)
+    return axes
+
+
+def _check(run: Run, options: Options, known: References) -> None:
     if len(run) == 0:
         raise StoreError(f"{run.path} holds no snapshot yet: nothing to draw. Wait for its first one.")
     options.check(run, known)
     known.check(run)
+
+
+def _drawn(run: Run, options: Options, known: References) -> Figure:
+    _check(run, options, known)
     name = options.field
     if name == "rho":
         return figure_1d(run, options, known) if run.dim == 1 else figure_2d(run, options, known)

@@ -146,7 +146,13 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
 def figure_errors(run: Run) -> Figure:
     """The norms of ρ − exact over time; a logarithmic axis, on which the zeros of the start do not show."""
     figure = style.new_figure((7.0, 4.0))
-    axes = figure.subplots()
+    draw_errors(figure.subplots(), run)
+    style.set_title(figure, run)
+    return figure
+
+
+def draw_errors(axes: Axes, run: Run) -> None:
+    """The same, into axes."""
     names = errors_of(run)
     norms = {"error_l1": "$L^1$", "error_l2": "$L^2$", "error_linf": r"$L^\infty$"}
     for place, name in enumerate(names):
@@ -157,14 +163,18 @@ def figure_errors(run: Run) -> Figure:
     axes.set_ylabel(r"$\|\rho - \rho_\mathrm{exact}\|$")
     style.legend_above(axes)
     style.time_axis(axes, run.t)
-    style.set_title(figure, run)
-    return figure
 
 
 def figure_series(run: Run, name: str, log: bool) -> Figure:
     """One diagnostic over the snapshots, or one column of the steps over the steps."""
     figure = style.new_figure((7.0, 4.0))
-    axes = figure.subplots()
+    draw_series(figure.subplots(), run, name, log)
+    style.set_title(figure, run)
+    return figure
+
+
+def draw_series(axes: Axes, run: Run, name: str, log: bool) -> None:
+    """The same, into axes."""
     if name in run.diagnostics:
         t, values = run.t, run.diagnostics[name]
         axes.set_ylabel(style.label_of(run, name))
@@ -174,8 +184,6 @@ def figure_series(run: Run, name: str, log: bool) -> Figure:
     _line(axes, t, _shown(values, log))
     style.value_axis(axes, values[values > 0] if log else values, log and bool(np.any(values > 0)))
     style.time_axis(axes, t)
-    style.set_title(figure, run)
-    return figure
 
 
 def figure_steps(run: Run) -> Figure:

@@ -25,6 +25,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from ...base.plain_text import one_line
+from ...base.replaced_files import whole_file
 from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid import Array
@@ -208,7 +209,28 @@ def context() -> Iterator[None]:
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows without any set-up."""
+    """A figure that a notebook shows without any set-up, and that is saved in the style it was drawn in.
+
+    png_dpi : dots per inch of a PNG, where a caller says nothing else.
+    """
+
+    png_dpi: float = DPI
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """As Matplotlib's, with its options; in a PDF and an SVG maps are of VECTOR_DPI, and no date is written."""
+        ending = Path(fname).suffix if isinstance(fname, str | Path) else ""
+        kind = str(options.get("format") or ending.removeprefix(".") or "png").lower()
+        # without dates a figure drawn again is the same file, but for rounding in the layout of an SVG
+        dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+        defaults = {"dpi": self.png_dpi if kind == "png" else VECTOR_DPI, "metadata": dates.get(kind)}
+        fonts = logging.getLogger("fontTools")  # warns of the dates inside Matplotlib's own fonts
+        level = fonts.level
+        fonts.setLevel(logging.ERROR)
+        try:
+            with context():
+                super().savefig(fname, **defaults | options)
+        finally:
+            fonts.setLevel(level)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -216,7 +238,7 @@ class NotebookFigure(Figure):
         return buffer.getvalue()
 
 
-def new_figure(size: tuple[float, float], space: float = 0.02, pad: float = PAD) -> Figure:
+def new_figure(size: tuple[float, float], space: float = 0.02, pad: float = PAD) -> NotebookFigure:
     """A figure of its own, outside pyplot: nothing to close, no window.
 
     size : in inches.   space : between panels side by side, relative to their width.   pad : inches above and below.
@@ -226,22 +248,15 @@ def new_figure(size: tuple[float, float], space: float = 0.02, pad: float = PAD)
     return figure
 
 
-def save(figure: Figure, path: Path, dpi: float | None = None) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Write a figure in the format that the path ends in.  Raises StoreError where it cannot be written."""
-    # without dates a figure drawn again is the same file, but for rounding in the layout of an SVG
-    dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-    fonts = logging.getLogger("fontTools")  # warns of the dates inside Matplotlib's own fonts
-    level = fonts.level
-    fonts.setLevel(logging.ERROR)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=(dpi or DPI) if path.suffix == ".png" else VECTOR_DPI, metadata=dates.get(path.suffix))
+        with whole_file(path, keep_ending=True) as part:
+            figure.savefig(part)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
     except (OverflowError, ValueError) as error:  # Matplotlib's, of numbers without measure
         raise StoreError(f"{path} cannot be drawn: {shortened(str(error))} Are its numbers damaged?") from error
-    finally:
-        fonts.setLevel(level)
     return path
 
 

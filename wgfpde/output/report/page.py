@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.html import Markup, page
+from ...base.replaced_files import whole_file
 from ...errors import CaseError, StoreError
 from ...store import Run
 from ..shown_values import QUIETLY
@@ -33,8 +34,8 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
         raise CaseError(f"{path}: expected a folder, or a file ending in .html; choose another --out.")
     text = html_of(run)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another file with --out.") from error
     return path

@@ -46,6 +46,11 @@ def column(path: Path, group: h5py.Group, name: str) -> Array:
     return np.asarray(data[...])
 
 
+def damaged(path: Path, what: str) -> StoreError:
+    """The error of a file that is not whole.   what : is wrong with it, in words."""
+    return StoreError(f"{path}: {shortened(what)}. {DAMAGED}")
+
+
 def edges_of(path: Path, file: h5py.File, name: str) -> Array:
     """The cell edges of an axis."""
     cells, bounds = file[name], file.get(f"{name}_bnds")

@@ -20,7 +20,9 @@ from ...errors import CaseError, StoreError
 from ...grid import Array, Grid
 from ...grid.boundary import Boundary
 from ...grid.grid import grid_text
+from ...grid.public_arguments import public
 from ...grid.radial import levels
+from ..kept_code import code_in
 from ..layout import Label
 from .arrays import DAMAGED, Columns, column, dimension_name, edges_of, label_of, radial_of, step_names
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written
@@ -88,6 +90,7 @@ class Run:
         """How the run ended: "finished", "failed", "interrupted"; "running" also after a kill."""
         return str(self.attributes.get("status", "running"))
 
+    @public
     def number(self, name: str, default: float = float("nan")) -> float:
         """An attribute that is a number.  Raises StoreError where it is none."""
         found = self.attributes.get(name, default)
@@ -152,6 +155,16 @@ class Run:
         with opened(self.path, checked=True) as file:
             return {name: label_of(self.path, file[name]) for name in self.constants}
 
+    @cached_property
+    def code(self) -> dict[str, Array | str]:
+        """What stands for functions that were given in Python, by path below /code; {} where there is nothing.
+
+        Raises StoreError for anything but numbers and texts.
+        """
+        with opened(self.path, checked=True) as file:
+            return code_in(file, lambda name: stored_text(self.path, file, name))
+
+    @public
     def find(self, time: float | None = None, index: int | None = None) -> int:
         """The number, from 0, of the snapshot at a time (to 1e-9 of the span) or with an index; else of the last.
 
@@ -169,6 +182,7 @@ class Run:
             raise StoreError(f"{self.path} holds no snapshot at t = {time:g}; the nearest is at t = {self.t[k]:.10g}.")
         return k
 
+    @public
     def sample(self, count: int, time: float | None = None, seed: int = 0) -> Array:
         """Independent points from the density at a time (default: the last), (count, dim), x first.
 

@@ -20,7 +20,7 @@ from ... import __version__
 from ...base.toml import to_value
 from ...cases.schema import Case
 from ...errors import StoreError
-from ...store import Variable, check_place, write_study
+from ...store import Study, Variable, check_place, save_study, study_of
 from .result import Convergence
 from .solved_runs import folder_of
 
@@ -72,6 +72,11 @@ def write(found: Convergence, path: Path | None = None) -> Path:
         raise StoreError("the runs of this study were not kept, so there is no folder for its file; give a path.")
     file = path or place_of(found.case, found.folder)
     check_place(file, KIND)
+    return save_study(file, convergence_study(found))
+
+
+def convergence_study(found: Convergence) -> Study:
+    """What a study found as one row for each run."""
     attributes: dict[str, Any] = {
         "title": found.case.title, "against": found.against, "t": found.t, "size_key": found.size_key,
         "notes": "\n".join(found.notes), "source": f"wgfpde {__version__}",
@@ -83,7 +88,7 @@ def write(found: Convergence, path: Path | None = None) -> Path:
         attributes[f"limit_{name}"] = math.nan if limit is None else limit.value
         attributes[f"limit_error_{name}"] = math.nan if limit is None else limit.error
     texts = {"case_toml": found.case.text, "resolved_toml": found.case.resolved_toml()}
-    return write_study(file, KIND, _variables(found), attributes, texts)
+    return study_of(KIND, _variables(found), attributes, texts)
 
 
 def _variables(found: Convergence) -> list[Variable]:

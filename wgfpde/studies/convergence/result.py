@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...base import html
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...grid import Array
-from ...store import Run
+from ...store import Run, Study
+from ..study_views import Shown, number
 from .orders import Limit
 from .solved_runs import Solved
 
@@ -19,7 +21,7 @@ SLACK = 0.1
 
 
 @dataclass(frozen=True, repr=False)
-class Convergence:
+class Convergence(Shown):
     """What `converge` found; arrays have one entry for each of the n runs, from the coarsest to the finest.
 
     varied : the keys, in that order too.   against : "exact" or "finest".   t : the time compared, or NaN where the
@@ -72,6 +74,23 @@ class Convergence:
     def __repr__(self) -> str:
         found = ", ".join(f"{name} {order:.2f}" for name, order in self.fitted.items())
         return f"Convergence({len(self.solved)} runs over {self.size_key}; fitted orders: {found or 'none'})"
+
+    def as_study(self) -> Study:
+        from .convergence_file import convergence_study
+
+        return convergence_study(self)
+
+    def _repr_html_(self) -> str:
+        names = list(self.errors)
+        head = ["run", *(f"{kind} {name}" for name in names for kind in ("error", "order")), "steps", "seconds"]
+        rows = [
+            [self.label(k), *(number(table[name][k]) for name in names for table in (self.errors, self.orders)),
+             one.steps, f"{one.seconds:.3g}"]
+            for k, one in enumerate(self.solved)
+        ]  # fmt: skip
+        fitted = ", ".join(f"{name} {order:.3g}" for name, order in self.fitted.items()) or "none"
+        table = html.table(head, rows, range(1, len(head)))
+        return f"<b>{html.text(self.case.title)}</b>{table}<p>fitted orders: {html.text(fitted)}</p>"
 
     def without_folder(self) -> Convergence:
         """The same study once its folder is about to go: what is read late of the runs is read now."""

@@ -21,6 +21,7 @@ from ...energy.flow import Flow
 from ...energy.openings.sinks import Sink
 from ...errors import CaseError
 from ...grid import Array, Grid
+from ..study_views import Shown, numbers
 from . import regions
 from .killed_chain import KilledChain, check_linear, log_gibbs
 from .late_decay import quasi_stationary
@@ -35,7 +36,7 @@ SUMS = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Exits:
+class Exits(Shown):
     """What was found.
 
     mean_time, second_moment : of the time to leave, from the start: ⟨ρ⁰, T⟩/∫ρ⁰, time and time².
@@ -72,6 +73,14 @@ class Exits:
     def __repr__(self) -> str:
         leaving = ", ".join(f"{name} {share:.6g}" for name, share in self.exits.items())
         return f"Exits(mean_time={self.mean_time:.10g}, {leaving}, on {self.grid})"
+
+    def _rows(self) -> list[tuple[str, object]]:
+        rows: list[tuple[str, object]] = [("mean time", f"{self.mean_time:.10g}")]
+        rows += [(f"leaves by {name}", f"{share:.6g}") for name, share in self.exits.items()]
+        known = ("standard_deviation", "quasi_stationary_rate", "committor", "rate", "passage_time")
+        found = {name: getattr(self, name) for name in known}
+        rows += [(name.replace("_", " "), numbers([value])) for name, value in found.items() if value is not None]
+        return [*rows, ("grid", repr(self.grid)), *(("note", note) for note in self.notes)]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...store import Variable, check_place, write_study
+from ...store import Study, Variable, check_place, save_study, study_of
 from .exit_study import Exits
 
 KIND = "exits"
@@ -50,10 +50,15 @@ def exits_record(found: Exits) -> dict[str, Any]:
 def write_exits(path: Path, flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mapping[str, str]) -> Path:
     """Write what was found, over an older one; returns the path.
 
-    about : attributes, such as the title.   texts : case_toml and resolved_toml.   Raises StoreError where it cannot be
-    written, and for another file there.
+    The other arguments are those of `exits_study`.   Raises StoreError where it cannot be written, and for another file
+    there.
     """
     check_place(path, KIND)
+    return save_study(path, exits_study(flow, found, about, texts))
+
+
+def exits_study(flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mapping[str, str]) -> Study:
+    """What was found as a study.   about : attributes, such as the title.   texts : case_toml and resolved_toml."""
     space = tuple(axis.name for axis in reversed(found.grid.axes))
     variables = _coordinates(found)
     for name, values in found.fields.items():
@@ -67,7 +72,7 @@ def write_exits(path: Path, flow: Flow, found: Exits, about: Mapping[str, Any], 
     record = exits_record(found)
     single = {key: value for key, value in record.items() if isinstance(value, float)}
     attributes = {**single, "targets": ", ".join(found.targets), "notes": "\n".join(found.notes), **about}
-    return write_study(path, KIND, variables, attributes, texts)
+    return study_of(KIND, variables, attributes, texts)
 
 
 def _coordinates(found: Exits) -> list[Variable]:

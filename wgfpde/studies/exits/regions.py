@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ...base.toml import show
 from ...cases.case_densities import function_of, space_of
 from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...errors import CaseError
 from ...grid import Array, Grid
-from ...grid.grid import check_finite
+from ...grid.grid import AXIS_NAMES, check_finite
 
 Region = Callable[..., Any]
 FROM, TO = "from", "to"
@@ -97,7 +98,15 @@ def region_of(case: Case, given: str | Region, word: str) -> Region:
     if isinstance(given, str):
         return function_of(case, given, space_of(case), word)
     if not callable(given):
-        raise CaseError(f'{word}: expected a formula, as "x > 1", or a function of the coordinates, found {given!r}')
+        what = 'a formula, as "x > 1", or a function of the coordinates'
+        raise CaseError(f"{word}: expected {what}, found {show(given)}")
+    names = AXIS_NAMES[: case.dim]
+    try:
+        with np.errstate(all="ignore"):
+            np.asarray(given(**{name: np.zeros(1) for name in names}), dtype=float)
+    except (TypeError, ValueError) as error:
+        call = f"f({', '.join(f'{name}=…' for name in names)})"
+        raise CaseError(f"{word}: expected a function of arrays, called as {call}, to an array: {error}") from error
     return given
 
 

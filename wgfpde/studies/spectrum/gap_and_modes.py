@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.toml import show
 from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
 from ...energy.flow import Flow
@@ -30,6 +31,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...runs.progress import ProgressText
 from ...transport.graphs import curvature, from_flow
+from ..study_views import Shown, numbers
 from .chain import chain_eigenvalues, chain_mode
 from .factor import check_memory
 from .generator import Generator
@@ -50,7 +52,7 @@ TIES = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(Shown):
     """Eigenvalues λ_0 = 0 … λ_k and their modes.
 
     eigenvalues : (k+1,) ascending, 1/time.   modes : (k+1, *grid.shape) the φ_k, orthonormal in L²(π), φ_0 = 1.
@@ -82,6 +84,13 @@ class Spectrum:
 
     def __repr__(self) -> str:
         return f"Spectrum(gap={self.gap:.10g}, {len(self.eigenvalues)} eigenvalues on {self.grid})"
+
+    def _rows(self) -> list[tuple[str, object]]:
+        note = [("note", self.note)] if self.note else []
+        return [
+            ("gap", f"{self.gap:.10g}"), ("relaxation time", f"{self.relaxation_time:.10g}"),
+            ("eigenvalues", numbers(self.eigenvalues)), ("grid", repr(self.grid)), ("found by", self.method), *note,
+        ]  # fmt: skip
 
 
 def spectrum(flow: Flow, k: int | None = None, progress: ProgressText = None) -> Spectrum:
@@ -152,7 +161,7 @@ def check_count(k: int) -> None:
     except TypeError:
         right = False
     if not right:
-        raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {k!r}")
+        raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {show(k)}")
 
 
 def _chain(generator: Generator, k: int) -> tuple[Array, Array]:

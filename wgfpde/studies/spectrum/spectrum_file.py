@@ -10,7 +10,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...grid import Array
-from ...store import Variable, check_place, write_study
+from ...store import Study, Variable, check_place, save_study, study_of
 from .gap_and_modes import Spectrum
 from .observed_decay import Observed
 
@@ -28,10 +28,26 @@ def write_spectrum(
 ) -> Path:
     """Write a spectrum and what was learnt beside it, over an older one; returns the path.
 
-    about : attributes, such as the title.   texts : case_toml and resolved_toml.   limit : extrapolated eigenvalues and
-    their estimated errors, (k+1,) each.   Raises StoreError where it cannot be written, and for another file there.
+    The other arguments are those of `spectrum_study`.   Raises StoreError where it cannot be written, and for another
+    file there.
     """
     check_place(path, KIND)
+    return save_study(path, spectrum_study(flow, found, about, texts, limit, observed))
+
+
+def spectrum_study(
+    flow: Flow,
+    found: Spectrum,
+    about: Mapping[str, Any],
+    texts: Mapping[str, str],
+    limit: tuple[Array, Array] | None = None,
+    observed: Observed | None = None,
+) -> Study:
+    """A spectrum and what was learnt beside it as a study.
+
+    about : attributes, such as the title.   texts : case_toml and resolved_toml.   limit : extrapolated eigenvalues and
+    their estimated errors, (k+1,) each.
+    """
     variables = [*_coordinates(found), *_modes(flow, found)]
     if limit is not None:
         variables += [
@@ -50,7 +66,7 @@ def write_spectrum(
             "observed_from": observed.window[0], "observed_to": observed.window[1], "observed_reason": observed.reason,
             "observed_note": observed.note,
         }  # fmt: skip
-    return write_study(path, KIND, variables, attributes, texts)
+    return study_of(KIND, variables, attributes, texts)
 
 
 def _of_modes(name: str, values: Array, units: str, long_name: str, description: str) -> Variable:

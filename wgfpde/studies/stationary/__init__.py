@@ -5,10 +5,18 @@ from .growth_rates import Stability, stability, unstable_directions
 from .mean_field import Steady, corrected, stationary
 from .parameter_branches import continuation
 from .search import branches, starts
-from .stationary_file import KINDS, diagram_record, states_record, write_diagram, write_states
+from .stationary_file import (
+    KINDS,
+    diagram_record,
+    diagram_study,
+    states_record,
+    states_study,
+    write_diagram,
+    write_states,
+)
 
 __all__ = [
     "KINDS", "Branch", "Critical", "Diagram", "End", "Point", "Stability", "Steady", "branches", "check_case",
-    "continuation", "corrected", "default_measures", "diagram_record", "measured", "stability", "starts",
-    "states_record", "stationary", "unstable_directions", "write_diagram", "write_states",
+    "continuation", "corrected", "default_measures", "diagram_record", "diagram_study", "measured", "stability",
+    "starts", "states_record", "states_study", "stationary", "unstable_directions", "write_diagram", "write_states",
 ]  # fmt: skip

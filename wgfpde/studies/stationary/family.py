@@ -18,6 +18,7 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Grid
 from ...grid.boundary import boundary_of
 from ...methods import METHODS
+from ..study_views import Shown, numbers
 from .between_exits import ALL_LEAVES, REFUSAL
 from .mean_field import Steady, check_law, corrected
 from .search import apart
@@ -87,7 +88,7 @@ class End:
 
 
 @dataclass(frozen=True, repr=False)
-class Diagram:
+class Diagram(Shown):
     """Branches over a parameter.   key : its name.   values : (n,) rising.   measure : its name."""
 
     key: str
@@ -101,6 +102,14 @@ class Diagram:
     def __repr__(self) -> str:
         span = f"{len(self.values)} values of {self.key} from {self.values[0]:g} to {self.values[-1]:g}"
         return f"Diagram({span}: {len(self.branches)} branches, {len(self.critical)} critical values, {self.grid})"
+
+    def _rows(self) -> list[tuple[str, object]]:
+        found = ", ".join(f"{one.parameter:.8g} (branch {one.branch})" for one in self.critical)
+        return [
+            ("parameter", f"{self.key}: {numbers(self.values)}"), ("measure", self.measure),
+            *((f"branch {branch.number}", repr(branch)) for branch in self.branches),
+            ("critical values", found or "none"), ("grid", repr(self.grid)),
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)

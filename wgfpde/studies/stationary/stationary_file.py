@@ -22,7 +22,7 @@ from ...diagnostics import REGISTRY
 from ...energy.currents import cell_currents
 from ...energy.flow import Flow
 from ...grid import Grid
-from ...store import Variable, check_place, write_study
+from ...store import Study, Variable, check_place, save_study, study_of
 from .family import Branch, Diagram, measured
 from .mean_field import Steady
 
@@ -98,6 +98,12 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
 
 def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], measure: str) -> Path:
     """Write the file of a search; returns its path.  Raises StoreError, also for a file of another kind there."""
+    check_place(path, *KINDS)
+    return save_study(path, states_study(case, flow, states, measure))
+
+
+def states_study(case: Case, flow: Flow, states: Sequence[Steady], measure: str) -> Study:
+    """What a search found as a study."""
     count = max(len(state.stability.rates) if state.stability is not None else 0 for state in states)
     rates = np.full((len(states), count), np.nan)
     for k, state in enumerate(states):
@@ -127,7 +133,7 @@ def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], m
     if any(state.transport is not None for state in states):
         variables += _carried(flow, states)
     notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.notes]
-    return _write(path, STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
+    return _study(STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
 
 
 def _carried(flow: Flow, states: Sequence[Steady]) -> list[Variable]:
@@ -152,6 +158,12 @@ def _carried(flow: Flow, states: Sequence[Steady]) -> list[Variable]:
 
 def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
     """Write the file of a diagram; returns its path.  Raises StoreError, also for a file of another kind there."""
+    check_place(path, *KINDS)
+    return save_study(path, diagram_study(case, diagram))
+
+
+def diagram_study(case: Case, diagram: Diagram) -> Study:
+    """A diagram as a study."""
     points = [(branch.number, point) for branch in diagram.branches for point in branch.line]
     states = [point.state for _, point in points]
     row = ("point",)
@@ -164,7 +176,7 @@ def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
         Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
     ]
     variables += [*_criticals(diagram), *_ends(diagram)]
-    return _write(path, DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
+    return _study(DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
 
 
 def _criticals(diagram: Diagram) -> list[Variable]:
@@ -219,8 +231,7 @@ def _space(grid: Grid) -> tuple[str, ...]:
     return tuple(axis.name for axis in reversed(grid.axes))
 
 
-def _write(path: Path, kind: str, case: Case, variables: list[Variable], more: dict[str, Any]) -> Path:
-    check_place(path, *KINDS)
+def _study(kind: str, case: Case, variables: list[Variable], more: dict[str, Any]) -> Study:
     attributes = {"title": case.title, "source": f"wgfpde {__version__}", **more}
     texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
-    return write_study(path, kind, variables, attributes, texts)
+    return study_of(kind, variables, attributes, texts)

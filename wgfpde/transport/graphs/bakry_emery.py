@@ -17,9 +17,11 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...grid import Array
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 
+@public
 def curvature(chain: Chain) -> Array:
     """K(x) of every state, (n,), 1/time; its least value bounds the gap from below.  NaN where rates underflow."""
     from scipy.sparse import coo_array

@@ -13,16 +13,19 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...energy.flow import Flow
 from ...errors import CaseError
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 BALANCE = 1e-9
 """Relative difference of π_i q_ij and π_j q_ji that rounding of given rates may leave."""
 
 
-def from_rates(rates: Any) -> Chain:
+@public
+def from_rates(rates: ArrayLike) -> Chain:
     """The chain with these rates, a matrix (n, n) of q_ij ≥ 0; its diagonal does not matter.
 
     π follows from ratios of rates along a tree.  Raises CaseError where the chain is not reversible or not connected.
@@ -64,6 +67,7 @@ def _along_a_tree(states: int, i: Any, j: Any, rise: Any) -> Any:
     return log_pi
 
 
+@public
 def from_flow(flow: Flow) -> Chain:
     """The chain of a Fokker–Planck equation on its cells, in the order of the flattened grid; forbidden cells are left
     out, as in `studies.spectrum`.
@@ -88,6 +92,7 @@ def from_flow(flow: Flow) -> Chain:
     return Chain.of_rates(log_pi, number[edges], forth, back)
 
 
+@public
 def from_networkx(graph: Any, weight: str = "weight", pi: Literal["uniform", "degree"] = "uniform") -> Chain:
     """The chain of a graph of networkx, with states in the order of its nodes.
 
@@ -96,6 +101,8 @@ def from_networkx(graph: Any, weight: str = "weight", pi: Literal["uniform", "de
     A directed graph has the rates themselves as weights, and π follows from them.
     Raises CaseError where it is not connected, not reversible, or has loops or several edges between two nodes.
     """
+    if not hasattr(graph, "is_multigraph"):
+        raise CaseError(f"expected a graph of networkx, found {type(graph).__name__}")
     if graph.is_multigraph():
         raise CaseError(
             "a chain has one edge between two states: make a Graph of the multigraph, with sums of weights."

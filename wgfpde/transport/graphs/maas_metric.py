@@ -14,13 +14,14 @@ References: Maas (2011), Gradient flows of the entropy for finite Markov chains,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...base.amounts import memory_lacking
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from ...grid.public_arguments import public
 from .reversible_chain import Chain
 
 CLOSE = 1e-3
@@ -43,8 +44,12 @@ class ChainGeodesic:
     iterations: int
 
 
-def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """θ(a, b) and its slopes ∂θ/∂a, ∂θ/∂b, elementwise, for a, b > 0."""
+@public
+def log_mean(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array, Array]:
+    """θ(a, b) and its slopes ∂θ/∂a, ∂θ/∂b, elementwise, for finite a, b > 0.  Raises CaseError for others."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if not (np.all((a > 0) & (a < np.inf)) and np.all((b > 0) & (b < np.inf))):
+        raise CaseError("the logarithmic mean is taken of finite numbers > 0, found others; leave empty states out.")
     m, z = 0.5 * (a + b), (a - b) / (a + b)
     near = np.abs(z) < CLOSE
     apart = np.where(near, 1.0, a - b)
@@ -56,7 +61,8 @@ def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
     return theta, by_a, by_b
 
 
-def onsager(chain: Chain, rho: Any) -> Array:
+@public
+def onsager(chain: Chain, rho: ArrayLike) -> Array:
     """K(ρ), (n, n): Σ_edges w θ(ρ_i, ρ_j)(e_i − e_j)(e_i − e_j)ᵀ, by which π ρ̇ = −K(ρ) ∂F; rows sum to zero."""
     found = chain.check(rho)
     if np.any(found <= 0):
@@ -64,7 +70,8 @@ def onsager(chain: Chain, rho: Any) -> Array:
     return np.asarray(_laplacians(chain, chain.weights * log_mean(*found[chain.edges.T])[0][None])[0])
 
 
-def geodesic(chain: Chain, start: Any, end: Any, steps: int = 32) -> ChainGeodesic:
+@public
+def geodesic(chain: Chain, start: ArrayLike, end: ArrayLike, steps: int = 32) -> ChainGeodesic:
     """The shortest path between two densities relative to π, which may vanish in places.
 
     steps : K ≥ 2.   Raises CaseError for what are no densities, and where memory does not suffice; SolverError where

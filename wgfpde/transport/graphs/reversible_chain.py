@@ -16,9 +16,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import CaseError
 from ...grid import Array
+from ...grid.public_arguments import public
 
 DENSE = 1500
 """States up to which the gap is that of a full matrix."""
@@ -26,6 +28,7 @@ UNIT = 1e-10
 """How far the sums of π and of densities may be from 1."""
 
 
+@public
 class Chain:
     """A chain by its invariant measure and the weights of its edges.
 
@@ -34,7 +37,7 @@ class Chain:
     Raises CaseError where π is no positive measure of sum 1, an edge is none, or the graph is not connected.
     """
 
-    def __init__(self, pi: Any, edges: Any, weights: Any) -> None:
+    def __init__(self, pi: ArrayLike, edges: ArrayLike, weights: ArrayLike) -> None:
         pi, weights = np.array(pi, dtype=float), np.array(weights, dtype=float)
         if pi.ndim != 1 or not np.all(np.isfinite(pi)) or not np.all(pi > 0) or abs(np.sum(pi) - 1) > UNIT:
             raise CaseError(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from ....base.replaced_files import whole_file
 from ....errors import CaseError, StoreError
 from ....grid import Array
 from ....store import Run, read
@@ -71,16 +71,11 @@ def movie(
     References(None, gibbs).check(run)
     with style.context():
         frames = ProfileFrames(run, picks, options, gibbs) if run.dim == 1 else MapFrames(run, picks, options)
-        part = path.with_name(f"{path.stem}.part{path.suffix}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(part, _reported(frames, picks, progress), frames, len(picks), rate)
-            part.replace(path)
+            with whole_file(path, keep_ending=True) as part:
+                write(part, _reported(frames, picks, progress), frames, len(picks), rate)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
     return path
 
 

@@ -1,0 +1,187 @@
+"""The arguments of public functions, held against their annotations: what does not fit is a sentence, no TypeError.
+
+    @public                       or      @public(but=("limit",))  where the function says more of one itself
+    def run(case: Source, …): …
+
+Only kinds are looked at here (a number, a text, an array, a Grid); what a value may be is said where it is used.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import inspect
+import numbers
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from ..base.toml import shortened
+from ..errors import CaseError
+
+Thing = TypeVar("Thing", bound=Callable[..., Any])
+Test = Callable[[Any], bool]
+
+ANYTHING = {"Any", "Ends", "Given", "object"}
+"""Annotations of what has many forms, which the function tells apart itself."""
+OTHERS = {"Source": "Case | Run | str | os.PathLike[str]"}
+"""What stands for a union."""
+
+
+@overload
+def public(thing: Thing) -> Thing: ...
+
+
+@overload
+def public(*, but: Iterable[str] = ()) -> Callable[[Thing], Thing]: ...
+
+
+def public(thing: Any = None, *, but: Iterable[str] = ()) -> Any:
+    """A function, or a class, whose arguments are held against its annotations, but for those named.
+
+    It raises CaseError for an argument that is missing, unknown, or of another kind.
+    """
+    if thing is None:
+        return functools.partial(public, but=but)
+    if isinstance(thing, type):
+        made = _checked(vars(thing)["__init__"], thing.__name__, set(but))
+        setattr(thing, "__init__", made)  # noqa: B010
+        return thing
+    return _checked(thing, thing.__name__, set(but))
+
+
+def _checked(function: Callable[..., Any], name: str, but: set[str]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    tests = {
+        key: (_test_of(parameter.annotation), str(parameter.annotation))
+        for key, parameter in signature.parameters.items()
+        if key not in but and isinstance(parameter.annotation, str) and parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        try:
+            given = signature.bind(*args, **keywords).arguments
+        except TypeError as error:
+            raise CaseError(f"{name}: {_misfit(signature, keywords, str(error))}") from None
+        for key, value in given.items():
+            if key in tests and not tests[key][0](value):
+                wanted = _in_words(tests[key][1])
+                raise CaseError(f"{name}: {key}: expected {wanted}, found {_shown(value)}")
+        return function(*args, **keywords)
+
+    return call
+
+
+def _misfit(signature: inspect.Signature, keywords: Mapping[str, Any], words: str) -> str:
+    """What is wrong with a call, in words."""
+    known = [key for key in signature.parameters if key != "self"]
+    open_ = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    unknown = [] if open_ else [key for key in keywords if key not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known)}"
+        return f"there is no argument {shortened(unknown[0])}; {hint}"
+    return f"{words}; it takes {', '.join(known)}"
+
+
+def _shown(value: Any) -> str:
+    kind = type(value).__name__
+    plain = isinstance(value, str | bool | numbers.Number) or value is None
+    return f"{kind} {shortened(repr(value), 60)}" if plain and value is not None else "None" if plain else kind
+
+
+# ---- annotations -------------------------------------------------------------------------------------------
+
+
+def _parts(annotation: str) -> list[str]:
+    """The members of a union; brackets hold theirs together."""
+    annotation = OTHERS.get(annotation, annotation)
+    parts, depth = [""], 0
+    for letter in annotation:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def _test_of(annotation: str) -> Test:
+    tests = [_test_of_one(part) for part in _parts(annotation)]
+    return lambda value: any(test(value) for test in tests)
+
+
+def _test_of_one(part: str) -> Test:
+    head, _, inner = part.partition("[")
+    head, inner = head.rpartition(".")[2], inner.removesuffix("]")
+    if head in ANYTHING:
+        return lambda value: True
+    if head in SIMPLE:
+        return SIMPLE[head]
+    if head == "Literal":
+        values = ast.literal_eval(f"[{inner}]")
+        return lambda value: isinstance(value, str) and value in values
+    if head in ("Sequence", "tuple", "list", "Iterable"):
+        each = _test_of(re.sub(r",\s*\.\.\.$", "", inner))
+        return lambda value: _is_row(value) and all(each(one) for one in value)
+    return lambda value: any(one.__name__ == head for one in type(value).__mro__)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether it is a number or an array of them, also a sparse one, or what NumPy makes one of."""
+    if isinstance(value, str | bytes | dict) or callable(value):
+        return False
+    try:
+        return hasattr(value, "tocsr") or np.asarray(value).dtype.kind in "buif"
+    except ValueError:
+        return False
+
+
+def _is_array(value: Any) -> bool:
+    return _is_numbers(value) and np.ndim(value) > 0
+
+
+SIMPLE: dict[str, Test] = {
+    "None": lambda value: value is None,
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool | np.bool_),
+    "int": lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, numbers.Real | np.bool_),
+    "PathLike": lambda value: hasattr(value, "__fspath__"),
+    "Path": lambda value: isinstance(value, str | os.PathLike),
+    "Callable": callable,
+    "Mapping": lambda value: isinstance(value, Mapping),
+    "Array": _is_array,
+    "ArrayLike": _is_numbers,
+}
+"""Tests of the plain kinds."""
+WORDS = {
+    "None": "None", "str": "a text", "bool": "True or False", "int": "a whole number", "float": "a number",
+    "PathLike": "a path", "Path": "a path", "Callable": "a function", "Mapping": "a table",
+    "Array": "an array of numbers", "ArrayLike": "numbers",
+}  # fmt: skip
+
+
+def _in_words(annotation: str) -> str:
+    """'a number, a text or None'."""
+    words = []
+    for part in _parts(annotation):
+        head, _, inner = part.partition("[")
+        head, inner = head.rpartition(".")[2], inner.removesuffix("]")
+        if head == "Literal":
+            words += [f'"{value}"' for value in ast.literal_eval(f"[{inner}]")]
+        elif head in ("Sequence", "tuple", "list", "Iterable"):
+            words.append(f"a list, each of it {_in_words(re.sub(r',[ ]*[.]{3}$', '', inner))}")
+        else:
+            words.append(WORDS.get(head, head))
+    *some, last = dict.fromkeys(words)
+    return f"{', '.join(some)} or {last}" if some else last
