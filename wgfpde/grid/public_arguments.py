@@ -126,10 +126,17 @@ def _test_of_one(part: str) -> Test:
     if head == "Literal":
         values = ast.literal_eval(f"[{inner}]")
         return lambda value: isinstance(value, str) and value in values
+    if head == "tuple" and "," in inner and not inner.endswith("..."):  # of so many entries
+        tests = [_test_of(one.strip()) for one in inner.split(",")]
+        return lambda value: _is_row(value) and len(value) == len(tests) and all(map(_fits, tests, value))
     if head in ("Sequence", "tuple", "list", "Iterable"):
         each = _test_of(re.sub(r",\s*\.\.\.$", "", inner))
         return lambda value: _is_row(value) and all(each(one) for one in value)
     return lambda value: any(one.__name__ == head for one in type(value).__mro__)
+
+
+def _fits(test: Test, value: Any) -> bool:
+    return test(value)
 
 
 def _is_row(value: Any) -> bool:
