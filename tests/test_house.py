@@ -90,7 +90,7 @@ def libraries(path: Path) -> set[str]:
         ("h5py", ["store/*"]),
         ("matplotlib", ["output/plots/*"]),
         ("pydantic", ["base/case_table.py", "cases/*", "methods/?*.py", "methods/*/*method.py", "energy/laws/*"]),
-        ("tqdm", ["runs/progress.py"]),
+        ("tqdm", ["runs/progress.py", "studies/sweep/live.py"]),
     ],
 )
 def test_few_modules_import(library, owners):

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Case", "CaseError", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot",
     "SolverError", "StoreError", "WgfpdeError", "barycentre", "converge", "distance", "exits", "geodesic", "graphs",
-    "load", "march", "problem", "read", "read_table", "resume", "run", "spectrum", "stationary", "w2",
+    "load", "march", "problem", "read", "read_table", "resume", "run", "spectrum", "stationary", "sweep", "w2",
 ]  # fmt: skip
 
 

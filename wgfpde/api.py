@@ -38,7 +38,9 @@ from .grid.public_arguments import public
 from .output.notebook import Run
 from .runs import runner
 from .runs.progress import status_line
-from .studies.questions import Source, case_of, converge, exits, spectrum, stationary
+from .studies.questions import Source, case_of, converge, exits, spectrum, stationary, sweep
+from .studies.sweep.reading import read_sweep
+from .studies.sweep.sweep_folder import is_sweep
 from .transport import graphs
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Case", "Dynamics", "Energy", "Flow", "Grid", "Internal", "Points", "Run", "Sink", "Snapshot", "barycentre",
     "converge", "distance", "exits", "geodesic", "graphs", "load", "march", "problem", "read", "read_table", "resume",
-    "run", "spectrum", "stationary", "w2",
+    "run", "spectrum", "stationary", "sweep", "w2",
 ]  # fmt: skip
 
 
@@ -242,14 +244,16 @@ def resume(
 
 
 @public
-def read(path: str | os.PathLike[str]) -> Run:
-    """A run on disk, from its folder or its HDF5 file, also one that is going on.
+def read(path: str | os.PathLike[str]) -> Any:
+    """A run on disk, from its folder or its HDF5 file, also one that is going on; or the sweep that a folder holds.
 
     Raises
     ------
     StoreError
         For a missing, truncated, foreign or newer file.
     """
+    if is_sweep(Path(path)):
+        return read_sweep(Path(path))
     run = store.read(path)
     return Run(**{field.name: getattr(run, field.name) for field in fields(run)})
 

@@ -25,6 +25,7 @@ from sphinx.util.docutils import SphinxDirective
 from words import BUILD, block, digest, inserted, prose, run, tell
 
 from wgfpde.cases.loading import presets
+from wgfpde.output.promises import measured_text
 
 logger = logging.getLogger(__name__)
 FOLDER = BUILD / "gallery"
@@ -143,7 +144,10 @@ def facts(name: str, case: dict[str, Any], record: dict[str, Any]) -> list[str]:
     """What was solved and what came of it, as a field list."""
     lines = [f":Equation: {prose(record['equation'])}, {prose(record['method'])}, {prose(record['grid'])}"]
     lines += [f":Energy: {energy_words(case['energy'])}"]
-    promised = [f"{p['name']} {p['measured']:.2g} ({'kept' if p['kept'] else 'BROKEN'})" for p in record["promises"]]
+    promised = [
+        f"{p['name']} {measured_text(p, '{:.2g}'.format)} ({'kept' if p['kept'] else 'BROKEN'})"
+        for p in record["promises"]
+    ]
     lines += [f":Promises: {prose('; '.join(promised))}"]
     if error := record["diagnostics"].get("error_l1"):
         lines += [f":L1 error: {error['last']:.2g} at the end, against the exact solution"]

@@ -346,6 +346,16 @@ MISTAKES_1D = {
     "text is no list": (["grid.shape=64,64"], 'found "64,64"; write [64,64]'),
     "number is no table": (["time=3"], "time: expected a table"),
     "three axes": (["grid.shape=[4,4,4]"], "grid.shape: a grid has one or two axes, found 3"),
+    "three dimensions": (["grid.shape=[4,4,4]"], "Not supported: three dimensions, but for what depends on a radius"),
+    "boundary text": (["grid.boundary=periodic"], '; write ["periodic"], one entry per axis'),
+    "boundary of others": (["grid.boundary=[neumann]"], 'found "neumann"; write "no-flux", or { inflow = "…" }'),
+    "boundary of others, no list": (["grid.boundary=dirichlet"], "for density 0, in a list, one per axis"),
+    "source term": (["energy.source=x"], "energy.source: unknown key; not supported: source terms, mass leaves by"),
+    "mobility": (["mobility=x"], 'dynamics.diffusion; see the page "Limits" of the documentation. Valid keys: schema'),
+    "gradient energy": (["energy.internal.kind=cahn-hilliard"], "not supported: energies that depend on gradients"),
+    "gpu": (["solver.gpu=true"], "solver.gpu: unknown key; not supported: GPUs and distributed memory"),
+    "rho in a formula": (['energy.potential="rho**2"'], "what depends on the density is energy.internal and"),
+    "gradient in a formula": (['energy.potential="grad(x)"'], "Not supported: energies that depend on gradients of"),
     "no axis": (["grid.shape=[]"], "grid.shape: a grid has one or two axes, found 0"),
     "one cell": (["grid.shape=[1]"], "grid.shape[0]: expected at least 2 cells, found 1"),
     "lower too long": (
@@ -527,7 +537,7 @@ MISTAKES_1D = {
     ),
     "missing npy": (
         ["initial.file=nowhere.npy"],
-        "nowhere.npy does not exist; paths are relative to the case file",
+        f"nowhere.npy does not exist; looked in {Path.cwd()}: a path in a case begins at the folder of its file",
     ),
     "missing samples": (["initial.samples=nowhere.csv"], "initial.samples: "),
     "file type": (["initial.file=pyproject.toml"], "initial.file: "),
@@ -586,8 +596,8 @@ def test_mistakes_in_the_text(write, old, new, expected):
             "energy.internal.m: m must be at least 1 − 1/d = 0.5 in 2D; found 0.4",
         ),
         (
-            ["solver={method='jko', tau=0.1, algorithm='exact'}", "grid.boundary=['no-flux', 'periodic']"],
-            "solver.algorithm: expected in 2D walls at both ends of each axis, axis y is periodic; take",
+            ["solver={method='jko', tau=0.1, algorithm='exact'}", "energy.internal={kind='power', m=0.8}"],
+            "solver.algorithm: expected in 2D the entropy or a power m > 1, found",
         ),
     ],
 )

@@ -46,7 +46,7 @@ def test_every_block_is_there(capsys, run):
     assert lines["iterations"] == "18 in all, 4.5 a step, 6 at most"
     assert lines["rejected"] == "2 in all, 0.5 a step, 1 at most" and lines["repaired"] == "none"
     assert lines["residual"] == "1e-13 at worst, at t = 0.05"
-    assert lines["energy"] == "3 2 2 3 largest rise -0.5 at t = 0.1"
+    assert lines["energy"] == "3 2 2 3 smallest fall 0.5 at t = 0.1"
     assert lines["error_l1"] == "0 0.125 0 0.5 largest 0.5 at t = 0.1"
     assert lines["energy.internal.kappa"] == "= 0.5 command line"
     assert lines["solver.dt"] == "= 0.1 file"
@@ -158,7 +158,7 @@ def test_what_is_no_run(capsys, tmp_path):
     [
         ("mass", [2.0, 2.5, 1.0, 2.0], 1.0, 2.0),
         ("energy", [3.0, 1.0, 1.5, 0.0], 0.5, 2.0),
-        ("energy", [3.0, 2.0, 1.5, 1.25], -0.25, 3.0),
+        ("energy", [3.0, 2.0, 1.5, 1.25], 0.25, 3.0),
         ("kl_gibbs", [1.0, 0.5, 0.25, 0.5], 0.25, 3.0),
         ("min", [0.5, -1e-20, 0.1, 0.0], -1e-20, 1.0),
         ("max", [1.0, 4.0, 2.0, 3.0], 4.0, 1.0),
@@ -168,6 +168,8 @@ def test_what_is_no_run(capsys, tmp_path):
 def test_worst(name, values, expected, time):
     found = worst(name, np.array(values), np.arange(4.0))
     assert (found["worst"], found["worst_t"]) == (expected, time)
+    if name in ("energy", "kl_gibbs"):
+        assert found["rule"] == ("smallest fall" if np.all(np.diff(values) < 0) else "largest rise")
 
 
 @pytest.mark.parametrize("name", ["mass", "energy", "min", "error_l1"])

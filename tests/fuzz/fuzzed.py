@@ -3,15 +3,21 @@
     flips    bytes of a run's file, changed at random, or the file cut short
     parts    the same file, whole, with links, attributes, arrays and texts exchanged for others
     cases    packaged cases with lines, values and formulas exchanged for others
-    tables   tables of text, .npy, and points, changed at random, as potentials and initial data
+    tables   tables of text, .npy, HDF5, netCDF, pictures and points, changed at random, as potentials and initial data
+    toml     packaged cases with bytes changed, and values of any kind given on the command line
+    formulas random formulas, well and badly formed, as every formula of a case in 1D and 2D
+    studies  files of spectrum, stationary, exits and converge, changed, where a new one shall go, or read as a run
+    resumes  run folders with a changed checkpoint, file or text, as they are resumed and gone on with by converge
 
 Prints a line for each input that ends in anything but an exit code of the documentation: an exception, a warning, a
-control character on the terminal, more than a minute, or more than 400 MB beyond what was there.  What was begun is
+control character on the terminal, more than a minute, or more than 800 MB beyond what was there.  What was begun is
 printed before, so that a crash of a library is told with its seed.
 """
 
 import contextlib
+import hashlib
 import io
+import json
 import os
 import random
 import re
@@ -26,6 +32,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from PIL import Image
+from scipy.io import netcdf_file
+
+from wgfpde.formulas.grammar import FUNCTIONS
 
 CASE = """
 [grid]
@@ -39,12 +49,17 @@ potential = "x**2/2"
 density = "exp(-(x - 1)**2)"
 [time]
 end = 0.2
+[output]
+checkpoint = 0.001
 [solver]
 method = "fv"
 dt = 0.02
 """
-SECONDS, MEGABYTES = 60, 400
-CODES = (0, 1, 2, 3)
+PLANE = ["grid.lower=[-3,-3]", "grid.upper=[3,3]", "grid.shape=[12,12]"]
+SECONDS = 60
+MEGABYTES = {"studies": 4400, "tables": 4400}
+"""That an input may take, else 800: HDF5 itself takes up to 4 GiB for a length of a text that was damaged."""
+CODES, STOPPED = (0, 1, 2, 3), (129, 130, 143)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ON_RUNS = (
     ["inspect"], ["inspect", "--json"], ["export", "--to", "csv", "--out", "o.csv"], ["plot", "--out", "o.png"],
@@ -96,7 +111,8 @@ def exchange_part(path, random):
             file[name] = random.choice(ODD_LINKS)
         elif isinstance(item, h5py.Dataset) and act == "value" and item.dtype.kind == "f" and item.size:
             values = item[...]
-            values.flat[random.randrange(item.size)] = random.choice((0, -1, 1e308, np.nan, np.inf))
+            with np.errstate(over="ignore"):
+                values.flat[random.randrange(item.size)] = random.choice((0, -1, 1e308, np.nan, np.inf))
             item[...] = values
         elif isinstance(item, h5py.Dataset):
             about = {key: value for key, value in item.attrs.items() if "_LIST" not in key}
@@ -123,8 +139,31 @@ def changed_case(text, random):
 
 def write_tables(folder, random):
     """A damaged table and the arguments that read it."""
-    kind = random.choice(("text", "npy", "points"))
+    kind = random.choice(("text", "npy", "points", "h5", "nc", "png", "tif", "pgm", "values", "samples", "features"))
     x = np.linspace(-3, 3, 31)
+    if kind in ("h5", "nc"):
+        write_grid(folder / f"v.{kind}", x, kind)
+        if kind == "h5" and random.random() < 0.5:
+            exchange_part(folder / "v.h5", random)
+        else:
+            damage(folder / f"v.{kind}", random)
+        return [f"energy.potential={{ file = 'v.{kind}' }}"]
+    if kind in ("png", "tif", "pgm"):
+        Image.fromarray((np.add.outer(x, x) * 20 + 120).astype("u1")).save(folder / f"v.{kind}".replace("pgm", "ppm"))
+        damage(folder / f"v.{kind}".replace("pgm", "ppm"), random)
+        return [*PLANE, "initial.density=", f"initial.image=v.{kind}".replace("pgm", "ppm")]
+    if kind == "values":
+        np.save(folder / "v.npy", np.exp(-(np.linspace(-3, 3, 24) ** 2)))
+        damage(folder / "v.npy", random)
+        return ["initial.density=", "initial.file=v.npy"]
+    if kind == "samples":
+        rows = "\n".join(f"{p:.6g} {p * p / 9:.6g}" for p in x)
+        (folder / "v.csv").write_bytes(flipped(f"{rows}\n".encode(), random))
+        return [*PLANE, "initial.density=", "initial.samples=v.csv", *random.choice(([], ["initial.bandwidth=0.1"]))]
+    if kind == "features":
+        rows = "\n".join(f"{p:.6g},{p * p:.6g}" for p in x)
+        (folder / "v.csv").write_bytes(flipped(f"a,target\n{rows}\n".encode(), random))
+        return ["energy.potential=", "energy.features={ data = 'v.csv', formula = 'tanh(a*x)' }"]
     if kind == "npy":
         np.save(folder / "v.npy", x**2)
         (folder / "v.npy").write_bytes(flipped((folder / "v.npy").read_bytes(), random))
@@ -132,7 +171,144 @@ def write_tables(folder, random):
     rows = "\n".join(f"{p:.6g},{p * p:.6g}" for p in x)
     text = flipped(f"x,{'v' if kind == 'text' else 'weight'}\n{rows}\n".encode(), random)
     (folder / "v.csv").write_bytes(text)
-    return ["energy.potential={ file = 'v.csv' }"] if kind == "text" else ["initial.samples=v.csv"]
+    return ["energy.potential={ file = 'v.csv' }"] if kind == "text" else ["initial.density=", "initial.samples=v.csv"]
+
+
+def write_grid(path, x, kind):
+    """A table of V in HDF5 or netCDF-3."""
+    if kind == "nc":
+        with netcdf_file(path, "w") as file:
+            file.createDimension("x", len(x))
+            file.createVariable("x", "d", ("x",))[:] = x
+            file.createVariable("v", "d", ("x",))[:] = x**2
+        return
+    with h5py.File(path, "w") as file:
+        file["x"], file["v"] = x, x**2
+        file["x"].make_scale("x")
+        file["v"].dims[0].attach_scale(file["x"])
+
+
+def damage(path, random):
+    path.write_bytes(flipped(path.read_bytes(), random))
+
+
+# ---- formulas and values --------------------------------------------------------------------------------------
+
+BINARY = ("+", "-", "*", "/", "**", "<", "<=", ">", "==", "!=", " and ", " or ", "//", "%", "^", ",", "")
+CALLS = (*FUNCTIONS, "sin2", "delta", "open", "np.exp", "not ", "-", "~", "")
+PLACES = (
+    "energy.potential", "energy.interaction", "initial.density", "exact.density", "energy.internal.kappa",
+    "energy.force", "dynamics.diffusion", "output.averages.q", "sinks.hole", "grid.mapping", "grid.boundary",
+)  # fmt: skip
+
+
+def formula(random, depth):
+    """A random formula of VARIABLES, numbers, calls, and now and then of what is none."""
+    if depth == 0 or random.random() < 0.2:
+        return random.choice((*ATOMS[:18], "x", "x", "y", "1", "2.5", "-3", "pi", "a")).replace('\\"', '"')
+    act = random.random()
+    inner = [formula(random, depth - 1) for _ in range(3)]
+    if act < 0.5:
+        return f"({inner[0]}{random.choice(BINARY)}{inner[1]})"
+    if act < 0.9:
+        name = random.choice(CALLS)
+        return f"{name}({', '.join(inner[: random.choice((1, 1, 2, 2, 3))])})"
+    return f"({inner[0]} if {inner[1]} else {inner[2]})"
+
+
+def formula_settings(random):
+    """--set arguments that put a random formula into a case."""
+    place, text = random.choice(PLACES), formula(random, random.choice((1, 2, 3, 6)))
+    plane = PLANE if random.random() < 0.5 else []
+    if place == "grid.mapping":
+        return [f"grid.mapping={[text]}"]
+    if place == "grid.boundary":
+        return [*PLANE, f"grid.boundary=[{{ robin = {text!r} }}, 'no-flux']"]
+    return [*plane, f"{place}={text!r}" if random.random() < 0.7 else f"{place}={text}"]
+
+
+def value_settings(random):
+    """--set arguments of any kind at keys of a case."""
+    keys = (
+        "grid.shape", "grid.lower", "grid.upper", "grid.boundary", "energy.internal", "energy.internal.kappa",
+        "energy.tilt", "energy.features", "initial.mass", "initial.sampling", "time.start", "time.end", "output.every",
+        "output.times", "output.fields", "output.diagnostics", "solver", "solver.dt", "solver.order", "solver.tau",
+        "solver.method", "sinks", "terminal", "target", "title", "params", "include", "schema", "grid.radial",
+        "time.breakpoints", "energy.sobolev", "output.checkpoint", "solver.stationary", "dynamics",
+    )  # fmt: skip
+    count = random.choice((1, 1, 2, 3))
+    return [f"{random.choice(keys)}={random.choice(VALUES)}" for _ in range(count)]
+
+
+# ---- studies and run folders ----------------------------------------------------------------------------------
+
+STUDIES = {
+    "spectrum": ["spectrum", "case.toml", "--modes", "2"],
+    "stationary": ["stationary", "case.toml"],
+    "exits": ["exits", "case.toml", "--set=grid.boundary=[['no-flux','absorbing']]"],
+    "converge": ["converge", "case.toml", "--vary", "grid.shape=6,8,12", "--quiet", "--out", "."],
+}
+
+
+def study_arguments(whole, folder, random):
+    """A changed study where another one shall go, or where a run is expected."""
+    name = random.choice((*sorted(STUDIES), *["spectrum", "stationary", "exits"] * 4))  # converge takes its time
+    path = folder / ("converge.h5" if name == "converge" else "study.h5")
+    shutil.copy(whole / f"{name}.h5", path)
+    if random.random() < 0.5:
+        damage(path, random)
+    else:
+        exchange_part(path, random)
+    if random.random() < 0.3:
+        verb, *rest = random.choice(ON_RUNS)
+        return [verb, path.name, *(word.replace("../whole", str(whole / "whole")) for word in rest)]
+    if name == "converge":
+        shutil.copytree(whole / "runs", folder, dirs_exist_ok=True)
+        if random.random() < 0.5:
+            damage(random.choice(sorted(folder.glob("*/output.h5"))), random)
+        return [*STUDIES[name], "--no-plot"]
+    return [*STUDIES[name], "--out", path.name, "--no-plot"]
+
+
+def resume_arguments(whole, folder, random):
+    """A run folder of which one file is changed, as it is resumed."""
+    shutil.copytree(whole / "whole", folder / "run")
+    files = sorted(path for path in (folder / "run").rglob("*") if path.suffix in (".npz", ".toml", ".h5", ".log"))
+    chosen = random.choice([path for path in files if path.suffix == ".npz"] if random.random() < 0.5 else files)
+    act = random.random()
+    if act < 0.6:
+        damage(chosen, random)
+    elif act < 0.7:
+        chosen.unlink()
+    elif chosen.suffix == ".npz":
+        exchange_state(chosen, random)
+    elif chosen.suffix == ".h5":
+        exchange_part(chosen, random)
+    else:
+        chosen.write_text(changed_case(chosen.read_text(), random))
+    if random.random() < 0.2:
+        (folder / "run" / "output.h5").unlink(missing_ok=True)
+    return ["resume", "run", "--quiet", *random.choice(([], ["--until", "0.24"], ["--until", "0.24"]))]
+
+
+def exchange_state(path, random):
+    """A checkpoint that is whole, with something else in its state or among its arrays."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    state = json.loads(str(arrays["state"]))
+    name = random.choice(sorted(arrays))
+    if name == "state":
+        key = random.choice(sorted(state))
+        state[key] = random.choice((None, "x", -1, 1e308, [], {}, {"a": 1}, 10**30, float("nan"), True))
+        arrays["state"] = np.array(json.dumps(state))
+    else:
+        arrays[name] = random.choice(ODD_ARRAYS)
+        if isinstance(state.get("arrays"), dict) and random.random() < 0.7:  # by one who knows the checksum
+            values = np.asarray(arrays[name])
+            about = f"{values.dtype.str} {values.shape} ".encode()
+            state["arrays"][name] = hashlib.blake2b(about + values.tobytes(), digest_size=16).hexdigest()
+            arrays["state"] = np.array(json.dumps(state))
+    np.savez(path, **arrays)
 
 
 def arguments(kind, seed, whole, folder):
@@ -140,7 +316,8 @@ def arguments(kind, seed, whole, folder):
     chance = random.Random(seed)
     if kind in ("flips", "parts"):
         path = folder / "output.h5"
-        path.write_bytes(flipped(whole, chance) if kind == "flips" else whole)
+        content = (whole / "whole" / "output.h5").read_bytes()
+        path.write_bytes(flipped(content, chance) if kind == "flips" else content)
         if kind == "parts":
             exchange_part(path, chance)
         verb, *rest = chance.choice(ON_RUNS)
@@ -150,12 +327,23 @@ def arguments(kind, seed, whole, folder):
         packaged = sorted((Path(__file__).parents[2] / "cases").glob("*.toml"))
         case.write_text(changed_case(chance.choice(packaged).read_text(), chance))
         return ["check", "case.toml"]
+    if kind == "toml" and chance.random() < 0.6:
+        packaged = sorted((Path(__file__).parents[2] / "cases").glob("*.toml"))
+        case.write_bytes(flipped(chance.choice(packaged).read_bytes(), chance))
+        return ["check", "case.toml"]
     case.write_text(CASE)
+    if kind in ("toml", "formulas"):
+        settings = value_settings(chance) if kind == "toml" else formula_settings(chance)
+        return ["check", "case.toml", *(f"--set={setting}" for setting in settings)]
+    if kind == "studies":
+        return study_arguments(whole, folder, chance)
+    if kind == "resumes":
+        return resume_arguments(whole, folder, chance)
     return ["check", "case.toml", *(f"--set={key}" for key in write_tables(folder, chance))]
 
 
-def trouble_of(argv):
-    """What an input led to beyond a sentence and an exit code; "" for nothing."""
+def trouble_of(argv, megabytes):
+    """What an input led to beyond a sentence and an exit code; "" for nothing.   megabytes : that it may take."""
     from wgfpde.cli import main
 
     def too_long(*_):
@@ -175,9 +363,11 @@ def trouble_of(argv):
             signal.alarm(0)
     taken = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     found = [str(w.message) for w in warned if not issubclass(w.category, ResourceWarning)]
+    if code in STOPPED:
+        sys.exit(code)  # the job is stopped, not the verb
     found += [] if code in CODES else [f"exit code {code}"]
     found += ["a control character"] if CONTROL.search(shown.getvalue()) else []
-    found += [f"{taken:.0f} MB"] if taken > MEGABYTES else []
+    found += [f"{taken:.0f} MB"] if taken > megabytes else []
     return "; ".join(found)
 
 
@@ -191,14 +381,24 @@ def work(kind, first, count):
         main(["run", str(place / "case.toml"), "--out", str(place / "whole")])
         main(["plot", str(place / "whole")])  # what is loaded once is not the input's
         main(["check", str(place / "case.toml")])
-    whole = (place / "whole" / "output.h5").read_bytes()
+        if kind == "studies":
+            os.chdir(place)
+            for name, words in STUDIES.items():
+                place_of = (
+                    ["--out", str(place / f"{name}.h5")] if name != "converge" else ["--out", str(place / "runs")]
+                )
+                main([*words, *place_of, "--no-plot"])
+            shutil.move(place / "runs" / "converge.h5", place / "converge.h5")
+        if kind == "tables":
+            main(["check", str(place / "case.toml"), "--set=initial.image=no.png", *(f"--set={s}" for s in PLANE)])
+    whole = place
     for seed in range(first, first + count):
         folder = place / "input"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         os.chdir(folder)
         print(f"begun {seed}")
-        if found := trouble_of(arguments(kind, seed, whole, folder)):
+        if found := trouble_of(arguments(kind, seed, whole, folder), MEGABYTES.get(kind, 800)):
             print(f"seed {seed}: {found!r}")
     print("done")
 

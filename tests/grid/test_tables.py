@@ -1,11 +1,16 @@
 """Tables: rows in any order, interpolation, coverage, rings, missing places, and what is refused."""
 
+import contextlib
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from wgfpde import Grid
 from wgfpde.errors import CaseError
+from wgfpde.grid.tables.array_file import picture
 from wgfpde.grid.tables.objects import table_of_object
+from wgfpde.grid.tables.pieces import pieces_of
 from wgfpde.grid.tables.radial_table import RadialTable
 from wgfpde.grid.tables.table import free_energy, scaled, table_in_text, table_of
 from wgfpde.grid.tables.tabulated import KINDS, Tabulated
@@ -349,6 +354,33 @@ def test_pandas():
         assert np.array_equal(table.values, values) and np.array_equal(table.places[0], X)
     line = table_of_object(pandas.Series([1.0, 2.0, 3.0], index=[0.0, 2.0, 1.0]))
     assert line.values.tolist() == [1, 3, 2]
+
+
+@pytest.mark.parametrize("period", [None, 4.0])
+@pytest.mark.parametrize("kind", ["cubic", "pchip", "linear", "nearest"])
+@pytest.mark.parametrize(("places", "values"), [
+    ([0.0, 1e-300, 2.0, 3.0], [0.0, 1.0, 4.0, 9.0]),
+    ([0.0, 1.0, 2.0, 3.0], [0.0, 1e308, -1e308, 0.0]),
+    ([0.0, 1.0, 2.0, 3.0], [[0.0, 0.0], [0.0, 1e200], [0.0, 0.0], [0.0, 0.0]]),
+])  # fmt: skip
+def test_slopes_beyond_double_precision(kind, period, places, values):
+    """SciPy would raise a ValueError of its own words, or warn."""
+    with pytest.raises(CaseError, match=r"rise by more than 1e\+100"):
+        pieces_of(kind, np.array(places), np.array(values), period)
+
+
+def test_pictures_with_damaged_tags_say_nothing(tmp_path, recwarn):
+    """Pillow warns of a tag that ends behind the file."""
+    file = tmp_path / "v.tif"
+    Image.fromarray(np.full((4, 5), 7, dtype="u1")).save(file)
+    content = bytearray(file.read_bytes())
+    with Image.open(file) as opened:
+        at = opened.tag_v2._offset + 2 + 12 * (len(opened.tag_v2) - 1)
+    content[at + 2 : at + 8] = (12).to_bytes(2, "little") + (10**6).to_bytes(4, "little")
+    file.write_bytes(content)
+    with contextlib.suppress(CaseError):
+        picture(file)
+    assert not list(recwarn)
 
 
 @pytest.mark.parametrize("named", [("x", "y"), ("y", "x"), ("X", "Y"), ("Y", "X")])

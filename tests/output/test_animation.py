@@ -11,8 +11,8 @@ from wgfpde.cli import main
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
-from wgfpde.output.plots import movie
-from wgfpde.output.plots.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
+from wgfpde.output.plots import Options, movie, style
+from wgfpde.output.plots.films.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
 from wgfpde.runs.progress import StatusLine
 from wgfpde.store import Label, Writer, read
 
@@ -57,7 +57,7 @@ def test_a_gif_has_a_frame_for_each_snapshot(tmp_path, grid, log):
 @pytest.mark.parametrize("grid", [LINE, PLANE], ids=["1d", "2d"])
 def test_a_gif_keeps_every_pixel_of_its_frames(tmp_path, grid):
     run = random_run(tmp_path, grid, 3)
-    frames = MapFrames(run, range(3), False) if grid is PLANE else ProfileFrames(run, range(3), False)
+    frames = MapFrames(run, range(3), Options()) if grid is PLANE else ProfileFrames(run, range(3), Options())
     shown, _ = pictures(movie(run))
     if grid is PLANE:  # text aside, the picture is the palette at the frame's numbers
         for k, (picture, _) in enumerate(shown):
@@ -68,10 +68,10 @@ def test_a_gif_keeps_every_pixel_of_its_frames(tmp_path, grid):
 
 def test_pixels_of_a_map_are_levels_of_their_cells(tmp_path):
     run = random_run(tmp_path, PLANE)
-    frames = MapFrames(run, range(5), False)
+    frames = MapFrames(run, range(5), Options())
     numbers, rho = frames(2), run.rho[2]
     inside = numbers[frames._box]
-    levels = np.clip(rho / frames.norm.vmax * LEVELS, 0, LEVELS - 1).astype(int)
+    levels = np.clip(rho / frames.scale.norm.vmax * LEVELS, 0, LEVELS - 1).astype(int)
     # y points upwards: the last row of cells is at the top
     corners = [(0, 0, -1, 0), (0, -1, -1, -1), (-1, 0, 0, 0), (-1, -1, 0, -1)]
     assert all(inside[row, column] == levels[j, i] for row, column, j, i in corners)
@@ -84,7 +84,7 @@ def test_pixels_of_a_map_are_levels_of_their_cells(tmp_path):
 def test_empty_cells_have_a_colour_of_their_own(tmp_path):
     rho = np.full(PLANE.shape, 0.5)
     rho[0, 0], rho[1, 1] = 0.0, 1e-30
-    frames = MapFrames(make(tmp_path, PLANE, [rho, rho]), range(2), True)
+    frames = MapFrames(make(tmp_path, PLANE, [rho, rho]), range(2), Options(log=True))
     inside = frames(0)[frames._box]
     assert inside[-1, 0] == LEVELS and np.count_nonzero(np.unique(inside) == 0) == 1
     assert inside[0, 0] == LEVELS - 1
@@ -92,16 +92,34 @@ def test_empty_cells_have_a_colour_of_their_own(tmp_path):
 
 def test_a_peak_that_soon_falls_is_cut(tmp_path):
     run = make(tmp_path, PLANE, [np.full(PLANE.shape, peak) for peak in (50.0, 30.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9)])
-    assert MapFrames(run, range(8), False).norm.vmax == 1.0
-    assert MapFrames(run, range(2, 8), False).norm.vmax == 1.0
-    rising = [7, 6, 5, 4, 3, 2, 1, 0]
-    assert MapFrames(run, rising, False).norm.vmax == 50.0, "a peak that comes late is the point of the film"
+    assert MapFrames(run, range(8), Options(scale="shared")).scale.norm.vmax == 1.0
+    assert MapFrames(run, range(2, 8), Options(scale="shared")).scale.norm.vmax == 1.0
+    rising = MapFrames(run, [7, 6, 5, 4, 3, 2, 1, 0], Options(scale="shared"))
+    assert rising.scale.norm.vmax == 50.0, "a peak that comes late is the point of the film"
+
+
+@pytest.mark.parametrize("grid", [PLANE, Grid([0.0, -1.0], [2.0, 1.0], [6, 4], periodic=[True, False])], ids=str)
+def test_a_film_of_what_concentrates_shows_each_frame_up_to_its_peak(tmp_path, grid):
+    hill = 1.0 + np.arange(24.0).reshape(grid.shape)
+    run = make(tmp_path, grid, [hill, hill**3, hill**4])
+    frames = MapFrames(run, range(3), Options())
+    for k in range(3):
+        inside = frames(k)[frames._box]
+        assert inside[0, -1] == LEVELS - 1, "the peak has the last colour in every frame"
+        assert len(np.unique(inside)) > 6, "and below it there is something to be seen"
+    assert rf"\max\rho = {style.number(24.0**4, 3)}" in frames.clock.get_text()
+    assert any(axes.get_ylabel() == r"$\rho/\max\rho$ of each frame" for axes in frames.figure.axes)
+    shared = MapFrames(run, range(3), Options(scale="shared"))
+    assert np.all(shared(0)[shared._box] == 0) and shared.clock.get_text() == "$t = 0$"
+    cut = MapFrames(run, range(3), Options(vmax=24.0, cmap="viridis"))
+    assert cut(0)[cut._box][0, -1] == LEVELS - 1 and cut.scale.above
+    assert not np.array_equal(cut.palette.colours[:LEVELS], shared.palette.colours[:LEVELS])
 
 
 def test_the_profile_moves_between_the_first_and_the_steady_one(tmp_path):
     run = random_run(tmp_path, LINE)
     steady = np.linspace(0.2, 0.4, 20)
-    frames = ProfileFrames(run, range(5), False, steady)
+    frames = ProfileFrames(run, range(5), Options(), steady)
     frames(3)
     lines = [np.asarray(line.get_ydata()) for line in frames.figure.axes[0].lines]
     assert [np.array_equal(*pair) for pair in zip(lines, (run.rho[0], run.rho[3], steady), strict=True)] == [True] * 3
@@ -128,7 +146,7 @@ def test_mp4(tmp_path):
     path = movie(run, tmp_path / "a.mp4", fps=5)
     reader = ffmpeg.read_frames(str(path))
     facts = next(reader)
-    assert facts["size"] == MapFrames(run, range(5), False).size and facts["fps"] == pytest.approx(5)
+    assert facts["size"] == MapFrames(run, range(5), Options()).size and facts["fps"] == pytest.approx(5)
     assert sum(1 for _ in reader) == 5
     assert not list(tmp_path.glob("*.part*"))
 
@@ -149,6 +167,8 @@ def test_mp4_without_the_extra(tmp_path, monkeypatch):
         ({"seconds": 0.01}, "at most 50 frames per second"),
         ({"times": (0.9, 5.0)}, "found 1 between t = 0.9 and 5"),
         ({"out": "a.avi"}, ".gif or .mp4"),
+        ({"cmap": "magna"}, "did you mean magma"),
+        ({"scale": "own"}, "shared, each"),
     ],
 )
 def test_films_that_cannot_be(tmp_path, options, message):

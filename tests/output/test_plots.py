@@ -13,7 +13,8 @@ from wgfpde.cli import main
 from wgfpde.energy.snapshot import Column, Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
-from wgfpde.output.plots import Options, draw, plot, style
+from wgfpde.output.plots import Options, density_scale, draw, plot, style
+from wgfpde.output.plots.symbols import symbol_of
 from wgfpde.store import Label, Writer, read
 
 LINE = Grid([0.0], [1.0], [30])
@@ -129,6 +130,7 @@ def test_flat_infinite_and_missing_energies(tmp_path, energies):
     ("energies", "kl", "scale", "label"),
     [
         ([5.0, 4.0, 3.5], None, "linear", "$E(t)$"),
+        ([-1.6799, -1.6791, -1.6790], None, "linear", "$E(t) - E(t_0)$"),
         (np.exp(-2.0 * np.arange(8)), None, "log", r"$E(t) - E(t_\mathrm{end})$"),
         (-np.arange(8.0), 10.0 ** -np.arange(8), "log", r"$(E - E_\infty)/\kappa$"),
     ],
@@ -136,6 +138,8 @@ def test_flat_infinite_and_missing_energies(tmp_path, energies):
 def test_how_the_energy_is_drawn(tmp_path, energies, kl, scale, label):
     more = {} if kl is None else {"kl_gibbs": kl}
     axes = draw(make(tmp_path, LINE, energies, **more)).axes[1]
+    if label == "$E(t) - E(t_0)$":
+        assert np.array_equal(ydata(axes)[0], np.array(energies) - energies[0])
     assert axes.get_yscale() == scale and axes.get_ylabel() == label
     if kl is not None:
         assert np.array_equal(ydata(axes)[0], kl)
@@ -162,7 +166,7 @@ def test_a_waterfall_raises_exact_and_density_alike(line):
     exact = exact_on(line)
     lines = ydata(draw(line, exact=exact).axes[0])
     raised = {round(float(y[0] - exact(0.1 * k)[0]), 9) for k in range(4) for y in lines if np.ptp(y) == 0}
-    step = style.top([float(rho.max()) for rho in line.rho]) * 0.22
+    step = density_scale.top([float(rho.max()) for rho in line.rho]) * 0.22
     assert {round(k * step, 9) for k in range(4)} <= raised
     assert all(any(np.allclose(y - k * step, line.rho[k]) for y in lines) for k in range(4))
 
@@ -237,9 +241,61 @@ def _with_bars(figure):
 
 
 def test_a_towering_first_peak_is_cut():
-    assert style.top([100.0, 2.0, 1.5]) == 4.0 and style.top([100.0, 2.0, 1.5], room=1.0) == 2.0
-    assert style.top([2.0, 2.0, 1.5]) == 2.0
-    assert style.top([3.0]) == 3.0 and style.top([0.0]) == 1.0
+    assert density_scale.top([100.0, 2.0, 1.5]) == 4.0 and density_scale.top([100.0, 2.0, 1.5], room=1.0) == 2.0
+    assert density_scale.top([2.0, 2.0, 1.5]) == 2.0
+    assert density_scale.top([3.0]) == 3.0 and density_scale.top([0.0]) == 1.0
+
+
+WELL = (np.linspace(-1.0, 1.0, 10)[:, None] ** 2 - 0.25) ** 2 + np.linspace(-1.0, 1.0, 12) ** 2
+
+
+def named_beside(figure):
+    return [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("scale", ["shared", "each"])
+def test_maps_show_level_lines_of_the_potential(plane, scale):
+    figure = draw(plane, Options(scale=scale), potential=WELL)
+    for axes in maps_of(figure):
+        lines = axes.collections[1]
+        assert lines.levels.min() > WELL.min() and lines.levels.max() == pytest.approx(np.median(WELL))
+        assert np.allclose(np.diff(np.sqrt(lines.levels - WELL.min())), np.diff(np.sqrt(lines.levels - WELL.min()))[0])
+    assert named_beside(figure) == ["equal $V$", "section"]
+    assert named_beside(draw(plane)) == ["section"] and len(maps_of(draw(plane))[0].collections) == 1
+
+
+def test_level_lines_leave_forbidden_cells_out_and_a_flat_potential_has_none(plane):
+    forbidden = np.where(WELL > 0.5, np.nan, WELL)
+    lines = maps_of(draw(plane, potential=forbidden))[0].collections[1]
+    assert lines.levels.max() == pytest.approx(np.nanmedian(forbidden))
+    assert named_beside(draw(plane, potential=np.ones(PLANE.shape))) == ["section"]
+    assert named_beside(draw(plane, potential=np.full(PLANE.shape, np.nan))) == ["section"]
+    with pytest.raises(CaseError, match="potential has the shape"):
+        draw(plane, potential=np.ones(3))
+
+
+def test_every_line_of_the_section_is_named_and_has_the_scale_of_its_map(tmp_path):
+    run = read(make(tmp_path, PLANE, np.arange(9.0)))
+    figure = draw(run, Options(index=tuple(range(8)), scale="each"), exact=exact_on(run))
+    section = next(axes for axes in figure.axes if axes.get_ylabel().endswith(r"/\max\rho$"))
+    names = [text.get_text() for text in section.get_legend().get_texts()]
+    assert names == [*(f"$t = {style.number(0.1 * k)}$" for k in range(8)), "exact"]
+    row = np.unravel_index(np.argmax(run.rho[7]), PLANE.shape)[0]
+    assert all(holds(ydata(section), run.rho[k][row] / run.rho[k].max()) for k in range(8))
+    assert holds(ydata(section), exact_on(run)(0.3)[row] / run.rho[3].max())
+
+
+def test_of_particles_the_sum_over_y_is_drawn(tmp_path):
+    run = read(make(tmp_path, PLANE))
+    run.__dict__["fields"] = {"position": np.random.default_rng(1).uniform(0.0, 1.0, (4, 50, 2))}
+    figure = draw(run, exact=exact_on(run))
+    section = next(axes for axes in figure.axes if "mathrm{d}y" in axes.get_ylabel())
+    heights = np.diff(run.edges[1])
+    assert holds(ydata(section), heights @ run.rho[3]) and holds(ydata(section), heights @ exact_on(run)(0.3))
+    assert np.sum(np.diff(run.edges[0]) * ydata(section)[0]) == pytest.approx(
+        np.sum(run.rho[0] * heights[:, None] * np.diff(run.edges[0])), rel=1e-12
+    )
+    assert named_beside(figure) == []
 
 
 # ---- other fields ------------------------------------------------------------------------------------------
@@ -411,3 +467,33 @@ def test_the_middle_map_is_where_half_of_the_change_was_made(tmp_path):
     assert Options().picks(run) == [0, 1, 8]
     energy[:] = 1.0
     assert Options().picks(run) == [0, 4, 8]
+
+
+def test_a_lower_end_above_all_densities_is_named(plane):
+    with pytest.raises(CaseError, match=r"vmin: expected less than 0\.\d+, where the scale ends, found 7"):
+        draw(plane, Options(vmin=7.0))
+
+
+@pytest.mark.parametrize(("key", "symbol"), [
+    ("energy.internal.kappa", r"$\kappa$"), ("energy.internal.m", "$m$"), ("solver.tau", r"$\tau$"),
+    ("solver.dt", r"$\Delta t$"), ("grid.shape", "$h$"), ("params.theta", r"$\theta$"), ("params.K", "$K$"),
+    ("params.K1", r"$K_{\mathrm{1}}$"), ("params.sigma_x", r"$\sigma_{\mathrm{x}}$"), ("params.chi", r"$\chi$"),
+    ("params.depth", r"$\mathrm{depth}$"), ("params.a_b_c", "params.a_b_c"), ("output.every", "output.every"),
+    ("solver.cost_$", r"solver.cost_\$"),
+])  # fmt: skip
+def test_keys_have_their_symbols(key, symbol):
+    assert symbol_of(key) == symbol
+    with style.context():
+        style.new_figure((2.0, 1.0)).text(0.5, 0.5, symbol_of(key)).figure.canvas.draw()
+
+
+def test_legends_lie_above_their_panels(tmp_path):
+    """Where no curve can lie under them."""
+    left = np.linspace(1.0, 0.2, 4)
+    run = read(make(tmp_path, LINE, survival=left, mass=left, dissipation=[9.0, 8.0, 4.0, 0.5]))
+    for figure in (draw(run), draw(run, Options(field="energy"))):
+        figure.canvas.draw()
+        legends = [(axes, legend) for axes in figure.axes if (legend := axes.get_legend()) is not None]
+        assert legends
+        for axes, legend in legends:
+            assert legend.get_window_extent().y0 >= axes.get_window_extent().y1

@@ -6,7 +6,7 @@ import pytest
 from wgfpde.cases.building import build_exact, build_flow, build_grid
 from wgfpde.cases.loading import from_mapping
 from wgfpde.energy.snapshot import Snapshot
-from wgfpde.output.references import exact_and_gibbs
+from wgfpde.output.references import exact_and_gibbs, potential_of
 from wgfpde.store import Label, Writer, read
 
 OU = {
@@ -26,6 +26,8 @@ def stored(folder, data, text=None, energy=None):
     flow, exact = build_flow(case, grid), build_exact(case, grid)
     rho = 0.1 + np.random.default_rng(1).uniform(size=grid.shape)
     values = {"energy": flow.value(rho) if energy is None else energy}
+    if flow.external is not None:
+        values["energy_potential"] = flow.integral(flow.external * rho)
     if exact is not None:
         values["error_linf"] = np.abs(rho - exact(0.5)).max()
     texts = {"resolved_toml": case.resolved_toml() if text is None else text}
@@ -92,3 +94,32 @@ def test_numbers_that_are_not_those_of_the_text(tmp_path):
     (tmp_path / "b").mkdir()
     run, _, _ = stored(tmp_path / "b", OU, from_mapping(finer).resolved_toml())
     assert exact_and_gibbs(run) == (None, None)
+
+
+RING = {"shape": [8, 6], "lower": [0.0, 0.0], "upper": [1.0, 2.0], "boundary": ["periodic", "no-flux"]}
+BENT = {"shape": [8, 6], "lower": [0.0, 0.0], "upper": [1.0, 2.0], "mapping": ["s**2", "s"]}
+WALLS = {"shape": [8, 6], "lower": [0.0, 0.0], "upper": [1.0, 2.0], "boundary": [["no-flux", "absorbing"], "no-flux"]}
+
+
+@pytest.mark.parametrize("grid", [RING, BENT, WALLS], ids=["periodic", "stretched", "absorbing"])
+@pytest.mark.parametrize("more", [{}, {"interaction": "cos(2*pi*x)"}], ids=["linear", "interaction"])
+def test_the_potential_is_that_of_the_case(tmp_path, grid, more):
+    energy = {"internal": {"kind": "entropy"}, "potential": "a*cos(2*pi*x) + y**2"} | more
+    if grid is WALLS and more:
+        energy["interaction"] = "x**2 + y**2"
+    run, flow, _ = stored(tmp_path, OU | {"grid": grid, "energy": energy})
+    x, y = np.meshgrid(*run.centers)
+    assert np.array_equal(potential_of(run), flow.external)
+    assert potential_of(run) == pytest.approx(1.5 * np.cos(2 * np.pi * x) + y**2, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("potential", [None, "a*(1 + t)*x**2/2"], ids=["none", "moves"])
+def test_no_potential(tmp_path, potential):
+    energy = {"internal": {"kind": "entropy"}} | ({} if potential is None else {"potential": potential})
+    assert potential_of(stored(tmp_path, OU | {"energy": energy})[0]) is None
+
+
+def test_a_potential_with_other_numbers_is_left_out(tmp_path):
+    for k, text in enumerate(["", "schema = 1", from_mapping(OU | {"params": {"a": 3.0}}).resolved_toml()]):
+        (tmp_path / str(k)).mkdir()
+        assert potential_of(stored(tmp_path / str(k), OU, text)[0]) is None

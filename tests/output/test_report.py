@@ -27,7 +27,7 @@ from wgfpde.output.report.grey_frames import Scale, averaged, colours, frames, p
 def no_figures(monkeypatch):
     """Drawing takes seconds and has tests of its own; `with_figures` puts it back."""
     drawn = page.drawn_figures
-    monkeypatch.setattr(page, "drawn_figures", lambda run, exact, gibbs: [(Markup("<img>"), "a figure")])
+    monkeypatch.setattr(page, "drawn_figures", lambda *args: [(Markup("<img>"), "a figure")])
     return drawn
 
 
@@ -232,14 +232,14 @@ def test_many_snapshots_are_thinned(tmp_path, monkeypatch):
 def test_level_zero_is_vacuum_and_nothing_else():
     scale = Scale(top=1.0, low=1e-10, high=1.0, peak=1.0, zero=True)
     rho = np.array([0.0, 5e-324, 1e-200, 1e-10, 1e-5, 1.0, 7.0])
-    assert scale.linear(rho).tolist() == [0, 1, 1, 1, 1, 255, 255]
+    assert scale.linear(rho, 0).tolist() == [0, 1, 1, 1, 1, 255, 255]
     assert scale.logarithmic(rho).tolist() == [0, 1, 1, 1, 128, 255, 255]
 
 
 def test_levels_are_true_to_half_a_step():
     scale = Scale(top=2.0, low=1e-6, high=2.0, peak=2.0, zero=False)
     rho = np.geomspace(1e-6, 2.0, 1000)
-    assert np.abs((scale.linear(rho) - 1.0) / 254 * 2.0 - rho).max() <= 0.5 / 254 * 2.0 * (1 + 1e-12)
+    assert np.abs((scale.linear(rho, 0) - 1.0) / 254 * 2.0 - rho).max() <= 0.5 / 254 * 2.0 * (1 + 1e-12)
     decoded = np.exp((scale.logarithmic(rho) - 1.0) / 254 * np.log(2e6)) * 1e-6
     assert np.abs(np.log(decoded / rho)).max() <= 0.5 / 254 * np.log(2e6) * (1 + 1e-9)
 
@@ -247,6 +247,18 @@ def test_levels_are_true_to_half_a_step():
 def test_scale_of_ordinary_densities():
     scale = scale_of(iter([np.array([0.0, 1.0]), np.array([0.5, 0.75])]))
     assert (scale.top, scale.low, scale.high, scale.peak, scale.zero) == (1.0, 0.5, 1.0, 1.0, True)
+
+
+def test_densities_that_one_scale_would_hide_have_each_their_own(tmp_path):
+    hill = np.array([[1.0, 2.0, 4.0], [0.0, 1.0, 2.0]])
+    run = write_run(tmp_path, [hill, 20 * hill, 300 * hill])
+    scale = scale_of(iter(run.rho))
+    assert scale.tops == (4.0, 80.0, 1200.0)
+    found = animated(run)
+    assert found.data["tops"] == [4.0, 80.0, 1200.0] and "ends at its own peak" in found.notes[0]
+    for png in found.data["frames"]:
+        assert levels(png)[:2][::-1].tolist() == [[65, 128, 255], [0, 65, 128]]
+    assert "tops" not in animated(write_run(tmp_path / "b", hills())).data
 
 
 def test_a_peak_at_the_start_does_not_darken_all_else():
@@ -269,7 +281,7 @@ def test_pictures_hold_both_scales_with_y_up(tmp_path):
     assert (data["width"], data["height"]) == (12, 6) and (data["x"], data["y"]) == ([0.0, 2.0], [-1.0, 1.0])
     for k, png in enumerate(data["frames"]):
         picture = levels(png)
-        assert np.array_equal(picture[:6], scale.linear(run.rho[k])[::-1])
+        assert np.array_equal(picture[:6], scale.linear(run.rho[k], k)[::-1])
         assert np.array_equal(picture[6:], scale.logarithmic(run.rho[k])[::-1])
         assert np.array_equal(picture[6:] == 0, run.rho[k][::-1] == 0)
 

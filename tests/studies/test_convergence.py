@@ -366,7 +366,7 @@ def typed(space, tmp_path) -> list[str]:
 @pytest.fixture
 def undrawn(monkeypatch):
     """Without the figure, which is drawn in `test_table` and takes longer than a study."""
-    monkeypatch.setattr("wgfpde.cli.converge_verb._draw", lambda file, figure: None)
+    monkeypatch.setattr("wgfpde.cli.study_verbs.converge_verb._draw", lambda file, figure: None)
 
 
 def test_table(typed, capsys, tmp_path):

@@ -1,8 +1,11 @@
-"""Seconds and bytes in words, and the memory that this machine has."""
+"""Seconds and bytes in words, the memory that this machine has, and the scales that double precision carries."""
 
 from __future__ import annotations
 
 import os
+
+LEAST, MOST = 1e-100, 1e100
+"""Lengths, masses, κ and D that double precision carries, so that squares and quotients of them can be computed."""
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from functools import reduce
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     BaseModel,
@@ -51,8 +51,12 @@ def fail(message: str) -> PydanticCustomError:
 
 
 class Table(BaseModel):
-    """A table of a case file; its docstring and the descriptions of its keys are what the reference shows."""
+    """A table of a case file; its docstring and the descriptions of its keys are what the reference shows.
 
+    refused : keys of a table that it is derived from, and that it does not take.
+    """
+
+    refused: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 

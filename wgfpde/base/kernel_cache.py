@@ -23,6 +23,10 @@ import numba
 from numba.core import caching
 from numba.core.dispatcher import Dispatcher
 
+from .own_process import load_kernel_library
+
+load_kernel_library()
+
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOMS = ("diagnostics", "energy", "linear", "methods", "studies", "transport")
 """Rooms that hold kernels; the others are not searched for them, which takes time at every start."""

@@ -29,11 +29,11 @@ from ..grid.grid import AXIS_NAMES, Array, Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import Label, Layout
+from ..store.layout import STEP_COLUMNS, Label, Layout
 from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .limits.scales import check_scales
 from .loading import located
-from .scales import check_scales
 from .schema import Case
 from .sources.file_tables import files_of
 from .sources.free_energies import constants_of, table_note
@@ -255,11 +255,15 @@ def _bytes(fields: Sequence[Field], cells: int, snapshots: int) -> int:
     return 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else cells for field in fields)
 
 
-def bytes_stored(problem: Problem) -> int:
-    """What the densities of a run and what is stored beside them will take on disk, uncompressed."""
-    cells, snapshots = problem.flow.grid.size, len(problem.times)
+def bytes_stored(problem: Problem, cells: int | None = None, steps: float = 0.0) -> float:
+    """What a run will take on disk, uncompressed: densities, what is stored beside them, and the table of steps.
+
+    cells : of the grid, where the problem stands for one on another.   steps : how many there are at least.
+    """
+    cells, snapshots = cells or problem.flow.grid.size, len(problem.times)
     size = 8 * cells * snapshots + _bytes(problem.fields, cells, snapshots)
-    return size // 2 if problem.record.precision == "float32" else size
+    columns = len(STEP_COLUMNS) + len(problem.columns)
+    return size / (2 if problem.record.precision == "float32" else 1) + 8 * columns * steps
 
 
 def _record(case: Case) -> Record:

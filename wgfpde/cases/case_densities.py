@@ -21,6 +21,7 @@ from ..formulas.compile import Expression, compile_expression
 from ..grid import initial
 from ..grid.grid import Array, Grid, check_finite
 from ..grid.radial import levels
+from ..grid.tables.array_file import looked_in
 from ..store.layout import TAKEN
 from .loading import located
 from .schema import Case
@@ -90,8 +91,8 @@ def density_of(case: Case, grid: Grid, table: DensityTable, place: str, mass: fl
         if not path.exists():
             here = os.listdir(path.parent) if path.parent.is_dir() else []
             near = difflib.get_close_matches(path.name, here, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; paths are relative to the case file"
-            raise CaseError(f"{path} does not exist{hint}")
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise CaseError(f"{path} does not exist{looked_in(path)}{hint}")
         if key == "samples":
             rho = initial.from_samples(path, grid, table.bandwidth)
         elif key == "image":

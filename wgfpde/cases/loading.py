@@ -35,6 +35,7 @@ from .. import store
 from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
+from ..store.reading.structure import check_regular
 from .messages import no_key_to_remove, sentences
 from .overrides import DATA, absolute_paths, as_tables, merge, removals
 from .schema import Case, validated
@@ -97,10 +98,15 @@ def stored(run: store.Run) -> Draft:
 
 def kept(folder: Path) -> Draft:
     """The case of a run folder, from the texts beside the output file that is not there."""
+    for name in ("resolved.toml", "case.toml"):
+        if (folder / name).exists():
+            check_regular(folder / name)
     try:
         texts = [(folder / name).read_text(encoding="utf-8") for name in ("resolved.toml", "case.toml")]
     except OSError as error:
         raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{folder} cannot be resumed: its resolved.toml or case.toml is damaged, no text") from error
     data = _parse(texts[0], folder / "resolved.toml")
     return Draft(data, dict.fromkeys(dict(flat(data)), "resolved.toml"), folder / "resolved.toml", texts[1])
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ..base.case_table import Table
 from ..base.toml import show, to_value
+from ..base.unsupported import not_supported, wall_instead
 from .schema import UNIONS, tables_by_place
 from .sources.file_tables import TEXT
 
@@ -80,8 +81,10 @@ def _bounded(kind: str, context: dict[str, Any]) -> str:
 
 
 def _quoting_hint(kind: str, found: object) -> str:
-    if kind == "list_type" and isinstance(found, str) and "," in found:
-        return f"; write [{found}]"
+    if kind == "list_type" and isinstance(found, str) and (instead := wall_instead(found)):
+        return f"; {instead}, in a list, one per axis"
+    if kind == "list_type" and isinstance(found, str):
+        return f"; write [{found}]" if "," in found else f"; write [{to_value(found)}], one entry per axis"
     if kind == "list_type" and not isinstance(found, str | dict):
         return f"; write [{to_value(found)}]"
     if kind == "string_type" and isinstance(found, int | float):
@@ -105,7 +108,8 @@ def _key_path(loc: tuple) -> str:
 
 
 def _keys(table: type[Table]) -> list[str]:
-    return [info.alias or name for name, info in table.model_fields.items()]
+    names = [info.alias or name for name, info in table.model_fields.items()]
+    return [name for name in names if name not in table.refused]
 
 
 def _nearest_key(loc: tuple) -> str:
@@ -117,6 +121,8 @@ def _nearest_key(loc: tuple) -> str:
     valid = f"Valid keys: {', '.join(keys)}"
     elsewhere = [where for where, table in tables.items() if name in _keys(table)]
     near = difflib.get_close_matches(name, keys, n=1)
+    if not elsewhere and (refused := not_supported(name)):
+        return f"{refused}. {valid}"
     if near and not (elsewhere and name not in keys):
         return f'did you mean "{near[0]}"? {valid}'
     if not elsewhere:
@@ -165,6 +171,8 @@ def _not_among(found: object, expected: str) -> str:
     """`expected` is pydantic's list of choices: 'fv', 'jko'  or  1 or 2."""
     choices = re.findall(r"'([^']*)'", expected)
     near = difflib.get_close_matches(str(found), choices, n=1)
+    if not near and (refused := not_supported(str(found))):
+        return f"{refused}; expected {_listed(choices) if choices else expected}, found {show(found)}"
     hint = f'; did you mean "{near[0]}"?' if near else ""
     return f"expected {_listed(choices) if choices else expected}, found {show(found)}{hint}"
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from ..base.case_table import FormulaText, OneOf, Positive, Table, fail
 from ..base.toml import shortened, show, to_value
+from ..base.unsupported import entries_instead, refused
 from ..energy.laws import LAWS, law_named
 from ..errors import CaseError
 from ..grid.boundary import PLAIN, VALUED, boundary_of, wall_of
@@ -105,7 +106,8 @@ class GridTable(Table):
     @classmethod
     def _one_or_two_axes(cls, shape: list[int]) -> list[int]:
         if len(shape) not in (1, 2):
-            raise fail(f"a grid has one or two axes, found {len(shape)} entries; give [nx] or [nx, ny]")
+            found = f"found {len(shape)} entries; give [nx] or [nx, ny]{refused('dim', len(shape) > 2)}"
+            raise fail(f"a grid has one or two axes, {found}")
         return shape
 
     @field_validator("lower", "upper", "boundary", "mapping")
@@ -118,8 +120,7 @@ class GridTable(Table):
             return ["no-flux"] * len(shape)
         if len(values) != len(shape):
             wanted = "1 entry" if len(shape) == 1 else "2 entries"
-            hint = f"; write [{to_value(values)}] for its two ends" if info.field_name == "boundary" else ""
-            hint = hint if len(shape) == 1 and len(values) == 2 else ""
+            hint = entries_instead(str(info.field_name), len(shape), values)
             raise fail(f"expected {wanted}, one per axis of grid.shape, found {len(values)}{hint}")
         if info.field_name == "upper":
             for k, (low, high) in enumerate(zip(info.data.get("lower", []), values, strict=False)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, model_validator
 
 from ..base.case_table import Table, fail
 from ..energy.laws import LAWS
@@ -14,12 +16,21 @@ from .tables import EnergyTable
 class TerminalTable(EnergyTable):
     """The cost G(ρ) of the density at the end of a game, as an energy: ∫U(ρ) + ∫Vρ + ½∬W(x−y)ρ(x)ρ(y)."""
 
-    @model_validator(mode="after")
-    def _a_cost_alone(self) -> TerminalTable:
-        for key, value in (("tilt", self.tilt), ("force", self.force), ("lambda", self.sobolev)):
-            if value is not None:
+    model_config = ConfigDict(json_schema_extra=lambda schema: _without(schema, TerminalTable.refused))
+    refused: ClassVar[frozenset[str]] = frozenset({"tilt", "force", "lambda"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_cost_alone(cls, data: Any) -> Any:
+        for key in sorted(cls.refused):
+            if isinstance(data, dict) and data.get(key) is not None:
                 raise fail(f"{key}: of use only in [energy]: the cost of an end moves nothing; remove it")
-        return self
+        return data
+
+
+def _without(schema: dict[str, Any], keys: frozenset[str]) -> None:
+    for key in keys:
+        schema["properties"].pop(key, None)
 
 
 TERMINAL = "internal, potential, interaction or features, as [energy] has them"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from ..base.amounts import duration
 from ..base.html import Markup, page, picture, text
 from ..base.html import table as html_table
+from ..base.whole_file import whole_file
 from ..errors import StoreError
 from ..runs.provenance import provenance_of
 from .claim import Claim, Table, heading
@@ -35,14 +34,10 @@ def write(table: Table, path: Path, figures: Path | None = None) -> Path:
 
     Raises StoreError where the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page_of(table, figures), encoding="utf-8")
-        os.replace(part, path)
+        with whole_file(path) as part:
+            part.write_text(page_of(table, figures), encoding="utf-8")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}. Choose another file with --report."
         ) from error

@@ -67,6 +67,10 @@ def case_of(sub: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def yes_of(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--yes", action="store_true", help="begin also what takes more than an hour, or 20 GiB of disk")
+
+
 def run_of(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("path", type=Path, metavar="PATH", help="run folder or its HDF5 file")
 

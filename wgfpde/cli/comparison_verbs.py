@@ -77,7 +77,8 @@ def _w2(args: argparse.Namespace) -> int:
         raise CaseError(f"--tolerance > 0, < 1 and --cells ≥ 1 are needed; found {tolerance:g} and {cells}.")
     a, b = opened_pair((args.path_a, args.time_a, args.index_a), (args.path_b, args.time_b, args.index_b))
     grid, other = (side.grid for side in (a, b))
-    found = distance(grid, a.rho, b.rho, other, tolerance=tolerance, cells=cells, atoms=args.atoms)
+    with status_line() as line:
+        found = distance(grid, a.rho, b.rho, other, tolerance=tolerance, cells=cells, atoms=args.atoms, progress=line)
     record = {name: getattr(found, name) for name in ("w2", "lower", "upper", "gap", "iterations")}
     times = [{} if side.t is None else {"index": side.index, "t": side.t} for side in (a, b)]
     ends = [{"file": str(side.path)} | time for side, time in zip((a, b), times, strict=True)]

@@ -9,26 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..base import own_process
 from ..base.floating_point import install
 from ..errors import CaseError, WgfpdeError
+from ..runs.interrupts import stopping
 from . import (
     comparison_verbs,
-    converge_verb,
-    exits_verb,
     file_verbs,
     inspect_verbs,
     picture_verbs,
     run_verbs,
-    spectrum_verb,
-    stationary_verb,
     validate_verb,
 )
 from .arguments import Parser, Verbs
+from .completion import completion_verb
 from .printing import say, show_traceback
+from .study_verbs import converge_verb, exits_verb, spectrum_verb, stationary_verb, sweep_verb, watch_verb
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, exits_verb, stationary_verb,
-    converge_verb, validate_verb, file_verbs,
+    converge_verb, sweep_verb, watch_verb, validate_verb, file_verbs, completion_verb,
 )  # fmt: skip
 """In the order of the help."""
 
@@ -39,15 +39,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     install()
     if argv is None:  # the process is ours
         sys.excepthook = show_traceback
+        own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(args)
+        with stopping():
+            code = _dispatch(args)
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt as error:
-        return _failed(str(error).split("\n") if str(error) else ["interrupted"], getattr(error, "exit_code", 130))
+        lines = str(error).split("\n") if str(error) else ["Ctrl-C"]
+        lines[0] = lines[0] if len(lines) > 1 else f"interrupted by {lines[0]}; what was being written is not kept"
+        return _failed(lines, getattr(error, "exit_code", 130))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

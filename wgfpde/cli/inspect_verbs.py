@@ -10,7 +10,8 @@ from .arguments import Verbs, json_of, run_of
 from .printing import print_json, print_record, print_screen, print_summary, say
 
 WORST_HELP = (
-    "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, the smallest "
+    "The worst value of a diagnostic: the largest drift of the mass, the largest rise of the energy, or its smallest "
+    "fall where it always falls, the smallest "
     "density, the largest error. The stored densities are read once, for their smallest value."
 )
 

@@ -46,7 +46,7 @@ def print_record(record: dict[str, Any]) -> None:
     _line("equation", f"{record['equation']}, {record['method']}, {record['grid']}")
     took = f" in {duration(wall)}" if wall is not None and wall == wall else ""
     compiled = record["compile_seconds"] or 0.0
-    took += f", after {duration(compiled)} of compiling" if compiled > QUIET_SECONDS else ""
+    took += f", after {duration(compiled)} of compiling or loading kernels" if compiled > QUIET_SECONDS else ""
     span = f"t = {record['t_first']:g} to {record['t_last']:g}" if record["snapshots"] else "nothing yet"
     cut = record["status"] != "finished" or record["verdict"]
     if record.get("t_end") is not None and cut:

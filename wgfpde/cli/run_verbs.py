@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ..base.amounts import size_text
 from ..base.toml import to_value
 from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, json_of
+from .arguments import Verbs, case_of, json_of, yes_of
 from .picture_verbs import plot_figures
 from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
     from ..cases.building import Problem
+    from ..cases.limits.cost import Cost
     from ..cases.schema import Case
     from ..cases.tables import EnergyTable
     from ..grid import Grid
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 _AVERAGES = {"average": "of formulas known to 1e-8 of the mass", "centre": "none: formulas are taken at the centres"}
 FACTS = (
     "equation", "energy", "terminal", "convexity", "kT", "barriers", "forbidden", "unit of t", "dynamics", "grid",
-    "exits", "memory", "initial", "averages", "solver", "output",
+    "exits", "memory", "time", "initial", "averages", "solver", "output",
 )  # fmt: skip
 """What `check` says, where it has something to say."""
+TOLD = 10.0
+"""Seconds of a run, at least, that `check` tells."""
 THREADS = "Environment: WGFPDE_NUM_THREADS=N solves with N threads (default: all cores this process may use)."
 
 
@@ -35,9 +39,10 @@ def add(verbs: Verbs) -> None:
     case_of(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/NAME)")
     run.add_argument("--overwrite", action="store_true", help="replace an existing run folder")
+    yes_of(run)
     _march_of(run)
     resume = verbs.add("resume", _resume, "go on with a run that was stopped, from its last checkpoint", THREADS)
-    resume.add_argument("path", type=Path, metavar="DIR", help="run folder")
+    resume.add_argument("path", type=Path, metavar="DIR", help="run folder, or that of a sweep")
     resume.add_argument("--until", type=float, metavar="T", help="a new, later end, also of a run that is finished")
     _march_of(resume)
     check = verbs.add("check", _check, "validate and build a case without solving it")
@@ -68,16 +73,23 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from ..cases.limits.cost import check_asked, cost_of
     from ..cases.loading import load
     from ..runs.runner import run
 
     case = load(args.case, args.overrides)
+    check_asked(case, cost_of(case), args.yes, args.wall_limit is not None)
     return _marched(args, lambda line: run(case, args.out, args.overwrite, line, args.wall_limit))
 
 
 def _resume(args: argparse.Namespace) -> int:
     from ..runs.runner import resume
+    from ..studies.sweep.sweep_folder import is_sweep
 
+    if is_sweep(args.path):
+        from .study_verbs.sweep_verb import resumed
+
+        return resumed(args)
     folder = args.path.parent if args.path.is_file() else args.path
     return _marched(args, lambda line: resume(folder, args.until, line, args.wall_limit))
 
@@ -100,11 +112,18 @@ def _marched(args: argparse.Namespace, march: Callable[[StatusLine], Result]) ->
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..cases.building import build
+    from ..cases.limits.cost import asks_too_much, cost_of
+    from ..cases.limits.quick_look import look_at
     from ..cases.loading import load
 
     case = load(args.case, args.overrides)
-    facts = _case_facts(case, build(case))
+    cost = cost_of(case)
+    look = look_at(case, lambda problem: _case_facts(case, problem, cost), cost.of_formulas.seconds)
+    facts = look.found | {"look": look.how}
+    if look.note:
+        facts |= {"averages": "not computed here", "averaging": {}, "notes": [look.note, *facts["notes"]]}
+    if trouble := asks_too_much(cost):
+        facts["notes"].append(trouble)
     if args.json:
         print_json(facts)
         return 0
@@ -117,18 +136,17 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
-    from ..cases.building import bytes_stored, memory_needed
+def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
+    from ..cases.building import build_grid, bytes_stored, memory_needed
+    from ..cases.limits.cost import known_steps
     from ..cases.sources.free_energies import table_note, told
     from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
 
-    solver, times, grid = case.solver, problem.times, problem.flow.grid
-    keys = solver.model_dump(exclude_none=True)
-    steps = ""
-    size = keys.get("dt") if case.traits.step is None else case.traits.step
-    if isinstance(size, float):
-        steps = f"; about {(case.time.end - case.time.start) / size:.6g} steps"
+    solver, times, grid = case.solver, problem.times, build_grid(case)
+    keys, count = solver.model_dump(exclude_none=True), cost.steps
+    steps = "" if math.isnan(count) else f"; about {count:.6g} steps"
+    stored = bytes_stored(problem, case.cells, known_steps(case))
     rho = problem.initial.rho
     stretched = [] if all(axis.uniform for axis in grid.axes) else ["stretched"]
     stretched += [f"radius in {grid.radial}D"] if grid.radial > 1 else []
@@ -144,7 +162,9 @@ def _case_facts(case: Case, problem: Problem) -> dict[str, Any]:
         "exits": ", ".join(problem.flow.exits),
         "notes": [*_exit_notes(problem), *problem.method_notes, *filter(None, [table_note(problem.flow)])],
         "cells": case.cells,
-        "memory": f"about {size_text(memory_needed(case))}, and {size_text(bytes_stored(problem))} on disk",
+        "memory": f"about {size_text(memory_needed(case))}, and {size_text(stored)} on disk",
+        "time": cost.sentence if cost.seconds > TOLD else "",
+        "seconds": cost.seconds,
         "initial": f"{case.initial.source}; mass {problem.flow.mass(rho):.6g}, from {rho.min():.4g} to {rho.max():.4g}",
         "averages": problem.averaging_note or _AVERAGES[problem.sampling],
         "averaging": dict(problem.averaging),

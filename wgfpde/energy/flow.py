@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.public_arguments import public
@@ -427,10 +428,11 @@ def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:
     """A function at the cell centres, checked for finiteness and for periodicity.   what : its name in messages."""
     with np.errstate(all="ignore"):
         values = grid.sample(function)
-    if not np.all(np.isfinite(values)):
-        index = tuple(int(k[0]) for k in np.nonzero(~np.isfinite(values)))
+    if not np.all(carried := np.abs(values) <= MOST):
+        index = tuple(int(k[0]) for k in np.nonzero(~carried))
+        how = f"beyond {MOST:g} in size" if np.isfinite(values[index]) else "not finite"
         raise CaseError(
-            f"{what} is not finite at {grid.describe(index)}: found {values[index]}. "
+            f"{what} is {how} at {grid.describe(index)}: found {values[index]}. "
             "Change the formula or move the grid so that no cell centre lies there."
         )
     scale = 1.0 + np.max(np.abs(values))

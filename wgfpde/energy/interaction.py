@@ -1,4 +1,4 @@
-"""The interaction W∗ρ on a grid: by FFT on uniform grids, by a dense sum on small stretched ones.
+"""The interaction W∗ρ on a grid: of polynomials by moments, else by FFT on uniform grids, by a dense sum on others.
 
     (W∗ρ)_i = Σ_j W_{ij} h_j ρ_j,     W_ij = W_ji ≈ W(x_i − x_j)
 
@@ -26,8 +26,10 @@ from typing import Protocol
 import ducc0
 import numpy as np
 
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..grid.tables.kept_function import result_of
 from ..linear.threads import share_lines
 from .averages.both_cells import line_pairs, paired_average
 from .averages.cell_quadrature import adaptive_averages
@@ -40,10 +42,13 @@ from .averages.kernel_averages import (
     pair_averages,
 )
 from .averages.kernel_roughness import Bins, Places, roughness
-from .kept_function import result_of
+from .polynomial_moments import MomentInteraction, even_terms
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""
+
+AT_ONCE = 1 << 15
+"""Modes in the columns that are transformed, multiplied and transformed back at once: 512 kB, half of a cache."""
 
 MOST_BINS = (1 << 15, 256)
 """Steps in which a stretched grid's displacements are searched along each axis, in 1D and in 2D."""
@@ -59,8 +64,11 @@ def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1)
     """The operator for an even kernel(x=…[, y=…]).
 
     Raises CaseError if the kernel is odd, not a number off the origin, not integrable, or if the grid is stretched and
-    has more than DENSE_LIMIT cells.
+    has more than DENSE_LIMIT cells, and the kernel is no polynomial.
     """
+    terms = even_terms(kernel, grid)
+    if terms is not None:
+        return MomentInteraction(terms, grid)
     if grid.uniform:
         return FourierInteraction(kernel, grid, threads)
     return DenseInteraction(kernel, grid)
@@ -82,12 +90,10 @@ class FourierInteraction:
             wrapped[indices[0] % padded[0]] = values
         else:
             wrapped[np.ix_(indices[0] % padded[0], indices[1] % padded[1])] = values
-        axes = tuple(range(grid.dim))
-        transform = ducc0.fft.r2c(wrapped, axes=axes)
+        transform = ducc0.fft.r2c(wrapped, axes=tuple(range(grid.dim)))
         self._multiplier = transform.real * (grid.volume / grid.size / np.prod(padded))
         self._padded = padded
-        spectrum = transform.shape
-        self._buffer = np.zeros(spectrum, dtype=complex)
+        self._buffer = np.zeros((*self._shape[:-1], transform.shape[-1]), dtype=complex)
         self._row = np.zeros((*self._shape[:-1], padded[-1]))
 
     def apply(self, rho: Array) -> Array:
@@ -101,22 +107,23 @@ class FourierInteraction:
             result = ducc0.fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False)
             return result[:n].copy()
         ny, width = row.shape
-        buffer[ny:] = 0.0
 
         def to_modes(rows: slice) -> None:
             ducc0.fft.r2c(row[rows], axes=(1,), out=buffer[rows])
 
         def across(columns: slice) -> None:
-            part = buffer[:, columns]
+            part = np.empty((self._padded[0], columns.stop - columns.start), dtype=complex)
+            part[:ny], part[ny:] = buffer[:, columns], 0.0
             ducc0.fft.c2c(part, axes=(0,), out=part)
             part *= self._multiplier[:, columns]
             ducc0.fft.c2c(part, axes=(0,), forward=False, out=part)
+            buffer[:, columns] = part[:ny]
 
         def from_modes(rows: slice) -> None:
             ducc0.fft.c2r(buffer[rows], axes=(1,), lastsize=width, forward=False, out=row[rows])
 
         share_lines(to_modes, ny, rho.size, self._threads)
-        share_lines(across, buffer.shape[1], rho.size, self._threads)
+        share_lines(across, buffer.shape[1], rho.size, self._threads, max(AT_ONCE // self._padded[0], 1))
         share_lines(from_modes, ny, rho.size, self._threads)
         return row[:, :n].copy()
 
@@ -128,7 +135,7 @@ class DenseInteraction:
         if grid.size > DENSE_LIMIT:
             raise CaseError(
                 f"an interaction on a stretched grid needs all pairs of cells: at most {DENSE_LIMIT} cells, "
-                f"found {grid.size}. Use a uniform grid (no mapping) or fewer cells."
+                f"found {grid.size}. Use a uniform grid (no mapping), fewer cells, or a formula that is a polynomial."
             )
         values = result_of(kernel, "operator", lambda raw: self._between_cells(raw, grid), (grid.size, grid.size))
         self._matrix = values * np.ravel(grid.cell_volume)[None, :]
@@ -155,6 +162,7 @@ class DenseInteraction:
         infinite = np.isinf(matrix)
         _require(~np.isnan(matrix), "finite", list(shifts.values()))
         matrix[infinite] = 0.0
+        _require(np.abs(matrix) <= MOST, f"at most {MOST:g} in size", list(shifts.values()))
         _require_even(matrix, matrix.T, "the interaction must be even, W(−x) = W(x)")
         found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
         if found.rough or not smooth:
@@ -275,6 +283,7 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
     infinite = np.isinf(values)
     _require(~np.isnan(values), "finite", list(coords.values()))
     values[infinite] = 0.0
+    _require(np.abs(values) <= MOST, f"at most {MOST:g} in size", list(coords.values()))
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
     _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")
     last = len(lags) - 1
@@ -291,13 +300,8 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
     values = 0.5 * (values + flipped)
     for k, axis in enumerate(reversed(grid.axes)):
         if axis.ring and axis.size % 2 == 0:  # ±L/2 are the same lag: give it one value
-            first, last = np.take(values, 0, axis=k), np.take(values, -1, axis=k)
-            mean = 0.5 * (first + last)
-            index_first: list = [slice(None)] * grid.dim
-            index_last: list = [slice(None)] * grid.dim
-            index_first[k], index_last[k] = 0, -1
-            values[tuple(index_first)] = mean
-            values[tuple(index_last)] = mean
+            ends = np.moveaxis(values, k, 0)
+            ends[0] = ends[-1] = 0.5 * (ends[0] + ends[-1])
     return values
 
 

@@ -174,6 +174,19 @@ def misfit(fields: Mapping[str, Any], shape: tuple[int, ...], stored: Sequence[F
     return ""
 
 
+@dataclass(frozen=True)
+class Stride:
+    """Several accepted steps at once.
+
+    snapshot : after the last, with its report.   columns : a number a step for those columns of the table of steps that
+    these steps fill, "t" among them; others are as in a `Report` by default.   limits : of each step.
+    """
+
+    snapshot: Snapshot
+    columns: Mapping[str, Array]
+    limits: tuple[str, ...]
+
+
 class Stepper(Protocol):
     """A scheme bound to a flow.
 
@@ -183,7 +196,8 @@ class Stepper(Protocol):
     no step however small can be solved.
 
     A stepper may also have begin(snapshot) → the start with fields that are known of it only once a path is solved as a
-    whole; it is called before the first snapshot is written.
+    whole; it is called before the first snapshot is written.  And stride(snapshot, t_next, seconds) → a `Stride` of
+    the steps that `step` would take, bit for bit, which takes some `seconds`; or None where `step` is to be called.
     """
 
     def warm_up(self) -> None: ...
@@ -195,3 +209,9 @@ def begun(stepper: Stepper, start: Snapshot) -> Snapshot:
     """The start, with what the stepper finds of it before the first step.  Raises SolverError."""
     begin: Callable[[Snapshot], Snapshot] | None = getattr(stepper, "begin", None)
     return start if begin is None else begin(start)
+
+
+def strode(stepper: Stepper, snapshot: Snapshot, t_next: float, seconds: float) -> Stride | None:
+    """Several steps at once, where a stepper takes them; None where it is to be asked for the next step."""
+    stride: Callable[[Snapshot, float, float], Stride | None] | None = getattr(stepper, "stride", None)
+    return None if stride is None else stride(snapshot, t_next, seconds)

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from ..base.effort import NANOSECONDS
 from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
 from .derivative import differentiate
 from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
+from .polynomials import Terms, polynomial_of
 from .program import Program
 from .syntax import Formula
 
@@ -50,6 +52,10 @@ class Expression:
         shape = np.broadcast_shapes(*(value.shape for value in given.values()))
         return self._program.run(given, shape)
 
+    def seconds(self, **shapes: tuple[int, ...]) -> float:
+        """What an evaluation at arrays of these shapes takes, by count: see `base.effort`."""
+        return self._program.cost(shapes) * NANOSECONDS
+
     def derivative(self, name: str) -> Expression:
         """∂/∂name of the formula, by x, y, t or s, as another one; see `derivative` for kinks.
 
@@ -62,6 +68,13 @@ class Expression:
         program = differentiate(self._program, name, self.text)
         used = frozenset(variable for _, variable in program.loads)
         return Expression(f"d/d{name} ({self.text})", used, program)
+
+    def polynomial(self, **numbers: float) -> Terms | None:
+        """{(i, j): coefficient of x^i y^j} where the formula is a polynomial of low degree, else None.
+
+        numbers : of the other variables that it uses, as t=0.5.
+        """
+        return polynomial_of(self._program, numbers)
 
 
 def compile_expression(

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..base.unsupported import density_in_formula, not_supported
 from ..errors import CaseError
 from .program import Builder, Program
 from .syntax import MAX_DEPTH, Formula, shorten
@@ -278,7 +279,8 @@ class _Walk:
         if name in VARIABLES:
             raise self.fail(f"{name} is not available in this formula", listed, at)
         names = [*self.variables, *self.params, *CONSTANTS]
-        raise self.fail(f"the name {shorten(name)} is unknown", _nearest(name, names) + listed, at)
+        hint = density_in_formula(name) or _nearest(name, names)
+        raise self.fail(f"the name {shorten(name)} is unknown", hint + listed, at)
 
     def _radius(self) -> int:
         if self.radius < 0:
@@ -313,6 +315,8 @@ class _Walk:
             raise self.fail(f"{name} is not a function", f"Write a product as {name}*(…)", at)
         if name not in FUNCTIONS:
             hint = _POINTS if name.lower() in _DELTAS else _nearest(name, FUNCTIONS)
+            if refused := not_supported(name):
+                hint = f"{refused[0].upper()}{refused[1:]}. "
             remedy = f"{hint}Functions: {', '.join(FUNCTIONS)}"
             raise self.fail(f"the function {shorten(name)} is unknown", remedy, at)
         if node.keywords:

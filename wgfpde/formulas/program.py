@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from ..base.effort import counted, spend, weight
 
 Array = np.ndarray
 MOST_BYTES = 2**28
@@ -46,7 +49,31 @@ class Program:
     result: int
 
     def run(self, given: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
-        """The value at the given variables, as a new float array of `shape`, to which they broadcast."""
+        """The value at the given variables, as a new float array of `shape`, to which they broadcast.
+
+        Raises Exhausted where it would take more than formulas may: see `effort`.
+        """
+        if counted():
+            spend(self.cost({name: given[name].shape for _, name in self.loads}))
+        return self._run(given, shape)
+
+    def cost(self, shapes: Mapping[str, tuple[int, ...]]) -> float:
+        """Nanoseconds that a run takes at variables of these shapes."""
+        sizes = ((w, math.prod(np.broadcast_shapes(*(shapes[name] for name in on)))) for on, w in self._weights.items())
+        return sum(w * size for w, size in sizes)
+
+    @cached_property
+    def _weights(self) -> dict[frozenset[str], float]:
+        """Nanoseconds a value, by the variables that the values depend on."""
+        depends = {slot: frozenset([name]) for slot, name in self.loads}
+        found: dict[frozenset[str], float] = {}
+        for step in self.steps:
+            on = frozenset[str]().union(*(depends.get(k, frozenset()) for k in step.arguments))
+            depends[step.target] = on
+            found[on] = found.get(on, 0.0) + weight(step.function)
+        return found
+
+    def _run(self, given: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
         needed = 8.0 * self.most * math.prod(shape)
         if needed > MOST_BYTES and shape[0] > 1:
             return self._in_blocks(given, shape, max(1, int(shape[0] * MOST_BYTES / needed)))
@@ -87,7 +114,7 @@ class Program:
                 name: value[first : first + rows] if value.ndim == len(shape) and value.shape[0] > 1 else value
                 for name, value in given.items()
             }
-            part[...] = self.run(few, part.shape)
+            part[...] = self._run(few, part.shape)
         return out
 
 

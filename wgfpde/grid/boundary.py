@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..base.toml import shortened, show, to_value
+from ..base.unsupported import wall_instead
 from ..errors import CaseError
 
 VALUED = ("robin", "density", "inflow")
@@ -207,6 +208,8 @@ def wall_of(given: Any) -> Wall:
     near = difflib.get_close_matches(str(found), (*PLAIN, *VALUED, *(SIDES if isinstance(given, Mapping) else ())), n=1)
     if isinstance(given, str) and given in VALUED:
         hint = f"; write {{ {given} = … }}"
+    elif isinstance(given, str) and (instead := wall_instead(given)):
+        hint = f"; {instead}"
     else:
         hint = f'; did you mean "{near[0]}"?' if near else ""
     what = shortened(to_value(given)) if isinstance(given, Mapping) else show(given)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..base.amounts import LEAST, MOST
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
@@ -168,7 +169,8 @@ def remap(values: Array, source_edges: Edges, target_edges: Edges) -> Array:
 def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
     """The density rescaled to a mass, or as it is if mass is None.
 
-    Raises CaseError for a density without mass, and for a mass that is not positive and finite.
+    Raises CaseError for a density without mass, for a mass that is not positive and finite, and for one, or values,
+    that double precision does not carry.
     """
     rho = _density(rho, grid, "the density")
     with np.errstate(over="ignore"):
@@ -179,14 +181,25 @@ def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
             "Check that its support lies inside the grid and is not narrower than a cell."
         )
     if mass is None:
-        return rho
+        return _carried(rho, total)
     if not (math.isfinite(mass) and mass > 0):
         raise CaseError(f"initial.mass must be a positive number; found {mass}.")
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = rho * (mass / total)
     if not np.all(np.isfinite(scaled)):
         raise CaseError(f"a density of mass {total:g} cannot be rescaled to {mass:g}: the numbers overflow.")
-    return scaled
+    return _carried(scaled, mass)
+
+
+def _carried(rho: Array, mass: float) -> Array:
+    """Refuse a mass or a density of which no squares can be computed."""
+    for what, value in (("mass", mass), ("largest value", float(rho.max()))):
+        if not LEAST <= value <= MOST:
+            raise CaseError(
+                f"the density must have a {what} between {LEAST:g} and {MOST:g}, of which squares can be computed; "
+                f"found {value:g}. Measure masses in another unit."
+            )
+    return rho
 
 
 def _density(values: Array, grid: Grid, what: str) -> Array:

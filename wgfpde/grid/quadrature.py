@@ -37,12 +37,14 @@ Integration, sections 6.2 and 6.3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from ..base.effort import spend
 from ..errors import CaseError
 from .halving import halved
 
@@ -64,6 +66,8 @@ BLOCK, BATCH = 2**17, 1024
 """Values of the look held at once, and cells that are refined together."""
 MOST = 6_000
 """Cells that are refined at most, those where R_n and R_{n/2} differ most."""
+LOOKED, HALVED = 6.0, 25.0
+"""Nanoseconds a value that the look takes, and halving beside it, beyond those of the function (`base.effort`)."""
 
 
 class Averages(NamedTuple):
@@ -141,6 +145,7 @@ class Cells:
     def call(self, points: Sequence[Array]) -> Array:
         """The function at points that broadcast, as a float array of their shape to write to."""
         shape = np.broadcast_shapes(*(p.shape for p in points))
+        spend(LOOKED * math.prod(shape))
         values = np.asarray(self.function(**dict(zip(self.names, points, strict=True))), dtype=float)
         try:
             return np.array(np.broadcast_to(values, shape))
@@ -154,10 +159,8 @@ class Cells:
 
     def look(self) -> tuple[Array, Array]:
         """The averages of all cells, and how far the levels are apart."""
-        n, dim = POINTS[len(self.shape)], len(self.shape)
-        while n > LEAST_POINTS and (n + 1) ** dim * self.share.size > LOOK:
-            n //= 2
-        return self._look_1d(n) if dim == 1 else self._look_2d(n)
+        n = intervals(len(self.shape), self.share.size)
+        return self._look_1d(n) if len(self.shape) == 1 else self._look_2d(n)
 
     def _look_1d(self, n: int) -> tuple[Array, Array]:
         s, fine, coarse = np.arange(n + 1)[:, None] / n, np.empty(self.shape), np.empty(self.shape)
@@ -299,6 +302,7 @@ class Cells:
 
     def _counted(self, cells: Sequence[Array], places: Sequence[Array]) -> Array:
         values = self.at(cells, places)
+        spend(HALVED * values.size)
         self.left -= values.size
         return values[None]
 
@@ -314,6 +318,14 @@ class Cells:
             f"{self.what} has a peak that is much narrower than a cell, or no finite integral, in the cell at {where}: "
             f"halving the cell left {part[index]:.1g} of the mass open. Make the peak wider, or remove the singularity."
         )
+
+
+def intervals(dim: int, cells: int) -> int:
+    """n of the look, per cell and axis."""
+    n = POINTS[dim]
+    while n > LEAST_POINTS and (n + 1) ** dim * cells > LOOK:
+        n //= 2
+    return n
 
 
 def _both(values: Array, weights: Array) -> Array:

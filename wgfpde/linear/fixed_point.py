@@ -59,6 +59,7 @@ class FixedPointSolver:
     no_value : exceptions of this type, raised by G, shorten Newton's steps, which may be too long; at the first points
     they end the search.   near, far : smallest and largest |εv|, relative.   accepts(x, image) : ends the search at any
     point but the first; for what the fixed point is wanted for may need less than the tolerance.
+    enough : (nearly, judge); a change ≤ nearly, relative as the tolerance, ends the search where judge(G(x) − x) holds.
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class FixedPointSolver:
         near: float = NEAR,
         far: float = FAR,
         accepts: Callable[[Array, Array], bool] | None = None,
+        enough: tuple[float, Callable[[Array], bool]] | None = None,
     ) -> None:
         self._image, self._tolerance, self._offset, self._no_value = image, tolerance, offset, no_value
-        self._near, self._far, self._accepts = near, far, accepts
+        self._near, self._far, self._accepts, self._enough = near, far, accepts, enough
         self._values = 0
 
     def solve(self, start: Array) -> FixedPoint:
@@ -85,17 +87,18 @@ class FixedPointSolver:
         best, best_image = start, start
         for count in range(1, MIXED + 1):
             image = self._value(x)
-            change, scale = _largest(image - x), self._scale(image)
+            residual = image - x
+            change, scale = _largest(residual), self._scale(image)
             if not math.isfinite(change):
                 break
-            if change <= self._tolerance * scale:
+            if change <= self._tolerance * scale or self._suffices(residual, change, scale):
                 return FixedPoint(x, image, self._values)
             if not changes or change < min(changes):
                 best, best_image = x, image
             changes.append(change)
             if count >= TRIED and hopeless(changes, self._tolerance * scale, MIXED):
                 break
-            x = mixer.mix(x, image)
+            x = mixer.mix(x, image, residual)
         if not changes:
             raise NotFound(math.nan)
         return self.newton(best, best_image)
@@ -150,6 +153,10 @@ class FixedPointSolver:
             size *= 0.5
         raise NotFound(change / scale)
 
+    def _suffices(self, residual: Array, change: float, scale: float) -> bool:
+        """Whether the residual at the point where G was last evaluated is enough."""
+        return self._enough is not None and change <= self._enough[0] * scale and self._enough[1](residual)
+
     def _value(self, x: Array) -> Array:
         self._values += 1
         return self._image(x)
@@ -168,4 +175,4 @@ def hopeless(changes: list[float], target: float, most: int) -> bool:
 
 
 def _largest(values: Array) -> float:
-    return float(np.max(np.abs(values)))
+    return max(float(np.max(values)), -float(np.min(values)))

@@ -8,13 +8,15 @@ Reference: Walker, Ni (2011), DOI 10.1137/10078356X.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..grid import Array
 
 DEPTH = 3
+BLOCK = 1 << 13
+"""Cells that are treated at once: of the eight arrays of a mixing they fill the half of a cache of 1 MiB."""
 
 
 class Anderson:
@@ -24,24 +26,29 @@ class Anderson:
         self._images: list[Array] = []
         self._residuals: list[Array] = []
 
-    def mix(self, x: Array, image: Array) -> Array:
-        """The next iterate after x, whose image is G(x); same shape.  Superlinear in practice where G contracts."""
-        residual = image - x
+    def mix(self, x: Array, image: Array, residual: Array | None = None) -> Array:
+        """The next iterate after x, whose image is G(x); same shape.  Superlinear in practice where G contracts.
+
+        residual : G(x) − x, where it is known.  It and the image are kept, not copied.
+        """
+        residual = image - x if residual is None else residual
         self._images.append(image)
         self._residuals.append(residual)
         del self._images[: -DEPTH - 1], self._residuals[: -DEPTH - 1]
-        changes = [r - residual for r in self._residuals[:-1]]
-        if not changes:
+        normal = NormalEquations(len(self._residuals) - 1)
+        flat = [r.reshape(-1) for r in self._residuals]
+        for block in blocks_of(residual.size):
+            normal.add([r[block] for r in flat[:-1]], flat[-1][block])
+        shares = normal.solve(1e-12)
+        if not np.any(shares):
             return image
-        gram = np.array([[_dot(a, b) for b in changes] for a in changes])
-        load = np.array([_dot(a, residual) for a in changes])
-        size = np.sqrt(np.diag(gram))
-        if not (np.all(size > 0) and np.all(np.isfinite(gram)) and np.all(np.isfinite(load))):  # ⟨r, r⟩ overflows
-            return image
-        weights = np.linalg.lstsq(gram / np.outer(size, size), load / size, rcond=1e-12)[0] / size
-        mixed = image * (1.0 + weights.sum())
-        for weight, old in zip(weights, self._images[:-1], strict=True):
-            mixed -= weight * old
+        mixed = np.empty(image.shape)
+        out, new = mixed.reshape(-1), image.reshape(-1)
+        older = [old.reshape(-1) for old in self._images[:-1]]
+        for block in blocks_of(image.size):
+            part = np.multiply(new[block], 1.0 - shares.sum(), out=out[block])
+            for share, old in zip(shares, older, strict=True):
+                part += share * old[block]
         return mixed
 
 
@@ -69,7 +76,13 @@ class DampedAnderson:
         self._places.append(x)
         self._residuals.append(residual)
         del self._places[: -self._depth - 1], self._residuals[: -self._depth - 1]
-        shares = self._shares(residual, weight)
+        normal = NormalEquations(len(self._residuals) - 1)
+        for k in range(len(residual) if len(self._residuals) > 1 else 0):
+            flat, w = [r[k].reshape(-1) for r in self._residuals], weight(k).reshape(-1)
+            for block in blocks_of(w.size):
+                weighted = [w[block] * r[block] for r in flat]
+                normal.add(weighted[:-1], weighted[-1])
+        shares = normal.solve(1e-13)
         mixed = np.empty_like(x)
         for k in range(len(x)):
             mixed[k] = x[k] + self._damping * residual[k]
@@ -77,24 +90,39 @@ class DampedAnderson:
                 mixed[k] += share * (place[k] - x[k] + self._damping * (old[k] - residual[k]))
         return mixed
 
-    def _shares(self, residual: Array, weight: Callable[[int], Array]) -> Array:
-        """c_j of all but the last, level by level."""
-        n = len(self._residuals) - 1
-        gram, load = np.zeros((n, n)), np.zeros(n)
-        if n == 0:
-            return load
-        for k in range(len(residual)):
-            w = weight(k)
-            now = w * residual[k]
-            changes = np.array([w * old[k] - now for old in self._residuals[:-1]]).reshape(n, -1)
-            gram += np.einsum("ai,bi->ab", changes, changes)
-            load -= np.einsum("ai,i->a", changes, now.ravel())
+
+class NormalEquations:
+    """The shares c_j of the older of n + 1 residuals with which |r + Σ c_j (r_j − r)| is smallest, summed in parts.
+
+    The sums are taken without BLAS, whose threads would fight with the sweeps' own.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._gram, self._load = np.zeros((n, n)), np.zeros(n)
+
+    def add(self, older: Sequence[Array], newest: Array) -> None:
+        """A part of all residuals, (cells,) each, small enough to stay in the cache."""
+        changes = [old - newest for old in older]
+        for a, change in enumerate(changes):
+            self._load[a] -= _dot(change, newest)
+            for b in range(a + 1):
+                self._gram[a, b] += _dot(change, changes[b])
+
+    def solve(self, rcond: float) -> Array:
+        """(n,) shares; 0 where residuals are equal or their squares overflow."""
+        if not len(self._load):
+            return self._load
+        gram = np.tril(self._gram) + np.tril(self._gram, -1).T
         size = np.sqrt(np.diag(gram))
-        if not (np.all(size > 0) and np.all(np.isfinite(gram)) and np.all(np.isfinite(load))):
-            return np.zeros(n)
-        return np.linalg.lstsq(gram / np.outer(size, size), load / size, rcond=1e-13)[0] / size
+        if not (np.all(size > 0) and np.all(np.isfinite(gram)) and np.all(np.isfinite(self._load))):
+            return np.zeros(len(size))
+        return np.linalg.lstsq(gram / np.outer(size, size), self._load / size, rcond=rcond)[0] / size
+
+
+def blocks_of(size: int) -> list[slice]:
+    """Parts of BLOCK cells."""
+    return [slice(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
 
 
 def _dot(a: Array, b: Array) -> float:
-    """⟨a, b⟩ without BLAS, whose threads would fight with the sweeps' own."""
-    return float(np.einsum("ij,ij->", a, b))
+    return float(np.einsum("i,i->", a, b))

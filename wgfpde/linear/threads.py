@@ -49,13 +49,15 @@ def share(kernel: Callable[..., None], blocks: int, cells: int, threads: int, *a
         future.result()
 
 
-def share_lines(transform: Callable[[slice], object], lines: int, cells: int, threads: int) -> None:
+def share_lines(
+    transform: Callable[[slice], object], lines: int, cells: int, threads: int, at_once: int = LINES
+) -> None:
     """Call transform(slice) on blocks of neighbouring lines: at once where cells are few, else some LINES at a time.
 
     A library's transform treats lines in groups as wide as a vector register, and what is left of them otherwise, so
     that its rounding depends on where a range begins and ends: these blocks do not depend on the number of threads.
     """
-    blocks = 1 if cells <= SERIAL_CELLS else -(-lines // LINES)
+    blocks = 1 if cells <= SERIAL_CELLS else -(-lines // at_once)
     width = -(-lines // (blocks * VECTOR)) * VECTOR
     share(_line_blocks, -(-lines // width), cells, threads, transform, width, lines)
 

@@ -103,6 +103,7 @@ class Method:
     diagnostics : numbers to record unasked beyond the usual ones.
     arrays : (table, dim, span) → arrays of the grid's size that a run over a time span holds at once.
     memory : (table, dim) → bytes that it holds beside them.
+    cellwise : whether every step goes over all cells, for what a run takes at least.
     coarse : (table, span, steps) → overrides for a small run of few steps, solved closely: for references.
     amplification : (solver table, z) → |ρ_k(t + dt)/ρ_k(t)| of a mode with rate λ in steps z = λ dt; None if unknown.
     driven, pushed : whether it takes an energy that depends on time, and one with a force.
@@ -125,6 +126,7 @@ class Method:
     diagnostics: tuple[str, ...] = ()
     arrays: Callable[[Any, int, float], int] = lambda table, dim, span: 20
     memory: Callable[[Any, int], int] = lambda table, dim: 0
+    cellwise: bool = False
     coarse: Callable[[Any, float, int], list[str]] = lambda table, span, steps: []
     amplification: Callable[[Mapping[str, Any], Array], Array] | None = None
     driven: bool = False

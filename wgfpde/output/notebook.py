@@ -44,7 +44,7 @@ class Run(store.Run):
             Shown by a notebook; ``figure.savefig("run.pdf")`` writes what ``wgfpde plot`` does.  With ``ax``, that.
         """
         from .plots import Options, draw, draw_on
-        from .references import exact_and_gibbs
+        from .references import exact_and_gibbs, potential_of
 
         if "time" in options and "times" in options:
             raise CaseError("plot: time and times are one option; leave one of the two out")
@@ -61,9 +61,10 @@ class Run(store.Run):
                 options[name] = tuple(given) if isinstance(given, list | tuple | np.ndarray) else (given,)
         chosen = Options(**options)
         exact, gibbs = exact_and_gibbs(self) if chosen.field == "rho" else (None, None)
+        potential = potential_of(self) if self.dim == 2 else None
         if ax is not None:
-            return draw_on(ax, self, chosen, exact=exact, gibbs=gibbs)
-        return draw(self, chosen, exact=exact, gibbs=gibbs)
+            return draw_on(ax, self, chosen, exact=exact, gibbs=gibbs, potential=potential)
+        return draw(self, chosen, exact=exact, gibbs=gibbs, potential=potential)
 
     def __dir__(self) -> list[str]:
         """The public names."""

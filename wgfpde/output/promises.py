@@ -16,7 +16,7 @@ last where it lowers the energy, unless its record says more about that in promi
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -168,6 +168,14 @@ def _least(least: float) -> dict[str, Any]:
 # ---- in words ----------------------------------------------------------------------------------------------
 
 
+def measured_text(promise: Mapping[str, Any], number: Callable[[float], str] = "{:.3g}".format) -> str:
+    """What was measured: a number, but of a rise that is none how far what may not rise falls at least."""
+    value = promise["measured"]
+    if promise["name"].endswith("rise") and value < 0:
+        return f"none: it falls, by {number(-value)} or more"
+    return number(value)
+
+
 def verdicts(record: dict[str, Any]) -> list[str]:
     """A line per promise, on the inequalities, and on the errors against the exact solution, where there are any."""
     lines = []
@@ -175,7 +183,7 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         verdict = "kept" if promise["kept"] else "BROKEN"
         bound = f"{promise['sign']} {promise['bound']:.2g}"
         gap = " " if len(promise["name"]) >= NAMES else ""
-        lines.append(f"{promise['name']:<{NAMES}}{gap}{promise['measured']:.3g}  ({verdict}: {bound})")
+        lines.append(f"{promise['name']:<{NAMES}}{gap}{measured_text(promise)}  ({verdict}: {bound})")
     if (record.get("averaging_error") or 0.0) > TOLD:
         lines.append(f"averages    of the formulas known to {record['averaging_error']:.1g} of their mass")
     lines += sentences(record["certificates"])

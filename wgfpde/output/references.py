@@ -7,13 +7,16 @@ run recorded, else it is left out: a picture without a dashed line is better tha
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ..cases.building import build_flow, build_grid
 from ..cases.case_densities import build_exact
-from ..cases.loading import override, stored
+from ..cases.energies import energy_of
+from ..cases.loading import loads, override, stored
 from ..cases.schema import Case
+from ..energy.flow import Flow
 from ..energy.laws import law_named
 from ..errors import CaseError, StoreError
 from ..grid import Array, Grid
@@ -21,6 +24,31 @@ from ..store import Run
 
 AGREES = 1e-6
 """How far, relatively, a number may lie from the one recorded; densities may be stored in single precision."""
+POTENTIAL = "potential"
+"""The constant of a file that holds V where it came from a table."""
+
+
+def potential_of(run: Run) -> Array | None:
+    """V at the cell centres, of a snapshot's shape, NaN in forbidden cells; None where there is none or it moves.
+
+    W is not sampled, which may take long.
+    """
+    if POTENTIAL in run.constants:
+        return run.constants[POTENTIAL]
+    try:
+        case = loads(run.resolved_toml, run.path)
+        grid, energy = build_grid(case), energy_of(case)
+        if energy.potential is None or "potential" in energy.driven or len(run) == 0:
+            return None
+        closed = grid.with_boundary([axis.boundary.closed for axis in grid.axes])
+        flow = Flow(closed, replace(energy, interaction=None, tilt=(), force=None, features=None))
+    except (CaseError, StoreError):
+        return None
+    if flow.external is None or grid.shape != run.rho.shape[1:]:
+        return None
+    recorded = run.diagnostics.get("energy_potential", np.full(len(run), np.nan))[-1]
+    held = flow.integral(flow.external * run.rho[-1])
+    return flow.external if abs(held - recorded) <= AGREES * (1.0 + abs(recorded)) else None
 
 
 def exact_and_gibbs(run: Run) -> tuple[Callable[[float], Array] | None, Array | None]:

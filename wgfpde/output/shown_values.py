@@ -6,6 +6,8 @@ Matplotlib gigabytes, and a colour scale overflows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..errors import StoreError
@@ -14,6 +16,8 @@ from ..store import Run
 
 LARGEST = 1e100
 """Beyond this nothing is drawn."""
+HIDDEN = 0.3
+"""Below this share of the end of their scale a density would be all but black: then each map has its own scale."""
 QUIETLY = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 """For what computes with stored numbers: what comes of those without measure is shown as inf or nan."""
 
@@ -25,6 +29,11 @@ def density_of(run: Run, k: int) -> Array:
         odd = float(rho.flat[np.argmax(~(np.abs(rho) <= LARGEST))])
         raise StoreError(f"{run.path}: snapshot {k} holds {odd:.3g}, which cannot be drawn. The file may be damaged.")
     return rho
+
+
+def hidden(peaks: Sequence[float], high: float) -> bool:
+    """Whether one scale, up to `high`, would hide a map, of which these are the largest densities."""
+    return 0 < min(peaks) < HIDDEN * high
 
 
 def drawable(values: Array) -> Array:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from ..base.amounts import size_text
 from ..base.plain_text import one_line
 from ..errors import CaseError, StoreError
 from ..store import FILE_NAME
@@ -52,6 +54,7 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
     texts : file name → text.   Raises CaseError where the folder is taken, StoreError where it cannot be written.
     """
     check(folder, overwrite)
+    _check_files(folder)
     _check_texts(folder, texts)
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +75,7 @@ def taken_up(folder: Path) -> Iterator[Log]:
     """The folder of a run that is to go on.  Raises CaseError where there is none, or another process writes there."""
     if not folder.is_dir() or not any((folder / name).is_file() for name in (FILE_NAME, "resolved.toml")):
         raise CaseError(f"{folder} is no run folder: expected {FILE_NAME} in it. Start a run with: wgfpde run CASE")
+    _check_files(folder)
     with _locked(folder) as log:
         with _writable(folder):
             _clear_parts(folder)
@@ -89,10 +93,38 @@ def check(folder: Path, overwrite: bool) -> None:
         )
 
 
+def check_room(folder: Path, needed: float) -> None:
+    """Raises CaseError where the disk has not the bytes that a run needs, before anything is written.
+
+    What an earlier run left there counts as free, since it is replaced.
+    """
+    there = next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), None)
+    if there is None:
+        return
+    file = folder / FILE_NAME
+    free = shutil.disk_usage(there).free + (file.stat().st_size if file.is_file() else 0)
+    if needed > free:
+        raise CaseError(
+            f"this run writes {size_text(needed)} and {size_text(free)} are free in {there}; write fewer snapshots "
+            '(output.every), take longer steps, take output.precision = "float32", or choose another folder with --out'
+        )
+
+
 def _clear_parts(folder: Path) -> None:
     """Remove what was being written under another name when a run was killed."""
     for name in WRITTEN:
         (folder / f"{name}.part").unlink(missing_ok=True)
+
+
+def _check_files(folder: Path) -> None:
+    """Raises CaseError where a pipe, a device or a folder has the name of a file of ours: it might never open or end.
+
+    A log is written alone, and may go to a device.
+    """
+    for name in (LOG_NAME, *WRITTEN):
+        path = folder / name
+        if path.exists() and not path.is_file() and not (name == LOG_NAME and path.is_char_device()):
+            raise CaseError(f"{path} is no regular file; remove it, or choose another folder with --out.")
 
 
 def _check_texts(folder: Path, texts: Mapping[str, str]) -> None:

@@ -23,6 +23,39 @@ class Interrupted(KeyboardInterrupt):
         self.cause, self.exit_code = cause, exit_code
 
 
+@contextmanager
+def stopping() -> Iterator[None]:
+    """SIGTERM and the end of the terminal end what is going on as Ctrl-C does, so that nothing half-written stays.
+
+    For all that is no run, which `Interrupts` ends after a checkpoint.  A second request does not disturb the first.
+    """
+    previous: list[tuple[int, Any]] = []
+    asked: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not asked:
+            asked.append(number)
+            raise _request(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                previous.append((number, signal.signal(number, stop)))
+    try:
+        yield
+    finally:
+        for number, handler in previous:
+            signal.signal(number, handler)
+
+
+def _request(number: int) -> Interrupted:
+    """What a signal asks for."""
+    if number == signal.SIGTERM:
+        return Interrupted("SIGTERM", 143)
+    return Interrupted("the end of its terminal", 129)
+
+
 class Interrupts:
     """A context in which requests to stop are caught.
 
@@ -39,9 +72,9 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._catch(signal.SIGINT, Interrupted)
-            self._catch(signal.SIGTERM, lambda: Interrupted("SIGTERM", 143))
+            self._catch(signal.SIGTERM, lambda: _request(signal.SIGTERM))
             if hasattr(signal, "SIGHUP"):
-                self._catch(signal.SIGHUP, lambda: Interrupted("the end of its terminal", 129))
+                self._catch(signal.SIGHUP, lambda: _request(signal.SIGHUP))
             if self._limit is not None and hasattr(signal, "SIGALRM"):  # ends a step that would outlast the limit
                 self._catch(signal.SIGALRM, self._limit_reached)
                 signal.setitimer(signal.ITIMER_REAL, max(self._limit, 1e-6))

@@ -14,13 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import __version__, store
 from ..base.floating_point import noted
-from ..cases.building import Problem, build
+from ..cases.building import Problem, build, bytes_stored
+from ..cases.limits.cost import known_steps
 from ..cases.loading import kept, override, stored
 from ..cases.schema import Case
 from ..diagnostics import as_before
-from ..energy.snapshot import Snapshot, begun
+from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
@@ -82,6 +85,7 @@ def run(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
+        folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
             problem = keeping(problem, recording)
@@ -128,7 +132,7 @@ def resume(
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = digest_of(case, problem)
-        start = _latest(place, known, digest)
+        start = _latest(place, known, digest, problem)
         folder.write_texts(place, texts_of(problem))
         attributes = attributes_of(case, problem)
         problem = keeping(problem, recording)
@@ -263,8 +267,8 @@ def _extended(case: Case, until: float) -> Case:
     return override(case, kept | {"time": {"end": float(until)}}, "resume --until")
 
 
-def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | None:
-    """The last checkpoint that can be read and that the file has all rows for; None where there is none."""
+def _latest(place: Path, known: store.Run | None, digest: str, problem: Problem) -> Checkpoint | None:
+    """The last checkpoint that can be read, fits the problem, and that the file has all rows for; None for none."""
     if known is None:
         return None
     for found in checkpoints(place):
@@ -273,9 +277,19 @@ def _latest(place: Path, known: store.Run | None, digest: str) -> Checkpoint | N
                 f"{place}: the checkpoint at t = {found.snapshot.t:.6g} is of another case; give the one that was run, "
                 "or start again with: wgfpde run CASE --overwrite"
             )
-        if found.rows <= len(known) and found.step_rows <= len(known.steps["t"]):
+        rows = found.rows <= len(known) and found.step_rows <= len(known.steps["t"])
+        if rows and _fits(found, problem):
             return found
     return None
+
+
+def _fits(found: Checkpoint, problem: Problem) -> bool:
+    """Whether a checkpoint can be one of this problem: one that was changed may be whole, and of the same digest."""
+    now, shape, initial = found.snapshot, problem.flow.grid.shape, problem.initial.fields
+    same = all(now.fields[name].shape == np.shape(values) for name, values in initial.items() if name in now.fields)
+    before = found.previous is None or (found.previous.shape == shape and found.previous.dtype == now.rho.dtype)
+    within = problem.times[0] <= now.t <= problem.times[-1] and found.previous_t <= now.t
+    return not misfit(now.fields, shape, problem.fields) and same and before and within and np.isfinite(now.rho).all()
 
 
 def _check_data(case: Case) -> None:

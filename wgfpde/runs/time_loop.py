@@ -3,6 +3,8 @@
     for t_out in times:  while t < t_out:  step → check → table of steps → checkpoint, if it is time
                          snapshot, with its diagnostics, into the file
 
+A stepper may take several steps in one call; they are those that it would take one by one.
+
 A march depends on the state it starts from and on nothing else, so that one continued from a checkpoint gives the same
 file as one never stopped, bit for bit.  Checkpoints are taken before a state that is no planned snapshot is written:
 such a row goes when the run goes on.
@@ -23,11 +25,12 @@ import numpy as np
 from .. import diagnostics
 from ..cases.building import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
-from ..energy.snapshot import Snapshot, begun, misfit
+from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError
 from ..grid import Array
-from ..store import Writer
 from ..store.checkpoint import Checkpoint, save
+from ..store.recorder import Recorder
+from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
 from .listening import Listener, show_to
 from .step_checks import check_step, distance_from_rest
@@ -37,6 +40,8 @@ PEAK = "peak"
 PROGRESS_INTERVAL = 0.1
 PATIENCE = 2.0
 """Seconds that kernels may compile before the user is told."""
+STRIDE = 0.05
+"""Seconds of steps that are taken in one call, where a stepper takes several: a signal waits for the call to end."""
 STEP_PATIENCE = 5.0
 """Seconds that a single step may take before the user is told; then again at each double of it."""
 
@@ -63,15 +68,15 @@ class March:
     """The time loop over one file.  `snapshot` is the last good state at every moment.
 
     verdict : what ended it before the last time, "stationary" or "blow-up", else "".
-    folder : where checkpoints go.   digest : of the case, kept in them.   start : the checkpoint to go on from.
-    on_snapshot : called with each planned snapshot once it is in the file.
+    folder : where checkpoints go; None: nowhere.   digest : of the case, kept in them.
+    start : the checkpoint to go on from.   on_snapshot : called with each planned snapshot once it is in the file.
     """
 
     def __init__(
         self,
         problem: Problem,
-        writer: Writer,
-        folder: Path,
+        writer: Recorder,
+        folder: Path | None,
         digest: str,
         log: Callable[[str], None],
         progress: Callable[[Progress], None] | None,
@@ -132,7 +137,8 @@ class March:
     def _step(self, t_out: float) -> None:
         previous = self.snapshot
         with self.interrupts.abandonable():
-            snapshot = self.problem.stepper.step(self.snapshot, t_out)
+            stride = self._stride(t_out)
+            snapshot = self.problem.stepper.step(previous, t_out) if stride is None else stride.snapshot
             check_step(self.problem, snapshot, previous, t_out)
             if self._keeps_ledger:
                 snapshot = enter_step(self.problem.flow, snapshot, previous)
@@ -140,13 +146,24 @@ class March:
                 judged = self.problem.watch.judge(snapshot.rho, previous.fields.get(PEAK), snapshot.t)
                 snapshot = replace(snapshot, fields=snapshot.fields | {PEAK: judged})
         self.snapshot = snapshot
-        self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
-        self._limits[snapshot.report.limit] += 1
+        if stride is None:
+            self.writer.append_step(snapshot.t, snapshot.dt, snapshot.report)
+        else:
+            self.writer.append_steps(stride.columns)
+        self._limits.update([snapshot.report.limit] if stride is None else stride.limits)
         if snapshot.report.note:
             self.log(f"t = {snapshot.t:.6g}: {snapshot.report.note}")
         self._show_progress()
         if self.clock.wall - self._saved_at >= self.problem.record.checkpoint:
             self._checkpoint_in_passing()
+
+    def _stride(self, t_out: float) -> Stride | None:
+        """Several steps, but for where each state is looked at; none beyond the time of the next checkpoint."""
+        problem = self.problem
+        if self._keeps_ledger or problem.watch is not None or problem.stationary is not None:
+            return None
+        seconds = min(STRIDE, self._saved_at + problem.record.checkpoint - self.clock.wall)
+        return strode(problem.stepper, self.snapshot, t_out, seconds) if seconds > 0 else None
 
     def _ended(self) -> str:
         """A sentence where the density has blown up, or the flow has come to rest as far as was asked for; else ""."""
@@ -170,7 +187,7 @@ class March:
     def checkpoint(self) -> None:
         """Put all that the rest of the march depends on onto the disk, unless it is there.  Raises StoreError."""
         now = (self.snapshot.step, self.writer.count)
-        if self._saved == now:
+        if self.folder is None or self._saved == now:
             return
         self.writer.flush_steps()
         state = Checkpoint(
@@ -229,29 +246,39 @@ class March:
             self.snapshot = open_ledger(self.problem.flow, self.snapshot)
 
     def _warm_up(self) -> None:
-        """Compile the kernels, or load them, before the clock of the march starts; after a while tell the user."""
-        note = "compiling the kernels of this kind of energy, once …"
-        timer = threading.Timer(PATIENCE, self._show_progress, kwargs={"now": True, "note": note})
-        timer.daemon = True
-        timer.start()
+        """Compile the kernels, or load them, before the clock of the march starts; after a while tell who listens."""
         clock = Clock()
-        try:
-            names = [d.name for d in self.problem.diagnostics]
-            diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
-            with self.interrupts.abandonable():
-                self.problem.stepper.warm_up()
-        finally:
-            timer.cancel()
-            timer.join()  # no call from that thread once the march has begun
-            self.compile_seconds = clock.wall
-            self.clock.restart()
-            self._saved_at = self.clock.wall
+        with compiler_watched() as compiling:
+            timer = threading.Timer(PATIENCE, self._tell_what_keeps, args=(compiling,))
+            timer.daemon = True
+            if self.progress is not None:
+                timer.start()
+            try:
+                names = [d.name for d in self.problem.diagnostics]
+                diagnostics.warm_up(self.problem.flow, names)  # to its end: a compiler interrupted may not work again
+                with self.interrupts.abandonable():
+                    self.problem.stepper.warm_up()
+            finally:
+                timer.cancel()
+                if self.progress is not None:
+                    timer.join()  # no call from that thread once the march has begun
+                self.compile_seconds = clock.wall
+                self.clock.restart()
+                self._saved_at = self.clock.wall
         if self.compile_seconds > PATIENCE:
-            self.log(f"kernels compiled in {self.compile_seconds:.1f} s")
+            done = "compiled" if compiling.is_set() else "loaded"
+            self.log(f"kernels {done} in {self.compile_seconds:.1f} s")
+
+    def _tell_what_keeps(self, compiling: threading.Event) -> None:
+        """Say what keeps the march from its first step."""
+        self._show_progress(now=True, note=COMPILING if compiling.is_set() else LOADING)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Tell, from another thread, of a step that takes long."""
+        """Tell who listens, from another thread, of a step that takes long."""
+        if self.progress is None:
+            yield
+            return
         done = threading.Event()
 
         def watch() -> None:

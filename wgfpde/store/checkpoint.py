@@ -14,8 +14,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -29,6 +31,7 @@ from ..energy.snapshot import Report, Snapshot
 from ..errors import StoreError
 from ..grid import Array
 from .layout import FILE_NAME, in_words
+from .reading.structure import check_regular
 
 FOLDER = "checkpoint"
 FORMAT = 1
@@ -98,6 +101,7 @@ def checkpoints(run_folder: Path) -> Iterator[Checkpoint]:
     Raises StoreError for one that a newer version wrote, or that the system does not let us read: that is no damage.
     """
     for path in _files(run_folder / FOLDER):
+        check_regular(path)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -134,14 +138,14 @@ def _digest(values: Array) -> str:
 
 
 def _load(path: Path, content: bytes) -> Checkpoint:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        state = json.loads(str(archive["state"]))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        state = json.loads(str(_array(archive, "state")))
         if state["format"] > FORMAT:
             raise StoreError(
                 f"{path} has format {state['format']}, written by wgfpde {state['wgfpde_version']}; "
                 f"this version {__version__} reads formats up to {FORMAT}. Update wgfpde."
             )
-        arrays = {name: archive[name] for name in state["arrays"]}
+        arrays = {name: _array(archive, name) for name in state["arrays"]}
     if any(_digest(values) != state["arrays"][name] for name, values in arrays.items()):
         raise ValueError(f"{path} is damaged")
     fields = {name.removeprefix(FIELD): values for name, values in arrays.items() if name.startswith(FIELD)}
@@ -153,8 +157,42 @@ def _load(path: Path, content: bytes) -> Checkpoint:
         dt_next=state["dt_next"],
         report=Report(**state["report"]),
     )
+    _check_state(path, state)
     rest = {name: state[name] for name in ("previous_t", "rows", "step_rows", "digest", "wall", "cpu")}
     return Checkpoint(snapshot, arrays.get("previous"), **rest)
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Array:
+    """An array of the archive.  Raises ValueError where it claims more bytes than are there, before any are taken."""
+    about = archive.getinfo(f"{name}.npy")
+    with archive.open(about) as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if about.compress_type != zipfile.ZIP_STORED or math.prod(shape) * dtype.itemsize > about.file_size:
+        raise ValueError(f"{name} is packed, or claims more than is there")
+    with archive.open(about) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _check_state(path: Path, state: dict[str, Any]) -> None:
+    """Raises ValueError where a number of the state is none, or cannot be."""
+    said = state["report"]
+    texts = {"digest": state["digest"], "note": said.get("note", ""), "limit": said.get("limit", "")}
+    numbers = {name: state[name] for name in ("t", "dt", "dt_next", "previous_t", "wall", "cpu")}
+    counts = {name: state[name] for name in ("step", "rows", "step_rows")}
+    report = {name: value for name, value in said.items() if name not in ("note", "limit", "more")}
+    report |= said.get("more", {})
+    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    wrong += [name for name, value in {**numbers, **report}.items() if not _is_number(value)]
+    wrong += [name for name, value in numbers.items() if value != value]
+    wrong += [name for name, value in counts.items() if type(value) is not int or not 0 <= value < 2**53]
+    if wrong or numbers["dt"] < 0 or numbers["dt_next"] < 0:
+        raise ValueError(f"{path}: {', '.join(wrong) or 'a step'} cannot be")
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number that a float holds."""
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -14,10 +14,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..base.toml import shortened
 from ..errors import StoreError
 from ..grid import Array
 from .export.targets import written
-from .layout import NO_VARIABLE, Label, describe, in_words
+from .layout import NO_VARIABLE, Label, describe
+from .reading.opening import opened
+from .reading.structure import plain_attribute, plain_attributes, stored_text
 from .replacing import LIBVER
 
 KIND = "wgfpde study"
@@ -162,34 +165,29 @@ def _stored(given: Any) -> Array:
 def read_study(path: Path | str) -> Study:
     """Read a study whole.  Raises StoreError where there is none that can be read."""
     place = Path(path)
-    try:
-        with h5py.File(place, "r", locking=False) as file:
-            kind = str(file.attrs.get("kind", ""))
-            if not kind.startswith(KIND):
-                raise StoreError(f"{place}: expected a study of wgfpde, found another HDF5 file.")
-            scales = {name for name, item in file.items() if item.is_scale}
-            bare = {name for name in scales if _text(file[name].attrs.get("NAME", "")).startswith(NO_VARIABLE)}
-            texts = {name: item.asstr()[()] for name, item in file.items() if item.shape == () and _is_text(item)}
-            variables = {name: _read(file, name, scales) for name in file if name not in bare and name not in texts}
-            known = {name: value for name, value in file.attrs.items() if name != "kind"}
-            return Study(place, kind.removeprefix(f"{KIND}: "), variables, known, texts)
-    except FileNotFoundError:
-        raise StoreError(f"{place}: no such file.") from None
-    except OSError as error:
-        raise StoreError(f"{place} cannot be read: {in_words(error)}") from error
+    if not place.exists():
+        raise StoreError(f"{place}: no such file.")
+    with opened(place) as file:
+        known = plain_attributes(place, file)
+        kind = str(known.pop("kind", ""))
+        if not kind.startswith(KIND):
+            raise StoreError(f"{place}: expected a study of wgfpde, found another HDF5 file.")
+        if groups := [name for name, item in file.items() if not isinstance(item, h5py.Dataset)]:
+            raise StoreError(f"{place}: {shortened(groups[0])} is no array. The file is damaged, or no study.")
+        scales = {name for name, item in file.items() if item.is_scale}
+        bare = {name for name in scales if str(plain_attribute(place, file[name], "NAME")).startswith(NO_VARIABLE)}
+        texts = {n: stored_text(place, file, n) for n, item in file.items() if item.shape == () and _is_text(item)}
+        variables = {name: _read(place, file, name, scales) for name in file if name not in bare and name not in texts}
+        return Study(place, kind.removeprefix(f"{KIND}: "), variables, known, texts)
 
 
-def _read(file: h5py.File, name: str, scales: set[str]) -> Variable:
+def _read(path: Path, file: h5py.File, name: str, scales: set[str]) -> Variable:
     item = file[name]
     dims = (name,) if name in scales else tuple(Path(item.dims[k][0].name).name for k in range(item.ndim))
     values = item.asstr()[()] if _is_text(item) else item[()]
-    about = {key: str(item.attrs.get(key, "")) for key in ("units", "long_name", "description")}
+    about = {key: str(plain_attribute(path, item, key)) for key in ("units", "long_name", "description")}
     return Variable(name, dims, values, **about)
 
 
 def _is_text(item: h5py.Dataset) -> bool:
     return h5py.check_string_dtype(item.dtype) is not None
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -28,6 +28,7 @@ from ..grid.tables.array_file import check_size, existing_file, npy_array, opene
 from ..grid.tables.table import MOST_VALUES, Table, table_in_text, table_of
 from ..grid.text_columns import MOST_BYTES, read_columns
 from .reading.opening import opened, python_value
+from .reading.structure import check_heaps, check_scales
 
 Points = Literal["centres", "ends"]
 HDF5 = (".h5", ".hdf5", ".nc", ".nc4", ".he5")
@@ -102,6 +103,7 @@ def _from_npy(file: Path, dim: int, bounds: tuple[Sequence[float], Sequence[floa
 
 def _from_hdf5(file: Path, dim: int, name: str | None) -> Table:
     try:
+        check_heaps(file)
         with opened(file, checked=True) as store:
             dataset = _named(file, store, name, dim)
             values = _read(file, dataset)
@@ -135,12 +137,17 @@ def _named(file: Path, store: h5py.File, name: str | None, dim: int) -> h5py.Dat
 
 
 def _at(store: h5py.File, path: str) -> Any:
-    """What a path names, along hard links alone; None where there is nothing, or a link leads away."""
+    """What a path names, along hard links alone; None where there is nothing, or a link leads away.
+
+    Raises StoreError for a dataset whose dimensions the library cannot be asked for.
+    """
     here: Any = store
     for part in [part for part in path.split("/") if part]:
         if not isinstance(here, h5py.Group) or not isinstance(here.get(part, getlink=True), h5py.HardLink):
             return None
         here = here[part]
+    if isinstance(here, h5py.Dataset):
+        check_scales(Path(store.filename), path, here)
     return here
 
 

@@ -165,6 +165,15 @@ class Writer:
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 
+    def append_steps(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Note several steps, (rows,) a column, "t" among them; other columns as in a `Report` by default."""
+        rows = len(columns["t"])
+        whole = [columns[name].tolist() if name in columns else [Report().number(name)] * rows for name in self._buffer]
+        for values, more in zip(self._buffer.values(), whole, strict=True):
+            values.extend(more)
+        if len(self._buffer["t"]) >= STEP_BUFFER:
+            self.flush_steps()
+
     def flush_steps(self) -> None:
         """Put all steps noted so far into the file: they survive a kill from then on."""
         with self._book.failing_as_store_error():

@@ -1,10 +1,11 @@
-"""Studies from Python: spectra, exits, stationary states and orders of convergence; what `api` offers beside runs.
+"""Studies from Python: spectra, exits, stationary states, orders of convergence, sweeps; what `api` offers beside runs.
 
 wgf.spectrum("double_well_1d").gap
 wgf.exits("double_well_1d", to="x < -1").mean_time
 wgf.stationary("desai_zwanzig_1d")                                     # all the states that were found
 wgf.stationary("desai_zwanzig_1d", vary="energy.internal.kappa=0.3:0.6:31").critical
 wgf.converge("heat_1d", {"grid.shape": [64, 128, 256]}).fitted["l1"]
+wgf.sweep("desai_zwanzig_1d", {"params.theta": [0.5, 1, 2]}).mean_x
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ..cases.varying import Given, varied_by
 from ..errors import CaseError
 from ..grid.public_arguments import public
 from ..runs.progress import status_line
-from ..store import Run
+from ..store import Run, read
 from . import spectrum as spectra
 from .stationary import (
     branches,
@@ -44,6 +45,8 @@ from .stationary.search import LIMIT
 from .study_views import States, shown
 
 if TYPE_CHECKING:
+    import xarray
+
     from .convergence import Convergence
     from .exits import Exits
     from .stationary import Diagram
@@ -256,6 +259,7 @@ def converge(
     errors: Mapping[str, Callable[[Any], float]] | None = None,
     at: float | None = None,
     overwrite: bool = False,
+    workers: int = 1,
     progress: bool = True,
     **tables: Mapping[str, Any],
 ) -> Convergence:
@@ -280,6 +284,8 @@ def converge(
         A stored time; the last by default.
     overwrite
         Solve all anew.
+    workers
+        Processes that do the runs.
     progress
         Tell on stderr which run is done.
 
@@ -304,10 +310,86 @@ def converge(
         raise CaseError(f"errors: expected functions of a run by name, found {show((errors or {})[wrong[0]])}")
     options: dict[str, Any] = {
         "against": against, "norms": norms, "measures": measures, "errors": errors, "time": at,
-        "overwrite": overwrite, "after_run": after_run if progress else None,
+        "overwrite": overwrite, "after_run": after_run if progress else None, "workers": workers,
     }  # fmt: skip
     known = case_of(case, tables)
     if out is not None:
         return study(known, vary, Path(out), **options)
     with tempfile.TemporaryDirectory(prefix="wgfpde-converge-") as scratch:
         return study(known, vary, Path(scratch) / "runs", **options).without_folder()
+
+
+def sweep(
+    case: Source,
+    vary: Given,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    zip: bool = False,
+    workers: int | None = None,
+    dask: str | None = None,
+    series: Sequence[str] = (),
+    density: bool = False,
+    against: str | os.PathLike[str] | None = None,
+    folders: bool | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **tables: Mapping[str, Any],
+) -> xarray.Dataset:
+    """Run a case over values of its keys, on all cores, into one labelled dataset.
+
+    Parameters
+    ----------
+    case, **tables
+        As for `run`.
+    vary
+        Values by key, ``{"params.theta": [0.5, 1, 2], "solver.method": ["fv", "jko"]}``, or texts as on the command
+        line, ``"params.theta=0.5:2:16"``; every combination is run.
+    out
+        A folder that keeps the sweep, and goes on with what it holds.  By default none is kept.
+    zip
+        Keys change together, not in every combination.
+    workers
+        Processes; by default one for each core, and one for a case that was put together in Python.
+    dask
+        Workers of dask in place of processes: ``"local"``, or the address of a scheduler.
+    series, density, against
+        What is kept of each run beside its last diagnostics: diagnostics at all times; the last density; L1, KL and W₂
+        to the last density of a run.
+    folders
+        A run folder for every run; by default where runs are not small and many.
+    overwrite
+        Forget what the folder holds.
+    progress
+        Tell on stderr how far it is.
+
+    Returns
+    -------
+    xarray.Dataset
+        A dimension for each key; runs that failed have NaN and a ``status`` and ``message``.
+
+    Raises
+    ------
+    CaseError
+        For a sweep that makes no sense, before it begins, and where xarray is not installed.
+    KeyboardInterrupt
+        On Ctrl-C; the same call with the same folder then goes on.
+    """
+    from .sweep import MOST, Kept, Plan
+    from .sweep import sweep as study
+    from .sweep.engines.choice import engine_for
+    from .sweep.live import Live
+    from .sweep.reading import needed, read_sweep
+
+    needed()
+    known = case_of(case, tables)
+    plan = Plan(known, tuple(varied_by(vary, known, together=zip, most=MOST)), zip)
+    reference = "" if against is None else str(read(against).path.resolve())
+    kept = Kept(folders, tuple(series), density, reference)
+    live = Live(sys.stderr if progress else None)
+    with tempfile.TemporaryDirectory(prefix="wgfpde-sweep-") as scratch:
+        place = Path(scratch) / "runs" if out is None else Path(out)
+        try:
+            study(plan, place, kept, engine_for(plan, workers, dask), overwrite=overwrite, watcher=live)
+        finally:
+            live.close()
+        return read_sweep(place).to_xarray()

@@ -15,7 +15,8 @@ bounds of the distance of the densities themselves, constant on their cells (fol
 
     W₂² ≥ 2∫φ db + 2∫φ^c da for every φ,      W₂² ≤ the cost of any plan with the marginals a and b
 
-On any two grids, stretched and periodic axes, and for points in place of a density.  Between densities nearer to each
+On any two grids, stretched and periodic axes, and for points in place of a density: beside a density, by weights of
+their power cells (folder `semidiscrete`), exactly but for how well masses are met.  Between densities nearer to each
 other than lattices tell, weighted H⁻¹ norms bound it and shooting along the path gives its value (module `nearby`).
 
 References: Villani (2003), Topics in Optimal Transportation, section 2.2; Jacobs, Léger (2020), DOI
@@ -25,6 +26,7 @@ References: Villani (2003), Topics in Optimal Transportation, section 2.2; Jacob
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +50,8 @@ class Distance:
 
     gap : (upper² − lower²)/upper², 0 where the distance is exact (1D).
     mismatch : of a geodesic's distance, ‖ρ(1) − b‖₁/mass, how far the path found ends from b; else 0.
-    iterations : of the first-order method or of conjugate gradients, 0 in 1D.
+    iterations : of the first-order method or of conjugate gradients, 0 in 1D; of points beside a density in 2D how
+    often power cells were cut.
     """
 
     w2: float
@@ -82,6 +85,7 @@ def distance(
     tolerance: float = TOLERANCE,
     cells: int = MOST_CELLS,
     atoms: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> Distance:
     """W₂ between two densities, constant on cells, or between points and a density, or two sets of points.
 
@@ -90,6 +94,7 @@ def distance(
     tolerance, cells : in 2D lattices are refined until the distance squared changes by less than this share of it from
     one to the next, or has that many cells; it is worked on the data's own cells at least.
     atoms : the mass of each cell stands at its centre, as solvers for point sets take it.
+    progress : is told, in words, how far it is, of points beside a density in 2D.
 
     1D: exact; W₂² is true to about 1e-16 L² M, so that W₂ near 0 is to 1e-8 L √M.
     2D: the distance lies between `lower` and `upper`, whatever the tolerance.  Measured: see docs/transport.
@@ -103,7 +108,7 @@ def distance(
     mass = _common_mass(*sides)
     if sides[0].dim == 1:
         return Distance.exact(_on_a_line(*sides, atoms) * math.sqrt(mass))
-    return _in_the_plane(*sides, mass, tolerance, cells, atoms)
+    return _in_the_plane(*sides, mass, tolerance, cells, atoms, progress)
 
 
 class _Side:
@@ -164,7 +169,15 @@ def _line_of(side: _Side, grid: Grid | None, atoms: bool) -> tuple[Array, Array]
     return doubled, held
 
 
-def _in_the_plane(a: _Side, b: _Side, mass: float, tolerance: float, cells: int, atoms: bool) -> Distance:
+def _in_the_plane(
+    a: _Side,
+    b: _Side,
+    mass: float,
+    tolerance: float,
+    cells: int,
+    atoms: bool,
+    progress: Callable[[str], None] | None,
+) -> Distance:
     from .plane.between import squared_distance
 
     if a.grid is not None and a.grid == b.grid:
@@ -176,7 +189,7 @@ def _in_the_plane(a: _Side, b: _Side, mass: float, tolerance: float, cells: int,
     rings = (False, False) if axes is None else (axes[0].ring == 1, axes[1].ring == 1)
     circles = [(axes[k].lower, axes[k].upper) if axes is not None and rings[k] else None for k in range(2)]
     mu, nu = (_measure(side, circles, atoms) for side in (a, b))
-    found = squared_distance(mu, nu, rings, tolerance, cells)
+    found = squared_distance(mu, nu, rings, tolerance, cells, progress)
     lower, value, upper = (math.sqrt(mass * square) for square in (found.lower, found.value, found.upper))
     return Distance(value, lower, upper, iterations=found.iterations)
 

@@ -11,6 +11,7 @@ from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes import one_step
+from wgfpde.methods.finite_volumes.drive_trend import DriveTrend
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 NO_SOLVE = "the iteration on W∗ρ did not converge"
@@ -115,7 +116,7 @@ def test_the_energy_of_a_drive_that_is_not_yet_the_steps_own(monkeypatch):
     flow, x = on_line(50, internal=Internal("entropy", 0.1))
     rho = np.exp(-(x**2) / 0.5)[None, :] / flow.integral(np.exp(-(x**2) / 0.5))
     step = one_step.OneStep(flow, 2, 1)
-    found = step._advance(rho, 0.01, 2, False, None)
+    found = step._advance(rho, 0.01, 2, False, DriveTrend())
     change = sum(flow.parts(found.rho[0])) - sum(flow.parts(rho[0]))
     frozen = step._energy(found.rho)[0] - step._energy(rho)[0]
     assert abs(found.mismatch) > 1e-6 * abs(change)

@@ -9,6 +9,7 @@ from strategies import logarithmic
 from wgfpde.energy.energy import Internal
 from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
+from wgfpde.methods.jko.certificate import ONCE, advance, downstream, limit_downstream
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.newton import NewtonSolver
 from wgfpde.transport.benamou_brenier.operators import Staggering
@@ -253,3 +254,75 @@ def test_a_wrong_certificate_would_be_noticed():
     proof = certificate(step, np.zeros((1, 8)), rho0)
     assert np.array_equal(proof.rho, rho0)
     assert proof.gap > 1e-2
+
+
+# ---------------------------------------------------------------------------------------- fluxes limited downstream
+
+
+def fluxes_of(phi, rng, wraps):
+    """Fluxes that run up φ with random conductances, some of them 0, and none through walls."""
+    gx, gy = (rng.random(phi.shape) * (rng.random(phi.shape) < 0.8) for _ in range(2))
+    if not wraps:
+        gx[:, -1], gy[-1] = 0.0, 0.0
+    return gx * (np.roll(phi, -1, 1) - phi), gy * (np.roll(phi, -1, 0) - phi)
+
+
+def ordered(flux_x, flux_y):
+    order = np.empty(flux_x.size, np.int64)
+    return order[: downstream(flux_x, flux_y, order, np.empty(flux_x.shape, np.int64))]
+
+
+@given(
+    shape=st.tuples(st.integers(1, 7), st.integers(2, 9)), seed=st.integers(0, 10**6), wraps=st.booleans(),
+    size=logarithmic(1e-320, 1e3), tails=st.booleans(),
+)  # fmt: skip
+def test_each_cell_is_limited_after_its_givers_and_none_goes_negative(shape, seed, wraps, size, tails):
+    rng = np.random.default_rng(seed)
+    phi = np.round(rng.normal(size=shape), rng.integers(1, 9))
+    flux_x, flux_y = (size * flux for flux in fluxes_of(phi, rng, wraps))
+    order = ordered(flux_x, flux_y)
+    assert sorted(order) == list(range(phi.size))
+    height = phi.ravel()[order]
+    place = np.empty(phi.size, int)
+    place[order] = np.arange(phi.size)
+    for flux, axis in ((flux_x, 1), (flux_y, 0)):
+        number = np.arange(phi.size).reshape(shape)
+        here, there = place[number], place[np.roll(number, -1, axis)]
+        assert np.all(here[flux > 0] < there[flux > 0]) and np.all(here[flux < 0] > there[flux < 0])
+    assert np.all(np.isfinite(height))
+    rho0 = 10.0 ** rng.uniform(-320 if tails else -3, 0, shape) * (rng.random(shape) < 0.7)
+    volume = rng.uniform(0.1, 2.0, shape)
+    before = flux_x.copy(), flux_y.copy()
+    needy = limit_downstream(order, rho0, np.zeros(shape), volume, flux_x, flux_y, ONCE)
+    rho = np.zeros(shape)
+    advance(0, shape[0], rho0, volume, flux_x, flux_y, rho)
+    assert np.min(rho) >= 0.0
+    assert np.sum(volume * rho) == pytest.approx(np.sum(volume * rho0), rel=1e-13, abs=1e-300)
+    assert (needy == 0) == (np.array_equal(before[0], flux_x) and np.array_equal(before[1], flux_y))
+    assert all(np.all(np.abs(now) <= np.abs(then)) for now, then in zip((flux_x, flux_y), before, strict=True))
+    assert limit_downstream(order, rho0, np.zeros(shape), volume, flux_x, flux_y, 1.0) == 0
+
+
+@pytest.mark.parametrize("along", [0, 1])
+def test_mass_passes_through_a_hundred_empty_cells_in_one_step(along):
+    """From the first cell to the last: what is there passes, no more, and twice as much is asked for."""
+    shape = (1, 100) if along else (100, 1)
+    rho0, volume = np.zeros(shape), np.ones(shape)
+    rho0.flat[0] = 1.0
+    flux = np.ones(shape)
+    flux.flat[-1] = 0.0
+    for asked in (0.5, 2.0):
+        fluxes = [asked * flux, np.zeros(shape)]
+        flux_x, flux_y = fluxes if along else fluxes[::-1]
+        limit_downstream(ordered(flux_x, flux_y), rho0, 0 * rho0, volume, flux_x, flux_y, ONCE)
+        rho = np.zeros(shape)
+        advance(0, shape[0], rho0, volume, flux_x, flux_y, rho)
+        assert rho.flat[-1] == pytest.approx(min(asked, 1.0), rel=1e-12)
+
+
+def test_cells_on_a_circle_of_fluxes_have_no_place():
+    flux_x, flux_y = np.zeros((4, 5)), np.zeros((4, 5))
+    flux_x[1, :] = 1.0  # all the way round
+    flux_y[0, 2], flux_y[1, 3] = 1.0, 1.0  # into it, and out of it to row 2, and on
+    flux_y[2, 3] = 1.0
+    assert sorted(ordered(flux_x, flux_y)) == [k for k in range(20) if k // 5 != 1 and k not in (13, 18)]

@@ -428,7 +428,7 @@ def limited(limit, kind=4.0, tau=0.5):
 
 
 def test_a_shortened_step_says_so_and_recovers():
-    flow, stepper, state = limited(6, "entropy", 0.01)
+    flow, stepper, state = limited(3, "entropy", 0.01)
     new = stepper.step(state, 0.01)
     assert new.t < 0.01
     assert new.report.rejected >= 1

@@ -14,7 +14,8 @@ from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.method import TOLERANCES
-from wgfpde.methods.jko.minimise import TIGHTER, Minimiser, Step
+from wgfpde.methods.jko.minimise import TIGHTER, Minimiser
+from wgfpde.methods.jko.solved_step import Step
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
 from wgfpde.transport.benamou_brenier.operators import Staggering

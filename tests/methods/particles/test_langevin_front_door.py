@@ -233,7 +233,7 @@ def test_verbs(name, verbs, tmp_path, capsys):
 
 def test_particles_are_in_the_picture_and_in_the_film(tmp_path):
     """Ticks below each line, dots on each map, as many as are shown; and pixels of a film where they are."""
-    from wgfpde.output.plots.movie_frames import LEVELS, SHADES, MapFrames
+    from wgfpde.output.plots.films.movie_frames import LEVELS, SHADES, MapFrames
 
     line = wgf.run(loads(LINE), tmp_path / "line", progress=False)
     ticks = [artist for artist in line.plot().axes[0].lines if artist.get_marker() == "|"]

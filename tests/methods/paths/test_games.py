@@ -392,6 +392,7 @@ WRONG = {
     "terminal={internal={kind='none'}, potential='x*t'}": r"terminal\.potential: the cost of the end is of one time",
     "terminal={internal={kind='entropy'}, tilt=1.0}": r"terminal: tilt: of use only in \[energy\]",
     "terminal={internal={kind='entropy'}, potentil='x'}": r'terminal\.potentil: unknown key; did you mean "potential"',
+    "terminal.foo=1": r"terminal\.foo: unknown key; Valid keys: internal, potential, interaction, features$",
     "energy.potential='x*t'": r'method = "game" takes no formulas with t',
     "solver.dt=0.4": "is not a multiple of dt = 0.4",
     "solver.tolerance=1e-16": "expected at least 1e-13",

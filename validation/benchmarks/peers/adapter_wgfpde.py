@@ -11,7 +11,7 @@ import numpy as np
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.energy.snapshot import Snapshot
+from wgfpde.energy.snapshot import Snapshot, strode
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
@@ -43,10 +43,15 @@ class Stepped:
         state, states = Snapshot(job["start"] * scale, 0, {"rho": self._rho}), []
         for t in times:
             while state.t < t * scale:
-                state = stepper.step(state, t * scale)
+                state = self._onward(stepper, state, t * scale)
             states.append(state.rho.T)
         self.steps = state.step
         return states
+
+    def _onward(self, stepper: Any, state: Snapshot, t: float) -> Snapshot:
+        """Many steps where the stepper takes them at once, as a run does; else one."""
+        stride = strode(stepper, state, t, 1.0)
+        return stepper.step(state, t) if stride is None else stride.snapshot
 
 
 class Distance:

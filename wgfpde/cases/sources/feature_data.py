@@ -20,7 +20,7 @@ from ...energy.features import Features
 from ...errors import CaseError
 from ...formulas.compile import Expression
 from ...grid import Array
-from ...grid.tables.array_file import read_bytes
+from ...grid.tables.array_file import looked_in, read_bytes
 from ...grid.text_columns import MOST_BYTES, unlike_the_first
 from ..case_densities import function_of, space_of
 from ..loading import located
@@ -77,7 +77,7 @@ def read_data(file: Path, reserved: set[str]) -> dict[str, Array]:
     Raises CaseError for what is no table of finite numbers with a target and a datum.
     """
     if not file.is_file():
-        raise CaseError(f"{file} does not exist; paths are relative to the case file")
+        raise CaseError(f"{file} does not exist{looked_in(file)}")
     try:
         text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
         lines = [line.strip() for line in text.splitlines()]

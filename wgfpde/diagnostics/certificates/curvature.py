@@ -83,7 +83,6 @@ def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bo
 
     Around each of the lowest local minima that may lie lower between the places, it is read again, ever closer.
     """
-    from scipy.ndimage import maximum_filter, minimum_filter
 
     def lower(second: Array, sixth: Array, noise: Array) -> tuple[Array, Array]:
         value = second if rough else sixth
@@ -94,8 +93,8 @@ def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bo
     k = np.unravel_index(np.argmin(values), values.shape)
     found, unsure = float(values[k]), float(noise[k])
     with np.errstate(invalid="ignore"):
-        sunk = values - (maximum_filter(values, 3, mode="nearest") - values)  # what a parabola may reach, and more
-        may = np.argwhere((values <= minimum_filter(values, 3, mode="nearest")) & (sunk <= found) & (values < np.inf))
+        sunk = values - (_around(np.maximum, values) - values)  # what a parabola may reach, and more
+        may = np.argwhere((values <= _around(np.minimum, values)) & (sunk <= found) & (values < np.inf))
     for first in sorted(may.tolist(), key=lambda index: float(values[tuple(index)]))[:FEW]:
         index, at = first, places
         for _ in range(CLOSER):
@@ -106,6 +105,18 @@ def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bo
             if closer[tuple(index)] < found:
                 found, unsure = float(closer[tuple(index)]), float(doubt[tuple(index)])
     return found, unsure
+
+
+def _around(extreme: np.ufunc, values: Array) -> Array:
+    """The largest or smallest of each value and its neighbours, diagonal ones too.
+
+    As `scipy.ndimage.maximum_filter`, whose import alone takes longer than the whole of this module.
+    """
+    for axis in range(values.ndim):
+        line = np.moveaxis(values, axis, 0)
+        wide = np.concatenate((line[:1], line, line[-1:]))
+        values = np.moveaxis(extreme(extreme(wide[:-2], wide[1:-1]), wide[2:]), 0, axis)
+    return values
 
 
 def _curvature(

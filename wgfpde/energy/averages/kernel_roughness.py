@@ -15,11 +15,13 @@ jump below 1e-11 of the largest value.  Cost: 4q values of W a lag in 2D, with q
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.effort import spend
 from ...grid import Array
 
 Kernel = Callable[..., Array]
@@ -39,6 +41,8 @@ WORST = 64
 """Stencils of each block that are looked at closely."""
 AROUND_ORIGIN = 4
 """Stencils centred up to as many points of the lattice from an origin where W is not smooth are left out."""
+SEARCHED = 20.0
+"""Nanoseconds a value that the search takes beyond those of the kernel (`base.effort`)."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,11 @@ def widened(suspect: Array) -> Array:
 
 
 def _values(kernel: Kernel, *places: Array) -> Array:
-    coords = dict(zip("xy", places, strict=False))
+    coords, shape = dict(zip("xy", places, strict=False)), np.broadcast_shapes(*(p.shape for p in places))
+    spend(SEARCHED * math.prod(shape))
     with np.errstate(all="ignore"):
         values = np.asarray(kernel(**coords), dtype=float)
-    return np.broadcast_to(values, np.broadcast_shapes(*(p.shape for p in places)))
+    return np.broadcast_to(values, shape)
 
 
 def _in_order(places: list[Array], axis: int) -> list[Array]:

@@ -44,6 +44,11 @@ class Frozen:
     def __call__(self, **place: Array) -> Array:
         return np.asarray(self.function(**place, t=self.t))
 
+    def polynomial(self) -> dict[tuple[int, int], float] | None:
+        """Of a formula that is a polynomial at that time, see `Expression.polynomial`; else None."""
+        expand = getattr(self.function, "polynomial", None)
+        return None if expand is None else expand(t=self.t)
+
 
 def frozen(function: Callable[..., Any], t: float) -> Callable[..., Any]:
     """A function at time t; itself where it does not depend on time."""

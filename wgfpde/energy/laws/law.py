@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...base.amounts import LEAST, MOST
 from ...base.case_table import Table
 from ...errors import CaseError
 
@@ -51,6 +52,11 @@ class Law:
         """Raise CaseError for parameters out of range."""
         if not (np.isfinite(p.kappa) and p.kappa > 0):
             raise CaseError(f"kappa must be a positive number; found {p.kappa}.")
+        if not LEAST <= p.kappa <= MOST:
+            raise CaseError(
+                f"kappa: expected a number between {LEAST:g} and {MOST:g}, of which squares can be computed; found "
+                f"{p.kappa:g}. Measure energies in another unit."
+            )
 
     def check_dimension(self, p: Any, dim: int) -> None:
         """Raise CaseError where E is not displacement convex in this dimension (McCann)."""

@@ -6,6 +6,7 @@ it is read.
 
 from __future__ import annotations
 
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def existing_file(path: str | PathLike[str], what: str = "the initial data", key
         found = "a folder" if file.is_dir() else "nothing"
         raise CaseError(f"{what} must be a file; found {found} at {file}. Check {key}.")
     return file
+
+
+def looked_in(path: Path) -> str:
+    """Where a path that does not exist was looked for: the end of a message."""
+    return (
+        f"; looked in {path.parent}: a path in a case begins at the folder of its file, one of --set at the folder you "
+        "are in"
+    )
 
 
 def opened_binary(file: Path):
@@ -76,7 +85,8 @@ def picture(file: Path, invert: bool = False, most: int = MOST_VALUES) -> Array:
     from PIL import Image, UnidentifiedImageError  # comes with matplotlib
 
     try:
-        with Image.open(file, formats=FORMATS) as opened:
+        # Pillow warns of damaged tags that are no part of the picture
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as opened:
             check_size(file, opened.width * opened.height, most)
             deep = opened.mode in ("I", "F") or opened.mode.startswith("I;16")
             white = _WHITE.get(opened.mode[:4], 255.0) if opened.mode != "F" else None

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ...errors import CaseError
 from ..grid import Array
 
 if TYPE_CHECKING:
     from scipy.interpolate import PPoly
 
 Interpolation = Literal["cubic", "pchip", "linear", "nearest"]
+STEEPEST = 1e100
+"""The largest slope of a table, and the largest value."""
 WRAPPED = 3
 """Places from beyond the seam that pchip sees: slopes depend on three neighbours."""
 
@@ -30,11 +33,19 @@ def pieces_of(kind: Interpolation, places: Array, values: Array, period: float |
     """The piecewise polynomials through values (n, …) at increasing places (n,).
 
     period : of a ring, which the places, at least two, do not repeat; the pieces then span one period from places[0].
+    Raises CaseError where values or the slopes between them are beyond what double precision carries.
     """
     from scipy.interpolate import CubicSpline, PchipInterpolator, PPoly
 
     if period is not None:
         places, values = np.append(places, places[0] + period), np.concatenate([values, values[:1]])
+    with np.errstate(all="ignore"):
+        slopes = np.diff(values, axis=0) / np.diff(places).reshape((-1,) + (1,) * (values.ndim - 1))
+    if not np.all(np.abs(slopes) <= STEEPEST) or not np.all(np.abs(values) <= STEEPEST):
+        raise CaseError(
+            f"the values of the table rise by more than {STEEPEST:g} for each unit of length, or are beyond that "
+            "themselves, of which no squares can be computed. Check the values and places of the table."
+        )
     if kind == "cubic":
         spline = CubicSpline(places, values, bc_type="not-a-knot" if period is None else "periodic")
         return PPoly(spline.c, spline.x)
@@ -44,7 +55,6 @@ def pieces_of(kind: Interpolation, places: Array, values: Array, period: float |
             return PPoly(spline.c, spline.x)
         return _pchip_ring(places, values, period)
     if kind == "linear":
-        slopes = np.diff(values, axis=0) / np.diff(places).reshape((-1,) + (1,) * (values.ndim - 1))
         return PPoly(np.stack([slopes, values[:-1]]), places)
     middles = 0.5 * (places[1:] + places[:-1])
     return PPoly(values[None], np.concatenate([places[:1], middles, places[-1:]]))

@@ -37,6 +37,7 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from .drive_trend import DriveTrend
 from .one_step import Attempt, OneStep
 
 WEIGHT, LOG_WEIGHT = "work_weight", "log_weight"
@@ -71,11 +72,11 @@ class DrivenStep:
         except CaseError as error:
             raise SolverError(f"the energy at t = {t:.10g}: {error}") from error
 
-    def solve(self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None) -> Attempt:
+    def solve(self, rho: Array, span: tuple[float, float], dt: float, trend: DriveTrend) -> Attempt:
         """One step from rho (ny, nx), over a span of dt, with its work and its heat.  Raises StepFailure."""
         middle = self.at(0.5 * (span[0] + span[1]))
         self._one.freeze(middle)
-        attempt = self._one.solve(rho, dt, rate)
+        attempt = self._one.solve(rho, dt, trend)
         shape, pushed = middle.grid.shape, attempt.cost.pushed
         old, new = rho.reshape(shape), attempt.rho.reshape(shape)
         work = work_between(self.at(span[0]), middle, old) + work_between(middle, self.at(span[1]), new)

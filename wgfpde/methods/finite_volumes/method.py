@@ -113,6 +113,7 @@ def _amplification(solver: Mapping[str, Any], z: Array) -> Array:
 METHODS = (
     Method(
         name="fv",
+        cellwise=True,
         table=FvTable,
         build=_build,
         traits=lambda table: Traits(order=float(table.order)),

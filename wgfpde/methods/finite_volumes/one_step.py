@@ -6,10 +6,11 @@ The step solves ρ' = S_dt(ρ; Φ) with Φ = V + W∗½(ρ + ρ').  Then
 
 because ½⟨ρ', Wρ'⟩ − ½⟨ρ, Wρ⟩ = ⟨W½(ρ + ρ'), ρ' − ρ⟩ for symmetric W of any sign, and S lowers ∫U + ∫Φρ for frozen Φ.
 Φ is frozen over all sweeps of the step, so that one convolution an outer iteration is enough; being the mean of both
-ends it keeps order 2.  The fixed point of drive ↦ W∗S(ρ; V + ½(W∗ρ + drive)) is found from W∗ρ carried on at the rate
-of the last step: by Anderson mixing where dt is short, else by Newton's method (module `fixed_point`).  A repulsion
-like |x|^-½ makes the step stiff, the map expand by dt/h^1.5, and mixing alone would hold dt to h^1.5.  Where neither
-converges the step is too long.
+ends it keeps order 2.  The fixed point of drive ↦ W∗S(ρ; V + ½(W∗ρ + drive)) is found from W∗ρ carried on as it went
+over the last steps (module `drive_trend`): by Anderson mixing where dt is short, else by Newton's method (module
+`fixed_point`).  A repulsion like |x|^-½ makes the step stiff, the map expand by dt/h^1.5, and mixing alone would hold
+dt to h^1.5.  Where neither converges the step is too long.  It ends at 1e-13, or where what is left cannot matter to
+the energy law.
 
 A second-order step that raises the energy is redone with every line guarded (module `limiter`), and if that is not
 enough, at first order, where the law holds for every dt.
@@ -27,10 +28,15 @@ from ...grid import Array
 from ...linear.fixed_point import FixedPointSolver, NotFound
 from ...linear.lines import lines_of
 from ...linear.threads import share
+from .drive_trend import NO_TREND, DriveTrend
 from .limiter import EPS, energy_rows
 from .schemes import Cost, make_scheme, split_step
 
 OUTER_TOLERANCE = 1e-13
+"""Of the drive, relative to its largest value; with an energy law it may end earlier:"""
+NEARLY, SHARE = 1e-10, 1e-9
+"""At so small a change of the drive, where that counts for so small a share of the energy that the step frees; what a
+run gives then changes by 4e-10 of itself at most (the packaged cases), a tenth of that with most kernels."""
 
 
 class StepFailure(Exception):
@@ -39,7 +45,7 @@ class StepFailure(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A solved step: the density (ny, nx), read-only, its cost, convolutions, remarks, and d(W∗ρ)/dt along it.
+    """A solved step: the density (ny, nx), read-only, its cost, convolutions, remarks, and how W∗ρ goes after it.
 
     mismatch : ½⟨W∗ρ' − drive, ρ' − ρ⟩, what the energy differs by from the one in which the step was solved.
     order : in which it was taken.   work, heat : of a driven step, see `energy.driving.work`.
@@ -49,7 +55,7 @@ class Attempt:
     cost: Cost
     outer: int = 0
     notes: tuple[str, ...] = ()
-    rate: Array | None = None
+    trend: DriveTrend = NO_TREND
     mismatch: float = 0.0
     order: int = 0
     work: float = 0.0
@@ -59,6 +65,7 @@ class Attempt:
 class OneStep:
     """Solves single steps.  What it remembers of a density only saves work; results depend on the arguments alone.
 
+    axes : the sweeps.   widths : of the cells, (nx,) and (ny,).   potential : V (ny, nx).
     order : 1 or 2.   Preserves mass, ρ ≥ 0, E never up, the Gibbs state, for every dt it solves.
     """
 
@@ -68,30 +75,31 @@ class OneStep:
         self.order = order
         self.threads = threads
         self.rows = (1, grid.size) if grid.dim == 1 else grid.shape
-        self._axes = lines_of(flow.grid, flow.mobility)
-        self._scheme = make_scheme(flow, self._axes, threads)
-        self._widths_x = np.ascontiguousarray(grid.x.volumes)
-        self._widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
-        self._volume = self._widths_y[:, None] * self._widths_x
-        self._potential = self._rows_of(flow)
+        self.axes = lines_of(flow.grid, flow.mobility)
+        self._scheme = make_scheme(flow, self.axes, threads)
+        widths_y = np.ones(1) if grid.dim == 1 else np.ascontiguousarray(grid.y.widths)
+        self.widths = np.ascontiguousarray(grid.x.volumes), widths_y
+        self._volume = self.widths[1][:, None] * self.widths[0]
+        self.potential = self._rows_of(flow)
         self._prepared = False
         self._known_energy: tuple[Array, tuple[float, float]] | None = None
         self._known_drive: tuple[Array, Array] | None = None
+        self._known_energies: tuple[Array, Array, Array, tuple[tuple[float, float], tuple[float, float]]] | None = None
 
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""
         if flow is self.flow:
             return
         if flow.mobility is not self.flow.mobility:
-            self._axes = lines_of(flow.grid, flow.mobility)
+            self.axes = lines_of(flow.grid, flow.mobility)
         same = (
             flow.internal == self.flow.internal and flow.push is self.flow.push and flow.mobility is self.flow.mobility
         )
         if not same:
-            self._scheme = make_scheme(flow, self._axes, self.threads)
+            self._scheme = make_scheme(flow, self.axes, self.threads)
         if flow.interaction is not self.flow.interaction:
             self._known_drive = None
-        self.flow, self._potential = flow, self._rows_of(flow)
+        self.flow, self.potential = flow, self._rows_of(flow)
         self._prepared, self._known_energy = False, None
 
     def carry(self, field: Array, dt: float, order: int) -> Array:
@@ -105,8 +113,8 @@ class OneStep:
         base = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
         return np.ascontiguousarray(base).reshape(self.rows)
 
-    def solve(self, rho: Array, dt: float, rate: Array | None) -> Attempt:
-        """One step of the wanted order that keeps the energy law.  rate : d(W∗ρ)/dt of the last step, or None.
+    def solve(self, rho: Array, dt: float, trend: DriveTrend) -> Attempt:
+        """One step of the wanted order that keeps the energy law.  trend : of W∗ρ over the last steps.
 
         Raises StepFailure.
         """
@@ -120,12 +128,12 @@ class OneStep:
         if self.flow.push is not None:  # its energy may rise by the work of the force, and no line tells that alone
             modes = [mode for mode in modes if not mode[1]]
         for order, guard, note in modes:
-            attempt = self._advance(rho, dt, order, guard, rate)
+            attempt = self._advance(rho, dt, order, guard, trend)
             if self._dissipates(rho, attempt):
                 return replace(attempt, notes=(note,) if note else (), order=order)
         raise StepFailure("the energy rose")
 
-    def _advance(self, rho: Array, dt: float, order: int, guard: bool, rate: Array | None) -> Attempt:
+    def _advance(self, rho: Array, dt: float, order: int, guard: bool, trend: DriveTrend) -> Attempt:
         """One step in the converged potential V + W∗½(ρ + ρ')."""
         if self.flow.interaction is None:
             return Attempt(*self._prepare_and_split(rho, dt, order, guard))
@@ -135,32 +143,52 @@ class OneStep:
 
         def image(drive: Array) -> Array:
             nonlocal last, iterations
-            self._phi = self._potential + 0.5 * (before + drive)
+            self._phi = self.potential + 0.5 * (before + drive)
             self._scheme.prepare(self._phi)
             last = self._split(rho, dt, order, guard)
             iterations += last[1].iterations
             return self._interact(last[0])
 
-        solver = FixedPointSolver(image, OUTER_TOLERANCE, float(np.max(np.abs(before))), StepFailure)
+        def enough(residual: Array) -> bool:
+            return not self.flow.exits and self._hardly_counts(residual, rho, *last)
+
+        solver = FixedPointSolver(
+            image, OUTER_TOLERANCE, float(np.max(np.abs(before))), StepFailure, enough=(NEARLY, enough)
+        )
         try:
-            found = solver.solve(before if rate is None else before + dt * rate)
+            found = solver.solve(trend.carried(before, dt))
         except NotFound as failure:
             raise StepFailure(f"the iteration on W∗ρ did not converge ({failure})") from failure
         out, cost = last
         self._known_drive = (out, found.image)
         mismatch = 0.5 * float(np.sum(self._volume * ((found.image - found.x) * (out - rho))))
         cost = replace(cost, iterations=iterations)
-        return Attempt(out, cost, found.values, rate=(found.image - before) / dt, mismatch=mismatch)
+        after = trend.after((found.image - before) / dt, dt)
+        return Attempt(out, cost, found.values, trend=after, mismatch=mismatch)
+
+    def _hardly_counts(self, residual: Array, rho: Array, out: Array, cost: Cost) -> bool:
+        """Whether what the drive is off by matters to what moves no more than SHARE of the energy that the step frees.
+
+            ½ Σ h |W∗ρ' − drive| |ρ' − ρ| ≤ SHARE (E_Φ(ρ) − E_Φ(ρ'))
+
+        The left side bounds the mismatch of the energies, so that E falls; both fall with the square of the velocity,
+        so that the drive is the better known the slower the density moves, and at the steady state to rounding.
+        """
+        off = np.abs(out - rho)
+        off *= np.abs(residual)
+        off *= self._volume
+        before, after = self._energies(rho, out)
+        return 0.5 * float(np.sum(off)) <= SHARE * (before[0] - after[0] + cost.pushed)
 
     def _prepare_and_split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
         if not self._prepared:
-            self._phi = self._potential
+            self._phi = self.potential
             self._scheme.prepare(self._phi)
             self._prepared = True
         return self._split(rho, dt, order, guard)
 
     def _split(self, rho: Array, dt: float, order: int, guard: bool) -> tuple[Array, Cost]:
-        out, cost = split_step(self._scheme, self._axes, rho, dt, order, guard)
+        out, cost = split_step(self._scheme, self.axes, rho, dt, order, guard)
         if cost.failed:
             raise StepFailure("the implicit solve did not converge")
         out.flags.writeable = False  # a step is a record; what is remembered of it stays true
@@ -191,17 +219,27 @@ class OneStep:
             if not np.isfinite(np.sum(new)):
                 raise StepFailure("the density became infinite or undefined")
             return True
-        if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
-            before = self._known_energy[1]
-        else:
-            before = self._energy(old)
-        after = self._energy(new)
+        before, after = self._energies(old, new)
         if not math.isfinite(after[0]):
             raise StepFailure("the density became infinite or undefined")
         self._known_energy = (new, after)
         pushed = attempt.cost.pushed
         rounding = 16 * EPS * (after[1] + before[1] + abs(pushed))
         return after[0] - before[0] + attempt.mismatch - pushed <= rounding
+
+    def _energies(self, old: Array, new: Array) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Of the density before and after a step, in the present Φ; summed once for each step and Φ."""
+        known = self._known_energies
+        if known is not None and known[0] is self._phi and known[1] is old and known[2] is new:
+            return known[3]
+        if self.flow.interaction is None and self._known_energy is not None and _same(self._known_energy[0], old):
+            before = self._known_energy[1]
+        else:
+            before = self._energy(old)
+        found = before, self._energy(new)
+        if self.flow.interaction is not None:
+            self._known_energies = (self._phi, old, new, found)
+        return found
 
     def _energy(self, rho: Array) -> tuple[float, float]:
         """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""
@@ -215,9 +253,9 @@ class OneStep:
             return float(energy.sum()), float(scale.sum())
         share(
             energy_rows, rows, rho.size, self.threads,
-            rho, self._phi, self._widths_x, self._widths_y, internal.code, internal.kappa, internal.m, energy, scale,
+            rho, self._phi, *self.widths, internal.code, internal.kappa, internal.m, energy, scale,
         )  # fmt: skip
-        return float(energy.sum()), float(scale.sum())
+        return float(energy.cumsum()[-1]), float(scale.cumsum()[-1])  # serially, as compiled steps sum
 
 
 def _same(a: Array, b: Array) -> bool:

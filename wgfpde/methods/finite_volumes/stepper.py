@@ -4,7 +4,7 @@ Of an energy that depends on time a step is work, heat, work (module `driven_ste
 density and the heat at V, W and κ of the middle of the step: order 2.
 
 A step that cannot be solved is shortened, also at fixed dt, and the report says so; the promises hold for what is
-taken.  What the next step needs to know (its size, the rate of W∗ρ) travels in the snapshot, so that a march continued
+taken.  What the next step needs to know (its size, the trend of W∗ρ) travels in the snapshot, so that a march continued
 from a snapshot is the same march, bit for bit.
 """
 
@@ -18,20 +18,20 @@ import numpy as np
 from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
 from ...energy.openings.account import EXITS, entered, opened
-from ...energy.snapshot import Report, Snapshot
+from ...energy.snapshot import Report, Snapshot, Stride
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.threads import default_threads
+from .drive_trend import DriveTrend
 from .driven_step import DrivenStep, keeps_account
 from .limiter import EPS
 from .one_step import Attempt, OneStep, StepFailure
 from .schemes import Cost
+from .strides.clock import LIMITS, MIN_STEP, limit, propose, resize, wish_after
+from .strides.split import error_of
+from .strides.stride import Strider, strides
 
 SHRINK = 0.3
-GROW = 2.5
-MIN_STEP = 1e-30
-"""Smallest step tried, relative to the step asked for, where that moves less than rounding; else on to one that does:
-the step asked for may be far from the time scale of the problem, h²/(κ m ρ^{m−1}) = 1e-36 for m = 100 and ρ = 2."""
 
 
 class FiniteVolumes:
@@ -75,6 +75,8 @@ class FiniteVolumes:
         self.threads = threads or default_threads()
         self._one = OneStep(flow, order, self.threads)
         self._driven = DrivenStep(flow, self._one, weigh) if keeps_account(flow) or weigh else None
+        self._strides = strides(self._one)
+        self._strider: Strider | None = None
 
     def warm_up(self) -> None:
         """Compile, or load, every kernel that `step` and the diagnostics call: one step on four cells per axis.
@@ -85,7 +87,10 @@ class FiniteVolumes:
         small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
-        FiniteVolumes(small, self.order, dt=1e-3, threads=1).step(start, 1e-3)
+        stepper = FiniteVolumes(small, self.order, dt=1e-3, threads=1)
+        stepper.step(start, 1e-3)
+        if self._strides:
+            stepper.stride(start, 1e-3, 0.0)
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot:
         """One accepted step from `snapshot`, never past t_next and landing on it exactly.
@@ -95,13 +100,12 @@ class FiniteVolumes:
         if self.flow.exits and EXITS not in snapshot.fields:
             snapshot = replace(snapshot, fields=snapshot.fields | opened(self.flow, snapshot.rho))
         rho = np.ascontiguousarray(snapshot.rho, dtype=float).reshape(self._one.rows)
-        rate = snapshot.fields.get("drive_rate")
-        rate = rate if rate is None else rate.reshape(self._one.rows)
+        trend = DriveTrend.of(snapshot.fields, self._one.rows)
         asked, lands = self._propose(snapshot, t_next)
         dt, rejected, reason = asked, 0, ""
         while True:
             try:
-                attempt, dt_next = self._try(rho, (snapshot.t, t_next if lands else snapshot.t + dt), dt, rate)
+                attempt, dt_next = self._try(rho, (snapshot.t, t_next if lands else snapshot.t + dt), dt, trend)
                 failed = "the error of the step was too large"
             except StepFailure as failure:
                 failed = reason = str(failure)
@@ -125,16 +129,11 @@ class FiniteVolumes:
             repaired=attempt.cost.repaired,
             rejected=rejected,
             note="; ".join(notes),
-            limit=self._limit(reason, rejected, lands and dt < 0.99 * snapshot.dt_next, dt_next >= GROW * dt),
+            limit=self._limit(reason, dt, dt_next, snapshot.dt_next, lands, rejected),
             more={} if gone is None else {f"exit_{name}": x for name, x in zip(self.flow.exits, gone, strict=True)},
         )
-        wish = dt_next if self.adaptive else GROW * dt
-        if not self.adaptive and not rejected and not 0 < snapshot.dt_next < self.dt:
-            wish = 0.0
-        elif lands and not rejected and dt < 0.5 * snapshot.dt_next:  # it was cut short to land
-            wish = max(wish, snapshot.dt_next)
-        fields = {"rho": attempt.rho} if attempt.rate is None else {"rho": attempt.rho, "drive_rate": attempt.rate}
-        after = snapshot.fields | {name: v.reshape(self.flow.grid.shape) for name, v in fields.items()}
+        shape = self.flow.grid.shape
+        after = snapshot.fields | {"rho": attempt.rho.reshape(shape)} | attempt.trend.fields(shape)
         t = t_next if lands else snapshot.t + dt
         if gone is not None:
             after = after | {EXITS: entered(snapshot.fields[EXITS], gone, attempt.cost.came)}
@@ -146,9 +145,22 @@ class FiniteVolumes:
             step=snapshot.step + 1,
             fields=after,
             dt=dt,
-            dt_next=wish,
+            dt_next=wish_after(dt, dt_next, snapshot.dt_next, self.dt, self.adaptive, lands, rejected),
             report=report,
         )
+
+    def stride(self, snapshot: Snapshot, t_next: float, seconds: float) -> Stride | None:
+        """The steps that `step` would take one by one, in one compiled call, for some `seconds` and never past t_next.
+
+        None where steps are taken one by one: with an interaction, exits, a force, or what depends on time, on large
+        grids, for laws without kernels, and where the next step is unusual, such as one that must be shortened.
+        The bits are those of `step`, wherever a stride ends.
+        """
+        if not self._strides:
+            return None
+        if self._strider is None:
+            self._strider = Strider(self._one, self.order, self.dt, self.first_dt, self.tolerance)
+        return self._strider.stride(snapshot, t_next, seconds)
 
     def _gone(self, attempt: Attempt) -> Array | None:
         """What a step let go by each exit, (exits,); None where there is none."""
@@ -156,15 +168,11 @@ class FiniteVolumes:
             return None
         return np.zeros(len(self.flow.exits)) if attempt.cost.gone is None else attempt.cost.gone
 
-    def _limit(self, reason: str, rejected: int, cut: bool, grows: bool) -> str:
-        """What kept a step from being longer.   cut : it was cut to land.   grows : the next may be GROW times it."""
+    def _limit(self, reason: str, dt: float, dt_next: float, known: float, lands: bool, rejected: int) -> str:
+        """What kept a step from being longer.   known : the wish before it."""
         if reason:
             return reason.partition(" (")[0]
-        if not self.adaptive:
-            return ""
-        if cut:
-            return "the next time to land on"
-        return "growth from a shorter one" if grows and not rejected else "the tolerance"
+        return LIMITS[limit(dt, dt_next, known, lands, rejected)] if self.adaptive else ""
 
     def _propose(self, snapshot: Snapshot, t_next: float) -> tuple[float, bool]:
         """The step to try first and whether it lands on t_next; equal steps fill the way to t_next."""
@@ -175,30 +183,21 @@ class FiniteVolumes:
             wish = snapshot.dt_next or self.first_dt or remaining / 100
         else:
             wish = min(self.dt, snapshot.dt_next) if snapshot.dt_next > 0 else self.dt
-        if not math.isfinite(remaining / wish):
-            return wish, False
-        count = math.ceil(remaining / wish * (1 - 1e-9))
-        if self.adaptive and count > 2:
-            return wish, False
-        return remaining / max(count, 1), count <= 1
+        return propose(remaining, wish, self.adaptive)
 
-    def _try(
-        self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None
-    ) -> tuple[Attempt | None, float]:
+    def _try(self, rho: Array, span: tuple[float, float], dt: float, trend: DriveTrend) -> tuple[Attempt | None, float]:
         """One step and the size of the next; None and a shorter size where an adaptive step errs too much.
 
         span : the times it goes from and to, dt apart.
         """
         if not self.adaptive:
-            return self._solve(rho, span, dt, rate), 0.0
+            return self._solve(rho, span, dt, trend), 0.0
         middle = 0.5 * (span[0] + span[1])
-        whole = self._solve(rho, span, dt, rate)
-        first = self._solve(rho, (span[0], middle), 0.5 * dt, rate)
-        second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.rate)
-        mass = self._integral(rho)
-        error = self._integral(np.abs(second.rho - whole.rho)) / mass if mass > 0 else 0.0
-        factor = 0.8 * (self.tolerance / max(error, 1e-300)) ** (1.0 / (self.order + 1))
-        dt_next = dt * min(GROW, max(0.2, factor))
+        whole = self._solve(rho, span, dt, trend)
+        first = self._solve(rho, (span[0], middle), 0.5 * dt, trend)
+        second = self._solve(first.rho, (middle, span[1]), 0.5 * dt, first.trend)
+        error = error_of(rho.copy(), whole.rho.copy(), second.rho.copy(), self._one.widths)
+        dt_next = resize(dt, error, self.tolerance, self.order)
         if error > self.tolerance:
             return None, min(dt_next, 0.9 * dt)
         cost = Cost()
@@ -209,14 +208,14 @@ class FiniteVolumes:
         if first.cost.gone is not None and second.cost.gone is not None:
             cost.gone, cost.came = first.cost.gone + second.cost.gone, first.cost.came + second.cost.came
         return Attempt(
-            second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.rate,
+            second.rho, cost, whole.outer + first.outer + second.outer, first.notes + second.notes, second.trend,
             order=min(first.order, second.order), work=first.work + second.work, heat=first.heat + second.heat,
         ), dt_next  # fmt: skip
 
-    def _solve(self, rho: Array, span: tuple[float, float], dt: float, rate: Array | None) -> Attempt:
+    def _solve(self, rho: Array, span: tuple[float, float], dt: float, trend: DriveTrend) -> Attempt:
         if self._driven is None:
-            return self._one.solve(rho, dt, rate)
-        return self._driven.solve(rho, span, dt, rate)
+            return self._one.solve(rho, dt, trend)
+        return self._driven.solve(rho, span, dt, trend)
 
     def _moves(self, rho: Array, t: float, dt: float) -> bool:
         """Whether a step may change a density by more than the rounding of the largest one.
@@ -231,6 +230,3 @@ class FiniteVolumes:
             )
         narrowest = min(float(axis.widths.min()) for axis in self.flow.grid.axes)
         return dt * largest / narrowest > EPS * float(rho.max())
-
-    def _integral(self, values: Array) -> float:
-        return self.flow.integral(values.reshape(self.flow.grid.shape))

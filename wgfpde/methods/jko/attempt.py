@@ -83,9 +83,13 @@ class Attempt:
             count += 1
 
     def linearise(self, point: Point, slack: Array) -> float:
+        return self.linearise_at(point.phi, point.rho, slack)
+
+    def linearise_at(self, phi: Array, rho: Array, slack: Array) -> float:
+        """The coefficients at (φ, ρ, s) and the continuity residual into `rhs`; returns its L¹ norm over the mass."""
         out = self.solver.coefficients
-        self.step.coefficients(point.phi, point.rho, slack, out)
-        return self.step.residual(point.phi, point.rho, out[1], out[2], self.rhs)
+        self.step.coefficients(phi, rho, slack, out)
+        return self.step.residual(phi, rho, out[1], out[2], self.rhs)
 
     def _ascent_step(self, point: Point, mu: float, residual: float) -> Point:
         """One Newton step on D_μ with a line search; the point itself where no multiple of the step ascends."""

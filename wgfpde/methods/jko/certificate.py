@@ -7,11 +7,13 @@ and let ρ¹ = ρ⁰ − div m: mass is exact by telescoping, ρ¹ ≥ 0, and (�
 
 for every φ: P − D ≥ 0 bounds the distance of P to the minimum, whoever found φ.  (τE)* here carries no barrier.
 
-The limiter.  A cell in need passes on what it has: its outgoing fluxes are scaled by (ρ⁰ + inflow)(1 − 4 eps)/outflow.
-Its neighbours then receive less, so this is repeated; a cell still in need after PASSES of it may give away at most
-(1 − 4 eps) ρ⁰, which keeps it non-negative whatever flows in.  Faces whose density came out far below what their flux
-was made from would cost kinetic energy out of proportion: their flux is scaled with the density, and the limiter runs
-again.
+The limiter.  A cell in need passes on what it has: its outgoing fluxes are scaled by (ρ⁰ + inflow)(1 − 8 eps)/outflow.
+These fluxes run up φ, so that no way along them closes, and cells taken one after another, each after those that it
+receives from, are each limited once: `limit_downstream`.  Where only a cell's own stock were passed on, or the passes
+were few, the mass on its way through many cells of a tail would arrive in none of them.
+
+Faces whose density came out far below what their flux was made from would cost kinetic energy out of proportion: their
+flux is scaled with the density, and the limiter runs again.  Fluxes of any other origin may run in circles: `limit`.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from ...base.kernel_cache import njit
 from ...grid import Array
 from ...transport.benamou_brenier.operators import along_x, along_y
 
-MARGIN = 1.0 - 4.0 * np.finfo(float).eps
-PASSES = 12
+MARGIN, ONCE = 1.0 - 4.0 * np.finfo(float).eps, 1.0 - 8.0 * np.finfo(float).eps
+"""What a cell gives away at most of what it has: in `limit`, which looks again, and in one pass."""
 THINNINGS = 8
 
 
@@ -66,16 +68,15 @@ def momentum(first, last, phi, gx, gy, flux_x, flux_y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def limit(rho0, expected, volume, flux_x, flux_y, factor, passes, margin):
+def limit(rho0, volume, flux_x, flux_y, factor, margin):
     """Scale outgoing fluxes until no cell would go negative; returns the number of cells in need in the first pass.
 
-    expected : (ny, nx) the ρ that the fluxes were made from.   factor : (ny, nx) work array.
-    A cell is in need when it would go negative or, in the first `passes` passes, when ρ⁰ + ρ¹ would be less than a
-    quarter of ρ⁰ + expected: the kinetic energy of its faces would then be out of proportion.
+    factor : (ny, nx) work array.   A cell in need may give away what it holds, which keeps it non-negative whatever
+    flows in; its neighbours then receive less, so this is repeated.
     """
     ny, nx = rho0.shape
     first = 0
-    for sweep in range(passes + ny * nx):
+    for sweep in range(ny * nx):
         needy = 0
         for j in range(ny):
             below = (j - 1) % ny
@@ -87,13 +88,9 @@ def limit(rho0, expected, volume, flux_x, flux_y, factor, passes, margin):
                 out = max(e, 0.0) + max(-w, 0.0) + max(n, 0.0) + max(-s, 0.0)
                 inflow = max(-e, 0.0) + max(w, 0.0) + max(-n, 0.0) + max(s, 0.0)
                 end = rho0[j, i] - ((e - w) + (n - s)) / volume[j, i]
-                short = sweep < passes and rho0[j, i] + end < 0.25 * (rho0[j, i] + expected[j, i])
-                if end < 0.0 or stock + inflow < out or (short and out > 0.0):
-                    floor = 0.25 * expected[j, i] - 0.75 * rho0[j, i]
-                    keep = max(stock + inflow - volume[j, i] * max(floor, 0.0), 0.0) if sweep < passes else stock
-                    if out > margin * keep:
-                        needy += 1
-                        factor[j, i] = margin * keep / out
+                if (end < 0.0 or stock + inflow < out) and out > margin * stock:
+                    needy += 1
+                    factor[j, i] = margin * stock / out
         if sweep == 0:
             first = needy
         if needy == 0:
@@ -105,6 +102,74 @@ def limit(rho0, expected, volume, flux_x, flux_y, factor, passes, margin):
                 flux_x[j, i] *= factor[j, i] if flux_x[j, i] > 0.0 else factor[j, right]
                 flux_y[j, i] *= factor[j, i] if flux_y[j, i] > 0.0 else factor[above, i]
     return first
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def downstream(flux_x, flux_y, order, waits):
+    """Into order (ny nx,) the cells, each after those that it receives from; returns their number.
+
+    waits (ny, nx) : work array of integers.   Fluxes along a potential give all cells; none on a circle of fluxes, nor
+    after one, has a place.
+    """
+    ny, nx = flux_x.shape
+    tail = k = 0
+    for j in range(ny):
+        below = j - 1 if j > 0 else ny - 1
+        for i in range(nx):
+            left = i - 1 if i > 0 else nx - 1
+            faces = (1 if flux_x[j, i] < 0.0 else 0) + (1 if flux_x[j, left] > 0.0 else 0)
+            waits[j, i] = faces + (1 if flux_y[j, i] < 0.0 else 0) + (1 if flux_y[below, i] > 0.0 else 0)
+            if waits[j, i] == 0:
+                order[tail] = j * nx + i
+                tail += 1
+    while k < tail:
+        j = order[k] // nx
+        i = order[k] - j * nx
+        k += 1
+        left, right = i - 1 if i > 0 else nx - 1, i + 1 if i < nx - 1 else 0
+        below, above = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
+        gives = flux_x[j, i] > 0.0, flux_x[j, left] < 0.0, flux_y[j, i] > 0.0, flux_y[below, i] < 0.0
+        others = (j, right), (j, left), (above, i), (below, i)
+        for q in range(4):
+            if gives[q]:
+                other = others[q]
+                waits[other] -= 1
+                if waits[other] == 0:
+                    order[tail] = other[0] * nx + other[1]
+                    tail += 1
+    return tail
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def limit_downstream(order, rho0, expected, volume, flux_x, flux_y, margin):
+    """Scale outgoing fluxes so that no cell goes negative, in the given order; returns the number of cells in need.
+
+    order : of `downstream`.   expected : (ny, nx) the ρ that the fluxes were made from; a cell passes on so much that
+    ρ⁰ + ρ¹ stays a quarter of ρ⁰ + expected where it can, lest the kinetic energy of its faces be out of proportion.
+    """
+    ny, nx = rho0.shape
+    needy = 0
+    for k in range(order.size):
+        j = order[k] // nx
+        i = order[k] - j * nx
+        left, below = i - 1 if i > 0 else nx - 1, j - 1 if j > 0 else ny - 1
+        e, w, n, s = flux_x[j, i], flux_x[j, left], flux_y[j, i], flux_y[below, i]
+        out = max(e, 0.0) + max(-w, 0.0) + max(n, 0.0) + max(-s, 0.0)
+        inflow = max(-e, 0.0) + max(w, 0.0) + max(-n, 0.0) + max(s, 0.0)
+        held = volume[j, i] * max(0.25 * expected[j, i] - 0.75 * rho0[j, i], 0.0)
+        keep = margin * max(volume[j, i] * rho0[j, i] + inflow - held, 0.0)
+        if out > keep:
+            needy += 1
+            f = keep / out
+            fresh = (e * f if e > 0.0 else e) - (w * f if w < 0.0 else w)
+            fresh += (n * f if n > 0.0 else n) - (s * f if s < 0.0 else s)
+            if rho0[j, i] - fresh / volume[j, i] < 0.0:  # numbers so small that eps of them is 0
+                f = 0.0
+            flux_x[j, i] = e * f if e > 0.0 else e
+            flux_x[j, left] = w * f if w < 0.0 else w
+            flux_y[j, i] = n * f if n > 0.0 else n
+            flux_y[below, i] = s * f if s < 0.0 else s
+    return needy
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

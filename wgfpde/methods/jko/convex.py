@@ -26,7 +26,7 @@ from ...transport.benamou_brenier.operators import (
     hamilton_jacobi,
     slack_equation,
 )
-from .certificate import MARGIN, PASSES, THINNINGS, Certificate, advance, kinetic, limit, momentum, thin
+from .certificate import ONCE, THINNINGS, Certificate, advance, downstream, kinetic, limit_downstream, momentum, thin
 from .relaxation import relax
 
 PENALTY = 1e-6
@@ -55,8 +55,7 @@ class ConvexStep:
         self.c = tau * internal.kappa
         self.tau_v = tau * potential
         self.mass = self.integral(rho0)
-        self._factor, self._rows = stagger.zeros(), np.zeros(stagger.shape[0])
-        self._rows2 = np.zeros(stagger.shape[0])
+        self._rows, self._rows2 = np.zeros(stagger.shape[0]), np.zeros(stagger.shape[0])
 
     @property
     def barrier(self) -> bool:
@@ -163,17 +162,16 @@ class ConvexStep:
         s = self.stagger
         flux_x, flux_y, rho = s.zeros(), s.zeros(), s.zeros()
         s.share(momentum, phi, gx, gy, flux_x, flux_y)
-        limited = 0
-        for _ in range(THINNINGS):
-            needy = limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
+        order, limited = np.empty(rho.size, np.int64), 0
+        order = order[: downstream(flux_x, flux_y, order, np.empty(rho.shape, np.int64))]
+        for thinned in range(THINNINGS + 1):
+            needy = limit_downstream(order, self.rho0, expected, s.volume, flux_x, flux_y, ONCE)
             limited = max(limited, needy)
             s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
-            s.share(thin, flux_x, flux_y, gx, gy, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
-            if not np.sum(self._rows) > 0.0:
-                break
-        else:
-            limit(self.rho0, expected, s.volume, flux_x, flux_y, self._factor, PASSES, MARGIN)
-            s.share(advance, self.rho0, s.volume, flux_x, flux_y, rho)
+            if thinned < THINNINGS:
+                s.share(thin, flux_x, flux_y, gx, gy, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
+                if not np.sum(self._rows) > 0.0:
+                    break
         s.share(kinetic, flux_x, flux_y, self.rho0, rho, s.volume, s.ax, s.ay, self._rows)
         transport = float(np.sum(self._rows))
         internal, potential = self._energies(rho)

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...grid import Array
 from .certificate import MARGIN, advance, limit
-from .minimise import ENERGY_NOISE, NOT_MOVED, Minimiser, Step
+from .minimise import ENERGY_NOISE, NOT_MOVED, Minimiser
+from .solved_step import Step
 
 HALVINGS = 30
 
@@ -32,7 +33,7 @@ def extrapolate(minimiser: Minimiser, rho0: Array, tau: float, warm: dict[str, A
     flux_x = first.flux_x + second.flux_x - whole.flux_x
     flux_y = first.flux_y + second.flux_y - whole.flux_y
     volume, work, rho = minimiser.stagger.volume, np.zeros(rho0.shape), np.zeros(rho0.shape)
-    repaired = limit(second.rho, work, volume, flux_x, flux_y, np.zeros(rho0.shape), 0, MARGIN)
+    repaired = limit(second.rho, volume, flux_x, flux_y, work, MARGIN)
     bound, notes = _energy(minimiser, rho0), ""
     for _ in range(HALVINGS + 1):
         minimiser.stagger.share(advance, second.rho, volume, flux_x, flux_y, rho)

@@ -97,10 +97,10 @@ class Interior:
         self.forcing, self.reduction = FORCING, REDUCTION
         self.scale = solve.unit * self.step.stagger.total
 
-    def run(self) -> Solution | None:
-        """Iterate until the certificate closes; None where the boundary blocks or the residuals grow."""
+    def run(self, most: int = 10**6) -> Solution | None:
+        """Iterate until the certificate closes; None where the boundary blocks, the residuals grow, or after `most`."""
         blocked, best = 0, math.inf
-        while True:
+        for count in range(most + 1):
             continuity, equation, complementarity = self._residuals()
             if not math.isfinite(continuity + equation):
                 return None
@@ -112,10 +112,11 @@ class Interior:
                 found = self.solve.finish(self.phi, self.rho, self.slack, continuity, equation, complementarity)
                 if found.certificate.gap <= self.solve.solver.tolerance:
                     return found
-            if blocked >= BLOCKS or continuity > 100.0 * max(best, 1e-3):
+            if count == most or blocked >= BLOCKS or continuity > 100.0 * max(best, 1e-3):
                 return None
             best = min(best, continuity)
             blocked = blocked + 1 if self._move() < BLOCKED else 0
+        return None
 
     def _residuals(self) -> tuple[float, float, float]:
         """Residuals at the present point, and the coefficients for the next step: continuity, HJ, complementarity."""

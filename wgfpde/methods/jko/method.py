@@ -45,8 +45,8 @@ EXACT_TOLERANCES = {1: 1e-8, 2: 2e-2}
 EXACT_DRIVE = 1e-6
 """What the outer iteration on W∗ρ of `exact` is held to where the tolerance is larger."""
 FALLBACK_STEPS, FALLBACK_GAP = 8, 1e-6
-"""Inner steps and gap of the steps by "pdhg" that "exact" falls back to in 2D, where the cells do not resolve the map:
-inner steps leave 1/64 of what one leaves."""
+"""Inner steps and gap of the steps that "exact" falls back to in 2D, where the cells do not resolve the map: by "pdhg",
+on small grids, where that takes long, by an interior point.  These inner steps leave 1/64 of what one leaves."""
 COARSE_GAPS = {"newton": 1e-11, "pdhg": 1e-6}
 """A minimisation ends at an iterate, not at the minimum: the iterate is what references compare."""
 CONGESTION_MARGIN = 1e-9
@@ -272,6 +272,7 @@ def _drive_promises(run: Run, bound: float) -> list[dict[str, Any]]:
 METHODS = (
     Method(
         name="jko",
+        cellwise=True,
         table=JkoTable,
         build=_build,
         traits=_traits,

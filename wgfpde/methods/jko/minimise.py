@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from ...energy.flow import Flow
-from ...energy.snapshot import Report
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
@@ -20,8 +19,9 @@ from .drive import Driven, solve_driven
 from .exact.exact_solver import ExactSolver
 from .exact.solution import ExactSolution
 from .method import FALLBACK_GAP, FALLBACK_STEPS
-from .newton import MAX_ITERATIONS, NewtonSolver, Solution
-from .secant import restrain
+from .newton import MAX_ITERATIONS, NewtonSolver, Solution, compile_rare
+from .predicted.prediction import Predictor
+from .solved_step import Step
 
 T = TypeVar("T")
 MAX_PDHG_ITERATIONS = 20_000
@@ -43,34 +43,11 @@ REMEDIES = {
 """What to do about a step that is not solved, by algorithm."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """A solved step: fields for the snapshot, all (ny, nx), and the numbers of its report.
-
-    flux_x, flux_y : (ny, nx) integrated momentum through the faces.
-    """
-
-    fields: dict[str, Array]
-    flux_x: Array
-    flux_y: Array
-    numbers: dict[str, float] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def rho(self) -> Array:
-        return self.fields["rho"]
-
-    def report(self, rejected: int, note: str) -> Report:
-        numbers = {"backward_error": np.nan} | self.numbers
-        more = {"backward_error": numbers.pop("backward_error")}
-        counts = {name: int(numbers.pop(name)) for name in ("iterations", "linear", "outer", "repaired")}
-        return Report(**counts, **numbers, rejected=rejected, note=note, more=more)  # type: ignore[arg-type]
-
-
 class Minimiser:
     """Solves ρ^{n+1} = argmin ½W₂²(ρ^n, ρ) + τE(ρ) for one flow; see `Jko` for the options.
 
     shape : (ny, nx) of the arrays.   divisible : whether shorter steps may help.   remedy : what to tell the user.
+    surely : "pdhg" only, by an interior point where it takes long.
     """
 
     def __init__(
@@ -82,6 +59,7 @@ class Minimiser:
         max_iterations: int | None,
         congestion: float | None,
         threads: int,
+        surely: bool = False,
     ) -> None:
         if algorithm not in REMEDIES:
             raise CaseError(f'algorithm must be "newton", "pdhg" or "exact"; found {algorithm!r}.')
@@ -91,7 +69,7 @@ class Minimiser:
             self._asked = tolerance, max_iterations
             self._exact = ExactSolver(flow, *self._asked)
             self._fallback = None if flow.grid.dim == 1 else Minimiser(
-                flow, "pdhg", FALLBACK_STEPS, FALLBACK_GAP, None, None, threads
+                flow, "pdhg", FALLBACK_STEPS, FALLBACK_GAP, None, None, threads, surely=True
             )  # fmt: skip
             tolerance = self._exact.drive_tolerance
         if tolerance is None or not tolerance > 0:
@@ -99,13 +77,13 @@ class Minimiser:
         self.flow, self.algorithm, self.inner_steps = flow, algorithm, inner_steps
         self.tolerance, self.max_iterations, self.congestion = tolerance, max_iterations, congestion
         self._largest_gap = self._exact.tolerance if algorithm == "exact" else tolerance
-        self.threads, self.stagger = threads, Staggering(flow.grid, threads, flow.mobility)
+        self.surely, self.threads, self.stagger = surely, threads, Staggering(flow.grid, threads, flow.mobility)
         self.shape = self.stagger.shape
         self.divisible = algorithm != "pdhg"
         self.remedy = REMEDIES[algorithm]
         if algorithm == "newton":
-            limit = max_iterations or MAX_ITERATIONS
-            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, limit)
+            most, predictor = max_iterations or MAX_ITERATIONS, Predictor(flow, self.stagger)
+            self._newton = NewtonSolver(Multigrid(flow.grid), self.shape, tolerance, most, predictor)
 
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""
@@ -117,6 +95,8 @@ class Minimiser:
             self._exact.flow = flow
             if self._fallback is not None:
                 self._fallback.freeze(flow)
+        elif self.algorithm == "newton" and flow.internal != self.flow.internal:
+            self._newton.predictor = Predictor(flow, self.stagger)
         self.flow = flow
 
     def compile_rare(self, rho: Array) -> None:
@@ -125,17 +105,15 @@ class Minimiser:
             self._exact.compile_rare(rho)
             if self._fallback is not None:
                 self._fallback.solve(rho.reshape(self.shape), 1e-3, {})
-        if self.algorithm != "newton":
-            return
-        rho0, bad = rho.reshape(self.shape), self.stagger.zeros()
-        step = ConvexStep(self.stagger, self.flow.internal, rho0, self.stagger.zeros(), 1e-3)
-        step.relax(bad, self.stagger.zeros())
-        self.stagger.share(restrain, bad, self.stagger.zeros())
+        if self.algorithm == "newton":
+            step = ConvexStep(self.stagger, self.flow.internal, rho.reshape(self.shape), self.stagger.zeros(), 1e-3)
+            compile_rare(Multigrid(self.flow.grid), step)
 
     def solve(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         """One step from rho0 (ny, nx).  warm : "phi", "drive_rate" of the step before, where known.
 
-        In 2D "exact" falls back to "pdhg" with inner steps, and its gap, where it finds no step of its tolerance.
+        In 2D "exact" falls back to inner steps, by "pdhg" or an interior point, and their gap, where it finds no step
+        of its tolerance.
         E + ½W₂²/τ at its end is not above E(rho0): where what was found is, by less than its gap, a gap of TIGHTER
         times the tolerance is sought once, and where that does not help rho0 is kept, then the better minimiser.
         Raises SolverError where the step is not solved to the tolerance, or lies higher by more than its gap.
@@ -148,7 +126,7 @@ class Minimiser:
                 if self._fallback is None:
                     raise
                 step = self._fallback.solve(rho0, tau, {k: v for k, v in warm.items() if k != "phi"})
-                reason = f'taken by "pdhg" with {FALLBACK_STEPS} inner steps: {str(error).rstrip(".")}'
+                reason = f"taken by {step.by} with {FALLBACK_STEPS} inner steps: {str(error).rstrip('.')}"
                 return replace(step, note="; ".join(filter(None, (reason, step.note))))
         solve = self._by_newton if self.algorithm == "newton" else self._by_pdhg
         step = solve(rho0, tau, warm, self.tolerance)
@@ -170,9 +148,10 @@ class Minimiser:
             self._newton.tolerance = tolerance
             level = float(potential.min())
             step = ConvexStep(self.stagger, self.flow.internal, rho0, potential - level, tau)
-            before = warm.get("phi") if last is None else last.phi
+            near = last and last.lifted(-tau * level, step.mass)
+            before = warm["phi"] + tau * level if "phi" in warm else None
             with np.errstate(over="ignore", invalid="ignore"):  # in trial moves far too long, which are refused
-                solution = self._newton.solve(step, None if before is None else before + tau * level)
+                solution = self._newton.solve(step, before, near)
             spent[0] += solution.iterations
             spent[1] += solution.linear
             return solution.lifted(tau * level, step.mass)
@@ -190,13 +169,15 @@ class Minimiser:
 
     def _by_pdhg(self, rho0: Array, tau: float, warm: dict[str, Array], tolerance: float) -> Step:
         from ...transport.benamou_brenier.pdhg import PdhgResult, solve_step
+        from .exact.inner_steps import solve_surely
 
+        solve = solve_surely if self.surely else solve_step
         spent = [0]
         limit, mass = self.max_iterations or MAX_PDHG_ITERATIONS, float(np.sum(self.stagger.volume * rho0))
 
         def convex(potential: Array, last: PdhgResult | None, tolerance: float) -> PdhgResult:
             level = float(potential.min())
-            result = solve_step(
+            result = solve(
                 self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
                 self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
                 self.flow.dynamics,
@@ -215,7 +196,8 @@ class Minimiser:
         }  # fmt: skip
         hx, hy = self.stagger.hx[None, :], self.stagger.hy[:, None]
         flux_x, flux_y = hy * result.momentum_x.mean(axis=0), hx * result.momentum_y.mean(axis=0)
-        return Step({"rho": result.rho, "phi": result.phi[-1]} | driven.fields, flux_x, flux_y, numbers)
+        fields = {"rho": result.rho, "phi": result.phi[-1]} | driven.fields
+        return Step(fields, flux_x, flux_y, numbers, by=result.found_by)
 
     def _exactly(self, rho0: Array, tau: float, warm: dict[str, Array]) -> Step:
         spent = [0, 0]
@@ -297,7 +279,7 @@ class Minimiser:
         if "drive_rate" in fields:
             fields["drive_rate"] = np.zeros(self.shape)
         still = np.zeros(self.shape)
-        return Step(fields, still, still, numbers, NOT_MOVED)
+        return Step(fields, still, still, numbers, NOT_MOVED, step.by)
 
     def _parts(self, rho: Array) -> tuple[float, ...]:
         return self.flow.parts(rho.reshape(self.flow.grid.shape))

@@ -29,7 +29,7 @@ def best_start(step: ConvexStep, warm: Array | None, mu: float, work: list[Array
     """
     best = _start_with_barrier(step, warm, mu) if step.barrier else _start_without(step, warm, work)
     if not np.isfinite(best.value):
-        best = _candidate(step, np.zeros(step.rho0.shape), mu)
+        best = candidate(step, np.zeros(step.rho0.shape), mu)
     if not np.isfinite(best.value):
         raise SolverError("no dual start with a finite value was found: the energy's range is too large for tau.")
     return best
@@ -38,15 +38,15 @@ def best_start(step: ConvexStep, warm: Array | None, mu: float, work: list[Array
 def _start_with_barrier(step: ConvexStep, warm: Array | None, mu: float) -> Point:
     """The largest D_μ; along −aτξ it is concave in a, so a is halved while that helps."""
     slope = _slope(step)
-    best = _candidate(step, -slope, mu)
+    best = candidate(step, -slope, mu)
     fraction = 0.5
     while fraction > 1e-6:
-        point = _candidate(step, -fraction * slope, mu)
+        point = candidate(step, -fraction * slope, mu)
         if point.value <= best.value and np.isfinite(best.value):
             break
         best, fraction = point, 0.5 * fraction
     if warm is not None:
-        point = _candidate(step, warm, mu)
+        point = candidate(step, warm, mu)
         best = point if point.value > best.value else best
     return best
 
@@ -56,12 +56,12 @@ def _start_without(step: ConvexStep, warm: Array | None, work: list[Array]) -> P
 
     φ = 0 makes a Gibbs state an exact fixed point, and its tails lie above those of most solutions.
     """
-    zero = _candidate(step, np.zeros(step.rho0.shape), 0.0)
+    zero = candidate(step, np.zeros(step.rho0.shape), 0.0)
     moved = step.integral(np.abs(zero.rho - step.rho0)) / step.mass if np.isfinite(zero.value) else np.inf
     best, least = zero, min(moved, CENTRED)
     for phi in (-_slope(step), warm):
         if phi is not None and least > 0.0:
-            point = _candidate(step, phi, 0.0)
+            point = candidate(step, phi, 0.0)
             residual = _residual(step, point, work)
             if residual < least:
                 best, least = point, residual
@@ -77,7 +77,7 @@ def _slope(step: ConvexStep) -> Array:
     return step.tau * step.internal.derivative(guess) + step.tau_v
 
 
-def _candidate(step: ConvexStep, phi: Array, mu: float) -> Point:
+def candidate(step: ConvexStep, phi: Array, mu: float) -> Point:
     """φ, shifted by the constant that gives its density the right mass where the dual has a domain."""
     law, y = step.internal.law, step.depth(phi)
     shift = law.dual_shift(y, step.stagger.volume, step.mass, step.c, step.m, mu)

@@ -24,7 +24,8 @@ from ...errors import CaseError, SolverError
 from ...grid import Array
 from ...linear.threads import default_threads
 from .extrapolation import extrapolate
-from .minimise import Minimiser, Step
+from .minimise import Minimiser
+from .solved_step import Step
 
 SHORTEST = 2.0**-10
 """Smallest step tried, relative to tau."""
@@ -37,7 +38,7 @@ class Jko:
 
     flow : energy on a grid.   tau : step > 0.
     algorithm : "newton" (one inner step), "pdhg" (inner_steps ≥ 1, uniform axes) or "exact" (W₂ itself, no inner steps;
-    walls; in 2D uniform axes, the entropy or m > 1).
+    in 2D uniform axes, the entropy or m > 1).
     tolerance : relative primal–dual gap of each step; of "exact" in 2D its backward error.
     max_iterations : of the algorithm, for one convex step.
     congestion : upper bound on ρ (pdhg).   scheme : "jko", first order in τ, or "extrapolated", second.

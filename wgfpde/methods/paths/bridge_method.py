@@ -99,6 +99,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 BRIDGE_METHOD = Method(
     name="bridge",
+    cellwise=True,
     table=BridgeTable,
     build=_build,
     traits=lambda table: Traits(

@@ -112,6 +112,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 GAME_METHOD = Method(
     name="game",
+    cellwise=True,
     table=GameTable,
     build=_build,
     traits=lambda table: Traits(

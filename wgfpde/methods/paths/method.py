@@ -96,6 +96,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
 METHODS: tuple[Method, ...] = (
     Method(
         name="geodesic",
+        cellwise=True,
         table=GeodesicTable,
         build=_build,
         traits=lambda table: Traits(lowers_energy=False, wasserstein=False, tends_to_gibbs=False, path=True),

@@ -118,6 +118,7 @@ def _promises(run: Run, solver: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 SINKHORN_METHOD = Method(
     name="sinkhorn",
+    cellwise=True,
     table=SinkhornTable,
     build=_build,
     traits=lambda table: Traits(

@@ -67,6 +67,7 @@ def _equation(energy: Any, table: WfrTable) -> str:
 METHODS = (
     Method(
         name="wfr",
+        cellwise=True,
         table=WfrTable,
         build=_build,
         traits=_traits,

@@ -25,6 +25,7 @@ from ...energy.snapshot import Snapshot
 from ...errors import CaseError
 from ...grid import Array, Grid
 from ...linear.fixed_point import FixedPointSolver, NotFound
+from ..finite_volumes.drive_trend import DriveTrend
 from ..finite_volumes.one_step import OUTER_TOLERANCE, Attempt, OneStep, StepFailure
 from ..finite_volumes.schemes import Cost
 from ..finite_volumes.stepper import FiniteVolumes
@@ -66,6 +67,7 @@ class WassersteinFisherRao(FiniteVolumes):
         super().__init__(flow, 2, dt, tolerance, first_dt, threads)
         self._options = rate, balanced, transport
         self._one: OneStep = ReactingStep(flow, rate, balanced, transport, self.threads)
+        self._strides = False  # the compiled loop knows no reaction
 
     def warm_up(self) -> None:
         """As of finite volumes, and one step on four cells per axis."""
@@ -85,8 +87,8 @@ class ReactingStep(OneStep):
         self._rate, self._transport = rate, transport
         self._reaction = Reaction(flow.internal, self._volume, balanced, threads)
 
-    def solve(self, rho: Array, dt: float, rate: Array | None) -> Attempt:
-        """One step of size dt.   rate : d(W∗ρ)/dt of the last transport, or None.   Raises StepFailure."""
+    def solve(self, rho: Array, dt: float, trend: DriveTrend) -> Attempt:
+        """One step of size dt.   trend : of W∗ρ over the last transports.   Raises StepFailure."""
         mass = self._reaction.mass(rho)
         if not self._transport:
             found = self._react(rho, self._rate * dt, mass)
@@ -94,14 +96,14 @@ class ReactingStep(OneStep):
         before = self._react(rho, 0.5 * self._rate * dt, mass, weigh=True)
         if before.energy is not None:  # the transport need not sum it again
             self._known_energy = (before.rho, before.energy)
-        moved = super().solve(before.rho, dt, rate)
+        moved = super().solve(before.rho, dt, trend)
         if not self._reaction.balanced:
             mass = self._reaction.mass(moved.rho)
         after = self._react(moved.rho, 0.5 * self._rate * dt, mass)
         cost = moved.cost
         cost.iterations += before.iterations + after.iterations
         notes = before.notes + moved.notes + after.notes
-        return Attempt(after.rho, cost, before.outer + moved.outer + after.outer, notes, moved.rate)
+        return Attempt(after.rho, cost, before.outer + moved.outer + after.outer, notes, moved.trend)
 
     def _react(self, rho: Array, s: float, mass: float, weigh: bool = False, depth: int = 0) -> Reacted:
         """The reaction over a time s/c, halved where its fixed point is not found.   mass : of rho."""
@@ -119,13 +121,13 @@ class ReactingStep(OneStep):
     def _whole(self, rho: Array, s: float, mass: float, weigh: bool) -> Reacted:
         """The reaction in the converged potential V + W∗½(ρ + ρ').  Raises NotFound, and StepFailure."""
         if self.flow.interaction is None:
-            return self._in_potential(rho, self._potential, s, mass, weigh)
+            return self._in_potential(rho, self.potential, s, mass, weigh)
         before = self._drive(rho)
         last, iterations = Reacted(rho), 0
 
         def image(drive: Array) -> Array:
             nonlocal last, iterations
-            last = self._in_potential(rho, self._potential + 0.5 * (before + drive), s, mass)
+            last = self._in_potential(rho, self.potential + 0.5 * (before + drive), s, mass)
             iterations += last.iterations
             return self._interact(last.rho)
 

@@ -7,11 +7,11 @@ known, else E − E_end likewise where that spans decades, else E itself.
 It knows what a file holds and no scheme: an exact solution or a steady state comes in from the caller.
 """
 
-from .animation import movie
 from .branch_diagram import branches, branches_figure
 from .eigenmodes import draw_spectrum, spectrum_figure
 from .error_slopes import convergence, convergence_figure, draw_order, panels
 from .exit_maps import draw_exits, exits_figure
+from .films.animation import movie
 from .options import GROUPS, Options, References
 from .run_figure import draw, draw_on, plot
 

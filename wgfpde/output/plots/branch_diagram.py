@@ -15,8 +15,9 @@ from matplotlib.lines import Line2D
 
 from ...grid import Array
 from ...store import Study
-from . import style
+from . import density_scale, style
 from .maps import draw_arrows
+from .symbols import symbol_of
 
 PANEL, COLUMNS = 2.5, 4
 """Width of a map in inches, and most maps in a row."""
@@ -85,7 +86,7 @@ def _maps(study: Study) -> Figure:
     height = panel * min(max(float(np.ptp(y) / np.ptp(x)), 0.3), 2.0) + 0.6
     figure = style.new_figure((panel * columns + 1.0, rows * height + 0.5))
     table = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    norm = style.density_norm([float(rho.max())], style.smallest_positive(list(rho)), log=False)
+    norm = density_scale.density_norm([float(rho.max())], density_scale.smallest_positive(list(rho)), log=False)
     used: list[Axes] = list(table.flat)[:count]
     for k, axes in enumerate(used):
         image = axes.pcolormesh(x, y, rho[k], cmap=style.density_colours(), norm=norm, rasterized=True)
@@ -150,7 +151,7 @@ def _diagram(study: Study) -> Figure:
     panels[0].set_ylabel(style.plain(measure.long_name))
     panels[1].set_ylabel("$E$")
     panels[2].set_ylabel(r"growth rate $\mu$")
-    panels[2].set_xlabel(style.plain(study.attributes["key"]))
+    panels[2].set_xlabel(symbol_of(str(study.attributes["key"])))
     style.legend_above(panels[0], *_legend(study))
     return figure
 

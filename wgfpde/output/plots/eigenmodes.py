@@ -86,12 +86,8 @@ def _draw_levels(axes: Axes, study: Study) -> None:
         axes.set_ylim(0.0, 1.1 * values[-1])
     axes.vlines(number, axes.get_ylim()[0], values, color=style.INK, lw=1.1, alpha=0.45)
     axes.plot(number, values, "o", color=style.INK, ms=5, zorder=3)
-    axes.axhline(gap, **style.STEADY)
-    axes.annotate(
-        rf"gap $\lambda_1 = {style.number(gap, 5)}$", (1.0, gap), (0, 5), xycoords=("axes fraction", "data"),
-        textcoords="offset points", ha="right", color=style.STEADY["color"],
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
-    )  # fmt: skip
+    axes.axhline(gap, **style.STEADY, label=rf"gap $\lambda_1 = {style.number(gap, 5)}$")
+    style.legend_above(axes)
     axes.set_xlim(0.4, number[-1] + 0.6)
     axes.xaxis.set_major_locator(FixedLocator(number.tolist()) if len(number) <= 12 else MaxNLocator(9, integer=True))
     axes.set_xlabel("$k$")

@@ -16,9 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from ...grid import Array
 from ...store import Study
 from . import style
+from .symbols import symbol_of
 
 NORMS = {"l1": "$L^1$", "l2": "$L^2$", "linf": r"$L^\infty$", "w2": "$W_2$"}
-SIZES = {"grid.shape": "$h$", "solver.dt": r"$\Delta t$", "solver.tau": r"$\tau$", "solver.inner_steps": "$1/N$"}
 MARKERS = "osD^v"
 BASE = 0.7
 """Of the triangle, as a part of the interval that it stands under."""
@@ -51,8 +51,7 @@ def convergence_figure(study: Study) -> Figure:
             left.text(0.5, 0.5, "no errors", ha="center", transform=left.transAxes)
             left.set(xticks=[], yticks=[])
             right.set_xticks([])
-        key = str(study.attributes["size_key"])
-        left.set_xlabel(SIZES.get(key, style.plain(key)))
+        left.set_xlabel(symbol_of(str(study.attributes["size_key"])))
         left.set_ylabel(_against(study, errors))
         right.set_xlabel("wall time (s)")
         style.put_title(figure, study.attributes["title"])

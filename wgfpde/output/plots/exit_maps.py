@@ -14,15 +14,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ...grid import Array
 from ...store import Study
-from . import style
-from .maps import draw_arrows
+from . import density_scale, style
+from .maps import LEVEL, draw_arrows, draw_levels
 
 SPREAD = 100.0
 """Mean times that span more than this are drawn on a logarithmic scale."""
-LEVELS = 7
 COMMITTOR_MAP = "RdBu"
 
 Panel = Callable[[Axes, Study], None]
@@ -107,7 +107,7 @@ def _density_lines(axes: Axes, study: Study) -> None:
     late, start = study["quasi_stationary"], study["start"]
     axes.plot(study["x"], late, color=style.INK, label="quasi-stationary")
     axes.plot(study["x"], start, color=style.LINES[1], ls=style.DASHES[1], label="start")
-    axes.set_ylim(0.0, 1.08 * style.top([float(start.max()), float(late.max())]))
+    axes.set_ylim(0.0, 1.08 * density_scale.top([float(start.max()), float(late.max())]))
     _finish_line(axes, study, r"density, of mass 1")
     style.legend_above(axes)
 
@@ -137,7 +137,8 @@ def _time_map(axes: Axes, study: Study) -> None:
     log = time.count() > 0 and time.max() > SPREAD * time.min()
     norm = LogNorm(time.min(), time.max()) if log else Normalize(0.0, time.max() if time.count() else 1.0)
     _map(axes, study, time, norm, style.TIME_MAP, "mean time to leave")
-    _contours(axes, study)
+    if draw_levels(axes, study["x"], study["y"], study["potential"]):
+        style.legend_above(axes, [Line2D([], [], **LEVEL)], ["equal $V$"])
 
 
 def _committor_map(axes: Axes, study: Study) -> None:
@@ -167,15 +168,6 @@ def _map(axes: Axes, study: Study, values: Array, norm: Normalize, colours: obje
     axes.set_ylabel("$y$")
     axes.set_title(style.plain(title))
     axes.figure.colorbar(image, cax=axes.inset_axes((1.04, 0.0, 0.06, 1.0)))
-
-
-def _contours(axes: Axes, study: Study) -> None:
-    """Level lines of V, evenly spaced up to the median: beyond it walls crowd them."""
-    v = study["potential"]
-    low, high = float(v.min()), float(np.median(v))
-    if high > low:
-        levels = np.linspace(low, high, LEVELS + 1)[1:]
-        axes.contour(study["x"], study["y"], v, levels=levels, colors="white", linewidths=0.6, alpha=0.7)
 
 
 # ---- over time ---------------------------------------------------------------------------------------------

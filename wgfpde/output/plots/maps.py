@@ -22,7 +22,8 @@ from ...errors import CaseError
 from ...grid import Array
 from ...store import Run
 from ..shown_values import density_of
-from . import style
+from . import density_scale, style
+from .density_scale import MapScale
 from .options import Options, References
 from .series import draw_fall
 
@@ -32,12 +33,13 @@ COLUMNS = 4
 """Most maps in a row."""
 DOTS = 2000
 """Most particles that are shown on a map."""
-HIDDEN = 0.2
-"""Below this share of the largest peak a density would be black beside it: then each map has its own scale."""
 LEVELS = 9
 """Lines of equal value on a map, about."""
-NAMED = 3
-"""Up to so many times have room in the legend of the section."""
+LEVEL: dict[str, Any] = {"color": "#8796a5", "lw": 0.7, "alpha": 0.9}
+"""Level lines of V: seen on black, on the pale end of the colours and on white paper."""
+LEVELS_OF_V = 6
+SECTION: dict[str, Any] = {"color": "#56b4e9", "lw": 0.9, "ls": (0, (6, 4))}
+"""Where the section lies."""
 ARROWS = 24
 """Arrows along the longer side, at most."""
 FAINT = 1e-3
@@ -56,6 +58,26 @@ def draw_arrows(axes: Axes, x: Array, y: Array, u: Array, v: Array, colour: str)
     axes.quiver(x[place], y[place], u * scale, v * scale, color=colour, pivot="mid", scale=ARROWS, width=0.005)
 
 
+def draw_levels(axes: Axes, x: Array, y: Array, v: Array) -> bool:
+    """Level lines of V, (ny, nx), up to its median, beyond which walls crowd them; whether there are any.
+
+    Their distance from the minimum grows like k², so that they are evenly spaced where V is quadratic and small wells
+    are seen.
+    """
+    known = np.ma.masked_invalid(v)
+    if not known.count():
+        return False
+    low, high = float(known.min()), float(np.ma.median(known))
+    if not high > low:
+        return False
+    levels = low + (high - low) * (np.arange(1, LEVELS_OF_V + 1) / LEVELS_OF_V) ** 2
+    axes.contour(
+        x, y, known, levels=levels, colors=LEVEL["color"], linewidths=LEVEL["lw"], alpha=LEVEL["alpha"],
+        linestyles="solid",
+    )  # fmt: skip
+    return True
+
+
 def figure_2d(run: Run, options: Options, known: References) -> Figure:
     """Maps of the density (and of its error); below, a section through the last peak and how the energy falls."""
     picks = options.picks(run)
@@ -64,18 +86,25 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     kinds = 2 if options.error else 1
     aspect = float(np.ptp(run.edges[1]) / np.ptp(run.edges[0]))
     height = PANEL * min(max(aspect, 0.25), 2.0) + 0.35
-    figure = style.new_figure((max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.4 + 2.7))
-    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.3, 2.4])[:, 0]
+    figure = style.new_figure(
+        (max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.6 + 2.7), space=0.06, pad=0.12
+    )
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[kinds * rows * height + 0.5, 2.4])[:, 0]
     axes = upper.subplots(kinds * rows, columns, sharex=True, sharey=True, squeeze=False)
     maps = _in_use(axes[:rows], len(picks))
-    _draw_densities(maps, columns, run, picks, options)
+    fields = [density_of(run, k) for k in picks]
+    scale = density_scale.map_scale([density_scale.extremes(rho) for rho in fields], options)
+    named = _draw_densities(maps, columns, run, picks, scale, options, known)
     if options.error:
         _draw_errors(_in_use(axes[rows:], len(picks)), columns, run, picks, known)
     section, fall = lower.subplots(1, 2)
-    place = _draw_section(section, run, picks, known, options.log)
-    maps[-1].axhline(place, color="white", lw=0.7, ls=(0, (6, 4)), alpha=0.8)
+    place = _draw_section(section, run, picks, known, scale, options.log)
+    if place is not None:
+        maps[-1].axhline(place, **SECTION)
+        named.append(Line2D([], [], **SECTION, label="section"))
+    upper.legend(handles=named, loc="outside lower right", ncols=len(named), borderaxespad=0.0)
     draw_fall(fall, run)
-    style.set_title(figure, run)
+    style.set_title(upper, run)
     return figure
 
 
@@ -84,7 +113,8 @@ def map_on(axes: Axes, run: Run, options: Options, known: References) -> None:
     picks = options.picks(run) if options.chosen else [len(run) - 1]
     if len(picks) != 1:
         raise CaseError(f"ax: one map has room in it, {len(picks)} times were chosen; choose one, or leave ax out")
-    _draw_densities([axes], 1, run, picks, options)
+    scale = density_scale.map_scale([density_scale.extremes(density_of(run, picks[0]))], options)
+    _draw_densities([axes], 1, run, picks, scale, options, known)
     axes.set_xlabel("$x$")
     axes.set_ylabel("$y$")
 
@@ -103,42 +133,25 @@ def _in_use(table: np.ndarray, count: int) -> list[Axes]:
     return axes[:count]
 
 
-def _apart(peaks: list[float], options: Options) -> bool:
-    """Whether each map has a scale of its own, from 0 to its peak."""
-    if options.scale is not None or options.log or options.vmin is not None or options.vmax is not None:
-        return options.scale == "each"
-    return 0 < min(peaks) < HIDDEN * style.top(peaks, 1.0)
-
-
-def _draw_densities(maps: list[Axes], columns: int, run: Run, picks: list[int], options: Options) -> None:
-    fields, log = [density_of(run, k) for k in picks], options.log
-    peaks = [float(rho.max()) for rho in fields]
-    if apart := _apart(peaks, options):
-        fields = [rho / peak if peak > 0 else rho for rho, peak in zip(fields, peaks, strict=True)]
-    highest = [min(peak, 1.0) for peak in peaks] if apart else peaks
-    norm = style.density_norm(highest, style.smallest_positive(fields), log, room=1.0)
-    norm.vmin, norm.vmax = (end if own is None else own for end, own in
-                            zip((norm.vmin, norm.vmax), (options.vmin, options.vmax), strict=True))  # fmt: skip
-    above = max(float(rho.max()) for rho in fields) > float(norm.vmax or 0.0)
-    floor = float(norm.vmin or 0.0)
-    below = floor > 0 and any(bool(np.any((rho > 0) & (rho < floor))) for rho in fields)
-    for axes, k, rho, peak in zip(maps, picks, fields, peaks, strict=True):
-        shown = np.ma.masked_equal(rho, 0.0) if log else rho
-        image = _draw_map(axes, run, shown, norm, options.cmap)
+def _draw_densities(
+    maps: list[Axes], columns: int, run: Run, picks: list[int], scale: MapScale, options: Options, known: References
+) -> list[Patch | Line2D]:
+    """The maps; returns what their legend names."""
+    named: list[Patch | Line2D] = [Patch(color=style.EMPTY, label=r"$\rho = 0$")] if options.log and scale.empty else []
+    valued, levels = style.has_value(run), False
+    for axes, k in zip(maps, picks, strict=True):
+        rho = density_of(run, k)
+        values = scale.shown(rho)
+        shown = np.ma.masked_equal(values, 0.0) if options.log else values
+        image = _draw_map(axes, run, shown, scale.norm, options.cmap)
+        if known.potential is not None and not valued:
+            levels = draw_levels(axes, run.centers[0], run.centers[1], known.potential)
         _draw_particles(axes, run, k)
         _draw_value(axes, run, k)
-        height = rf",  $\max\rho = {style.number(peak, 3)}$" if apart else ""
-        axes.set_title(f"$t = {style.number(float(run.t[k]))}${height}")
-    extend = style.extend_of(above, below)
-    label = r"$\rho/\max\rho$ of each map" if apart else style.density_label(norm, below)
-    _draw_bars(maps, columns, image, label=label, extend=extend)
-    named: list[Patch | Line2D] = []
-    if log and any(bool(np.any(rho == 0)) for rho in fields):
-        named.append(Patch(color=style.EMPTY, label=r"$\rho = 0$"))
-    if style.has_value(run):
-        named.append(Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$"))
-    if named:
-        maps[0].legend(handles=named, loc="upper left", frameon=True)
+        axes.set_title(scale.title(float(run.t[k]), rho))
+    _draw_bars(maps, columns, image, label=scale.label(), extend=scale.extend)
+    named += [Line2D([], [], color=style.GRAPHITE, lw=0.7, label="equal $u$")] if valued else []
+    return [*named, *([Line2D([], [], **LEVEL, label="equal $V$")] if levels else [])]
 
 
 def _draw_particles(axes: Axes, run: Run, k: int) -> None:
@@ -159,8 +172,7 @@ def _draw_value(axes: Axes, run: Run, k: int) -> None:
 
 def _draw_map(axes: Axes, run: Run, values: Array, norm: Normalize, colours: str | None = None) -> QuadMesh:
     """Cells as they are, stretched ones too; an image inside a vector file."""
-    cmap = style.density_colours() if colours is None else colours
-    image = axes.pcolormesh(*run.edges, values, cmap=cmap, norm=norm, rasterized=True)
+    image = axes.pcolormesh(*run.edges, values, cmap=style.density_colours(colours), norm=norm, rasterized=True)
     axes.set_aspect("equal")
     style.map_axes(axes)
     return image
@@ -187,24 +199,38 @@ def _draw_errors(maps: list[Axes], columns: int, run: Run, picks: list[int], kno
     _draw_bars(maps, columns, image, label=r"$\rho - \rho_\mathrm{exact}$", format=powers)
 
 
-def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log: bool) -> float:
-    """ρ along x through the peak of the last density, with what it is held against; returns that y."""
-    fields = [density_of(run, k) for k in picks]
-    row = _peak_row(fields[-1])
-    x, y = run.centers[0], float(run.centers[1][row])
+def _draw_section(
+    axes: Axes, run: Run, picks: list[int], known: References, scale: MapScale, log: bool
+) -> float | None:
+    """ρ along x through the peak of the last density, with what it is held against; returns that y.
+
+    Of particles, whose histogram is rough in a row of cells, its sum over y, and None.   Where each map has its own
+    scale so has each line: all are relative to the peaks of the maps, or to their own.
+    """
+    fields, x = [density_of(run, k) for k in picks], run.centers[0]
+    row = None if "position" in run.fields else _peak_row(fields[-1])
+    heights = np.diff(run.edges[1])
+
+    def cut(rho: Array) -> Array:
+        return rho[row] if row is not None else heights @ rho
+
+    lines = [cut(rho) for rho in fields]
+    tops = [float((rho if row is not None else line).max()) for rho, line in zip(fields, lines, strict=True)]
+    units = [top if scale.apart and top > 0 else 1.0 for top in tops]
     named = []
-    for k, rho, colour in zip(picks, fields, style.line_colours(run, picks, len(picks) <= NAMED), strict=True):
+    for k, line, unit, colour in zip(picks, lines, units, style.line_colours(run, picks, named=True), strict=True):
         t = float(run.t[k])
-        named += axes.plot(x, _visible(rho[row], log), color=colour, label=f"$t = {style.number(t)}$")
+        named += axes.plot(x, _visible(line / unit, log), color=colour, label=f"$t = {style.number(t)}$")
         exact = known.at(t)
         if exact is not None:
-            axes.plot(x, _visible(exact[row], log), **style.EXACT)
-    named = named if len(picks) <= NAMED else []
+            axes.plot(x, _visible(cut(exact) / unit, log), **style.EXACT)
     named += [Line2D([], [], **style.EXACT, label="exact")] if known.exact is not None else []
     if known.steady is not None:
-        axes.plot(x, _visible(known.steady[row], log), **style.STEADY)
+        axes.plot(x, _visible(cut(known.steady) / units[-1], log), **style.STEADY)
         named.append(Line2D([], [], **style.STEADY, label="Gibbs state"))
-    norm = style.density_norm([float(rho[row].max()) for rho in fields], style.smallest_positive(fields), log)
+    smallest = density_scale.smallest_positive(fields)
+    peaks = [float(line.max()) / unit for line, unit in zip(lines, units, strict=True)]
+    norm = density_scale.density_norm(peaks, smallest, log)
     if isinstance(norm, LogNorm):
         style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
         axes.set_ylim(float(norm.vmin or 0.0) / 1.5, 2.0 * float(norm.vmax or 1.0))
@@ -212,7 +238,10 @@ def _draw_section(axes: Axes, run: Run, picks: list[int], known: References, log
         axes.set_ylim(0.0, 1.08 * float(norm.vmax or 1.0))
     axes.set_xlim(run.edges[0][0], run.edges[0][-1])
     axes.set_xlabel("$r$" if run.radial > 1 else "$x$")
-    axes.set_ylabel(rf"$\rho(x, {{{style.number(y, 3)}}})$")
+    y = None if row is None else float(run.centers[1][row])
+    words = r"\int\rho\,\mathrm{d}y" if y is None else rf"\rho(x, {{{style.number(y, 3)}}})"
+    share = "" if not scale.apart else r"/\max" if y is None else r"/\max\rho"
+    axes.set_ylabel(f"${words}{share}$")
     style.legend_above(axes, named, [str(line.get_label()) for line in named])
     return y
 

@@ -133,11 +133,13 @@ class Options:
 class References:
     """What a density may be held against.
 
-    exact : t ↦ the exact density.   steady : the density the run tends to.   Both of the shape of a snapshot, or None.
+    exact : t ↦ the exact density.   steady : the density the run tends to.   potential : V, of which maps show level
+    lines.   All of the shape of a snapshot, or None.
     """
 
     exact: Callable[[float], Array] | None = None
     steady: Array | None = None
+    potential: Array | None = None
     _seen: dict[float, Array] = field(default_factory=dict, repr=False)
 
     def at(self, t: float) -> Array | None:
@@ -151,7 +153,7 @@ class References:
     def check(self, run: Run) -> None:
         """Raises CaseError where a shape differs from that of the run's densities."""
         shape = run.rho.shape[1:]
-        found = {"exact density": self.at(float(run.t[0])), "steady state": self.steady}
+        found = {"exact density": self.at(float(run.t[0])), "steady state": self.steady, "potential": self.potential}
         for name, values in found.items():
             if values is not None and values.shape != shape:
                 raise CaseError(f"the {name} has the shape {values.shape}, the run {shape}; give both on one grid.")

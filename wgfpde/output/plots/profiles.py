@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from ...grid import Array
 from ...store import Run
 from ..shown_values import density_of
-from . import style
+from . import density_scale, style
 from .options import Options, References
 from .series import draw_fall
 
@@ -82,7 +82,7 @@ def _draw_value(axes: Axes, run: Run, picks: list[int], colours: list[Any]) -> N
 def _draw_waterfall(axes: Axes, run: Run, picks: list[int], known: References, colours: list[Any]) -> None:
     """Each later line raised a step; the ticks belong to the first, in front."""
     profiles = [density_of(run, k) for k in picks]
-    top = style.top([float(rho.max()) for rho in profiles])
+    top = density_scale.top([float(rho.max()) for rho in profiles])
     step = RAISE * top
     x = run.centers[0]
     for place in reversed(range(len(picks))):
@@ -118,7 +118,8 @@ def _draw_particles(axes: Axes, run: Run, k: int, base: float, colour: Any, dept
 def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log: bool, colours: list[Any]) -> None:
     """All lines from one base.  On a logarithmic scale a line ends where the density is 0."""
     profiles = [density_of(run, k) for k in picks]
-    norm = style.density_norm([float(rho.max()) for rho in profiles], style.smallest_positive(profiles), log)
+    smallest = density_scale.smallest_positive(profiles)
+    norm = density_scale.density_norm([float(rho.max()) for rho in profiles], smallest, log)
     x, named = run.centers[0], []
     for k, rho, colour in zip(picks, profiles, colours, strict=True):
         t = float(run.t[k])
@@ -137,7 +138,7 @@ def _draw_overlay(axes: Axes, run: Run, picks: list[int], known: References, log
         below = any(np.any((rho > 0) & (rho < norm.vmin)) for rho in profiles)
         style.value_axis(axes, np.array([norm.vmin, norm.vmax]), log=True)
         axes.set_ylim(float(norm.vmin or 0) / 1.5, 2.0 * max(float(rho.max()) for rho in profiles))
-        axes.set_ylabel(style.density_label(norm, below))
+        axes.set_ylabel(density_scale.density_label(norm, below))
         handles += _mark_empty(axes, run, profiles[-1])
     else:
         axes.set_ylim(0.0, 1.05 * float(norm.vmax or 1.0))

@@ -31,13 +31,14 @@ def plot(
     options: Options | None = None,
     exact: Callable[[float], Array] | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> list[Path]:
     """Draw a run and return the files written.
 
     source : a Run, a run folder or its HDF5 file; also of a run that is going on or was stopped.
     out : a folder (default: plots/ beside the run's file), or a file ending in .png, .pdf or .svg.
     exact : t ↦ the exact density, array of a snapshot's shape, drawn dashed.   gibbs : the steady state, likewise an
-    array, drawn dotted.
+    array, drawn dotted.   potential : V, likewise; maps show its level lines.
 
     Raises StoreError where the run cannot be read, holds no snapshot or none at a time asked for, or `out` cannot be
     written; CaseError where the options do not suit the run.
@@ -45,7 +46,7 @@ def plot(
     run, options = _run_of(source), options or Options()
     path = style.picture_path(None if out is None else Path(out), run.folder / "plots", _stem(options), options.format)
     with style.context():
-        return [style.save(_figure(run, options, References(exact, gibbs)), path)]
+        return [style.save(_figure(run, options, References(exact, gibbs, potential)), path)]
 
 
 def draw(
@@ -54,10 +55,11 @@ def draw(
     *,
     exact: Callable[[float], Array] | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> Figure:
     """The figure that `plot` would save, for a notebook or to be saved by the caller.  Raises as `plot` does."""
     with style.context():
-        return _figure(_run_of(source), options or Options(), References(exact, gibbs))
+        return _figure(_run_of(source), options or Options(), References(exact, gibbs, potential))
 
 
 def _run_of(source: Run | str | os.PathLike[str]) -> Run:
@@ -82,12 +84,13 @@ def draw_on(
     *,
     exact: Callable[[float], Array] | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> Axes:
     """Draw into axes of the caller: densities as lines, one density as a map in 2D, or one line over time.
 
     Raises as `draw` does, and CaseError for what is no single panel.
     """
-    known, name = References(exact, gibbs), options.field
+    known, name = References(exact, gibbs, potential), options.field
     if not isinstance(axes, Axes):
         raise CaseError(
             f"ax: expected axes of Matplotlib, found {type(axes).__name__}; make some: fig, ax = subplots()"

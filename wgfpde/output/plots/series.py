@@ -18,6 +18,8 @@ from .options import errors_of
 
 MARKED = 60
 """Series of up to so many values have markers."""
+ROUNDED = 1e-20
+"""Below this share of the largest a rate of loss is that of rounding: at rest, or at the start of a run from rest."""
 PARTS = {"energy_internal": "internal", "energy_potential": "potential", "energy_interaction": "interaction"}
 
 
@@ -37,10 +39,19 @@ def draw_fall(axes: Axes, run: Run) -> None:
         style.value_axis(axes, excess[shown], log=True)
         axes.set_ylabel(label)
     else:
-        _line(axes, run.t, energy)
-        style.value_axis(axes, energy, log=False)
-        axes.set_ylabel("$E(t)$")
+        values, label = _told_apart(energy)
+        _line(axes, run.t, values)
+        style.value_axis(axes, values, log=False)
+        axes.set_ylabel(label)
     style.time_axis(axes, run.t)
+
+
+def _told_apart(energy: Array) -> tuple[Array, str]:
+    """The energy, and how to call it: less that of the start where ticks would need many digits to tell it apart."""
+    finite = energy[np.isfinite(energy)]
+    if finite.size == len(energy) and np.ptp(finite) > 0 and not style.readable(finite):
+        return energy - energy[0], "$E(t) - E(t_0)$"
+    return energy, "$E(t)$"
 
 
 def _draw_survival(axes: Axes, run: Run) -> None:
@@ -53,7 +64,7 @@ def _draw_survival(axes: Axes, run: Run) -> None:
         _line(axes, run.t, d[f"exit_{name}"] / start, k + 1, label=f"gone by {style.plain(name)}")
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of the mass")
-    axes.legend(frameon=False, loc="center right")
+    style.legend_above(axes)
     style.time_axis(axes, run.t)
 
 
@@ -119,15 +130,16 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
         lost = np.diff(run.diagnostics["heat"]) if "heat" in run.diagnostics else -np.diff(energy)
         mean = lost / np.diff(run.t) if len(run) > 1 else np.zeros(0)
     label = r"heat$/\Delta t$, mean" if "heat" in run.diagnostics else r"$-\Delta E/\Delta t$, mean"
-    seen = np.concatenate([rate, mean])
-    seen = seen[np.isfinite(seen) & (seen > 0)]
+    known = np.concatenate([rate, mean])
+    least = ROUNDED * float(np.max(known[np.isfinite(known)], initial=0.0))
+    seen = known[np.isfinite(known) & (known > least)]
     if mean.size:
         shown = np.where(np.isfinite(mean) & (mean > _floor(energy)), mean, np.nan)
         axes.stairs(shown, run.t, color=style.LINES[1], lw=1.1, baseline=None, label=label)
-    _line(axes, run.t, np.where(np.isfinite(rate) & (rate > 0), rate, np.nan), label="dissipation")
+    _line(axes, run.t, np.where(np.isfinite(rate) & (rate > least), rate, np.nan), label="dissipation")
     style.value_axis(axes, seen, log=bool(seen.size) and seen.max() > 10 * seen.min())
     axes.set_ylabel("rate of loss")
-    axes.legend(loc="upper right")
+    style.legend_above(axes)
     style.time_axis(axes, run.t)
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from ...grid import Array
 from ...store import Run
 from ..inequalities import NAMES, least_diffusion, sides
+from ..stored_method import traits_of
 from . import style
 
 ROUNDING = 1e-8
@@ -43,7 +44,8 @@ def figure_certificates(run: Run) -> Figure:
         curves.append((0.5 * lam * below, r"$\frac{\lambda}{2}\,W_2^2$"))
     for place, (values, label) in enumerate(curves):
         _line(chain, run.t, values, place, label)
-    if lam > 0:
+    traits = traits_of(run)
+    if lam > 0 and (traits is None or traits.lowers_energy):  # along a path nothing decays at this rate
         least = least_diffusion(run)
         decay = entropy[0] * np.exp(-2 * lam * least * (run.t - run.t[0]))
         rate = r"2\lambda t" if least == 1 else r"2\lambda D_{\min} t"
@@ -80,7 +82,7 @@ def _draw_shares(axes: Axes, run: Run) -> None:
     style.value_axis(axes, values, log=bool(values.size) and values.max() > 10 * values.min())
     axes.set_ylabel("slack / larger side")
     if labels:
-        axes.legend(loc="best")
+        style.legend_above(axes)
 
 
 def _line(axes: Axes, t: Array, values: Array, place: int, label: str) -> None:

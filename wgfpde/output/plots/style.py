@@ -19,12 +19,14 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
-from matplotlib.figure import Figure
+from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from ...base.plain_text import one_line
 from ...base.toml import shortened
+from ...base.whole_file import whole_file
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run
@@ -50,6 +52,8 @@ EMPTY = "#c9ced4"
 DENSITY_MAP, ERROR_MAP, TIME_MAP = "magma", "RdBu_r", "viridis"
 VALUE, SEEN = "value", 1e-3
 """Field of a path that is drawn beside its density, and down to which share of the peak of that."""
+PAD = 0.07
+"""Inches around all that is drawn: titles do not touch those of panels."""
 DPI = 150
 VECTOR_DPI = 300
 """Of the maps inside a PDF or SVG."""
@@ -57,8 +61,6 @@ FORMATS = ("png", "pdf", "svg")
 OTHER_FORMATS = ("jpg", "jpeg", "gif", "eps", "ps", "tif", "tiff", "bmp", "webp", "mp4")
 LONGEST_TITLE = 160
 """Letters of a title that are drawn; a film is made as wide as its title."""
-DECADES = 10
-"""What a logarithmic density scale spans at most."""
 
 
 def time_colours() -> Colormap:
@@ -79,53 +81,14 @@ def line_colours(run: Run, picks: Sequence[int], named: bool) -> list[Any]:
     return list(time_colours()(time_scale(run)(run.t[list(picks)])))
 
 
-def density_colours() -> Colormap:
-    """The colours of densities; what a logarithmic scale cannot show is in EMPTY."""
-    return matplotlib.colormaps[DENSITY_MAP].with_extremes(bad=EMPTY)
+def density_colours(name: str | None = None) -> Colormap:
+    """The colours of densities, or those of a name; what a logarithmic scale cannot show is in EMPTY."""
+    return matplotlib.colormaps[name or DENSITY_MAP].with_extremes(bad=EMPTY)
 
 
 def colour_maps() -> list[str]:
     """The names that --cmap takes."""
     return list(matplotlib.colormaps)
-
-
-def density_norm(peaks: Sequence[float], smallest: float, log: bool, room: float = 2.0) -> Normalize:
-    """The scale of densities.
-
-    peaks : the largest density of each picture, in order of time.   smallest : the smallest one above zero; a
-    logarithmic scale, which needs no cut at its top, begins there or DECADES below.   room : see `top`.
-    """
-    high = top(peaks, np.inf if log else room)
-    if not log:
-        return Normalize(0.0, high)
-    low = max(smallest, high * 10.0**-DECADES)
-    return LogNorm(low if low < high else 0.1 * high, high)
-
-
-def top(peaks: Sequence[float], room: float = 2.0) -> float:
-    """The upper end of a density scale: the largest peak; a first one more than twice the later ones is cut.
-
-    room : what then remains of it, relative to the largest later peak.
-    """
-    high, later = max(peaks), max(peaks[1:], default=0.0)
-    if later > 0 and high > 2 * later:
-        high = min(high, room * later)
-    return high if high > 0 else 1.0
-
-
-def smallest_positive(fields: Sequence[Array]) -> float:
-    """The smallest density above zero; inf where there is none."""
-    return min((float(rho[rho > 0].min()) for rho in fields if np.any(rho > 0)), default=np.inf)
-
-
-def density_label(norm: Normalize, cut: bool) -> str:
-    """The label of a density scale.   cut : whether there is mass below its floor, which is then named."""
-    return rf"$\rho$, shown from ${number(float(norm.vmin or 0.0), 2)}$" if cut else r"$\rho$"
-
-
-def extend_of(above: bool, below: bool) -> str:
-    """Which ends of a colour bar are pointed: those beyond which there are densities."""
-    return {(False, False): "neither", (True, False): "max", (False, True): "min", (True, True): "both"}[above, below]
 
 
 def particles_of(run: Run, k: int, most: int) -> Array | None:
@@ -175,12 +138,12 @@ def number(value: float, digits: int = 4) -> str:
     return power if mantissa == "1" else rf"{mantissa} \times {power}"
 
 
-def set_title(figure: Figure, run: Run) -> None:
+def set_title(figure: FigureBase, run: Run) -> None:
     note = "" if run.status == "finished" else f"  ({run.status})"
     put_title(figure, f"{shortened(run.title, LONGEST_TITLE)}{note}")
 
 
-def put_title(figure: Figure, title: object) -> None:
+def put_title(figure: FigureBase, title: object) -> None:
     """A title above all panels, as it is written: one line, no formula."""
     figure.suptitle(plain(title), fontsize=13)
 
@@ -227,6 +190,8 @@ def value_axis(axes: Axes, values: Array, log: bool) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if finite.size and readable(finite):
         axes.ticklabel_format(axis="y", useOffset=False, style="plain")
+    else:
+        axes.ticklabel_format(axis="y", useMathText=True)
 
 
 def readable(values: Array) -> bool:
@@ -273,9 +238,12 @@ class NotebookFigure(Figure):
         return buffer.getvalue()
 
 
-def new_figure(size: tuple[float, float]) -> NotebookFigure:
-    """A figure of its own, outside pyplot: nothing to close, no window.   size : in inches."""
-    figure = NotebookFigure(figsize=size, layout="constrained")
+def new_figure(size: tuple[float, float], space: float = 0.02, pad: float = PAD) -> NotebookFigure:
+    """A figure of its own, outside pyplot: nothing to close, no window.
+
+    size : in inches.   space : between panels side by side, relative to their width.   pad : inches above and below.
+    """
+    figure = NotebookFigure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=pad, w_pad=PAD, wspace=space))
     FigureCanvasAgg(figure)
     return figure
 
@@ -283,8 +251,8 @@ def new_figure(size: tuple[float, float]) -> NotebookFigure:
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure in the format that the path ends in.  Raises StoreError where it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        with whole_file(path, keep_ending=True) as part:
+            figure.savefig(part)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another folder.") from error
     except (OverflowError, ValueError) as error:  # Matplotlib's, of numbers without measure

@@ -37,9 +37,10 @@ function label(value) {
   return `${mantissa === "1" ? "" : `${mantissa}·`}10${raised(power)}`.replace(/^-/, "−");
 }
 
-// The density scale in force: share(rho) is 0 at its lower end and 1 at its upper.
-function densityScale() {
-  if (!log.checked) return { ticks: niceTicks(0, animation.top, 5), share: (rho) => rho / animation.top };
+// The density scale in force for snapshot k: share(rho) is 0 at its lower end and 1 at its upper.
+function densityScale(k) {
+  const top = animation.tops ? animation.tops[k] : animation.top;
+  if (!log.checked) return { ticks: niceTicks(0, top, 5), share: (rho) => rho / top };
   const span = Math.log(animation.high / animation.low);
   return { ticks: decades(animation.low, animation.high), share: (rho) => Math.log(rho / animation.low) / span };
 }
@@ -67,7 +68,7 @@ function xAxis(box) {
     line(place, box.top + box.height, place, box.top + box.height + 5, SOFT);
     text(label(x), place, box.top + box.height + 8, "center", "top");
   }
-  text("x", box.left + box.width / 2, box.top + box.height + 26, "center", "top", INK);
+  text(animation.across, box.left + box.width / 2, box.top + box.height + 26, "center", "top", INK);
 }
 
 function yAxis(box, ticks, share, name) {
@@ -134,7 +135,7 @@ function lineDrawer() {
   }
 
   return async function draw(k) {    // true when snapshot k is on the canvas
-    const scale = densityScale();
+    const scale = densityScale(k);
     start(width, height);
     for (const y of scale.ticks) {
       const place = box.top + box.height * (1 - scale.share(y));
@@ -215,8 +216,8 @@ function pictureDrawer() {
     pen.strokeRect(box.left, box.top, box.width, box.height);
   }
 
-  function bar() {
-    const scale = densityScale(), left = box.left + box.width + 20, thick = 16;
+  function bar(k) {
+    const scale = densityScale(k), left = box.left + box.width + 20, thick = 16;
     const empty = log.checked && animation.zero, length = box.height - (empty ? 26 : 0);
     for (let level = 1; level < 256; level++) {
       pen.fillStyle = `rgb(${table[3 * level]}, ${table[3 * level + 1]}, ${table[3 * level + 2]})`;
@@ -242,7 +243,7 @@ function pictureDrawer() {
     if (wanted !== k) return false; // the slider has moved on meanwhile
     start(width, height);
     paint(bytes);
-    bar();
+    bar(k);
     xAxis(box);
     const span = animation.y[1] - animation.y[0];
     yAxis(box, niceTicks(animation.y[0], animation.y[1], 5), (y) => (y - animation.y[0]) / span, "y");

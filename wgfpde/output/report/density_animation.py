@@ -57,8 +57,13 @@ def animated(run: Run, exact: Exact | None = None, gibbs: Array | None = None, b
         "t": [float(run.t[k]) for k in picks],
         "x": [float(run.edges[0][0]), float(run.edges[0][-1])],
         "top": scale.top, "low": scale.low, "high": scale.high, "peak": scale.peak, "zero": scale.zero,
+        "across": "r" if run.radial > 1 else "x",
     }  # fmt: skip
-    if scale.peak > scale.top:
+    apart = run.dim == 2 and bool(scale.tops)
+    if apart:
+        data["tops"] = list(scale.tops)
+        notes.append("The linear scale of each picture ends at its own peak: one scale would leave some of them dark.")
+    elif scale.peak > scale.top:
         notes.append(f"The linear scale ends at {scale.top:.3g}; early peaks, up to {scale.peak:.3g}, are cut.")
     if scale.low > 0 and scale.peak > 0 and scale.low <= 1.001 * scale.peak * 10.0**-DECADES:
         notes.append(f"The logarithmic scale spans {DECADES} decades; smaller positive densities lie at its end.")
@@ -90,6 +95,7 @@ def _lines(
     data |= {"kind": "lines", "centers": _floats(centers)} | {name: _floats(rho) for name, rho in lines.items()}
     data["style"] = {name: {"colour": colour, "dash": style} for name, (_, colour, style) in LEGEND.items()}
     shown = [entry for name, entry in LEGEND.items() if name in lines or name == "start"]
+    shown = [(name.replace("x", data["across"]) if c == INK else name, c, s) for name, c, s in shown]
     legend = "".join(f'<span><i style="border-top: 2px {s} {c}"></i>{text(n)}</span>' for n, c, s in shown)
     return Animation(data, _still_line(centers, lines["rho"][-1]), Markup(f'<p class="legend">{legend}</p>'), notes)
 

@@ -22,7 +22,10 @@ CAPTIONS = {
 
 
 def drawn_figures(
-    run: Run, exact: Callable[[float], Array] | None = None, gibbs: Array | None = None
+    run: Run,
+    exact: Callable[[float], Array] | None = None,
+    gibbs: Array | None = None,
+    potential: Array | None = None,
 ) -> list[tuple[Markup, str]]:
     """(picture, caption) of each figure that this run has something to show in; at least one snapshot is needed."""
     from ..plots import Options, plot
@@ -37,6 +40,9 @@ def drawn_figures(
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
-            [file] = plot(run, Path(folder) / f"{name}.png", options=Options(field=name), exact=exact, gibbs=gibbs)
+            [file] = plot(
+                run, Path(folder) / f"{name}.png", options=Options(field=name),
+                exact=exact, gibbs=gibbs, potential=potential,
+            )  # fmt: skip
             found.append((picture(file.read_bytes(), CAPTIONS[name]), CAPTIONS[name]))
     return found

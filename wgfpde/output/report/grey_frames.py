@@ -3,7 +3,7 @@
 Each PNG holds the density twice, one above the other, linear and logarithmic:
 
     level 0   ρ = 0, and nothing else: vacuum stays vacuum, however faint the tail beside it
-    levels 1 … 255   linear:  1 + 254 ρ/top, cut at 255
+    levels 1 … 255   linear:  1 + 254 ρ/top, cut at 255; where that would hide a snapshot, each up to its own peak
                      logarithmic:  1 + 254 ln(ρ/low)/ln(high/low), cut at 1 and 255
 
 Pixels are equal; where the cells are not, or are too many, a pixel is the average over what it covers.
@@ -21,7 +21,7 @@ import numpy as np
 
 from ...grid import Array
 from ...store import Run
-from ..shown_values import density_of
+from ..shown_values import density_of, hidden
 
 BUDGET = 4 * 2**20
 """Bytes, in base64, that all frames of a page may take."""
@@ -40,7 +40,8 @@ MAGMA = (
 class Scale:
     """What levels mean.   top : of the linear scale.   low, high : of the logarithmic one.
 
-    zero : whether ρ = 0 occurs.   peak : the largest density, which may lie above `top`.
+    zero : whether ρ = 0 occurs.   peak : the largest density, which may lie above `top`.   tops : of each density the
+    end of its own linear scale, where one scale would hide some; else ().
     """
 
     top: float
@@ -48,9 +49,11 @@ class Scale:
     high: float
     peak: float
     zero: bool
+    tops: tuple[float, ...] = ()
 
-    def linear(self, rho: Array) -> Array:
-        return _levels(rho, rho / self.top)
+    def linear(self, rho: Array, place: int) -> Array:
+        """place : of the density among those that the scale is made for."""
+        return _levels(rho, rho / (self.tops[place] if self.tops else self.top))
 
     def logarithmic(self, rho: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -66,7 +69,8 @@ def _levels(rho: Array, share: Array) -> Array:
 def scale_of(densities: Iterator[Array]) -> Scale:
     """One scale for all densities, oldest first.
 
-    Where the start is far higher than all that follows, the linear scale is that of the later half.
+    Where the start is far higher than all that follows, the linear scale is that of the later half.  Where a density
+    would still be hidden by another each has its own.
     """
     peaks, least, zero = [], math.inf, False
     for rho in densities:
@@ -80,7 +84,7 @@ def scale_of(densities: Iterator[Array]) -> Scale:
     later = max(peaks[len(peaks) // 2 :])
     top = 1.25 * later if 0 < 2 * later < peak else peak
     low = max(least, peak * 10.0**-DECADES)
-    return Scale(top, min(low, 0.5 * peak), peak, peak, zero)
+    return Scale(top, min(low, 0.5 * peak), peak, peak, zero, tuple(peaks) if hidden(peaks, top) else ())
 
 
 @dataclass(frozen=True)
@@ -97,21 +101,22 @@ class Frames:
 def frames(run: Run, picks: Sequence[int], scale: Scale, budget: int = BUDGET) -> Frames:
     """The snapshots `picks` of a run in 2D, as many pixels as `budget` bytes allow; the y axis points up."""
     width, height = (pixels(edges) for edges in run.edges)
-    sample = sorted({picks[0], picks[len(picks) // 2], picks[-1]})
+    places = list(range(len(picks)))
+    sample = sorted({0, len(picks) // 2, len(picks) - 1})
     while True:
-        trial = _encode(run, sample, scale, width, height)
+        trial = _encode(run, picks, sample, scale, width, height)
         needed = sum(map(len, trial)) / len(trial) * len(picks)
         if needed <= 0.95 * budget:
-            pngs = trial if sample == list(picks) else _encode(run, picks, scale, width, height)
+            pngs = trial if sample == places else _encode(run, picks, places, scale, width, height)
             if sum(map(len, pngs)) <= budget:
                 break
         shrink = max(1.15, math.sqrt(needed / budget))
         width, height = max(8, int(width / shrink)), max(8, int(height / shrink))
         if width == height == 8:
-            pngs = _encode(run, picks, scale, width, height)
+            pngs = _encode(run, picks, places, scale, width, height)
             break
     last = averaged(density_of(run, picks[-1]), run.edges, (width, height))
-    return Frames(pngs, width, height, _coloured(scale.linear(last[::-1])))
+    return Frames(pngs, width, height, _coloured(scale.linear(last[::-1], len(picks) - 1)))
 
 
 def pixels(edges: Array) -> int:
@@ -141,11 +146,12 @@ def _shares(edges: Array, size: int) -> Array:
     return np.maximum(upper - lower, 0.0) / np.diff(target)[:, None]
 
 
-def _encode(run: Run, picks: Sequence[int], scale: Scale, width: int, height: int) -> list[str]:
+def _encode(run: Run, picks: Sequence[int], places: Sequence[int], scale: Scale, width: int, height: int) -> list[str]:
+    """The pictures of those snapshots of `picks` that stand at these places."""
     found = []
-    for k in picks:
-        rho = averaged(density_of(run, k), run.edges, (width, height))[::-1]
-        found.append(_png(np.concatenate([scale.linear(rho), scale.logarithmic(rho)])))
+    for place in places:
+        rho = averaged(density_of(run, picks[place]), run.edges, (width, height))[::-1]
+        found.append(_png(np.concatenate([scale.linear(rho, place), scale.logarithmic(rho)])))
     return [base64.b64encode(png).decode("ascii") for png in found]
 
 

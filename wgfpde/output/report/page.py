@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.html import Markup, page
+from ...base.whole_file import whole_file
 from ...errors import CaseError, StoreError
 from ...store import Run
 from ..shown_values import QUIETLY
@@ -33,8 +34,8 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
         raise CaseError(f"{path}: expected a folder, or a file ending in .html; choose another --out.")
     text = html_of(run)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another file with --out.") from error
     return path
@@ -43,7 +44,7 @@ def write(run: Run, out: str | os.PathLike[str] | None = None) -> Path:
 @QUIETLY
 def html_of(run: Run) -> str:
     """The page of a run as text, also of one that is going on, failed, or has no snapshot yet."""
-    from ..references import exact_and_gibbs
+    from ..references import exact_and_gibbs, potential_of
 
     record = summary(run)
     body = [sections.question(record), sections.verdict(record)]
@@ -52,7 +53,7 @@ def html_of(run: Run) -> str:
         exact, gibbs = exact_and_gibbs(run)
         shown = animated(run, exact, gibbs)
         body += [_figure_of(shown, float(run.t[-1])), sections.promises(record), sections.certificates(record)]
-        body.append(sections.figures(drawn_figures(run, exact, gibbs)))
+        body.append(sections.figures(drawn_figures(run, exact, gibbs, potential_of(run) if run.dim == 2 else None)))
         script = _resource("density.js") + _resource("slider.js")
     body += [sections.work(record), sections.parameters(record), sections.diagnostics(record)]
     body += [sections.case_file(run.case_toml), sections.provenance(record)]

@@ -6,7 +6,7 @@ columns say of it is what the run saw, and a file may have been damaged since.
 Of each diagnostic there is a **worst** value, by the rule that its meaning asks for:
 
     mass                largest |M(t) − M(0)|
-    energy, kl_gibbs    largest rise from one snapshot to the next (negative where it always falls)
+    energy, kl_gibbs    largest rise from one snapshot to the next, or where there is none the smallest fall
     min, slack_*        smallest
     max, error_*        largest
     energy_balance, de_bruijn   largest modulus
@@ -115,7 +115,8 @@ def worst(name: str, values: Array, t: Array) -> dict[str, Any]:
     elif name in ("energy_balance", "de_bruijn"):
         rule, badness = "largest", np.abs(values)
     elif name in ("energy", "kl_gibbs"):
-        rule, badness, t = "largest rise", np.diff(values), t[1:]
+        falls = len(values) > 1 and bool(np.all(np.diff(values) < 0))
+        rule, badness, t = "smallest fall" if falls else "largest rise", np.diff(values), t[1:]
     elif name == "min":
         rule, badness = "smallest", -values
     elif name == "max" or name.startswith("error_"):
@@ -125,7 +126,8 @@ def worst(name: str, values: Array, t: Array) -> dict[str, Any]:
     if not len(badness):
         return {"worst": None, "worst_t": None, "rule": rule}
     k = int(np.argmax(np.where(np.isnan(badness), np.inf, badness)))
-    return {"worst": float(values[k] if rule == "smallest" else badness[k]), "worst_t": float(t[k]), "rule": rule}
+    found = {"smallest": values, "smallest fall": -badness}.get(rule, badness)[k]
+    return {"worst": float(found), "worst_t": float(t[k]), "rule": rule}
 
 
 def step_sizes(run: Run) -> dict[str, float]:

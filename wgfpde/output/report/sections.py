@@ -9,6 +9,7 @@ from typing import Any
 
 from ...base.amounts import size_text
 from ...base.html import Markup, table, text
+from ..promises import measured_text
 
 
 def question(record: Mapping[str, Any]) -> Markup:
@@ -86,7 +87,13 @@ def _norm(name: str) -> str:
 
 def promises(record: Mapping[str, Any]) -> Markup:
     rows = [
-        (p["name"], p["meaning"], number(p["measured"], 3), f"{p['sign']} {number(p['bound'], 2)}", _kept(p["kept"]))
+        (
+            p["name"],
+            p["meaning"],
+            measured_text(p, lambda value: number(value, 3)),
+            f"{p['sign']} {number(p['bound'], 2)}",
+            _kept(p["kept"]),
+        )
         for p in record["promises"]
     ]
     head = ("promise", "what it is", "measured", "bound", "kept")

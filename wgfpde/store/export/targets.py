@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from ...base.whole_file import BeingWritten, whole_file
 from ...errors import StoreError
 from ..layout import in_words
 from ..reading.reader import Run
@@ -26,14 +27,11 @@ def check(run: Run, targets: Sequence[Path], overwrite: bool) -> None:
 @contextmanager
 def written(target: Path) -> Iterator[Path]:
     """A place to write to, put in place of the target once it is whole.  Raises StoreError."""
-    part = target.with_name(target.name + ".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(target)
+        with whole_file(target) as part:
+            yield part
+    except BeingWritten as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}; or choose another place with --out.") from error
     except (OSError, RuntimeError) as error:
         text = f"cannot write {target}: {in_words(error)} Check that the folder is writable and the disk has room."
         raise StoreError(text) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

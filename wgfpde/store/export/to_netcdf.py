@@ -41,7 +41,7 @@ def netcdf(
     run.find()
     chosen = list(range(len(run))) if snapshots is None else [run.find(index=k) for k in snapshots]
     check(run, [target], overwrite)
-    with written(target) as part, h5py.File(part, "w", libver=LIBVER) as file:
+    with written(target) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
         for name, value in run.attributes.items():
             if name not in NOT_COPIED:
                 file.attrs[name] = value

@@ -16,7 +16,7 @@ from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid.boundary import Boundary, boundary_of
 from ..layout import FILE_NAME, FORMAT, TAKEN, in_words
-from .structure import check_regular, check_structure, plain_attribute, plain_attributes
+from .structure import check_heaps, check_regular, check_structure, plain_attribute, plain_attributes
 
 DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
 """What h5py raises on bytes that make no sense: as many kinds as there are places where it first notices."""
@@ -51,6 +51,8 @@ def opened(path: Path, checked: bool = False) -> Iterator[h5py.File]:
     """
     check_regular(path)
     try:
+        if not checked:
+            check_heaps(path)
         with _open(path) as file:
             if not checked:
                 check_structure(path, file)

@@ -37,6 +37,10 @@ DEFLATE = 1032
 FREE = 2**20
 """Bytes that need no proof."""
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+SCANNED = 2**24
+"""Bytes of files that are looked through for the sizes of heaps."""
+SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
+SCALE = b"DIMENSION_SCALE\0"
 EMPTY = "/steps/step"
 """A dimension that holds no values and is never read."""
 
@@ -49,6 +53,29 @@ def check_regular(path: Path) -> None:
         raise StoreError(f"{path} cannot be opened: {(error.strerror or str(error)).rstrip('.')}.") from None
     if not stat.S_ISREG(mode):
         raise StoreError(f"{path} is no regular file but a device, a pipe or a folder; give a file.")
+
+
+def check_heaps(path: Path) -> None:
+    """Raise StoreError where a heap of texts claims more bytes than the file has: the library would take them at once.
+
+    Files of more than SCANNED bytes are not looked through.
+    """
+    size = path.stat().st_size
+    if size > SCANNED:
+        return
+    content = path.read_bytes()
+    widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
+    if not content.startswith(SIGNATURE) or len(content) < 16 or content[widths.get(content[8], 14)] != 8:
+        return
+    at = content.find(HEAP)
+    while at >= 0:
+        claimed = int.from_bytes(content[at + len(HEAP) : at + len(HEAP) + 8], "little")
+        if claimed > size - at:
+            raise StoreError(
+                f"{path}: a heap of texts claims {size_text(claimed)} where {size_text(size - at)} are left. The file "
+                "is damaged; copy it again."
+            )
+        at = content.find(HEAP, at + 1)
 
 
 def check_structure(path: Path, file: h5py.File) -> None:
@@ -90,6 +117,7 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     text = h5py.check_string_dtype(data.dtype)
     if text is None and data.dtype.kind not in "fiub":
         raise _foreign(path, name, f"holds {shortened(str(data.dtype))}, which is neither numbers nor text")
+    check_scales(path, name, data)
     if not data.size or name == EMPTY or _is_bare_dimension(path, name, data):
         return
     chunk = math.prod(data.chunks) if data.chunks else 0
@@ -99,6 +127,33 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     row = max(data.size // data.shape[0] if data.ndim > 1 else data.size, chunk) * data.dtype.itemsize
     if lacking := memory_lacking(2.0 * row):
         raise StoreError(f"{path}: to read {shortened(name)} takes {lacking}.")
+
+
+def check_scales(path: Path, name: str, data: h5py.Dataset) -> None:
+    """Raise StoreError for attributes of dimension scales that are of another type than theirs.
+
+    The library reads them as what they should be, and writes beyond its memory.
+    """
+    for key in {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"} & set(data.attrs):
+        about = data.attrs.get_id(key)
+        if key in ("CLASS", "NAME"):
+            text = h5py.check_string_dtype(about.dtype)
+            right = about.shape == () and text is not None and text.length is not None
+            if right and key == "CLASS" and text.length == len(SCALE):  # another word of its length is freed twice
+                right = bytes(data.attrs[key]) == SCALE.rstrip(b"\0")
+        elif key == "DIMENSION_LIST":
+            inner = h5py.check_vlen_dtype(about.dtype)
+            right = about.shape == (data.ndim,) and inner is not None and _is_reference(inner)
+        else:
+            fields = about.dtype.names or ()
+            right = len(fields) == 2 and _is_reference(about.dtype[0]) and about.dtype[1].kind in "iu"
+            right = right and len(about.shape) == 1
+        if not right:
+            raise _foreign(path, name, f"has an attribute {key} that is none of a dimension")
+
+
+def _is_reference(dtype: np.dtype) -> bool:
+    return h5py.check_ref_dtype(dtype) is h5py.h5r.Reference
 
 
 def _is_bare_dimension(path: Path, name: str, data: h5py.Dataset) -> bool:

@@ -33,6 +33,7 @@ from .orders import extrapolate, fit, pairwise
 from .requests import check_time, from_coarse_to_fine, norms_of, recording, reference_of, width_of
 from .result import Convergence
 from .run_errors import NORMS, against_exact, against_run, differences, snapshot
+from .solved_ahead import solve_ahead
 from .solved_runs import Listener, Solved, folder_of, places, solve
 
 
@@ -49,6 +50,7 @@ def converge(
     overwrite: bool = False,
     progress: Listener = None,
     after_run: ProgressText = None,
+    workers: int = 1,
 ) -> Convergence:
     """Run a case for each value of the keys that are varied, and find the orders of its errors.
 
@@ -58,7 +60,8 @@ def converge(
     default all, or none where there are measures or errors.   measures : diagnostics whose convergence is
     followed, by their differences to the finest run.   errors : further errors by name, functions of a run.
     time : a stored time (default: the last).   overwrite : solve all anew.   progress : as for `runner.run`.
-    after_run : called with a line for each run.
+    after_run : called with a line for each run.   workers : processes that do the runs, the finest first; wall times
+    are then those of runs beside each other.
 
     A run that fails is a row without errors.  Raises CaseError for a study that makes no sense, before it begins, and
     KeyboardInterrupt on Ctrl-C; the same call then goes on.
@@ -72,7 +75,9 @@ def converge(
         check_time(one, time)
     folder = folder_of(case, out)
     names = ["-".join(v.text(k) for v in keys) for k in range(len(cases))]
-    solved = _solve(folder, cases, keys, names, overwrite, progress, after_run)
+    if workers > 1:
+        solve_ahead(case, keys, places(folder, cases, names, overwrite), workers, overwrite)
+    solved = _solve(folder, cases, keys, names, overwrite and workers == 1, progress, after_run)
     found = Convergence(
         case=case, folder=folder, varied=tuple(keys), against=reference, t=math.nan, sizes=sizes,
         h=np.array([width_of(one) for one in cases]), solved=tuple(solved),

@@ -14,16 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import __version__, store
-from ...base.toml import show
+from ... import store
 from ...cases.schema import Case
 from ...errors import CaseError, SolverError, StoreError
-from ...output.compare.run_records import case_changes
 from ...runs.interrupts import Interrupted
-from ...runs.provenance import check_unchanged
 from ...runs.runner import Progress, resume
 from ...runs.runner import run as run_case
 from ...store import FILE_NAME, Run
+from ..stored_runs import difference
 
 Listener = Callable[[Progress], None] | None
 NAME_LENGTH = 40
@@ -78,10 +76,10 @@ def places(folder: Path, cases: Sequence[Case], names: Sequence[str], overwrite:
     stored = [] if overwrite else _stored(folder)
     found = []
     for k, (case, name) in enumerate(zip(cases, names, strict=True), 1):
-        known = next((run for run in stored if not _difference(run, case)), None)
+        known = next((run for run in stored if not difference(run, case)), None)
         own = folder / f"{k:02d}-{re.sub(r'[^A-Za-z0-9._+]+', '-', name).strip('-')[:NAME_LENGTH]}"
         if known is None and not overwrite and (own / FILE_NAME).exists():
-            why = next((_difference(run, case) for run in stored if run.folder == own), "it cannot be read")
+            why = next((difference(run, case) for run in stored if run.folder == own), "it cannot be read")
             raise CaseError(
                 f"{own} holds a run of another case: {why}. Choose another folder with --out, or replace it with "
                 "--overwrite"
@@ -126,27 +124,3 @@ def _stored(folder: Path) -> list[Run]:
         except StoreError:
             continue  # damaged: solved again, or named when it is in the way
     return sorted(found, key=lambda run: run.status != "finished")
-
-
-def _difference(run: Run, case: Case) -> str:
-    """Why a stored run is not one of this case by this version, or "".
-
-    It may record more diagnostics than the case asks for.  Functions given in Python cannot be compared.
-    """
-    version = str(run.attributes.get("source", "")).split("; ")[-1]
-    if version != f"wgfpde {__version__}":
-        return f"it is by {version or 'an unknown version'}"
-    if case._code is not None:
-        return "functions given in Python cannot be compared"
-    changes = case_changes(run.resolved_toml, case.resolved_toml())
-    before, now = changes.pop("output.diagnostics", (None, None))
-    if missing := set(now or ()) - set(before or ()) - set(run.diagnostics):
-        return f"it does not record {', '.join(sorted(missing))}"
-    for key, values in changes.items():
-        was, wanted = (show(v) if v is not None else "absent" for v in values)
-        return f"its {key} is {was}, not {wanted}"
-    try:
-        check_unchanged(run.data_files, run.path)
-    except CaseError as error:
-        return str(error)
-    return ""

@@ -26,6 +26,8 @@ from ...grid import Array
 from ...linear.elimination import Elimination
 from .killed_chain import KilledChain, Progress
 
+MOST_TIMES = 100_000
+"""That may be asked for."""
 LEVELS = 8
 """Most levels: 128 steps from one output time to the next."""
 ENOUGH = 1e-7
@@ -66,6 +68,8 @@ def times_of(given: str | float | list[float] | Array, mean: float) -> Array:
         if isinstance(given, str) and ":" in given:
             first, last, count = given.split(":")
             low, high = float(first), float(last)
+            if int(count) > MOST_TIMES:
+                raise CaseError(f"--times {given}: expected at most {MOST_TIMES} times, found {count}; take fewer")
             found = np.linspace(low, high, int(count)) if np.isfinite(high - low) else np.array([low, high])
         elif isinstance(given, str):
             found = np.array([float(part) for part in given.split(",")])

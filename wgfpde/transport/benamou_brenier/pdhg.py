@@ -65,6 +65,7 @@ class PdhgResult:
     phi : (N, ny, nx) dual potential.   iterations : on the finest grid.   cascade : per level, coarse to fine.
     primal, dual, transport : P, D and ½W₂² of the path.   gap : (P − D)/scale, see
     `gap_scale`.
+    found_by : the method, as sentences name it.
     continuity : end density prescribed: ‖ρ_N − ρ₁‖₁/mass; else 0, since the path is made from the momentum.
     hamilton_jacobi : (Σ_k<N ⟨ρ_k, |s_k|⟩ + ⟨ρ_N, |τE'(ρ_N) + φ_N − k(φ_N)/N − λ|⟩) over the same scale as the gap.
     """
@@ -83,6 +84,7 @@ class PdhgResult:
     gap: float
     cascade: tuple[int, ...] = ()
     scale: float = math.nan
+    found_by: str = '"pdhg"'
 
     def lifted(self, height: float, mass: float) -> PdhgResult:
         """The result of the same step with a τV that is higher by a constant."""
@@ -188,7 +190,7 @@ def _solve(
         counts.append(iteration.count)
     if not _enough(proof, tolerance, problem):
         raise SolverError(_refusal(proof, tolerance, max_iterations, problem))
-    return _result(proof, tuple(counts))
+    return result_of(proof, tuple(counts))
 
 
 def _at_rest(problem: Problem, tolerance: float) -> PdhgResult | None:
@@ -197,10 +199,11 @@ def _at_rest(problem: Problem, tolerance: float) -> PdhgResult | None:
         return None
     guess = at_rest(problem)
     proof = Prover(problem.faces(), problem.rho0, problem.end, problem.steps).prove(guess.momentum, guess.phi)
-    return _result(proof, (0,)) if _enough(proof, REST * tolerance, problem) else None
+    return result_of(proof, (0,)) if _enough(proof, REST * tolerance, problem) else None
 
 
-def _result(proof: Proof, counts: tuple[int, ...]) -> PdhgResult:
+def result_of(proof: Proof, counts: tuple[int, ...]) -> PdhgResult:
+    """What a proof says, whatever method found it.   counts : iterations per level, coarse to fine."""
     return PdhgResult(
         proof.path[-1], proof.path, proof.momentum[0], proof.momentum[1], proof.phi, counts[-1], proof.mismatch,
         proof.hamilton_jacobi, proof.primal, proof.dual, proof.transport, proof.gap, counts, proof.scale,

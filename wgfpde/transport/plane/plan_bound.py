@@ -30,7 +30,7 @@ def plan_cost(psi: Array, source: Bundles, target: Bundles, periods: Periods) ->
     missing = np.maximum(target.mass - share * arrived, 0.0)
     x, y = target.centres
     moments = np.stack([*left, missing, missing * x, missing * y, missing * (x * x + y * y)])
-    cost += _coupled(moments)
+    cost += coupled(moments)
     return cost + shapes(source, target)
 
 
@@ -49,7 +49,7 @@ def _widths(a: Array, b: Array, mass_a: Array, mass_b: Array) -> float:
     return float(max(held_a.max() - held_b.min(), held_b.max() - held_a.min())) ** 2
 
 
-def _coupled(moments: Array) -> float:
+def coupled(moments: Array) -> float:
     """The cost of moving what is too much to where it is missing.   moments : (8, ny, nx), changed."""
     total = 0.0
     box = float(np.max(np.abs(moments[3])) + np.max(np.abs(moments[7])))

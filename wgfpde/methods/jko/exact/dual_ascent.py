@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....grid import Array
-from .pull_back import push, smoother
+from .halving import smoother
+from .pull_back import push
 from .solution import Problem
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ SHORTEST, GAIN = 1e-3, 1e-7
 def ascend(level: Level, problem: Problem, phi: Array) -> tuple[Array, int, int]:
     """A potential of larger dual value, near the largest; and the iterations, also of conjugate gradients."""
     phi, psi, rho, value = _dual(level, problem, phi)
-    carried, linear, count = np.empty_like(phi), 0, 0
+    carried, linear, count, rings = np.empty_like(phi), 0, 0, level.rings
     while count < MOST:
-        push(psi, problem.rho0, level.hx, level.hy, carried)
-        residual = smoother(rho) - smoother(carried)
-        if float(np.abs(smoother(residual)).sum()) * level.cell <= ENOUGH * problem.mass:
+        push(psi, problem.rho0, level.hx, level.hy, *rings, carried)
+        residual = smoother(rho, rings) - smoother(carried, rings)
+        if float(np.abs(smoother(residual, rings)).sum()) * level.cell <= ENOUGH * problem.mass:
             break
-        move, iterations = level.newton_move(problem, smoother(phi), smoother(rho), residual, LINEAR)
+        move, iterations = level.newton_move(problem, smoother(phi, rings), smoother(rho, rings), residual, LINEAR)
         count, linear = count + 1, linear + iterations
         size, before = 1.0, value
         while size > SHORTEST:

@@ -11,6 +11,7 @@ step solves
 by the multigrid of the other algorithm, the inverse by its diagonal.  A grid starts from the half as fine one; the
 coarsest from −τξ(ρ⁰), rest, or the last step's φ, and where none is near, from dual ascent with c-transforms
 (`dual_ascent`), which also helps out where Newton stalls.  Without vacuum ρ⁰ is interpolated by its logarithm.
+On an axis that is a ring φ is periodic, and T is optimal on the circle.
 
 The certificate is a backward error: if ‖R‖₁ = ε and I − D²φ is positive where there is mass, the step is exact for a
 density that differs from ρ⁰ by ε, up to how cubics and differences see the data (order 2).  Data that vary from cell to
@@ -33,7 +34,8 @@ from ....transport.c_transforms import between_centres
 from ....transport.distances import distance
 from ..start import spread
 from .dual_ascent import ascend
-from .pull_back import coarser, conductances, finer, monge_ampere, smoother, uncertainty
+from .halving import coarser, finer, smoother, uncertainty
+from .pull_back import conductances, monge_ampere
 from .solution import ExactSolution, Problem
 
 COARSEST = 64
@@ -69,6 +71,7 @@ class Level:
         self.flow = Flow(grid, Energy(internal))
         self.grid, self.hx, self.hy = grid, float(grid.x.widths[0]), float(grid.axes[1].widths[0])
         self.cell = self.hx * self.hy
+        self.rings = bool(grid.x.ring), bool(grid.axes[1].ring)
         self.multigrid, self.transform = Multigrid(grid), between_centres(grid)
         shape = grid.shape
         self.zero, self.gx, self.gy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -81,7 +84,8 @@ class Level:
 
     def judge(self, problem: Problem, phi: Array, rho: Array) -> tuple[float, float]:
         """Fills `residual`; returns ‖T_#ρ − ρ⁰‖₁/mass, what T carries wrongly and what it leaves, and ½∫|∇φ|²ρ."""
-        monge_ampere(phi, problem.source, problem.logs, rho, self.hx, self.hy, self.residual, self._rows)
+        size = self.hx, self.hy, *self.rings
+        monge_ampere(phi, problem.source, problem.logs, rho, *size, self.residual, self._rows)
         total, missing, cost = (float(row) for row in self._rows.sum(axis=1))
         return (total + abs(missing)) / problem.mass, cost
 
@@ -94,7 +98,7 @@ class Level:
         carried = np.maximum(rho - residual, 0.0)
         theta = 0.5 * (rho + carried)
         theta += FLOOR[self.flow.internal.empties] * float(theta.max())
-        conductances(phi, theta, self.hx, self.hy, self.gx, self.gy)
+        conductances(phi, theta, self.hx, self.hy, *self.rings, self.gx, self.gy)
         weight = secant(problem, rho, carried) * self.cell
         self.multigrid.setup(weight, self.gx, self.gy, self.zero, self.zero)
         move, count, _ = self.multigrid.solve(residual * self.cell, rtol, MOST_LINEAR, total=True)
@@ -119,6 +123,11 @@ def eased_from(problem: Problem, fall: float) -> Problem:
     """The step from a density that falls by no more than this factor from a cell to the next."""
     rho0 = np.empty_like(problem.rho0)
     spread(problem.rho0, fall, 1e-300, rho0)
+    for place, axis in zip((1, 0), problem.flow.grid.axes, strict=True):
+        if axis.ring:  # once more, with the seam in the middle
+            half, eased = axis.size // 2, np.empty_like(rho0)
+            spread(np.roll(rho0, half, place), fall, 1e-300, eased)
+            rho0 = np.roll(eased, -half, place)
     return problem.starting_from(rho0 * (problem.mass / problem.flow.mass(rho0)))
 
 
@@ -131,7 +140,7 @@ class Plane:
         while max(grids[-1].shape) > COARSEST and all(n % 2 == 0 and n >= 16 for n in grids[-1].shape):
             last = grids[-1]
             ends = [a.lower for a in last.axes], [a.upper for a in last.axes]
-            grids.append(Grid(*ends, [n // 2 for n in last.shape[::-1]]))
+            grids.append(Grid(*ends, [n // 2 for n in last.shape[::-1]], [a.boundary for a in last.axes]))
         self.levels = [Level(grid, flow.internal) for grid in grids]
         self.iterations = self.linear = 0
 
@@ -154,14 +163,14 @@ class Plane:
                     shrunk = None if shrunk is None else coarser(shrunk)
                 phi = self._start(level, each, shrunk)
             else:
-                phi = finer(phi)
+                phi = finer(phi, fine.rings)
             phi, eased = self._best(level, each, phi)
         assert phi is not None
         return self._proved(fine, problem, phi, eased)
 
     def _start(self, level: Level, problem: Problem, warm: Array | None) -> Array:
         """Of −τξ of a smoothed ρ⁰, rest, and the last φ the one with the least ‖R‖₁; dual ascent if none is near."""
-        spread = smoother(problem.rho0) + 1e-12 * float(problem.rho0.max())
+        spread = smoother(problem.rho0, level.rings) + 1e-12 * float(problem.rho0.max())
         slope = -problem.tau * problem.internal.derivative(spread) - problem.tau_v
         found = []
         for phi in (np.zeros(slope.shape), slope, warm):
@@ -174,7 +183,7 @@ class Plane:
     def _ascended(self, level: Level, problem: Problem, phi: Array) -> Array:
         phi, count, linear = ascend(level, problem, phi)
         self.iterations, self.linear = self.iterations + count, self.linear + linear
-        return smoother(smoother(phi))
+        return smoother(smoother(phi, level.rings), level.rings)
 
     def _best(self, level: Level, problem: Problem, phi: Array) -> tuple[Array, Problem]:
         """The potential found, and the problem it solves: from ρ⁰, or from one whose edges are a little less steep."""
@@ -217,7 +226,7 @@ class Plane:
 
     def _check_resolved(self, problem: Problem, rho: Array, which: str) -> None:
         """Refuse densities of which the cells do not say what they are between them: no residual is to be trusted."""
-        if not (unknown := uncertainty(rho)) <= RESOLVED:
+        if not (unknown := uncertainty(rho, self.levels[0].rings)) <= RESOLVED:
             raise problem.failure(
                 f"the density that it {which} varies so much from cell to cell that {unknown:.2g} of its mass is "
                 f"unknown between them; at most {RESOLVED:g} is taken"

@@ -24,9 +24,6 @@ def refusal(flow: Flow) -> str:
         return f"expected no [dynamics]: a diffusion makes another distance than W₂, found one; {INSTEAD}"
     if grid.dim == 1:
         return ""
-    ring = [axis.name for axis in grid.axes if axis.ring]
-    if ring:
-        return f"expected in 2D walls at both ends of each axis, axis {ring[0]} is periodic; {INSTEAD}"
     for axis, count in zip(grid.axes, grid.shape[::-1], strict=True):
         if not axis.uniform:
             return f"expected cells of one size, axis {axis.name} is stretched; {INSTEAD}"

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CaseError
-from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
-from .printing import print_json, say
+from ...errors import CaseError
+from ...runs.progress import StatusLine, status_line
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..cases.schema import Case
-    from ..studies.stationary import Diagram, End
+    from ...cases.schema import Case
+    from ...studies.stationary import Diagram, End
 
 HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
@@ -37,6 +37,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--measure", metavar="NAME", default="", help="order parameter: the name of a diagnostic")
     sub.add_argument("--branches", metavar="N", type=_count, default=12, help="most states at one value (default: 12)")
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
@@ -48,20 +49,22 @@ def _count(text: str) -> int:
 
 
 def _stationary(args: argparse.Namespace) -> int:
-    from ..cases.loading import load
-    from ..store import check_place
-    from ..studies.stationary import KINDS, check_case
+    from ...cases.limits.cost import check_asked, cost_of
+    from ...cases.loading import load
+    from ...store import check_place
+    from ...studies.stationary import KINDS, check_case
 
     case = load(args.case, args.overrides)
     check_case(case)
+    check_asked(case, cost_of(case).of_formulas, args.yes)
     file = args.out or Path(f"{case.name}-stationary.h5")
     check_place(file, *KINDS)
     picture = figure_of(args, file)
     with status_line() as line:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     if picture is not None:
-        from ..output.plots import branches
-        from ..store import read_study
+        from ...output.plots import branches
+        from ...store import read_study
 
         branches(read_study(file), picture)
     ends = {"file": str(file), "figure": None if picture is None else str(picture)}
@@ -77,8 +80,8 @@ def _stationary(args: argparse.Namespace) -> int:
 
 def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """All states of one case."""
-    from ..cases.building import build
-    from ..studies.stationary import branches, default_measures, measured, starts, states_record, write_states
+    from ...cases.building import build
+    from ...studies.stationary import branches, default_measures, measured, starts, states_record, write_states
 
     problem = build(case)
     flow, rho = problem.flow, problem.initial.rho
@@ -98,8 +101,8 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) 
 
 def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """Branches over a parameter."""
-    from ..cases.varying import vary
-    from ..studies.stationary import continuation, diagram_record, write_diagram
+    from ...cases.varying import vary
+    from ...studies.stationary import continuation, diagram_record, write_diagram
 
     varied = vary(args.vary, case)
     if len(varied) > 1:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import StatusLine
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
-from .printing import print_json, say
+from ...runs.progress import StatusLine
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..runs.time_loop import Progress
-    from ..studies.convergence import Convergence
+    from ...runs.time_loop import Progress
+    from ...studies.convergence import Convergence
 
 HELP = """
 The first key gives the size that orders are fitted over: h for grid.shape, else the value itself; keys that are given
@@ -48,7 +48,9 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--expect", type=_order, metavar="P", help="the order that each fitted one should reach")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs/NAME-converge)")
     sub.add_argument("--overwrite", action="store_true", help="solve all runs anew, also those that are there")
+    sub.add_argument("--workers", type=int, metavar="N", default=1, help="processes that do the runs (default: 1)")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
@@ -64,18 +66,21 @@ def _order(text: str) -> float:
 
 
 def _converge(args: argparse.Namespace) -> int:
-    from ..cases.loading import load
-    from ..cases.varying import vary
-    from ..studies.convergence import converge, place_of, record, write
+    from ...cases.limits.cost import check_asked, together_cost
+    from ...cases.loading import load
+    from ...cases.varying import together, vary
+    from ...studies.convergence import converge, place_of, record, write
 
     case = load(args.case, args.overrides)
     varied = vary(args.vary, case)
+    check_asked(case, together_cost(together(case, varied)), args.yes)
     figure = figure_of(args, place_of(case, args.out))
     lines = None if args.quiet else _Lines(max(map(len, varied)))
     try:
         found = converge(
             case, varied, args.out, against=args.against, norms=args.norms, measures=args.measures, time=args.time,
             overwrite=args.overwrite, progress=lines, after_run=None if lines is None else lines.after_run,
+            workers=args.workers,
         )  # fmt: skip
     finally:
         if lines is not None:
@@ -130,8 +135,8 @@ class _Lines:
 
 
 def _draw(file: Path, figure: Path) -> None:
-    from ..output.plots import convergence
-    from ..store import read_study
+    from ...output.plots import convergence
+    from ...store import read_study
 
     convergence(read_study(file), figure)
 
@@ -188,7 +193,7 @@ def _orders(orders: dict[str, float]) -> str:
 
 
 def _verdict(expected: float, met: dict[str, bool]) -> str:
-    from ..studies.convergence import SLACK
+    from ...studies.convergence import SLACK
 
     bound = f"at least {(1 - SLACK) * expected:g}, for an order of {expected:g}"
     below = [name for name, yes in met.items() if not yes]

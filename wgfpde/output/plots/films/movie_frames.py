@@ -8,6 +8,7 @@ levels are palette numbers.  One palette for all frames, and no dithering: what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,18 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, Normalize, to_rgb
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from ...grid import Array
-from ...store import Run
-from ..shown_values import density_of
-from . import style
+from ....grid import Array
+from ....store import Run
+from ...shown_values import density_of
+from .. import style
+from ..density_scale import MapScale, density_label, extremes, map_scale
+from ..options import Options
 
 Pixels = NDArray[np.uint8]
 FRAME_DPI = 100
@@ -82,7 +85,7 @@ class Frames:
 
     def __call__(self, k: int) -> Pixels:
         rho = density_of(self.run, k)
-        self.clock.set_text(f"$t = {style.number(float(self.run.t[k]))}$")
+        self.clock.set_text(self.words(k, rho))
         self.move(rho)
         self.move_particles(k)
         self.canvas.restore_region(self._still)
@@ -92,6 +95,10 @@ class Frames:
         self.paint(numbers, rho)
         self.paint_particles(numbers, k)
         return numbers
+
+    def words(self, k: int, rho: Array) -> str:
+        """What stands above snapshot k: its time."""
+        return f"$t = {style.number(float(self.run.t[k]))}$"
 
     def move(self, rho: Array) -> None:
         """Bring the moving artists to this density."""
@@ -120,30 +127,32 @@ class Frames:
 
 
 class MapFrames(Frames):
-    """Maps of a density in 2D on one colour scale."""
+    """Maps of a density in 2D, on one colour scale or each on its own: see `density_scale`."""
 
-    def __init__(self, run: Run, picks: Sequence[int], log: bool) -> None:
+    def __init__(self, run: Run, picks: Sequence[int], options: Options) -> None:
         spans = [float(np.ptp(edges)) for edges in run.edges]
         wide, high = (LONGEST * max(span / max(spans), 0.25) for span in spans)
         size = max(wide + 2.2, 0.09 * min(len(run.title), style.LONGEST_TITLE) + 0.4), high + 1.2
         super().__init__(run, size)
         self.figure.set_layout_engine("none")  # placed by hand: the bar is as high as a map of a fixed shape
-        self.norm, cut, below, empty = _scale(run, picks, log, room=1.0)
-        colours = style.density_colours()
+        self.scale = _scale(run, picks, options)
+        colours = style.density_colours(options.cmap)
         levels = colours((np.arange(LEVELS) + 0.5) / LEVELS)[:, :3]
         self.palette = Palette([*levels, to_rgb(style.EMPTY), *_shades("black")])
         axes = self.figure.add_axes((0.75 / size[0], 0.6 / size[1], wide / size[0], high / size[1]))
         axes.set(xlim=run.edges[0][[0, -1]], ylim=run.edges[1][[0, -1]], xlabel="$x$", ylabel="$y$")
         style.map_axes(axes)
-        extend = style.extend_of(cut, below)
         place = self.figure.add_axes(((wide + 0.9) / size[0], 0.6 / size[1], 0.2 / size[0], high / size[1]))
-        bar = self.figure.colorbar(ScalarMappable(self.norm, colours), cax=place, extend=extend)
-        bar.set_label(style.density_label(self.norm, below))
-        if log and empty:
+        bar = self.figure.colorbar(ScalarMappable(self.scale.norm, colours), cax=place, extend=self.scale.extend)
+        bar.set_label(self.scale.label("frame"))
+        if options.log and self.scale.empty:
             handles = [Patch(color=style.EMPTY)]
             style.legend_above(axes, handles, [r"$\rho = 0$"])
         self._freeze(axes)
         self._find_cells(axes)
+
+    def words(self, k: int, rho: Array) -> str:
+        return self.scale.title(float(self.run.t[k]), rho)
 
     def _find_cells(self, axes: Axes) -> None:
         """Which cell lies under each pixel inside the frame of the axes."""
@@ -157,10 +166,11 @@ class MapFrames(Frames):
         )
 
     def paint(self, numbers: Pixels, rho: Array) -> None:
+        norm, shown = self.scale.norm, self.scale.shown(rho)
         with np.errstate(divide="ignore"):
-            share = np.ma.filled(self.norm(np.where(rho > 0, rho, float(self.norm.vmin or 0.0))), 0.0)
+            share = np.ma.filled(norm(np.where(shown > 0, shown, float(norm.vmin or 0.0))), 0.0)
         levels = np.clip(share * LEVELS, 0, LEVELS - 1).astype(np.uint8)
-        if isinstance(self.norm, LogNorm):
+        if isinstance(norm, LogNorm):
             levels[rho == 0] = LEVELS  # EMPTY
         numbers[self._box] = levels[self._cells]
 
@@ -180,10 +190,10 @@ class MapFrames(Frames):
 class ProfileFrames(Frames):
     """The profile of a density in 1D, over the first one and the steady state."""
 
-    def __init__(self, run: Run, picks: Sequence[int], log: bool, steady: Array | None = None) -> None:
+    def __init__(self, run: Run, picks: Sequence[int], options: Options, steady: Array | None = None) -> None:
         super().__init__(run, (7.0, 4.3))
-        self.norm, _, below, _ = _scale(run, picks, log, room=2.0)
-        self.log = log
+        scale = _scale(run, picks, replace(options, scale="shared"), room=2.0)
+        self.norm, below, self.log = scale.norm, scale.below, options.log
         tones = ["black", style.INK, style.GRAPHITE, style.STEADY["color"], style.EMPTY]
         self.palette = Palette([shade for tone in tones for shade in _shades(tone)])
         axes = self.figure.subplots()
@@ -205,8 +215,8 @@ class ProfileFrames(Frames):
     def _scale_axes(self, axes: Axes, run: Run, below: bool) -> None:
         low, high = float(self.norm.vmin or 0.0), float(self.norm.vmax or 1.0)
         style.value_axis(axes, np.array([low, high]), self.log)
-        axes.set(xlim=run.edges[0][[0, -1]], ylim=(low / 1.5, 2.0 * high) if self.log else (0.0, 1.05 * high))
-        axes.set(xlabel="$r$" if run.radial > 1 else "$x$", ylabel=style.density_label(self.norm, below))
+        axes.set(xlim=run.edges[0][[0, -1]], ylim=(low / 1.5, 2.0 * high) if self.log else (low, 1.05 * high))
+        axes.set(xlabel="$r$" if run.radial > 1 else "$x$", ylabel=density_label(self.norm, below))
 
     def move_particles(self, k: int) -> None:
         places = style.particles_of(self.run, k, TICKS)
@@ -220,20 +230,13 @@ class ProfileFrames(Frames):
         return np.where(rho > 0, rho, np.nan) if self.log else rho
 
 
-def _scale(run: Run, picks: Sequence[int], log: bool, room: float) -> tuple[Normalize, bool, bool, bool]:
-    """(scale, cut, below, empty): one scale for all frames; whether densities lie above it or below it, or are 0.
+def _scale(run: Run, picks: Sequence[int], options: Options, room: float = 1.0) -> MapScale:
+    """The scale of all frames.   room : what remains of a peak that is cut, see `density_scale.top`.
 
     The first quarter counts as one picture: a peak that soon falls is cut there, or the rest of the film would be dark.
     """
-    peaks, least, smallest = [], [], []
-    for k in picks:  # one density in memory at a time
-        rho = density_of(run, k)
-        peaks.append(float(rho.max()))
-        least.append(float(rho.min()))
-        smallest.append(style.smallest_positive([rho]))
-    early = max(1, len(peaks) // 4)
-    norm = style.density_norm([max(peaks[:early]), *peaks[early:]], min(smallest), log, room)
-    return norm, max(peaks) > float(norm.vmax or 0.0), log and min(smallest) < float(norm.vmin or 0.0), min(least) == 0
+    seen = [extremes(density_of(run, k)) for k in picks]  # one density in memory at a time
+    return map_scale(seen, options, early=max(1, len(seen) // 4), room=room)
 
 
 def _shades(colour: str) -> list[Any]:

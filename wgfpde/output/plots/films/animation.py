@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from ...errors import CaseError, StoreError
-from ...grid import Array
-from ...store import Run, read
-from ..shown_values import QUIETLY
-from . import style
+from ....base.whole_file import whole_file
+from ....errors import CaseError, StoreError
+from ....grid import Array
+from ....store import Run, read
+from ...shown_values import QUIETLY
+from .. import style
+from ..options import Options, References
 from .movie_frames import Frames, MapFrames, Palette, Pixels, ProfileFrames
-from .options import References
 
 KINDS = (".gif", ".mp4")
 SLOWEST, FASTEST = 2.0, 25.0
@@ -39,20 +39,26 @@ def movie(
     seconds: float | None = None,
     log: bool = False,
     times: tuple[float, float] | None = None,
+    scale: str | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    cmap: str | None = None,
     gibbs: Array | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Film a run, one frame for each snapshot on one scale, and return the file.
+    """Film a run, one frame for each snapshot, and return the file.
 
     source : a Run, a run folder or its HDF5 file.   out : a file ending in .gif or .mp4, or a folder (default: plots/
     beside the run's file).   fps, seconds : frames per second, or how long the film of all snapshots lasts; by default
     about 8 s, and at most 200 snapshots.   log : a logarithmic scale
-    of densities.   times : the first and the last time.   gibbs : the steady state, drawn in 1D.
+    of densities.   times : the first and the last time.   scale, vmin, vmax, cmap : as in `Options`; by default all
+    maps share a scale, unless one peak hides another map.   gibbs : the steady state, drawn in 1D.
     progress : called as progress(done, total) with every frame.
 
     Raises StoreError where the run cannot be read or the file not written; CaseError for fewer than two snapshots, for
-    a kind of file or a speed that cannot be, and for an MP4 without imageio-ffmpeg.
+    a kind of file, a speed or looks that cannot be, and for an MP4 without imageio-ffmpeg.
     """
+    options = Options(log=log, scale=scale, vmin=vmin, vmax=vmax, cmap=cmap)
     run = source if isinstance(source, Run) else read(source)
     path = _path(run, out)
     picks = _picks(run, times)
@@ -64,17 +70,12 @@ def movie(
         _ffmpeg()
     References(None, gibbs).check(run)
     with style.context():
-        frames = ProfileFrames(run, picks, log, gibbs) if run.dim == 1 else MapFrames(run, picks, log)
-        part = path.with_name(f"{path.stem}.part{path.suffix}")
+        frames = ProfileFrames(run, picks, options, gibbs) if run.dim == 1 else MapFrames(run, picks, options)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(part, _reported(frames, picks, progress), frames, len(picks), rate)
-            part.replace(path)
+            with whole_file(path, keep_ending=True) as part:
+                write(part, _reported(frames, picks, progress), frames, len(picks), rate)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}. Choose another place.") from error
-        finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
     return path
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 
-from ..errors import CaseError
-from .schema import Case
-
-LEAST, MOST = 1e-100, 1e100
+from ...base.amounts import LEAST, MOST
+from ...errors import CaseError
+from ..schema import Case
 
 
 def check_scales(case: Case) -> None:

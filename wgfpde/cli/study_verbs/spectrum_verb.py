@@ -7,15 +7,15 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import StatusLine, status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
-from .printing import print_json, say
+from ...runs.progress import StatusLine, status_line
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..cases.schema import Case
-    from ..grid import Array
-    from ..store import Run
-    from ..studies.spectrum import Observed, Spectrum
+    from ...cases.schema import Case
+    from ...grid import Array
+    from ...store import Run
+    from ...studies.spectrum import Observed, Spectrum
 
 HELP = """
 For Fokker-Planck equations (entropy, no interaction).  Every density tends to the Gibbs state at the rate of the gap,
@@ -36,14 +36,16 @@ def add(verbs: Verbs) -> None:
         "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
     )  # fmt: skip
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-spectrum.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
 
 def _spectrum(args: argparse.Namespace) -> int:
-    from ..cases.building import build_flow, build_grid
-    from ..store import check_place
-    from ..studies.spectrum import (
+    from ...cases.building import build_flow, build_grid
+    from ...cases.limits.cost import check_asked, cost_of
+    from ...store import check_place
+    from ...studies.spectrum import (
         KIND,
         SLOW_CELLS,
         check_case,
@@ -56,6 +58,7 @@ def _spectrum(args: argparse.Namespace) -> int:
     case, run = _case_of(args)
     modes = default_count(case.cells) if args.modes is None else args.modes
     check_case(case, modes)
+    check_asked(case, cost_of(case) if args.run else cost_of(case).of_formulas, args.yes)
     out = Path(f"{case.name}-spectrum.h5") if args.out is None else args.out
     check_place(out, KIND)
     figure = figure_of(args, out)
@@ -83,8 +86,8 @@ def _spectrum(args: argparse.Namespace) -> int:
 
 def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     """The case, and the run that it was read from where that was solved as it is."""
-    from ..cases.loading import load, presets
-    from ..store import FILE_NAME, read
+    from ...cases.loading import load, presets
+    from ...store import FILE_NAME, read
 
     place = Path(args.case)
     packaged = args.case.removesuffix(".toml") in presets()
@@ -98,9 +101,9 @@ def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
 
 def _richardson(case: Case, k: int, line: StatusLine) -> tuple[tuple[Array, Array], Spectrum]:
     """Extrapolated eigenvalues with their errors, and the spectrum on the grid of the case."""
-    from ..cases.building import build_flow, build_grid
-    from ..cases.loading import override
-    from ..studies.spectrum import extrapolated
+    from ...cases.building import build_flow, build_grid
+    from ...cases.loading import override
+    from ...studies.spectrum import extrapolated
 
     def make(shape: list[int]) -> Any:
         changed = override(case, {"grid": {"shape": shape}})
@@ -115,11 +118,11 @@ def _solve(case: Case, found: Spectrum) -> Observed:
     """Run the case in a folder that is then gone, and measure its decay."""
     import tempfile
 
-    from ..errors import SolverError
-    from ..runs.interrupts import Interrupted
-    from ..runs.runner import run
-    from ..store import read
-    from ..studies.spectrum import observed_rate
+    from ...errors import SolverError
+    from ...runs.interrupts import Interrupted
+    from ...runs.runner import run
+    from ...store import read
+    from ...studies.spectrum import observed_rate
 
     with tempfile.TemporaryDirectory(prefix="wgfpde-spectrum-") as scratch:
         with status_line() as line:
@@ -132,8 +135,8 @@ def _solve(case: Case, found: Spectrum) -> Observed:
 
 
 def _draw(out: Path, figure: Path) -> None:
-    from ..output.plots import draw_spectrum
-    from ..store import read_study
+    from ...output.plots import draw_spectrum
+    from ...store import read_study
 
     draw_spectrum(read_study(out), figure)
 
@@ -145,7 +148,7 @@ def _print(
     case: Case, found: Spectrum, limit: tuple[Array, Array] | None, observed: Observed | None, out: Path,
     figure: Path | None,
 ) -> None:  # fmt: skip
-    from ..grid.grid import grid_text
+    from ...grid.grid import grid_text
 
     say(case.title)
     say(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}")

@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..runs.progress import status_line
-from .arguments import Verbs, case_of, figure_of, figure_options, json_of
-from .printing import print_json, say
+from ...runs.progress import status_line
+from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ..cases.schema import Case
-    from ..studies.exits import Exits
+    from ...cases.schema import Case
+    from ...studies.exits import Exits
 
 HELP = """
 For Fokker-Planck equations (entropy, no interaction), by elimination and without time steps, so that barriers of 100 kT
@@ -35,20 +35,23 @@ def add(verbs: Verbs) -> None:
         "(default: 41 up to four mean times)",
     )  # fmt: skip
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-exits.h5)")
+    yes_of(sub)
     figure_options(sub)
     json_of(sub)
 
 
 def _exits(args: argparse.Namespace) -> int:
-    from .. import __version__
-    from ..cases.building import build_flow, build_grid
-    from ..cases.case_densities import start_of
-    from ..cases.loading import load
-    from ..store import check_place
-    from ..studies.exits import KIND, SLOW_CELLS, check_exits_case, find_exits, region_of, target_of, write_exits
+    from ... import __version__
+    from ...cases.building import build_flow, build_grid
+    from ...cases.case_densities import start_of
+    from ...cases.limits.cost import check_asked, cost_of
+    from ...cases.loading import load
+    from ...store import check_place
+    from ...studies.exits import KIND, SLOW_CELLS, check_exits_case, find_exits, region_of, target_of, write_exits
 
     case = load(args.case, args.overrides)
     check_exits_case(case)
+    check_asked(case, cost_of(case).of_formulas, args.yes)
     out = Path(f"{case.name}-exits.h5") if args.out is None else args.out
     check_place(out, KIND)
     figure = figure_of(args, out)
@@ -60,8 +63,8 @@ def _exits(args: argparse.Namespace) -> int:
     about = {"title": case.title, "source": f"wgfpde {__version__}", "from": args.start or "", "to": args.to or ""}
     write_exits(out, flow, found, about, {"case_toml": case.text, "resolved_toml": case.resolved_toml()})
     if figure is not None:
-        from ..output.plots import draw_exits
-        from ..store import read_study
+        from ...output.plots import draw_exits
+        from ...store import read_study
 
         draw_exits(read_study(out), figure)
     if args.json:
@@ -75,7 +78,7 @@ def _exits(args: argparse.Namespace) -> int:
 
 
 def _print(case: Case, found: Exits, args: argparse.Namespace, out: Path, figure: Path | None) -> None:
-    from ..grid.grid import grid_text
+    from ...grid.grid import grid_text
 
     say(case.title)
     say(f"  {case.summary['equation']}, {grid_text([axis.edges for axis in found.grid.axes])}")
@@ -108,7 +111,7 @@ def _line(name: str, text: str) -> None:
 
 
 def _record(case: Case, found: Exits, args: argparse.Namespace, out: Path, figure: Path | None) -> dict[str, Any]:
-    from ..studies.exits import exits_record
+    from ...studies.exits import exits_record
 
     return {
         "title": case.title, "shape": list(case.grid.shape), "from": args.start, "to": args.to,

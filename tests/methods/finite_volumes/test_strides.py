@@ -1,0 +1,190 @@
+"""Steps taken many at a time are the steps taken one by one, bit for bit, and end before one that is unusual."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from strategies import Problem
+
+from wgfpde.energy.dynamics import Dynamics
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.openings.sinks import Sink
+from wgfpde.energy.snapshot import Snapshot
+from wgfpde.grid import Grid
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+
+END = 0.05
+
+
+def start(rho):
+    return Snapshot(0.0, 0, {"rho": rho})
+
+
+def one_by_one(stepper, state, end=END):
+    """All snapshots up to `end`."""
+    states = [state]
+    while states[-1].t < end:
+        states.append(stepper.step(states[-1], end))
+    return states
+
+
+def by_strides(stepper, state, end=END, seconds=10.0):
+    """The last snapshot, the rows of the table of steps, and how many steps were unusual."""
+    rows, unusual = [], 0
+    while state.t < end:
+        stride = stepper.stride(state, end, seconds)
+        if stride is None:
+            state = stepper.step(state, end)
+            rows.append(row(state))
+            unusual += 1
+            continue
+        names = ("t", "dt", "iterations", "residual", "repaired", "rejected")
+        rows += zip(*(stride.columns[name].tolist() for name in names), stride.limits, strict=True)
+        assert rows[-1] == row(stride.snapshot) and not stride.snapshot.rho.flags.writeable
+        state = stride.snapshot
+    return state, rows, unusual
+
+
+def row(state):
+    report = state.report
+    return state.t, state.dt, report.iterations, report.residual, report.repaired, report.rejected, report.limit
+
+
+def assert_same(stepper, rho, end=END, seconds=10.0):
+    """Returns the steps and how many were unusual."""
+    states = one_by_one(stepper, start(rho), end)
+    last, rows, unusual = by_strides(stepper, start(rho), end, seconds)
+    assert rows == [row(state) for state in states[1:]]
+    assert last.rho.tobytes() == states[-1].rho.tobytes()
+    assert replace(last, fields={}, report=states[-1].report) == replace(states[-1], fields={})
+    assert replace(last.report, gap=0.0) == replace(states[-1].report, gap=0.0) or np.isnan(last.report.gap)
+    return states, unusual
+
+
+def random_problem(kind, seed):
+    """A problem in one or two dimensions: plain, stretched or periodic; smooth or steep; dense or with vacuum."""
+    rng = np.random.default_rng([21, seed])
+    dim = 1 + seed % 2
+    return Problem(
+        kind,
+        shape=tuple(rng.integers(3, 22, dim).tolist()),
+        periodic=tuple((rng.random(dim) < 0.4).tolist()),
+        stretched=tuple((rng.random(dim) < 0.4).tolist()),
+        kappa=float(rng.uniform(0.2, 2.0)),
+        potential=str(rng.choice(["none", "smooth", "steep"])),
+        steepness=float(rng.choice([1.0, 30.0])),
+        data=str(rng.choice(["smooth", "random", "blocks", "dirac", "spread"])),
+        mass=float(rng.choice([1.0, 1e-3, 50.0])),
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize("kind", ["entropy", "none", 2.0, 3.0, 2.5, 1.5, 0.6])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("dt", [0.003, "adaptive"])
+def test_the_same_bits(kind, order, dt):
+    """Over random problems, of which some have steps that are unusual."""
+    for seed in range(4):
+        flow, rho = random_problem(kind, seed).build()
+        stepper = FiniteVolumes(flow, order, dt, tolerance=1e-3, threads=1)
+        states, unusual = assert_same(stepper, rho, end=0.02)
+        assert unusual < len(states) - 1 or len(states) <= 3
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("internal", [Internal("entropy"), Internal("power", 1.0, 2.0), Internal("none")])
+def test_with_a_diffusion(dim, internal):
+    """It is in the rates and in the conductances, on every line its own."""
+    grid = Grid([-1.0] * dim, [1.0] * dim, [16, 12][:dim])
+    names = ("x", "y")[:dim]
+    energy = Energy(internal, lambda x, y=0.0: x**2 + 0.5 * y)
+    rho = np.ones(grid.shape) + 0.5 * np.cos(np.arange(grid.size)).reshape(grid.shape)
+    along = tuple((lambda x, y=0.0: 1.5 + np.sin(x + y)) for _ in names)
+    flow = Flow(grid, energy, dynamics=Dynamics(diffusion=along))
+    for dt in (0.005, "adaptive"):
+        assert_same(FiniteVolumes(flow, 2, dt, threads=1), rho, end=0.02)
+    assert FiniteVolumes(flow, 2, 0.005, threads=1).stride(start(rho), END, 1.0) is not None
+
+
+def test_where_a_stride_ends_changes_no_bit():
+    """Of one step a call, of as many as there are, and from any snapshot of the march."""
+    flow, rho = random_problem(2.0, 3).build()
+    for dt in (0.002, "adaptive"):
+        stepper = FiniteVolumes(flow, 2, dt, threads=1)
+        states, _ = assert_same(stepper, rho)
+        assert_same(stepper, rho, seconds=1e-9)
+        few = stepper.stride(start(rho), END, 1e-9)
+        assert few.snapshot.step < len(states) - 1
+        for state in states[1:-1:3]:
+            assert by_strides(stepper, state)[0].rho.tobytes() == states[-1].rho.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["entropy", "none", 2.0])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_after_a_shortened_step(kind, dim):
+    """Fixed steps grow again to their size, from any time, and land on times that no sum of them is."""
+    flow, rho = random_problem(kind, 1 + dim).build()
+    stepper = FiniteVolumes(flow, 2, 0.01, threads=1)
+    for t, end, wish in ((0.1, 0.17, 0.001), (1 / 3, 0.7, 0.0004), (0.0, 0.3, 0.009)):
+        short = Snapshot(t, 7, {"rho": rho}, 1e-4, wish)
+        states = one_by_one(stepper, short, end)
+        last, rows, _ = by_strides(stepper, short, end)
+        assert rows == [row(state) for state in states[1:]] and last.dt_next == states[-1].dt_next
+        assert states[1].dt < 0.01 and last.t == end and last.step == states[-1].step
+
+
+def test_landing():
+    """On the time that is asked for, where rounding would end beside it: 0.002 + (0.018 − 0.002) > 0.018."""
+    flow, rho = random_problem("entropy", 0).build()
+    stride = FiniteVolumes(flow, 2, 0.1, threads=1).stride(Snapshot(0.002, 0, {"rho": rho}), 0.018, 1.0)
+    assert stride.snapshot.t == stride.columns["t"][-1] == 0.018 < 0.002 + stride.snapshot.dt
+
+
+@pytest.mark.parametrize("kind", ["entropy", 3.0])
+@pytest.mark.parametrize("dt", [0.3, "adaptive"])
+def test_repaired_cells_are_counted(kind, dt):
+    """Blocks in vacuum, in steps that the second order alone would make negative."""
+    flow, rho = Problem(kind, (14, 9), (False, False), (False, True), data="blocks", seed=5).build()
+    states, _ = assert_same(FiniteVolumes(flow, 2, dt, tolerance=0.5, first_dt=0.3, threads=1), rho, end=1.0)
+    assert sum(state.report.repaired for state in states) > 0
+
+
+@pytest.mark.parametrize("internal", [Internal("entropy", 0.05), Internal("power", 0.05, 2.0), Internal("none")])
+@pytest.mark.parametrize("dt", [0.02, "adaptive"])
+def test_a_stride_ends_before_a_step_that_is_unusual(internal, dt):
+    """A drop goes down V = 4x, and its energy is taken in x², which it lowers on its way to 0 and raises after that."""
+    grid = Grid([-2.0], [2.0], [40])
+    rho = np.exp(-20 * (grid.x.centers - 1.0) ** 2)
+    stepper = FiniteVolumes(Flow(grid, Energy(internal, lambda x: 4 * x)), 2, dt, tolerance=1e-3, threads=1)
+    assert by_strides(stepper, start(rho), 0.5)[2] == 0
+    states = one_by_one(stepper, start(rho), 0.5)
+    if internal.kind == "entropy":  # its rates are made, so that another potential is that of the energy alone
+        stepper._strider._phi = (grid.x.centers**2)[None].copy()
+        before = stepper.stride(start(rho), 0.5, 10.0)
+        last = before.snapshot
+        assert 0 < last.step < len(states) - 1
+        assert last.rho.tobytes() == states[last.step].rho.tobytes()
+        assert 0.15 < last.t < 0.35 and stepper.stride(last, 0.5, 10.0) is None
+    worse = rho.copy()
+    worse[3] = np.nan
+    assert stepper.stride(start(worse), 0.5, 10.0) is None
+
+
+LINE, PLANE = Grid([-1.0], [1.0], [16]), Grid([-1.0, -1.0], [1.0, 1.0], [8, 6])
+ALONE = {
+    "interaction": Flow(LINE, Energy(interaction=lambda x: x**2)),
+    "driven": Flow(LINE, Energy(potential=lambda x, t: t * x)),
+    "force": Flow(Grid([-1.0], [1.0], [16], [True]), Energy(tilt=(1.0,))),
+    "sink": Flow(LINE, Energy(), sinks=[Sink("decay", rate=lambda x: 1 + x)]),
+    "absorbing": Flow(Grid([-1.0], [1.0], [16], ["absorbing"]), Energy()),
+    "large": Flow(Grid([-1.0, -1.0], [1.0, 1.0], [256, 256]), Energy()),
+    "one axis of D alike": Flow(PLANE, Energy(), dynamics=Dynamics(lambda x, y: 1 + x**2)),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_steps_that_are_taken_one_by_one(name):
+    """With an interaction, exits, a force or what depends on time; on large grids; of unlike axes."""
+    flow = ALONE[name]
+    assert FiniteVolumes(flow, 2, 0.01).stride(start(np.ones(flow.grid.shape)), END, 1.0) is None

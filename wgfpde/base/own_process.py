@@ -1,0 +1,35 @@
+"""What the command line may do to its process, and a library must not do to that of others.
+
+A short run is mostly the start of Python, NumPy, Numba and HDF5.  Two parts of that are needless here:
+
+- Python looks for reference cycles after every 700 objects; imports make some hundred thousand, none of them garbage.
+- Numba loads all of SciPy's linear algebra with the first kernel, to be ready for `np.dot` in one.  No kernel of this
+  package calls it (a test reads them all), but another package in the same process may.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+COLLECT = 50_000, 20, 50
+"""Objects and generations between two searches for cycles."""
+BLAS = "scipy.linalg.cython_blas"
+_claimed: list[bool] = []
+
+
+def claim() -> None:
+    """Say that the process is the command line's own, before it has loaded Numba."""
+    _claimed.append(True)
+    gc.set_threshold(*COLLECT)
+
+
+def load_kernel_library() -> None:
+    """Load what Numba needs for array kernels; in a process of one's own without linear algebra."""
+    if not _claimed or "numba.np.arraymath" in sys.modules or BLAS in sys.modules:
+        return
+    sys.modules[BLAS] = None  # type: ignore[assignment]  # while Numba asks for it; SciPy itself finds it later
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules[BLAS]

@@ -1,0 +1,73 @@
+"""A file is whole or it is the one before: it is written beside its place, by one process at a time, and renamed.
+
+The part beside it is locked while it is written, by the system: the lock ends with the process, however it ends.  What
+a process that was killed left there is written over by the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so that two writers of one file are not noticed there
+    fcntl = None  # type: ignore[assignment]
+
+
+class BeingWritten(OSError):
+    """Another process is writing the file."""
+
+
+@contextmanager
+def whole_file(target: Path, keep_ending: bool = False) -> Iterator[Path]:
+    """A path to write to, put in place of the target once it is whole; gone where an exception passes.
+
+    keep_ending : whether the path ends as the target does, for writers that choose the format by that.
+    Raises OSError where it cannot be written, BeingWritten where another process writes it.
+    """
+    name = f"{target.stem}.part{target.suffix}" if keep_ending else f"{target.name}.part"
+    part = target.with_name(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = None if fcntl is None else _claim(part, target)
+    try:
+        yield part
+        os.replace(part, target)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _claim(part: Path, target: Path) -> int:
+    """The part, open and locked.  Another process may rename or remove it in between: then there is a new one."""
+    while True:
+        lock = os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            if not stat.S_ISREG(os.fstat(lock).st_mode):
+                raise OSError(errno.EINVAL, f"{part.name} stands beside it and is no regular file", str(part))
+            _lock(lock, target)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), os.stat(part)):
+                    return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+
+
+def _lock(handle: int, target: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = "it is being written by another process, whose end is to be waited for"
+        raise BeingWritten(errno.EBUSY, text, str(target)) from None
+    except OSError:
+        pass  # a file system without locks

@@ -1,0 +1,1 @@
+"""Tab completion: `shell_scripts` writes the script of a shell, `completion_verb` prints it."""

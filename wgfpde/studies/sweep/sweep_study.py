@@ -1,0 +1,229 @@
+"""A sweep from its plan to its dataset; what was done before is not done again.
+
+Outcomes are written one by one as they come, so that a kill loses the runs that were in progress and no more; the
+dataset is made from them at the end, also where a signal ended the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ...cases.building import build
+from ...cases.limits.cost import Cost, cost_of
+from ...errors import CaseError
+from ...runs.interrupts import Interrupted
+from .dataset import FILE_NAME, write_dataset
+from .engines.engine import Engine, Serial, Teller
+from .journal import PATTERN, Appender, Journal, Where
+from .one_run import Setup, Task
+from .outcome import FINISHED, INTERRUPTED, Outcome
+from .plan import Plan
+from .sweep_folder import Kept, check_folder, is_sweep, locked, read_known, write_known
+
+SMALL_CELLS, MANY = 4096, 200
+"""Runs of at most so many cells, where there are at least so many of them, leave no folders unless asked to."""
+LISTED = 20
+"""Failures that are told one by one."""
+CHECKED = 1000
+"""Values that are tried before anything is run."""
+
+
+class Watcher(Protocol):
+    """Is told how a sweep goes."""
+
+    def begun(self, plan: Plan, known: int, workers: int) -> None:
+        """known : runs that were done before."""
+
+    def working(self, worker: int, task: Task, share: float) -> None:
+        """A worker is at a task."""
+
+    def done(self, task: Task, outcome: Outcome) -> None:
+        """A run has ended."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of a sweep.
+
+    plan, folder : of it.   file : sweep.h5; None for a share of an array.   finished, failed : runs, in all that are
+    done.   known : how many were done before.   failures : label → why, the first of them.   seconds : it took.
+    """
+
+    plan: Plan
+    folder: Path
+    file: Path | None
+    finished: int
+    failed: int
+    known: int
+    seconds: float
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def stores_folders(plan: Plan, kept: Kept) -> bool:
+    """Whether each run gets a folder: as asked for, else unless runs are small and many."""
+    if kept.folders is not None:
+        return kept.folders
+    return plan.count < MANY or plan.case.cells > SMALL_CELLS
+
+
+def plan_cost(plan: Plan, kept: Kept, workers: int) -> Cost:
+    """What a sweep takes at least, by its first and its last run: seconds by so many workers, bytes of its folders."""
+    ends = [cost_of(plan.case_of(k)) for k in (0, plan.count - 1)]
+    least = min(ends, key=lambda cost: cost.seconds)
+    seconds = {key: each * plan.count / workers for key, each in least.formulas.items()}
+    disk = least.disk * plan.count if stores_folders(plan, kept) else 0.0
+    return Cost(seconds, least.steps * plan.count, least.march * plan.count / workers, disk)
+
+
+def sweep(
+    plan: Plan,
+    folder: Path,
+    kept: Kept,
+    engine: Engine | None = None,
+    *,
+    overwrite: bool = False,
+    share: tuple[int, int] | None = None,
+    watcher: Watcher | None = None,
+) -> Swept:
+    """Do the runs of a plan that are not done yet, and write the dataset of all.
+
+    share : (K, N), the runs K, K + N, … only, counted from 1, and no dataset: other processes have the others.
+    Raises CaseError before anything is run, StoreError where the folder cannot be written, and Interrupted where a
+    signal asks for it; then what was done is kept, and the same call goes on.
+    """
+    engine = engine or Serial()
+    begun = time.monotonic()
+    folder = folder.absolute()
+    check_folder(folder, plan, overwrite)
+    _check_values(plan)
+    _check_series(plan, kept)
+    if plan.case._code is not None and not isinstance(engine, Serial):
+        raise CaseError("this case was put together in Python, and its functions do not travel to workers: workers = 1")
+    mark = "" if share is None else f"{share[0]}-of-{share[1]}"
+    with locked(folder, mark):
+        if overwrite and share is None:
+            _clear(folder)
+        write_known(folder, plan, kept)
+        journal = Journal(folder)
+        setup = _setup(plan, folder, kept)
+        tasks: dict[str, Task] = {}
+        numbers = range(plan.count) if share is None else range(share[0] - 1, plan.count, share[1])
+        wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {kept.against}"}
+        known = sum(_has(journal.get(plan.digest(k)), wanted) for k in numbers)
+        if watcher is not None:
+            watcher.begun(plan, known, engine.workers)
+        with Appender(folder / (f"rows-{mark}.jsonl" if mark else "rows.jsonl")) as rows:
+            try:
+                for outcome in engine.outcomes(setup, _tasks(plan, numbers, journal, wanted, tasks), _teller(watcher)):
+                    task = tasks.pop(outcome.digest)
+                    if outcome.status == INTERRUPTED:
+                        raise Interrupted(outcome.message)
+                    journal.note(outcome, rows.append(outcome))
+                    if watcher is not None:
+                        watcher.done(task, outcome)
+            finally:
+                file = write_dataset(folder, plan, journal) if share is None and len(journal) else None
+    return _swept(plan, folder, file, journal, numbers, known, time.monotonic() - begun)
+
+
+def goes_on(folder: Path, engine: Engine | None = None, watcher: Watcher | None = None) -> Swept:
+    """Go on with the sweep of a folder, as it was asked for.   Raises as `sweep`."""
+    known = read_known(folder)
+    return sweep(known.plan(), folder, known.kept, engine, watcher=watcher)
+
+
+def _tasks(plan: Plan, numbers: range, journal: Journal, wanted: set[str], out: dict[str, Task]) -> Iterator[Task]:
+    """Those that are not done, one by one.   out : those that were given, by digest."""
+    for k in numbers:
+        digest = plan.digest(k)
+        if not _has(journal.get(digest), wanted) and digest not in out:
+            out[digest] = Task(k, digest, plan.values(k), plan.folder(k), plan.label(k))
+            yield out[digest]
+
+
+def _has(where: Where | None, wanted: set[str]) -> bool:
+    """Whether a run is done, with what is wanted of it; what failed is tried again."""
+    return where is not None and where.status == FINISHED and where.has >= wanted
+
+
+def _setup(plan: Plan, folder: Path, kept: Kept) -> Setup:
+    case = plan.case
+    draft = case._draft
+    code = case if case._code is not None else None
+    return Setup(
+        draft.data, str(draft.path), draft.text, str(folder), stores_folders(plan, kept), kept.series, kept.density,
+        kept.against, code,
+    )  # fmt: skip
+
+
+def _teller(watcher: Watcher | None) -> Teller:
+    return (lambda worker, task, share: None) if watcher is None else watcher.working
+
+
+def _check_values(plan: Plan) -> None:
+    """Raises CaseError for a value that makes no case with the first values of the other keys, nor with the last."""
+    tried = 0
+    for axis, v in enumerate([] if plan.zipped else plan.varied):
+        for i in range(len(v)):
+            if (tried := tried + 1) > CHECKED:
+                return
+            failures = []
+            for end in (0, -1):
+                values = {w.key: w.values[i if j == axis else end] for j, w in enumerate(plan.varied)}
+                try:
+                    _case_with(plan, values)
+                    break
+                except CaseError as error:
+                    failures.append(error)
+            if len(failures) == 2:
+                raise failures[0]
+    if plan.zipped:
+        plan.case_of(0)
+
+
+def _case_with(plan: Plan, values: dict[str, object]) -> None:
+    from .plan import varied_case
+
+    varied_case(plan.case, values)
+
+
+def _check_series(plan: Plan, kept: Kept) -> None:
+    """Raises CaseError for a diagnostic that the first run does not record; builds that run."""
+    if not kept.series:
+        return
+    known = [d.name for d in build(plan.case_of(0)).diagnostics]
+    if unknown := [name for name in kept.series if name not in known]:
+        import difflib
+
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise CaseError(f"--series {unknown[0]}: the runs record no such diagnostic; {hint}")
+
+
+def _clear(folder: Path) -> None:
+    """Forget an earlier sweep; its run folders are replaced one by one."""
+    if is_sweep(folder):
+        for file in [*folder.glob(PATTERN), folder / FILE_NAME]:
+            file.unlink(missing_ok=True)
+
+
+def _swept(
+    plan: Plan, folder: Path, file: Path | None, journal: Journal, numbers: range, known: int, seconds: float
+) -> Swept:
+    finished = failed = 0
+    failures: dict[str, str] = {}
+    for k in numbers:
+        where = journal.get(plan.digest(k))
+        if where is None:
+            continue
+        finished += where.status == FINISHED
+        if where.status != FINISHED:
+            failed += 1
+            if len(failures) < LISTED:
+                outcome = journal.read(plan.digest(k))
+                failures[plan.label(k)] = "" if outcome is None else outcome.message
+    return Swept(plan, folder, file, finished, failed, known, seconds, failures)
