@@ -166,6 +166,9 @@ def test_what_fits_is_taken():
     with pytest.raises(wgf.CaseError, match="size"):
         Options(size=(7, 4, 3))
 
+    pandas = pytest.importorskip("pandas")
+    assert wgf.Energy(potential=pandas.Series([0.0, 1.0, 4.0], index=[0.0, 1.0, 2.0])).potential is not None
+
     @public
     def function(pairs: "tuple[tuple[str, float], ...]" = (), times: "Sequence[float] | Array" = ()):  # noqa: F821
         return len(pairs) + len(times)

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..base.toml import shortened
 from ..errors import CaseError
+from .tables.objects import holds_table
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 Test = Callable[[Any], bool]
@@ -162,7 +163,7 @@ SIMPLE: dict[str, Test] = {
     "float": lambda value: isinstance(value, numbers.Real | np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
-    "Callable": callable,
+    "Callable": lambda value: callable(value) or holds_table(value),  # tables stand for functions of places
     "Mapping": lambda value: isinstance(value, Mapping),
     "Array": _is_array,
     "ArrayLike": _is_numbers,
