@@ -21,7 +21,6 @@ import numpy as np
 
 from ..base.toml import shortened
 from ..errors import CaseError
-from .tables.objects import holds_table
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 Test = Callable[[Any], bool]
@@ -151,6 +150,11 @@ def _is_numbers(value: Any) -> bool:
         return False
 
 
+def _is_table(value: Any) -> bool:
+    """Whether it is of pandas or xarray: a table stands for a function of places."""
+    return any(hasattr(value, name) for name in ("iloc", "coords", "data_vars"))
+
+
 def _is_array(value: Any) -> bool:
     return _is_numbers(value) and np.ndim(value) > 0
 
@@ -163,7 +167,7 @@ SIMPLE: dict[str, Test] = {
     "float": lambda value: isinstance(value, numbers.Real | np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
-    "Callable": lambda value: callable(value) or holds_table(value),  # tables stand for functions of places
+    "Callable": lambda value: callable(value) or _is_table(value),
     "Mapping": lambda value: isinstance(value, Mapping),
     "Array": _is_array,
     "ArrayLike": _is_numbers,
