@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wgfpde.energy.averages.polynomial_moments import MomentInteraction
 from wgfpde.energy.driving.in_time import frozen
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.interaction import DENSE_LIMIT, DenseInteraction, FourierInteraction, make_interaction
-from wgfpde.energy.polynomial_moments import MomentInteraction
 from wgfpde.errors import CaseError
 from wgfpde.formulas.compile import compile_expression
 from wgfpde.grid import Grid

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from same_runs import assert_same
 
-from wgfpde.base.whole_file import whole_file
+from wgfpde.base.replaced_files import whole_file
 from wgfpde.cli import main
 from wgfpde.runs.interrupts import Interrupted, stopping
 from wgfpde.store import read_study
@@ -78,7 +78,7 @@ def stopped(words, number, moment):
     """Run a verb in a process of its own, which sends itself a signal when a file is written, before it is renamed."""
     script = (
         "import os, sys, signal\n"
-        "from wgfpde.base import whole_file\n"
+        "from wgfpde.base import replaced_files as whole_file\n"
         "real, count = os.replace, []\n"
         "def replace(old, new):\n"
         "    count.append(new)\n"
@@ -189,7 +189,7 @@ def test_a_part_that_was_renamed_in_between_is_not_the_target(tmp_path, monkeypa
     """Between opening the part and locking it the first writer put it in place: the second begins another."""
     target, part = tmp_path / "out.txt", tmp_path / "out.txt.part"
     part.write_text("the first")
-    from wgfpde.base import whole_file as module
+    from wgfpde.base import replaced_files as module
 
     def lock(handle, path):
         if part.exists() and part.read_text() == "the first":

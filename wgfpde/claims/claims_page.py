@@ -10,7 +10,7 @@ from pathlib import Path
 from ..base.amounts import duration
 from ..base.html import Markup, page, picture, text
 from ..base.html import table as html_table
-from ..base.whole_file import whole_file
+from ..base.replaced_files import whole_file
 from ..errors import StoreError
 from ..runs.provenance import provenance_of
 from .claim import Claim, Table, heading

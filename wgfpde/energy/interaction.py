@@ -42,7 +42,7 @@ from .averages.kernel_averages import (
     pair_averages,
 )
 from .averages.kernel_roughness import Bins, Places, roughness
-from .polynomial_moments import MomentInteraction, even_terms
+from .averages.polynomial_moments import MomentInteraction, even_terms
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""

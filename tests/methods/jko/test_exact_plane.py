@@ -16,7 +16,7 @@ from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.exact.exact_plane import Plane, secant
 from wgfpde.methods.jko.exact.exact_solver import ExactSolver
-from wgfpde.methods.jko.exact.halving import coarser, finer, uncertainty
+from wgfpde.methods.jko.exact.halved_grids import coarser, finer, uncertainty
 from wgfpde.methods.jko.exact.pull_back import conductances, monge_ampere, push
 from wgfpde.methods.jko.exact.solution import Problem
 from wgfpde.methods.jko.method import FALLBACK_GAP

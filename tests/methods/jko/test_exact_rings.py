@@ -10,7 +10,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.exact.exact_plane import eased_from
-from wgfpde.methods.jko.exact.halving import finer, smoother, uncertainty
+from wgfpde.methods.jko.exact.halved_grids import finer, smoother, uncertainty
 from wgfpde.methods.jko.exact.pull_back import conductances, monge_ampere, push
 from wgfpde.methods.jko.exact.solution import Problem
 from wgfpde.methods.jko.method import FALLBACK_GAP

@@ -28,7 +28,7 @@ from .limiter import EPS
 from .one_step import Attempt, OneStep, StepFailure
 from .schemes import Cost
 from .strides.clock import LIMITS, MIN_STEP, limit, propose, resize, wish_after
-from .strides.split import error_of
+from .strides.split_kernels import error_of
 from .strides.stride import Strider, strides
 
 SHRINK = 0.3

@@ -14,7 +14,7 @@ from ...grid import Array
 from ...linear.multigrid.solver import Multigrid
 from .certificate import Certificate
 from .convex import ConvexStep, Point
-from .start import CENTRED, best_start
+from .predicted.start import CENTRED, best_start
 
 ARMIJO = 1e-4
 ASCENT_STEPS, GROWTH, COOLING = 10, 30.0, 4.0

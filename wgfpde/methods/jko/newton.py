@@ -37,8 +37,8 @@ from .convex import ConvexStep, Point
 from .interior import Interior
 from .predicted.correction import Correction
 from .predicted.prediction import Predictor
+from .predicted.start import CENTRED, best_start, candidate
 from .secant import SecantAscent, restrain
-from .start import CENTRED, best_start, candidate
 
 MAX_ITERATIONS = 200
 BARRIER, BARRIER_PREDICTED = 1e-3, 1e-4

@@ -25,8 +25,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from ...base.plain_text import one_line
+from ...base.replaced_files import whole_file
 from ...base.toml import shortened
-from ...base.whole_file import whole_file
 from ...errors import CaseError, StoreError
 from ...grid import Array
 from ...store import Label, Run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.html import Markup, page
-from ...base.whole_file import whole_file
+from ...base.replaced_files import whole_file
 from ...errors import CaseError, StoreError
 from ...store import Run
 from ..shown_values import QUIETLY

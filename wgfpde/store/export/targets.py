@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...base.whole_file import BeingWritten, whole_file
+from ...base.replaced_files import BeingWritten, whole_file
 from ...errors import StoreError
 from ..layout import in_words
 from ..reading.reader import Run

@@ -22,7 +22,7 @@ from ..linear_sweep import sweep
 from ..one_step import OneStep
 from ..power_sweeps import power_sweep
 from .clock import LIMITS
-from .march import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
+from .many_steps import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
 MOST_STEPS = 1024
 """In one call."""

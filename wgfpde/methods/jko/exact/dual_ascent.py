@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....grid import Array
-from .halving import smoother
+from .halved_grids import smoother
 from .pull_back import push
 from .solution import Problem
 

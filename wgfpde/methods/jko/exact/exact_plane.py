@@ -32,9 +32,9 @@ from ....grid import Array, Grid
 from ....linear.multigrid.solver import Multigrid
 from ....transport.c_transforms import between_centres
 from ....transport.distances import distance
-from ..start import spread
+from ..predicted.start import spread
 from .dual_ascent import ascend
-from .halving import coarser, finer, smoother, uncertainty
+from .halved_grids import coarser, finer, smoother, uncertainty
 from .pull_back import conductances, monge_ampere
 from .solution import ExactSolution, Problem
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from ....base.whole_file import whole_file
+from ....base.replaced_files import whole_file
 from ....errors import CaseError, StoreError
 from ....grid import Array
 from ....store import Run, read

@@ -18,8 +18,8 @@ from math import comb, isfinite
 
 import numpy as np
 
-from ..grid import Array, Grid
-from ..linear.threads import LINES
+from ...grid import Array, Grid
+from ...linear.threads import LINES
 
 Terms = Mapping[tuple[int, int], float]
 

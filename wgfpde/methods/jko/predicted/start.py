@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.kernel_cache import njit
-from ...errors import SolverError
-from ...grid import Array
-from .convex import ConvexStep, Point
+from ....base.kernel_cache import njit
+from ....errors import SolverError
+from ....grid import Array
+from ..convex import ConvexStep, Point
 
 CENTRED = 0.1
 """A continuity residual below this part of the mass is near enough for all unknowns to move together."""

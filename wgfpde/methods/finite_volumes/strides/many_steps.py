@@ -12,7 +12,7 @@ import math
 from ....base.kernel_cache import njit
 from ..limiter import EPS
 from .clock import MIN_STEP, compiled_limit, compiled_propose, compiled_resize, compiled_wish_after
-from .split import ITERATIONS, REPAIRED, RESIDUAL, energy_of, error_of, split
+from .split_kernels import ITERATIONS, REPAIRED, RESIDUAL, energy_of, error_of, split
 
 T, DT, NEWTON, LEFT, TOUCHED, REJECTIONS, LIMIT, WISH = range(8)
 COLUMNS = 8
