@@ -29,6 +29,7 @@ import numpy as np
 from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..grid.tables.kept_function import result_of
 from ..linear.threads import share_lines
 from .averages.both_cells import line_pairs, paired_average
 from .averages.cell_quadrature import adaptive_averages
@@ -42,7 +43,6 @@ from .averages.kernel_averages import (
 )
 from .averages.kernel_roughness import Bins, Places, roughness
 from .averages.polynomial_moments import MomentInteraction, even_terms
-from .kept_function import result_of
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""
