@@ -38,8 +38,8 @@ GOOD = {
     "Points": {"places": [0.1, 0.2]},
     "Flow": {"grid": GRID, "energy": wgf.Energy()},
 }
-APART = {"Case", "Run", "Snapshot", "graphs"}
-"""What is handed out, not made by its name; and a room, walked below."""
+APART = {"Case", "Run", "Snapshot", "graphs", "sweep"}
+"""What is handed out, not made by its name; a room, walked below; and what would start processes at every call."""
 GRAPHS = {
     "Chain": {"pi": [0.5, 0.5], "edges": [(0, 1)], "weights": [1.0]},
     "curvature": {"chain": CHAIN},
@@ -154,3 +154,26 @@ def test_a_run_takes_wrong_arguments_likewise():
         tried(run.sample, 3, time=value)
         tried(run.sample, 3, seed=value)
     assert "dpii" in tried(run.plot, dpii=3)
+
+
+def test_what_fits_is_taken():
+    """Pairs, rows of pairs, functions by another name, arrays for lists, whole numbers for numbers."""
+    from wgfpde.grid.public_arguments import public
+    from wgfpde.output.plots import Options
+
+    assert Options(size=(7, 4), times=(0, 0.5)).size == (7, 4)
+    assert Features([np.sin, lambda x: x], np.array([0.1, 0.2]), [1, 2]).weights == [1, 2]
+    with pytest.raises(wgf.CaseError, match="size"):
+        Options(size=(7, 4, 3))
+
+    pandas = pytest.importorskip("pandas")
+    assert wgf.Energy(potential=pandas.Series([0.0, 1.0, 4.0], index=[0.0, 1.0, 2.0])).potential is not None
+
+    @public
+    def function(pairs: "tuple[tuple[str, float], ...]" = (), times: "Sequence[float] | Array" = ()):  # noqa: F821
+        return len(pairs) + len(times)
+
+    assert function((("a", 1.0), ("b", 2))) == 2 and function(times=np.arange(3)) == 3
+    for wrong in ([("a",)], [("a", "b")], "ab"):
+        with pytest.raises(wgf.CaseError, match="pairs: expected a list, each of it a list"):
+            function(wrong)

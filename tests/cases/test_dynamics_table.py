@@ -84,7 +84,7 @@ def test_diffusion_of_each_axis():
         (('"1/(1 + c*x**2)"', '"1 + y"'), "dynamics.diffusion: "),
         (
             ('"1/(1 + c*x**2)"', '"x - 5"'),
-            'dynamics.diffusion "x - 5" must lie between .* at x = -3.9',
+            'dynamics.diffusion "x - 5" must be finite and > 0 .* at x = -3.9',
         ),
         (("[initial]", 'convention = "itô"\n[initial]'), 'dynamics.convention: expected .* did you mean "ito"'),
         (("[initial]", 'faces = "mean"\n[initial]'), 'dynamics.faces: expected "value" or "harmonic", found "mean"'),

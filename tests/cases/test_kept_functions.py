@@ -7,7 +7,7 @@ import pytest
 import wgfpde as wgf
 from wgfpde.cli import main
 from wgfpde.energy.features import Features
-from wgfpde.energy.kept_function import Budget, Kept
+from wgfpde.grid.tables.kept_function import Budget, Kept
 from wgfpde.output.references import exact_and_gibbs
 
 LINE = wgf.Grid([-3.0], [3.0], [24])

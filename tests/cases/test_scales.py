@@ -59,27 +59,27 @@ PLANE = {"lower": [-1.0, -1.0], "upper": [1.0, 1.0], "shape": [8, 8]}
     ("energy.internal.kappa", "exp(300 - t)"),
     ("energy.internal.kappa", "exp(-500*t)"),
     ("dynamics.diffusion", "1e308**(x < 0)"),
-    ("dynamics.diffusion", "1e-300 + 0*x"),
-    ("dynamics.diffusion", "1e-300**t"),
+    ("dynamics.diffusion", "1e101 + 0*x"),
+    ("dynamics.diffusion", "1e300**t"),
 ])  # fmt: skip
 def test_formulas_keep_to_them(grid, key, formula, recwarn):
     """κ and D by formulas, at the start, in the end, and anywhere in the box; NumPy says nothing."""
     data = with_key("grid", grid) | {"dynamics": {"diffusion": "1"}}
     *above, name = key.split(".")
     reduce(getitem, above, data)[name] = formula
-    with pytest.raises(CaseError, match=rf"{re.escape(key.rpartition('.')[2])}.*1e-100 and 1e\+100"):
+    with pytest.raises(CaseError, match=rf"{re.escape(key.rpartition('.')[2])}.*1e\+100"):
         build(from_mapping(data))
     assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
 
 
 @pytest.mark.parametrize("grid", [CASE["grid"], PLANE, CASE["grid"] | {"boundary": ["periodic"]}])
-@pytest.mark.parametrize("density", ["1e308", "1e-320", "1e200*(x > 0)"])
+@pytest.mark.parametrize("density", ["1e308", "1e200*(x > 0)"])
 @pytest.mark.parametrize("sampling", ["average", "centre"])
 def test_densities_keep_to_them(grid, density, sampling, recwarn):
     """Also where no mass is asked for: their sums overflowed in NumPy, with a warning."""
     data = with_key("grid", grid) | {"initial": {"density": density, "sampling": sampling}}
     with pytest.raises(
-        CaseError, match=r"initial\.density: the density must have a (positive, finite mass|mass between 1e-100)"
+        CaseError, match=r"initial\.density: the density must have a (positive, finite mass|mass of at most)"
     ):
         build(from_mapping(data))
     assert not list(recwarn)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_help_lists_the_verbs(capsys):
     out = capsys.readouterr().out
     looking = ["inspect", "report", "plot", "movie", "compare", "w2", "export"]
     verbs = ["run", "resume", "check", *looking, "validate", "schema", "new", "completion"]
-    assert all(f"    {verb} " in out for verb in verbs)
+    assert all(re.search(rf"^    {verb}\s", out, re.M) for verb in verbs)
 
 
 def test_version(capsys):

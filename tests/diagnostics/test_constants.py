@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wgfpde.diagnostics.certificates.constants import convexity, holley_stroock
-from wgfpde.diagnostics.certificates.curvature import smallest_curvature
+from wgfpde.diagnostics.certificates.curvature import _around, smallest_curvature
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
@@ -181,3 +181,15 @@ def test_constants_of_sums_are_the_smaller_ones():
     assert holley_stroock(double) == pytest.approx(holley_stroock(single), rel=1e-3)  # read at 257 places, and at 1025
     mixed = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2 + 0.3 * np.sin(x * y))
     assert 0 < holley_stroock(mixed) < 1
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (9,), (7, 5), (1, 4), (2, 2)])
+def test_the_largest_and_the_smallest_around_a_place(shape):
+    """Against SciPy's filters, which are too slow to load."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    rng = np.random.default_rng(6)
+    values = rng.standard_normal(shape)
+    values[rng.random(shape) < 0.2] = np.inf
+    assert np.array_equal(_around(np.maximum, values), maximum_filter(values, 3, mode="nearest"))
+    assert np.array_equal(_around(np.minimum, values), minimum_filter(values, 3, mode="nearest"))

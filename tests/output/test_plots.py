@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from PIL import Image
 
 from wgfpde.cli import main
-from wgfpde.energy.snapshot import Column, Snapshot
+from wgfpde.energy.snapshot import Column, Snapshot, Traits
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, density_scale, draw, plot, style
@@ -315,6 +315,22 @@ def test_energy_and_its_parts(tmp_path):
     assert all(holds(ydata(top), run.diagnostics[name]) for name in ("energy", *parts))
     assert holds(ydata(loss), run.diagnostics["dissipation"])
     assert np.allclose(loss.patches[0].get_data().values, -np.diff(run.diagnostics["energy"]) / 0.1)
+
+
+def test_rounding_does_not_set_the_scale_of_a_rate(tmp_path):
+    run = read(make(tmp_path, LINE, dissipation=[1e-30, 2.0, 1.0, 0.5], heat=[0.0, 0.1, 0.2, 0.25]))
+    loss = draw(run, Options(field="energy")).axes[2]
+    rate = next(line for line in ydata(loss) if len(line) == 4)
+    assert np.isnan(rate[0]) and rate[1:].tolist() == [2.0, 1.0, 0.5] and loss.get_ylim()[0] > 0.01
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_along_a_path_no_decay_is_drawn(tmp_path, monkeypatch, falls):
+    run = read(make(tmp_path, LINE, kl_gibbs=[1.0, 0.5, 0.2, 0.1], fisher_gibbs=[3.0, 1.5, 0.6, 0.3]))
+    run.attributes.update(kappa=1.0, sobolev=1.0)
+    monkeypatch.setattr("wgfpde.output.plots.slack_chain.traits_of", lambda run: Traits(lowers_energy=falls))
+    names = [line.get_label() for line in draw(run, Options(field="certificates")).axes[0].lines]
+    assert any("kappa H(0)" in name for name in names) == falls
 
 
 def test_errors_over_time(tmp_path):

@@ -259,6 +259,7 @@ def test_densities_that_one_scale_would_hide_have_each_their_own(tmp_path):
     for png in found.data["frames"]:
         assert levels(png)[:2][::-1].tolist() == [[65, 128, 255], [0, 65, 128]]
     assert "tops" not in animated(write_run(tmp_path / "b", hills())).data
+    assert found.data["across"] == "x"
 
 
 def test_a_peak_at_the_start_does_not_darken_all_else():

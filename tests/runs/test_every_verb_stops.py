@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from same_runs import assert_same
 
+from wgfpde.base import replaced_files
 from wgfpde.base.replaced_files import whole_file
 from wgfpde.cli import main
 from wgfpde.runs.interrupts import Interrupted, stopping
@@ -78,7 +79,7 @@ def stopped(words, number, moment):
     """Run a verb in a process of its own, which sends itself a signal when a file is written, before it is renamed."""
     script = (
         "import os, sys, signal\n"
-        "from wgfpde.base import replaced_files as whole_file\n"
+        "from wgfpde.base import replaced_files\n"
         "real, count = os.replace, []\n"
         "def replace(old, new):\n"
         "    count.append(new)\n"
@@ -186,18 +187,21 @@ def test_many_writers_one_after_the_other(tmp_path):
 
 
 def test_a_part_that_was_renamed_in_between_is_not_the_target(tmp_path, monkeypatch):
-    """Between opening the part and locking it the first writer put it in place: the second begins another."""
+    """Between opening the part and locking it the first writer put it in place: the second begins another, alone."""
     target, part = tmp_path / "out.txt", tmp_path / "out.txt.part"
     part.write_text("the first")
-    from wgfpde.base import replaced_files as module
+    real = replaced_files._lock
 
     def lock(handle, path):
         if part.exists() and part.read_text() == "the first":
             os.replace(part, target)
+        real(handle, path)
 
-    monkeypatch.setattr(module, "_lock", lock)
+    monkeypatch.setattr(replaced_files, "_lock", lock)
     with pytest.raises(ZeroDivisionError), whole_file(target) as place:
         place.write_text("the second")
+        with pytest.raises(replaced_files.BeingWritten), whole_file(target):
+            pass
         raise ZeroDivisionError
     assert target.read_text() == "the first" and files(tmp_path) == ["out.txt"]
 

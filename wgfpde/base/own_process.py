@@ -3,8 +3,8 @@
 A short run is mostly the start of Python, NumPy, Numba and HDF5.  Two parts of that are needless here:
 
 - Python looks for reference cycles after every 700 objects; imports make some hundred thousand, none of them garbage.
-- Numba loads all of SciPy's linear algebra with the first kernel, to be ready for `np.dot` in one.  No kernel of this
-  package calls it (a test reads them all), but another package in the same process may.
+- Numba loads all of SciPy's linear algebra with the first kernel, to see whether there is a BLAS.  Kernels that call
+  it ask again when they are compiled; without an answer now some of Numba's own functions sum by a loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def claim() -> None:
 
 
 def load_kernel_library() -> None:
-    """Load what Numba needs for array kernels; in a process of one's own without linear algebra."""
+    """Load what Numba needs for array kernels; in a process of one's own not yet linear algebra."""
     if not _claimed or "numba.np.arraymath" in sys.modules or BLAS in sys.modules:
         return
     sys.modules[BLAS] = None  # type: ignore[assignment]  # while Numba asks for it; SciPy itself finds it later

@@ -17,7 +17,7 @@ _SUBJECTS = (
      "mass leaves by [sinks] and by walls, and comes in by walls"),
     ("gradient|gradients|grad|laplacian|laplace|nabla|div|diff|cahn.?hilliard|thin.?film|surface.?tension",
      "energies that depend on gradients of the density", ""),
-    ("species|components|system", "systems of several species", ""),
+    ("species|multispecies", "systems of several species", ""),
     ("gpu|cuda|device|mpi|cluster", "GPUs and distributed memory", "one machine is used, with its cores"),
     ("mesh|triangles|unstructured", "unstructured meshes and curved boundaries", "a table of V may forbid cells"),
     ("noise|stochastic|random", "noise beside that of particles", 'take solver.method = "langevin"'),

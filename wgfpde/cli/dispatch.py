@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from .. import __version__
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         own_process.claim()
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        with stopping():
+        with stopping() if argv is None else nullcontext():  # signals are ours where the process is
             code = _dispatch(args)
         sys.stdout.flush()
         return code

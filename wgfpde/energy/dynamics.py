@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.amounts import LEAST, MOST
+from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.grid import AXIS_NAMES
@@ -124,7 +124,7 @@ class Dynamics:
         for k in range(grid.dim):
             with np.errstate(all="ignore"):
                 values = grid.sample(self.along(k))
-            bad = ~((values >= LEAST) & (values <= MOST))
+            bad = ~((values > 0) & (values <= MOST))
             if np.any(bad):
                 index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
                 raise CaseError(_refusal(self.text(k), float(values[index]), grid.describe(index)))
@@ -246,7 +246,7 @@ def _harmonic(centers: Array, grid: Grid, k: int) -> Array:
 
 def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:
     """Refuse D on faces that is not finite, and ≤ 0 between cells or < 0 at walls; values (faces, …) along axis k."""
-    bad = ~((values >= (0.0 if walls else LEAST)) & (values <= MOST))
+    bad = ~((values >= 0 if walls else values > 0) & (values <= MOST))
     if not np.any(bad):
         return
     value = float(values[bad][0])
@@ -256,6 +256,6 @@ def _check(values: Array, grid: Grid, k: int, text: str, walls: bool) -> None:
 def _refusal(text: str, value: float, where: str) -> str:
     named = f' "{text}"' if text else ""
     return (
-        f"dynamics.diffusion{named} must lie between {LEAST:g} and {MOST:g} everywhere, and may be 0 at a wall; "
+        f"dynamics.diffusion{named} must be finite and > 0 everywhere, at a wall ≥ 0, and at most {MOST:g}; "
         f"found {value:.6g} at {where}. Change the formula or move the grid."
     )

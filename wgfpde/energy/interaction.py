@@ -29,6 +29,7 @@ import numpy as np
 from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Axis, Grid
+from ..grid.tables.kept_function import result_of
 from ..linear.threads import share_lines
 from .averages.both_cells import line_pairs, paired_average
 from .averages.cell_quadrature import adaptive_averages
@@ -42,7 +43,6 @@ from .averages.kernel_averages import (
 )
 from .averages.kernel_roughness import Bins, Places, roughness
 from .averages.polynomial_moments import MomentInteraction, even_terms
-from .kept_function import result_of
 
 DENSE_LIMIT = 4096
 """Largest number of cells for which a stretched grid gets a dense interaction matrix (128 MiB)."""
@@ -68,6 +68,11 @@ def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1)
     """
     terms = even_terms(kernel, grid)
     if terms is not None:
+        lengths = [*(axis.length for axis in grid.axes), 1.0]
+        with np.errstate(all="ignore"):
+            size = float(sum(abs(c) * lengths[0] ** i * lengths[1] ** j for (i, j), c in terms.items()))
+        if not size <= MOST:
+            raise CaseError(f"the interaction is not at most {MOST:g} in size: it reaches {size:.3g} on the grid.")
         return MomentInteraction(terms, grid)
     if grid.uniform:
         return FourierInteraction(kernel, grid, threads)

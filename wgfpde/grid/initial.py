@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.amounts import LEAST, MOST
+from ..base.amounts import MOST
 from ..errors import CaseError
 from .grid import Array, Axis, Grid, check_finite
 from .point_file import read_points
@@ -194,10 +194,10 @@ def normalise(rho: Array, grid: Grid, mass: float | None = None) -> Array:
 def _carried(rho: Array, mass: float) -> Array:
     """Refuse a mass or a density of which no squares can be computed."""
     for what, value in (("mass", mass), ("largest value", float(rho.max()))):
-        if not LEAST <= value <= MOST:
+        if not value <= MOST:
             raise CaseError(
-                f"the density must have a {what} between {LEAST:g} and {MOST:g}, of which squares can be computed; "
-                f"found {value:g}. Measure masses in another unit."
+                f"the density must have a {what} of at most {MOST:g}, of which squares can be computed; found "
+                f"{value:g}. Measure masses in another unit."
             )
     return rho
 

@@ -14,7 +14,6 @@ import functools
 import inspect
 import numbers
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
@@ -28,8 +27,8 @@ Test = Callable[[Any], bool]
 
 ANYTHING = {"Any", "Ends", "Given", "object"}
 """Annotations of what has many forms, which the function tells apart itself."""
-OTHERS = {"Source": "Case | Run | str | os.PathLike[str]"}
-"""What stands for a union."""
+OTHERS = {"Source": "Case | Run | str | os.PathLike[str]", "Function": "Callable[..., Any]"}
+"""What stands for a longer annotation."""
 
 
 @overload
@@ -98,13 +97,13 @@ def _shown(value: Any) -> str:
 # ---- annotations -------------------------------------------------------------------------------------------
 
 
-def _parts(annotation: str) -> list[str]:
-    """The members of a union; brackets hold theirs together."""
+def _parts(annotation: str, between: str = "|") -> list[str]:
+    """The members of a union, or of a list of annotations; brackets hold theirs together."""
     annotation = OTHERS.get(annotation, annotation)
     parts, depth = [""], 0
     for letter in annotation:
         depth += (letter == "[") - (letter == "]")
-        if letter == "|" and depth == 0:
+        if letter == between and depth == 0:
             parts.append("")
         else:
             parts[-1] += letter
@@ -126,10 +125,22 @@ def _test_of_one(part: str) -> Test:
     if head == "Literal":
         values = ast.literal_eval(f"[{inner}]")
         return lambda value: isinstance(value, str) and value in values
+    if head == "tuple" and "," in inner and not inner.endswith("..."):  # of so many entries
+        tests = [_test_of(one.strip()) for one in inner.split(",")]
+        return lambda value: _is_row(value) and len(value) == len(tests) and all(map(_fits, tests, value))
     if head in ("Sequence", "tuple", "list", "Iterable"):
-        each = _test_of(re.sub(r",\s*\.\.\.$", "", inner))
+        several = [_test_of(part) for part in _parts(inner, ",") if part != "..."]
+        if len(several) > 1:
+            return lambda value: (
+                _is_row(value) and len(value) == len(several) and all(t(v) for t, v in zip(several, value, strict=True))
+            )
+        (each,) = several
         return lambda value: _is_row(value) and all(each(one) for one in value)
     return lambda value: any(one.__name__ == head for one in type(value).__mro__)
+
+
+def _fits(test: Test, value: Any) -> bool:
+    return test(value)
 
 
 def _is_row(value: Any) -> bool:
@@ -146,6 +157,11 @@ def _is_numbers(value: Any) -> bool:
         return False
 
 
+def _is_table(value: Any) -> bool:
+    """Whether it is of pandas or xarray: a table stands for a function of places."""
+    return any(hasattr(value, name) for name in ("iloc", "coords", "data_vars"))
+
+
 def _is_array(value: Any) -> bool:
     return _is_numbers(value) and np.ndim(value) > 0
 
@@ -158,7 +174,7 @@ SIMPLE: dict[str, Test] = {
     "float": lambda value: isinstance(value, numbers.Real | np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
-    "Callable": callable,
+    "Callable": lambda value: callable(value) or _is_table(value),
     "Mapping": lambda value: isinstance(value, Mapping),
     "Array": _is_array,
     "ArrayLike": _is_numbers,
@@ -180,7 +196,7 @@ def _in_words(annotation: str) -> str:
         if head == "Literal":
             words += [f'"{value}"' for value in ast.literal_eval(f"[{inner}]")]
         elif head in ("Sequence", "tuple", "list", "Iterable"):
-            words.append(f"a list, each of it {_in_words(re.sub(r',[ ]*[.]{3}$', '', inner))}")
+            words.append(f"a list, each of it {' and '.join(_in_words(p) for p in _parts(inner, ',') if p != '...')}")
         else:
             words.append(WORDS.get(head, head))
     *some, last = dict.fromkeys(words)

@@ -319,6 +319,7 @@ def converge(
         return study(known, vary, Path(scratch) / "runs", **options).without_folder()
 
 
+@public
 def sweep(
     case: Source,
     vary: Given,

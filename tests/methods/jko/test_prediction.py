@@ -103,6 +103,24 @@ def test_the_prediction_of_a_steep_step_beats_the_potential_at_its_start():
     assert total(step, solver, *solver.predictor(step)) <= 0.3 * total(step, solver, naive, rho)
 
 
+@pytest.mark.parametrize(("name", "size"), [("line", [400]), ("circle", [400]), ("plane", [120, 160])])
+def test_the_predicted_potential_solves_the_equation_of_hamilton_and_jacobi(name, size):
+    """r₁ = u + φ − k(φ) is far below k(φ), weighted by ρ; both change when the parabolas have the wrong width."""
+    old = GRIDS[name]
+    grid = Grid(
+        [axis.lower for axis in old.axes],
+        [axis.upper for axis in old.axes],
+        size,
+        [bool(axis.ring) for axis in old.axes],
+    )
+    step, solver = problem(grid, "entropy", 0.1)
+    phi, rho = solver.predictor(step)
+    left = step.stagger.zeros()
+    wrong, _ = step.slack_residual(phi, rho, step.stagger.zeros(), left)
+    k = step.depth(phi) + phi + step.tau_v
+    assert wrong <= 0.2 * step.integral(rho * k)
+
+
 @pytest.mark.parametrize("name", GRIDS)
 def test_a_gibbs_state_stays_to_the_bit(name):
     step, solver = problem(GRIDS[name], "entropy", 0.1)

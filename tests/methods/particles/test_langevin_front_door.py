@@ -233,6 +233,7 @@ def test_verbs(name, verbs, tmp_path, capsys):
 
 def test_particles_are_in_the_picture_and_in_the_film(tmp_path):
     """Ticks below each line, dots on each map, as many as are shown; and pixels of a film where they are."""
+    from wgfpde.output.plots import Options
     from wgfpde.output.plots.films.movie_frames import LEVELS, SHADES, MapFrames
 
     line = wgf.run(loads(LINE), tmp_path / "line", progress=False)
@@ -242,7 +243,7 @@ def test_particles_are_in_the_picture_and_in_the_film(tmp_path):
     plane = wgf.run(loads(PLANE), tmp_path / "plane", progress=False)
     dots = [artist for axes in plane.plot().axes for artist in axes.lines if artist.get_marker() == "."]
     assert dots and all(len(artist.get_xdata()) == 300 for artist in dots)
-    frames = MapFrames(plane, range(4), False)
+    frames = MapFrames(plane, range(4), Options())
     white = frames(2) == LEVELS + SHADES
     box = np.zeros_like(white)
     box[frames._box] = True

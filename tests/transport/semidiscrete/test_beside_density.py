@@ -11,6 +11,7 @@ from wgfpde.transport import distance
 from wgfpde.transport.plane.measures import Cells, Points
 from wgfpde.transport.semidiscrete import beside_density
 from wgfpde.transport.semidiscrete.beside_density import beside, bounds
+from wgfpde.transport.semidiscrete.easier_densities import first_density, steps_towards
 from wgfpde.transport.semidiscrete.power_cells import PowerDiagram
 
 WALLS = (None, None)
@@ -89,6 +90,20 @@ def test_bounds_from_any_weights(rings, size):
         weights = size * rng.standard_normal(15)
         lower, upper = bounds(places, nu, weights, diagram(weights))
         assert lower <= found.upper * (1 + 1e-12) and upper >= found.lower * (1 - 1e-12)
+
+
+def test_what_is_mended():
+    """All of a density in the cell of one of two points: half of it, taken everywhere, goes to the other."""
+    cells = rough()
+    edges, places = [axis.edges for axis in cells.grid.axes], np.array([[0.3, 0.7], [1.9, 0.2]])
+    diagram, each, uppers = PowerDiagram(edges, cells.density, cells.density, places, WALLS), [], []
+    for first in (0, 1):
+        weights = np.where(np.arange(2) == first, 100.0, 0.0)
+        found = diagram(weights)
+        assert found.mass[first] == pytest.approx(1.0, rel=1e-14)
+        each.append(float(np.sum(found.second)))
+        uppers.append(bounds(places, np.array([0.5, 0.5]), weights, found)[1])
+    assert uppers == pytest.approx([0.5 * sum(each)] * 2, rel=1e-12)
 
 
 # ---- closed forms ------------------------------------------------------------------------------------------
@@ -171,6 +186,29 @@ def test_a_density_with_a_vacuum(ring):
     for rho, gap in ((x**2 + y**2 < 4, 1e-5), (two, 1e-5), (rng.random((24, 24)) < 0.03, 0.05)):
         found = beside(points, Cells(grid, rho), (period, period), 1e-3)
         assert 0 < found.lower <= found.upper and found.upper - found.lower <= gap * found.upper
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_densities_on_the_way(ring):
+    """Positive, of mass 1, ever less blurred: nearer to the one that is meant; none where that is near at once."""
+    grid = Grid(
+        [0.0, 0.0], [2.0, 1.0], [32, 24], periodic=[ring, ring], mapping=[lambda s: s + 0.1 * s * (1 - s), None]
+    )
+    rho = np.zeros(grid.shape)
+    rho[4:8, 3:9], rho[15:20, 20:30] = 1.0, 2.0
+    cells, edges = Cells(grid, rho), [axis.edges for axis in grid.axes]
+    places, nu = np.random.default_rng(0).random((40, 2)) * [2.0, 1.0], np.full(40, 1 / 40)
+    first = first_density(edges, cells)
+    start = PowerDiagram(edges, cells.density, first, places, WALLS)(np.zeros(40))
+    way = [first, *steps_towards(edges, cells, nu, start)]
+    off = [np.sum(np.abs(each - cells.density) * grid.cell_volume) for each in way]
+    assert len(way) > 3 and np.all(np.diff(off) < 0)
+    for each in way:
+        assert np.all(each > 0) and np.sum(each * grid.cell_volume) == pytest.approx(1.0, rel=1e-12)
+    assert (
+        steps_towards(edges, Cells(grid, first), nu, PowerDiagram(edges, first, first, places, WALLS)(np.zeros(40)))
+        == []
+    )
 
 
 def test_what_has_no_start(monkeypatch):

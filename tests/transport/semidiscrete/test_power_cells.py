@@ -71,9 +71,10 @@ def test_derivatives(periods, n):
 
 def test_first_moments():
     """∫(x − y_i)ρ is how the cost changes as the point moves."""
-    edges, density, other, places, periods, weights = problem((None, None), 9, seed=2)
+    edges, density, other, places, periods, weights = problem((None, None), 9, seed=2, size=0.002)
     cells, h = PowerDiagram(edges, density, other, places, periods)(weights), 1e-5
     for k in range(2):
+        assert cells.mass[4] > 0.01
         step = np.zeros((9, 2))
         step[4, k] = h
         values = []

@@ -174,7 +174,8 @@ Where others are better: for masses at centres `ot.emd2` gives the exact distanc
 five of the six trials here; Gaussians 5 apart on 64² cells it gives to 6e-5 in 0.03 s, `emd2` exactly in 1.1 s. On 32² cells `emd2`
 takes half the time of `atoms` for these Gaussians and 0.4 of it for discs; for wide Gaussians and the rough field 3 and 6 times as much.
 OTT is the fastest on 32² Gaussians (0.013 and 0.016 s; densities by wgfpde 0.03 and 0.13 s), off by 8e-4 and 3e-2. At a blur of two cells
-on 128² it takes 6 and 11 s, wgfpde 0.06 and 0.04 s. The blur is part of the entropic errors, and a smaller one costs
+on 128² it takes 6 and 11 s, wgfpde 0.06 and 0.04 s. On 256², width 0.6 to 1.2, wgfpde takes 0.11 s, off by 6e-5; OTT at a blur of two
+cells was stopped after three minutes, and no other took part. The blur is part of the entropic errors, and a smaller one costs
 iterations. GeomLoss and OTT give gradients and run on graphics cards; the table does not show it.
 """
 

@@ -22,11 +22,11 @@ from ...energy.driving.in_time import takes_time
 from ...energy.dynamics import Dynamics
 from ...energy.energy import Energy, Internal
 from ...energy.features import Features
-from ...energy.kept_function import Budget, Kept
 from ...energy.openings.sinks import Sink
 from ...errors import CaseError
 from ...grid.boundary import SIDES, Boundary
 from ...grid.grid import Array, Grid
+from ...grid.tables.kept_function import Budget, Kept
 from ...grid.tables.radial_table import RadialTable
 from ...grid.tables.tabulated import Tabulated
 from .kept_arrays import arrays_of, kept_from

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...energy.flow import Flow, once_per_flow
-from ...energy.kept_function import result_of
 from ...grid import Array, Axis, Grid
+from ...grid.tables.kept_function import result_of
 from .curvature import smallest_curvature
 
 LEAST_VALUES, MOST_VALUES = (1025, 257), (4097, 1025)

@@ -33,8 +33,8 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
-from ...energy.kept_function import in_integrals
 from ...grid import Array, Axis
+from ...grid.tables.kept_function import in_integrals
 from ...linear.threads import default_threads, share
 from ...transport.line import Coupling, composite_gauss, line_distance
 

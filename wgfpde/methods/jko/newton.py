@@ -99,9 +99,9 @@ class NewtonSolver(Workspace):
     def _predicted(self, attempt: Attempt, last: Solution | None) -> Solution | None:
         """By correction of the last solution where it is near, else of a prediction; None where that fails."""
         if last is not None:
-            correction = Correction(attempt, last.phi, last.rho)
-            if correction.residual() <= CENTRED:
-                return correction.run()
+            near = Correction(attempt, last.phi, last.rho)
+            if near.residual() <= CENTRED:
+                return near.run()
         if self.predictor is None:
             return None
         step, predicted = attempt.step, self.predictor(attempt.step)

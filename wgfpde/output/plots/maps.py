@@ -1,4 +1,4 @@
-"""Densities in 2D: one map per time on one colour scale, the error below where it is asked for.
+"""Densities in 2D: one map per time over level lines of V, the error below where it is asked for.
 
 A section through the last peak holds the densities against each other, and against an exact solution and a steady
 state where these are known: on a map two densities that differ by a few per cent look alike.  A value that is stored

@@ -65,7 +65,7 @@ LONGEST_TITLE = 160
 
 def time_colours() -> Colormap:
     """The colours of times, without the pale end that is lost on white paper."""
-    return ListedColormap(matplotlib.colormaps[TIME_MAP](np.linspace(0.0, 0.93, 256)))
+    return ListedColormap(matplotlib.colormaps[TIME_MAP](np.linspace(0.0, 0.88, 256)))
 
 
 def time_scale(run: Run) -> Normalize:

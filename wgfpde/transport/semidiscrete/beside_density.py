@@ -25,7 +25,8 @@ from scipy.spatial import cKDTree
 from ...grid import Array
 from ..plane.measures import Cells, Periods, Points
 from ..plane.plan_bound import coupled
-from .newton_weights import ascent
+from .easier_densities import first_density, spread_of, steps_towards
+from .newton_weights import ascent, near_enough
 from .power_cells import PowerCells, PowerDiagram
 
 ACCURACY = 1e-6
@@ -35,8 +36,8 @@ MOST_CUTS = 500
 LIGHT, APART = 1e-18, 1e-10
 """Mass below which a point is joined to the heaviest one; distance, over the diagonal, below which places are rounded,
 with what that adds in the bounds."""
-SMOOTH, INSIDE = 0.9, 0.999
-"""Of the smooth density: share that is no constant.   Of the box: what the first places may fill."""
+INSIDE = 0.999
+"""Share of the box that the first places may fill."""
 BLOCKS = 64
 """Along the longer axis, within which what is too much is coupled first."""
 ROUNDING = 1e-14
@@ -57,7 +58,8 @@ def beside(
 ) -> Beside | None:
     """Bounds of W₂², tight to ACCURACY where MOST_CUTS suffice.
 
-    None for points that reach beyond the box across a circle, which have no start here.   tell : is told how far it is.
+    None where one axis is a circle and points spread along the other more than the box does: they have no start here.
+    tell : is told how far it is.
     """
     places, nu, off = _joined(points)
     centre, apart, edges = _centred(density, places, nu, periods)
@@ -65,19 +67,27 @@ def beside(
     weights = _first_weights(edges, density, places, nu, periods)
     if weights is None:
         return None
-    diagram = PowerDiagram(edges, density.density, _smooth(edges, density), places, periods)
-    extra, lower, upper, cuts = float(np.sum(apart**2)), 0.0, math.inf, 0
-    for better, cells, cuts in ascent(diagram, nu, weights, MOST_CUTS):
-        below, above = bounds(places, nu, better, cells)
-        lower, upper = max(lower, below + extra), min(upper, above + extra)
-        if tell is not None:
-            tell(f"power cells cut {cuts} times, bounds {100 * (upper - lower) / upper:.2g} % apart")
-        if upper - lower <= min(ACCURACY, tolerance) * upper:
-            break
+    extra, lower, upper, spent = float(np.sum(apart**2)), 0.0, math.inf, 0
+    before = first_density(edges, density)
+    start = PowerDiagram(edges, density.density, before, places, periods)(weights)
+    for rho in [*steps_towards(edges, density, nu, start), density.density]:
+        cuts, diagram = 0, PowerDiagram(edges, rho, before, places, periods)
+        for weights, cells, cuts in ascent(diagram, nu, weights, MOST_CUTS - spent):  # noqa: B020
+            if rho is not density.density:
+                if near_enough(cells, nu):
+                    break
+                continue
+            below, above = bounds(places, nu, weights, cells)
+            lower, upper = max(lower, below + extra), min(upper, above + extra)
+            if tell is not None:
+                tell(f"power cells cut {spent + cuts} times, bounds {100 * (upper - lower) / upper:.2g} % apart")
+            if upper - lower <= min(ACCURACY, tolerance) * upper:
+                break
+        before, spent = rho, spent + cuts
     extents = [max(e[-1], x.max()) - min(e[0], x.min()) for e, x in zip(edges, places.T, strict=True)]
     rounding = ROUNDING * (sum(extent**2 for extent in extents) + extra)
     lower, upper = max(lower - rounding, 0.0), upper + rounding
-    return Beside(max(math.sqrt(lower) - off, 0.0) ** 2, (math.sqrt(upper) + off) ** 2, cuts)
+    return Beside(max(math.sqrt(lower) - off, 0.0) ** 2, (math.sqrt(upper) + off) ** 2, spent)
 
 
 def bounds(places: Array, nu: Array, weights: Array, cells: PowerCells) -> tuple[float, float]:
@@ -126,26 +136,6 @@ def _centred(density: Cells, places: Array, nu: Array, periods: Periods) -> tupl
     return centre, apart, edges
 
 
-def _moments(edges: list[Array], density: Cells) -> tuple[Array, float]:
-    """Mean and variance per axis, the mean of both axes."""
-    mean, spread = np.zeros(2), 0.0
-    for k, e in enumerate(edges):
-        x, mass = 0.5 * (e[1:] + e[:-1]), np.sum(density.mass, axis=k)
-        mean[k] = np.sum(mass * x)
-        spread += 0.5 * float(np.sum(mass * ((x - mean[k]) ** 2 + np.diff(e) ** 2 / 12)))
-    return mean, spread
-
-
-def _smooth(edges: list[Array], density: Cells) -> Array:
-    """A density (ny, nx) > 0 of mass 1 on the same cells: a Gaussian of its mean and spread, and a constant."""
-    mean, spread = _moments(edges, density)
-    x, y = (np.exp(-((0.5 * (e[1:] + e[:-1]) - mean[k]) ** 2) / (2 * spread)) for k, e in enumerate(edges))
-    area, gauss = density.grid.cell_volume, np.outer(y, x)
-    total = float(np.sum(gauss * area))
-    flat = 1.0 / float(np.sum(area * np.ones(gauss.shape)))
-    return SMOOTH * gauss / total + (1 - SMOOTH) * flat if total > 0 else np.full(gauss.shape, flat)
-
-
 def _first_weights(edges: list[Array], density: Cells, places: Array, nu: Array, periods: Periods) -> Array | None:
     """With which no cell is empty; None where circles leave no scale to choose and the points do not fit."""
     low, high = places.min(axis=0), places.max(axis=0)
@@ -157,7 +147,7 @@ def _first_weights(edges: list[Array], density: Cells, places: Array, nu: Array,
     fits = min(((inner[k, 1] - inner[k, 0]) / (high[k] - low[k]) for k in wide), default=math.inf)
     scale = 1.0
     if len(walls) == 2 and spread > 0:
-        scale = min(math.sqrt(2 * _moments(edges, density)[1] / spread), fits)
+        scale = min(math.sqrt(2 * spread_of(edges, density) / spread), fits)
     if fits < scale:
         return None
     moved = np.zeros(2)

@@ -9,7 +9,8 @@ of a density with a vacuum do not.  So ρ is mixed with a smooth one of the same
     ρ_ε = (1 − ε) ρ + ε ρ',      m_i = (1 − ε) m_i(ρ) + ε m_i(ρ'),
 
 first with ε such that every cell has its share, and from what is reached there with the least ε that leaves it: the
-same power cells serve every ε.  Both bounds are those of ρ, whatever ε is (module `beside_density`).
+same power cells serve every ε.  Where ρ' is far from ρ there are others between (module `easier_densities`).  Both
+bounds are those of ρ, whatever ε is (module `beside_density`).
 
 Reference: Kitagawa, Mérigot, Thibert (2019), Convergence of a Newton algorithm for semi-discrete optimal transport,
 J. Eur. Math. Soc. 21, arXiv 1603.05579.
@@ -35,6 +36,8 @@ density that is meant with which ε is 0."""
 LEAST = 0.01
 """Share of what it has, or should have, that a step leaves to each cell."""
 SHORTEST = 1e-6
+NEAR = 0.3
+"""Σ|m_i − ν_i| from which on the next density is taken."""
 CONNECTED = 1e-12
 """Least ε in the matrix: what lies in two parts with a vacuum between is of one piece there."""
 
@@ -49,7 +52,7 @@ def ascent(diagram: PowerDiagram, nu: Array, weights: Array, most: int) -> Itera
     first = True
     while True:
         yield weights, cells, count
-        epsilon = _mixture(cells, nu, epsilon, first)
+        epsilon = mixture(cells, nu, epsilon, first)
         first = False
         mass = mixed(cells, epsilon)
         direction = newton_step(cells, nu - mass, max(epsilon, CONNECTED))
@@ -74,8 +77,13 @@ def mixed(cells: PowerCells, epsilon: float) -> Array:
     return (1 - epsilon) * cells.mass + epsilon * cells.other
 
 
-def _mixture(cells: PowerCells, nu: Array, epsilon: float, first: bool) -> float:
-    """The least ε, up to that which there is, with which every cell has its share."""
+def near_enough(cells: PowerCells, nu: Array) -> bool:
+    """Whether a density on the way has done what it is for."""
+    return bool(np.all(cells.mass >= ENOUGH * nu) and np.sum(np.abs(cells.mass - nu)) <= NEAR)
+
+
+def mixture(cells: PowerCells, nu: Array, epsilon: float, first: bool) -> float:
+    """The least ε, up to that which there is, with which every cell has its share.   first : of all weights."""
     if np.all(cells.mass >= ENOUGH * nu):
         return 0.0
     mass = mixed(cells, epsilon)

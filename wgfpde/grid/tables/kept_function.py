@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CaseError
+from ...errors import CaseError
 from ..grid import Array, Grid
-from ..grid.tables.table import Table
-from ..grid.tables.tabulated import Tabulated
+from .table import Table
+from .tabulated import Tabulated
 
 KEY_BYTES = 16
 """Of the digest that stands for places."""
