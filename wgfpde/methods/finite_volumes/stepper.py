@@ -90,7 +90,8 @@ class FiniteVolumes:
         stepper = FiniteVolumes(small, self.order, dt=1e-3, threads=1)
         new = stepper.step(start, 1e-3)
         if self.adaptive:
-            _error(*(state.rho.reshape(stepper._one.rows) for state in (start, start, new)), stepper._one.widths)
+            old, rows = start.rho.reshape(stepper._one.rows), new.rho.reshape(stepper._one.rows)
+            _error(old, old, rows, stepper._one.widths)
         if self._strides:
             stepper.stride(start, 1e-3, 0.0)
 
