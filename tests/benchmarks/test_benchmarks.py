@@ -158,7 +158,7 @@ def test_equal_error_takes_the_cheapest_of_ours_at_least_as_accurate():
     assert [r["error"] for r in front(theirs)] == [2e-2, 1e-3, 1e-5]
     found = matches(ours + theirs)
     assert [m.ours and (m.ours["error"], m.ours["seconds"]) for m in found] == [(1e-2, 0.1), (9e-4, 0.4), None]
-    assert [m.ratio for m in found[:2]] == pytest.approx([0.5, 5.0])
+    assert [m.ratio for m in found[:2]] == pytest.approx([0.5, 5.0], rel=1e-9, abs=0)
     assert np.isnan(found[2].ratio)
 
 

@@ -37,8 +37,8 @@ def test_arrays_moved_grow_with_convolutions_and_with_padding(scaling):
 def test_bound_is_bytes_over_bandwidth_of_as_many_threads(scaling):
     row = {"n": 100, "threads": 2, "arrays_moved": 16.0, "seconds": 1e-3}
     full = scaling.add_bound(row, {1: 1e9, 2: 4e9})
-    assert full["bound_seconds"] == pytest.approx(16 * 8 * 100**2 / 4e9)
-    assert full["share_of_bandwidth"] == pytest.approx(0.32)
+    assert full["bound_seconds"] == pytest.approx(16 * 8 * 100**2 / 4e9, rel=1e-9, abs=0)
+    assert full["share_of_bandwidth"] == pytest.approx(0.32, rel=1e-9, abs=0)
     skipped = {"n": 100, "threads": 2, "skipped": "why"}
     assert scaling.add_bound(skipped, {2: 1.0}) == skipped
 
@@ -71,7 +71,7 @@ def test_one_row_end_to_end(scaling, tmp_path, capsys, monkeypatch):
     (row,) = record["rows"]
     assert (row["name"], row["n"], row["threads"]) == ("entropy", 64, 1)
     assert row["steps"] >= 2
-    assert row["nanoseconds_per_cell"] == pytest.approx(row["seconds"] / 64**2 * 1e9)
+    assert row["nanoseconds_per_cell"] == pytest.approx(row["seconds"] / 64**2 * 1e9, rel=1e-9, abs=0)
     assert {speed["place"] for speed in record["triad"]} == {"memory", "L2"}
     assert record["versions"]["numba"] and record["date"] and record["cores"]
     assert "64²" in capsys.readouterr().out

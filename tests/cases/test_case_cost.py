@@ -105,25 +105,25 @@ def test_steps_and_disk_in_1d(name):
         LINES[name], {"solver": {"method": "fv", "dt": 0.01}, "time": {"end": 1.0}, "output": {"every": 0.1}}
     )
     found = cost_of(case)
-    assert found.steps == pytest.approx(100)
-    assert found.march == pytest.approx(100 * (STEP + 30 * CELL))
-    assert found.disk == pytest.approx(11 * 30 * 8 + 100 * 8 * 8)
+    assert found.steps == pytest.approx(100, rel=1e-9, abs=0)
+    assert found.march == pytest.approx(100 * (STEP + 30 * CELL), rel=1e-9, abs=0)
+    assert found.disk == pytest.approx(11 * 30 * 8 + 100 * 8 * 8, rel=1e-9, abs=0)
 
 
 def test_steps_and_disk_in_2d():
     found = cost_of(plane(output={"every": 0.05, "precision": "float32"}))
-    assert found.march == pytest.approx(10 * (STEP + 600 * CELL))
-    assert found.disk == pytest.approx(3 * 600 * 4 + 10 * 8 * 8)
+    assert found.march == pytest.approx(10 * (STEP + 600 * CELL), rel=1e-9, abs=0)
+    assert found.disk == pytest.approx(3 * 600 * 4 + 10 * 8 * 8, rel=1e-9, abs=0)
 
 
 def test_methods_without_steps_of_one_size_tell_none():
     assert np.isnan(cost_of(plane(solver={"method": "fv", "dt": "adaptive"})).steps)
-    assert cost_of(plane(solver={"method": "jko", "tau": 0.01})).steps == pytest.approx(10)
+    assert cost_of(plane(solver={"method": "jko", "tau": 0.01})).steps == pytest.approx(10, rel=1e-9, abs=0)
 
 
 def test_particles_do_not_pay_for_cells():
     fine = cost_of(load("langevin_double_well_1d", ["grid.shape=[4096]"]))
-    assert fine.march == pytest.approx(fine.steps * STEP, rel=1e-6)
+    assert fine.march == pytest.approx(fine.steps * STEP, rel=1e-6, abs=0)
 
 
 def test_formulas_with_time_count_at_each_step():
@@ -132,22 +132,22 @@ def test_formulas_with_time_count_at_each_step():
         for t in ("x*y", "t*x*y")
     )
     more = moving.march - still.march
-    assert more == pytest.approx(10 * moving.formulas["energy.potential"])
+    assert more == pytest.approx(10 * moving.formulas["energy.potential"], rel=1e-9, abs=0)
     assert moving.formulas["energy.potential"] >= 600 * 1e-9 * SLOW["erf"]
 
 
 def test_the_exact_density_is_averaged_often():
     case = plane(exact={"density": "1 + x*y"})
     found = cost_of(case).formulas
-    assert found["exact.density"] == pytest.approx(OFTEN * found["initial.density"])
+    assert found["exact.density"] == pytest.approx(OFTEN * found["initial.density"], rel=1e-9, abs=0)
 
 
 def test_costs_add_up():
     one, two = plane(), plane(solver={"method": "fv", "dt": 0.005})
     both = together_cost([one, two])
-    assert both.steps == pytest.approx(30)
-    assert both.seconds == pytest.approx(cost_of(one).seconds + cost_of(two).seconds)
-    assert both.disk == pytest.approx(cost_of(one).disk + cost_of(two).disk)
+    assert both.steps == pytest.approx(30, rel=1e-9, abs=0)
+    assert both.seconds == pytest.approx(cost_of(one).seconds + cost_of(two).seconds, rel=1e-9, abs=0)
+    assert both.disk == pytest.approx(cost_of(one).disk + cost_of(two).disk, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("case", [LINES["1D"], plane(), case_of(solver=JKO | {"tau": 0.02}, **ATTRACT)])

@@ -144,7 +144,7 @@ def test_between_the_cells_v_is_a_cubic_for_a_question_and_unknown_for_a_run(tmp
     run = wgf.run(case, tmp_path / "a", progress=False)
     region = "x < -1.01"
     asked, known = (wgf.exits(one, to=region, progress=False).mean_time for one in (run, case))
-    assert asked == pytest.approx(known, rel=1e-6) and asked != known
+    assert asked == pytest.approx(known, rel=1e-6, abs=0) and asked != known
     chain = put_together("well", 0.1, solver={"method": "langevin", "tau": 0.05, "particles": 16})
     made = wgf.run(chain, tmp_path / "b", progress=False)
     with pytest.raises(wgf.CaseError, match=r"energy\.potential: a function in Python.*put the case together again"):
@@ -168,7 +168,7 @@ def test_an_exact_solution_is_a_function_of_time(tmp_path):
 
     case = wgf.problem(LINE, energy(), lambda x: exact(x, 0), 0.1, solver={"dt": 0.1}, exact=exact)
     run = wgf.run(case, tmp_path / "a", progress=False)
-    assert wgf.spectrum(run, 1, progress=False).gap == pytest.approx(0.3 * (np.pi / 6) ** 2, rel=0.01)
+    assert wgf.spectrum(run, 1, progress=False).gap == pytest.approx(0.3 * (np.pi / 6) ** 2, rel=0.01, abs=0)
     with pytest.raises(wgf.CaseError, match=r"exact\.density: a function of time in Python.*case=case"):
         wgf.resume(run, 0.2, progress=False)
     assert run.plot() is not None

@@ -47,7 +47,7 @@ def test_small_boxes():
 def test_a_density_may_be_a_number():
     case = from_mapping(CASE)
     assert case.initial.density == "1" and 'density = "1"' in case.resolved_toml()
-    assert build(case).initial.rho == pytest.approx(1.0, rel=1e-15)
+    assert build(case).initial.rho == pytest.approx(1.0, rel=1e-15, abs=0)
 
 
 PLANE = {"lower": [-1.0, -1.0], "upper": [1.0, 1.0], "shape": [8, 8]}

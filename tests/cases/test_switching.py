@@ -91,8 +91,8 @@ def test_a_time_just_after_the_start_is_told_apart(write):
 
 def test_the_nearest_steps_on_both_sides():
     """One smaller, one larger; one alone where it fits, or where no larger one divides the time."""
-    assert nearest_steps([0.1, 0.0, 0.2], 0.04) == pytest.approx([0.1 / 3, 0.05], rel=1e-15)
-    assert nearest_steps([0.35, 0.7], 0.04) == pytest.approx([0.35 / 9, 0.35 / 8], rel=1e-15)
+    assert nearest_steps([0.1, 0.0, 0.2], 0.04) == pytest.approx([0.1 / 3, 0.05], rel=1e-15, abs=0)
+    assert nearest_steps([0.35, 0.7], 0.04) == pytest.approx([0.35 / 9, 0.35 / 8], rel=1e-15, abs=0)
     assert nearest_steps([0.1], 0.05) == [0.05] and nearest_steps([0.3], 0.5) == [0.3]
     assert nearest_steps([0.3141592653, 1.0], 0.1) == []
 
@@ -183,9 +183,9 @@ def test_a_switch_by_set_drops_the_other_methods_keys(write):
 def test_set_without_a_value_removes_a_key(write):
     path = write(LINE + 'title = "T"\noutput = { every = 0.2 }\n[exact]\ndensity = "1"\n')
     case = load(path, ["solver.dt=", "exact=", "output.every=", "initial.mass="])
-    assert case.solver.dt == pytest.approx(0.8 / 200, rel=1e-14) and case.solver.tolerance == 1e-3
+    assert case.solver.dt == pytest.approx(0.8 / 200, rel=1e-14, abs=0) and case.solver.tolerance == 1e-3
     assert case.exact is None and case.initial.mass is None
-    assert case.output.every == pytest.approx(0.08, rel=1e-14)
+    assert case.output.every == pytest.approx(0.08, rel=1e-14, abs=0)
     assert case.sources["solver.dt"] == "default" and case.sources["solver.tolerance"] == "file"
     assert load(path, ["title="]).title == "case" and load(path, ['title=""']).title == ""
 

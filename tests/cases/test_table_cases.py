@@ -75,7 +75,7 @@ def test_rates_from_tables(tmp_path, kind, spacing, least, most):
     write(tmp_path / "v.csv", x, double_well(x))
     grid = "[grid]\nshape = [90]\nlower = [-2.0]\nupper = [1.0]\n"
     found = build(case(tmp_path, f'{{ file = "v.csv", interpolation = "{kind}" }}', grid)).flow.table
-    assert first_passage(lambda x: double_well(x)) == pytest.approx(EXACT, rel=1e-7)
+    assert first_passage(lambda x: double_well(x)) == pytest.approx(EXACT, rel=1e-7, abs=0)
     assert least <= first_passage(found) / EXACT - 1 <= most
 
 
@@ -136,7 +136,7 @@ def test_nothing_enters_forbidden_cells(kind, m, dim, ring, mapping):
         for _ in range(3):
             before, snapshot = snapshot, stepper.step(snapshot, snapshot.t + dt)
             assert np.all(snapshot.rho[flow.forbidden] == 0) and np.all(snapshot.rho >= 0)
-            assert flow.mass(snapshot.rho) == pytest.approx(flow.mass(rho), rel=1e-13)
+            assert flow.mass(snapshot.rho) == pytest.approx(flow.mass(rho), rel=1e-13, abs=0)
             assert flow.value(snapshot.rho) <= flow.value(before.rho) + 1e-13
         assert np.isfinite(dissipation(flow, snapshot.rho))
 
@@ -148,7 +148,7 @@ def test_gibbs_is_zero_there_and_rests(dim):
 
     flow = flow_with_hole(dim, "entropy", 1.0, dim == 2, False)
     pi = flow.gibbs(2.0)
-    assert flow.mass(pi) == pytest.approx(2.0, rel=1e-13) and np.all((pi == 0) == flow.forbidden)
+    assert flow.mass(pi) == pytest.approx(2.0, rel=1e-13, abs=0) and np.all((pi == 0) == flow.forbidden)
     after = FiniteVolumes(flow, 2, 50.0, threads=1).step(Snapshot(0.0, 0, {"rho": pi}), 50.0).rho
     assert np.max(np.abs(after - pi)) <= 1e-12 * pi.max()
     assert dissipation(flow, pi) == pytest.approx(0, abs=1e-18)
@@ -163,7 +163,7 @@ def test_mass_of_parts_that_are_cut_apart():
     from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
     after = FiniteVolumes(flow, 2, 5.0, threads=1).step(Snapshot(0.0, 0, {"rho": rho}), 5.0).rho
-    assert flow.mass(after * left) == pytest.approx(flow.mass(rho * left), rel=1e-13)
+    assert flow.mass(after * left) == pytest.approx(flow.mass(rho * left), rel=1e-13, abs=0)
     assert landscape_of(flow).parts == 2 and "leave 2 parts" in told(flow)["forbidden"]
     from wgfpde.studies.spectrum import spectrum
 
@@ -182,7 +182,7 @@ def test_spectrum_without_forbidden_cells_is_that_of_the_smaller_box():
     whole = spectrum(wgf.Flow(wgf.Grid([0], [1], [30]), energy), 4)
     part = spectrum(wgf.Flow(wgf.Grid([1 / 3], [1], [20]), energy), 4)
     assert whole.eigenvalues == pytest.approx(part.eigenvalues, rel=1e-10, abs=1e-12)
-    assert whole.modes[1][10:] == pytest.approx(part.modes[1], rel=1e-8) and np.all(whole.modes[1][:10] == 0)
+    assert whole.modes[1][10:] == pytest.approx(part.modes[1], rel=1e-8, abs=0) and np.all(whole.modes[1][:10] == 0)
     ring = spectrum(wgf.Flow(wgf.Grid([0], [1], [30], "periodic"), energy), 4)  # cut open, a line again
     assert ring.eigenvalues == pytest.approx(part.eigenvalues, rel=1e-9, abs=1e-11)
 
@@ -228,7 +228,7 @@ def test_reactions_leave_forbidden_cells_empty(tmp_path, transport):
     given = case(tmp_path, rest=rest.replace('method = "fv"\ndt = 0.05', solver))
     run = wgf.run(given, tmp_path / "out", progress=False)
     flow = build(given).flow
-    assert np.all(run.rho[-1][flow.forbidden] == 0) and flow.mass(run.rho[-1]) == pytest.approx(1.0, rel=1e-13)
+    assert np.all(run.rho[-1][flow.forbidden] == 0) and flow.mass(run.rho[-1]) == pytest.approx(1.0, rel=1e-13, abs=0)
     assert np.all(np.diff(run.diagnostics["energy"]) < 0)
 
 
@@ -372,14 +372,14 @@ def test_interaction_from_a_table(tmp_path, dim):
     for w in ('{ file = "w.csv" }', '"exp(-r**2)"'):
         flow = build(loads(f"{grid}[energy]\n{ENTROPY}interaction = {w}\n{start}", tmp_path / "c.toml", tmp_path)).flow
         drives.append(flow.interaction.apply(flow.grid.sample(lambda x, y=0.0: np.exp(-(x**2) - y**2))))
-    assert drives[0] == pytest.approx(drives[1], rel=2e-5)
+    assert drives[0] == pytest.approx(drives[1], rel=2e-5, abs=0)
     write(tmp_path / "w.csv", r, np.exp(-r), "r,w")  # with a kink at 0
     kinked = build(
         loads(f'{grid}[energy]\n{ENTROPY}interaction = {{ file = "w.csv" }}\n{start}', tmp_path / "c", tmp_path)
     )
     plain = build(loads(f'{grid}[energy]\n{ENTROPY}interaction = "exp(-r)"\n{start}', tmp_path / "c", tmp_path))
     ones = np.ones(plain.flow.grid.shape)
-    assert kinked.flow.interaction.apply(ones) == pytest.approx(plain.flow.interaction.apply(ones), rel=1e-4)
+    assert kinked.flow.interaction.apply(ones) == pytest.approx(plain.flow.interaction.apply(ones), rel=1e-4, abs=0)
     write(tmp_path / "w.csv", r[1:], np.exp(-(r[1:] ** 2)), "r,w")
     with pytest.raises(CaseError, match=r"energy\.interaction: w\.csv begins at r = 0\.05"):
         build(loads(f'{grid}[energy]\n{ENTROPY}interaction = {{ file = "w.csv" }}\n{start}', tmp_path / "c", tmp_path))
@@ -390,12 +390,12 @@ def test_diffusion_from_a_table(tmp_path):
     write(tmp_path / "d.csv", x, 1 / (1 + x**2), "x,D")
     found = [build(case(tmp_path, '"x**2"', more=f"[dynamics]\ndiffusion = {d}\n")).flow.mobility[0]
              for d in ('{ file = "d.csv" }', '"1/(1 + x**2)"')]  # fmt: skip
-    assert found[0] == pytest.approx(found[1], rel=2e-3)
+    assert found[0] == pytest.approx(found[1], rel=2e-3, abs=0)
     write(tmp_path / "d.csv", x, np.where(x > 1.5, np.nan, 1 / (1 + x**2)), "x,D")
     with pytest.raises(CaseError, match=r"dynamics: .*has no value in \d+ of the grid's 60 cells"):
         build(case(tmp_path, '"x**2"', more='[dynamics]\ndiffusion = { file = "d.csv" }\n'))
     kept = build(case(tmp_path, '"x**2"', more='[dynamics]\ndiffusion = { file = "d.csv", missing = "nearest" }\n'))
-    assert kept.flow.mobility[0][-1] == pytest.approx(1 / 3.25, rel=1e-12) and kept.record.files
+    assert kept.flow.mobility[0][-1] == pytest.approx(1 / 3.25, rel=1e-12, abs=0) and kept.record.files
     both = build(case(tmp_path, '"x**2"', more='[dynamics]\ndiffusion = { file = "d.csv", missing = "nearest" }\n'
                       'convention = "ito"\n'))  # fmt: skip
     assert np.all(np.isfinite(both.flow.potential))
@@ -410,7 +410,7 @@ def test_density_from_a_table(tmp_path, source):
     centers = build(case(tmp_path, '"x**2"', rest=rest)).flow.grid.x.centers
     inside = np.abs(centers) < 1.05
     assert np.all(rho[np.abs(centers) > 1.07] == 0)
-    assert rho[inside][1:-1] == pytest.approx((1 + centers)[inside][1:-1] / 2, rel=0.1)
+    assert rho[inside][1:-1] == pytest.approx((1 + centers)[inside][1:-1] / 2, rel=0.1, abs=0)
 
 
 def test_density_from_a_picture(tmp_path):
@@ -421,9 +421,9 @@ def test_density_from_a_picture(tmp_path):
     grid = "[grid]\nshape = [6, 4]\nlower = [0.0, 0.0]\nupper = [3.0, 2.0]\n"
     text = f'{grid}[energy]\n{ENTROPY}[initial]\nimage = "p.png"\n[time]\nend = 1.0\n'
     rho = build(loads(text, tmp_path / "c.toml", tmp_path)).initial.rho
-    assert rho == pytest.approx(np.kron(grey[::-1], np.ones((2, 2))), rel=1e-12)
+    assert rho == pytest.approx(np.kron(grey[::-1], np.ones((2, 2))), rel=1e-12, abs=0)
     dark = build(loads(text.replace("[time]", "invert = true\n[time]"), tmp_path / "c.toml", tmp_path)).initial.rho
-    assert dark == pytest.approx(255 - np.kron(grey[::-1], np.ones((2, 2))), rel=1e-12)
+    assert dark == pytest.approx(255 - np.kron(grey[::-1], np.ones((2, 2))), rel=1e-12, abs=0)
     with pytest.raises(CaseError, match="only an image can be inverted"):
         loads(text.replace('image = "p.png"', 'density = "1"\ninvert = true'), tmp_path / "c.toml", tmp_path)
     line = text.replace(grid, LINE)
@@ -447,12 +447,12 @@ def test_objects_of_pandas_and_xarray_in_python():
     frame = pandas.DataFrame({"x": x, "V": np.where(x > 1.5, np.nan, double_well(x))})
     table = wgf.read_table(frame, interpolation="pchip", scale=2.0)
     flow = wgf.Flow(grid, wgf.Energy(wgf.Internal("entropy", 0.3), table))
-    assert flow.forbidden.sum() == 5 and flow.potential[20] == pytest.approx(2 * double_well(0.05), rel=1e-2)
+    assert flow.forbidden.sum() == 5 and flow.potential[20] == pytest.approx(2 * double_well(0.05), rel=1e-2, abs=0)
 
 
 def test_read_table_from_files(tmp_path, well):
     table = wgf.read_table(well)
-    assert table(x=np.array([0.5])) == pytest.approx(double_well(0.5), rel=1e-3)
+    assert table(x=np.array([0.5])) == pytest.approx(double_well(0.5), rel=1e-3, abs=0)
     with pytest.raises(CaseError, match="a histogram needs kappa"):
         wgf.read_table(well, histogram=True)
 
@@ -475,7 +475,7 @@ def test_marginals_are_read_back_as_the_potential_they_come_from(tmp_path, ends)
     x, y = found.centers
     weight = found.rho[0] / found.rho[0].sum()
     expected = np.sum(weight * (x**2 + (x[1] - x[0]) ** 2 / 12) * y[:, None])
-    assert found.diagnostics["q"] == pytest.approx(np.full(len(found), expected), rel=1e-10)
+    assert found.diagnostics["q"] == pytest.approx(np.full(len(found), expected), rel=1e-10, abs=0)
     assert main(["export", str(tmp_path / "r"), "--to", "fes"]) == 0
     v = np.cos(np.pi * x) * (1 + y[:, None] / 2) + y[:, None] ** 2
     for name, shown in (("x", -0.3 * np.log(np.exp(-v / 0.3).sum(0))), ("y", -0.3 * np.log(np.exp(-v / 0.3).sum(1)))):
@@ -506,7 +506,7 @@ def test_the_free_energy_of_a_density_has_the_kappa_of_its_time(tmp_path, formul
     found = run(loads(f"[params]\nk = 0.3\n{text}", tmp_path / "c.toml", tmp_path), tmp_path / "r")
     assert main(["export", str(tmp_path / "r"), "--to", "fes"]) == 0
     rho, kept = wgf.read(found.folder).rho[-1], np.loadtxt(tmp_path / "r/export/fes.dat")[:, 1]
-    assert kept == pytest.approx(-last * np.log(rho), rel=1e-12)
+    assert kept == pytest.approx(-last * np.log(rho), rel=1e-12, abs=0)
 
 
 def test_what_is_told_of_a_driven_energy_is_of_the_start(tmp_path):
@@ -529,7 +529,7 @@ def test_averages_travel_over_a_resume(tmp_path):
     run(case(tmp_path, '"x**2"', rest=rest), tmp_path / "r")
     resume(tmp_path / "r", 1.5)
     found = wgf.read(tmp_path / "r")
-    assert found.diagnostics["q"] == pytest.approx(found.diagnostics["mean_x"], rel=1e-12) and found.t[-1] == 1.5
+    assert found.diagnostics["q"] == pytest.approx(found.diagnostics["mean_x"], rel=1e-12, abs=0) and found.t[-1] == 1.5
 
 
 def test_new_copies_the_data_of_a_case(tmp_path, monkeypatch, capsys):
@@ -566,7 +566,7 @@ def test_first_passage_from_a_table():
     x = np.arange(-2, 1.125, 0.25)
     exact = mean_time(lambda x: double_well(x))
     table = table_of([x], double_well(x), "t")
-    assert mean_time(Tabulated(table)) == pytest.approx(exact, rel=1e-4)
+    assert mean_time(Tabulated(table)) == pytest.approx(exact, rel=1e-4, abs=0)
     assert mean_time(Tabulated(table, "pchip")) < 0.92 * exact
 
 
@@ -578,7 +578,7 @@ def test_first_passage_beside_forbidden_cells_is_that_of_the_smaller_box():
     holed = passage(Tabulated(table_of([x], values, "t"), "nearest"), cells=300)
     whole = passage(Tabulated(table_of([x], double_well(x), "t"), "nearest"), -1.5, 250)
     for name in ("mean_time", "rate", "committor", "quasi_stationary_rate"):
-        assert getattr(holed, name) == pytest.approx(getattr(whole, name), rel=1e-8), name
+        assert getattr(holed, name) == pytest.approx(getattr(whole, name), rel=1e-8, abs=0), name
     values = double_well(x)
     values[x > 0.5] = np.nan
     with pytest.raises(CaseError):
@@ -614,7 +614,7 @@ def test_forbidden_cells_under_a_force_cut_the_ring():
     )
     last = list(wgf.march(known))[-1].rho
     flow = build(known).flow
-    assert np.all(last[flow.forbidden] == 0) and flow.mass(last) == pytest.approx(0.6, rel=0.05)
+    assert np.all(last[flow.forbidden] == 0) and flow.mass(last) == pytest.approx(0.6, rel=0.05, abs=0)
     tilted = flow.potential - 2.0 * np.mod(x + 0.5, 1.0)  # along the line from the hole to the hole
     rest = np.where(flow.forbidden, 0, np.exp(-tilted / 0.3))
     assert last == pytest.approx(rest * flow.mass(last) / flow.mass(rest), rel=1e-6, abs=1e-12)

@@ -262,7 +262,7 @@ def test_w2(capsys, finished):
     record = json.loads(capsys.readouterr().out)
     assert record["a"]["t"] == 0 and record["b"]["t"] == 0.02 and record["gap"] == 0
     # to first order in the amplitude 0.5 (1 − e^{−0.02π²}) = 0.09: W₂ = amplitude/(π√2)
-    assert record["w2"] == pytest.approx(0.09 / (3.14159 * 2**0.5), rel=0.15)
+    assert record["w2"] == pytest.approx(0.09 / (3.14159 * 2**0.5), rel=0.15, abs=0)
 
 
 def test_w2_refuses(capsys, finished, folder):

@@ -22,19 +22,19 @@ def flow(grid, potential=None, kappa=1.0, **known):
 @pytest.mark.parametrize("lam", [0.3, 1.3, 50.0])
 def test_parabola(lam):
     found = convexity(flow(LINE, lambda x: lam * (x - 0.3) ** 2 / 2))
-    assert found.bound == found.sobolev == pytest.approx(lam, rel=1e-8)
+    assert found.bound == found.sobolev == pytest.approx(lam, rel=1e-8, abs=0)
     assert found.sobolev_source == "Hess V"
 
 
 def test_quadratic_form_in_the_plane():
     found = convexity(flow(PLANE, lambda x, y: (2 * x * x + 1.2 * x * y + y * y) / 2))
-    assert found.bound == pytest.approx(np.linalg.eigvalsh([[2.0, 0.6], [0.6, 1.0]])[0], rel=1e-8)
+    assert found.bound == pytest.approx(np.linalg.eigvalsh([[2.0, 0.6], [0.6, 1.0]])[0], rel=1e-8, abs=0)
 
 
 def test_the_worst_place_counts():
     """V = x⁴/4 − x²/2 bends least at 0, an edge of the grid: V'' = −1."""
-    assert smallest_curvature(LINE, lambda x: x**4 / 4 - x**2 / 2) == pytest.approx(-1.0, rel=1e-9)
-    assert smallest_curvature(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2) == pytest.approx(-4.0, rel=1e-9)
+    assert smallest_curvature(LINE, lambda x: x**4 / 4 - x**2 / 2) == pytest.approx(-1.0, rel=1e-9, abs=0)
+    assert smallest_curvature(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2) == pytest.approx(-4.0, rel=1e-9, abs=0)
 
 
 def test_a_flat_potential_has_exactly_none():
@@ -46,7 +46,7 @@ def test_what_the_case_says_is_taken():
     """λ is replaced; K stays that of V."""
     found = convexity(flow(LINE, lambda x: x**4 / 4 - x**2 / 2, sobolev=0.5))
     assert (found.sobolev, found.sobolev_source, found.bound_source) == (0.5, "the case", "Hess V")
-    assert found.bound == pytest.approx(-1.0, rel=1e-9)
+    assert found.bound == pytest.approx(-1.0, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("cells", [2, 4, 7])
@@ -55,8 +55,8 @@ def test_the_constants_are_those_of_the_formula_not_of_the_cells(cells):
     few, many = Grid([-2.0], [2.0], [cells]), Grid([-2.0], [2.0], [400])
     for potential in (lambda x: 3 * (x**2 - 1) ** 2, lambda x: x**2 / 2 + 2 * np.exp(-((x - 0.31) ** 2) / 2e-4)):
         found, known = convexity(flow(few, potential)), convexity(flow(many, potential))
-        assert found.bound == pytest.approx(known.bound, rel=1e-3) and found.bound < -1
-        assert found.sobolev == pytest.approx(known.sobolev, rel=1e-2)
+        assert found.bound == pytest.approx(known.bound, rel=1e-3, abs=0) and found.bound < -1
+        assert found.sobolev == pytest.approx(known.sobolev, rel=1e-2, abs=0)
 
 
 def test_a_kink_at_the_seam_of_a_circle_is_seen():
@@ -64,7 +64,7 @@ def test_a_kink_at_the_seam_of_a_circle_is_seen():
     found = convexity(flow(Grid([-2.0], [2.0], [64], periodic=True), lambda x: 3 * x**2))
     assert found.bound < -1000 and found.sobolev_source == "Holley-Stroock"
     smooth = convexity(flow(Grid([-2.0], [2.0], [64], periodic=True), lambda x: np.cos(np.pi * x / 2)))
-    assert smooth.bound == pytest.approx(-((np.pi / 2) ** 2), rel=1e-9)
+    assert smooth.bound == pytest.approx(-((np.pi / 2) ** 2), rel=1e-9, abs=0)
 
 
 def test_concave_kinks_and_jumps_leave_no_convexity():
@@ -75,7 +75,7 @@ def test_concave_kinks_and_jumps_leave_no_convexity():
 
 def test_convex_kinks_cost_nothing():
     for places in (0.0, 0.0007, 0.0137):
-        assert smallest_curvature(LINE, lambda x, p=places: x**2 + np.abs(x - p)) == pytest.approx(2.0, rel=1e-5)
+        assert smallest_curvature(LINE, lambda x, p=places: x**2 + np.abs(x - p)) == pytest.approx(2.0, rel=1e-5, abs=0)
 
 
 @pytest.mark.parametrize(("power", "scale"), [(3, 1.0), (4, 50.0), (6, 1.0)])
@@ -89,7 +89,7 @@ def test_curvature_that_vanishes_somewhere_is_not_taken_for_convexity(power, sca
 
 def test_curvature_at_a_wall():
     found = smallest_curvature(Grid([-1.0], [1.5], [20]), lambda x: -(x**4))
-    assert found == pytest.approx(-12 * 1.5**2, rel=1e-4) and found <= -12 * 1.5**2 * (1 - 1e-4)
+    assert found == pytest.approx(-12 * 1.5**2, rel=1e-4, abs=0) and found <= -12 * 1.5**2 * (1 - 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_rounding_never_adds_to_the_convexity(offset):
 def test_a_potential_that_ends_at_the_wall():
     """−ln of the distance to both walls: +∞ at them, nothing beyond, convex."""
     found = convexity(flow(Grid([-2.0], [2.0], [50]), lambda x: -np.log(x + 2) - np.log(2 - x)))
-    assert found.bound == pytest.approx(0.5, rel=1e-6) and found.sobolev >= found.bound
+    assert found.bound == pytest.approx(0.5, rel=1e-6, abs=0) and found.sobolev >= found.bound
     steep = convexity(flow(Grid([-2.0], [2.0], [50]), lambda x: 0.5 * np.log(x + 2)))
     assert steep.sobolev == 0.0  # −∞ at the wall: no comparison
 
@@ -146,7 +146,7 @@ def test_a_potential_that_ends_at_the_wall():
 def test_a_weak_parabola_is_no_worse_than_none():
     """λ of V = 0.001x² on [−1, 1] is at least that of the box, nearly: π²/4, not 0.002."""
     found = convexity(flow(Grid([-1.0], [1.0], [32]), lambda x: 0.001 * x**2))
-    assert found.bound == pytest.approx(0.002, rel=1e-5)
+    assert found.bound == pytest.approx(0.002, rel=1e-5, abs=0)
     assert 0.99 * np.pi**2 / 4 < found.sobolev and found.sobolev_source == "Holley-Stroock"
 
 
@@ -156,7 +156,7 @@ def test_uniform_measure(periodic):
     grid = Grid([0.0, 0.0], [2.0, 5.0], [8, 8], periodic)
     expected = 0.7 * ((2 if periodic else 1) * np.pi / 5) ** 2
     found = convexity(flow(grid, kappa=0.7))
-    assert found.bound == 0.0 and found.sobolev == pytest.approx(expected, rel=1e-14)
+    assert found.bound == 0.0 and found.sobolev == pytest.approx(expected, rel=1e-14, abs=0)
     assert found.bound_source == found.sobolev_source == "no potential"
 
 
@@ -178,7 +178,9 @@ def test_a_bounded_perturbation_of_a_parabola(lam, size, wave):
 def test_constants_of_sums_are_the_smaller_ones():
     double = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2)
     single = flow(Grid([-3.0], [3.0], [60]), lambda x: (x**2 - 1) ** 2)
-    assert holley_stroock(double) == pytest.approx(holley_stroock(single), rel=1e-3)  # read at 257 places, and at 1025
+    assert holley_stroock(double) == pytest.approx(
+        holley_stroock(single), rel=1e-3, abs=0
+    )  # read at 257 places, and at 1025
     mixed = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2 + 0.3 * np.sin(x * y))
     assert 0 < holley_stroock(mixed) < 1
 

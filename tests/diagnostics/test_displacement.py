@@ -62,7 +62,7 @@ def test_quadratic_parts_lie_on_their_bound(energy, part, bound):
     errors = []
     for n in (100, 200, 400):
         run, _ = along(f"{ENTROPY}, {energy}", n)
-        assert run.attributes[f"lambda_{part}"] == pytest.approx(bound, rel=1e-7)
+        assert run.attributes[f"lambda_{part}"] == pytest.approx(bound, rel=1e-7, abs=0)
         errors.append(np.max(np.abs(run.diagnostics[f"slack_{part}"])))
     order = -np.polyfit(np.log([100, 200, 400]), np.log(errors), 1)[0]
     assert errors[-1] < 4e-4 and order == pytest.approx(2, abs=0.15)
@@ -75,8 +75,8 @@ def test_what_is_not_convex_rises_above_its_chord():
     spread = MASS**2 * (SIGMA[1] - SIGMA[0]) ** 2
     square = MASS * ((MEAN[1] - MEAN[0]) ** 2 + (SIGMA[1] - SIGMA[0]) ** 2)
     np.testing.assert_allclose(run.diagnostics["slack_interaction"], -s * (1 - s) * spread, rtol=6e-3, atol=1e-12)
-    assert run.attributes["lambda_interaction"] == pytest.approx(-2, rel=1e-6)
-    assert run.attributes["lambda_potential"] == pytest.approx(-2.25, rel=1e-6)
+    assert run.attributes["lambda_interaction"] == pytest.approx(-2, rel=1e-6, abs=0)
+    assert run.attributes["lambda_potential"] == pytest.approx(-2.25, rel=1e-6, abs=0)
     slack = run.diagnostics["slack_potential"]
     assert slack.min() < -0.1 and np.all(slack + 0.5 * s * (1 - s) * 2.25 * square >= -1e-3)
     chord = np.asarray(run.fields["chord"])
@@ -149,7 +149,7 @@ def test_a_power_below_1_minus_1_over_d(bad_laws, kind, m, sign):
     state = State(flow, Snapshot(0.5, 1, {"rho": middle, CHORD: chord}))
     energy = -((2 * np.pi * sizes**2) ** (1 - m)) / m / (1 - m)
     wanted = 0.5 * (energy[0] + energy[2]) - energy[1]
-    assert REGISTRY["slack_internal"].value(state) == pytest.approx(wanted, rel=1e-2)
+    assert REGISTRY["slack_internal"].value(state) == pytest.approx(wanted, rel=1e-2, abs=0)
     assert sign * wanted > 0.03
     convex = "convex (ρP′ ≥ (1 − 1/d)P ≥ 0, P = ρU′ − U)"
     broken = "not convex (ρP′ ≥ (1 − 1/d)P ≥ 0 is broken at ρ = 1e-08, P = ρU′ − U)"
@@ -179,7 +179,7 @@ def test_order_is_kept_on_a_line_alone():
         found = bounds(Energy(Internal("none"), interaction=kernel), 2)["interaction"]
         assert found.bound < -10 and "as low as" in found.reason
     kept = bounds(Energy(Internal("none"), interaction=lambda x, y: x**2 + 0.5 * x * y + 0.5 * y**2), 2)
-    assert kept["interaction"].bound == pytest.approx(1.5 - np.sqrt(0.5), rel=1e-6)
+    assert kept["interaction"].bound == pytest.approx(1.5 - np.sqrt(0.5), rel=1e-6, abs=0)
     assert "internal" not in kept
 
 
@@ -188,11 +188,11 @@ def test_nothing_bends_up_all_round_a_circle():
     wave = bounds(
         Energy(potential=lambda x: np.cos(np.pi * x), interaction=lambda x: -np.cos(np.pi * x)), periodic=True
     )
-    assert wave["potential"].bound == pytest.approx(-(np.pi**2), rel=1e-6)
-    assert wave["interaction"].bound == pytest.approx(-(np.pi**2), rel=1e-6)
+    assert wave["potential"].bound == pytest.approx(-(np.pi**2), rel=1e-6, abs=0)
+    assert wave["interaction"].bound == pytest.approx(-(np.pi**2), rel=1e-6, abs=0)
     square = Energy(interaction=lambda x: x**2 / 2)
     assert bounds(square, periodic=True)["interaction"].bound < -10
-    assert bounds(square)["interaction"].bound == pytest.approx(1, rel=1e-6)
+    assert bounds(square)["interaction"].bound == pytest.approx(1, rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("radial", [2, 3])

@@ -61,16 +61,16 @@ def test_value_variation_and_parts(kind, dim):
         w * (np.sum(grid.cell_volume * p * rho) - b) ** 2 for p, b, w in zip(phi, [0.4, -0.1], [2.0, 0.5], strict=True)
     )
     plain = Flow(grid, Energy(Internal(kind, 0.7), energy.potential, interaction))
-    assert flow.parts(rho)[:3] == plain.parts(rho) and flow.parts(rho)[3] == pytest.approx(loss, rel=1e-13)
-    assert flow.value(rho) == pytest.approx(plain.value(rho) + loss, rel=1e-13)
+    assert flow.parts(rho)[:3] == plain.parts(rho) and flow.parts(rho)[3] == pytest.approx(loss, rel=1e-13, abs=0)
+    assert flow.value(rho) == pytest.approx(plain.value(rho) + loss, rel=1e-13, abs=0)
     h = 1e-5
     slope = (flow.value(rho + h * change) - flow.value(rho - h * change)) / (2 * h)
-    assert np.sum(grid.cell_volume * flow.variation(rho) * change) == pytest.approx(slope, rel=1e-8)
+    assert np.sum(grid.cell_volume * flow.variation(rho) * change) == pytest.approx(slope, rel=1e-8, abs=0)
     found = compute(flow, Snapshot(0.0, 0, {"rho": rho}))
     residuals = [abs(np.sum(grid.cell_volume * p * rho) - b) for p, b in zip(phi, [0.4, -0.1], strict=True)]
-    assert found["energy_features"] == pytest.approx(loss) and found["feature_residual"] == pytest.approx(
-        max(residuals)
-    )
+    assert found["energy_features"] == pytest.approx(loss, rel=1e-9, abs=0) and found[
+        "feature_residual"
+    ] == pytest.approx(max(residuals), rel=1e-9, abs=0)
     assert "energy_features" not in compute(plain, Snapshot(0.0, 0, {"rho": rho})) and not flow.has_gibbs
 
 
@@ -169,7 +169,7 @@ def test_particles_are_pulled_by_features(tmp_path):
     s = np.mean(run.fields["position"][0] ** 2)
     for _ in range(100):
         s *= (1 - 0.005 * (2 * (s - 1) + 0.3)) ** 2
-    assert np.mean(run.fields["position"][-1] ** 2) == pytest.approx(s, rel=1e-12)
+    assert np.mean(run.fields["position"][-1] ** 2) == pytest.approx(s, rel=1e-12, abs=0)
     crowd = {"method": "svgd", "kernel": {"kind": "gaussian", "bandwidth": 0.7}, "particles": 400, "start": "quantiles"}
     crowd = wgf.run(loads(CASE), tmp_path / "b", progress=False, solver=crowd)
     field = {"method": "svgd", "kernel": {"kind": "gaussian", "bandwidth": 0.7}, "tolerance": 1e-5}

@@ -81,7 +81,7 @@ def test_at_kinks_one_side_counts_and_infinite_slopes_times_nothing_are_nothing(
 
 def test_an_infinite_slope_stays_one():
     assert compile_expression("sqrt(x)", ("x",)).derivative("x")(x=0.0) == math.inf
-    assert compile_expression("log(abs(x))", ("x",)).derivative("x")(x=1e-3) == pytest.approx(1e3, rel=1e-13)
+    assert compile_expression("log(abs(x))", ("x",)).derivative("x")(x=1e-3) == pytest.approx(1e3, rel=1e-13, abs=0)
 
 
 def test_large_arguments_neither_overflow_nor_lose_their_tails():

@@ -188,10 +188,10 @@ def test_the_estimate_is_honest(x, y, radius, turn):
 def test_jumps_on_edges_are_exact():
     found = averages(formula("(abs(x) < 0.25)*(abs(y) < 0.5)", 2), SQUARE)
     assert found.error <= 1e-15 and np.all(np.abs(found.values - np.round(found.values)) <= 1e-15)
-    assert found.values.sum() == pytest.approx(16 * 32, rel=1e-15)
+    assert found.values.sum() == pytest.approx(16 * 32, rel=1e-15, abs=0)
     found = averages(formula("(x > 1000.1)*(x < 1000.6)"), Grid([1000.0], [1001.0], [50]))  # edges by rounding
     assert found.error <= 1e-14 and np.all(np.abs(found.values - np.round(found.values)) <= 1e-14)
-    assert found.values.sum() == pytest.approx(25, rel=1e-14)
+    assert found.values.sum() == pytest.approx(25, rel=1e-14, abs=0)
 
 
 def test_tips_thinner_than_a_gap():
@@ -209,7 +209,7 @@ def test_halving_has_degree_7(tolerance):
 
     values, _ = halved(power, np.ones(3), tolerance, np.zeros(3), 1, lambda: True)
     exact = 1 / np.arange(6, 9)
-    assert values == pytest.approx(exact, rel=1e-14)
+    assert values == pytest.approx(exact, rel=1e-14, abs=0)
 
 
 # Smooth functions
@@ -265,7 +265,7 @@ def test_a_function_of_the_grid_is_refused():
     data = np.ones(SQUARE.shape)
     with pytest.raises(CaseError, match=r"a function of points .* it gave an array of shape \(64, 64\)"):
         from_expression(lambda x, y: data, SQUARE)
-    assert np.all(averages(lambda x, y: 3.0, SQUARE).values == pytest.approx(3, rel=1e-15))
+    assert np.all(averages(lambda x, y: 3.0, SQUARE).values == pytest.approx(3, rel=1e-15, abs=0))
 
 
 # Cost
@@ -277,7 +277,7 @@ def test_waves_within_a_cell_are_no_peak(waves):
     grid = Grid([-5.0, -5.0], [5.0, 5.0], [12, 12])
     found = averages(lambda x, y: 1 + 0.9 * np.sin(waves * x) * np.sin(waves * y), grid).values
     sine = -np.diff(np.cos(waves * grid.x.edges)) / waves / grid.x.widths
-    assert found == pytest.approx(1 + 0.9 * np.outer(sine, sine), rel=2e-9)
+    assert found == pytest.approx(1 + 0.9 * np.outer(sine, sine), rel=2e-9, abs=0)
 
 
 @pytest.mark.parametrize("grid", [Grid([0.0], [1.0], [30]), Grid([0.0] * 2, [1.0] * 2, [12, 12])])
@@ -319,8 +319,8 @@ def test_large_grids_are_looked_at_less_finely(monkeypatch):
 @pytest.mark.parametrize("n", [4, 8, 16, 64])
 def test_weights_of_romberg(n):
     weights, s = romberg(n), np.arange(n + 1) / n
-    assert np.all(weights > 0) and weights.sum() == pytest.approx(1, rel=1e-15)
+    assert np.all(weights > 0) and weights.sum() == pytest.approx(1, rel=1e-15, abs=0)
     degree = 2 * int(math.log2(n)) + 1
     for power in range(1, degree + 1):
-        assert weights @ s**power == pytest.approx(1 / (power + 1), rel=1e-13)
+        assert weights @ s**power == pytest.approx(1 / (power + 1), rel=1e-13, abs=0)
     assert abs(weights @ s ** (degree + 1) - 1 / (degree + 2)) > 1e-14

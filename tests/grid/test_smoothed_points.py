@@ -53,7 +53,7 @@ def test_sums_of_gaussians_on_a_line(boundary, mapping, h):
     grid = Grid([0.0], [1.0], [40], boundary, mapping=mapping)
     rho = smoothed([POINTS], WEIGHTS, grid, h)
     np.testing.assert_allclose(rho, direct(grid, [POINTS], WEIGHTS, [h]), rtol=1e-9, atol=1e-12)
-    assert np.sum(rho * grid.cell_volume) == pytest.approx(1.0, rel=1e-14) and np.all(rho >= 0)
+    assert np.sum(rho * grid.cell_volume) == pytest.approx(1.0, rel=1e-14, abs=0) and np.all(rho >= 0)
 
 
 @pytest.mark.parametrize("boundary", ["no-flux", "periodic"])
@@ -72,7 +72,7 @@ def test_sums_of_gaussians_in_the_plane():
     points = [POINTS, np.array([-0.9, 0.2, 0.95, 0.0])]
     rho = smoothed(points, WEIGHTS, grid, 0.2)
     np.testing.assert_allclose(rho, direct(grid, points, WEIGHTS, [0.2, 0.2]), rtol=1e-7, atol=1e-9)
-    assert np.sum(rho * grid.cell_volume) == pytest.approx(1.0, rel=1e-14)
+    assert np.sum(rho * grid.cell_volume) == pytest.approx(1.0, rel=1e-14, abs=0)
 
 
 def test_far_tails_are_told_on_both_sides():
@@ -89,7 +89,7 @@ def test_many_points_are_summed_in_parts():
     rho = smoothed([x], np.ones(6000), grid, 0.3)
     halves = [smoothed([part], np.ones(len(part)), grid, 0.3) * len(part) / 6000 for part in (x[:1000], x[1000:])]
     np.testing.assert_allclose(rho, sum(halves), rtol=1e-12, atol=1e-20)
-    assert np.sum(rho * grid.x.centers**2) * 0.03 == pytest.approx(np.mean(x**2) + 0.09, rel=1e-4)
+    assert np.sum(rho * grid.x.centers**2) * 0.03 == pytest.approx(np.mean(x**2) + 0.09, rel=1e-4, abs=0)
 
 
 def test_scotts_rule():
@@ -97,16 +97,18 @@ def test_scotts_rule():
     mean = np.sum(WEIGHTS * POINTS) / 5
     spread = math.sqrt(np.sum(WEIGHTS * (POINTS - mean) ** 2) / 5)
     count = 25 / np.sum(WEIGHTS**2)
-    assert scott([POINTS], WEIGHTS, line)[0] == pytest.approx(spread * count**-0.2, rel=1e-14)
+    assert scott([POINTS], WEIGHTS, line)[0] == pytest.approx(spread * count**-0.2, rel=1e-14, abs=0)
     plane = Grid([0.0, 0.0], [1.0, 1.0], [10, 10])
     assert scott([POINTS, 0.5 * POINTS], WEIGHTS, plane)[1] == pytest.approx(
-        0.5 * spread * count ** (-1 / 6), rel=1e-13
+        0.5 * spread * count ** (-1 / 6), rel=1e-13, abs=0
     )
     ring = Grid([0.0], [1.0], [10], "periodic")
     near = np.array([0.98, 0.99, 0.01, 0.02])
-    assert scott([near], np.ones(4), ring)[0] == pytest.approx(np.std([-0.02, -0.01, 0.01, 0.02]) * 4**-0.2, rel=1e-3)
+    assert scott([near], np.ones(4), ring)[0] == pytest.approx(
+        np.std([-0.02, -0.01, 0.01, 0.02]) * 4**-0.2, rel=1e-3, abs=0
+    )
     even = np.arange(4) / 4
-    assert scott([even], np.ones(4), ring)[0] == pytest.approx(4**-0.2 / math.sqrt(12), rel=1e-12)
+    assert scott([even], np.ones(4), ring)[0] == pytest.approx(4**-0.2 / math.sqrt(12), rel=1e-12, abs=0)
     with pytest.raises(CaseError, match="points that differ in x"):
         scott([np.full(3, 0.5)], np.ones(3), line)
 

@@ -450,7 +450,7 @@ def test_distances_in_1d(case, turn):
             assert w2(grid, a, np.roll(a, k)) <= min(k, grid.size - k) * h[0] * np.sqrt(mass) * (1 + 1e-9) + noise
     times = np.array([0.0, 0.3, 0.5, 1.0])
     for s, rho in zip(times, geodesic(grid, a, b, times), strict=True):
-        assert rho.min() >= 0 and np.sum(rho * h) == pytest.approx(mass, rel=1e-13)
+        assert rho.min() >= 0 and np.sum(rho * h) == pytest.approx(mass, rel=1e-13, abs=0)
         assert abs(w2(grid, a, rho) - s * ab) <= h.max() * np.sqrt(mass) + noise
 
 
@@ -505,7 +505,7 @@ def test_stationary_states_stay(problem):
         event("none found")
         return
     for state in states:
-        assert state.rho.min() >= 0 and flow.mass(state.rho) == pytest.approx(problem.mass, rel=1e-12)
+        assert state.rho.min() >= 0 and flow.mass(state.rho) == pytest.approx(problem.mass, rel=1e-12, abs=0)
         assert abs(state.energy - flow.value(state.rho)) <= 1e-12 * sum(map(abs, flow.parts(state.rho)))
         new = FiniteVolumes(flow, 1, problem.step, threads=1).step(start(state.rho), problem.step)
         growth = math.exp(min(max(state.eigenvalue, 0.0) * problem.step, 20.0))

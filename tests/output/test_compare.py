@@ -100,15 +100,19 @@ def test_one_cell(read, changed):
     a, b = store.read(changed("heat", last_cell(1 + 1e-6))), read("heat")
     found = compare(a, b)
     delta, h = a.rho[2][5] - b.rho[2][5], 1 / 16
-    assert delta == pytest.approx(1e-6 * b.rho[2][5], rel=1e-6) and not found.identical and not found.passed
+    assert delta == pytest.approx(1e-6 * b.rho[2][5], rel=1e-6, abs=0) and not found.identical and not found.passed
     for name, difference, scale in (
         ("rho L1", h * delta, 1.0),
         ("rho L2", h**0.5 * delta, np.sqrt(h * np.sum(b.rho[2] ** 2))),
         ("rho Linf", delta, b.rho[2].max()),
     ):
         row = metric(found, name)
-        assert (row.difference, row.scale, row.t) == (pytest.approx(difference), pytest.approx(scale), 0.02)
-        assert row.bound == pytest.approx(1e-9 * scale) and not row.passed
+        assert (row.difference, row.scale, row.t) == (
+            pytest.approx(difference, rel=1e-9, abs=0),
+            pytest.approx(scale, rel=1e-9, abs=0),
+            0.02,
+        )
+        assert row.bound == pytest.approx(1e-9 * scale, rel=1e-9, abs=0) and not row.passed
     assert [moment.identical for moment in found.moments] == [True, True, False]
     assert metric(found, "mass").passed  # of the column, which was not changed
     assert compare(a, b, rtol=1e-5).passed and not compare(a, b, rtol=1e-5).identical
@@ -135,9 +139,9 @@ def test_finer_grid_is_averaged(read, runs, capsys):
     averaged = fine.rho[1].reshape(16, 2).mean(axis=1)
     expected = np.sum(np.abs(coarse.rho[1] - averaged)) / 16
     for found in (compare(coarse, fine), compare(fine, coarse)):
-        assert found.moments[1].differences[0] == pytest.approx(expected, rel=1e-9)
+        assert found.moments[1].differences[0] == pytest.approx(expected, rel=1e-9, abs=0)
         assert found.moments[1].w2 == pytest.approx(
-            distance(coarse.grid, coarse.rho[1], fine.rho[1], fine.grid).w2, rel=1e-6
+            distance(coarse.grid, coarse.rho[1], fine.rho[1], fine.grid).w2, rel=1e-6, abs=0
         )
         assert found.case_changes["grid.shape"] in (([16], [32]), ([32], [16]))
         assert not found.passed and not found.identical
@@ -151,7 +155,7 @@ def test_each_axis_has_its_coarser_cells(read):
     found = compare(tall, wide)
     p, q = tall.rho[0].reshape(6, 2, 4).mean(axis=1), wide.rho[0].reshape(6, 4, 2).mean(axis=2)
     areas = np.outer(np.diff(wide.edges[1]), np.diff(tall.edges[0]))
-    assert found.moments[0].differences[0] == pytest.approx(np.sum(areas * np.abs(p - q)), rel=1e-9)
+    assert found.moments[0].differences[0] == pytest.approx(np.sum(areas * np.abs(p - q)), rel=1e-9, abs=0)
     assert "both are averaged, conservatively, over the coarser 4 × 6 cells" in found.notes[0]
 
 
@@ -206,7 +210,7 @@ def test_snapshots_are_read_one_at_a_time(read, monkeypatch):
 def test_times_in_common(read, runs, capsys):
     found = compare(read("often"), read("heat"))
     assert [m.t for m in found.moments] == [0.0, 0.01, 0.02]
-    assert found.only_a == pytest.approx([0.005, 0.015]) and found.only_b == []
+    assert found.only_a == pytest.approx([0.005, 0.015], rel=1e-9, abs=0) and found.only_b == []
     assert not found.identical and metric(found, "last time").passed
     # the snapshot before is another one in each run, so that their distance is not compared, but at the start
     assert metric(found, "w2_previous").t == 0.0
@@ -263,7 +267,7 @@ def test_diagnostic(read, changed):
     found = compare(store.read(changed("heat", energy)), read("heat"))
     row = metric(found, "energy")
     scale = np.max(np.abs(read("heat").diagnostics["energy"]))
-    assert (row.difference, row.t, row.scale) == (pytest.approx(1e-5), 0.01, scale) and not row.passed
+    assert (row.difference, row.t, row.scale) == (pytest.approx(1e-5, rel=1e-9, abs=0), 0.01, scale) and not row.passed
     assert [m.name for m in found.metrics if not m.passed] == ["energy"] and not found.identical
 
 
@@ -301,7 +305,7 @@ def test_error_is_measured_in_the_density(read):
     """The L1 error of the finer run is a quarter, but both errors are small beside the density."""
     found = compare(read("fine"), read("heat"), rtol=1e-2)
     row = metric(found, "error_l1")
-    assert row.scale == pytest.approx(1.0) and row.difference > 1e-6 and row.passed
+    assert row.scale == pytest.approx(1.0, rel=1e-9, abs=0) and row.difference > 1e-6 and row.passed
 
 
 def test_diagnostics_in_one_run_only(read, changed):

@@ -50,9 +50,9 @@ def test_arrays_and_pictures(capsys, folder):
     save_png(folder / "b.png", pixel((6, 8), 3, 3))
     for other in ("b.npy", "b.png"):
         found = asked(capsys, "a.npy", other)
-        assert found["w2"] == pytest.approx(np.sqrt(5), rel=2e-3)
+        assert found["w2"] == pytest.approx(np.sqrt(5), rel=2e-3, abs=0)
         assert found["lower"] <= np.sqrt(5) * (1 + 1e-9) and found["upper"] >= np.sqrt(5) * (1 - 1e-9)
-        assert asked(capsys, "a.npy", other, "--atoms")["w2"] == pytest.approx(np.sqrt(5), rel=1e-6)
+        assert asked(capsys, "a.npy", other, "--atoms")["w2"] == pytest.approx(np.sqrt(5), rel=1e-6, abs=0)
     assert main(["w2", "a.npy", "b.png"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "B    b.png: 8 × 6 cells" and "(between 2.2" in lines[2]
@@ -76,10 +76,10 @@ def test_points_against_points(capsys, folder):
     (folder / "a.csv").write_text("x,y,weight\n0,0,1\n1,0,3\n")
     (folder / "b.csv").write_text("0.5 2\n")
     expected = np.sqrt(4.25)
-    assert asked(capsys, "a.csv", "b.csv")["w2"] == pytest.approx(expected, rel=1e-6)
+    assert asked(capsys, "a.csv", "b.csv")["w2"] == pytest.approx(expected, rel=1e-6, abs=0)
     (folder / "c.txt").write_text("1\n2\n3\n")
     (folder / "d.txt").write_text("2\n3\n4\n")
-    assert asked(capsys, "c.txt", "d.txt")["w2"] == pytest.approx(1.0, rel=1e-12)
+    assert asked(capsys, "c.txt", "d.txt")["w2"] == pytest.approx(1.0, rel=1e-12, abs=0)
     pair = opened_pair((folder / "a.csv", None, None), (folder / "b.csv", None, None))
     assert all(isinstance(side.rho, Points) and side.grid is None for side in pair)
 

@@ -168,7 +168,7 @@ def test_a_waterfall_raises_exact_and_density_alike(line):
     raised = {round(float(y[0] - exact(0.1 * k)[0]), 9) for k in range(4) for y in lines if np.ptp(y) == 0}
     step = density_scale.top([float(rho.max()) for rho in line.rho]) * 0.22
     assert {round(k * step, 9) for k in range(4)} <= raised
-    assert all(any(np.allclose(y - k * step, line.rho[k]) for y in lines) for k in range(4))
+    assert all(any(np.allclose(y - k * step, line.rho[k], atol=0) for y in lines) for k in range(4))
 
 
 def test_the_error_is_the_difference(line):
@@ -231,7 +231,7 @@ def test_a_logarithmic_map_marks_empty_cells(tmp_path):
     rho[0, :3] = 0.0
     figure = draw(make(tmp_path, PLANE, [1.0], densities=[rho]), Options(log=True))
     mesh = maps_of(figure)[0].collections[0]
-    assert isinstance(mesh.norm, LogNorm) and mesh.norm.vmin == pytest.approx(1e-10)
+    assert isinstance(mesh.norm, LogNorm) and mesh.norm.vmin == pytest.approx(1e-10, rel=1e-9, abs=0)
     assert np.array_equal(np.ma.getmaskarray(mesh.get_array()), rho == 0)
     assert any(axes.get_ylabel() == r"$\rho$, shown from $10^{-10}$" for axes in _with_bars(figure))
 
@@ -258,8 +258,10 @@ def test_maps_show_level_lines_of_the_potential(plane, scale):
     figure = draw(plane, Options(scale=scale), potential=WELL)
     for axes in maps_of(figure):
         lines = axes.collections[1]
-        assert lines.levels.min() > WELL.min() and lines.levels.max() == pytest.approx(np.median(WELL))
-        assert np.allclose(np.diff(np.sqrt(lines.levels - WELL.min())), np.diff(np.sqrt(lines.levels - WELL.min()))[0])
+        assert lines.levels.min() > WELL.min() and lines.levels.max() == pytest.approx(np.median(WELL), rel=1e-9, abs=0)
+        assert np.allclose(
+            np.diff(np.sqrt(lines.levels - WELL.min())), np.diff(np.sqrt(lines.levels - WELL.min()))[0], atol=0
+        )
     assert named_beside(figure) == ["equal $V$", "section"]
     assert named_beside(draw(plane)) == ["section"] and len(maps_of(draw(plane))[0].collections) == 1
 
@@ -267,7 +269,7 @@ def test_maps_show_level_lines_of_the_potential(plane, scale):
 def test_level_lines_leave_forbidden_cells_out_and_a_flat_potential_has_none(plane):
     forbidden = np.where(WELL > 0.5, np.nan, WELL)
     lines = maps_of(draw(plane, potential=forbidden))[0].collections[1]
-    assert lines.levels.max() == pytest.approx(np.nanmedian(forbidden))
+    assert lines.levels.max() == pytest.approx(np.nanmedian(forbidden), rel=1e-9, abs=0)
     assert named_beside(draw(plane, potential=np.ones(PLANE.shape))) == ["section"]
     assert named_beside(draw(plane, potential=np.full(PLANE.shape, np.nan))) == ["section"]
     with pytest.raises(CaseError, match="potential has the shape"):
@@ -293,7 +295,7 @@ def test_of_particles_the_sum_over_y_is_drawn(tmp_path):
     heights = np.diff(run.edges[1])
     assert holds(ydata(section), heights @ run.rho[3]) and holds(ydata(section), heights @ exact_on(run)(0.3))
     assert np.sum(np.diff(run.edges[0]) * ydata(section)[0]) == pytest.approx(
-        np.sum(run.rho[0] * heights[:, None] * np.diff(run.edges[0])), rel=1e-12
+        np.sum(run.rho[0] * heights[:, None] * np.diff(run.edges[0])), rel=1e-12, abs=0
     )
     assert named_beside(figure) == []
 
@@ -314,7 +316,7 @@ def test_energy_and_its_parts(tmp_path):
     top, _, loss = draw(run, Options(field="energy")).axes
     assert all(holds(ydata(top), run.diagnostics[name]) for name in ("energy", *parts))
     assert holds(ydata(loss), run.diagnostics["dissipation"])
-    assert np.allclose(loss.patches[0].get_data().values, -np.diff(run.diagnostics["energy"]) / 0.1)
+    assert np.allclose(loss.patches[0].get_data().values, -np.diff(run.diagnostics["energy"]) / 0.1, atol=0)
 
 
 def test_rounding_does_not_set_the_scale_of_a_rate(tmp_path):
@@ -442,14 +444,14 @@ def shown_maxima(figure):
 def test_what_one_peak_would_hide_has_a_scale_of_its_own(tmp_path):
     run = concentrating(tmp_path, [1.0, 3.0, 40.0])
     figure = draw(run)
-    assert shown_maxima(figure) == pytest.approx([1.0, 1.0, 1.0])
+    assert shown_maxima(figure) == pytest.approx([1.0, 1.0, 1.0], rel=1e-9, abs=0)
     titles = [axes.get_title() for axes in figure.axes if axes.get_title().startswith("$t")]
     assert r"\max\rho = 40" in titles[-1] and r"\max\rho = 1.01" in titles[0]
-    assert shown_maxima(draw(run, Options(scale="shared"))) == pytest.approx([1.01, 3.01, 40.01])
-    assert shown_maxima(draw(run, Options(vmax=5.0))) == pytest.approx([1.01, 3.01, 40.01])
+    assert shown_maxima(draw(run, Options(scale="shared"))) == pytest.approx([1.01, 3.01, 40.01], rel=1e-9, abs=0)
+    assert shown_maxima(draw(run, Options(vmax=5.0))) == pytest.approx([1.01, 3.01, 40.01], rel=1e-9, abs=0)
     flat = concentrating(tmp_path, [1.0, 1.2, 1.4])
-    assert shown_maxima(draw(flat)) == pytest.approx([1.01, 1.21, 1.41])
-    assert shown_maxima(draw(flat, Options(scale="each"))) == pytest.approx([1.0, 1.0, 1.0])
+    assert shown_maxima(draw(flat)) == pytest.approx([1.01, 1.21, 1.41], rel=1e-9, abs=0)
+    assert shown_maxima(draw(flat, Options(scale="each"))) == pytest.approx([1.0, 1.0, 1.0], rel=1e-9, abs=0)
 
 
 def test_the_ends_of_the_scale_and_the_colours(tmp_path, line):

@@ -71,9 +71,9 @@ def run(tmp_path_factory):
 def test_what_a_run_records(run):
     d = run.diagnostics
     assert d["survival"][0] == 1.0 and np.all(np.diff(d["survival"]) < 0) and np.all(np.diff(d["log_square_gibbs"]) < 0)
-    assert d["mass"] + d["exit_x_upper"] + d["exit_decay"] == pytest.approx(np.full(5, 2.0), rel=1e-14)
+    assert d["mass"] + d["exit_x_upper"] + d["exit_decay"] == pytest.approx(np.full(5, 2.0), rel=1e-14, abs=0)
     assert np.all(d["exit_decay"][1:] > 0) and "kl_gibbs" not in d and "came_in" not in d
-    assert np.sum(run.steps["exit_x_upper"]) == pytest.approx(d["exit_x_upper"][-1], rel=1e-12)
+    assert np.sum(run.steps["exit_x_upper"]) == pytest.approx(d["exit_x_upper"][-1], rel=1e-12, abs=0)
     current = np.asarray(run.fields["current_x"])[-1]
     assert current[-1] > 0  # out by the upper wall
     assert current[-1] - 0.5 * d["exit_rate_x_upper"][-1] > 0
@@ -137,7 +137,7 @@ def test_mass_in_a_sink_has_left_and_is_told_of(tmp_path):
     log = (tmp_path / "run" / "run.log").read_text(encoding="utf-8")
     assert "[initial] has mass in sinks, which leaves at the start: " in log and " by well." in log
     d = found.diagnostics
-    assert d["survival"][0] < 0.5 and d["mass"][0] + d["exit_well"][0] == pytest.approx(2.0, rel=1e-14)
+    assert d["survival"][0] < 0.5 and d["mass"][0] + d["exit_well"][0] == pytest.approx(2.0, rel=1e-14, abs=0)
     assert found.rho[0][0] == 0.0
     with pytest.raises(CaseError, match=r"initial: all of the mass lies inside sinks \(decay, well\)"):
         wgf.run(case_of(sinks={"well": "x < 0.5"}, initial={"density": "x < 0"}), tmp_path / "none", progress=False)
@@ -167,8 +167,8 @@ def test_at_rest_where_mass_comes_in(tmp_path):
     found = wgf.run(case, tmp_path / "run", progress=False)
     assert found.attributes["verdict"] == "stationary" and "largest change" in found.message
     state = wgf.stationary(case, progress=False)[0]
-    assert found.rho[-1] == pytest.approx(state.rho, rel=1e-5)
-    assert state.flux == pytest.approx({"x_lower": -2 / 3, "x_upper": 2 / 3}, rel=1e-11) and state.stable
+    assert found.rho[-1] == pytest.approx(state.rho, rel=1e-5, abs=0)
+    assert state.flux == pytest.approx({"x_lower": -2 / 3, "x_upper": 2 / 3}, rel=1e-11, abs=0) and state.stable
     assert state.residual < 1e-12
 
 
@@ -207,13 +207,15 @@ def test_stationary_prints_the_flux_by_each_wall(tmp_path, capsys):
     file.write_text(text, encoding="utf-8")
     assert cli.main(["stationary", str(file), "--json", "--out", str(tmp_path / "s.h5"), "--no-plot"]) == 0
     state = json.loads(capsys.readouterr().out)["states"][0]
-    assert state["flux"] == pytest.approx({"x_lower": -0.2, "x_upper": 0.2}, rel=1e-12)  # κ·2/3
-    assert state["eigenvalue"] == pytest.approx(-0.3 * (np.pi / 3) ** 2, rel=2e-3) and state["verdict"] == "stable"
+    assert state["flux"] == pytest.approx({"x_lower": -0.2, "x_upper": 0.2}, rel=1e-12, abs=0)  # κ·2/3
+    assert (
+        state["eigenvalue"] == pytest.approx(-0.3 * (np.pi / 3) ** 2, rel=2e-3, abs=0) and state["verdict"] == "stable"
+    )
     assert cli.main(["stationary", str(file), "--out", str(tmp_path / "s.h5"), "--no-plot"]) == 0
     out = capsys.readouterr().out
     assert "flux      x_upper" in out and ": 30 cells" in out and "mass 2" not in out  # it is the walls' to give
     with h5py.File(tmp_path / "s.h5") as stored:
-        assert stored["flux_x_upper"][0] == pytest.approx(0.2, rel=1e-12)
+        assert stored["flux_x_upper"][0] == pytest.approx(0.2, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_a_bar_in_a_notebook(notebook):
         line(during(float(k)))
     (bar,) = notebook
     assert bar.total == 1.0 and "{bar}" in bar.bar_format and bar.leave is False
-    assert [n for n, _ in bar.texts] == pytest.approx([0.2, 0.3, 0.4, 0.5])
+    assert [n for n, _ in bar.texts] == pytest.approx([0.2, 0.3, 0.4, 0.5], rel=1e-9, abs=0)
     assert bar.texts[0][1].startswith("run 1 of 3    20.0 %")
     line(during(6.0, "warning: disk full", warning=True))
     assert bar.texts[-1][1] == "warning: disk full" and screen == ["warning: disk full\n"]

@@ -225,7 +225,7 @@ def test_signals_end_a_run_in_order(case, with_events, number, code, cause):
     assert (result.status, result.exit_code, result.steps) == ("interrupted", code, 5)
     assert cause in result.message and "t = 0.45" in result.message
     record = read("out")
-    assert record.status == "interrupted" and record.t[-1] == pytest.approx(0.45)
+    assert record.status == "interrupted" and record.t[-1] == pytest.approx(0.45, rel=1e-9, abs=0)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -234,7 +234,9 @@ def test_an_unforeseen_error_is_raised_and_recorded(case, with_events):
     with pytest.raises(ZeroDivisionError):
         run(case, "out")
     record = read("out")
-    assert (record.status, record.message) == ("failed", "by nought") and record.t[-1] == pytest.approx(0.45)
+    assert (record.status, record.message) == ("failed", "by nought") and record.t[-1] == pytest.approx(
+        0.45, rel=1e-9, abs=0
+    )
     assert "ZeroDivisionError" in (record.folder / "run.log").read_text()
 
 

@@ -91,19 +91,19 @@ def test_along_y_as_along_x():
     grid = Grid([0, 0], [1.5, 1], [9, 14], "periodic", mapping=[bend, bend])
     energy = Energy(Internal(kappa=0.3), potential=lambda x, y: egg_box(y, x), tilt=(-1.0, 3.0))
     two = stationary(Flow(grid, energy), 1.0)
-    assert two.rho == pytest.approx(one.rho.T, rel=1e-12)
-    assert two.transport.velocity == pytest.approx(one.transport.velocity[::-1], rel=1e-12)
-    assert two.transport.current == pytest.approx(one.transport.current[::-1], rel=1e-12)
-    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity[::-1, ::-1], rel=1e-12)
+    assert two.rho == pytest.approx(one.rho.T, rel=1e-12, abs=0)
+    assert two.transport.velocity == pytest.approx(one.transport.velocity[::-1], rel=1e-12, abs=0)
+    assert two.transport.current == pytest.approx(one.transport.current[::-1], rel=1e-12, abs=0)
+    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity[::-1, ::-1], rel=1e-12, abs=0)
 
 
 def test_a_force_the_other_way_is_seen_in_a_mirror():
     one = stationary(plane([14, 9], (3.0, -1.0), mapping=bend), 1.0)
     two = stationary(plane([14, 9], (-3.0, 1.0), potential=lambda x, y: egg_box(1 - x, 1.5 - y), mapping=bend), 1.0)
-    assert two.rho == pytest.approx(one.rho[::-1, ::-1], rel=1e-12)
-    assert two.transport.velocity == pytest.approx(-one.transport.velocity, rel=1e-12)
-    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity, rel=1e-12)
-    assert two.transport.entropy_production == pytest.approx(one.transport.entropy_production, rel=1e-12)
+    assert two.rho == pytest.approx(one.rho[::-1, ::-1], rel=1e-12, abs=0)
+    assert two.transport.velocity == pytest.approx(-one.transport.velocity, rel=1e-12, abs=0)
+    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity, rel=1e-12, abs=0)
+    assert two.transport.entropy_production == pytest.approx(one.transport.entropy_production, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("boundary", ["periodic", WALLS], ids=["ring", "walls"])
@@ -113,14 +113,16 @@ def test_a_force_the_other_way_is_seen_in_a_mirror():
 def test_nothing_piles_up(boundary, dynamics):
     flow = plane([24, 16], (3.0, 0.0), boundary=boundary, mapping=bend, dynamics=dynamics)
     state = stationary(flow, 2.0)
-    assert flow.mass(state.rho) == pytest.approx(2.0, rel=1e-14)
+    assert flow.mass(state.rho) == pytest.approx(2.0, rel=1e-14, abs=0)
     assert state.residual <= 1e-14
     assert unrest(flow, state.rho) <= 1e-12 * np.max(np.hypot(*cell_currents(flow, state.rho)))
     assert fluxes.dissipation(flow, state.rho) / 0.3 == pytest.approx(
-        np.sum(force_of_faces(flow, state.rho)), rel=1e-11
+        np.sum(force_of_faces(flow, state.rho)), rel=1e-11, abs=0
     )
-    assert state.transport.entropy_production == pytest.approx(np.sum(force_of_faces(flow, state.rho)), rel=1e-11)
-    assert state.transport.current == pytest.approx(2.0 * state.transport.velocity / [1.0, 1.5], rel=1e-14)
+    assert state.transport.entropy_production == pytest.approx(
+        np.sum(force_of_faces(flow, state.rho)), rel=1e-11, abs=0
+    )
+    assert state.transport.current == pytest.approx(2.0 * state.transport.velocity / [1.0, 1.5], rel=1e-14, abs=0)
 
 
 def force_of_faces(flow, rho):
@@ -156,12 +158,12 @@ def test_numbers_are_those_of_the_tilted_generator():
     v = np.array([top[1, 0] - top[-1, 0], top[0, 1] - top[0, -1]]) / (2 * q)
     mixed = (top[1, 1] + top[-1, -1] - top[1, -1] - top[-1, 1]) / (8 * q * q)
     d = [[(top[1, 0] + top[-1, 0]) / (2 * q * q), mixed], [mixed, (top[0, 1] + top[0, -1]) / (2 * q * q)]]
-    assert state.transport.velocity == pytest.approx(v, rel=1e-4)
-    assert state.transport.diffusivity == pytest.approx(np.array(d), rel=2e-4)
+    assert state.transport.velocity == pytest.approx(v, rel=1e-4, abs=0)
+    assert state.transport.diffusivity == pytest.approx(np.array(d), rel=2e-4, abs=0)
     assert abs(state.transport.diffusivity[0, 1]) > 1e-3
     vector = np.linalg.svd(generator(flow, (0, 0)))[2][-1]  # masses of cells
     mass = state.rho.ravel() * np.ravel(flow.grid.cell_volume)
-    assert mass / mass.sum() == pytest.approx(vector / vector.sum(), rel=1e-10)
+    assert mass / mass.sum() == pytest.approx(vector / vector.sum(), rel=1e-10, abs=0)
 
 
 def test_order_two():
@@ -175,12 +177,12 @@ def test_order_two():
 
 def test_without_potential_all_is_drift():
     carried, rho = (lambda s: (s.transport, s.rho))(stationary(plane([16, 12], (3.0, -1.0), potential=None), 1.5))
-    assert rho == pytest.approx(np.full((12, 16), 1.0), rel=1e-13)
-    assert carried.velocity == pytest.approx([3.0, -1.0], rel=1e-13)
+    assert rho == pytest.approx(np.full((12, 16), 1.0), rel=1e-13, abs=0)
+    assert carried.velocity == pytest.approx([3.0, -1.0], rel=1e-13, abs=0)
     s = np.array([3.0 / 16, 1.5 / 12]) / 0.3
     expected = 0.3 * (s / 2) / np.tanh(s / 2)  # the scheme's own diffusion at a cell Péclet number
     assert carried.diffusivity == pytest.approx(np.diag(expected), rel=1e-12, abs=1e-15)
-    assert carried.entropy_production == pytest.approx(1.5 * 10.0 / 0.3, rel=1e-13)
+    assert carried.entropy_production == pytest.approx(1.5 * 10.0 / 0.3, rel=1e-13, abs=0)
 
 
 def test_the_march_tends_to_it():
@@ -193,9 +195,11 @@ def test_the_march_tends_to_it():
         errors.append(np.max(np.abs(run.rho[-1] / state.rho - 1)))
     assert errors[1] <= 1e-2
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.05)
-    assert run.diagnostics["entropy_production"][-1] == pytest.approx(state.transport.entropy_production, rel=1e-2)
+    assert run.diagnostics["entropy_production"][-1] == pytest.approx(
+        state.transport.entropy_production, rel=1e-2, abs=0
+    )
     power = np.dot([3.0, 1.0], state.transport.velocity)
-    assert state.transport.entropy_production == pytest.approx(power / 0.3, rel=1e-13)
+    assert state.transport.entropy_production == pytest.approx(power / 0.3, rel=1e-13, abs=0)
 
 
 def test_two_cells_to_an_axis():
@@ -205,8 +209,8 @@ def test_two_cells_to_an_axis():
         Grid([0], [1], [2], "periodic"), Energy(Internal(kappa=0.3), lambda x: np.sin(2 * np.pi * x), tilt=(2.0,))
     )
     found, one = stationary(flow, 1.0).transport, stationary(line, 1.0).transport
-    assert found.velocity[0] == pytest.approx(one.velocity, rel=1e-12)
-    assert found.diffusivity[0, 0] == pytest.approx(one.diffusivity, rel=1e-12)
+    assert found.velocity[0] == pytest.approx(one.velocity, rel=1e-12, abs=0)
+    assert found.diffusivity[0, 0] == pytest.approx(one.diffusivity, rel=1e-12, abs=0)
 
 
 def test_where_it_is_not_known():
@@ -239,8 +243,8 @@ def test_the_verb(tmp_path, capsys):
     (known,) = wgf.stationary(case, progress=False)
     study = read_study(file)
     for name, value in vars(known.transport).items():
-        assert np.array(state[name]) == pytest.approx(value, rel=1e-12)
-        assert study[name][0] == pytest.approx(value, rel=1e-12)
+        assert np.array(state[name]) == pytest.approx(value, rel=1e-12, abs=0)
+        assert study[name][0] == pytest.approx(value, rel=1e-12, abs=0)
     flow = build(loads(EGG_BOX)).flow
     for name, current in zip("xy", cell_currents(flow, known.rho), strict=True):
         assert study[f"current_{name}"][0] == pytest.approx(current, rel=1e-10, abs=1e-14)
@@ -250,7 +254,7 @@ def test_the_verb(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     at = next(k for k, line in enumerate(lines) if line.startswith("  diffusivity"))
     printed = np.array([line.split()[-2:] for line in lines[at : at + 2]], dtype=float)
-    assert printed == pytest.approx(known.transport.diffusivity, rel=1e-11)
+    assert printed == pytest.approx(known.transport.diffusivity, rel=1e-11, abs=0)
     assert any("3 along x, 1.5 along y drives it" in line for line in lines)
 
 
@@ -268,6 +272,6 @@ def test_arrows_of_a_current():
     faint = (arrows.X < 10) & (arrows.Y < 12)
     assert np.array_equal(arrows.Umask, faint)  # without an arrow
     left, right = ~faint & (arrows.X < 25), arrows.X >= 25
-    assert arrows.U[left] == pytest.approx(0.6, rel=1e-12)
-    assert arrows.V[left] == pytest.approx(-0.8, rel=1e-12)
-    assert arrows.U[right] == pytest.approx(0.3, rel=1e-12)
+    assert arrows.U[left] == pytest.approx(0.6, rel=1e-12, abs=0)
+    assert arrows.V[left] == pytest.approx(-0.8, rel=1e-12, abs=0)
+    assert arrows.U[right] == pytest.approx(0.3, rel=1e-12, abs=0)

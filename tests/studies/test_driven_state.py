@@ -56,9 +56,9 @@ def test_the_flux_is_constant(kappa, force, bound):
     a, b = sg_network(flow, flow.potential)
     flux = a * state.rho - b * np.roll(state.rho, -1)
     assert np.max(np.abs(flux / state.transport.current - 1)) <= bound
-    assert flow.mass(state.rho) == pytest.approx(2.0, rel=1e-14)
+    assert flow.mass(state.rho) == pytest.approx(2.0, rel=1e-14, abs=0)
     assert state.residual <= 1e-14
-    assert state.transport.current == pytest.approx(2.0 * state.transport.velocity, rel=1e-14)
+    assert state.transport.current == pytest.approx(2.0 * state.transport.velocity, rel=1e-14, abs=0)
 
 
 def test_entropy_production_is_the_power_of_the_force():
@@ -67,9 +67,9 @@ def test_entropy_production_is_the_power_of_the_force():
     a, b = sg_network(flow, flow.potential)
     forth, back = a * state.rho, b * np.roll(state.rho, -1)
     direct = float(np.sum((forth - back) * np.log(forth / back)))
-    assert state.transport.entropy_production == pytest.approx(direct, rel=1e-12)
-    assert state.transport.entropy_production == pytest.approx(5.0 * state.transport.current / 0.1, rel=1e-13)
-    assert fluxes.dissipation(flow, state.rho) / 0.1 == pytest.approx(direct, rel=1e-12)
+    assert state.transport.entropy_production == pytest.approx(direct, rel=1e-12, abs=0)
+    assert state.transport.entropy_production == pytest.approx(5.0 * state.transport.current / 0.1, rel=1e-13, abs=0)
+    assert fluxes.dissipation(flow, state.rho) / 0.1 == pytest.approx(direct, rel=1e-12, abs=0)
 
 
 def test_diffusivity_is_that_of_the_tilted_generator():
@@ -90,17 +90,17 @@ def test_diffusivity_is_that_of_the_tilted_generator():
 
     q = 2e-3
     carried = stationary(flow, 1.0).transport
-    assert (top(q) - top(-q)) / (2 * q) == pytest.approx(carried.velocity, rel=1e-4)
-    assert (top(q) + top(-q)) / (2 * q * q) == pytest.approx(carried.diffusivity, rel=1e-4)
+    assert (top(q) - top(-q)) / (2 * q) == pytest.approx(carried.velocity, rel=1e-4, abs=0)
+    assert (top(q) + top(-q)) / (2 * q * q) == pytest.approx(carried.diffusivity, rel=1e-4, abs=0)
 
 
 @pytest.mark.parametrize("force", [5.0, 0.5])
 def test_a_force_the_other_way_is_seen_in_a_mirror(force):
     one, two = (stationary(washboard(48, mapping=bend, tilt=f), 1.0) for f in (force, -force))
-    assert two.transport.velocity == pytest.approx(-one.transport.velocity, rel=1e-12)
-    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity, rel=1e-12)
-    assert two.transport.entropy_production == pytest.approx(one.transport.entropy_production, rel=1e-12)
-    assert two.rho == pytest.approx(one.rho[::-1], rel=1e-11)
+    assert two.transport.velocity == pytest.approx(-one.transport.velocity, rel=1e-12, abs=0)
+    assert two.transport.diffusivity == pytest.approx(one.transport.diffusivity, rel=1e-12, abs=0)
+    assert two.transport.entropy_production == pytest.approx(one.transport.entropy_production, rel=1e-12, abs=0)
+    assert two.rho == pytest.approx(one.rho[::-1], rel=1e-11, abs=0)
 
 
 def test_a_force_that_is_a_gradient_leaves_equilibrium():
@@ -108,9 +108,9 @@ def test_a_force_that_is_a_gradient_leaves_equilibrium():
     flow = washboard(256, 0.5, 0.0, potential=None, force=lambda x: 2 * np.pi * np.sin(2 * np.pi * x))
     state = stationary(flow, 1.0)
     assert abs(state.transport.velocity) <= 1e-12
-    assert state.transport.diffusivity == pytest.approx(0.5 / i0(2.0) ** 2, rel=1e-3)
+    assert state.transport.diffusivity == pytest.approx(0.5 / i0(2.0) ** 2, rel=1e-3, abs=0)
     gibbs = np.exp(-cosine(flow.grid.x.centers) / 0.5)
-    assert state.rho == pytest.approx(gibbs / np.mean(gibbs), rel=1e-5)
+    assert state.rho == pytest.approx(gibbs / np.mean(gibbs), rel=1e-5, abs=0)
 
 
 @pytest.mark.parametrize("force", [0.0, 1e-320, 1e-300, 1e-17, 1e-9])
@@ -118,22 +118,22 @@ def test_a_force_that_tends_to_nothing(force):
     """v/f tends to D_eff/κ (Einstein), and D_eff to that without a force."""
     flow = washboard(64, 0.5, 0.0, bend, potential=None, force=lambda x: 2 * np.pi * np.sin(2 * np.pi * x) + force)
     rest = stationary(flow, 1.0).transport
-    assert rest.diffusivity == pytest.approx(0.5 / i0(2.0) ** 2, rel=5e-3)
+    assert rest.diffusivity == pytest.approx(0.5 / i0(2.0) ** 2, rel=5e-3, abs=0)
     carried = stationary(washboard(64, 0.5, force, bend), 1.0).transport if force else rest
     assert carried.diffusivity == pytest.approx(stationary(washboard(64, 0.5, 1e-9, bend), 1.0).transport.diffusivity,
-                                                rel=1e-4)  # fmt: skip
+                                                rel=1e-4, abs=0)  # fmt: skip
     if force > 1e-305:
-        assert carried.velocity / force == pytest.approx(carried.diffusivity / 0.5, rel=1e-8)
+        assert carried.velocity / force == pytest.approx(carried.diffusivity / 0.5, rel=1e-8, abs=0)
 
 
 def test_without_potential_all_is_drift():
     carried = stationary(washboard(16, 0.3, 2.0, bend, potential=None), 1.0).transport
-    assert carried.velocity == pytest.approx(2.0, rel=1e-12)
+    assert carried.velocity == pytest.approx(2.0, rel=1e-12, abs=0)
     grid = washboard(16).grid
     s = 2.0 * grid.x.widths[0] / 0.3
     expected = 0.3 * (s / 2) / np.tanh(s / 2)  # the scheme's own diffusion at a cell Péclet number
     uniform = stationary(washboard(16, 0.3, 2.0, potential=None), 1.0).transport
-    assert uniform.diffusivity == pytest.approx(expected, rel=1e-12)
+    assert uniform.diffusivity == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_barriers_of_hundreds_of_kT():
@@ -144,7 +144,7 @@ def test_barriers_of_hundreds_of_kT():
         theta = np.arcsin(0.5 / (2 * np.pi))
         barrier[kappa] = 2 * np.cos(theta) - 0.5 * (np.pi - 2 * theta) / (2 * np.pi)
     logs = np.log(found) + np.array([barrier[0.01] / 0.01, barrier[0.005] / 0.005])
-    assert np.exp(logs) == pytest.approx([2 * np.pi * np.cos(theta)] * 2, rel=0.1)
+    assert np.exp(logs) == pytest.approx([2 * np.pi * np.cos(theta)] * 2, rel=0.1, abs=0)
     assert found[1] < 1e-140
 
 
@@ -165,9 +165,9 @@ def test_the_march_tends_to_it():
                   output={"every": 50.0}, progress=False)  # fmt: skip
     (state,) = wgf.stationary("ratchet_1d", grid={"shape": [32]}, progress=False)
     assert run.attributes["verdict"] == "stationary"
-    assert run.rho[-1] == pytest.approx(state.rho, rel=1e-7)
+    assert run.rho[-1] == pytest.approx(state.rho, rel=1e-7, abs=0)
     made = run.diagnostics["entropy_production"][-1]
-    assert made == pytest.approx(state.transport.entropy_production, rel=1e-7)
+    assert made == pytest.approx(state.transport.entropy_production, rel=1e-7, abs=0)
     assert state.verdict == "stable"
     assert state.stable is True
     assert np.isnan(state.eigenvalue)
@@ -179,8 +179,8 @@ def test_the_verb(tmp_path, capsys):
     (state,) = json.loads(capsys.readouterr().out)["states"]
     carried = stationary(washboard(64), 1.0).transport
     for name, value in vars(carried).items():
-        assert state[name] == pytest.approx(value, rel=1e-12)
-        assert read_study(file)[name][0] == pytest.approx(value, rel=1e-12)
+        assert state[name] == pytest.approx(value, rel=1e-12, abs=0)
+        assert read_study(file)[name][0] == pytest.approx(value, rel=1e-12, abs=0)
     assert cli.main(["stationary", "ratchet_1d", "--out", str(file), "--no-plot"]) == 0
     out = capsys.readouterr().out
     assert "velocity            0.540468682" in out

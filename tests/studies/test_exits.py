@@ -145,7 +145,7 @@ def test_square_with_two_absorbing_sides_is_a_quarter_of_one_with_four():
     quarter = find_exits(square(16, KEPT, KEPT), np.ones((16, 16))).fields["mean_time"]
     whole = find_exits(square(32, "absorbing", "absorbing", lower=(-1, -1)), np.ones((32, 32))).fields["mean_time"]
     np.testing.assert_allclose(quarter, whole[16:, 16:], rtol=1e-13, atol=0)
-    assert quarter[0, 0] == pytest.approx(0.294685409, rel=6e-3)
+    assert quarter[0, 0] == pytest.approx(0.294685409, rel=6e-3, abs=0)
 
 
 def banana(x, y):
@@ -162,8 +162,8 @@ def test_banana_well():
         time = find_exits(flow, np.ones((n, n))).fields["mean_time"]
         at = RegularGridInterpolator((flow.grid.y.centers, flow.grid.x.centers), time, method="cubic")
         found.append(float(at([[0.5, -1.0]])[0]))
-    assert found == pytest.approx([38.600685, 38.702963], rel=1e-7)  # what an independent assembly gives
-    assert (4 * found[1] - found[0]) / 3 == pytest.approx(38.7369, rel=3e-4)
+    assert found == pytest.approx([38.600685, 38.702963], rel=1e-7, abs=0)  # what an independent assembly gives
+    assert (4 * found[1] - found[0]) / 3 == pytest.approx(38.7369, rel=3e-4, abs=0)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3])
@@ -246,19 +246,19 @@ def test_promises(seed, dim):
     assert sum(found.exits.values()) == pytest.approx(1.0, abs=1e-12)
     total = sum(found.fields[f"exit_{name}"] for name in found.exits)
     np.testing.assert_allclose(total, 1.0, rtol=1e-12, atol=0)
-    assert np.sum(volume * found.fields["occupation"]) == pytest.approx(found.mean_time, rel=1e-12)
+    assert np.sum(volume * found.fields["occupation"]) == pytest.approx(found.mean_time, rel=1e-12, abs=0)
     for name, k in flow.losses.items():
         if name in found.exits and (flow.inside is None or name != "hole"):
             assert np.sum(k * found.fields["occupation"]) == pytest.approx(found.exits[name], rel=1e-11, abs=1e-14)
     assert found.second_moment >= found.mean_time**2
     shares, times = np.array(list(found.exits.values())), np.array(list(found.conditional_times.values()))
-    assert np.sum(shares * np.where(shares > 0, times, 0)) == pytest.approx(found.mean_time, rel=1e-11)
+    assert np.sum(shares * np.where(shares > 0, times, 0)) == pytest.approx(found.mean_time, rel=1e-11, abs=0)
     late = found.fields["quasi_stationary"]
-    assert np.all(late >= 0) and np.sum(volume * late) == pytest.approx(1.0, rel=1e-12)
+    assert np.all(late >= 0) and np.sum(volume * late) == pytest.approx(1.0, rel=1e-12, abs=0)
     assert found.quasi_stationary_residual < 1e-6
     after = find_exits(flow, late)
-    assert after.mean_time * found.quasi_stationary_rate == pytest.approx(1.0, rel=1e-9)
-    assert after.second_moment * found.quasi_stationary_rate**2 == pytest.approx(2.0, rel=1e-9)
+    assert after.mean_time * found.quasi_stationary_rate == pytest.approx(1.0, rel=1e-9, abs=0)
+    assert after.second_moment * found.quasi_stationary_rate**2 == pytest.approx(2.0, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("dim", [1, 2])
@@ -270,7 +270,7 @@ def test_reactive_rates_are_the_same_across_every_cut(seed, dim):
     rho = rng.random(flow.grid.shape)
     forth = find_exits(flow, rho, a, b)
     back = find_exits(flow, rho, b, a)
-    assert 0 < forth.rate == pytest.approx(back.rate, rel=1e-12)
+    assert 0 < forth.rate == pytest.approx(back.rate, rel=1e-12, abs=0)
     assert forth.rate_spread < 1e-11
     assert np.all(forth.fields["committor"] >= 0) and np.all(forth.fields["committor"] <= 1 + 1e-12)
     assert np.all(forth.fields["committor"] + back.fields["committor"] <= 1 + 1e-12)
@@ -300,7 +300,7 @@ def test_reactive_rate(kappa, exact):
     np.testing.assert_allclose(field + field[::-1], 1.0, rtol=1e-12, atol=0)
     if kappa == 0.1:
         at = CubicSpline(fine.grid.x.centers, field)(-0.5)
-        assert at == pytest.approx(0.00206570024513, rel=3e-4)
+        assert at == pytest.approx(0.00206570024513, rel=3e-4, abs=0)
 
 
 def test_the_current_of_a_line_is_the_rate_in_every_cell():
@@ -311,15 +311,15 @@ def test_the_current_of_a_line_is_the_rate_in_every_cell():
     np.testing.assert_allclose(current[between], found.rate, rtol=1e-12, atol=0)
     assert np.all(current[~between] == 0)
     density = found.fields["reactive_density"]
-    assert np.sum(density) * 0.02 == pytest.approx(found.rate * found.passage_time, rel=1e-12)
+    assert np.sum(density) * 0.02 == pytest.approx(found.rate * found.passage_time, rel=1e-12, abs=0)
 
 
 def test_passages_of_brownian_motion():
     """Over a distance L they take L²/(6κD) on average, at the rate κD/(L · length), D included."""
     flow = line(100, 0.0, 1.0, "no-flux", 0.5, diffusion=lambda x: 3.0 + 0.0 * x)
     found = find_exits(flow, np.ones(100), lambda x: x < 0.1, lambda x: x > 0.9)
-    assert found.rate == pytest.approx(1.5 / 0.8, rel=1e-12)
-    assert found.passage_time == pytest.approx(0.64 / 9, rel=1e-3)
+    assert found.rate == pytest.approx(1.5 / 0.8, rel=1e-12, abs=0)
+    assert found.passage_time == pytest.approx(0.64 / 9, rel=1e-3, abs=0)
     x, inner = flow.grid.x.centers, slice(10, 90)
     expected = (x - 0.1) * (0.9 - x) / 0.64
     np.testing.assert_allclose(found.fields["reactive_density"][inner], expected[inner], rtol=1e-12, atol=0)
@@ -334,8 +334,8 @@ def test_rates_of_a_hundred_kt():
     # κ/(Z ∫e^{V/κ}): logarithms kept apart
     inner = np.trapezoid(np.exp((quartic(x) - 1) / 0.01), x)
     exact = 0.01 / np.trapezoid(np.exp(-quartic(z) / 0.01), z) / inner * np.exp(-100.0)
-    assert found.rate == pytest.approx(exact, rel=5e-3) and found.rate_spread < 1e-12
-    assert found.mean_time * found.rate == pytest.approx(0.5, rel=1e-3)  # half of the mass is on the side of A
+    assert found.rate == pytest.approx(exact, rel=5e-3, abs=0) and found.rate_spread < 1e-12
+    assert found.mean_time * found.rate == pytest.approx(0.5, rel=1e-3, abs=0)  # half of the mass is on the side of A
 
 
 def test_a_named_exit_is_a_target():
@@ -346,7 +346,7 @@ def test_a_named_exit_is_a_target():
     x = flow.grid.x.centers
     expected = np.where(x > 0.2, (x - 0.2) / 0.8, 0.0)
     assert np.max(np.abs(found.fields["committor"] - expected)) < 1e-12
-    assert found.rate == pytest.approx(1 / 0.8 / 2, rel=1e-12) and "by x_lower too" in found.notes[0]
+    assert found.rate == pytest.approx(1 / 0.8 / 2, rel=1e-12, abs=0) and "by x_lower too" in found.notes[0]
 
 
 # ---- late times --------------------------------------------------------------------------------------------
@@ -379,4 +379,4 @@ def test_two_wells_that_decay_alike(kappa):
     flow = line(200, -1.6, 1.6, ABSORBED, kappa, quartic)
     found = find_exits(flow, np.exp(-((flow.grid.x.centers + 1) ** 2) / 0.01))
     assert found.quasi_stationary_residual < 1e-7
-    assert found.quasi_stationary_rate * found.mean_time == pytest.approx(1.0, rel=1e-4)
+    assert found.quasi_stationary_rate * found.mean_time == pytest.approx(1.0, rel=1e-4, abs=0)

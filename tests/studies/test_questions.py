@@ -102,7 +102,7 @@ def test_a_study_that_keeps_no_runs(tmp_path):
         **TABLES,
     )  # fmt: skip
     assert found.runs == [] and found.folder is None and not found.failures
-    assert found.steps.tolist() == [10, 10] and found.fitted["own"] == pytest.approx(1.0)
+    assert found.steps.tolist() == [10, 10] and found.fitted["own"] == pytest.approx(1.0, rel=1e-9, abs=0)
     assert [row["folder"] for row in record(found)["runs"]] == [None, None]
     with pytest.raises(StoreError, match="were not kept"):
         write(found)

@@ -83,7 +83,7 @@ def test_richardson_ornstein_uhlenbeck():
     ("cells", "gap"), [(50, 3.37357829e-2), (100, 3.35930276e-2), (200, 3.35572295e-2), (400, 3.35482733e-2)]
 )
 def test_double_well(cells, gap):
-    assert spectrum(flow_1d(quartic, 0.1, 2.6, cells), 1).gap == pytest.approx(gap, rel=2e-9)
+    assert spectrum(flow_1d(quartic, 0.1, 2.6, cells), 1).gap == pytest.approx(gap, rel=2e-9, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_double_well(cells, gap):
 )
 def test_richardson_double_well(kappa, half, first, second):
     values, _, _ = extrapolated(lambda shape: flow_1d(quartic, kappa, half, shape[0]), [1600], 2)
-    assert values[1] == pytest.approx(first, rel=1e-9)
-    assert values[2] == pytest.approx(second, rel=3e-9)  # as many digits as are known
+    assert values[1] == pytest.approx(first, rel=1e-9, abs=0)
+    assert values[2] == pytest.approx(second, rel=3e-9, abs=0)  # as many digits as are known
 
 
 def test_neumann_cosines():
@@ -108,9 +108,9 @@ def test_neumann_cosines():
     found = spectrum(flow, n - 1)
     h = 3.0 / n
     k = np.arange(n)
-    assert found.eigenvalues == pytest.approx(4 * kappa / h**2 * np.sin(0.5 * np.pi * k / n) ** 2, rel=1e-13)
+    assert found.eigenvalues == pytest.approx(4 * kappa / h**2 * np.sin(0.5 * np.pi * k / n) ** 2, rel=1e-13, abs=0)
     cosines = np.cos(np.pi * np.outer(k, np.arange(n) + 0.5) / n) * np.where(k > 0, np.sqrt(2), 1)[:, None]
-    assert np.abs(np.sum(found.modes * cosines, axis=1)) == pytest.approx(np.full(n, n), rel=1e-12)
+    assert np.abs(np.sum(found.modes * cosines, axis=1)) == pytest.approx(np.full(n, n), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("n", [41, 2 * DENSE])
@@ -119,7 +119,7 @@ def test_circle(n):
     found = spectrum(flow, 6)
     wave = (np.arange(7) + 1) // 2
     exact = 4 * 0.3 / (2 * np.pi / n) ** 2 * np.sin(np.pi * wave / n) ** 2
-    assert found.eigenvalues == pytest.approx(exact, rel=1e-12)
+    assert found.eigenvalues == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 def product(nx, ny, kappa=0.4, mapping=None, periodic=False):
@@ -149,7 +149,7 @@ def test_product(nx, ny, mapping, periodic):
     both, first, second = product(nx, ny, mapping=mapping, periodic=periodic)
     sums = np.add.outer(spectrum(first, 9).eigenvalues, spectrum(second, 9).eigenvalues)
     found = spectrum(both, 9)
-    assert found.eigenvalues == pytest.approx(np.sort(sums.ravel())[:10], rel=1e-12)
+    assert found.eigenvalues == pytest.approx(np.sort(sums.ravel())[:10], rel=1e-12, abs=0)
     assert found.residuals.max() < 1e-8
 
 
@@ -158,7 +158,7 @@ def test_degenerate_square():
     flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [24, 24]), Energy(Internal("entropy", 1.0)))
     one = (2 * 24 * np.sin(0.5 * np.pi * np.arange(6) / 24)) ** 2
     found = spectrum(flow, 9)
-    assert found.eigenvalues == pytest.approx(np.sort(np.add.outer(one, one).ravel())[:10], rel=1e-12)
+    assert found.eigenvalues == pytest.approx(np.sort(np.add.outer(one, one).ravel())[:10], rel=1e-12, abs=0)
     flat = found.modes.reshape(10, -1)
     assert flat @ (flow.gibbs().ravel() * flow.grid.volume / flow.grid.size * flat).T == pytest.approx(
         np.eye(10), abs=1e-12
@@ -178,7 +178,7 @@ def test_a_missed_copy_is_noticed(monkeypatch):
     monkeypatch.setattr(shift_invert, "_iterate", forgetful)
     flow = Flow(Grid([0.0, 0.0], [1.0, 1.0], [24, 24]), Energy(Internal("entropy", 1.0)))
     values = spectrum(flow, 3).eigenvalues
-    assert values[1] == pytest.approx(values[2], rel=1e-12)
+    assert values[1] == pytest.approx(values[2], rel=1e-12, abs=0)
     assert len(calls) == 2
 
 
@@ -202,7 +202,7 @@ def test_nearly_all_modes_of_a_plane(missing):
     one = (2 * 18 * np.sin(0.5 * np.pi * np.arange(18) / 18)) ** 2
     found = spectrum(flow, 323 - missing)
     every = np.sort(np.add.outer(one, one).ravel())
-    assert flow.grid.size > DENSE and found.eigenvalues == pytest.approx(every[: 324 - missing], rel=1e-10)
+    assert flow.grid.size > DENSE and found.eigenvalues == pytest.approx(every[: 324 - missing], rel=1e-10, abs=0)
 
 
 def test_negative_pivots_count_negative_eigenvalues():
@@ -253,13 +253,15 @@ def test_metastable_gap(kappa):
     flow = flow_1d(quartic, kappa, 1.7, 48)
     expected = high_precision_gap(flow)
     found = spectrum(flow, 3)
-    assert found.gap == pytest.approx(expected, rel=1e-13)
+    assert found.gap == pytest.approx(expected, rel=1e-13, abs=0)
     assert expected < {0.02: 2e-6, 0.01: 1e-11}[kappa]
-    assert found.modes[1] * np.sign(flow.grid.x.centers) == pytest.approx(np.abs(found.modes[1]))  # one sign a well
+    assert found.modes[1] * np.sign(flow.grid.x.centers) == pytest.approx(
+        np.abs(found.modes[1]), rel=1e-9, abs=0
+    )  # one sign a well
     # the Dirichlet form of the mode is the eigenvalue once more
     generator = Generator(flow)
     form = np.sum((generator.root_weight * generator.differences(found.modes[1])) ** 2)
-    assert form == pytest.approx(expected, rel=1e-10)
+    assert form == pytest.approx(expected, rel=1e-10, abs=0)
 
 
 @pytest.mark.parametrize("kappa", [0.02, 0.01])
@@ -272,7 +274,7 @@ def test_metastable_gap_in_2d(kappa):
     flat = Flow(Grid([-1.7, -0.6], [1.7, 0.6], [60, 20]), Energy(Internal("entropy", kappa), v))
     found = spectrum(flat, 4)
     line = spectrum(flow_1d(quartic, kappa, 1.7, 60), 1)
-    assert found.gap == pytest.approx(line.gap, rel=1e-9)
+    assert found.gap == pytest.approx(line.gap, rel=1e-9, abs=0)
     assert found.modes[1] == pytest.approx(np.broadcast_to(line.modes[1], (20, 60)), abs=1e-6)
 
 
@@ -283,7 +285,7 @@ def test_metastable_ring():
     half = Flow(
         Grid([-0.5 * np.pi], [0.5 * np.pi], [n // 2]), Energy(Internal("entropy", kappa), lambda x: np.cos(2 * x))
     )
-    assert spectrum(ring, 2).gap == pytest.approx(spectrum(half, 1).gap, rel=1e-9)
+    assert spectrum(ring, 2).gap == pytest.approx(spectrum(half, 1).gap, rel=1e-9, abs=0)
     assert spectrum(ring, 2).gap < 1e-14
 
 
@@ -294,7 +296,7 @@ def test_three_wells_have_two_small_eigenvalues():
     for k in (1, 2):
         generator = Generator(flow)
         form = np.sum((generator.root_weight * generator.differences(found.modes[k])) ** 2)
-        assert form == pytest.approx(found.eigenvalues[k], rel=1e-9)
+        assert form == pytest.approx(found.eigenvalues[k], rel=1e-9, abs=0)
 
 
 def test_gap_beyond_double_precision():
@@ -326,11 +328,11 @@ def test_graded_matrix():
     matrix = scale @ np.array([[1.0, 0.2, -0.1], [0.2, 1.0, 0.3], [-0.1, 0.3, 1.0]]) @ scale
     values, vectors = graded_eigh(matrix)
     core = np.array([[1.0, 0.2, -0.1], [0.2, 1.0, 0.3], [-0.1, 0.3, 1.0]])
-    assert values.prod() == pytest.approx(np.linalg.det(core) * 1e-32, rel=1e-13)
-    assert values[0] == pytest.approx(1e-24 * np.linalg.det(core) / np.linalg.det(core[1:, 1:]), rel=1e-13)
+    assert values.prod() == pytest.approx(np.linalg.det(core) * 1e-32, rel=1e-13, abs=0)
+    assert values[0] == pytest.approx(1e-24 * np.linalg.det(core) / np.linalg.det(core[1:, 1:]), rel=1e-13, abs=0)
     assert vectors.T @ vectors == pytest.approx(np.eye(3), abs=1e-14)
     assert matrix @ vectors == pytest.approx(vectors * values, abs=1e-15)
-    assert graded_eigh(np.array([[2.0]]))[0] == pytest.approx([2.0], rel=1e-15)
+    assert graded_eigh(np.array([[2.0]]))[0] == pytest.approx([2.0], rel=1e-15, abs=0)
 
 
 @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
@@ -346,7 +348,7 @@ def test_graded_matrices_keep_every_eigenvalue(n, seed):
         exact += [scale * low, scale * high]
     matrix = block_diag(*parts)
     values, _ = graded_eigh(0.5 * (matrix + matrix.T))
-    assert values == pytest.approx(np.sort(exact), rel=2e-14)
+    assert values == pytest.approx(np.sort(exact), rel=2e-14, abs=0)
 
 
 def test_what_is_found_is_orthogonal_to_a_constant_however_large():
@@ -355,7 +357,7 @@ def test_what_is_found_is_orthogonal_to_a_constant_however_large():
     f = np.cos(np.pi * np.arange(1, 4) * (np.arange(40)[:, None] + 0.5) / 40)
     values, found = rayleigh_ritz(generator, f + 1e8)
     assert np.abs(generator.root**2 @ found).max() < 1e-14
-    assert values == pytest.approx(rayleigh_ritz(generator, f)[0], rel=1e-6) and np.all(np.diff(values) > 0)
+    assert values == pytest.approx(rayleigh_ritz(generator, f)[0], rel=1e-6, abs=0) and np.all(np.diff(values) > 0)
 
 
 # ---- what the generator must be ----------------------------------------------------------------------------
@@ -421,7 +423,7 @@ def test_modes_where_the_gibbs_state_underflows():
     both = Flow(
         Grid([-9.0, -0.1], [9.0, 0.1], [400, 4]), Energy(Internal("entropy", 0.02), lambda x, y: x**2 / 2 + 0 * y)
     )
-    assert spectrum(both, 1).modes[1] == pytest.approx(np.broadcast_to(line.modes[1], (4, 400)), rel=1e-5)
+    assert spectrum(both, 1).modes[1] == pytest.approx(np.broadcast_to(line.modes[1], (4, 400)), rel=1e-5, abs=0)
 
 
 def test_signs_are_definite():
@@ -491,9 +493,9 @@ def test_observed_rate(tmp_path):
         "output.every=1",
     )  # fmt: skip
     assert found.mode == 1 and found.reason == ""
-    assert found.rate == pytest.approx(found.stepped, rel=1e-4)
-    assert found.stepped == pytest.approx(np.log1p(0.1 * found.expected) / 0.1, rel=1e-10)
-    assert found.chi[-1] == pytest.approx(abs(found.amplitudes[-1, 1]), rel=1e-6)
+    assert found.rate == pytest.approx(found.stepped, rel=1e-4, abs=0)
+    assert found.stepped == pytest.approx(np.log1p(0.1 * found.expected) / 0.1, rel=1e-10, abs=0)
+    assert found.chi[-1] == pytest.approx(abs(found.amplitudes[-1, 1]), rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("dt", ["0.05", "'adaptive'"])
@@ -502,7 +504,7 @@ def test_rate_of_a_run_that_ends_early_is_that_of_the_mode(tmp_path, dt):
         tmp_path, "double_well_1d", "grid.shape=[60]", f"solver={{method='fv', dt={dt}}}", "time.end=1",
         "output.every=0.1",
     )  # fmt: skip
-    assert found.rate == pytest.approx(found.stepped, rel=1e-9)
+    assert found.rate == pytest.approx(found.stepped, rel=1e-9, abs=0)
     assert "a_1" in found.note
 
 
@@ -510,7 +512,7 @@ def test_symmetry_kills_the_first_mode(tmp_path):
     found = observe(tmp_path, "double_well_1d", "grid.shape=[60]", "initial.density=exp(-x**2)", "time.end=8",
                     "solver={method='fv', dt=0.02}", "output.every=0.5")  # fmt: skip
     assert found.mode == 2 and "nothing of mode 1" in found.note
-    assert found.rate == pytest.approx(found.expected, rel=1e-3)
+    assert found.rate == pytest.approx(found.expected, rel=1e-3, abs=0)
 
 
 def test_no_rate_without_a_distance(tmp_path):
@@ -535,7 +537,7 @@ def test_no_rate_of_modes_that_are_not_there(tmp_path):
     assert np.isnan(found.rate) and "nothing of modes 1 to 2" in found.reason
     with_mode = observed_rate(read(tmp_path / "run"), spectrum(flow_of("heat_1d", "grid.shape=[32]"), 4))
     assert with_mode.mode == 4
-    assert with_mode.rate == pytest.approx(with_mode.stepped, rel=1e-9)
+    assert with_mode.rate == pytest.approx(with_mode.stepped, rel=1e-9, abs=0)
 
 
 def test_a_mode_that_comes_and_goes_has_no_rate(tmp_path):
@@ -576,7 +578,7 @@ def test_table(here, capsys):
     assert out.count("\n") > 9 and "double_well_1d-spectrum.h5" in out
     study = read_study(here / "double_well_1d-spectrum.h5")
     assert study.kind == "spectrum"
-    assert study["eigenvalue"] == pytest.approx(found.eigenvalues)
+    assert study["eigenvalue"] == pytest.approx(found.eigenvalues, rel=1e-9, abs=0)
     assert study["phi"].shape == (4, 48) and study.variables["phi"].dims == ("mode", "x")
     assert study.attributes["gap"] == found.gap
     assert "shape = [48]" in study.texts["resolved_toml"].replace("shape = [ 48 ]", "shape = [48]")
@@ -596,9 +598,9 @@ def test_run_and_richardson(here, capsys):
     overrides = ["--set", "time.end=20", "--set", "output.every=1", "--set", "grid.shape=[128]"]
     assert main(["spectrum", "double_well_1d", *overrides, *options]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["extrapolated"][1] == pytest.approx(0.18717041809, rel=1e-7)
+    assert record["extrapolated"][1] == pytest.approx(0.18717041809, rel=1e-7, abs=0)
     assert record["observed"]["mode"] == 1
-    assert record["observed"]["rate"] == pytest.approx(record["observed"]["stepped"], rel=1e-4)
+    assert record["observed"]["rate"] == pytest.approx(record["observed"]["stepped"], rel=1e-4, abs=0)
     study = read_study(here / "b.h5")
     assert study["amplitude"].shape == (21, 9) and study.attributes["observed_mode"] == 1
     assert not list(here.glob("runs*"))
@@ -638,7 +640,7 @@ def test_xarray_opens_it(here, capsys):
     with xarray.open_dataset("double_well_2d-spectrum.h5", engine="h5netcdf") as data:
         assert data.phi.dims == ("mode", "y", "x")
         assert float(data.eigenvalue.sel(mode=1)) == data.attrs["gap"]
-        assert float((data.pi * (6 / 12) * (8 / 8)).sum()) == pytest.approx(1.0)
+        assert float((data.pi * (6 / 12) * (8 / 8)).sum()) == pytest.approx(1.0, rel=1e-9, abs=0)
 
 
 def test_an_older_spectrum_is_replaced_and_nothing_else(here, capsys):

@@ -29,14 +29,14 @@ def test_gaussians(mass):
     """√M ((m₁ − m₂)² + (s₁ − s₂)²)^½ up to h², for cells that are constant inside."""
     a, b = normal(LINE, -1.0, 0.25, mass), normal(LINE, 0.5, 1.44, mass)
     expected = np.sqrt(mass * (1.5**2 + 0.7**2))
-    assert w2(LINE, a, b) == pytest.approx(expected, rel=2e-4)
+    assert w2(LINE, a, b) == pytest.approx(expected, rel=2e-4, abs=0)
 
 
 def test_barenblatt_profiles():
     """Dilations of one profile: √c₂ |R₁ − R₂|."""
     a, b = (LINE.average(lambda x, r=r: self_similar(x, r, 2, 1)) for r in (1.0, 2.5))
     a, b = (rho / np.sum(rho * LINE.x.widths) for rho in (a, b))
-    assert w2(LINE, a, b) == pytest.approx(1.5 * np.sqrt(profile_second_moment(2, 1)), rel=1e-4)
+    assert w2(LINE, a, b) == pytest.approx(1.5 * np.sqrt(profile_second_moment(2, 1)), rel=1e-4, abs=0)
 
 
 def test_stretched_and_different_grids():
@@ -44,14 +44,14 @@ def test_stretched_and_different_grids():
     a, b = normal(LINE, -1.0, 0.25), normal(stretched, 0.5, 1.44)
     b /= np.sum(b * stretched.x.widths)
     a /= np.sum(a * LINE.x.widths)
-    assert distance(LINE, a, b, stretched).w2 == pytest.approx(np.sqrt(1.5**2 + 0.7**2), rel=2e-4)
-    assert distance(LINE, a, b, stretched).w2 == pytest.approx(distance(stretched, b, a, LINE).w2, rel=1e-12)
+    assert distance(LINE, a, b, stretched).w2 == pytest.approx(np.sqrt(1.5**2 + 0.7**2), rel=2e-4, abs=0)
+    assert distance(LINE, a, b, stretched).w2 == pytest.approx(distance(stretched, b, a, LINE).w2, rel=1e-12, abs=0)
 
 
 def test_refining_cells_changes_nothing():
     fine = Grid([-10.0], [10.0], [2400])
     a, b = normal(LINE, -1.0, 0.25), normal(LINE, 2.0, 1.0)
-    assert w2(fine, np.repeat(a, 3), np.repeat(b, 3)) == pytest.approx(w2(LINE, a, b), rel=1e-13)
+    assert w2(fine, np.repeat(a, 3), np.repeat(b, 3)) == pytest.approx(w2(LINE, a, b), rel=1e-13, abs=0)
 
 
 # ---- in 2D -------------------------------------------------------------------------------------------------
@@ -68,11 +68,11 @@ def test_gaussians_in_2d():
     """(m₁ − m₂)² + Σ(s₁ − s₂)², to h² = 0.03 of the distance."""
     a, b = bump(SQUARE, (-0.4, 0.0), 0.16), bump(SQUARE, (0.4, 0.3), 0.25)
     found = distance(SQUARE, a, b)
-    assert found.w2 == pytest.approx(np.sqrt(0.64 + 0.09 + 2 * 0.01), rel=5e-3)
+    assert found.w2 == pytest.approx(np.sqrt(0.64 + 0.09 + 2 * 0.01), rel=5e-3, abs=0)
     assert found.lower < found.w2 < found.upper and 0 < found.gap <= 5e-3 and found.iterations > 0
-    assert found.gap == pytest.approx(1 - (found.lower / found.upper) ** 2, rel=1e-9)
-    assert w2(SQUARE, b, a) == pytest.approx(found.w2, rel=2e-4)
-    assert distance(SQUARE, 3 * a, 3 * b).w2 == pytest.approx(np.sqrt(3) * found.w2, rel=1e-12)
+    assert found.gap == pytest.approx(1 - (found.lower / found.upper) ** 2, rel=1e-9, abs=0)
+    assert w2(SQUARE, b, a) == pytest.approx(found.w2, rel=2e-4, abs=0)
+    assert distance(SQUARE, 3 * a, 3 * b).w2 == pytest.approx(np.sqrt(3) * found.w2, rel=1e-12, abs=0)
 
 
 FAR, WIDER = ((-2.0, -1.5), 0.4, (2.0, 1.5), 0.5), ((0.0, 0.0), 0.6, (0.0, 0.0), 1.2)
@@ -86,7 +86,7 @@ def test_far_apart_and_of_other_widths(pair):
     sums = [[np.sum(rho, axis=k) * line.x.widths[0] for rho in (a, b)] for k in (0, 1)]
     exact = np.hypot(*(w2(line, *each) for each in sums))
     found = distance(grid, a, b)
-    assert found.w2 == pytest.approx(exact, rel=1e-3)
+    assert found.w2 == pytest.approx(exact, rel=1e-3, abs=0)
     assert found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9) and found.gap <= 0.05
 
 
@@ -97,7 +97,7 @@ def test_in_2d_on_stretched_and_different_grids():
     means, widths = ((-0.6, 0.2), (0.5, 0.0)), ((0.6, 0.5), (0.5, 0.7))
     one = distance(square, *(product(square, *each) for each in zip(means, widths, strict=True)))
     other = distance(square, product(square, means[0], widths[0]), product(stretched, means[1], widths[1]), stretched)
-    assert other.w2 == pytest.approx(one.w2, rel=2e-3)
+    assert other.w2 == pytest.approx(one.w2, rel=2e-3, abs=0)
     assert other.lower <= one.upper and one.lower <= other.upper
 
 
@@ -107,7 +107,7 @@ def test_a_distance_in_2d_that_varies_in_x_only():
     a, b = (0.05 + normal(line, m, 0.16) for m in (-0.3, 0.3))
     b *= np.sum(a) / np.sum(b)
     found = w2(SQUARE, np.tile(a, (24, 1)), np.tile(b, (24, 1)))
-    assert found == pytest.approx(2 * w2(line, a, b), rel=1e-3)
+    assert found == pytest.approx(2 * w2(line, a, b), rel=1e-3, abs=0)
 
 
 def test_nothing_to_move_in_2d():
@@ -135,7 +135,7 @@ def test_a_small_shift(shift, mass):
     """W₂ = shift √M, in any direction, up to h²/(6σ²)/2 = 2e-3: what densities constant on cells are further apart."""
     a, b = (product(BOX, (0.8 * sign * shift / 2, 0.6 * sign * shift / 2), (0.8, 0.8), mass) for sign in (-1, 1))
     found = distance(BOX, a, b)
-    assert found.w2 == pytest.approx(shift * np.sqrt(mass), rel=3e-3)
+    assert found.w2 == pytest.approx(shift * np.sqrt(mass), rel=3e-3, abs=0)
     assert found.lower <= found.w2 <= found.upper and found.gap <= (0.03 if shift > 1e-9 else 0.5)
 
 
@@ -147,7 +147,7 @@ def test_a_small_dilation(factor):
         a, b = (product(grid, (0.0, 0.0), (s, s)) for s in (0.8, 0.8 * (1 + factor)))
         exact = np.sqrt(2) * w2(line, *(np.sum(rho, axis=0) * line.x.widths[0] for rho in (a, b)))
         found = distance(grid, a, b)
-        assert found.w2 == pytest.approx(exact, rel=8e-3 if factor > 1e-3 else 1e-3)
+        assert found.w2 == pytest.approx(exact, rel=8e-3 if factor > 1e-3 else 1e-3, abs=0)
         assert found.lower <= exact * (1 + 1e-6) and found.upper >= exact * (1 - 1e-6)
         assert found.gap <= 0.5 if factor > 1e-3 else found.gap <= 0.08
 
@@ -159,7 +159,7 @@ def test_squares_of_distances_add_up_for_products():
     means, deviations = ((0.0, 0.0), (0.05, -0.02)), ((0.8, 0.7), (0.82, 0.69))
     a, b = (product(grid, mean, deviation) for mean, deviation in zip(means, deviations, strict=True))
     parts = [w2(line, *(np.sum(rho, axis=k) * line.x.widths[0] for rho in (a, b))) for k in (0, 1)]
-    assert w2(grid, a, b) == pytest.approx(np.hypot(*parts), rel=5e-3)
+    assert w2(grid, a, b) == pytest.approx(np.hypot(*parts), rel=5e-3, abs=0)
 
 
 def test_a_small_shift_round_a_torus():
@@ -167,8 +167,8 @@ def test_a_small_shift_round_a_torus():
     torus, circle = (Grid([0.0] * d, [2.0] * d, [48] * d, periodic=[True] * d) for d in (2, 1))
     a, b = (circle.average(lambda x, c=c: 1.5 + np.cos(np.pi * (x - c))) for c in (0.0, 0.02))
     expected = np.sqrt(2) * w2(circle, a, b)
-    assert w2(torus, np.tile(a, (48, 1)), np.tile(b, (48, 1))) == pytest.approx(expected, rel=5e-3)
-    assert w2(torus, np.tile(a, (48, 1)).T, np.tile(b, (48, 1)).T) == pytest.approx(expected, rel=5e-3)
+    assert w2(torus, np.tile(a, (48, 1)), np.tile(b, (48, 1))) == pytest.approx(expected, rel=5e-3, abs=0)
+    assert w2(torus, np.tile(a, (48, 1)).T, np.tile(b, (48, 1)).T) == pytest.approx(expected, rel=5e-3, abs=0)
 
 
 def test_it_is_a_distance():
@@ -181,7 +181,7 @@ def test_it_is_a_distance():
         a, b, c = (values / np.sum(values * SQUARE.cell_volume) for values in rho)
         ab, bc, ca = (w2(SQUARE, *pair) for pair in ((a, b), (b, c), (c, a)))
         assert 0 < max(ab, bc, ca) <= (ab + bc + ca - max(ab, bc, ca)) * (1 + 1e-3)
-        assert w2(SQUARE, b, a) == pytest.approx(ab, rel=1e-4)
+        assert w2(SQUARE, b, a) == pytest.approx(ab, rel=1e-4, abs=0)
 
 
 @pytest.mark.parametrize("shift", [0.001, 0.05, 0.2])
@@ -190,7 +190,7 @@ def test_a_moving_front(shift):
     parabolas = [BOX.average(lambda x, y, c=c: np.maximum(4 - (x - c) ** 2 - y**2, 0.0)) for c in (0.0, shift)]
     a, b = (rho / np.sum(rho * BOX.cell_volume) for rho in parabolas)
     found = distance(BOX, a, b)
-    assert found.w2 == pytest.approx(shift, rel=7e-3)
+    assert found.w2 == pytest.approx(shift, rel=7e-3, abs=0)
     assert found.lower <= shift * 1.001 and found.upper >= shift * 0.999 and found.gap <= 0.3
 
 
@@ -295,12 +295,14 @@ def test_points_on_a_line():
     rng = np.random.default_rng(2)
     p, q = rng.uniform(-1, 1, 50), rng.uniform(-1, 1, 50)
     found = distance(None, Points(p), Points(q))
-    assert found.w2 == pytest.approx(np.sqrt(np.mean((np.sort(p) - np.sort(q)) ** 2)), rel=1e-12) and found.gap == 0
+    assert (
+        found.w2 == pytest.approx(np.sqrt(np.mean((np.sort(p) - np.sort(q)) ** 2)), rel=1e-12, abs=0) and found.gap == 0
+    )
     unit = Grid([0.0], [1.0], [10])
-    assert w2(unit, np.full(10, 3.0), Points([0.5])) == pytest.approx(np.sqrt(3 / 12), rel=1e-12)
-    assert w2(unit, Points([0.25, 0.75], [1.0, 1.0]), np.ones(10)) == pytest.approx(0.25 / np.sqrt(3), rel=1e-12)
+    assert w2(unit, np.full(10, 3.0), Points([0.5])) == pytest.approx(np.sqrt(3 / 12), rel=1e-12, abs=0)
+    assert w2(unit, Points([0.25, 0.75], [1.0, 1.0]), np.ones(10)) == pytest.approx(0.25 / np.sqrt(3), rel=1e-12, abs=0)
     circle = Grid([0.0], [2.0], [8], periodic=True)
-    assert w2(circle, Points([0.1]), Points([3.9])) == pytest.approx(0.2, rel=1e-9)
+    assert w2(circle, Points([0.1]), Points([3.9])) == pytest.approx(0.2, rel=1e-9, abs=0)
 
 
 def test_points_in_the_plane():
@@ -310,11 +312,13 @@ def test_points_in_the_plane():
     x, y = grid.coordinates().values()
     second = np.sum(rho * grid.cell_volume * ((x - 1.0) ** 2 + (y - 0.5) ** 2 + 2 * 0.1**2 / 12))
     found = distance(grid, rho, Points(np.array([[1.0, 0.5]])))
-    assert found.w2 == pytest.approx(np.sqrt(second), rel=2e-3)
+    assert found.w2 == pytest.approx(np.sqrt(second), rel=2e-3, abs=0)
     assert found.lower <= np.sqrt(second) * (1 + 1e-9) and found.upper >= np.sqrt(second) * (1 - 1e-9)
     cloud = np.random.default_rng(1).normal(0.0, 1.0, (300, 2))
     found = distance(None, Points(cloud), Points(cloud + np.array([0.9, 1.2])))
-    assert found.w2 == pytest.approx(1.5, rel=2e-3) and found.lower <= 1.5 * (1 + 1e-9) <= found.upper * (1 + 2e-9)
+    assert found.w2 == pytest.approx(1.5, rel=2e-3, abs=0) and found.lower <= 1.5 * (1 + 1e-9) <= found.upper * (
+        1 + 2e-9
+    )
 
 
 def test_many_points_against_their_density():
@@ -330,9 +334,9 @@ def test_many_points_against_their_density():
 def test_points_on_a_torus():
     torus = Grid([0.0, 0.0], [1.0, 1.0], [16, 16], periodic=True)
     found = distance(torus, Points(np.array([[0.05, 0.1], [0.5, 0.5]])), Points(np.array([[0.95, 1.0], [0.5, 0.5]])))
-    assert found.w2 == pytest.approx(0.1, rel=2e-2) and found.lower <= 0.1 * (1 + 1e-6) and found.upper >= 0.1
+    assert found.w2 == pytest.approx(0.1, rel=2e-2, abs=0) and found.lower <= 0.1 * (1 + 1e-6) and found.upper >= 0.1
     whole = distance(torus, np.ones((16, 16)), Points(np.array([[0.99, 0.01]])))
-    assert whole.w2 == pytest.approx(np.sqrt(1 / 6), rel=5e-3) and whole.lower <= np.sqrt(1 / 6) <= whole.upper
+    assert whole.w2 == pytest.approx(np.sqrt(1 / 6), rel=5e-3, abs=0) and whole.lower <= np.sqrt(1 / 6) <= whole.upper
 
 
 def test_atoms_are_further_apart_than_densities():
@@ -340,9 +344,11 @@ def test_atoms_are_further_apart_than_densities():
     grid = Grid([0.0, 0.0], [5.0, 5.0], [5, 5])
     a, b = np.zeros((5, 5)), np.zeros((5, 5))
     a[2, 2], b[[1, 3, 2, 2], [2, 2, 1, 3]] = 4.0, 1.0
-    assert distance(grid, a, b, atoms=True).w2 == pytest.approx(2.0, rel=1e-6)
+    assert distance(grid, a, b, atoms=True).w2 == pytest.approx(2.0, rel=1e-6, abs=0)
     assert distance(grid, a, b).upper < 2.0
     line = Grid([0.0], [3.0], [3])
     a, b = np.array([0.0, 2.0, 0.0]), np.array([1.0, 0.0, 1.0])
-    assert w2(line, a, b, atoms=True) == pytest.approx(np.sqrt(2), rel=1e-12)
-    assert w2(line, a, b) == pytest.approx(np.sqrt(2 * 7 / 12), rel=1e-12)  # ½ → 1 of 2 cells: (∆ + u)², u ∈ [0, ½]
+    assert w2(line, a, b, atoms=True) == pytest.approx(np.sqrt(2), rel=1e-12, abs=0)
+    assert w2(line, a, b) == pytest.approx(
+        np.sqrt(2 * 7 / 12), rel=1e-12, abs=0
+    )  # ½ → 1 of 2 cells: (∆ + u)², u ∈ [0, ½]

@@ -48,7 +48,7 @@ def test_the_path_is_feasible_and_pays_what_is_said(periodic, steps):
         cost += 0.5 * float(np.sum(momenta[0] + momenta[1]) * grid.cell_volume.flat[0]) / steps
     walls = [np.abs(found.momentum_x[:, :, -1]).max(), np.abs(found.momentum_y[:, -1]).max()]
     assert [wall > 0 for wall in walls] == list(periodic)
-    assert found.primal == pytest.approx(cost, rel=1e-9)
+    assert found.primal == pytest.approx(cost, rel=1e-9, abs=0)
     assert 0 <= found.primal - found.dual <= 1e-3 * found.primal
     assert found.gap == (found.primal - found.dual) / found.primal
 
@@ -67,7 +67,7 @@ def test_any_potential_gives_a_lower_bound(steps):
     for size in (0.01, 0.1, 10.0, 1e200):
         assert bounds.bound(size * rng.standard_normal(a.shape)).value <= best.primal
     constant = bounds.bound(0.2 * x + 0.1 * y + 100.0)
-    assert constant.value == pytest.approx(smooth.value, rel=1e-9)
+    assert constant.value == pytest.approx(smooth.value, rel=1e-9, abs=0)
 
 
 def test_one_step_is_one_elliptic_problem():
@@ -77,7 +77,7 @@ def test_one_step_is_one_elliptic_problem():
     found = solve_nearby(grid, a, b, 1, 1e-6)
     psi, iterations = Elliptic(grid, Staggering(grid), 0.5 * (a + b)).solve(b - a)
     expected = 0.5 * float(np.sum((b - a) * psi * grid.cell_volume))
-    assert found.primal == pytest.approx(expected, rel=1e-6) and found.gap <= 1e-6
+    assert found.primal == pytest.approx(expected, rel=1e-6, abs=0) and found.gap <= 1e-6
     assert 0 < iterations <= 40 and found.iterations <= 3 * iterations
 
 
@@ -87,7 +87,7 @@ def test_the_first_order_method_agrees(periodic):
     a, b = bump(grid, (-0.3, 0.0), floor=0.05), bump(grid, (0.3, 0.2), 0.4, floor=0.05)
     near, far = solve_nearby(grid, a, b, 8, 1e-5), solve_transport(grid, a, b, 8, 1e-4, 3000)
     assert near.gap <= 1e-5 and far.dual <= near.primal * (1 + 1e-12)
-    assert near.primal == pytest.approx(far.primal, rel=2e-4)
+    assert near.primal == pytest.approx(far.primal, rel=2e-4, abs=0)
     np.testing.assert_allclose(near.path, far.path, atol=0.01 * a.max())
 
 
@@ -100,7 +100,9 @@ def test_the_gap_is_true_at_any_distance(distance):
     change -= a * (change.sum() / a.sum())
     unit = solve_nearby(grid, a, a + 1e-4 * change, 4, 1e-3)
     found = solve_nearby(grid, a, a + distance * change, 4, 1e-3)
-    assert math.sqrt(found.primal) / distance == pytest.approx(math.sqrt(unit.primal) / 1e-4, rel=max(1e-3, distance))
+    assert math.sqrt(found.primal) / distance == pytest.approx(
+        math.sqrt(unit.primal) / 1e-4, rel=max(1e-3, distance), abs=0
+    )
     assert 0 <= found.gap <= 1e-5
 
 
@@ -121,7 +123,7 @@ def test_thin_parts_do_not_spoil_the_rest():
     b += 1e-9 * bump(grid, (0.0, 0.0), 0.2)
     b /= np.sum(b * grid.cell_volume)
     found = solve_nearby(grid, a, b, 8, 1e-3)
-    assert found.gap <= 1e-3 and math.sqrt(2 * found.primal) == pytest.approx(0.04, rel=2e-3)
+    assert found.gap <= 1e-3 and math.sqrt(2 * found.primal) == pytest.approx(0.04, rel=2e-3, abs=0)
 
 
 def test_fast_mass_gets_more_steps():

@@ -78,10 +78,10 @@ def test_the_drive_is_interpolated_at_the_edge(ring):
     opening, rise = found[1]  # up to 0.81 from the cell that ends at 0.78
     share = (0.81 - x[6]) / (x[7] - x[6])
     assert x[7] > 0.81 > EDGES[7]
-    assert opening.cells.tolist() == [6] and opening.distance == pytest.approx([0.81 - x[6]], rel=1e-9)
+    assert opening.cells.tolist() == [6] and opening.distance == pytest.approx([0.81 - x[6]], rel=1e-9, abs=0)
     assert rise == pytest.approx([share * (drive[7] - drive[6])], rel=1e-9, abs=0)
     if ring:  # down to the seam from the first cell
         opening, rise = found[0]
         share = 0.03 / (0.03 + 0.05)
-        assert opening.cells.tolist() == [0] and opening.distance == pytest.approx([0.03], rel=1e-9)
+        assert opening.cells.tolist() == [0] and opening.distance == pytest.approx([0.03], rel=1e-9, abs=0)
         assert rise == pytest.approx([share * (drive[8] - drive[0])], rel=1e-9, abs=0)

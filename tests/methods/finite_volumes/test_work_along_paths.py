@@ -109,7 +109,7 @@ def test_two_sweeps_in_a_row_are_not_reversible():
     ratio = flow.integral(np.exp(-flow.at(count * DT).potential / KAPPA)) / flow.integral(
         np.exp(-flow.potential / KAPPA)
     )
-    assert paths[:, 0] @ np.exp(-paths[:, 1] / KAPPA) == pytest.approx(ratio, rel=1e-13)
+    assert paths[:, 0] @ np.exp(-paths[:, 1] / KAPPA) == pytest.approx(ratio, rel=1e-13, abs=0)
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -123,5 +123,7 @@ def test_the_march_does_the_mean_work_of_the_paths(name):
     )
     for _ in range(count):
         now = stepper.step(now, count * DT)
-    assert now.t == pytest.approx(count * DT, rel=1e-14) and paths[:, 0].sum() == pytest.approx(1.0, rel=1e-13)
-    assert account_of(now)[0] == pytest.approx(paths[:, 0] @ paths[:, 1], rel=1e-12)
+    assert now.t == pytest.approx(count * DT, rel=1e-14, abs=0) and paths[:, 0].sum() == pytest.approx(
+        1.0, rel=1e-13, abs=0
+    )
+    assert account_of(now)[0] == pytest.approx(paths[:, 0] @ paths[:, 1], rel=1e-12, abs=0)

@@ -74,7 +74,7 @@ def balanced_gaussian(t, m0, s0, c):
 
 
 def test_the_closed_form_of_gaussians():
-    assert balanced_gaussian(0.8, 1.5, 0.3, 1.0) == pytest.approx((0.3844016688, 0.9193960250), rel=1e-9)
+    assert balanced_gaussian(0.8, 1.5, 0.3, 1.0) == pytest.approx((0.3844016688, 0.9193960250), rel=1e-9, abs=0)
 
 
 def slope(errors):
@@ -112,7 +112,7 @@ def test_fisher_rao_alone_is_exact():
     c, t, m0, s0 = 1.0, 0.8, 1.5, 0.3
     s = 1 / (1 + (1 / s0 - 1) * math.exp(-c * t))
     m = m0 / s0 * math.exp(-c * t) * s
-    assert (m, s) == pytest.approx((1.0967619883, 0.4881777388), rel=1e-9)
+    assert (m, s) == pytest.approx((1.0967619883, 0.4881777388), rel=1e-9, abs=0)
     for boundary, steps in (("no-flux", 1), ("periodic", 7)):
         grid = Grid([-9.0], [9.0], [300], [boundary])
         rho = march(Flow(grid, Energy(Internal(), confined)), gaussian(grid, [m0], [s0]), t, steps, transport=False)
@@ -189,7 +189,7 @@ def test_the_rate_of_energy_loss():
             middle = 0.5 * (rho + after)
             lost = (flow.value(rho) - flow.value(after)) / dt
             expected = c * REGISTRY[name].value(State(flow, Snapshot(0.0, 0, {"rho": middle})))
-            assert lost == pytest.approx(expected + (dissipation(flow, middle) if transport else 0.0), rel=1e-4)
+            assert lost == pytest.approx(expected + (dissipation(flow, middle) if transport else 0.0), rel=1e-4, abs=0)
         assert rate > 0
 
 
@@ -274,7 +274,7 @@ def test_mass_does_not_drift():
     state = Snapshot(0.0, 0, {"rho": gaussian(grid, [0.0], [1.0])})
     for _ in range(3000):
         state = stepper.step(state, 1e9)
-    assert flow.mass(state.rho) == pytest.approx(1.0, rel=1e-13)
+    assert flow.mass(state.rho) == pytest.approx(1.0, rel=1e-13, abs=0)
 
 
 # ---- through the front door ---------------------------------------------------------------------------------

@@ -46,14 +46,14 @@ def test_a_tree_is_an_optimal_plan(few, seed):
     tree.improve(tails, heads, np.ravel(ways), 10**6)
     rows = vstack([kron(eye(n), np.ones((1, m))), kron(np.ones((1, n)), eye(m))]).tocsr()
     exact = linprog(np.ravel(ways), A_eq=rows, b_eq=np.concatenate([a, b]).astype(float), method="highs")
-    assert tree.cost(np.ravel(ways)) == pytest.approx(exact.fun, rel=1e-9)
+    assert tree.cost(np.ravel(ways)) == pytest.approx(exact.fun, rel=1e-9, abs=0)
     pairs, flow = tree.pairs()
     assert np.all(flow >= 0)
     np.testing.assert_array_equal(np.bincount(tails[pairs], flow, n), a)
     np.testing.assert_array_equal(np.bincount(heads[pairs], flow, m), b)
     p = tree.potential
     assert np.all(ways + p[:n, None] - p[None, n : n + m] >= -1e-9 * ways.max())
-    assert -p[:n] @ a + p[n : n + m] @ b == pytest.approx(exact.fun, rel=1e-9)
+    assert -p[:n] @ a + p[n : n + m] @ b == pytest.approx(exact.fun, rel=1e-9, abs=0)
 
 
 def test_the_links_of_a_tree_agree():
@@ -110,7 +110,7 @@ def test_products_of_lines(ring):
         found = solver.solve(start * rng.standard_normal(len(q)))
         assert 2 * found.lower <= exact * (1 + 1e-12) and 2 * found.upper >= exact * (1 - 1e-12)
         assert found.upper - found.lower <= 1e-8 * exact
-        assert 2 * (p @ found.u + q @ found.z) == pytest.approx(exact, rel=1e-8)
+        assert 2 * (p @ found.u + q @ found.z) == pytest.approx(exact, rel=1e-8, abs=0)
 
 
 @pytest.mark.parametrize("ring", [False, True])
@@ -205,8 +205,8 @@ def test_sharp_bounds_of_a_translation():
     for cuts in (1, 2, 5):
         level = Grid([0.0, 0.0], [8.0, 8.0], [8 * cuts, 8 * cuts])
         found = sharpened(mu, nu, level, level.sample(lambda x, y: 2 * x + y), (None, None))
-        assert found.lower == pytest.approx(5 - 2 / 3 / cuts**2, rel=1e-5)
-        assert found.upper == pytest.approx(5.0, rel=1e-5)
+        assert found.lower == pytest.approx(5 - 2 / 3 / cuts**2, rel=1e-5, abs=0)
+        assert found.upper == pytest.approx(5.0, rel=1e-5, abs=0)
 
 
 @pytest.mark.parametrize("shift", [0.2, 0.3, 0.6])
@@ -341,11 +341,13 @@ def test_points_and_large_parts():
     moment = np.sum(mu.mass * ((x - 1.3) ** 2 + (y - 0.2) ** 2 + 2 * 0.5**2 / 12))
     point = Points(np.array([[1.3, 0.2]]), np.ones(1))
     found = semidiscrete(point, mu, grid, DualBound(mu, point, (None, None)))
-    assert found.upper == pytest.approx(moment, rel=1e-9) and found.lower == pytest.approx(moment, rel=1e-9)
+    assert found.upper == pytest.approx(moment, rel=1e-9, abs=0) and found.lower == pytest.approx(
+        moment, rel=1e-9, abs=0
+    )
     halves = Cells(grid, np.ones(grid.shape))
     two = Points(np.array([[0.5, 0.5], [1.5, 0.5]]), np.ones(2))
     found = semidiscrete(two, halves, grid, DualBound(halves, two, (None, None)))
-    assert found.lower <= 1 / 6 * (1 + 1e-9) and found.upper == pytest.approx(1 / 6, rel=1e-9)
+    assert found.lower <= 1 / 6 * (1 + 1e-9) and found.upper == pytest.approx(1 / 6, rel=1e-9, abs=0)
 
 
 def test_mass_crosses_one_vacuum_after_another():

@@ -100,10 +100,10 @@ def test_what_is_mended():
     for first in (0, 1):
         weights = np.where(np.arange(2) == first, 100.0, 0.0)
         found = diagram(weights)
-        assert found.mass[first] == pytest.approx(1.0, rel=1e-14)
+        assert found.mass[first] == pytest.approx(1.0, rel=1e-14, abs=0)
         each.append(float(np.sum(found.second)))
         uppers.append(bounds(places, np.array([0.5, 0.5]), weights, found)[1])
-    assert uppers == pytest.approx([0.5 * sum(each)] * 2, rel=1e-12)
+    assert uppers == pytest.approx([0.5 * sum(each)] * 2, rel=1e-12, abs=0)
 
 
 # ---- closed forms ------------------------------------------------------------------------------------------
@@ -117,7 +117,9 @@ def test_one_point_has_the_second_moment(place):
     exact = np.sum(cells.mass * ((x - place[0]) ** 2 + (y - place[1]) ** 2 + parts))
     for count in (1, 3):  # equal points are one
         found = beside(Points(np.array([place] * count), np.arange(1.0, count + 1)), cells, WALLS, 1e-3)
-        assert found.lower == pytest.approx(exact, rel=1e-12) and found.upper == pytest.approx(exact, rel=1e-12)
+        assert found.lower == pytest.approx(exact, rel=1e-12, abs=0) and found.upper == pytest.approx(
+            exact, rel=1e-12, abs=0
+        )
         assert found.lower <= exact * (1 + 1e-14) and exact <= found.upper * (1 + 1e-14)
 
 
@@ -131,8 +133,8 @@ def test_a_lattice_in_a_uniform_density(ring):
         circle = (0.0, 1.0) if ring else None
         found = beside(Points(places, np.ones(m * m), [circle, circle]), Cells(grid, np.ones((n, n))),
                        (1.0 if ring else None,) * 2, 1e-3)  # fmt: skip
-        assert found.lower == pytest.approx(1 / (6 * m**2), rel=2e-6)
-        assert found.upper == pytest.approx(1 / (6 * m**2), rel=2e-6)
+        assert found.lower == pytest.approx(1 / (6 * m**2), rel=2e-6, abs=0)
+        assert found.upper == pytest.approx(1 / (6 * m**2), rel=2e-6, abs=0)
 
 
 def test_translations():
@@ -144,7 +146,9 @@ def test_translations():
     for move in ([0.1, 0.0], [3.0, -2.0], [1e3, 0.0]):
         there = beside(Points(places + move, nu), cells, WALLS, 1e-9)
         exact = here.lower + np.dot(move, move) + 2 * np.dot(move, apart)
-        assert there.lower == pytest.approx(exact, rel=1e-8) and there.upper == pytest.approx(exact, rel=1e-8)
+        assert there.lower == pytest.approx(exact, rel=1e-8, abs=0) and there.upper == pytest.approx(
+            exact, rel=1e-8, abs=0
+        )
 
 
 # ---- hard points -------------------------------------------------------------------------------------------
@@ -204,7 +208,7 @@ def test_densities_on_the_way(ring):
     off = [np.sum(np.abs(each - cells.density) * grid.cell_volume) for each in way]
     assert len(way) > 3 and np.all(np.diff(off) < 0)
     for each in way:
-        assert np.all(each > 0) and np.sum(each * grid.cell_volume) == pytest.approx(1.0, rel=1e-12)
+        assert np.all(each > 0) and np.sum(each * grid.cell_volume) == pytest.approx(1.0, rel=1e-12, abs=0)
     assert (
         steps_towards(edges, Cells(grid, first), nu, PowerDiagram(edges, first, first, places, WALLS)(np.zeros(40)))
         == []
@@ -236,4 +240,4 @@ def test_thousands_of_samples():
     assert found.lower <= found.w2 <= found.upper and found.gap <= 1e-6 and 0.05 < found.w2 / np.sqrt(2) < 0.15
     assert found.iterations < 30 and told and all("bounds" in text for text in told)
     turned = distance(cells.grid, 2 * cells.density, samples)
-    assert turned.w2 == pytest.approx(found.w2, rel=1e-9)
+    assert turned.w2 == pytest.approx(found.w2, rel=1e-9, abs=0)
