@@ -108,7 +108,7 @@ def test_own_stopping_rule(printed):
     text, folder = printed["04_own_stopping_rule.py"]
     through = numbers(r"([\d.]+)% are through", text)
     assert through[0] == 0.0
-    assert 50.0 < through[-1] < 52.0  # stopped by its rule, long before the end
+    assert 50.0 <= through[-1] < 52.0  # stopped by its rule, more than half as printed, long before the end
     assert not list(folder.iterdir())  # a march leaves nothing on disk
 
 

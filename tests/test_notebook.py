@@ -37,7 +37,8 @@ def test_densities_go_into_axes_of_the_caller(runs):
     np.testing.assert_array_equal(drawn.T, [runs["line"].centers[0], runs["line"].rho[2]])
     assert line.get_xlabel() == "$x$" and line.get_legend() is not None
     assert runs["plane"].plot(ax=plane, time=0.1, vmax=0.5) is plane
-    (image,) = plane.collections
+    image, *levels = plane.collections  # the density, and level lines of V
+    assert len(levels) == 1
     np.testing.assert_array_equal(image.get_array(), runs["plane"].rho[2])
     assert image.norm.vmax == 0.5
     last = Figure().subplots()

@@ -40,7 +40,7 @@ from .runs import runner
 from .runs.progress import status_line
 from .studies.questions import Source, case_of, converge, exits, spectrum, stationary, sweep
 from .studies.sweep.reading import read_sweep
-from .studies.sweep.sweep_folder import is_sweep
+from .studies.sweep_mark import is_sweep
 from .transport import graphs
 from .transport.barycentres import barycentre
 from .transport.distances import distance, w2

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 
 import numpy as np
@@ -177,15 +178,16 @@ def coded(strength, start=lambda x: 1.0 + x**2):
     return wgf.problem(wgf.Grid([-1.0], [1.0], [24]), energy, start, 0.4, every=0.1, solver={"dt": 0.05})
 
 
-def test_a_run_made_in_python_needs_its_script(tmp_path, monkeypatch):
+def test_a_run_made_in_python_goes_on_by_its_file_or_its_script(tmp_path, monkeypatch):
     """The same functions; others on the same line of the same script, or another array, are told apart."""
     run(coded(1.0), tmp_path / "whole")
     stop_at(monkeypatch, 4)
     run(coded(1.0), tmp_path / "parts")
     stop_at(monkeypatch, None)
     assert read(tmp_path / "parts").attributes["made_in"] == "python"
-    with pytest.raises(CaseError, match="put together in Python"):
-        resume(tmp_path / "parts")
+    shutil.copytree(tmp_path / "parts", tmp_path / "alone")
+    resume(tmp_path / "alone")
+    assert np.array_equal(np.asarray(read(tmp_path / "alone").rho), np.asarray(read(tmp_path / "whole").rho))
     for other in (coded(2.0), coded(1.0, start=np.ones(24)), coded(1.0, start=lambda x: 1.0 + x**4)):
         with pytest.raises(CaseError, match="of another case"):
             resume(tmp_path / "parts", case=other)

@@ -307,7 +307,7 @@ def test_finished_runs_are_used_again(tmp_path, space):
 
 
 def test_a_run_by_another_version_is_not_used(tmp_path, space, monkeypatch):
-    monkeypatch.setattr(runs, "__version__", "0.0.1")
+    monkeypatch.setattr("wgfpde.studies.stored_runs.__version__", "0.0.1")
     with pytest.raises(CaseError, match="it is by wgfpde"):
         converge(load("heat_1d", SPACE), CELLS, space.folder)
 

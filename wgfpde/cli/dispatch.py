@@ -13,7 +13,7 @@ from .. import __version__
 from ..base import own_process
 from ..base.floating_point import install
 from ..errors import CaseError, WgfpdeError
-from ..runs.interrupts import stopping
+from ..runs.interrupts import CAUSES, stopping
 from . import (
     comparison_verbs,
     file_verbs,
@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt as error:
         lines = str(error).split("\n") if str(error) else ["Ctrl-C"]
-        lines[0] = lines[0] if len(lines) > 1 else f"interrupted by {lines[0]}; what was being written is not kept"
+        if len(lines) == 1 and lines[0] in CAUSES:
+            lines[0] = f"interrupted by {lines[0]}; what was being written is not kept"
         return _failed(lines, getattr(error, "exit_code", 130))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

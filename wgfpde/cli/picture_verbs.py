@@ -61,7 +61,7 @@ def _looks_of(sub: argparse.ArgumentParser) -> Any:
 def _plot(args: argparse.Namespace) -> int:
     names = ("field", "times", "index", "log", "error", "format", "scale", "vmin", "vmax", "cmap", "size", "dpi")
     given = {name: value for name in names if (value := getattr(args, name)) not in (None, False)}
-    from ..studies.sweep.sweep_folder import is_sweep
+    from ..studies.sweep_mark import is_sweep
 
     if len(args.paths) == 1 and not is_sweep(args.paths[0]):
         figures = plot_figures(args.paths[0], args.out, **given)
@@ -78,7 +78,7 @@ def _plot_many(paths: Sequence[Path], out: Path | None, given: dict[str, Any]) -
     from ..output.plots.many_runs.sweep_figure import default_field, draw_sweep
     from ..output.plots.style import picture_path
     from ..store import read, read_study
-    from ..studies.sweep.dataset import FILE_NAME
+    from ..studies.sweep_mark import dataset_of
 
     takes = {"field", "format"} if len(paths) == 1 else {"field", "format", "times", "log"}
     if unknown := sorted(set(given) - takes):
@@ -87,7 +87,7 @@ def _plot_many(paths: Sequence[Path], out: Path | None, given: dict[str, Any]) -
             f"--{unknown[0]} is not for a figure of {what}; it takes --{', --'.join(sorted(takes))} and --out"
         )
     if len(paths) == 1:
-        study = read_study(paths[0] / FILE_NAME)
+        study = read_study(dataset_of(paths[0]))
         field = given.get("field") or default_field(study)
         path = picture_path(out, paths[0] / "plots", field, given.get("format"))
         return draw_sweep(study, path, field)

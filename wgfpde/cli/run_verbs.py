@@ -73,18 +73,20 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from ..cases.building import check_memory
     from ..cases.limits.cost import check_asked, cost_of
     from ..cases.loading import load
     from ..runs.runner import run
 
     case = load(args.case, args.overrides)
+    check_memory(case)
     check_asked(case, cost_of(case), args.yes, args.wall_limit is not None)
     return _marched(args, lambda line: run(case, args.out, args.overwrite, line, args.wall_limit))
 
 
 def _resume(args: argparse.Namespace) -> int:
     from ..runs.runner import resume
-    from ..studies.sweep.sweep_folder import is_sweep
+    from ..studies.sweep_mark import is_sweep
 
     if is_sweep(args.path):
         from .study_verbs.sweep_verb import resumed

@@ -2,8 +2,8 @@
 
     (W∗ρ)_i = Σ_j W_{ij} h_j ρ_j,     W_ij = W_ji ≈ W(x_i − x_j)
 
-The matrix is symmetric to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadratic form and the half-average
-½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest ones on a periodic axis.
+The matrix is symmetric, by moments to rounding and else to the last bit, so that ½⟨ρ, W∗ρ⟩ is a quadratic form and the
+half-average ½(ρ^n + ρ^{n+1}) makes the discrete energy law exact.  Displacements are the shortest on a periodic axis.
 
 W_ij is the value W(x_i − x_j) where W is smooth at all displacements.  Where it is singular, kinked or jumps, at the
 origin or anywhere else, every W_ij is the average of W over a cell around x_i − x_j (`kernel_averages`), so that W∗ρ

@@ -90,7 +90,7 @@ def _misfit(signature: inspect.Signature, keywords: Mapping[str, Any], words: st
 
 def _shown(value: Any) -> str:
     kind = type(value).__name__
-    plain = isinstance(value, str | bool | numbers.Number) or value is None
+    plain = isinstance(value, str | bool | numbers.Number | list | tuple) or value is None
     return f"{kind} {shortened(repr(value), 60)}" if plain and value is not None else "None" if plain else kind
 
 

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+CAUSES = ("Ctrl-C", "SIGTERM", "the end of its terminal", "the limit of wall-clock time")
+"""Of a request to stop, in words."""
+
 
 class Interrupted(KeyboardInterrupt):
     """A request to stop.   cause : in words.   exit_code : what the command line returns for it."""
@@ -94,6 +97,10 @@ class Interrupts:
         try:
             self.check()
             yield
+        except Exception:
+            if self._pending is not None:  # what became of it in a call that was just going into compiled code
+                raise self._pending from None
+            raise
         finally:
             self._open = False
 

@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from strategies import logarithmic
-from wgfpde.methods.jko.start import spread
 
 from wgfpde.energy.energy import Internal
 from wgfpde.energy.laws.power_cell import density_slow
 from wgfpde.grid import Grid
 from wgfpde.methods.jko.convex import ConvexStep
+from wgfpde.methods.jko.predicted.start import spread
 from wgfpde.transport.benamou_brenier.operators import Staggering
 
 EPS = np.finfo(float).eps

@@ -239,3 +239,24 @@ def test_with_vacuum_the_end_is_that_of_the_ascent(name, m):
     other = NewtonSolver(Multigrid(grid), stagger.shape, 1e-10, 200).solve(step).certificate
     assert found.gap <= 1e-10 and abs(found.primal - other.primal) <= 1.1e-10 * other.scale
     assert step.integral(np.abs(found.rho - other.rho)) <= 3e-4
+
+
+def test_a_mobility_that_spans_more_than_double_precision_is_no_reason_to_refuse():
+    """Neighbours in the metric of D become one place; a prediction is a guess, and the step itself was always taken."""
+    flow = Flow(Grid([-9.0], [9.0], [60]), Energy(LAWS["entropy"]), dynamics=Dynamics(lambda x: np.exp(-(x**2))))
+    Predictor(flow, Staggering(flow.grid, 1, flow.mobility))
+
+
+def test_a_quick_way_that_fails_leaves_the_slow_one_its_iterations(monkeypatch):
+    step, solver = problem(GRIDS["plane"], "entropy", 0.05)
+    right = solver.solve(step).certificate
+
+    def spent(self):
+        while True:
+            self.attempt.linearise(step.point(np.zeros(step.rho0.shape), 0.0), np.zeros(step.rho0.shape))
+            self.attempt.solve_linear(self.attempt.rhs, 0.1)
+
+    monkeypatch.setattr(Correction, "run", spent)
+    found = solver.solve(step)
+    assert found.certificate.gap <= 1e-8 and found.iterations > solver.max_iterations
+    assert step.integral(np.abs(found.certificate.rho - right.rho)) <= 1e-7

@@ -31,6 +31,8 @@ from ...grid.tables.radial_table import RadialTable
 from ...grid.tables.tabulated import Tabulated
 from .kept_arrays import arrays_of, kept_from
 
+TABLES = (Tabulated, RadialTable)
+"""Functions that a case file can hold, too."""
 MOST_BYTES = 2**26
 """What the record of a run's functions may take; of a longer one nothing is kept."""
 Replacing = Callable[[str, str, Any], Any]
@@ -116,7 +118,7 @@ class Recording:
             return function
         if isinstance(function, Kept):  # read from a file: what it does not hold is refused
             function = replace(function, strict=True)
-        elif not isinstance(function, Tabulated | RadialTable):
+        elif not isinstance(function, TABLES):
             function = Kept(key, function, budget=self._budget)
         self._kept[name] = function
         return function

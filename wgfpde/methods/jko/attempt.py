@@ -61,11 +61,15 @@ class Workspace:
 
 
 class Attempt:
-    """One step under way.   iterations, linear : spent so far.   rhs : residual of the last linearisation."""
+    """One step under way.
+
+    iterations, linear : spent so far.   budget : iterations that may be.   rhs : residual of the last linearisation.
+    """
 
     def __init__(self, solver: Workspace, step: ConvexStep) -> None:
         self.solver, self.step, self.unit = solver, step, step.energy_scale()
         self.iterations = self.linear = 0
+        self.budget = solver.max_iterations
         self.centred = False
         self.rhs = np.zeros(solver.shape)
         self.none = np.zeros(solver.shape)
@@ -118,7 +122,7 @@ class Attempt:
 
     def solve_linear(self, rhs: Array, rtol: float, total: bool = False) -> Array:
         """CG on the condensed system with the present coefficients; counts one Newton iteration.  total : see solve."""
-        if self.iterations >= self.solver.max_iterations:
+        if self.iterations >= self.budget:
             raise self.failure(np.nan, f"{self.iterations} Newton iterations were spent")
         self.solver.multigrid.setup(*self.solver.coefficients)
         move, count, _ = self.solver.multigrid.solve(rhs, rtol, total=total)

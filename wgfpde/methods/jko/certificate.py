@@ -37,7 +37,7 @@ class Certificate:
 
     rho : (ny, nx) ρ¹.   flux_x, flux_y : (ny, nx) integrated momentum through each face, A m.
     primal, dual : P and D.   transport : the kinetic part of P, ½W₂².   scale : see `gap_scale`.
-    gap : (P − D)/scale.   limited : faces that the limiter touched.
+    gap : (P − D)/scale.   limited : cells whose fluxes the limiter touched.
     """
 
     rho: Array
@@ -158,17 +158,18 @@ def limit_downstream(order, rho0, expected, volume, flux_x, flux_y, margin):
         inflow = max(-e, 0.0) + max(w, 0.0) + max(-n, 0.0) + max(s, 0.0)
         held = volume[j, i] * max(0.25 * expected[j, i] - 0.75 * rho0[j, i], 0.0)
         keep = margin * max(volume[j, i] * rho0[j, i] + inflow - held, 0.0)
-        if out > keep:
-            needy += 1
-            f = keep / out
+        if out > 0.0:
+            f = keep / out if out > keep else 1.0
             fresh = (e * f if e > 0.0 else e) - (w * f if w < 0.0 else w)
             fresh += (n * f if n > 0.0 else n) - (s * f if s < 0.0 else s)
             if rho0[j, i] - fresh / volume[j, i] < 0.0:  # numbers so small that eps of them is 0
                 f = 0.0
-            flux_x[j, i] = e * f if e > 0.0 else e
-            flux_x[j, left] = w * f if w < 0.0 else w
-            flux_y[j, i] = n * f if n > 0.0 else n
-            flux_y[below, i] = s * f if s < 0.0 else s
+            if f < 1.0:
+                needy += 1
+                flux_x[j, i] = e * f if e > 0.0 else e
+                flux_x[j, left] = w * f if w < 0.0 else w
+                flux_y[j, i] = n * f if n > 0.0 else n
+                flux_y[below, i] = s * f if s < 0.0 else s
     return needy
 
 

@@ -25,6 +25,7 @@ Natale, Todeschi (2021), DOI 10.1007/s10915-020-01405-4 (an interior point for i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -76,11 +77,11 @@ class NewtonSolver(Workspace):
             step.coefficients(zero, step.rho0, zero, self.coefficients)
             return attempt.finish(zero, step.rho0, zero, 0.0, 0.0, 0.0)
         if not step.barrier:
-            found = self._predicted(attempt, last)
+            found = self._tried(attempt, lambda: self._predicted(attempt, last))
             if found is not None:
                 return found
             return SecantAscent(attempt, best_start(step, warm, 0.0, self.coefficients)).run()
-        found = self._inside(attempt)
+        found = self._tried(attempt, lambda: self._inside(attempt))
         if found is not None:
             return found
         mu = BARRIER * attempt.unit
@@ -95,6 +96,14 @@ class NewtonSolver(Workspace):
             point = step.point(interior.phi, mu)
             if not np.isfinite(point.value):
                 point = best_start(step, None, mu, self.coefficients)
+
+    def _tried(self, attempt: Attempt, way: Callable[[], Solution | None]) -> Solution | None:
+        """What a quick way finds, None where it fails; its iterations are not taken from those of the slow one."""
+        found = None
+        with suppress(SolverError):
+            found = way()
+        attempt.budget += attempt.iterations
+        return found
 
     def _predicted(self, attempt: Attempt, last: Solution | None) -> Solution | None:
         """By correction of the last solution where it is near, else of a prediction; None where that fails."""

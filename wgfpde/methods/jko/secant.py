@@ -110,7 +110,7 @@ class SecantAscent:
         Raises SolverError when the iterations are spent.
         """
         tolerance = self.attempt.solver.tolerance
-        patience, last = self.attempt.iterations + PATIENCE, self.attempt.solver.max_iterations
+        patience, last = self.attempt.iterations + PATIENCE, self.attempt.budget
         while True:
             if self.attempt.iterations == patience:
                 self.point = self.attempt.anneal()

@@ -85,6 +85,8 @@ def squared_distance(
     most_cells : of lattices finer than the data.   tell : is told how far it is, of points beside a density.
     """
     met = _met(mu, nu, rings, tolerance, tell)
+    if met is not None and not met.upper >= met.lower:
+        met = None  # bounds that cross are none
     if met is not None and met.upper - met.lower <= WIDE * met.upper:
         return met
     found = _on_lattices(mu, nu, rings, tolerance, most_cells)
@@ -97,13 +99,15 @@ def squared_distance(
 def _met(
     mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: float, tell: Callable[[str], None] | None
 ) -> Squares | None:
-    """Of points beside a density: bounds that meet, most often, and the lower one as the value."""
+    """Of points beside a density: bounds that meet, most often, and what lies between them as the value."""
     points, other = (mu, nu) if isinstance(mu, Points) else (nu, mu)
     if not isinstance(points, Points) or type(other) is not Cells:
         return None
     x, y = (axis.length if ring else None for axis, ring in zip(other.grid.axes, rings, strict=True))
     found = beside(points, other, (x, y), tolerance, tell)
-    return None if found is None else Squares(found.lower, found.lower, found.upper, found.cuts)
+    if found is None:
+        return None
+    return Squares(0.5 * (found.lower + found.upper), found.lower, found.upper, found.cuts)
 
 
 def _on_lattices(mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: float, most_cells: int) -> Squares:

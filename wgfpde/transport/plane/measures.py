@@ -142,6 +142,7 @@ class Points:
             x = self.places[:, k]
             if circle is not None:
                 x[:] = circle[0] + np.mod(x - circle[0], circle[1] - circle[0])
+                x[x >= circle[1]] = circle[0]  # what rounding leaves at the upper end is the lower one
             self.box.append(circle or (float(x.min()), float(x.max())))
 
     def deposit(self, level: Grid) -> Array:

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...grid import Array
+from ..plane.ladder import check_memory
 from ..plane.measures import Cells, Periods, Points
 from ..plane.plan_bound import coupled
 from .easier_densities import first_density, spread_of, steps_towards
@@ -40,8 +41,10 @@ INSIDE = 0.999
 """Share of the box that the first places may fill."""
 BLOCKS = 64
 """Along the longer axis, within which what is too much is coupled first."""
-ROUNDING = 1e-14
-"""Of the bounds, in units of the squared diagonal."""
+ROUNDING = 1e-15
+"""Of the bounds, in units of the squared diagonal, for the root of the number of cells that are summed."""
+LOST = 1e-10
+"""Mass that cells may lack."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ def beside(
     None where one axis is a circle and points spread along the other more than the box does: they have no start here.
     tell : is told how far it is.
     """
+    count, cells = len(points.places) * 3 ** sum(period is not None for period in periods), density.density.size
+    depth = 2 * math.log2(max(density.density.shape)) + 28
+    check_memory(4 * depth * count + 24 * 8 * (count + cells), f"the power cells of {len(points.places)} points")
     places, nu, off = _joined(points)
     centre, apart, edges = _centred(density, places, nu, periods)
     places = places - centre - apart
@@ -79,19 +85,24 @@ def beside(
                 continue
             below, above = bounds(places, nu, weights, cells)
             lower, upper = max(lower, below + extra), min(upper, above + extra)
-            if tell is not None:
+            if tell is not None and 0 < upper < math.inf:
                 tell(f"power cells cut {spent + cuts} times, bounds {100 * (upper - lower) / upper:.2g} % apart")
             if upper - lower <= min(ACCURACY, tolerance) * upper:
                 break
         before, spent = rho, spent + cuts
     extents = [max(e[-1], x.max()) - min(e[0], x.min()) for e, x in zip(edges, places.T, strict=True)]
-    rounding = ROUNDING * (sum(extent**2 for extent in extents) + extra)
+    rounding = ROUNDING * math.sqrt(density.density.size) * (sum(extent**2 for extent in extents) + extra)
     lower, upper = max(lower - rounding, 0.0), upper + rounding
     return Beside(max(math.sqrt(lower) - off, 0.0) ** 2, (math.sqrt(upper) + off) ** 2, spent)
 
 
 def bounds(places: Array, nu: Array, weights: Array, cells: PowerCells) -> tuple[float, float]:
-    """Of W₂² between ρ and the masses ν (n,) at places (n, 2), up to rounding, from any weights and their cells."""
+    """Of W₂² between ρ and the masses ν (n,) at places (n, 2), up to rounding, from any weights and their cells.
+
+    They say nothing, 0 and inf, where the cells lack mass: rounding has lost one between points too close together.
+    """
+    if not abs(float(np.sum(cells.mass)) - 1.0) <= LOST:
+        return 0.0, math.inf
     cost, surplus = float(np.sum(cells.second)), cells.mass - nu
     lower = cost - 2 * float(np.sum(weights * surplus))
     much, little = np.maximum(surplus, 0.0), np.maximum(-surplus, 0.0)

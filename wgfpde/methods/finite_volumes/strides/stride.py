@@ -75,8 +75,8 @@ class Strider:
         begin = time.perf_counter()
         taken, place, spent = self._march((snapshot.t, t_next, snapshot.dt_next), seconds / self._pace, table)
         wall = time.perf_counter() - begin
-        if wall > TIMED and spent > 0:
-            self._pace = wall / spent
+        if spent > 0:  # a short call tells no pace, but that the last one was too slow, as after a stall
+            self._pace = wall / spent if wall > TIMED else min(self._pace, TIMED / spent)
         if taken == 0:
             return None
         rho = self._states[place].reshape(snapshot.rho.shape).copy()

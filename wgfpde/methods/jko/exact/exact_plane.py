@@ -146,6 +146,7 @@ class Plane:
 
     def solve(self, problem: Problem, warm: Array | None) -> ExactSolution:
         """The exact step.   warm : φ of the step before.   Raises SolverError where it is not found."""
+        self.iterations = self.linear = 0
         fine, rest = self.levels[0], np.zeros(problem.rho0.shape)
         rho, _ = fine.density(problem, rest)
         if fine.apart(problem.starting_from(rho), problem) <= RESTS:
@@ -154,7 +155,6 @@ class Plane:
         problems = [problem]
         for level in self.levels[1:]:
             problems.append(problems[-1].on(level.flow, coarser))
-        self.iterations = self.linear = 0
         phi, eased = None, problem
         for level, each in zip(self.levels[::-1], problems[::-1], strict=True):
             if phi is None:

@@ -94,7 +94,7 @@ def solve_by_barrier(problem: Problem, internal: Internal, tolerance: float) -> 
             break
         if state.complementarity <= NEAR_RHO_S * tolerance and state.continuity <= NEAR_CONTINUITY:
             proof = prover.prove(barrier.momentum(state), barrier.phi.reshape(-1, *problem.rho0.shape))
-            best = proof if best is None or proof.gap < best.gap else best
+            best = proof if best is None or not best.gap <= proof.gap else best
             if best.gap <= tolerance:
                 return replace(result_of(best, (count,)), found_by="an interior point")
         try:

@@ -26,6 +26,8 @@ from ..convex import ConvexStep
 EULER_STEPS = 2
 EMPTY = 1e-250
 """A density this far below its mean is taken for it: its logarithm is finite."""
+LEAST_GAP = 1e-12
+"""Between neighbours, relative to the axis: where D spans more, the prediction is rough there."""
 
 
 class Predictor:
@@ -62,6 +64,7 @@ def _transform(flow: Flow, stagger: Staggering) -> CTransform:
     periods: list[float | None] = []
     for axis, inverse, across in zip(grid.axes, (stagger.ax, stagger.ay), (0, 1), strict=False):
         gaps = _gaps(inverse if inverse.ndim == 1 else np.moveaxis(inverse, across, 0), axis.distances)
+        gaps = np.maximum(gaps, LEAST_GAP * np.sum(gaps))
         places.append(np.concatenate(([0.0], np.cumsum(gaps[:-1]))))
         periods.append(float(np.sum(gaps)) if axis.ring else None)
     return CTransform(places, None, periods)
