@@ -85,7 +85,7 @@ def figure_2d(run: Run, options: Options, known: References) -> Figure:
     columns = -(-len(picks) // rows)
     kinds = 2 if options.error else 1
     aspect = float(np.ptp(run.edges[1]) / np.ptp(run.edges[0]))
-    height = PANEL * min(max(aspect, 0.25), 2.0) + 0.35
+    height = PANEL * min(max(aspect, 0.25), 2.0) + (0.35 if aspect > 0.5 else 0.7)  # a flat box has as many labels
     figure = style.new_figure(
         (max(PANEL * columns + 1.1, 7.4), kinds * rows * height + 0.6 + 2.7), space=0.06, pad=0.12
     )
