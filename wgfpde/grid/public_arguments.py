@@ -144,7 +144,14 @@ def _fits(test: Test, value: Any) -> bool:
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    if isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0):
+        return True
+    return type(value).__module__.partition(".")[0] == "pandas" and getattr(value, "ndim", 0) == 1
+
+
+def _is_scalar(value: Any, kind: Any) -> bool:
+    """Whether it is a number of a kind, or an array without axes that holds one."""
+    return isinstance(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, kind)
 
 
 def _is_numbers(value: Any) -> bool:
@@ -170,8 +177,8 @@ SIMPLE: dict[str, Test] = {
     "None": lambda value: value is None,
     "str": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool | np.bool_),
-    "int": lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
-    "float": lambda value: isinstance(value, numbers.Real | np.bool_),
+    "int": lambda value: _is_scalar(value, numbers.Integral) and not isinstance(value, bool),
+    "float": lambda value: _is_scalar(value, numbers.Real) or isinstance(value, np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
     "Callable": lambda value: callable(value) or _is_table(value),

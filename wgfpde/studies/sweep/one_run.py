@@ -41,6 +41,7 @@ class Setup:
     folders : whether each run gets a folder of its own.   series : diagnostics that are kept for all snapshots.
     density : whether the last density is kept.   against : the HDF5 file of a run that each is held against, or "".
     case : put together in Python, which does not travel; then the tables are not used.   anew : whatever is there.
+    against_sum : SHA-256 of the reference.
     """
 
     tables: Mapping[str, Any]
@@ -53,6 +54,12 @@ class Setup:
     against: str = ""
     case: Case | None = None
     anew: bool = False
+    against_sum: str = ""
+
+    @property
+    def against_key(self) -> str:
+        """The reference as rows name it: a file of that name with other values is another."""
+        return f"{self.against} {self.against_sum}" if self.against else ""
 
     def case_with(self, values: Mapping[str, Any]) -> Case:
         """The case with other values.   Raises CaseError."""
@@ -82,18 +89,23 @@ def solve(setup: Setup, task: Task, progress: Listener = None) -> Outcome:
         case = setup.case_with(task.values)
         outcome = _in_a_folder(setup, task, case, progress) if setup.folders else _unstored(setup, task, case)
     except Interrupted as request:
-        return Outcome(task.digest, INTERRUPTED, request.cause)
+        return Outcome(task.digest, INTERRUPTED, request.cause, exit_code=request.exit_code)
     except MemoryError:
         return Outcome(task.digest, FAILED, "the machine ran out of memory; use fewer cells, or fewer workers")
     except WgfpdeError as error:
         return Outcome(task.digest, FAILED, " ".join(error.lines))
     except OSError as error:
         return Outcome(task.digest, FAILED, f"{error.filename or 'system'}: {error.strerror or error}")
+    except Exception as error:  # a fault of this program, or of a function of the case: the other runs go on
+        return Outcome(task.digest, FAILED, f"{type(error).__name__}: {error}")
     return outcome
 
 
 def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Outcome:
     place = Path(setup.folder) / task.folder
+    if place.is_symlink():
+        text = f"{place} is a link, which is not written through; remove it, or choose another folder with --out"
+        return Outcome(task.digest, FAILED, text)
     earlier = None if setup.anew else _earlier(place, case)
     if earlier is None or earlier.status != "finished":
         code = case if setup.case is not None else None
@@ -105,7 +117,7 @@ def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Ou
         except SolverError as error:  # before the first step
             return Outcome(task.digest, FAILED, str(error))
         if result.status == "interrupted":
-            return Outcome(task.digest, INTERRUPTED, result.message)
+            return Outcome(task.digest, INTERRUPTED, result.message, exit_code=result.exit_code)
     return outcome_of(store.read(place), setup, task)
 
 
@@ -165,8 +177,9 @@ def _outcome(
         known = ", ".join(numbers)
         return Outcome(task.digest, FAILED, f"the run records no {missing[0]}; it records {known}", folder=folder)
     if setup.against:
-        numbers = numbers | Reference.of(setup.against).numbers(grid, rho)
+        numbers = numbers | Reference.of(setup.against, setup.against_sum).numbers(grid, rho)
     return Outcome(
         task.digest, FINISHED if status == "finished" else FAILED, message, verdict, steps, wall, times[-1], numbers,
-        folder, tuple(times) if series else (), series, rho if setup.density else None, setup.against,
+        folder, tuple(times) if series else (), series, rho if setup.density else None,
+        setup.against_key,
     )  # fmt: skip
