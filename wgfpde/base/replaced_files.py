@@ -36,12 +36,12 @@ def regular(path: Path, flags: int, device: bool = False) -> int:
         handle = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)), 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a pipe that nobody reads
-            raise OSError(errno.EINVAL, f"{path.name} is no regular file", str(path)) from None
+            raise OSError(f"{path.name} is a link or a pipe, and no regular file") from None
         raise
     mode = os.fstat(handle).st_mode
     if not (stat.S_ISREG(mode) or (device and stat.S_ISCHR(mode))):
         os.close(handle)
-        raise OSError(errno.EINVAL, f"{path.name} is no regular file", str(path))
+        raise OSError(f"{path.name} is no regular file")
     return handle
 
 

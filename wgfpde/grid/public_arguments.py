@@ -64,14 +64,18 @@ def _checked(function: Callable[..., Any], name: str, but: set[str]) -> Callable
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
         try:
-            given = signature.bind(*args, **keywords).arguments
+            bound = signature.bind(*args, **keywords)
         except TypeError as error:
             raise CaseError(f"{name}: {_misfit(signature, keywords, str(error))}") from None
+        given = bound.arguments
         for key, value in given.items():
-            if key in tests and not tests[key][0](value):
+            if key not in tests:
+                continue
+            if not tests[key][0](value):
                 wanted = _in_words(tests[key][1])
                 raise CaseError(f"{name}: {key}: expected {wanted}, found {_shown(value)}")
-        return function(*args, **keywords)
+            given[key] = _plainly(value, tests[key][1])
+        return function(*bound.args, **bound.kwargs)
 
     return call
 
@@ -146,7 +150,20 @@ def _fits(test: Test, value: Any) -> bool:
 def _is_row(value: Any) -> bool:
     if isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0):
         return True
+    return _is_series(value)
+
+
+def _is_series(value: Any) -> bool:
+    """Whether it is a Series or an Index of pandas."""
     return type(value).__module__.partition(".")[0] == "pandas" and getattr(value, "ndim", 0) == 1
+
+
+def _plainly(value: Any, annotation: str) -> Any:
+    """A number for an array without axes; a list for a column of pandas, where no function or array may stand."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value[()]
+    others = any(word in annotation for word in ("Callable", "Function", "Array", *ANYTHING))
+    return value.tolist() if _is_series(value) and not others else value
 
 
 def _is_scalar(value: Any, kind: Any) -> bool:
