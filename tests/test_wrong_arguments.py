@@ -183,7 +183,7 @@ def test_arrays_without_axes_are_numbers_and_columns_are_lists():
     from wgfpde.grid.public_arguments import public
 
     @public
-    def f(a: "float", n: "int", xs: "Sequence[float]", yes: "bool" = True):
+    def f(a: "float", n: "int", xs: "list[float]", yes: "bool" = True):
         return a, n, xs, yes
 
     assert f(np.array(0.5), np.array(3), (1.0,), np.bool_(False)) == (0.5, 3, (1.0,), False)

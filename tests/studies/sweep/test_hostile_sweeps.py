@@ -47,7 +47,9 @@ def copied(swept, folder):
 # ---- links -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "sweep.lock", "sweep.json.part", "theta=1/run.log", "theta=1"])
+@pytest.mark.parametrize(
+    "name", ["rows.jsonl", "sweep.lock", "sweep.json.part", "theta=1/run.log", "theta=1", "theta=1/output.h5"]
+)
 def test_a_link_is_not_written_through(tmp_path, name):
     mine, folder = tmp_path / "mine", tmp_path / "S"
     plan = plan_of("params.theta=1")

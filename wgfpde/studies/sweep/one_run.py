@@ -19,12 +19,14 @@ from ...cases.loading import Draft
 from ...cases.schema import Case
 from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
+from ...runs.folder import LOG_NAME, WRITTEN
 from ...runs.interrupts import Interrupted, Interrupts
 from ...runs.runner import resume
 from ...runs.runner import run as run_case
 from ...runs.time_loop import Progress
 from ...runs.unstored import march_unstored
 from ...store import FILE_NAME, Run
+from ...store.checkpoint import FOLDER as CHECKPOINTS
 from ..stored_runs import difference
 from .against import Reference
 from .outcome import FAILED, FINISHED, INTERRUPTED, Outcome
@@ -103,8 +105,8 @@ def solve(setup: Setup, task: Task, progress: Listener = None) -> Outcome:
 
 def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Outcome:
     place = Path(setup.folder) / task.folder
-    if place.is_symlink():
-        text = f"{place} is a link, which is not written through; remove it, or choose another folder with --out"
+    if linked := _linked(place):
+        text = f"{linked[0]} is a link, which is not written through; remove it, or choose another folder with --out"
         return Outcome(task.digest, FAILED, text)
     earlier = None if setup.anew else _earlier(place, case)
     if earlier is None or earlier.status != "finished":
@@ -119,6 +121,14 @@ def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Ou
         if result.status == "interrupted":
             return Outcome(task.digest, INTERRUPTED, result.message, exit_code=result.exit_code)
     return outcome_of(store.read(place), setup, task)
+
+
+def _linked(place: Path) -> list[Path]:
+    """What is a link, of what a run writes: its folder, a file of it, its checkpoints."""
+    saved = place / CHECKPOINTS
+    files = [place / end for name in (LOG_NAME, *WRITTEN) for end in (name, f"{name}.part")]
+    found = [path for path in (place, saved, *files) if path.is_symlink()]
+    return found or [path for path in saved.glob("*") if path.is_symlink()]
 
 
 def _earlier(place: Path, case: Case) -> Run | None:
