@@ -177,3 +177,22 @@ def test_what_fits_is_taken():
     for wrong in ([("a",)], [("a", "b")], "ab"):
         with pytest.raises(wgf.CaseError, match="pairs: expected a list, each of it a list"):
             function(wrong)
+
+
+def test_arrays_without_axes_are_numbers_and_columns_are_lists():
+    from wgfpde.grid.public_arguments import public
+
+    @public
+    def f(a: "float", n: "int", xs: "list[float]", yes: "bool" = True):
+        return a, n, xs, yes
+
+    assert f(np.array(0.5), np.array(3), (1.0,), np.bool_(False)) == (0.5, 3, (1.0,), False)
+    assert wgf.Internal(kappa=np.array(0.3)) == wgf.Internal(kappa=0.3)
+    for wrong in (np.array(0.5), np.array([3]), True):
+        with pytest.raises(wgf.CaseError, match="f: n: expected a whole number"):
+            f(0.5, wrong, [1.0])
+    pandas = pytest.importorskip("pandas")
+    for column in (pandas.Series([1.0, 2.0], index=[7, 8]), pandas.Index([1.0, 2.0])):
+        assert f(0.5, 3, column)[2] == [1.0, 2.0]
+    with pytest.raises(wgf.CaseError, match="f: xs: expected a list"):
+        f(0.5, 3, pandas.Series(["a"]))

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 try:
     import fcntl
@@ -21,6 +22,32 @@ except ImportError:  # Windows: no lock, so that two writers of one file are not
 
 class BeingWritten(OSError):
     """Another process is writing the file."""
+
+
+def regular(path: Path, flags: int, device: bool = False) -> int:
+    """The handle of a regular file, which is no link, pipe or folder; opening it never waits.
+
+    flags : O_RDONLY, or O_WRONLY | O_CREAT and so on.   device : whether it may be, or lead to, a character device.
+    Raises OSError.
+    """
+    follow = device and path.is_char_device()
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        handle = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)), 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a pipe that nobody reads
+            raise OSError(f"{path.name} is a link or a pipe, and no regular file") from None
+        raise
+    mode = os.fstat(handle).st_mode
+    if not (stat.S_ISREG(mode) or (device and stat.S_ISCHR(mode))):
+        os.close(handle)
+        raise OSError(f"{path.name} is no regular file")
+    return handle
+
+
+def growing(path: Path, device: bool = False) -> IO[bytes]:
+    """A file that only grows, made where there is none, unbuffered; arguments and errors as for `regular`."""
+    return os.fdopen(regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, device), "ab", buffering=0)
 
 
 @contextmanager

@@ -65,6 +65,15 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def alike(value: Any) -> Any:
+    """A value in which whole numbers are integers, so that 1 and 1.0 are one; −0.0 and very large ones stay."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0":
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: alike(item) for key, item in value.items()}
+    return [alike(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def show(value: object) -> str:
     """A value as it stands in TOML, with its type where that is the point."""
     if isinstance(value, dict):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.toml import flat, nested, plain, shortened, show, to_value
+from ..base.toml import alike, flat, nested, plain, shortened, show, to_value
 from ..errors import CaseError
 from .loading import override
 from .overrides import parse_value
@@ -151,7 +151,7 @@ def _distinct(varied: list[Vary], together: bool = True) -> list[Vary]:
     """Raises CaseError where a value is given twice and no other key tells the two apart."""
     if not together:
         return [v for one in varied for v in _distinct([one])]
-    rows = list(zip(*([to_value(value) for value in v.values] for v in varied), strict=False))
+    rows = list(zip(*([to_value(alike(value)) for value in v.values] for v in varied), strict=False))
     seen: set[tuple[str, ...]] = set()
     for k, row in enumerate(rows):
         if row not in seen:

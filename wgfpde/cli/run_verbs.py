@@ -44,6 +44,7 @@ def add(verbs: Verbs) -> None:
     resume = verbs.add("resume", _resume, "go on with a run that was stopped, from its last checkpoint", THREADS)
     resume.add_argument("path", type=Path, metavar="DIR", help="run folder, or that of a sweep")
     resume.add_argument("--until", type=float, metavar="T", help="a new, later end, also of a run that is finished")
+    yes_of(resume)
     _march_of(resume)
     check = verbs.add("check", _check, "validate and build a case without solving it")
     case_of(check)

@@ -64,14 +64,18 @@ def _checked(function: Callable[..., Any], name: str, but: set[str]) -> Callable
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
         try:
-            given = signature.bind(*args, **keywords).arguments
+            bound = signature.bind(*args, **keywords)
         except TypeError as error:
             raise CaseError(f"{name}: {_misfit(signature, keywords, str(error))}") from None
+        given = bound.arguments
         for key, value in given.items():
-            if key in tests and not tests[key][0](value):
+            if key not in tests:
+                continue
+            if not tests[key][0](value):
                 wanted = _in_words(tests[key][1])
                 raise CaseError(f"{name}: {key}: expected {wanted}, found {_shown(value)}")
-        return function(*args, **keywords)
+            given[key] = _plainly(value, tests[key][1])
+        return function(*bound.args, **bound.kwargs)
 
     return call
 
@@ -144,7 +148,27 @@ def _fits(test: Test, value: Any) -> bool:
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    if isinstance(value, list | tuple | range) or (isinstance(value, np.ndarray) and value.ndim > 0):
+        return True
+    return _is_series(value)
+
+
+def _is_series(value: Any) -> bool:
+    """Whether it is a Series or an Index of pandas."""
+    return type(value).__module__.partition(".")[0] == "pandas" and getattr(value, "ndim", 0) == 1
+
+
+def _plainly(value: Any, annotation: str) -> Any:
+    """A number for an array without axes; a list for a column of pandas, where no function or array may stand."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value[()]
+    others = any(word in annotation for word in ("Callable", "Function", "Array", *ANYTHING))
+    return value.tolist() if _is_series(value) and not others else value
+
+
+def _is_scalar(value: Any, kind: Any) -> bool:
+    """Whether it is a number of a kind, or an array without axes that holds one."""
+    return isinstance(value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value, kind)
 
 
 def _is_numbers(value: Any) -> bool:
@@ -170,8 +194,8 @@ SIMPLE: dict[str, Test] = {
     "None": lambda value: value is None,
     "str": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool | np.bool_),
-    "int": lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool),
-    "float": lambda value: isinstance(value, numbers.Real | np.bool_),
+    "int": lambda value: _is_scalar(value, numbers.Integral) and not isinstance(value, bool),
+    "float": lambda value: _is_scalar(value, numbers.Real) or isinstance(value, np.bool_),
     "PathLike": lambda value: hasattr(value, "__fspath__"),
     "Path": lambda value: isinstance(value, str | os.PathLike),
     "Callable": lambda value: callable(value) or _is_table(value),

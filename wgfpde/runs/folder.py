@@ -22,6 +22,7 @@ from typing import IO
 
 from ..base.amounts import size_text
 from ..base.plain_text import one_line
+from ..base.replaced_files import growing
 from ..errors import CaseError, StoreError
 from ..store import FILE_NAME
 from ..store.checkpoint import clear
@@ -42,6 +43,10 @@ class Log:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
+    def empty(self) -> None:
+        """Forget an earlier run.  Raises OSError."""
+        os.ftruncate(self._file.fileno(), 0)
+
     def __call__(self, text: str) -> None:
         with suppress(OSError):  # a full disk must not stop the run here: the store reports it
             self._file.write(f"{datetime.now().isoformat(timespec='seconds')}  {one_line(text)}\n".encode())
@@ -61,7 +66,7 @@ def fresh(folder: Path, texts: Mapping[str, str], overwrite: bool) -> Iterator[L
     with _locked(folder) as log:
         check(folder, overwrite)  # again: nobody else can write now
         with _writable(folder):
-            os.truncate(folder / LOG_NAME, 0)
+            log.empty()
             for name in WRITTEN:
                 (folder / name).unlink(missing_ok=True)
             _clear_parts(folder)
@@ -123,7 +128,8 @@ def _check_files(folder: Path) -> None:
     """
     for name in (LOG_NAME, *WRITTEN):
         path = folder / name
-        if path.exists() and not path.is_file() and not (name == LOG_NAME and path.is_char_device()):
+        odd = path.is_symlink() if name == LOG_NAME else False
+        if path.exists() and (odd or not path.is_file()) and not (name == LOG_NAME and path.is_char_device()):
             raise CaseError(f"{path} is no regular file; remove it, or choose another folder with --out.")
 
 
@@ -158,7 +164,7 @@ def _locked(folder: Path) -> Iterator[Log]:
     """The log, held by this process alone.  An exception that passes is noted in it."""
     path = folder / LOG_NAME
     with _writable(folder):
-        file = path.open("ab", buffering=0)
+        file = growing(path, device=True)
     with file:
         if fcntl is not None:
             try:

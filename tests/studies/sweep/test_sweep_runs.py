@@ -343,12 +343,13 @@ def test_a_damaged_sweep_is_a_sentence(tmp_path, capsys, text):
 
 
 def test_cells_of_the_table_are_no_formulas():
-    assert [_harmless(text) for text in ("=1+1", "@x", "-x**2", "-1.5e3", "fv")] == [
+    assert [_harmless(text) for text in ("=1+1", "@x", "-x**2", "-1.5e3", "fv", "")] == [
         "'=1+1",
         "'@x",
         "'-x**2",
         "-1.5e3",
         "fv",
+        "",
     ]
 
 

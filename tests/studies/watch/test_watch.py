@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,3 +158,15 @@ def test_what_cannot_be_read_is_told_on_the_page():
 
     found = json.loads(record(look))
     assert found["status"] == "running" and "\x1b" not in found["error"]
+
+
+def test_a_browser_that_goes_away_is_not_told_in_the_terminal(capfd):
+    with LocalPage(lambda: DONE) as page:
+        page._server.handle_error(None, ("127.0.0.1", 1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_end_that_is_none_is_the_last_snapshot():
+    deep = "x = " + "[" * 5000
+    for text in ("", "[time]\nend = [1]\n", "[time]\nstart = 0\n", f"[time]\nend = {10**400}\n", deep):
+        assert states._end(SimpleNamespace(resolved_toml=text, t=np.array([0.0, 2.0]))) == 2.0

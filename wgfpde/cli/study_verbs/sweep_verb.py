@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ def _scripted(args: argparse.Namespace, plan: Plan) -> int:
     command += ["--out", str(out), *(part for name in args.series for part in ("--series", name))]
     command += ["--density"] if args.density else []
     command += ["--against", str(args.against)] if args.against is not None else []
+    command += [*(["--overwrite"] if args.overwrite else []), *(["--yes"] if args.yes else [])]
     command += [] if args.folders is None else ["--folders" if args.folders else "--no-folders"]
     write_script(args.slurm, array_script(plan.case.name, command, plan.count, shares, out))
     say(f"script  {args.slurm}: {plan.count} runs in {shares} shares")
@@ -125,7 +127,8 @@ def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int
     from ...studies.sweep.sweep_study import plan_cost, stores_folders
 
     engine = engine_of(args, plan)
-    check_asked(plan.case, plan_cost(plan, kept, engine.workers), getattr(args, "yes", True))
+    share = getattr(args, "array", None)
+    check_asked(plan.case, plan_cost(plan, kept, engine.workers, share), args.yes)
     if not (args.quiet or args.json):
         where = "each in a folder" if stores_folders(plan, kept) else "without folders (--folders asks for them)"
         say(f"{plan.count} runs of {plan.case.title}, {engine.name}, {where}", error=True)
@@ -133,11 +136,12 @@ def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int
     try:
         found = sweep(
             plan, folder, kept, engine, overwrite=getattr(args, "overwrite", False),
-            share=getattr(args, "array", None), watcher=live,
+            share=share, watcher=live,
         )  # fmt: skip
     except Interrupted as request:
         live.close()
-        text = f"stopped by {request.cause}: {live.text.rpartition(',')[0]} done. Go on with: wgfpde resume {folder}"
+        done = live.text.rpartition(",")[0]
+        text = f"stopped by {request.cause}: {done} done\nGo on with: wgfpde resume {shlex.quote(str(folder))}"
         raise Interrupted(text, request.exit_code) from None
     finally:
         live.close()
@@ -195,6 +199,8 @@ def _print(found: Swept) -> None:
         say(f"error: and {more} more; sweep.csv has all", error=True)
     before = f", {found.known} of them before" if found.known else ""
     failed = f"; {found.failed} failed" if found.failed else ""
+    if (rest := found.asked - found.finished - found.failed) > 0:
+        failed += f"; {rest} not done"
     say(f"done    {found.finished} of {found.plan.count} runs{before}{failed}, in {duration(found.seconds)}")
     if found.file is not None:
         say(f"file    {found.file}")

@@ -61,7 +61,7 @@ def _watch(args: argparse.Namespace) -> int:
                     break
                 line(f"{state.status}   {state.text}")
             time.sleep(EVERY)
-        if args.browser:
+        if args.browser or args.open:
             time.sleep(2 * EVERY)  # the page asks once more
     return _said(state, False)
 

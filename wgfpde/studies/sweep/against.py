@@ -35,9 +35,9 @@ class Reference:
     rho: Array
 
     @classmethod
-    def of(cls, path: str) -> Reference:
-        """That of a run folder or file.  Raises StoreError."""
-        return _read(path)
+    def of(cls, path: str, sum256: str = "") -> Reference:
+        """That of a run folder or file.   sum256 : its SHA-256; with another it is read again.   Raises StoreError."""
+        return _read(path, sum256)
 
     def numbers(self, grid: Grid, rho: Array) -> dict[str, float]:
         """Name → number, for a density on a grid.   Raises CaseError where the two have no common grid."""
@@ -68,6 +68,6 @@ def _text(grid: Grid) -> str:
 
 
 @lru_cache(maxsize=2)
-def _read(path: str) -> Reference:
+def _read(path: str, sum256: str) -> Reference:
     run = store.read(path)
     return Reference(run.grid, run.rho[run.find()])

@@ -20,15 +20,20 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ...base.amounts import memory_lacking
 from ...base.toml import to_value
 from ...cases.varying import Vary
+from ...errors import CaseError, StoreError
 from ...store import Variable, check_place, write_study
 from ...store.export.targets import written
 from .journal import Journal
 from .outcome import FINISHED, Outcome
-from .plan import Plan
+from .plan import TAKEN, Plan, unique
+from .sweep_folder import Kept
 
 FILE_NAME, TABLE_NAME, KIND = "sweep.h5", "sweep.csv", "sweep"
+NUMBERS = 64
+"""Numbers of each run, for a bound on the memory of a dataset."""
 ABSENT, VARIED = "not done", "What was varied."
 TEXTS = {
     "status": "how the run ended", "message": "why, in words", "verdict": "what ended it early", "folder": "run folder",
@@ -43,6 +48,14 @@ def coordinate(v: Vary) -> list[Any]:
     if plain and np.all(np.isfinite(numbers)):
         return [float(n) for n in numbers]
     return [value if isinstance(value, str) else to_value(value) for value in v.values]
+
+
+def check_memory(plan: Plan, kept: Kept) -> None:
+    """Raises CaseError where the dataset of a sweep would not fit into memory, before anything is run."""
+    each = NUMBERS + len(kept.series) * 2 + (plan.case.cells if kept.density else 0)
+    if lacking := memory_lacking(8.0 * plan.count * each):
+        what = "; keep no densities" if kept.density else ""
+        raise CaseError(f"the dataset of {plan.count:,} runs takes {lacking}; vary fewer values{what}")
 
 
 def rows(plan: Plan, journal: Journal) -> Iterator[tuple[int, Outcome | None]]:
@@ -84,6 +97,7 @@ class Columns:
         self.times: np.ndarray = np.zeros((count, 0))
         self.rho: np.ndarray | None = None
         self.mixed_grids = False
+        self._each = len(TEXTS) + len(SCALARS)
 
     def add(self, k: int, outcome: Outcome | None) -> None:
         if outcome is None:
@@ -93,21 +107,34 @@ class Columns:
         self.scalars["steps"][k], self.scalars["wall_seconds"][k] = outcome.steps, outcome.wall_seconds
         self.scalars["t_end"][k] = outcome.t
         for name, value in outcome.numbers.items():
-            self.numbers.setdefault(name, np.full(self.plan.count, math.nan))[k] = value
+            if name not in self.numbers:
+                self._take(1)
+                self.numbers[name] = np.full(self.plan.count, math.nan)
+            self.numbers[name][k] = value
         if outcome.series:
+            self._take(max(len(outcome.times) - self.times.shape[1], 0))
             self.times = _wider(self.times, len(outcome.times))
             self.times[k, : len(outcome.times)] = outcome.times
             for name, values in outcome.series.items():
-                row = _wider(self.series.get(name, np.zeros((self.plan.count, 0))), len(values))
+                row = self.series.get(name, np.zeros((self.plan.count, 0)))
+                self._take(max(len(values) - row.shape[1], 0))
+                row = _wider(row, len(values))
                 row[k, : len(values)] = values
                 self.series[name] = row
         if outcome.rho is not None and not self.mixed_grids:
             if self.rho is None:
+                self._take(outcome.rho.size)
                 self.rho = np.full((self.plan.count, *outcome.rho.shape), math.nan)
             if self.rho.shape[1:] == outcome.rho.shape:
                 self.rho[k] = outcome.rho
             else:
                 self.rho, self.mixed_grids = None, True
+
+    def _take(self, numbers: int) -> None:
+        """Raises StoreError where so many more numbers of each run do not fit into memory."""
+        self._each += numbers
+        if lacking := memory_lacking(8.0 * self.plan.count * self._each):
+            raise StoreError(f"the dataset of this sweep takes {lacking}; its runs are done, and {TABLE_NAME} is not.")
 
     def variables(self) -> list[Variable]:
         """All of it, with dimensions."""
@@ -124,9 +151,9 @@ class Columns:
         made += [Variable(n, dims, self.texts[n].reshape(shape), long_name=TEXTS[n]) for n in TEXTS]
         for n, text in SCALARS.items():
             made.append(Variable(n, dims, self.scalars[n].reshape(shape), "s" if n == "wall_seconds" else "1", text))
-        taken = {variable.name for variable in made}
+        taken = {*TAKEN, *(variable.name for variable in made)}
         for n, values in self.numbers.items():
-            name = n if n not in taken else f"{n}_end"
+            name = unique(n if n not in taken else f"{n}_end", taken)
             text = f"{n.replace('_', ' ')} at the end"
             made.append(Variable(name, dims, values.reshape(shape), long_name=text))
         if self.series:
@@ -135,12 +162,16 @@ class Columns:
                 Variable("times", (*dims, "snapshot"), self.times.reshape(*shape, snapshots), long_name="times")
             )
             for n, values in self.series.items():
-                wide = _wider(values, snapshots).reshape(*shape, snapshots)
-                made.append(Variable(f"{n}_series", (*dims, "snapshot"), wide, long_name=n.replace("_", " ")))
+                wide = _wider(values[:, :snapshots], snapshots).reshape(*shape, snapshots)
+                made.append(
+                    Variable(unique(f"{n}_series", taken), (*dims, "snapshot"), wide, long_name=n.replace("_", " "))
+                )
         return made + self._densities(dims, shape)
 
     def _densities(self, dims: tuple[str, ...], shape: tuple[int, ...]) -> list[Variable]:
         if self.rho is None or (axes := _axes(self.plan)) is None:
+            return []
+        if self.rho.shape[1:] != tuple(len(centers) for centers in reversed(axes)):  # by another hand
             return []
         names = tuple(name if name not in dims else f"{name}_cell" for name in ("x", "y")[: len(axes)])
         made = [
@@ -174,7 +205,7 @@ def _write_table(path: Path, plan: Plan, columns: Columns) -> None:
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     numbers = [*columns.scalars, *columns.numbers]
-    table.writerow([*plan.names, "status", *numbers, "folder", "message"])
+    table.writerow([_harmless(name) for name in (*plan.names, "status", *numbers, "folder", "message")])
     for k in range(plan.count):
         values = [
             v.text(i) if not isinstance(v.values[i], float) else repr(v.values[i])
@@ -189,7 +220,9 @@ def _write_table(path: Path, plan: Plan, columns: Columns) -> None:
 
 def _harmless(text: str) -> str:
     """A text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in "+-" and not _is_number(text)) else text
+    return (
+        f"'{text}" if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and not _is_number(text)) else text
+    )
 
 
 def _is_number(text: str) -> bool:

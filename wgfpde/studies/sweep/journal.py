@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
+from ...base.replaced_files import growing, regular
 from ...errors import StoreError
 from ...store.layout import in_words
 from .outcome import Outcome, read_line
@@ -21,6 +22,11 @@ from .outcome import Outcome, read_line
 PATTERN = "rows*.jsonl"
 LONGEST = 1 << 28
 """Bytes of a line that is read: a density of 4096² cells."""
+
+
+def rows_of(share: tuple[int, int] | None) -> str:
+    """The name of the journal of a share, or of a sweep on this machine."""
+    return "rows.jsonl" if share is None else f"rows-{share[0]}-of-{share[1]}.jsonl"
 
 
 class Where(NamedTuple):
@@ -72,7 +78,13 @@ class Journal:
         self._found[outcome.digest] = where
 
     def _index(self, file: Path) -> None:
-        with _reading(file) as stream:
+        try:
+            stream = _reading(file)
+        except StoreError:
+            if file.exists():
+                raise
+            return  # a share that begins anew has removed it
+        with stream:
             for offset, line in _lines(stream):
                 if (found := read_line(line)) is not None:
                     self._found[found.digest] = place_of(file, offset, found)
@@ -84,7 +96,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._stream = path.open("ab", buffering=0)
+            self._stream = growing(path)
             self._end = self._stream.seek(0, os.SEEK_END)
             if self._end and not _ends_line(path):  # a line that a kill has torn
                 self._stream.write(b"\n")
@@ -118,22 +130,26 @@ def place_of(file: Path, offset: int, outcome: Outcome) -> Where:
     return Where(file, offset, outcome.status, outcome.folder, frozenset(has))
 
 
-def _lines(stream: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    offset = 0
-    for line in stream:
-        yield offset, line
+def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """(offset, line), but for those that are longer than LONGEST."""
+    offset, inside = 0, False
+    while line := stream.readline(LONGEST):
+        whole = line.endswith(b"\n") or len(line) < LONGEST
+        if whole and not inside:
+            yield offset, line
+        inside = not whole
         offset += len(line)
 
 
 def _ends_line(path: Path) -> bool:
-    with path.open("rb") as stream:
+    with _reading(path) as stream:
         stream.seek(-1, os.SEEK_END)
         return stream.read(1) == b"\n"
 
 
 def _reading(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return os.fdopen(regular(path, os.O_RDONLY), "rb")
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {in_words(error)}") from error
 

@@ -19,12 +19,14 @@ from ...cases.loading import Draft
 from ...cases.schema import Case
 from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
+from ...runs.folder import LOG_NAME, WRITTEN
 from ...runs.interrupts import Interrupted, Interrupts
 from ...runs.runner import resume
 from ...runs.runner import run as run_case
 from ...runs.time_loop import Progress
 from ...runs.unstored import march_unstored
 from ...store import FILE_NAME, Run
+from ...store.checkpoint import FOLDER as CHECKPOINTS
 from ..stored_runs import difference
 from .against import Reference
 from .outcome import FAILED, FINISHED, INTERRUPTED, Outcome
@@ -41,6 +43,7 @@ class Setup:
     folders : whether each run gets a folder of its own.   series : diagnostics that are kept for all snapshots.
     density : whether the last density is kept.   against : the HDF5 file of a run that each is held against, or "".
     case : put together in Python, which does not travel; then the tables are not used.   anew : whatever is there.
+    against_sum : SHA-256 of the reference.
     """
 
     tables: Mapping[str, Any]
@@ -53,6 +56,12 @@ class Setup:
     against: str = ""
     case: Case | None = None
     anew: bool = False
+    against_sum: str = ""
+
+    @property
+    def against_key(self) -> str:
+        """The reference as rows name it: a file of that name with other values is another."""
+        return f"{self.against} {self.against_sum}" if self.against else ""
 
     def case_with(self, values: Mapping[str, Any]) -> Case:
         """The case with other values.   Raises CaseError."""
@@ -82,18 +91,23 @@ def solve(setup: Setup, task: Task, progress: Listener = None) -> Outcome:
         case = setup.case_with(task.values)
         outcome = _in_a_folder(setup, task, case, progress) if setup.folders else _unstored(setup, task, case)
     except Interrupted as request:
-        return Outcome(task.digest, INTERRUPTED, request.cause)
+        return Outcome(task.digest, INTERRUPTED, request.cause, exit_code=request.exit_code)
     except MemoryError:
         return Outcome(task.digest, FAILED, "the machine ran out of memory; use fewer cells, or fewer workers")
     except WgfpdeError as error:
         return Outcome(task.digest, FAILED, " ".join(error.lines))
     except OSError as error:
         return Outcome(task.digest, FAILED, f"{error.filename or 'system'}: {error.strerror or error}")
+    except Exception as error:  # a fault of this program, or of a function of the case: the other runs go on
+        return Outcome(task.digest, FAILED, f"{type(error).__name__}: {error}")
     return outcome
 
 
 def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Outcome:
     place = Path(setup.folder) / task.folder
+    if linked := _linked(place):
+        text = f"{linked[0]} is a link, which is not written through; remove it, or choose another folder with --out"
+        return Outcome(task.digest, FAILED, text)
     earlier = None if setup.anew else _earlier(place, case)
     if earlier is None or earlier.status != "finished":
         code = case if setup.case is not None else None
@@ -105,8 +119,16 @@ def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Ou
         except SolverError as error:  # before the first step
             return Outcome(task.digest, FAILED, str(error))
         if result.status == "interrupted":
-            return Outcome(task.digest, INTERRUPTED, result.message)
+            return Outcome(task.digest, INTERRUPTED, result.message, exit_code=result.exit_code)
     return outcome_of(store.read(place), setup, task)
+
+
+def _linked(place: Path) -> list[Path]:
+    """What is a link, of what a run writes: its folder, a file of it, its checkpoints."""
+    saved = place / CHECKPOINTS
+    files = [place / end for name in (LOG_NAME, *WRITTEN) for end in (name, f"{name}.part")]
+    found = [path for path in (place, saved, *files) if path.is_symlink()]
+    return found or [path for path in saved.glob("*") if path.is_symlink()]
 
 
 def _earlier(place: Path, case: Case) -> Run | None:
@@ -165,8 +187,9 @@ def _outcome(
         known = ", ".join(numbers)
         return Outcome(task.digest, FAILED, f"the run records no {missing[0]}; it records {known}", folder=folder)
     if setup.against:
-        numbers = numbers | Reference.of(setup.against).numbers(grid, rho)
+        numbers = numbers | Reference.of(setup.against, setup.against_sum).numbers(grid, rho)
     return Outcome(
         task.digest, FINISHED if status == "finished" else FAILED, message, verdict, steps, wall, times[-1], numbers,
-        folder, tuple(times) if series else (), series, rho if setup.density else None, setup.against,
+        folder, tuple(times) if series else (), series, rho if setup.density else None,
+        setup.against_key,
     )  # fmt: skip

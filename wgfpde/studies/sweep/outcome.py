@@ -22,6 +22,8 @@ from ...base.plain_text import joined_lines
 from ...grid import Array
 
 FINISHED, FAILED, INTERRUPTED = "finished", "failed", "interrupted"
+LONGEST_NAME = 200
+"""Letters of the name of a number."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +33,8 @@ class Outcome:
     digest : which run it is.   status : "finished", "failed"; "interrupted" is not kept.   message : why, in words.
     verdict : "stationary", "blow-up" or "".   t : of the last snapshot.   numbers : its diagnostics by name.
     folder : where the run is, relative to that of the sweep; "" where it left none.   times, series : of all snapshots,
-    for the diagnostics that were asked for.   rho : the last density, where asked for.   against : the reference run.
+    for the diagnostics that were asked for.   rho : the last density, where asked for.   against : the reference run,
+    its file and its SHA-256.   exit_code : of what interrupted it; not kept.
     """
 
     digest: str
@@ -47,6 +50,7 @@ class Outcome:
     series: Mapping[str, list[float]] = field(default_factory=dict)
     rho: Array | None = None
     against: str = ""
+    exit_code: int = 130
 
     def __repr__(self) -> str:
         return f"Outcome({self.digest[:8]}, {self.status}: {self.message})"
@@ -73,16 +77,16 @@ def read_line(line: bytes) -> Outcome | None:
         data = json.loads(line)
         if not isinstance(data, dict):
             return None
-        series = {_text(name): [float(v) for v in values] for name, values in data.get("series", {}).items()}
+        series = {_field(name): [float(v) for v in values] for name, values in data.get("series", {}).items()}
         return Outcome(
             digest=_text(data["digest"]),
             status=_one_of(data["status"], (FINISHED, FAILED)),
             message=_text(data["message"]),
             verdict=_text(data["verdict"]),
-            steps=int(data["steps"]),
+            steps=_count(data["steps"]),
             wall_seconds=float(data["wall_seconds"]),
             t=float(data["t"]),
-            numbers={_text(name): float(value) for name, value in data["numbers"].items()},
+            numbers={_field(name): float(value) for name, value in data["numbers"].items()},
             folder=_name(data["folder"]),
             times=tuple(float(t) for t in data.get("times", [])),
             series=series,
@@ -94,9 +98,28 @@ def read_line(line: bytes) -> Outcome | None:
 
 
 def _text(value: Any) -> str:
+    """A text that every file can hold: no NUL, no half of a pair.  Raises TypeError, ValueError."""
     if not isinstance(value, str):
         raise TypeError
+    value.encode()
+    if "\0" in value:
+        raise ValueError
     return value
+
+
+def _field(value: Any) -> str:
+    """The name of a number: no path in a file."""
+    name = _text(value)
+    if not name or "/" in name or name in (".", "..") or len(name) > LONGEST_NAME:
+        raise ValueError
+    return name
+
+
+def _count(value: Any) -> int:
+    count = int(value)
+    if not 0 <= count < 1 << 53:
+        raise ValueError
+    return count
 
 
 def _one_of(value: Any, words: tuple[str, ...]) -> str:

@@ -4,7 +4,8 @@
 
 Nothing is made before it is asked for: a run is known by its number, and the plan of a million runs takes no memory.
 The *digest* of a run is what it depends on: the case as it was written without the keys that are varied, the data
-files, the version of this program, and the values.  Two runs with one digest are one run, in whatever sweep they stand.
+files, the version of this program, and the values; of a case that was put together in Python also the values of its
+functions on the grid.  Two runs with one digest are one run, in whatever sweep they stand.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import json
 import math
 import re
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...base.toml import flat, nested, plain, to_value
+from ...base.toml import alike, flat, nested, plain, to_value
 from ...cases.loading import override
 from ...cases.overrides import absolute_paths, merge
 from ...cases.schema import Case
@@ -33,6 +35,11 @@ from ...runs.provenance import checksum
 
 MOST = 1_000_000
 """Runs of one sweep."""
+TAKEN = frozenset(
+    {"status", "message", "verdict", "folder", "steps", "wall_seconds", "t_end", "run", "snapshot", "times", "rho"}
+    | {"x", "y", "x_cell", "y_cell", "case_toml"}
+)
+"""Names in the dataset that no key can have."""
 NAME_LENGTH = 100
 """Letters of the name of a run folder."""
 
@@ -42,12 +49,14 @@ class Plan:
     """The runs of a sweep, numbered from 0; the last key changes fastest.
 
     case : the case that is varied.   varied : the keys.   zipped : whether they change together.
+    made_of : digest of the functions of a case in Python that is only known by its tables, as from a folder.
     Raises CaseError where keys that change together have not as many values each, or there are more than MOST runs.
     """
 
     case: Case
     varied: tuple[Vary, ...]
     zipped: bool = False
+    made_of: str = ""
 
     def __post_init__(self) -> None:
         counts = [len(v) for v in self.varied]
@@ -80,7 +89,12 @@ class Plan:
         """A short name for each key, its last part, or all of it where two end alike; for folders and dimensions."""
         last = [v.key.rpartition(".")[2] for v in self.varied]
         often = Counter(last)
-        return tuple(v.key.replace(".", "_") if often[n] > 1 else n for v, n in zip(self.varied, last, strict=True))
+        taken = set(TAKEN)
+        found = []
+        for v, n in zip(self.varied, last, strict=True):
+            name = v.key if often[n] > 1 or n in TAKEN else n
+            found.append(unique(re.sub(r"[^\w-]", "_", name), taken))
+        return tuple(found)
 
     def places(self, k: int) -> tuple[int, ...]:
         """Which value each key has in run k, from 0."""
@@ -113,7 +127,7 @@ class Plan:
         if (known := self._digests.get(k)) is None:
             values = self.values(k)
             files = {name: self._checksum(name) for name in _files(nested(values))} if self._may_name_files else {}
-            text = json.dumps([self.base_digest, values, files], sort_keys=True, default=str)
+            text = json.dumps([self.base_digest, alike(values), files], sort_keys=True, default=str)
             known = self._digests[k] = hashlib.sha256(text.encode()).hexdigest()[:32]
         return known
 
@@ -142,8 +156,25 @@ class Plan:
     def base_digest(self) -> str:
         """What all runs depend on alike."""
         files = {name: self._checksum(name) for name in _files(self.base)}
-        known = {key: value for key, value in self.base.items() if key != "title"}
-        return hashlib.sha256(json.dumps([__version__, known, files], sort_keys=True, default=str).encode()).hexdigest()
+        known = alike({key: value for key, value in self.base.items() if key != "title"})
+        about = [__version__, known, files, *([self.functions] if self.functions else [])]
+        return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+
+    @cached_property
+    def functions(self) -> str:
+        """Digest of the functions of a case that was put together in Python, by their values; "" for another.
+
+        Functions of time, sinks and so on are not told apart by a few values: there no two plans have a run in common.
+        """
+        code = self.case._code
+        if code is None:
+            return self.made_of
+        if code.driven or code.exact or code.sinks or code.dynamics or self.case.traits.path:
+            return uuid.uuid4().hex
+        from ...cases.building import build
+        from ...runs.description import digest_of
+
+        return digest_of(self.case, build(self.case))
 
     @cached_property
     def _sums(self) -> dict[str, str]:
@@ -153,6 +184,14 @@ class Plan:
         if name not in self._sums:
             self._sums[name] = checksum(Path(name))
         return self._sums[name]
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """A name that is not taken, which it is from now on."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
 
 
 def varied_case(case: Any, values: Mapping[str, Any]) -> Case:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import store
+from ...base.plain_text import one_line
+from ...base.toml import plain, show, to_value
 from ...errors import CaseError, StoreError
 from ...store import Run, Study, read_study
 from .dataset import FILE_NAME, KIND, VARIED
@@ -56,6 +58,8 @@ class Sweep:
         folder = str(self["folder"][self._index(values)])
         if not folder:
             raise StoreError(f"{self.folder}: that run left no folder; run the sweep with folders, or the case alone.")
+        if Path(folder).name != folder:
+            raise StoreError(f"{self.path} names no run folder of its own: {one_line(folder)}. The file is damaged.")
         return store.read(self.folder / folder)
 
     def _index(self, values: Mapping[str, Any]) -> tuple[int, ...]:
@@ -64,10 +68,15 @@ class Sweep:
         for name, value in values.items():
             known = self.study[name]
             if known.dtype.kind == "f":
-                masks.append(np.abs(known - float(value)))
-            else:
-                masks.append(np.where(known == str(value), 0.0, np.inf))
+                masks.append(np.abs(known - _number(name, value)))
+                continue
+            text = value if isinstance(value, str) else to_value(plain(value))
+            if not np.any(known == text):
+                raise CaseError(f"run: {name}: no run has {show(plain(value))}; there are {_listed(known)}")
+            masks.append(np.where(known == text, 0.0, np.inf))
         best = [int(np.argmin(mask)) for mask in ([np.sum(masks, axis=0)] if zipped else masks)]
+        if zipped and not np.isfinite(np.min(np.sum(masks, axis=0))):
+            raise CaseError("run: no run has all of these values together")
         order = list(values) if not zipped else ["run"]
         dims = self.study.variables["folder"].dims
         return tuple(best[order.index(dim)] for dim in dims)
@@ -87,6 +96,21 @@ class Sweep:
         return xr.Dataset(
             data, coordinates, {k: str(v) if isinstance(v, str) else v for k, v in self.study.attributes.items()}
         )
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = np.nan
+    if not np.isfinite(found):
+        raise CaseError(f"run: {name}: expected a number, found {show(plain(value))}")
+    return found
+
+
+def _listed(known: np.ndarray, most: int = 8) -> str:
+    found = list(dict.fromkeys(known.tolist()))
+    return ", ".join(map(one_line, found[:most])) + (", …" if len(found) > most else "")
 
 
 def needed() -> Any:

@@ -4,19 +4,21 @@
     DIR/rows.jsonl    the runs that are done                   DIR/NAME=VALUE,…/   the run folders, where there are any
     DIR/sweep.h5  DIR/sweep.csv  DIR/sweep.png                   what came of it
 
-sweep.json is held locked, by the system, while a sweep writes there; each share of an array has a lock of its own.
+sweep.lock is held locked, by the system, while a sweep writes there; the shares of an array hold it together, and each
+a lock of its own.  No link is followed where something is written.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from ...base.replaced_files import BeingWritten, growing, whole_file
 from ...base.toml import flat, shortened, show
 from ...cases.loading import Draft, override
 from ...cases.schema import Case
@@ -34,6 +36,8 @@ FILE, LOCK = "sweep.json", "sweep.lock"
 KIND = "wgfpde sweep"
 LARGEST = 1 << 26
 """Bytes of sweep.json that are read."""
+PATIENCE = 10.0
+"""Seconds that a share waits for another to have written sweep.json."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ class Kept:
 
 @dataclass(frozen=True, repr=False)
 class Known:
-    """What a folder says of its sweep.   values : key → its values.   kept : what is kept of each run."""
+    """What a folder says of its sweep.   values : key → its values.   kept : what is kept of each run.
+
+    functions : digest of those of a case that was put together in Python, which the folder does not hold; else "".
+    """
 
     folder: Path
     case: Draft
@@ -60,11 +67,13 @@ class Known:
     zipped: bool
     kept: Kept
     base: dict[str, Any] = field(default_factory=dict)
+    functions: str = ""
 
     def plan(self) -> Plan:
         """The sweep again.   Raises CaseError where the case is none any more."""
         case = override(self.case, {})
-        return Plan(case, tuple(Vary(key, tuple(values)) for key, values in self.values.items()), self.zipped)
+        varied = tuple(Vary(key, tuple(values)) for key, values in self.values.items())
+        return Plan(case, varied, self.zipped, self.functions)
 
 
 def is_sweep(folder: Path) -> bool:
@@ -87,22 +96,28 @@ def read_known(folder: Path) -> Known:
         raise StoreError(f"{path} is no JSON: {shortened(str(error))}.") from error
     try:
         return _known(folder, data)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StoreError(f"{path} is not a sweep of wgfpde, or damaged: {shortened(str(error))}.") from error
 
 
 def _known(folder: Path, data: Any) -> Known:
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise ValueError(f'expected "kind": "{KIND}"')
+    if "\\u0000" in json.dumps(data) or not json.dumps(data, ensure_ascii=False).encode():  # also for halves of pairs
+        raise ValueError("expected text without NUL")
     case, kept = data["case"], data["kept"]
     values = {str(key): list(values) for key, values in data["vary"]}
+    if len(values) != len(data["vary"]) or not values or not all(values.values()):
+        raise ValueError("expected keys with values")
+    for value in (value for several in values.values() for value in several if isinstance(value, int)):
+        float(value)
     if not isinstance(case["tables"], dict) or not isinstance(data["base"], dict) or not isinstance(data["zip"], bool):
         raise TypeError("expected tables")
     draft = Draft(case["tables"], {}, Path(str(case["path"])), str(case["text"]))
     folders = kept["folders"]
     series = tuple(str(name) for name in kept["series"])
     found = Kept(folders if folders is None else bool(folders), series, bool(kept["density"]), str(kept["against"]))
-    return Known(folder, draft, values, data["zip"], found, data["base"])
+    return Known(folder, draft, values, data["zip"], found, data["base"], str(data.get("functions", "")))
 
 
 def write_known(folder: Path, plan: Plan, kept: Kept) -> None:
@@ -111,18 +126,29 @@ def write_known(folder: Path, plan: Plan, kept: Kept) -> None:
     data = {
         "kind": KIND, "zip": plan.zipped, "vary": [[v.key, list(v.values)] for v in plan.varied],
         "kept": asdict(kept),
-        "base": plan.base,
+        "base": plan.base, "functions": plan.functions,
         "case": {"tables": case._draft.data, "path": str(case.path), "text": case.text},
     }  # fmt: skip
-    path, part = folder / FILE, folder / f"{FILE}.part"
-    try:
-        part.write_text(json.dumps(data, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {in_words(error)} Choose a writable folder with --out.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    path = folder / FILE
+    text = json.dumps(data, indent=1, ensure_ascii=False, default=str)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if path.is_file() and path.stat().st_size <= LARGEST and path.read_bytes() == text.encode():
+                return
+            with whole_file(path) as part:
+                part.write_text(text, encoding="utf-8")
+            return
+        except BeingWritten as error:  # by another share of the array
+            if time.monotonic() > end:
+                raise _unwritable(path, error) from error
+            time.sleep(0.05)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {in_words(error)} Choose a writable folder with --out.")
 
 
 def check_folder(folder: Path, plan: Plan, overwrite: bool) -> None:
@@ -135,7 +161,7 @@ def check_folder(folder: Path, plan: Plan, overwrite: bool) -> None:
     if not folder.is_dir() or overwrite:
         return
     if not is_sweep(folder):
-        if any(folder.iterdir()):
+        if any(not file.name.startswith(LOCK) for file in folder.iterdir()):
             raise CaseError(f"{folder} holds something else than a sweep; choose another folder with --out.")
         return
     if why := difference(read_known(folder), plan):
@@ -157,22 +183,33 @@ def difference(known: Known, plan: Plan) -> str:
 
 @contextmanager
 def locked(folder: Path, share: str = "") -> Iterator[None]:
-    """The folder, for this process alone, or a share of an array in it.   Raises CaseError where another has it."""
-    path = folder / (f"{LOCK}-{share}" if share else LOCK)
+    """The folder, for this process alone, or a share of an array in it, beside the other shares.
+
+    Raises CaseError where another has it.
+    """
+    with ExitStack() as stack:
+        _hold(folder, LOCK, stack, together=bool(share))
+        if share:
+            _hold(folder, f"{LOCK}-{share}", stack, together=False)
+        yield
+
+
+def _hold(folder: Path, name: str, stack: ExitStack, together: bool) -> None:
+    """A lock file, until the stack closes.   together : with others that hold it so."""
+    path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = path.open("ab")
+        stream: IO[bytes] = stack.enter_context(growing(path))
     except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {in_words(error)} Choose a writable folder with --out.") from error
-    with stream:
-        if fcntl is not None:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CaseError(
-                    f"{folder} is being written by another sweep; wait for it to end, stop it, or choose another "
-                    "folder with --out."
-                ) from None
-            except OSError:
-                pass  # a file system without locks
-        yield
+        raise _unwritable(path, error) from error
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(stream, (fcntl.LOCK_SH if together else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CaseError(
+            f"{folder} is being written by another sweep; wait for it to end, stop it, or choose another folder with "
+            "--out."
+        ) from None
+    except OSError:
+        pass  # a file system without locks

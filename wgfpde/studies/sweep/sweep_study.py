@@ -16,9 +16,10 @@ from ...cases.building import build
 from ...cases.limits.cost import Cost, cost_of
 from ...errors import CaseError
 from ...runs.interrupts import Interrupted
-from .dataset import FILE_NAME, write_dataset
+from ...runs.provenance import checksum
+from .dataset import FILE_NAME, check_memory, write_dataset
 from .engines.engine import Engine, Serial, Teller
-from .journal import PATTERN, Appender, Journal, Where
+from .journal import PATTERN, Appender, Journal, Where, rows_of
 from .one_run import Setup, Task
 from .outcome import FINISHED, INTERRUPTED, Outcome
 from .plan import Plan
@@ -30,6 +31,8 @@ LISTED = 20
 """Failures that are told one by one."""
 CHECKED = 1000
 """Values that are tried before anything is run."""
+CAUSES = {75: "the limit of wall-clock time", 129: "the end of its terminal", 143: "SIGTERM"}
+"""What ended a run, by its exit code."""
 
 
 class Watcher(Protocol):
@@ -51,6 +54,7 @@ class Swept:
 
     plan, folder : of it.   file : sweep.h5; None for a share of an array.   finished, failed : runs, in all that are
     done.   known : how many were done before.   failures : label → why, the first of them.   seconds : it took.
+    asked : the runs of the sweep, or of its share.
     """
 
     plan: Plan
@@ -61,6 +65,7 @@ class Swept:
     known: int
     seconds: float
     failures: dict[str, str] = field(default_factory=dict)
+    asked: int = 0
 
 
 def stores_folders(plan: Plan, kept: Kept) -> bool:
@@ -70,13 +75,22 @@ def stores_folders(plan: Plan, kept: Kept) -> bool:
     return plan.count < MANY or plan.case.cells > SMALL_CELLS
 
 
-def plan_cost(plan: Plan, kept: Kept, workers: int) -> Cost:
-    """What a sweep takes at least, by its first and its last run: seconds by so many workers, bytes of its folders."""
+def plan_cost(plan: Plan, kept: Kept, workers: int, share: tuple[int, int] | None = None) -> Cost:
+    """What a sweep takes at least, by its first and its last run: seconds by so many workers, bytes of its folders.
+
+    share : as for `sweep`; then what that takes.
+    """
+    count = len(_numbers(plan, share))
     ends = [cost_of(plan.case_of(k)) for k in (0, plan.count - 1)]
     least = min(ends, key=lambda cost: cost.seconds)
-    seconds = {key: each * plan.count / workers for key, each in least.formulas.items()}
-    disk = least.disk * plan.count if stores_folders(plan, kept) else 0.0
-    return Cost(seconds, least.steps * plan.count, least.march * plan.count / workers, disk)
+    seconds = {key: each * count / workers for key, each in least.formulas.items()}
+    disk = least.disk * count if stores_folders(plan, kept) else 0.0
+    return Cost(seconds, least.steps * count, least.march * count / workers, disk)
+
+
+def _numbers(plan: Plan, share: tuple[int, int] | None) -> range:
+    """The runs of a share, or all."""
+    return range(plan.count) if share is None else range(share[0] - 1, plan.count, share[1])
 
 
 def sweep(
@@ -92,6 +106,7 @@ def sweep(
     """Do the runs of a plan that are not done yet, and write the dataset of all.
 
     share : (K, N), the runs K, K + N, … only, counted from 1, and no dataset: other processes have the others.
+    overwrite : forget what is there; with a share, its own runs.
     Raises CaseError before anything is run, StoreError where the folder cannot be written, and Interrupted where a
     signal asks for it; then what was done is kept, and the same call goes on.
     """
@@ -101,27 +116,30 @@ def sweep(
     check_folder(folder, plan, overwrite)
     _check_values(plan)
     _check_series(plan, kept)
+    check_memory(plan, kept)
+    if plan.made_of and plan.case._code is None:
+        raise CaseError("this sweep is of a case that was put together in Python; go on by the same call in Python")
     if plan.case._code is not None and not isinstance(engine, Serial):
         raise CaseError("this case was put together in Python, and its functions do not travel to workers: workers = 1")
-    mark = "" if share is None else f"{share[0]}-of-{share[1]}"
-    with locked(folder, mark):
-        if overwrite and share is None:
-            _clear(folder)
+    with locked(folder, "" if share is None else f"{share[0]}-of-{share[1]}"):
+        check_folder(folder, plan, overwrite)  # again: nobody but the other shares can write now
+        if overwrite:
+            _clear(folder, share)
         write_known(folder, plan, kept)
         journal = Journal(folder)
-        setup = _setup(plan, folder, kept)
+        setup = _setup(plan, folder, kept, overwrite)
         tasks: dict[str, Task] = {}
-        numbers = range(plan.count) if share is None else range(share[0] - 1, plan.count, share[1])
-        wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {kept.against}"}
+        numbers = _numbers(plan, share)
+        wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {setup.against_key}"}
         known = sum(_has(journal.get(plan.digest(k)), wanted) for k in numbers)
         if watcher is not None:
             watcher.begun(plan, known, engine.workers)
-        with Appender(folder / (f"rows-{mark}.jsonl" if mark else "rows.jsonl")) as rows:
+        with Appender(folder / rows_of(share)) as rows:
             try:
                 for outcome in engine.outcomes(setup, _tasks(plan, numbers, journal, wanted, tasks), _teller(watcher)):
                     task = tasks.pop(outcome.digest)
                     if outcome.status == INTERRUPTED:
-                        raise Interrupted(outcome.message)
+                        raise Interrupted(CAUSES.get(outcome.exit_code, "Ctrl-C"), outcome.exit_code)
                     journal.note(outcome, rows.append(outcome))
                     if watcher is not None:
                         watcher.done(task, outcome)
@@ -150,13 +168,13 @@ def _has(where: Where | None, wanted: set[str]) -> bool:
     return where is not None and where.status == FINISHED and where.has >= wanted
 
 
-def _setup(plan: Plan, folder: Path, kept: Kept) -> Setup:
+def _setup(plan: Plan, folder: Path, kept: Kept, anew: bool) -> Setup:
     case = plan.case
     draft = case._draft
     code = case if case._code is not None else None
     return Setup(
         draft.data, str(draft.path), draft.text, str(folder), stores_folders(plan, kept), kept.series, kept.density,
-        kept.against, code,
+        kept.against, code, anew, checksum(Path(kept.against)) if kept.against else "",
     )  # fmt: skip
 
 
@@ -204,10 +222,12 @@ def _check_series(plan: Plan, kept: Kept) -> None:
         raise CaseError(f"--series {unknown[0]}: the runs record no such diagnostic; {hint}")
 
 
-def _clear(folder: Path) -> None:
-    """Forget an earlier sweep; its run folders are replaced one by one."""
-    if is_sweep(folder):
-        for file in [*folder.glob(PATTERN), folder / FILE_NAME]:
+def _clear(folder: Path, share: tuple[int, int] | None) -> None:
+    """Forget an earlier sweep; its run folders are replaced one by one.   share : keep what the other shares have."""
+    if not is_sweep(folder):
+        return
+    for file in [*folder.glob(PATTERN), folder / FILE_NAME]:
+        if share is None or not file.name.endswith(f"-of-{share[1]}.jsonl") or file.name == rows_of(share):
             file.unlink(missing_ok=True)
 
 
@@ -226,4 +246,4 @@ def _swept(
             if len(failures) < LISTED:
                 outcome = journal.read(plan.digest(k))
                 failures[plan.label(k)] = "" if outcome is None else outcome.message
-    return Swept(plan, folder, file, finished, failed, known, seconds, failures)
+    return Swept(plan, folder, file, finished, failed, known, seconds, failures, len(set(map(plan.digest, numbers))))

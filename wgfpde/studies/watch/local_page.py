@@ -28,12 +28,17 @@ SECONDS = 1.0
 """Between two looks at the files, however many pages are open."""
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a browser that goes away while it is answered is no fault, and the terminal is not ours."""
+
+
 class LocalPage:
     """The server, in a thread of its own; a context manager.   address : what to open."""
 
     def __init__(self, look: Callable[[], State], port: int = 0) -> None:
         token = secrets.token_urlsafe(24)
-        self._server = ThreadingHTTPServer((HOST, port), _handler(look, token))
+        self._server = _QuietServer((HOST, port), _handler(look, token))
         self._server.daemon_threads = True
         self.address = f"http://{HOST}:{self._server.server_address[1]}/{token}/"
         self._thread = threading.Thread(target=self._server.serve_forever, name="wgfpde-page", daemon=True)

@@ -21,6 +21,7 @@ import numpy as np
 
 from ... import store
 from ...base.plain_text import one_line
+from ...base.replaced_files import regular
 from ...errors import StoreError
 from ...grid import Array
 from ...runs.folder import LOG_NAME
@@ -122,7 +123,7 @@ def _end(run: Run) -> float:
     """The time that the run goes to."""
     import tomllib
 
-    with suppress(StoreError, ValueError, TypeError, AttributeError):
+    with suppress(StoreError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError):
         return float(tomllib.loads(run.resolved_toml)["time"]["end"])
     return float(run.t[-1])
 
@@ -130,7 +131,7 @@ def _end(run: Run) -> float:
 def _alive(folder: Path) -> bool:
     """Whether the process that its log names last is there; True where nobody can tell, as on another machine."""
     try:
-        with (folder / LOG_NAME).open("rb") as file:
+        with os.fdopen(regular(folder / LOG_NAME, os.O_RDONLY), "rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - LOG_TAIL, 0))
             found = re.findall(rb"process (\d{1,9})", file.read(LOG_TAIL))
     except OSError:

@@ -72,11 +72,23 @@ def draw_sweep(study: Study, path: Path, field: str = "") -> Path:
     Raises CaseError for what the sweep does not hold, StoreError where `path` cannot be written.
     """
     keys = keys_of(study)
+    _check_keys(study, keys)
     name = field or default_field(study)
     with style.context():
         figure = density_panels(study, keys) if name == "rho" else _figure(study, keys, name)
         style.put_title(figure, study.attributes.get("title", ""))
         return style.save(figure, path)
+
+
+def _check_keys(study: Study, keys: Sequence[Key]) -> None:
+    """Raises CaseError where the keys are not the dimensions of the runs: the file is damaged, or by another hand."""
+    dims = study.variables["status"].dims if "status" in study.variables else ()
+    zipped = bool(study.attributes.get("zipped", 0))
+    own = {study.variables[key.name].dims for key in keys}
+    plain = all(key.values.ndim == 1 and len(key.values) for key in keys)
+    fitting = own == {("run",)} and dims == ("run",) if zipped else dims == tuple(key.name for key in keys)
+    if not (keys and plain and fitting):
+        raise CaseError(f"{study.path}: the keys that it names are not the dimensions of its runs; the file is damaged")
 
 
 def keys_of(study: Study) -> list[Key]:

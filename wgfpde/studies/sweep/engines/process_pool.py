@@ -2,7 +2,7 @@
 
 Workers are started once and stay warm: kernels are loaded at the first run of each.  The cores are divided among them.
 Small runs go in chunks that take about CHUNK seconds together.  A worker that dies takes the pool with it: a new one is
-made and what was in progress is done again, alone; a run that kills its worker twice has failed.
+made and what was in progress is done again, one run at a time; a run that kills its worker then, too, has failed.
 
 A worker ends with this process, however that ends, and stops its run on Ctrl-C with a checkpoint.
 """
@@ -35,6 +35,8 @@ CHUNK, LARGEST_CHUNK = 0.1, 64
 """Seconds that the runs of a chunk should take, and how many it holds at most."""
 PATIENCE = 60.0
 """Seconds that workers are given to end their runs with a checkpoint."""
+CLOSING = 10.0
+"""Seconds that workers are given to end when there is nothing more to do; then they are killed."""
 TOLD_EVERY = 0.2
 
 
@@ -52,20 +54,19 @@ class ProcessPool:
         again: list[Task] = []
         with Interrupts() as interrupts:
             while True:
+                interrupts.check()
                 pool = _Pool(self.workers, setup, tell)
                 try:
                     yield from pool.outcomes(again, tasks, interrupts)
+                    return
                 except BrokenProcessPool:
-                    lost = pool.in_progress
-                    for task in [task for task in lost if task in again]:
-                        lost.remove(task)
+                    yield from pool.finished()
+                    guilty, again = pool.left()
+                    if guilty is not None:
                         text = "its worker process was killed twice; by the system, where memory ran out"
-                        yield Outcome(task.digest, FAILED, text)
-                    again = lost
-                    continue
+                        yield Outcome(guilty.digest, FAILED, text)
                 finally:
                     pool.close()
-                return
 
 
 class _Pool:
@@ -81,40 +82,63 @@ class _Pool:
         self._workers, self._setup, self._tell = workers, setup, tell
         self._pids: dict[int, int] = {}
         self._running: dict[Future[list[Outcome]], Sequence[Task]] = {}
-        self._size = 1
+        self._alone: list[Task] = []
+        self._taken_off: list[Task] = []
+        self._size, self._ended = 1, 0
 
-    @property
-    def in_progress(self) -> list[Task]:
-        return [task for tasks in self._running.values() for task in tasks]
+    def left(self) -> tuple[Task | None, list[Task]]:
+        """Of a pool that broke: the run that did it, where it was alone, and what is not done, to be done alone.
+
+        A run that could not be handed out is innocent, but for a pool that never did a run: it would go on for ever.
+        """
+        rest = [task for tasks in self._running.values() for task in tasks] + self._taken_off
+        if not self._alone:
+            return None, rest
+        guilty = self._alone[0] if self._running or not self._ended else None
+        return guilty, self._alone[guilty is not None :]
 
     def outcomes(self, first: Sequence[Task], tasks: Iterator[Task], interrupts: Interrupts) -> Iterator[Outcome]:
-        """first : tasks that go alone, one chunk each.   Raises BrokenProcessPool, Interrupted."""
-        alone = iter(first)
+        """first : tasks of which each goes when the one before has ended.   Raises BrokenProcessPool, Interrupted."""
+        self._alone = list(first)
         exhausted = False
         try:
             while True:
-                while len(self._running) < 2 * self._workers and not exhausted:
-                    chunk = list(islice(alone, 1)) or list(islice(tasks, self._size))
-                    exhausted = not chunk
-                    if chunk:
-                        with _without_main():
-                            future = self._pool.submit(_solve_chunk, self._setup, chunk)
-                        self._running[future] = chunk
+                while self._alone and not self._running:
+                    self._submit(self._alone[:1])
+                while not self._alone and len(self._running) < 2 * self._workers and not exhausted:
+                    self._taken_off = list(islice(tasks, self._size))
+                    exhausted = not self._taken_off
+                    if self._taken_off:
+                        self._submit(self._taken_off)
+                        self._taken_off = []
                 if not self._running:
                     return
                 with interrupts.abandonable():
                     done, _ = wait(self._running, timeout=TOLD_EVERY, return_when=FIRST_COMPLETED)
                 self._listen()
                 for future in done:
-                    begun = self._taken(future)
-                    yield from begun
+                    found = self._taken(future)
+                    yield from found
         except Interrupted as request:
             yield from self._stopped()
             raise request
 
+    def _submit(self, chunk: list[Task]) -> None:
+        with _without_main():
+            future = self._pool.submit(_solve_chunk, self._setup, chunk)
+        self._running[future] = chunk
+
+    def finished(self) -> Iterator[Outcome]:
+        """What was done before the pool broke and has not been given."""
+        done, _ = wait(self._running, timeout=CLOSING)
+        for future in done:
+            if not future.cancelled() and future.exception() is None:
+                yield from self._taken(future)
+
     def _taken(self, future: Future[list[Outcome]]) -> list[Outcome]:
         found = future.result()
         chunk = self._running.pop(future)
+        self._alone, self._ended = self._alone[1:], self._ended + 1
         seconds = sum(outcome.wall_seconds for outcome in found if outcome.wall_seconds == outcome.wall_seconds)
         each = max(seconds / len(chunk), 1e-3)
         self._size = min(max(1, int(CHUNK / each)), LARGEST_CHUNK, 2 * self._size)
@@ -145,7 +169,15 @@ class _Pool:
         self._running.clear()
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the workers; those that do not end by themselves are killed."""
+        workers = list((getattr(self._pool, "_processes", None) or {}).values())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        end = time.monotonic() + CLOSING
+        while (alive := [worker for worker in workers if worker.is_alive()]) and time.monotonic() < end:
+            wait_for([worker.sentinel for worker in alive], max(end - time.monotonic(), 0.0))
+        for worker in alive:
+            worker.kill()
+        self._pool.shutdown(wait=True)
         self._messages.close()
         self._messages.cancel_join_thread()
 
@@ -181,8 +213,8 @@ def _begin(messages: Any, threads: int) -> None:
     global _messages
     _messages = messages
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _stop.set())  # between runs; a run has handlers of its own
+    signal.signal(signal.SIGINT, lambda *_: _stop.set())  # between runs; a run has handlers of its own
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that the executor can end this process
     threading.Thread(target=_end_with_parent, name="wgfpde-parent", daemon=True).start()
     messages.put((os.getpid(), None, 0.0))
 

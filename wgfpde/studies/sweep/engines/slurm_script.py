@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ....base.plain_text import one_line
 from ....errors import CaseError, StoreError
 from ....store.layout import in_words
 
@@ -40,15 +41,18 @@ def array_script(
 
     name : of the job.   command : what does the whole sweep, as typed, without engine.   runs : in the sweep.
     shares : elements of the array.   out : the folder of the sweep.   cores, time : asked for each element.
-    Raises CaseError for more shares than runs, or a name with a line break.
+    Raises CaseError for more shares than runs, and for words with a line break or another control character.
     """
     if not 1 <= shares <= runs:
         raise CaseError(f"an array has from 1 share to as many as there are runs, {runs}; found {shares}")
+    for word in (*command, str(out), os.getcwd()):
+        if one_line(word) != word:  # what is quoted may have no line of its own: a comment ends with its line
+            raise CaseError(f"a script has no line breaks or control characters in its words; found {one_line(word)}")
     words = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)[:40] or "sweep"
     return SCRIPT.format(
         name=words, count=shares, cores=cores, time=time, runs=runs, log=shlex.quote(f"{words}-%a.log"),
         folder=shlex.quote(os.getcwd()), command=shlex.join(command),
-        collect=shlex.join([command[0], "resume", str(out)]),
+        collect=shlex.join([command[0], "resume", str(out), *(["--yes"] if "--yes" in command else [])]),
     )  # fmt: skip
 
 

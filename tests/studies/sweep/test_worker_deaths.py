@@ -1,0 +1,58 @@
+"""Workers that die or are asked to end: every other run is done, and nothing waits for ever."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from wgfpde.cases.loading import load
+from wgfpde.cases.varying import vary
+from wgfpde.studies.sweep import Plan
+from wgfpde.studies.sweep.engines.process_pool import ProcessPool
+from wgfpde.studies.sweep.journal import Journal
+from wgfpde.studies.sweep.one_run import Setup, Task
+
+SHORT = ["grid.shape=[24]", "time.end=0.4", "output.every=0.2", "solver.tolerance=1e-3"]
+
+
+class Deadly:
+    """A value that ends the process that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+@pytest.mark.parametrize("bad", [[0], [17], [38, 39]])
+def test_a_run_that_kills_its_worker_fails_alone(tmp_path, bad):
+    case = load("desai_zwanzig_1d", SHORT)
+    plan = Plan(case, tuple(vary(["params.theta=0.5:1.5:40"], case)))
+    draft = case._draft
+    setup = Setup(draft.data, str(draft.path), draft.text, str(tmp_path), folders=False)
+    values = [{"params.theta": Deadly()} if k in bad else plan.values(k) for k in range(40)]
+    tasks = [Task(k, str(k), values[k], f"r{k}") for k in range(40)]
+    found = list(ProcessPool(2).outcomes(setup, iter(tasks), lambda *_: None))
+    assert sorted(int(o.digest) for o in found) == list(range(40)), "each once"
+    failed = {int(o.digest): o.message for o in found if o.status != "finished"}
+    assert sorted(failed) == bad and all("killed twice" in text for text in failed.values())
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_ends_a_sweep_with_its_own_exit_code(tmp_path, workers):
+    folder = tmp_path / "a sweep"
+    args = ["--vary", "params.theta=0.5:1.5:60", "--set", "time.end=40", "--set", "grid.shape=[400]"]
+    command = [sys.executable, "-m", "wgfpde", "sweep", "desai_zwanzig_1d", *args, "--out", str(folder)]
+    command += ["--quiet", "--no-folders", "--workers", workers]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None and not len(Journal(folder)):
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGTERM)  # as a scheduler does
+    text = process.communicate(timeout=30)[1]
+    assert process.returncode == 143, text
+    assert "stopped by SIGTERM: " in text and "interrupted by stopped" not in text
+    assert f"wgfpde resume '{folder}'" in text and "Traceback" not in text
