@@ -40,7 +40,9 @@ def variance(v: Validation) -> None:
     v.equal("variance at ½, finite volumes, extrapolated", best, HALF, 1e-5, "ṡ = −4s(s − 1) − 2λs + 2T")
     v.at_least("order in h and dt", -np.polyfit(range(3), np.log2(errors), 1)[0], 1.9, "closed form")
     v.at_most("values of W∗ρ in a step", np.mean(fv[-1].steps["outer"]), 4.5, "a form of rank 1")
-    jko = [v.run(*ONE, "grid.shape=[400]", f"solver={{method='jko', tau={tau}}}") for tau in (0.0125, 0.00625, 0.003125)]
+    jko = [
+        v.run(*ONE, "grid.shape=[400]", f"solver={{method='jko', tau={tau}}}") for tau in (0.0125, 0.00625, 0.003125)
+    ]
     coarse, middle, fine = moments(jko)
     v.equal("order of JKO steps in τ", np.log2((coarse - middle) / (middle - fine)), 1.0, 0.1, "closed form")
     v.equal("variance at ½, JKO steps extrapolated", 2 * fine - middle, HALF, 5e-4, "closed form")
