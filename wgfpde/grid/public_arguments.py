@@ -94,7 +94,8 @@ def _misfit(signature: inspect.Signature, keywords: Mapping[str, Any], words: st
 
 def _shown(value: Any) -> str:
     kind = type(value).__name__
-    plain = isinstance(value, str | bool | numbers.Number | list | tuple) or value is None
+    members = value if isinstance(value, list | tuple) else [value]
+    plain = all(isinstance(member, str | bool | numbers.Number) or member is None for member in members)
     return f"{kind} {shortened(repr(value), 60)}" if plain and value is not None else "None" if plain else kind
 
 
