@@ -338,3 +338,15 @@ def test_interrupted_while_it_is_built(limit, whole, tmp_path, monkeypatch):
     monkeypatch.undo()
     resume(tmp_path / "run")
     assert_same(tmp_path / "run", whole)
+
+
+def test_what_becomes_of_a_request_in_compiled_code_is_still_the_request():
+    """Numba asks Python for the address of a kernel; a request that comes there leaves as a TypeError."""
+    with Interrupts() as interrupts, pytest.raises(Interrupted, match="SIGTERM"), interrupts.abandonable():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except Interrupted:
+            raise TypeError("missing 1 required positional argument") from None
+    with Interrupts() as interrupts, pytest.raises(TypeError), interrupts.abandonable():
+        raise TypeError("of its own")

@@ -188,3 +188,14 @@ def test_steps_that_are_taken_one_by_one(name):
     """With an interaction, exits, a force or what depends on time; on large grids; of unlike axes."""
     flow = ALONE[name]
     assert FiniteVolumes(flow, 2, 0.01).stride(start(np.ones(flow.grid.shape)), END, 1.0) is None
+
+
+def test_a_stall_does_not_shorten_all_later_calls():
+    """A pace that was taken while the process stood still would make every call shorter than can be timed."""
+    flow = Flow(Grid([-2.0], [2.0], [100]), Energy(Internal("entropy", 0.3), lambda x: x**2))
+    stepper, state = FiniteVolumes(flow, 2, 1e-5), start(np.ones(100))
+    assert stepper.stride(state, 1.0, 0.02) is not None
+    usual = stepper._strider._pace
+    stepper._strider._pace = 1e6 * usual
+    taken = [stepper.stride(state, 1.0, 0.02).snapshot.step for _ in range(6)]
+    assert stepper._strider._pace < 1e3 * usual and taken[-1] > 20 * taken[0]
