@@ -437,3 +437,16 @@ def test_mass_that_no_map_brought_is_seen_where_moves_are_less_than_a_cell():
     tau = 3.401344252852947e-08 * max(n) ** 2 / kappa
     with pytest.raises(SolverError, match="½W₂² of what it ends at is at least"):
         ExactSolver(flow, None, None).solve(rho, flow.external, tau, None)
+
+
+def test_a_step_at_rest_counts_no_iterations_of_the_one_before():
+    """Else the table of steps of a run that goes on from there differs from that of one never stopped."""
+    grid = Grid([-3.0, -3.0], [3.0, 3.0], [32, 32])
+    flow = Flow(grid, Energy(Internal("entropy", 1.0), lambda x, y: 0.5 * (x**2 + y**2)))
+    gibbs = flow.gibbs()
+    c = flow.grid.coordinates()
+    bell = np.exp(-((c["x"] - 0.5) ** 2) - c["y"] ** 2)
+    stepper = Jko(flow, 0.1, "exact", threads=1)
+    first = stepper.step(start(bell / flow.mass(bell)), 0.1)
+    rest = stepper.step(start(gibbs / flow.mass(gibbs)), 0.1)
+    assert first.report.iterations > 0 == rest.report.iterations
