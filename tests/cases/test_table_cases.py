@@ -11,6 +11,7 @@ from wgfpde.cases.loading import copied_case, loads, presets
 from wgfpde.cases.sources.free_energies import landscape_of, told
 from wgfpde.cli import main
 from wgfpde.energy.fluxes import dissipation
+from wgfpde.energy.openings.losses import exchange
 from wgfpde.errors import CaseError
 from wgfpde.grid.tables.table import table_of
 from wgfpde.grid.tables.tabulated import Tabulated
@@ -598,7 +599,7 @@ def test_nothing_comes_in_by_a_wall_of_forbidden_cells(wall):
     )
     grid = build(loads(text, "c")).flow.grid
     flow = wgf.Flow(grid, wgf.Energy(wgf.Internal("entropy", 0.3), Tabulated(table_of([x, x], values, "t"))))
-    losses, gains = flow.exchange()
+    losses, gains = exchange(flow)
     for rates in (*losses.values(), *gains.values()):
         assert np.all(rates[flow.forbidden] == 0)
 

@@ -18,8 +18,8 @@ import numpy as np
 from ..base.toml import show
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
-from ..grid import initial
-from ..grid.grid import Array, Grid, check_finite
+from ..grid import Array, Grid, initial
+from ..grid.checked_values import check_finite
 from ..grid.radial import levels
 from ..grid.tables.array_file import looked_in
 from ..store.layout import TAKEN

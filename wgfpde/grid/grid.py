@@ -292,24 +292,6 @@ class Grid:
         return f"Grid({cells} cells on {spans}{f', radius in {self.radial}D' if self.radial > 1 else ''})"
 
 
-def check_finite(values: Array, grid: Grid, what: str) -> None:
-    """Raise CaseError unless all values, an array of the grid's shape, are finite.
-
-    what : names the values in the message, as in 'the potential "log(x)"'.
-    """
-    bad = ~np.isfinite(np.broadcast_to(values, grid.shape))
-    count = int(np.count_nonzero(bad))
-    if count == 0:
-        return
-    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(bad)), bad.shape))
-    value = float(np.broadcast_to(values, grid.shape)[index])
-    cause = "undefined, as 0/0 or log(-1)" if math.isnan(value) else "an overflow or a division by zero"
-    raise CaseError(
-        f"{what} must be finite in every cell; it is not in {count} of {grid.size}: found {value} ({cause}) "
-        f"at {grid.describe(index)}. Change the formula or the data, or move the grid away from there."
-    )
-
-
 def grid_text(edges: Sequence[Array]) -> str:
     """The grid in words from its cell edges, x first: "64 × 32 cells on [0, 1] × [0, 2]"."""
     cells = " × ".join(str(len(e) - 1) for e in edges)

@@ -17,8 +17,9 @@ import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array, Grid
-from ...grid.grid import check_finite
+from ...grid.checked_values import check_finite
 from ...grid.public_arguments import public
+from ...grid.tables.tabulated import Tabulated
 
 NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""
@@ -78,6 +79,18 @@ def regions_of(sinks: Sequence[Sink], grid: Grid) -> Array | None:
     if np.all(owner != NO_SINK):
         raise CaseError("the sinks cover every cell of the grid: no mass can be anywhere. Make their regions smaller.")
     return owner if np.any(owner != NO_SINK) else None
+
+
+def forbidden_of(table: Tabulated, grid: Grid, inside: Array | None) -> Array | None:
+    """The cells that the table of V forbids, less those inside of region sinks, or None.
+
+    Raises CaseError where it forbids all.
+    """
+    found = table.forbidden_cells(grid)
+    if np.all(found):
+        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
+    found = found if inside is None else found & ~inside
+    return found if np.any(found) else None
 
 
 def rates_of(sinks: Sequence[Sink], grid: Grid, inside: Array | None) -> dict[str, Array]:

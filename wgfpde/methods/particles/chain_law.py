@@ -27,7 +27,8 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...formulas.gradients import gradient_of
-from ...grid.grid import Array, Axis, check_finite
+from ...grid import Array, Axis
+from ...grid.checked_values import check_finite
 from . import law_kernels as kernels
 from .langevin_chain import next_time
 from .mesh import slopes_on_cells
