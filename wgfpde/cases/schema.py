@@ -13,8 +13,8 @@ from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
 from ..base.toml import shortened, to_toml, to_value
-from ..energy.equations import PLACED, name_equation
 from ..energy.laws import LAWS
+from ..energy.laws.equation_names import PLACED, name_equation
 from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
-from ...energy.equations import STEIN
+from ...energy.laws.equation_names import STEIN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from ...base.case_table import Positive, Table
-from ...energy.equations import BRIDGE
+from ...energy.laws.equation_names import BRIDGE
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError

@@ -11,7 +11,7 @@ from pydantic import Field as Key
 from pydantic import field_validator
 
 from ...base.case_table import Positive, Table
-from ...energy.equations import GAME
+from ...energy.laws.equation_names import GAME
 from ...energy.snapshot import Column, Field, Traits
 from ...grid.grid import AXIS_NAMES
 from ..bounds_on_runs import bounded

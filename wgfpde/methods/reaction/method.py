@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ...base.case_table import Positive, Table, fail
-from ...energy.equations import FISHER_RAO, WASSERSTEIN_FISHER_RAO
+from ...energy.laws.equation_names import FISHER_RAO, WASSERSTEIN_FISHER_RAO
 from ...energy.snapshot import Traits
 from ..finite_volumes.method import StepSize
 from ..method import Asked, Built, Method

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
-from ...energy.equations import ACCELERATED, GAUSSIAN
+from ...energy.laws.equation_names import ACCELERATED, GAUSSIAN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError, SolverError
