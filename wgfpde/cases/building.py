@@ -24,8 +24,9 @@ from ..energy.openings import account
 from ..energy.openings.sinks import Sink
 from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
 from ..errors import CaseError
+from ..grid.axis import AXIS_NAMES, Array
 from ..grid.boundary import SIDES, Boundary, boundary_of
-from ..grid.grid import AXIS_NAMES, Array, Grid
+from ..grid.grid import Grid
 from ..grid.quadrature import TOLD
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked

@@ -27,8 +27,8 @@ import numpy as np
 from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.axis import AXIS_NAMES
 from ..grid.checked_values import check_closes
-from ..grid.grid import AXIS_NAMES
 from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated

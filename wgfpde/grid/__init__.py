@@ -3,6 +3,7 @@
 `Grid`, `Axis` and `Array` are handed on here.
 """
 
-from .grid import Array, Axis, Grid
+from .axis import Array, Axis
+from .grid import Grid
 
 __all__ = ["Array", "Axis", "Grid"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..base.amounts import MOST
 from ..errors import CaseError
-from .grid import Array, Axis, Grid
+from .axis import Array, Axis
+from .grid import Grid
 
 SEAM = 1e-9
 """By how much, relative to its size, a function may jump across the seam of a ring."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from ..base.amounts import MOST
 from ..errors import CaseError
+from .axis import Array, Axis
 from .checked_values import check_finite
-from .grid import Array, Axis, Grid
+from .grid import Grid
 from .point_file import read_points
 from .smoothed_points import smoothed
 from .tables.array_file import existing_file, npy_array, picture, read_bytes

@@ -14,7 +14,7 @@ from ...base.toml import show
 from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
-from ...grid.grid import AXIS_NAMES
+from ...grid.axis import AXIS_NAMES
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 

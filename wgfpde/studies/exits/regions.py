@@ -19,8 +19,8 @@ from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...errors import CaseError
 from ...grid import Array, Grid
+from ...grid.axis import AXIS_NAMES
 from ...grid.checked_values import check_finite
-from ...grid.grid import AXIS_NAMES
 
 Region = Callable[..., Any]
 FROM, TO = "from", "to"
