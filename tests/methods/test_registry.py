@@ -157,7 +157,7 @@ def test_particles_of_another_method_start_from_the_points_themselves(mixing, mo
     assert wgf.read(tmp_path / "out").attributes["replicas"] == 3
     plain = loads(CASE.replace("dt = 0.1", "dt = 0.1, walkers = 6"))
     assert wgf.cases.building.build(plain).sampling == "centre" and seen[-1] is None
-    assert wgf.cases.building.memory_needed(plain) == 8 * 20 * 96 + 6000
+    assert wgf.cases.limits.memory.memory_needed(plain) == 8 * 20 * 96 + 6000
 
 
 def test_only_what_is_named_is_stored(mixing, tmp_path):

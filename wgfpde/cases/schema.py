@@ -69,7 +69,7 @@ class Case(Table):
     _draft: Any = PrivateAttr(default=None)
     """What it was made from, a `loading.Draft`."""
     _code: Any = PrivateAttr(default=None)
-    """Functions and arrays that stand for its formulas, a `building.Code`, where it was put together in Python."""
+    """Functions and arrays that stand for its formulas, a `python_code.Code`, where it was put together in Python."""
     _sources: dict[str, str] = PrivateAttr(default={})
 
     @field_validator("title")

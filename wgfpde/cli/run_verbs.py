@@ -16,8 +16,8 @@ from .picture_verbs import plot_figures
 from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
-    from ..cases.building import Problem
     from ..cases.limits.cost import Cost
+    from ..cases.problem import Problem
     from ..cases.schema import Case
     from ..cases.tables import EnergyTable
     from ..grid import Grid
@@ -74,8 +74,8 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ..cases.building import check_memory
     from ..cases.limits.cost import check_asked, cost_of
+    from ..cases.limits.memory import check_memory
     from ..cases.loading import load
     from ..runs.runner import run
 
@@ -140,8 +140,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
-    from ..cases.building import build_grid, bytes_stored, memory_needed
+    from ..cases.building import build_grid
     from ..cases.limits.cost import known_steps
+    from ..cases.limits.memory import bytes_stored, memory_needed
     from ..cases.sources.free_energies import table_note, told
     from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
