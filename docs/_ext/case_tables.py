@@ -10,8 +10,9 @@ from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
 from wgfpde.base.case_table import Table
-from wgfpde.cases.schema import Case, tables_by_place
+from wgfpde.cases.schema import Case
 from wgfpde.cases.sources.file_tables import FILE
+from wgfpde.cases.table_places import tables_by_place
 from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}

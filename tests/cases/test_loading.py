@@ -13,7 +13,8 @@ from wgfpde.base import amounts
 from wgfpde.base.toml import to_toml
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import from_mapping, load, loads, presets
-from wgfpde.cases.schema import Case, json_schema
+from wgfpde.cases.schema import Case
+from wgfpde.cases.table_places import json_schema
 from wgfpde.cases.times import check_multiples, nearest_steps, output_times
 from wgfpde.errors import CaseError, WgfpdeError
 

@@ -14,7 +14,7 @@ from pydantic import Field as Key
 import wgfpde as wgf
 from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases.loading import loads
-from wgfpde.cases.schema import json_schema
+from wgfpde.cases.table_places import json_schema
 from wgfpde.cli import main
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
 from wgfpde.diagnostics.registry import unregister as unregister_diagnostic

@@ -26,7 +26,7 @@ from ..store.layout import TAKEN
 from .loading import located
 from .schema import Case
 from .sources.file_tables import DensityFile, tabulated
-from .tables import DensityTable
+from .tables.density_tables import DensityTable
 
 if TYPE_CHECKING:
     from ..diagnostics import Diagnostic

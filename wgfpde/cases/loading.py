@@ -38,8 +38,9 @@ from ..errors import CaseError
 from ..store.reading.structure import check_regular
 from .messages import no_key_to_remove, sentences
 from .overrides import DATA, absolute_paths, as_tables, merge, removals
-from .schema import Case, validated
+from .schema import Case
 from .sources.python_code import code_of
+from .table_places import validated
 from .times import asked_spans, check_count, check_multiples, output_times
 
 FIXED = {"grid", "energy", "dynamics", "initial", "exact", "params"}

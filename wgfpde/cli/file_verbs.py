@@ -64,7 +64,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from ..cases.schema import json_schema
+    from ..cases.table_places import json_schema
 
     print_json(json_schema())
     return 0

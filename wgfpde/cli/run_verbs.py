@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..cases.limits.cost import Cost
     from ..cases.problem import Problem
     from ..cases.schema import Case
-    from ..cases.tables import EnergyTable
+    from ..cases.tables.energy_tables import EnergyTable
     from ..grid import Grid
     from ..runs.runner import Result
 
@@ -181,13 +181,8 @@ def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
 
 def _terms(energy: EnergyTable) -> str:
     """The parts of an energy, in a line."""
-    from ..cases.sources.file_tables import in_words
-
-    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in energy.internal.model_dump().items())}"]
-    terms += [f"V = {in_words(energy.potential)}"] if energy.potential is not None else []
-    terms += [f"W = {in_words(energy.interaction)}"] if energy.interaction is not None else []
-    terms += [f"features: {energy.features_text}"] if energy.features is not None else []
-    return ";  ".join(terms)
+    apart = {"V": " = ", "W": " = "}
+    return ";  ".join(f"{key}{apart.get(key, ': ')}{text}" for key, text in energy.terms.items())
 
 
 def _boundaries(grid: Grid) -> list[str]:

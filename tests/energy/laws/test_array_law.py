@@ -10,7 +10,7 @@ from pydantic import Field
 import wgfpde as wgf
 from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases import building, loading
-from wgfpde.cases.schema import json_schema
+from wgfpde.cases.table_places import json_schema
 from wgfpde.cli import main
 from wgfpde.energy import laws
 from wgfpde.energy.energy import Energy, Internal

@@ -36,7 +36,7 @@ def _completion(args: argparse.Namespace, verbs: Verbs) -> int:
 
 def _keys() -> list[str]:
     """The keys of a case, "grid.shape" and so on, those of all methods and laws."""
-    from ...cases.schema import UNIONS, tables_by_place
+    from ...cases.table_places import UNIONS, tables_by_place
 
     found = []
     for where, table in tables_by_place().items():
