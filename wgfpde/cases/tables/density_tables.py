@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from ...base.case_table import FormulaText, Positive, Table, fail
-from ...base.toml import show
+from ...base.case_table import FormulaText, Positive, Table, fail, positive_or
 from ..sources.file_tables import DensitySource, files_of, in_words
 
 INITIAL_SOURCES = ("density", "file", "samples", "image")
 """Keys of [initial], of which a case has exactly one; of [target] likewise."""
 
 
-def _width(value: object) -> object:
-    """Accept a positive number or "scott", with one message for both (a union would give two)."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or value == "scott" or (number and 0 < value < math.inf):  # type: ignore[operator]
-        return value
-    raise fail(f'expected a positive number or "scott", found {show(value)}')
-
-
 _WIDTH = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "scott"}]}
-Width = Annotated[float | Literal["scott"] | None, BeforeValidator(_width), WithJsonSchema(_WIDTH)]
+Width = Annotated[float | Literal["scott"] | None, BeforeValidator(positive_or("scott")), WithJsonSchema(_WIDTH)]
 
 
 class DensityTable(Table):

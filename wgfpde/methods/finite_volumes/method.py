@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from ...base.case_table import Positive, Table, fail
-from ...base.toml import show
+from ...base.case_table import Positive, Table, fail, positive_or
 from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
@@ -18,16 +16,7 @@ from ...grid.axis import AXIS_NAMES
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 
-
-def _step_size(value: object) -> object:
-    """Accept a positive number or "adaptive", with one message for both (a union would give two)."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or value == "adaptive" or (number and 0 < value < math.inf):  # type: ignore[operator]
-        return value
-    raise fail(f'expected a positive number or "adaptive", found {show(value)}')
-
-
-StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_size)]
+StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(positive_or("adaptive"))]
 
 
 class FvTable(Table):
