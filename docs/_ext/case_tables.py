@@ -13,7 +13,7 @@ from wgfpde.base.case_table import Table
 from wgfpde.cases.schema import Case
 from wgfpde.cases.sources.file_tables import FILE
 from wgfpde.cases.table_places import tables_by_place
-from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
+from wgfpde.formulas.vocabulary import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}
 """The key that chooses among the members of a union, by the union's place."""
