@@ -32,7 +32,7 @@ from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
 from .limits.memory import check_memory, stored_fields
 from .limits.scales import check_scales
 from .loading import located
-from .problem import Problem, Record
+from .problems import Problem, Record
 from .schema import Case
 from .sources.file_tables import files_of
 from .times import output_times

@@ -17,7 +17,7 @@ from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
     from ..cases.limits.cost import Cost
-    from ..cases.problem import Problem
+    from ..cases.problems import Problem
     from ..cases.schema import Case
     from ..cases.tables.energy_tables import EnergyTable
     from ..grid import Grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..cases.problem import Problem
+from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..cases.sources.python_code import Recording
 

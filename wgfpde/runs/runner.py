@@ -22,7 +22,7 @@ from ..cases.building import build
 from ..cases.limits.cost import known_steps
 from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
-from ..cases.problem import Problem
+from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..diagnostics import as_before
 from ..energy.snapshot import Snapshot, begun, misfit

@@ -11,7 +11,7 @@ from ...base.toml import show
 from ...energy.snapshot import Field
 from ...errors import CaseError
 from ...store.layout import STEP_COLUMNS
-from ..problem import Problem
+from ..problems import Problem
 from ..schema import Case
 
 MOST_FIELDS = 2 * 2**30

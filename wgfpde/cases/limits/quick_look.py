@@ -20,7 +20,7 @@ from ...base.effort import Exhausted, allowed
 from ...errors import CaseError
 from ..building import build, build_grid
 from ..case_densities import averages_of
-from ..problem import Problem
+from ..problems import Problem
 from ..schema import Case
 
 QUICK = {"whole": 0.15, "centres": 0.1, "small": math.inf}
