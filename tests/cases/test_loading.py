@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from wgfpde.base import amounts
 from wgfpde.base.toml import to_toml
 from wgfpde.cases.building import build
-from wgfpde.cases.loading import from_mapping, load, loads, presets
+from wgfpde.cases.loading import from_mapping, load, loads
 from wgfpde.cases.schema import Case
+from wgfpde.cases.sources.case_files import presets
 from wgfpde.cases.table_places import json_schema
 from wgfpde.cases.times import check_multiples, nearest_steps, output_times
 from wgfpde.errors import CaseError, WgfpdeError

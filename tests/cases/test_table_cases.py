@@ -7,7 +7,8 @@ import pytest
 
 import wgfpde as wgf
 from wgfpde.cases.building import build
-from wgfpde.cases.loading import copied_case, loads, presets
+from wgfpde.cases.loading import loads
+from wgfpde.cases.sources.case_files import copied_case, presets
 from wgfpde.cases.sources.free_energies import landscape_of, told
 from wgfpde.cli import main
 from wgfpde.energy.fluxes import dissipation

@@ -74,7 +74,7 @@ def _new(args: argparse.Namespace) -> int:
     import difflib
     import tomllib
 
-    from ..cases.loading import copied_case, presets
+    from ..cases.sources.case_files import copied_case, presets
 
     known = presets()
     if args.preset is None:

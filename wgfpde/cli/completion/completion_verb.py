@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _completion(args: argparse.Namespace, verbs: Verbs) -> int:
-    from ...cases.loading import presets
+    from ...cases.sources.case_files import presets
     from .shell_scripts import Words, script, words_of
 
     cases = list(presets())

@@ -86,7 +86,8 @@ def _spectrum(args: argparse.Namespace) -> int:
 
 def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     """The case, and the run that it was read from where that was solved as it is."""
-    from ...cases.loading import load, presets
+    from ...cases.loading import load
+    from ...cases.sources.case_files import presets
     from ...store import FILE_NAME, read
 
     place = Path(args.case)
