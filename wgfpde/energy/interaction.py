@@ -164,11 +164,7 @@ class DenseInteraction:
         sizes, inverse = np.unique(np.stack(widths, axis=1), axis=0, return_inverse=True)
         diagonal, smooth = _diagonal(kernel, sizes)
         np.fill_diagonal(matrix, diagonal[np.ravel(inverse)])
-        infinite = np.isinf(matrix)
-        _require(~np.isnan(matrix), "finite", list(shifts.values()))
-        matrix[infinite] = 0.0
-        _require(np.abs(matrix) <= MOST, f"at most {MOST:g} in size", list(shifts.values()))
-        _require_even(matrix, matrix.T, "the interaction must be even, W(−x) = W(x)")
+        infinite = _admitted(matrix, matrix.T, list(shifts.values()))
         found = roughness(kernel, _bins(grid), float(np.max(np.abs(matrix))), smooth)
         if found.rough or not smooth:
             suspect = Places(found.suspect, _bins(grid)) if found.rough else None
@@ -225,8 +221,22 @@ def _bins(grid: Grid) -> list[Bins]:
     return bins
 
 
-def _half(axis: Axis) -> float | None:
-    return axis.length / 2 if axis.ring else None
+def _admitted(values: Array, flipped: Array, shifts: list[Array]) -> Array:
+    """Where W is infinite: there its values become 0.   flipped : a view of the values at opposite displacements.
+
+    Raises CaseError where W is not a number, exceeds MOST, or is not even.
+    """
+    infinite = np.isinf(values)
+    _require(~np.isnan(values), "finite", shifts)
+    values[infinite] = 0.0
+    _require(np.abs(values) <= MOST, f"at most {MOST:g} in size", shifts)
+    gap = np.max(np.abs(values - flipped))
+    if gap > 1e-10 * np.max(np.abs(values)):
+        raise CaseError(
+            "the interaction must be even, W(−x) = W(x); found a difference of "
+            f"{gap:.3g} between opposite displacements."
+        )
+    return infinite
 
 
 def _accept(
@@ -285,15 +295,11 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
         values = np.array(np.broadcast_to(np.asarray(kernel(**coords), dtype=float), shape))
     widths = tuple(axis.length / axis.size for axis in grid.axes)
     values[tuple(n // 2 for n in shape)], smooth = lag_zero(kernel, widths)
-    infinite = np.isinf(values)
-    _require(~np.isnan(values), "finite", list(coords.values()))
-    values[infinite] = 0.0
-    _require(np.abs(values) <= MOST, f"at most {MOST:g} in size", list(coords.values()))
     flipped = values[::-1] if grid.dim == 1 else values[::-1, ::-1]
-    _require_even(values, flipped, "the interaction must be even, W(−x) = W(x)")
+    infinite = _admitted(values, flipped, list(coords.values()))
     last = len(lags) - 1
     bins = [
-        Bins(h, 0 if k == last else -(len(lag) // 2), len(lag) // 2, _half(axis))
+        Bins(h, 0 if k == last else -(len(lag) // 2), len(lag) // 2, axis.length / 2 if axis.ring else None)
         for k, (axis, lag, h) in enumerate(zip(grid.axes, lags, widths, strict=True))
     ]
     found = roughness(kernel, bins, float(np.max(np.abs(values))), smooth)
@@ -308,9 +314,3 @@ def _kernel_on_lags(kernel: Callable[..., Array], grid: Grid, lags: list[Array])
             ends = np.moveaxis(values, k, 0)
             ends[0] = ends[-1] = 0.5 * (ends[0] + ends[-1])
     return values
-
-
-def _require_even(values: Array, flipped: Array, message: str) -> None:
-    gap = np.max(np.abs(values - flipped))
-    if gap > 1e-10 * np.max(np.abs(values)):
-        raise CaseError(f"{message}; found a difference of {gap:.3g} between opposite displacements.")

@@ -29,54 +29,39 @@ _CMV = "Carrillo, McCann, Villani (2003), DOI 10.4171/RMI/376"
 PLACED = "diffusion of place"
 """The equation of every flow with [dynamics]."""
 
-EQUATIONS: dict[str, Equation] = {
-    equation.name: equation
-    for equation in (
-        Equation("heat", "κΔρ", "linear diffusion", _JKO),
-        Equation("Fokker-Planck", "κΔρ + ∇·(ρ∇V)", "linear diffusion in a potential", _JKO),
-        Equation("porous medium", "κΔρ^m, m > 1", "slow diffusion with moving fronts", _OTTO),
-        Equation(
-            "porous medium with drift",
-            "κΔρ^m + ∇·(ρ∇V), m > 1",
-            "slow diffusion in a potential",
-            "Carrillo, Toscani (2000), Indiana Univ. Math. J. 49, 113–142",
-        ),
-        Equation("fast diffusion", "κΔρ^m, m < 1", "diffusion with algebraic tails", _OTTO),
-        Equation(
-            "fast diffusion with drift",
-            "κΔρ^m + ∇·(ρ∇V), m < 1",
-            "diffusion with algebraic tails in a potential",
-            _OTTO,
-        ),
-        Equation(
-            "drift",
-            "∇·(ρ∇V)",
-            "every particle rolls down the potential on its own",
-            "Ambrosio, Gigli, Savaré (2008), DOI 10.1007/978-3-7643-8722-8",
-        ),
-        Equation("McKean-Vlasov", "κΔρ + ∇·(ρ∇(V + W∗ρ))", "linear diffusion of interacting particles", _CMV),
-        Equation(
-            "aggregation-diffusion",
-            "κΔρ^m + ∇·(ρ∇(V + W∗ρ))",
-            "nonlinear diffusion against interaction",
-            "Carrillo, Craig, Yao (2019), DOI 10.1007/978-3-030-20297-2_3",
-        ),
-        Equation("aggregation", "∇·(ρ∇(V + W∗ρ))", "interaction without diffusion", _CMV),
-        Equation("nonlinear diffusion", "∇·(ρ∇U'(ρ))", "diffusion by an internal energy of its own", _CMV),
-        Equation(
-            "nonlinear diffusion with drift",
-            "∇·(ρ∇(U'(ρ) + V))",
-            "diffusion by an internal energy of its own in a potential",
-            _CMV,
-        ),
-        Equation(
-            PLACED,
-            "∇·(D(x)ρ∇(U'(ρ) + V + W∗ρ))",
-            "any of these with a diffusion that depends on place",
-            "Lisini (2009), DOI 10.1051/cocv:2008044",
-        ),
-    )
-}
+_NAMED = (
+    Equation("heat", "κΔρ", "linear diffusion", _JKO),
+    Equation("Fokker-Planck", "κΔρ + ∇·(ρ∇V)", "linear diffusion in a potential", _JKO),
+    Equation("porous medium", "κΔρ^m, m > 1", "slow diffusion with moving fronts", _OTTO),
+    Equation(
+        "porous medium with drift", "κΔρ^m + ∇·(ρ∇V), m > 1", "slow diffusion in a potential",
+        "Carrillo, Toscani (2000), Indiana Univ. Math. J. 49, 113–142",
+    ),
+    Equation("fast diffusion", "κΔρ^m, m < 1", "diffusion with algebraic tails", _OTTO),
+    Equation(
+        "fast diffusion with drift", "κΔρ^m + ∇·(ρ∇V), m < 1", "diffusion with algebraic tails in a potential", _OTTO,
+    ),
+    Equation(
+        "drift", "∇·(ρ∇V)", "every particle rolls down the potential on its own",
+        "Ambrosio, Gigli, Savaré (2008), DOI 10.1007/978-3-7643-8722-8",
+    ),
+    Equation("McKean-Vlasov", "κΔρ + ∇·(ρ∇(V + W∗ρ))", "linear diffusion of interacting particles", _CMV),
+    Equation(
+        "aggregation-diffusion", "κΔρ^m + ∇·(ρ∇(V + W∗ρ))", "nonlinear diffusion against interaction",
+        "Carrillo, Craig, Yao (2019), DOI 10.1007/978-3-030-20297-2_3",
+    ),
+    Equation("aggregation", "∇·(ρ∇(V + W∗ρ))", "interaction without diffusion", _CMV),
+    Equation("nonlinear diffusion", "∇·(ρ∇U'(ρ))", "diffusion by an internal energy of its own", _CMV),
+    Equation(
+        "nonlinear diffusion with drift", "∇·(ρ∇(U'(ρ) + V))",
+        "diffusion by an internal energy of its own in a potential", _CMV,
+    ),
+    Equation(
+        PLACED, "∇·(D(x)ρ∇(U'(ρ) + V + W∗ρ))", "any of these with a diffusion that depends on place",
+        "Lisini (2009), DOI 10.1051/cocv:2008044",
+    ),
+)  # fmt: skip
+EQUATIONS = {equation.name: equation for equation in _NAMED}
 
 
 GEODESIC = Equation(
