@@ -24,6 +24,7 @@ from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
 from ..cases.problems import Problem
 from ..cases.schema import Case
+from ..cases.sources.python_code import keeping, recorded
 from ..diagnostics import as_before
 from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
@@ -32,7 +33,6 @@ from ..store.checkpoint import Checkpoint, checkpoints
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
-from .keeping_code import keeping, recorded
 from .listening import Listener, ListenerFailed
 from .provenance import check_unchanged, continued
 from .step_checks import check_step

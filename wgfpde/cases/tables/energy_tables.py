@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from ...base.case_table import OneOf, Positive, Table, fail
 from ...base.toml import show
 from ...energy.laws import LAWS, law_named
-from ..sources.feature_tables import FeatureDataTable, FeaturesTable, FeatureTable, text_of
 from ..sources.file_tables import (
     FILE,
     DiffusionFile,
@@ -42,6 +42,29 @@ def _internals() -> str:
         keys = [key for key, info in law.table.model_fields.items() if info.is_required() and key != "kind"]
         texts.append(f"{{ {', '.join([f'kind = {kind!r}', *(f'{key} = …' for key in keys)])} }}".replace("'", '"'))
     return f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
+class FeatureDataTable(Table):
+    """Features ½ Σ_j w_j (∫φ(x; s_j) dρ − b_j)², one for each row of a file of data."""
+
+    formula: str = Field(description="φ, a formula in x (and y), r, the params and the columns of the data, such as s")
+    data: str = Field(
+        description="a .csv file, one datum a row: columns s, b (target), w (weight, default 1/n), or as a header says"
+    )
+
+
+class FeatureTable(Table):
+    """One feature of a list, ½ w (∫φ dρ − b)²."""
+
+    formula: str = Field(description="φ, a formula in x (and y), r and the params")
+    target: float = Field(description="b, a number that ∫φ dρ should be")
+    weight: Positive = Field(default=1.0, description="w, a positive number")
+
+
+FeaturesTable = Annotated[
+    Annotated[FeatureDataTable, Tag("data")] | Annotated[list[FeatureTable], Field(min_length=1), Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "data"),
+]
 
 
 class EnergyTable(Table):
@@ -76,7 +99,7 @@ class EnergyTable(Table):
     def terms(self) -> dict[str, str]:
         """What it is made of, to be read: "U", "V", "W" and "features", as far as they are there."""
         internal = ", ".join(f"{key} = {value}" for key, value in self.internal.model_dump().items())
-        parts = {"V": in_words(self.potential), "W": in_words(self.interaction), "features": text_of(self.features)}
+        parts = {"V": in_words(self.potential), "W": in_words(self.interaction), "features": _text_of(self.features)}
         given = self.potential, self.interaction, self.features
         return {"U": internal} | {key: parts[key] for key, part in zip(parts, given, strict=True) if part is not None}
 
@@ -120,6 +143,15 @@ Formulas = Annotated[
     BeforeValidator(_formulas),
     WithJsonSchema({"anyOf": [_FORMULA, {"type": "array", "items": _FORMULA, "minItems": 1, "maxItems": 2}]}),
 ]
+
+
+def _text_of(features: FeatureDataTable | list[FeatureTable] | None) -> str:
+    """The formulas, to be read; "" without."""
+    if features is None:
+        return ""
+    if isinstance(features, list):
+        return ", ".join(item.formula for item in features)
+    return f"{features.formula} on {Path(features.data).name}"
 
 
 class DynamicsTable(Table):
