@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base.toml import shortened
 from ..errors import StoreError
-from ..grid import Array, Axis
+from ..grid import Array
 from .export.targets import written
 from .layout import NO_VARIABLE, Label, describe
 from .reading.opening import opened
@@ -57,25 +57,8 @@ class Study:
         """The values of a variable."""
         return np.asarray(self.variables[name].values)
 
-    def edges(self, name: str) -> Array:
-        """The cell edges of a variable that `axis_variables` made."""
-        bounds = self[f"{name}_bnds"]
-        return np.append(bounds[:, 0], bounds[-1, 1])
-
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r}: {self.kind}, {len(self.variables)} variables)"
-
-
-def axis_variables(axes: Sequence[Axis]) -> list[Variable]:
-    """The cell centres and edges of the axes of a grid, x first."""
-    variables = []
-    for axis in axes:
-        bounds = np.stack([axis.edges[:-1], axis.edges[1:]], axis=1)
-        variables += [
-            Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, f"Cell centres along {axis.name}."),
-            Variable(f"{axis.name}_bnds", (axis.name, "nv"), bounds, "1", f"{axis.name} bounds", "Edges of the cells."),
-        ]
-    return variables
 
 
 def study_of(

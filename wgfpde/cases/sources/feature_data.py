@@ -21,7 +21,7 @@ from ...errors import CaseError
 from ...formulas.compile import Expression
 from ...grid import Array
 from ...grid.tables.array_file import looked_in, read_bytes
-from ...grid.text_columns import MOST_BYTES, is_number, unlike_the_first
+from ...grid.text_columns import MOST_BYTES, unlike_the_first
 from ..case_densities import function_of, space_of
 from ..loading import located
 from ..schema import Case
@@ -88,7 +88,7 @@ def read_data(file: Path, reserved: set[str]) -> dict[str, Array]:
         raise CaseError(f"{file} holds no data. Give one datum a row: s, b and, where they differ, the weight w.")
     separator = ";" if ";" in lines[0] else "," if "," in lines[0] else None
     first = [name.strip().strip("\"'") for name in lines[0].split(separator)]
-    header = first if not all(is_number(name) for name in first) else []
+    header = first if not all(_is_number(name) for name in first) else []
     rows = lines[1:] if header else lines
     if not rows:
         raise CaseError(f"{file} holds a header line but no data. Give one datum a row below it.")
@@ -127,3 +127,11 @@ def _table(file: Path, rows: list[str], separator: str | None) -> Array:
         row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))
         raise CaseError(f"{file} must hold finite numbers; found {rows[row]!r} in data row {row + 1}.")
     return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

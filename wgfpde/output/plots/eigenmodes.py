@@ -57,7 +57,7 @@ def _figure_2d(study: Study) -> Figure:
     decays = _has_decay(study)
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3
     rows = 2 if decays else -(-count // columns)
-    x, y = study.edges("x"), study.edges("y")
+    x, y = _edges(study, "x"), _edges(study, "y")
     width = 2.5 * columns * min(max((x[-1] - x[0]) / (y[-1] - y[0]), 0.5), 2.0)
     figure = style.new_figure((4.6 + width, 2.7 * max(rows, 1) + 0.7 + (0.7 if rows == 1 else 0.0)))
     parts: Any = figure.subfigures(1, 2, width_ratios=[4.0, width + 0.6])
@@ -105,7 +105,7 @@ def _draw_lines(axes: Axes, study: Study) -> None:
         label = rf"$\lambda_{k + 1} = {style.number(float(study['eigenvalue'][k + 1]), 3)}$"
         axes.plot(x, shape, color=style.LINES[k], ls=style.DASHES[k], label=label)
     axes.axhline(0.0, color=style.GRAPHITE, lw=0.6, zorder=0.5)
-    edges = study.edges("x")
+    edges = _edges(study, "x")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(-1.1 * high, 1.1 * high)
     axes.set_xlabel("$x$")
@@ -118,7 +118,7 @@ def _draw_lines(axes: Axes, study: Study) -> None:
 
 def _draw_maps(table: Array, study: Study, count: int) -> None:
     """Maps of the first modes on one scale, symmetric about 0, over level lines of the Gibbs state."""
-    x, y, pi = study.edges("x"), study.edges("y"), study["pi"]
+    x, y, pi = _edges(study, "x"), _edges(study, "y"), study["pi"]
     shapes = [_shape(study, k) for k in range(1, count + 1)]
     high = max(float(np.abs(shape).max()) for shape in shapes)
     for k, axes in enumerate(table.ravel()):
@@ -176,3 +176,8 @@ def _shape(study: Study, k: int) -> Array:
         return np.asarray(np.where(root > 0, phi, 0.0) * root)
     with np.errstate(divide="ignore"):
         return np.asarray(np.sign(phi) * np.exp(np.log(np.abs(phi)) + 0.5 * study["log_pi"]))
+
+
+def _edges(study: Study, name: str) -> Array:
+    bounds = study[f"{name}_bnds"]
+    return np.append(bounds[:, 0], bounds[-1, 1])

@@ -39,26 +39,15 @@ def draw_exits(study: Study, path: Path) -> Path:
 def exits_figure(study: Study) -> Figure:
     """The figure that `draw_exits` saves."""
     with style.context():
-        lines = _time_line, _committor_line, _exit_lines, _density_lines
-        maps = _time_map, _committor_map, _exit_map, _density_map
-        figure = _figure(study, _panels(study, *(lines if study["mean_time"].ndim == 1 else maps)))
+        figure = _figure(study, _panels_1d(study) if study["mean_time"].ndim == 1 else _panels_2d(study))
         style.put_title(figure, study.attributes.get("title", ""))
         return figure
-
-
-def _panels(study: Study, time: Panel, committor: Panel, exits: Panel, density: Panel) -> list[Panel]:
-    panels = [time]
-    if "committor" in study.variables:
-        panels.append(committor)
-    elif len(study["exit"]) > 1:
-        panels.append(exits)
-    return [*panels, density, *([_survival] if "t" in study.variables else [])]
 
 
 def _figure(study: Study, panels: list[Panel]) -> Figure:
     width, height = 4.4, 3.9
     if study["mean_time"].ndim == 2:
-        x, y = study.edges("x"), study.edges("y")
+        x, y = _edges(study, "x"), _edges(study, "y")
         height = min(max(4.4 * (y[-1] - y[0]) / (x[-1] - x[0]), 2.6), 6.0) + 0.5
     figure = style.new_figure((width * len(panels), height))
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -67,6 +56,16 @@ def _figure(study: Study, panels: list[Panel]) -> Figure:
 
 
 # ---- 1D ----------------------------------------------------------------------------------------------------
+
+
+def _panels_1d(study: Study) -> list[Panel]:
+    panels: list[Panel] = [_time_line]
+    if "committor" in study.variables:
+        panels.append(_committor_line)
+    elif len(study["exit"]) > 1:
+        panels.append(_exit_lines)
+    panels.append(_density_lines)
+    return [*panels, _survival] if "t" in study.variables else panels
 
 
 def _time_line(axes: Axes, study: Study) -> None:
@@ -114,13 +113,23 @@ def _density_lines(axes: Axes, study: Study) -> None:
 
 
 def _finish_line(axes: Axes, study: Study, label: str) -> None:
-    edges = study.edges("x")
+    edges = _edges(study, "x")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("$x$")
     axes.set_ylabel(label)
 
 
 # ---- 2D ----------------------------------------------------------------------------------------------------
+
+
+def _panels_2d(study: Study) -> list[Panel]:
+    panels: list[Panel] = [_time_map]
+    if "committor" in study.variables:
+        panels.append(_committor_map)
+    elif len(study["exit"]) > 1:
+        panels.append(_exit_map)
+    panels.append(_density_map)
+    return [*panels, _survival] if "t" in study.variables else panels
 
 
 def _time_map(axes: Axes, study: Study) -> None:
@@ -151,7 +160,7 @@ def _density_map(axes: Axes, study: Study) -> None:
 
 
 def _map(axes: Axes, study: Study, values: Array, norm: Normalize, colours: object, title: str) -> None:
-    x, y = study.edges("x"), study.edges("y")
+    x, y = _edges(study, "x"), _edges(study, "y")
     image = axes.pcolormesh(x, y, values, cmap=colours, norm=norm, rasterized=True)  # type: ignore[arg-type]
     axes.set_aspect("equal")
     style.map_axes(axes)
@@ -186,3 +195,8 @@ def _survival(axes: Axes, study: Study) -> None:
 def _shown(time: Array) -> Array:
     """NaN where there is nothing to show: in sinks, and where it never ends."""
     return np.where(np.isfinite(time) & (time > 0), time, np.nan)
+
+
+def _edges(study: Study, name: str) -> Array:
+    bounds = study[f"{name}_bnds"]
+    return np.append(bounds[:, 0], bounds[-1, 1])
