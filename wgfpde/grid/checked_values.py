@@ -34,6 +34,14 @@ def check_finite(values: Array, grid: Grid, what: str) -> None:
     )
 
 
+def finite(function: Callable[..., Array], grid: Grid, what: str) -> Array:
+    """A function at the cell centres, an array of the grid's shape.  Raises CaseError as `check_finite`."""
+    with np.errstate(all="ignore"):
+        values = grid.sample(function)
+    check_finite(values, grid, what)
+    return values
+
+
 def check_closes(axis: Axis, jump: float, size: float, what: str) -> None:
     """Raise CaseError where `what` jumps by more than SEAM of its size between the ends of a ring."""
     if not abs(jump) <= SEAM * size:
@@ -44,10 +52,7 @@ def check_closes(axis: Axis, jump: float, size: float, what: str) -> None:
 
 
 def sampled(function: Callable[..., Array], grid: Grid, what: str) -> Array:
-    """A function at the cell centres, an array of the grid's shape.   what : its name in messages.
-
-    Raises CaseError where it is not a number of at most MOST, or not periodic on a ring.
-    """
+    """The same of what enters an energy.  Raises CaseError where it exceeds MOST, or is not periodic on a ring."""
     with np.errstate(all="ignore"):
         values = grid.sample(function)
     if not np.all(carried := np.abs(values) <= MOST):
