@@ -26,10 +26,22 @@ from .layout import FILE_NAME, FORMAT, Label, Quantity
 from .reading.arrays import damaged
 from .reading.opening import is_run
 from .reading.reader import Run, read, read_last
-from .study_file import Study, Variable, check_figure, check_place, read_study, save_study, study_of, write_study
+from .study_file import (
+    Study,
+    Variable,
+    check_figure,
+    check_place,
+    coordinates_of,
+    dims_of,
+    read_study,
+    save_study,
+    study_of,
+    write_study,
+)
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [
     "FILE_NAME", "FORMAT", "STEP_BUFFER", "Label", "Quantity", "Run", "Study", "Variable", "Writer", "check_figure",
-    "check_place", "damaged", "is_run", "read", "read_last", "read_study", "save_study", "study_of", "write_study",
+    "check_place", "coordinates_of", "damaged", "dims_of", "is_run", "read", "read_last", "read_study", "save_study",
+    "study_of", "write_study",
 ]  # fmt: skip
