@@ -19,7 +19,7 @@ from numba.core import types
 from numba.extending import intrinsic, overload
 
 from ..base.kernel_cache import njit
-from .rows import ROW, VECTOR
+from .row_code import ROW, VECTOR
 from .tridiagonal import LANES
 
 LN2_UPPER, LN2_LOWER = 6.93147180369123816490e-01, 1.90821492927058770002e-10

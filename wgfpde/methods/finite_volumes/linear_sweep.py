@@ -25,7 +25,7 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.law import ENTROPY
-from ...linear.fused_solves import two_solves
+from ...linear.fused_solves import two_solves, two_solves_around
 from ...linear.lines import gather, scatter
 from ...linear.rows import choose, filled, least, positive, put, row, total
 from ...linear.tridiagonal import LANES, factor, solve
@@ -97,14 +97,16 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
     n, lanes = old.shape
     rows, loss, gain, _ = exits
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
-    if rows.shape[0] == 0 and not ring:
-        if lanes == LANES:
-            return two_solves(a, b, span, weight, h, old, g, one, two)
-        if lanes == 1:
-            return two_solves(
-                a.reshape(n), b.reshape(n), span, weight, h, old.reshape(n), g.reshape(n), one.reshape(n),
-                two.reshape(n),
-            )  # fmt: skip
+    if rows.shape[0] == 0 and lanes == LANES:
+        if ring:
+            return two_solves_around(a, b, span, weight, h, old, g, u, v, one, two)
+        return two_solves(a, b, span, weight, h, old, g, one, two)
+    if rows.shape[0] == 0 and lanes == 1:
+        ways, ends = (a.reshape(n), b.reshape(n)), (one.reshape(n), two.reshape(n))
+        if ring:
+            inner = old.reshape(n), g.reshape(n), u.reshape(n), v.reshape(n)
+            return two_solves_around(*ways, span, weight, h, *inner, *ends)
+        return two_solves(*ways, span, weight, h, old.reshape(n), g.reshape(n), *ends)
     for i in rows:
         for k in range(lanes):
             work[SUMS, i, k] = h[i] + span * loss[i, k]
