@@ -17,6 +17,8 @@ from numba.extending import intrinsic, models, overload, register_model
 
 from .tridiagonal import LANES
 
+operation: Any = intrinsic
+"""Makes a function for kernels of one that types and writes it; kernels do not see its first argument."""
 VECTOR, SHUFFLE = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 
 
@@ -54,7 +56,7 @@ def _of_block(block: Any) -> bool:
     return isinstance(block, types.Array) and block.ndim == 2 and block.layout == "C" and block.dtype == types.float64
 
 
-@intrinsic
+@operation
 def load(typing, block, i, j):
     if not _of_block(block):
         return None
@@ -65,7 +67,7 @@ def load(typing, block, i, j):
     return ROW(block, types.intp, types.intp), code
 
 
-@intrinsic
+@operation
 def store(typing, block, i, j, value):
     if not _of_block(block):
         return None
@@ -77,7 +79,7 @@ def store(typing, block, i, j, value):
     return types.void(block, types.intp, types.intp, ROW), code
 
 
-@intrinsic
+@operation
 def square(typing, source, i, j, target, k, m):
     """By rows that are exchanged half by half: of 4, of 2 and of 1 number."""
     if not (_of_block(source) and _of_block(target)):
@@ -111,7 +113,7 @@ def square(typing, source, i, j, target, k, m):
     return types.void(source, *places, target, *places), code
 
 
-@intrinsic
+@operation
 def same(typing, value):
     def code(context, builder, signature, arguments):
         return spread(builder, arguments[0])
@@ -119,7 +121,7 @@ def same(typing, value):
     return ROW(types.float64), code
 
 
-@intrinsic
+@operation
 def one_below(typing, x):
     def code(context, builder, signature, arguments):
         below = builder.fcmp_ordered("<", arguments[0], ir.Constant(VECTOR, [0.0] * LANES))
@@ -129,7 +131,7 @@ def one_below(typing, x):
     return types.boolean(x), code
 
 
-@intrinsic
+@operation
 def chosen(typing, x, y, first, second):
     def code(context, builder, signature, arguments):
         x, y, first, second = _rows(context, builder, signature, arguments)
@@ -138,7 +140,7 @@ def chosen(typing, x, y, first, second):
     return ROW(x, y, first, second), code
 
 
-@intrinsic
+@operation
 def summed(typing, x):
     def code(context, builder, signature, arguments):
         places = [builder.extract_element(arguments[0], ir.Constant(ir.IntType(32), k)) for k in range(LANES)]
@@ -155,17 +157,17 @@ def _rows(context: Any, builder: Any, signature: Any, arguments: Any) -> list[An
     ]
 
 
-def _arithmetic(operation: Callable[..., Any], name: str) -> None:
-    """Let `operation` take two rows, or a row and a number.   name : of the instruction."""
+def _arithmetic(function: Callable[..., Any], name: str) -> None:
+    """Let `function` take two rows, or a row and a number.   name : of the instruction."""
 
-    @intrinsic
+    @operation
     def both(typing, x, y):
         def code(context, builder, signature, arguments):
             return getattr(builder, name)(*_rows(context, builder, signature, arguments))
 
         return ROW(x, y), code
 
-    @overload(operation)
+    @overload(function)
     def _both(x, y):
         others = types.Number, RowType
         if ROW in (x, y) and isinstance(x, others) and isinstance(y, others):
@@ -173,10 +175,10 @@ def _arithmetic(operation: Callable[..., Any], name: str) -> None:
         return None
 
 
-for _operation, _name in (
+for _function, _name in (
     (operator.add, "fadd"),
     (operator.sub, "fsub"),
     (operator.mul, "fmul"),
     (operator.truediv, "fdiv"),
 ):
-    _arithmetic(_operation, _name)
+    _arithmetic(_function, _name)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
 from ..base.kernel_cache import njit
-from .row_code import ROW, VECTOR
+from .row_code import ROW, VECTOR, operation
 from .tridiagonal import LANES
 
 LN2_UPPER, LN2_LOWER = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -60,7 +60,7 @@ def _parts(x):
     return lambda x: _split(x)
 
 
-@intrinsic
+@operation
 def _split(typing, x):
     """By the bits of x: those of √½ are taken from them, so that what is left above the mantissa is k."""
 
