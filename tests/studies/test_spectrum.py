@@ -26,6 +26,7 @@ from wgfpde.store import read, read_study
 from wgfpde.studies.spectrum import (
     Generator,
     check_memory,
+    extrapolate,
     extrapolated,
     observed_rate,
     refinements,
@@ -472,6 +473,15 @@ def test_refinements(shape, grids):
     assert refinements(shape) == grids
 
 
+@pytest.mark.parametrize("sixth", [0.0, 3.0])
+def test_the_error_of_an_extrapolation_is_that_of_the_last_step(sixth):
+    """λ = 2 + h² + 5h⁴ + c h⁶ at h = 1, ½, ¼: (4 λ_{h/2} − λ_h)/3 is off by −5h⁴/4, on the finest pair by 5/64."""
+    coarse, middle, fine = (np.array([2 + h**2 + 5 * h**4 + sixth * h**6]) for h in (1.0, 0.5, 0.25))
+    values, errors = extrapolate(coarse, middle, fine)
+    assert values[0] == pytest.approx(2 + sixth / 64, rel=1e-14, abs=0)
+    assert errors[0] == pytest.approx(abs(5 / 64 + sixth * (1 / 64 + 5 / 1024)), rel=1e-12, abs=0)
+
+
 # ---- the decay of a run ------------------------------------------------------------------------------------
 
 
@@ -496,6 +506,16 @@ def test_observed_rate(tmp_path):
     assert found.rate == pytest.approx(found.stepped, rel=1e-4, abs=0)
     assert found.stepped == pytest.approx(np.log1p(0.1 * found.expected) / 0.1, rel=1e-10, abs=0)
     assert found.chi[-1] == pytest.approx(abs(found.amplitudes[-1, 1]), rel=1e-6, abs=0)
+
+
+def test_what_the_modes_do_not_explain_decays_faster(tmp_path):
+    """One mode is known: rows in which others hold a part of χ are not of the line."""
+    found = observe(
+        tmp_path, "double_well_1d", "grid.shape=[60]", "solver={method='fv', dt=0.1, order=1}", "time.end=20",
+        "output.every=1", k=1,
+    )  # fmt: skip
+    assert found.rate == pytest.approx(found.stepped, rel=1e-4, abs=0)
+    assert 0 < found.window[0] < found.window[1] == 20
 
 
 @pytest.mark.parametrize("dt", ["0.05", "'adaptive'"])
