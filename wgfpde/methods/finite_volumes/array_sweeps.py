@@ -30,7 +30,7 @@ from ...grid import Array
 from ...linear.lines import Lines, X
 from ...linear.tridiagonal import factor, solve, solve_balance
 from .limiter import EPS, correct_fluxes, restore_mass, restore_with
-from .power_newton import FAINT, MAX_NEWTON, SETTLED
+from .powers.power_newton import FAINT, MAX_NEWTON, SETTLED
 
 NOTHING = np.zeros(0)
 FALL = 0.1

@@ -22,19 +22,20 @@ import math
 
 import numpy as np
 
-from ...base.kernel_cache import njit
-from ...energy.laws.law import POWER
-from ...linear.lines import gather, of_block
-from .limiter import TINY, correct_fluxes, dissipate, restore_mass, restore_with
-from .linear_sweep import GAMMA
+from ....base.kernel_cache import njit
+from ....energy.laws.law import POWER
+from ....linear.lines import gather, of_block
+from ..limiter import TINY, correct_fluxes, dissipate, restore_mass, restore_with
+from ..linear_sweep import GAMMA
+from .dt_path import CUTS, PART, goes_on, set_out
 from .newton_moves import lift
 from .power_newton import SCRATCH, euler
 
 # the blocks of a sweep's state, and the stages of a step
-OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
+OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK, ASIDE = range(10)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 # what left in the stages, and with the results of SDIRK2 and of extrapolation
-PLAIN, HALVED, FULLY, TAKEN, KEPT = range(5)
+PLAIN, HALVED, FULLY, TAKEN, KEPT, ASIDE_DRAIN = range(6)
 SLOTS = (PLAIN, PLAIN, TAKEN, PLAIN, HALVED, FULLY)
 
 
@@ -60,12 +61,13 @@ def power_sweep(
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if ring else 1, lanes))
-    state = np.zeros((9, n, lanes))
+    state = np.zeros((ASIDE + 6, n, lanes))
     old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
     scale, strength = np.ones(lanes), np.ones(lanes)
     left_over, residue = np.zeros(lanes), np.zeros(lanes)
-    stuck, chosen = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
-    drains, room = np.zeros((5, 3, n if opened else 1, lanes)), np.zeros((5, n if opened else 1, lanes))
+    stuck, chosen, idle = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
+    road, outcome = np.zeros(7), np.zeros((2, lanes))
+    drains, room = np.zeros((6, 3, n if opened else 1, lanes)), np.zeros((5, n if opened else 1, lanes))
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
@@ -90,24 +92,21 @@ def power_sweep(
         stage = EULER if order == 1 else (WHOLE if guard else FIRST)
         while stage != END:  # one call of euler for all stages: it is large, and would be compiled once a call
             source, target, fluxes, span = _set_up(stage, state, count, m)
-            steps += euler(
-                state[source],
-                potential,
-                state[target],
-                state[fluxes],
-                span * dt,
-                geometry,
-                law,
-                exits,
-                drains[SLOTS[stage]],
-                count,
-                work,
-                extra,
-                residue,
-                stuck,
-            )
+            drain = drains[SLOTS[stage]]
+            set_out(road, idle)
+            walks = True
+            while walks:
+                steps += euler(
+                    state[source], potential, state[target], state[fluxes], road[PART] * (span * dt), geometry, law,
+                    exits, drain, count, idle, work, extra, residue, stuck,
+                )  # fmt: skip
+                walks = goes_on(
+                    road, state[ASIDE:], outcome, state[source], potential, state[target], state[fluxes], drain,
+                    drains[ASIDE_DRAIN], opened, span * dt, geometry, law, count, idle, stuck, residue,
+                )  # fmt: skip
+            touched += n * int(road[CUTS])
             if stage == FULL:
-                touched = _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
+                touched += _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
             if opened:
                 _drain(stage, dt, count, drains)
             stage = _next(stage, state, count, chosen, stuck, residue, left_over)
