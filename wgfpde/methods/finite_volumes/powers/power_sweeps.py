@@ -25,7 +25,7 @@ import numpy as np
 from ....base.kernel_cache import njit
 from ....energy.laws.law import POWER
 from ....linear.lines import gather, of_block
-from ..limiter import TINY, correct_fluxes, dissipate, restore_mass, restore_with
+from ..limiter import EPS, TINY, correct_fluxes, dissipate, restore_mass, restore_with
 from ..linear_sweep import GAMMA
 from .dt_path import CUTS, PART, goes_on, set_out
 from .newton_moves import lift
@@ -39,6 +39,8 @@ PLAIN, HALVED, FULLY, TAKEN, KEPT, ASIDE_DRAIN = range(6)
 SLOTS = (PLAIN, PLAIN, TAKEN, PLAIN, HALVED, FULLY)
 
 
+NOISE = 4.0 * EPS
+"""Of the largest density of a line: a cell that would be negative by no more decides nothing."""
 UNSCALED = 900.0
 """Exponent above which lines are left as they are: 2^m would overflow, and ρ^m is as good as 0 for ρ < ½."""
 
@@ -212,11 +214,11 @@ def _next(stage, state, count, chosen, stuck, residue, left_over):
     if stage == FIRST:
         some = False
         for k in range(count):
-            lowest = 0.0
+            lowest, top = 0.0, 0.0
             for i in range(old.shape[0]):
                 data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
-                lowest = min(lowest, data[i, k])
-            chosen[k] = not stuck[k] and lowest >= 0.0
+                lowest, top = min(lowest, data[i, k]), max(top, old[i, k])
+            chosen[k] = not stuck[k] and lowest >= -NOISE * top
             some = some or chosen[k]
             if not chosen[k]:  # solved along with the others and not used
                 for i in range(old.shape[0]):
@@ -224,6 +226,8 @@ def _next(stage, state, count, chosen, stuck, residue, left_over):
                     new[i, k] = old[i, k]
             else:
                 left_over[k] = residue[k]
+                for i in range(old.shape[0]):
+                    data[i, k] = max(data[i, k], 0.0)
         for k in range(count):
             stuck[k] = False
         return SECOND if some else WHOLE
@@ -271,13 +275,16 @@ def _combine(state, dt, geometry, law, count, guard, chosen, opened, drains):
             for i in range(n):
                 new[i, k] = state[SDIRK, i, k]
             continue
-        lowest = 0.0
+        lowest, top = 0.0, 0.0
         for i in range(n):
-            lowest = min(lowest, new[i, k])
+            lowest, top = min(lowest, new[i, k]), max(top, low[i, k])
         if opened:
             touched += _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new)
-        elif lowest < 0.0:
+        elif lowest < -NOISE * top:
             touched += correct_fluxes(low, flux, nothing, nothing, h, ring, k, new)
+        elif lowest < 0.0:
+            for i in range(n):
+                new[i, k] = max(new[i, k], 0.0)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched
