@@ -155,7 +155,7 @@ def test_relative_entropy_density_is_smooth_and_nonnegative():
 
 
 def test_relative_entropy_density_loses_nothing_to_its_series():
-    """(1+u) ln(1+u) − u in 50 digits: no value is off by more than some rounding, and all of them by none on average."""
+    """(1+u) ln(1+u) − u in 50 digits: no value is off by more than some rounding, nor all of them on average."""
     u = np.concatenate([-np.linspace(5e-3, 9.999e-3, 400), np.linspace(1e-7, 9.999e-3, 400)])
     rho = 1 + u
     with localcontext() as context:
