@@ -67,8 +67,9 @@ def array_sweep(
         anti = 0.5 * dt * (first + second) - dt * flux
         two = 0.5 * dt * (drain + later)
         gone, beyond = (two, 0.0 * two) if guard else (2.0 * two - gone, two - gone)
-        least = -NOISE * low.max(axis=0)
-        for k in np.flatnonzero(np.any(new < least, axis=0) | np.any(gone < 0.0, axis=(0, 1))):
+        missing = np.sum(lines.volumes[:, None] * np.maximum(-new, 0.0), axis=0)
+        bad = missing > NOISE * np.sum(lines.volumes[:, None] * low, axis=0)
+        for k in np.flatnonzero(bad | np.any(gone < 0.0, axis=(0, 1))):
             drained, more = (np.ascontiguousarray(np.sum(part[..., k], axis=0)) for part in (two, beyond))
             spare = (more, drained) if exits is not None else (NOTHING, NOTHING)
             touched += correct_fluxes(low, anti, *spare, lines.volumes, lines.ring, k, new)
