@@ -32,7 +32,7 @@ with its fluxes, and what passed before a cut."""
 FIRST_FACTOR, LARGEST_FACTOR, LEAST_FACTOR = 1e2, 1e4, 1.01
 BACK = 1e-3
 """Of s, where not even the first is solved."""
-MOST_TRIES = 200
+MOST_TRIES = 60
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
