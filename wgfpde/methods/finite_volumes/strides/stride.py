@@ -20,7 +20,7 @@ from ....linear.lines import Lines
 from ....linear.threads import SERIAL_CELLS
 from ..linear_sweep import sweep
 from ..one_step import OneStep
-from ..power_sweeps import power_sweep
+from ..powers.power_sweeps import power_sweep
 from .clock import LIMITS
 from .many_steps import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
