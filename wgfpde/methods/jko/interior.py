@@ -30,7 +30,7 @@ REDUCTION = 0.1
 FORCING, FINER = 0.03, 0.003
 """What a linear solution leaves of its residual; the second from a prediction for m > 2."""
 FALLS = 0.5
-"""A continuity residual that falls by less than this factor is due to the linear solutions: the next is ten times finer."""
+"""Where a continuity residual falls by less than this factor, linear solutions hold it up: the next is finer."""
 BEHIND = 1.0
 """μ waits while the continuity residual exceeds this times the square root of the complementarity."""
 BLOCKED = 0.05

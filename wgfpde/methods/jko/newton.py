@@ -6,7 +6,8 @@ Newton condenses to one SPD system, (GᵀDG + L) δφ = r₂ − GᵀD r₁, G =
 
 0. The step is predicted (`predicted.prediction`).  Laws without a barrier: ρ and φ are corrected together
    (`predicted.correction`), 3–6 iterations on every grid.  Power laws with one: 3 from there, with ρ of the prediction,
-   at μ₀ = 1e-4 of the energy, 4–8 iterations, each cell going its own way.  Where that does not end, and without internal energy:
+   at μ₀ = 1e-4 of the energy, each cell going its own way: 4–10 iterations.  Where that does not end, and without
+   internal energy:
 1. Start (`start`): of the last step's φ, fractions of −τξ(ρ⁰) and 0, the one with the largest dual value.
 2. Ascent.  (ρ, s) are eliminated, r₁ = 0: Newton on the concave D_μ with a line search, until the continuity residual
    is a tenth of the mass, at μ₀ = 1e-3 of the energy.  Where that takes long, at a larger μ.

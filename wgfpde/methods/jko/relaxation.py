@@ -18,8 +18,7 @@ from ...transport.benamou_brenier.operators import along_x, along_y
 
 ITERATIONS = 60
 ACCURACY = 1e-10
-"""Of φ, over `reach`.  Near the edge of a vacuum an error y of φ makes ρ = y^{1/(m−1)}: with 1e-5 and m = 8 it left 2e-8
-of the gap."""
+"""Of φ, over `reach`.  At the edge of a vacuum an error y of φ makes ρ = y^{1/(m−1)}: 1e-5 left a gap of 2e-8, m = 8."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
