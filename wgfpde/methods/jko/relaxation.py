@@ -18,7 +18,7 @@ from ...transport.benamou_brenier.operators import along_x, along_y
 
 ITERATIONS = 60
 ACCURACY = 1e-10
-"""Of φ, over `reach`.  At the edge of a vacuum an error y of φ makes ρ = y^{1/(m−1)}: 1e-5 left a gap of 2e-8, m = 8."""
+"""Of φ, over `reach`.  At the edge of a vacuum an error y of φ makes ρ = y^{1/(m−1)}: 1e-5 left a gap of 2e-8, m=8."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
