@@ -182,7 +182,7 @@ def test_a_singular_repulsion_does_not_shorten_steps(internal, cells):
 
 
 def test_two_small_tolerances_give_one_density():
-    """A ring-forming swarm, m = 2: at 1e-12 its third step was cut in halves, 5e-3 of the mass from the whole one."""
+    """A ring-forming swarm, m = 2: at 1e-12 its second step was cut in halves, 5e-3 of the mass from the whole one."""
     grid = Grid([-1.5] * 2, [1.5] * 2, [48, 48])
     flow = Flow(
         grid,
