@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....energy.laws.steady_density import Equilibrium
+from ....errors import CaseError
 from ....grid import Array
 from ..copies import apart
 from ..drive_equation import TOLERANCE, MeanField, attainable, evaluated, jacobian, solved
@@ -34,6 +35,8 @@ STEPS = 12
 """Of Newton's method, at most."""
 CHANGE = 0.1
 """Relative change of the density that counts as a length of 1."""
+FARTHEST = 4.0
+"""Change of the parameter in a step of length 1, in units, beyond which Newton's method has lost its way."""
 LONGEST, SHORTEST = 2.0, 1e-4
 """Lengths of a step."""
 SETTLED = 1e-8
@@ -83,7 +86,13 @@ class Curve:
         return Place(last, drive, self._tangent(field, field.image(drive), last.parameter, drive, toward))
 
     def step(self, start: Place, length: float) -> Place | None:
-        """The place a length further on; None where Newton's method does not get there."""
+        """The place a length further on; None where Newton's method does not get there, or leaves what is a case."""
+        try:
+            return self._stepped(start, length)
+        except CaseError:
+            return None
+
+    def _stepped(self, start: Place, length: float) -> Place | None:
         drive = start.drive + length * self.scale * start.toward[:-1].reshape(start.drive.shape)
         parameter = start.point.parameter + length * self.unit * start.forward
         before = np.inf
@@ -92,6 +101,8 @@ class Curve:
             state, image, residual, back = evaluated(field, drive)
             if residual <= TOLERANCE or (before < SETTLED and residual > 0.5 * before):
                 return self._place(field, image, residual, count, parameter, start)
+            if not np.isfinite(residual) or abs(parameter - start.point.parameter) > FARTHEST * length * self.unit:
+                return None
             phases = neutral(field.flow, start.point.state.rho, start.drive)
             way = np.append((drive - start.drive).ravel() / self.scale,
                             (parameter - start.point.parameter) / self.unit)  # fmt: skip
@@ -168,8 +179,11 @@ def _bend(before: Place, after: Place) -> float:
     return float(np.arccos(np.clip(before.toward @ after.toward, -1.0, 1.0)))
 
 
-def turn(curve: Curve, before: Place, after: Place) -> Place | None:
-    """The place between two at which the parameter turns back, its tangent across; None where it gets lost."""
+def turn(curve: Curve, before: Place, after: Place, halvings: int = 6) -> Place | None:
+    """The place between two at which the parameter turns back, its tangent across; None where it gets lost.
+
+    halvings : how often at most the way is cut in two, where Newton's method fails on it.
+    """
     from scipy.optimize import brentq
 
     tried: dict[float, Place] = {0.0: before}
@@ -184,9 +198,14 @@ def turn(curve: Curve, before: Place, after: Place) -> Place | None:
 
     way = np.append((after.drive - before.drive).ravel() / curve.scale,
                     (after.point.parameter - before.point.parameter) / curve.unit)  # fmt: skip
+    length = float(before.toward @ way)
     try:
-        root = float(brentq(forward, 0.0, float(before.toward @ way), xtol=1e-7))
+        root = float(brentq(forward, 0.0, length, xtol=1e-7 * length))
         forward(root)
-    except (LookupError, ValueError):
+        return tried[root]
+    except (LookupError, ValueError):  # no state on the way, or another at its end
+        middle = curve.step(before, 0.5 * length) if halvings else None
+    if middle is None:
         return None
-    return tried[root]
+    ends = (before, middle) if before.forward * middle.forward < 0 else (middle, after)
+    return turn(curve, *ends, halvings - 1)
