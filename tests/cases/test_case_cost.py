@@ -308,6 +308,21 @@ def test_endless_values_from_python_are_refused():
         vary(["solver.dt=" + "1," * 10001 + "2"], plane())
 
 
+def test_as_many_values_as_there_may_be_are_taken():
+    """And not one more, whoever counts them: a list, a range, a list from Python or a text from there."""
+    case = plane()
+    for given, count in ((["solver.dt=1,2,3"], 3), (["solver.dt=1:4:4"], 4), (["solver.dt=1:16:5:log"], 5)):
+        assert len(vary(given, case, most=count)[0]) == count
+        with pytest.raises(
+            CaseError, match=f"at most {count - 1} values, a case each, found (more than {count - 1}|{count})"
+        ):
+            vary(given, case, most=count - 1)
+    for values in ([1.0, 2.0, 3.0], "1,2,3", "1:3:3", np.array([1.0, 2.0, 3.0])):
+        assert len(vary_values({"solver.dt": values}, case, most=3)[0]) == 3
+        with pytest.raises(CaseError, match="at most 2 values"):
+            vary_values({"solver.dt": values}, case, most=2)
+
+
 def test_times_of_exits_are_refused_by_count():
     with pytest.raises(CaseError, match="at most 100000 times, found 1000000000"):
         times_of("0:1:1000000000", 1.0)

@@ -203,3 +203,20 @@ def test_a_class_of_another_word(study):
     study.write_bytes(study.read_bytes().replace(b"DIMENSION_SCALE\0", b"DIMENSION_SSALE\0"))
     with pytest.raises(StoreError, match="has an attribute CLASS that is none of a dimension"):
         read_study(study)
+
+
+@pytest.mark.parametrize("of", ["a study", "a table"])
+def test_a_list_of_dimensions_that_holds_no_references(of, study, tmp_path):
+    """Of variable length and of the right shape, but of numbers: the library would take them for addresses."""
+    place, name = (study, "gap") if of == "a study" else (tmp_path / "v.h5", "v")
+    if of == "a table":
+        with h5py.File(place, "w") as file:
+            file["x"], file["v"] = np.linspace(-1, 1, 9), np.linspace(-1, 1, 9) ** 2
+    with h5py.File(place, "r+") as file:
+        if "DIMENSION_LIST" in file[name].attrs:
+            del file[name].attrs["DIMENSION_LIST"]
+        numbers = np.empty(1, dtype=object)
+        numbers[0] = np.array([800, 0], dtype="i8")
+        file[name].attrs.create("DIMENSION_LIST", numbers, dtype=h5py.vlen_dtype(np.dtype("i8")))
+    with pytest.raises((StoreError, CaseError), match=f"/?{name} has an attribute DIMENSION_LIST that is none"):
+        read_study(place) if of == "a study" else read_table(place, 1)
