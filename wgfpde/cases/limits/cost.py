@@ -29,6 +29,8 @@ LONG = 3600.0
 """Seconds beyond which a run is started only where the user says so."""
 MUCH = 20 * 2**30
 """Bytes on disk beyond which it is."""
+UNCOUNTED = 1e7
+"""Steps after which a run stops whose steps nobody could count before, unless the user says so."""
 STEP, CELL = 20e-6, 20e-9
 """Seconds that a step takes, and each cell in it: less than was measured of any method."""
 SEARCHED = {1: 100, 2: 32}
