@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, JKO, case_of
 
+import wgfpde as wgf
 from wgfpde.base import effort
 from wgfpde.base.effort import FAST, SLOW, Exhausted, allowed
 from wgfpde.cases.limits import cost as limits
@@ -288,6 +289,17 @@ def test_what_is_replaced_counts_as_free(tmp_path, monkeypatch):
     check_room(tmp_path, 1499)
     with pytest.raises(CaseError, match="are free in"):
         check_room(tmp_path, 1501)
+
+
+def test_python_asks_before_a_long_run_too(tmp_path, monkeypatch):
+    """In the words of Python; nothing is written."""
+    monkeypatch.setattr(limits, "LONG", 1e-6)
+    case = case_of()
+    with pytest.raises(CaseError, match=r"or give unlimited=True") as raised:
+        wgf.run(case, tmp_path / "a", progress=False)
+    assert "--" not in str(raised.value) and not (tmp_path / "a").exists()
+    assert wgf.run(case, tmp_path / "b", progress=False, unlimited=True).status == "finished"
+    assert wgf.run(case, tmp_path / "c", progress=False, wall_limit=600).status == "finished"
 
 
 # ---- numbers of values ---------------------------------------------------------------------------------------
