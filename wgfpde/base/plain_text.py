@@ -40,6 +40,15 @@ def joined_lines(text: str) -> str:
     return _BREAKS.sub(" ", text.strip())
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads a number in it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(found: re.Match[str]) -> str:
     code = ord(found[0])
     short = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -28,6 +28,7 @@ from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
+from ..store.layout import Layout
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
@@ -200,17 +201,15 @@ def _march(
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
-    record = problem.record
-    layout: dict[str, Any] = {
-        "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
-        "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
-        "code": record.code,
-    }  # fmt: skip
+    path, record = place / FILE_NAME, problem.record
+    layout = Layout(
+        problem.flow.grid, problem.diagnostics, problem.columns, record.texts, record.precision, record.compression,
+        problem.fields, problem.constants, record.code,
+    )  # fmt: skip
     if start is not None:
-        return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
-    (place / FILE_NAME).unlink(missing_ok=True)  # of a run that left no checkpoint
-    return Writer(place / FILE_NAME, **layout)
+        return Writer.reopen(path, layout, attributes, len(problem.times), start.rows, start.step_rows)
+    path.unlink(missing_ok=True)  # of a run that left no checkpoint
+    return Writer(path, layout, attributes, len(problem.times))
 
 
 def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]:

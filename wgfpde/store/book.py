@@ -1,4 +1,13 @@
-"""The file that a writer fills: it has room for rows to come, and is replaced by another when that is not enough."""
+"""The file that a writer fills: it has room for rows to come, and is replaced by another when that is not enough.
+
+**It opens at every moment, also after SIGKILL.**  It is built under another name, with room for all planned snapshots
+filled with NaN, and renamed when it is whole.  From then on a snapshot only overwrites allocated bytes: no HDF5
+metadata moves.  /t is written last, so a row counts once its t is a number; only the step count of VTK comes after it.
+
+Growing in place is not safe (the chunk index reaches the disk before the end-of-file mark does), so a table that is
+full is copied into a larger file, renamed likewise; shrinking in place is safe.  The old file format is used on
+purpose: the newer one, SWMR included, marks a file that is being written, and after a kill only h5clear opens it.
+"""
 
 from __future__ import annotations
 
