@@ -227,6 +227,7 @@ def test_level_lines_of_the_potential_stand_still(tmp_path):
         assert np.all(seen[covered] > LEVELS + SHADES) and np.all(without[covered] < LEVELS)
         near = np.abs(lined.palette.colours[seen[covered]].astype(int) - [0x87, 0x96, 0xA5])
         assert near.max() <= 26  # 0.9 of the colour of the lines
-    assert MapFrames(run, range(5), Options(), np.ones(grid.shape))._lines is None
+    for flat in (np.ones(grid.shape), np.full(grid.shape, np.nan)):
+        assert MapFrames(run, range(5), Options(), flat)._lines is None
     with pytest.raises(CaseError, match="the potential has the shape"):
         movie(run, potential=v.T)

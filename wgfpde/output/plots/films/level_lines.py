@@ -30,13 +30,15 @@ def mixed_colours(levels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def covered_pixels(canvas: Any, axes: Axes, box: tuple[Any, Any], x: Array, y: Array, v: Array) -> NDArray[np.bool_]:
     """Which pixels of the box lie under level lines of V, (ny, nx) at the centres; the axes stay as they were."""
-    with_lines, kept = [], set(axes.collections)
-    for drawn in (False, True):
-        if drawn and not draw_levels(axes, x, y, v):
-            return np.zeros(np.broadcast_shapes(*(part.shape for part in box)), dtype=bool)
+    kept = set(axes.collections)
+
+    def picture() -> Array:
         canvas.draw()
-        with_lines.append(np.asarray(canvas.buffer_rgba())[..., :3].astype(float)[box])
+        return np.asarray(canvas.buffer_rgba())[..., :3].astype(float)[box]
+
+    without = picture()
+    draw_levels(axes, x, y, v)
+    dark = np.abs(picture() - without).sum(axis=-1)
     for line in set(axes.collections) - kept:
         line.remove()
-    dark = np.abs(with_lines[1] - with_lines[0]).sum(axis=-1)
     return np.asarray(dark > COVERED * max(float(dark.max()), 1.0))

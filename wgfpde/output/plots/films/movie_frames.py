@@ -28,7 +28,7 @@ from ....store import Run
 from ...shown_values import density_of
 from .. import style
 from ..density_scale import MapScale, density_label, extremes, map_scale
-from ..maps import LEVEL
+from ..maps import LEVEL, levels_of
 from ..options import Options
 from .level_lines import MIXED, covered_pixels, mixed_colours
 
@@ -154,7 +154,7 @@ class MapFrames(Frames):
         named: list[tuple[Artist, str]] = []
         if options.log and self.scale.empty:
             named.append((Patch(color=style.EMPTY), r"$\rho = 0$"))
-        levelled = potential is not None and not style.has_value(run) and np.ptp(potential[np.isfinite(potential)]) > 0
+        levelled = potential is not None and not style.has_value(run) and levels_of(potential).size > 0
         if levelled:
             named.append((Line2D([], [], **LEVEL), "equal $V$"))
         if named:
