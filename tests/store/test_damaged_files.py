@@ -253,7 +253,7 @@ def test_a_corrupt_length_takes_no_memory(file):
 
 @pytest.mark.parametrize("name", ["dt", "residual", "iterations"])
 @pytest.mark.parametrize("value", [np.inf, np.nan, 1e308, -1e308])
-def test_steps_with_numbers_that_no_figure_shows(name, value, file, tmp_path):
+def test_steps_with_numbers_that_no_figure_shows(name, value, file):
     """They are left out of the lines of the steps, and the axes end at the others."""
     with h5py.File(file, "r+") as store:
         kind, values = store[f"steps/{name}"].dtype.kind, store["steps"][name][...]
@@ -263,4 +263,4 @@ def test_steps_with_numbers_that_no_figure_shows(name, value, file, tmp_path):
     figure.canvas.draw()
     assert all(np.isfinite(axes.get_ylim()).all() for axes in figure.axes)
     if name == "dt":
-        assert figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * 0.05, rel=1e-12, abs=0)
+        assert figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * np.delete(values, 1).max(), rel=1e-12, abs=0)

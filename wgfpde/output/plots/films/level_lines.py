@@ -28,7 +28,7 @@ def mixed_colours(levels: NDArray[np.floating]) -> NDArray[np.floating]:
     return LEVEL["alpha"] * np.array(to_rgb(LEVEL["color"])) + (1.0 - LEVEL["alpha"]) * below
 
 
-def covered_pixels(canvas: Any, axes: Axes, box: tuple[Any, Any], x: Array, y: Array, v: Array) -> NDArray[np.bool_]:
+def covered_pixels(canvas: Any, axes: Axes, box: tuple[Any, ...], x: Array, y: Array, v: Array) -> NDArray[np.bool_]:
     """Which pixels of the box lie under level lines of V, (ny, nx) at the centres; the axes stay as they were."""
     kept = set(axes.collections)
 

@@ -161,7 +161,8 @@ class MapFrames(Frames):
             style.legend_above(axes, [handle for handle, _ in named], [text for _, text in named])
         self._freeze(axes)
         self._find_cells(axes)
-        self._lines = covered_pixels(self.canvas, axes, self._box, *run.centers, potential) if levelled else None
+        (x, y), v = run.centers, potential
+        self._lines = covered_pixels(self.canvas, axes, self._box, x, y, v) if levelled and v is not None else None
 
     def words(self, k: int, rho: Array) -> str:
         return self.scale.title(float(self.run.t[k]), rho)
