@@ -36,7 +36,7 @@ from PIL import Image
 from scipy.io import netcdf_file
 from sweep_inputs import sweep_arguments, write_sweep
 
-from wgfpde.formulas.grammar import FUNCTIONS
+from wgfpde.formulas.vocabulary import FUNCTIONS
 
 CASE = """
 [grid]

@@ -19,10 +19,13 @@ import numpy as np
 
 from .. import __version__, store
 from ..base.floating_point import noted
-from ..cases.building import Problem, build, bytes_stored
+from ..cases.building import build
 from ..cases.limits.cost import known_steps, steps_of
+from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
+from ..cases.problems import Problem
 from ..cases.schema import Case
+from ..cases.sources.python_code import keeping, recorded
 from ..diagnostics import as_before
 from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
@@ -32,7 +35,6 @@ from ..store.layout import Layout
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
-from .keeping_code import keeping, recorded
 from .listening import Listener, ListenerFailed
 from .provenance import check_unchanged, continued
 from .step_checks import check_step

@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -306,16 +305,3 @@ def set_text(file: h5py.File, name: str, text: str) -> None:
     size = FIXED_TEXT[name]
     cut = text.encode()[:size].decode(errors="ignore")
     file.attrs.modify(name, np.array(cut.encode(), dtype=h5py.string_dtype("utf-8", size)))
-
-
-def error_number(error: Exception) -> int | None:
-    """The system's number of an error; HDF5 buries it in its text."""
-    buried = re.search(r"errno = (\d+)", str(error))
-    return getattr(error, "errno", None) or (int(buried[1]) if buried else None)
-
-
-def in_words(error: Exception) -> str:
-    """The system's own words, where there are some, else the library's; ends in a full stop."""
-    number = error_number(error)
-    text = os.strerror(number) if number else str(error)
-    return text.rstrip(".") + "."
