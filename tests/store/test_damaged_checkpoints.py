@@ -65,6 +65,8 @@ CHANGES = {
     "complex": of_array("field_rho", np.ones(24, complex)),
     "another snapshot": of_array("previous", np.ones(3)),
     "a time of another run": of_state(t=99.0),
+    "a time before the start": of_state(t=-1.0, previous_t=-2.0),
+    "a snapshot that is to come": of_state(previous_t=0.55),
     "no time": of_state(t="now"),
     "NaN": of_state(t=float("nan")),
     "no step": of_state(step=-1),

@@ -6,6 +6,7 @@ the last good state is written, a checkpoint beside it, and the file says how th
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from .. import __version__, store
 from ..base.floating_point import noted
 from ..cases.building import build
-from ..cases.limits.cost import known_steps
+from ..cases.limits.cost import known_steps, steps_of
 from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
 from ..cases.problems import Problem
@@ -69,6 +70,7 @@ def run(
     progress: Shows = None,
     wall_limit: float | None = None,
     on_snapshot: Listener | None = None,
+    most_steps: float = math.inf,
 ) -> Result:
     """Run a case into a folder (default runs/<case name>) and say how it ended.
 
@@ -77,6 +79,7 @@ def run(
     wall_limit : seconds from now after which the run stops, resumable.
     on_snapshot : called with each Snapshot that was written, its arrays read-only; what it raises ends the run as an
     interrupt does, and is the `error` of the result.
+    most_steps : after which a run stops, resumable, where the case does not say how many it takes.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
     Raises CaseError before anything is written (bad case, folder taken), and StoreError where the folder
@@ -88,6 +91,7 @@ def run(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
+        _limit_steps(interrupts, case, most_steps)
         folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
@@ -102,6 +106,7 @@ def resume(
     wall_limit: float | None = None,
     case: Case | None = None,
     on_snapshot: Listener | None = None,
+    most_steps: float = math.inf,
 ) -> Result:
     """Go on with a run from its last checkpoint; the file becomes that of a run never stopped, bit for bit.
 
@@ -132,6 +137,7 @@ def resume(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
+        _limit_steps(interrupts, case, most_steps)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = digest_of(case, problem)
@@ -220,7 +226,7 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]
         if raised is not None:
             request = Interrupted(f"on_snapshot ({error})", 1)
         text = f"stopped by {request.cause} at t = {loop.snapshot.t:.6g}; that state was written."
-        remedy = _secure(loop) or f"Go on with: {_resuming(place)}"
+        remedy = _secure(loop) or f"Go on with: {_resuming(place)} {request.lifted}".rstrip()
         return "interrupted", f"{text} {remedy}", request.exit_code, raised
     except SolverError as error:
         with suppress(WgfpdeError):
@@ -233,6 +239,12 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]
         with suppress(WgfpdeError):
             _secure(loop)
         raise
+
+
+def _limit_steps(interrupts: Interrupts, case: Case, most: float) -> None:
+    """So many steps may be taken, from here on, of a case that does not say how many it takes."""
+    if math.isnan(steps_of(case)):
+        interrupts.limit_steps(most)
 
 
 def _resuming(place: Path) -> str:

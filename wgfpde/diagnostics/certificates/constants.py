@@ -50,9 +50,7 @@ class Convexity:
 @once_per_flow
 def convexity(flow: Flow) -> Convexity:
     """The constants of a flow's Gibbs state; `flow` has one."""
-    found = 0.0
-    if flow.potential is not None:
-        found = float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
+    found = 0.0 if flow.potential is None else curvature_of_potential(flow)
     source = "no potential" if flow.potential is None else "Hess V"
     given = flow.energy.sobolev
     if given is not None:
@@ -62,6 +60,12 @@ def convexity(flow: Flow) -> Convexity:
         return Convexity(found, source, found, source)
     name = source if flow.potential is None else "Holley-Stroock"
     return Convexity(found, source, compared, name if compared > 0 else "")
+
+
+@once_per_flow
+def curvature_of_potential(flow: Flow) -> float:
+    """K with Hess V ≥ K on the box; of a flow that has a V."""
+    return float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
 
 
 def _potential(flow: Flow) -> Callable[..., Array]:
