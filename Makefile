@@ -18,7 +18,7 @@ help:
 	@echo "make docs       the documentation, into docs/_build/html"
 	@echo "make validate   compare the solvers with closed forms"
 	@echo "make bench      time the solvers"
-	@echo "make bench-peers     time other packages beside it, each in an environment of its own (15 minutes)"
+	@echo "make bench-peers     time other packages beside it, each in an environment of its own, or in that of PEERS=…/bin/python (12 minutes)"
 	@echo "make bench-history   is it slower?  the working tree against the last commit   (COMMITS='v1 HEAD' for others)"
 	@echo "make wheel-with-kernels   a wheel for this system that compiles nothing at its first run, into dist/ (minutes)"
 	@echo "make tidy       remove folders of wgfpde/ that hold nothing but caches (install, test and docs do it too)"
@@ -76,7 +76,7 @@ bench: install
 	$(BIN)/python validation/benchmarks/run_all.py
 
 bench-peers: install
-	$(BIN)/python validation/benchmarks/peers/run.py
+	$(BIN)/python validation/benchmarks/peers/run.py $(if $(PEERS),--python $(PEERS))
 	$(BIN)/python validation/benchmarks/peers/page.py
 
 bench-history: install

@@ -32,12 +32,18 @@ SHIPPED = "wgfpde/_kernels"
 
 
 def plain_wheel(folder: Path) -> Path:
-    """Build the plain wheel of the source tree into a folder."""
+    """Build the plain wheel into a folder, from a copy: what an older build has left would come along."""
+    source = folder / "source"
+    source.mkdir()
+    for name in ("wgfpde", "cases", "validation"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "benchmarks"))
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     if shutil.which("uv"):
-        subprocess.run(["uv", "build", "-q", "--wheel", "-o", str(folder), str(ROOT)], check=True)
+        subprocess.run(["uv", "build", "-q", "--wheel", "-o", str(folder), str(source)], check=True)
     else:
         command = [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*command, "-w", str(folder), str(ROOT)], check=True)
+        subprocess.run([*command, "-w", str(folder), str(source)], check=True)
     return next(folder.glob("wgfpde-*.whl"))
 
 
