@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 CASE   ?= cases/double_well_2d.toml
 OUT    ?= runs/$(basename $(notdir $(CASE)))
 
-.PHONY: help tidy install run test lint docs validate bench bench-peers bench-history wheel-with-kernels clean
+.PHONY: help tidy install run test lint docs validate bench bench-peers bench-scaling bench-history wheel-with-kernels clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make validate   compare the solvers with closed forms"
 	@echo "make bench      time the solvers"
 	@echo "make bench-peers     time other packages beside it, each in an environment of its own, or in that of PEERS=…/bin/python (12 minutes)"
+	@echo "make bench-scaling   one step on 64² to 4096² cells, kernels beside the roof of the machine (6 minutes)"
 	@echo "make bench-history   is it slower?  the working tree against the last commit   (COMMITS='v1 HEAD' for others)"
 	@echo "make wheel-with-kernels   a wheel for this system that compiles nothing at its first run, into dist/ (minutes)"
 	@echo "make tidy       remove folders of wgfpde/ that hold nothing but caches (install, test and docs do it too)"
@@ -77,6 +78,11 @@ bench: install
 
 bench-peers: install
 	$(BIN)/python validation/benchmarks/peers/run.py $(if $(PEERS),--python $(PEERS))
+	$(BIN)/python validation/benchmarks/peers/page.py
+
+bench-scaling: install
+	$(BIN)/python validation/benchmarks/scaling.py --limit 8
+	$(BIN)/python validation/benchmarks/roofline.py
 	$(BIN)/python validation/benchmarks/peers/page.py
 
 bench-history: install

@@ -247,8 +247,8 @@ def test_one_row_of_the_tables_can_be_measured_alone():
     from environments import NAMES
     from run import arguments, chosen
 
-    options = arguments(["--problem", "ou", "--peer", "pyddm", "--way", "Crank", "--python", "/an/interpreter"])
-    assert [ladder.key for ladder in chosen(options)] == ["ou / pyddm / Crank–Nicolson"]
+    options = arguments(["--problem", "ou", "--peer", "pyddm", "--way", "Euler, C", "--python", "/an/interpreter"])
+    assert [ladder.key for ladder in chosen(options)] == ["ou / pyddm / implicit Euler, C"]
     assert options.python == dict.fromkeys(NAMES, "/an/interpreter")
 
 

@@ -1,7 +1,9 @@
 """PyDDM: drift–diffusion models of decisions, whose density between two bounds is a Fokker–Planck equation in 1D.
 
-    dx = −V'(x) dt + √2 dW,   V = x²/2: `DriftLinear(x=-1)`, `NoiseConstant(√2)`, Crank–Nicolson (`solve_numerical_cn`)
-                              or backward Euler (`solve_numerical_implicit`)
+    dx = −V'(x) dt + √2 dW,   V = x²/2: `DriftLinear(x=-1)`, `NoiseConstant(√2)`, backward Euler, in Python
+                              (`solve_numerical_implicit`) or in C (`solve_numerical_c`)
+
+Its Crank–Nicolson steps are left out: they give the times of decisions, and not the density that is left.
 
 Its bounds absorb: they lie where nothing arrives.  Unknowns are values at multiples of dx, which are the centres of an
 odd number of cells.
@@ -49,9 +51,8 @@ class PyDdm:
                 dx=self._size, dt=dt, T_dur=t - job["start"],
             )  # fmt: skip
             found = getattr(model, f"solve_numerical_{job['solver']}")()
-            density = found.undec if hasattr(found, "undec") else found.pdf_undec() * self._size
             self.steps = round((t - job["start"]) / dt)
-            states.append(np.asarray(density) * self._mass)
+            states.append(np.asarray(found.undec) * self._mass)
         return states
 
 

@@ -103,7 +103,7 @@ REPEAT = """
 python validation/benchmarks/peers/run.py            # measures; makes .peers/NAME for each package, about 12 minutes
 python validation/benchmarks/peers/run.py --quick    # smallest sizes, once, into a file of its own
 python validation/benchmarks/peers/run.py --python fipy=/usr/bin/python3 --peer fipy
-python validation/benchmarks/peers/run.py --problem ou --peer pyddm --way Crank      # one row of the tables
+python validation/benchmarks/peers/run.py --problem ou --peer pyddm --way "Euler, C"  # one row of the tables
 make bench-peers PEERS=/path/to/python               # of an environment that has all of them: measures, and writes the page
 python validation/benchmarks/peers/page.py           # writes this page and its plots from the results
 ```
