@@ -19,10 +19,11 @@ from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
 from .derivative import differentiate
-from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
+from .grammar import translate
 from .polynomials import Terms, polynomial_of
 from .program import Program
 from .syntax import Formula
+from .vocabulary import CONSTANTS, FUNCTIONS, VARIABLES
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..cases.building import Problem
+from ..cases.problems import Problem
 from ..energy.snapshot import Report, Snapshot
 from ..errors import SolverError
 from ..grid import Array
