@@ -59,7 +59,7 @@ def test_operations_of_a_factorisation_are_those_of_its_formulas(counts):
 def test_every_kernel_is_counted(counts, roofline):
     assert set(counts["kernels"]) == set(roofline.BYTES)
     energy = counts["kernels"]["energy"]
-    assert energy["function"] == 1  # ρ ln ρ
+    assert energy.get("function") == 1 or energy["multiply"] > 15  # ρ ln ρ, by a function or by a polynomial
     assert counts["kernels"]["sweep x"]["multiply"] > 5
 
 

@@ -74,6 +74,8 @@ class StandIn:
             return lambda x, *rest: _function(found, x, *rest)
         if name in ("zeros", "empty", "ones", "full"):
             return lambda *given, **more: counting(found(*given, **more) if name != "empty" else np.zeros(*given))
+        if name == "frexp":
+            return _parts
         if name in ("isfinite", "isnan", "isinf"):
             return lambda x: found(plain(x)) if isinstance(x, Counted) else found(x)
         return found
@@ -88,6 +90,13 @@ def _function(function: Callable[..., Any], x: Any, *rest: Any) -> Any:
             return Counted(function(x.value))
         except (ValueError, OverflowError):  # of math, where NumPy gives infinities
             return Counted(math.nan)
+
+
+def _parts(x: Any) -> Any:
+    """`frexp`, which is a few operations on bits and counts nothing."""
+    values = np.array([plain(y) for y in np.ravel(x)]).reshape(np.shape(x))
+    mantissa, power = np.frexp(values)
+    return (counting(mantissa) if np.ndim(x) else Counted(float(mantissa))), power
 
 
 def counting(values: np.ndarray) -> np.ndarray:
