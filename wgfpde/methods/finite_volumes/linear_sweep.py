@@ -233,3 +233,14 @@ def correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt):
         put(new, i, choose(lowest, 0.0, ((h[i] * row(low, i) - loss) + gain) / h[i], row(new, i)))
         left = right
     return int(total(choose(lowest, 0.0, limited, 0.0)))
+
+
+def compile_repair(a, b, exits, h, ring, kappa):
+    """Compile, or load, what `sweep` calls on blocks that need repair: a third of what it compiles.
+
+    a, b, exits, h, ring, kappa : of a block, as `sweep` hands them on.
+    """
+    blocks = [np.zeros(a.shape) for _ in range(6)]
+    _repair(*blocks, a, b, exits, h, ring, 0.0, False, ENTROPY, kappa, 0, np.zeros((10, *a.shape)))
+    restore_account(blocks[0], blocks[1], exits, h, 0.0, 0)
+    restore_mass(blocks[0], blocks[1], h, 0)

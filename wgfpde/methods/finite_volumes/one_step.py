@@ -87,6 +87,12 @@ class OneStep:
         self._known_drive: tuple[Array, Array] | None = None
         self._known_energies: tuple[Array, Array, Array, tuple[tuple[float, float], tuple[float, float]]] | None = None
 
+    def compile_parts(self) -> None:
+        """Compile parts of the sweeps, for another process that compiles the whole."""
+        parts = getattr(self._scheme, "compile_parts", None)
+        if parts is not None:
+            parts(self.axes[0])
+
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""
         if flow is self.flow:
