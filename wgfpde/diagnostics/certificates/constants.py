@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
 from ...grid import Array, Axis, Grid
 from ...grid.tables.kept_function import result_of
@@ -50,9 +51,7 @@ class Convexity:
 @once_per_flow
 def convexity(flow: Flow) -> Convexity:
     """The constants of a flow's Gibbs state; `flow` has one."""
-    found = 0.0
-    if flow.potential is not None:
-        found = float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
+    found = curvature_bound(flow)
     source = "no potential" if flow.potential is None else "Hess V"
     given = flow.energy.sobolev
     if given is not None:
@@ -62,6 +61,14 @@ def convexity(flow: Flow) -> Convexity:
         return Convexity(found, source, found, source)
     name = source if flow.potential is None else "Holley-Stroock"
     return Convexity(found, source, compared, name if compared > 0 else "")
+
+
+@once_per_flow
+def curvature_bound(flow: Flow) -> float:
+    """K alone, without the comparison that λ may take."""
+    if flow.potential is None:
+        return 0.0
+    return float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
 
 
 def _potential(flow: Flow) -> Callable[..., Array]:
@@ -146,12 +153,21 @@ def _trials(range_: float, square: float) -> Array:
 
 def _convex_envelope(x: Array, values: Array) -> Array:
     """The largest convex function below given values at increasing x, (n,): the lower hull, by a monotone chain."""
-    hull: list[int] = []
+    hull = np.empty(len(x), dtype=np.int64)
+    hull = hull[: _lower_hull(x, values, hull)]
+    return np.interp(x, x[hull], values[hull])
+
+
+@njit(cache=True)
+def _lower_hull(x, values, hull):
+    """The places of the corners into the first entries of `hull`, (n,); returns how many there are."""
+    size = 0
     for k in range(len(x)):
-        while len(hull) > 1:
-            i, j = hull[-2:]
+        while size > 1:
+            i, j = hull[size - 2], hull[size - 1]
             if (values[j] - values[i]) * (x[k] - x[i]) < (values[k] - values[i]) * (x[j] - x[i]):
                 break
-            hull.pop()
-        hull.append(k)
-    return np.interp(x, x[hull], values[hull])
+            size -= 1
+        hull[size] = k
+        size += 1
+    return size
