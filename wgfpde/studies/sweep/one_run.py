@@ -24,7 +24,7 @@ from ...runs.interrupts import Interrupted, Interrupts
 from ...runs.runner import resume
 from ...runs.runner import run as run_case
 from ...runs.time_loop import Progress
-from ...runs.unstored import march_unstored
+from ...runs.unstored import kind_of, march_unstored
 from ...store import FILE_NAME, Run
 from ...store.checkpoint import FOLDER as CHECKPOINTS
 from ..stored_runs import difference
@@ -156,7 +156,7 @@ def outcome_of(run: Run, setup: Setup, task: Task) -> Outcome:
 def _unstored(setup: Setup, task: Task, case: Case) -> Outcome:
     with Interrupts() as interrupts:
         problem = build(case)
-        found = march_unstored(problem, interrupts)
+        found = march_unstored(problem, interrupts, bool(setup.series), kind_of(case, problem))
     kept = found.kept
     if kept.rho is None:
         return Outcome(task.digest, FAILED, found.message)
