@@ -35,7 +35,8 @@ KAPPA = "energy.internal.kappa=0.5,0.7,0.5001"
 SWEEPS = {
     "line": ("double_well_1d", LINE, [KAPPA]),
     "stretched": ("double_well_1d", [*LINE, STRETCHED], [KAPPA]),
-    "snapshot before": ("double_well_1d", [*LINE, 'output.diagnostics=["w2_previous", "slack_evi"]'], [KAPPA]),
+    "snapshot before": ("double_well_1d", [*LINE, 'output.diagnostics=["w2_previous"]'], [KAPPA]),
+    "ledger": ("double_well_1d", [*LINE, 'output.diagnostics=["slack_evi", "energy_balance"]'], [KAPPA]),
     "order": ("double_well_1d", LINE, ["solver.order=1,2", "initial.mass=1,2"]),
     "exact": ("heat_1d", LINE, ["energy.internal.kappa=0.3,0.4"]),
     "square": ("ou_2d_correlated", [*SQUARE, "solver.dt=0.01"], ["solver.order=1,2"]),
