@@ -83,7 +83,9 @@ def kind_of(value: Any) -> Hashable:
         return value.dtype, value.ndim, value.flags.num & LAYOUT
     if isinstance(value, KernelPointer):
         return value
-    return (type(value), value.bit_length() < 64) if type(value) is int else type(value)
+    if type(value) is int:
+        return int, value.bit_length() < 64
+    return type(value)
 
 
 def _compiled(kernel: Dispatcher, arguments: tuple[Any, ...]) -> Any:

@@ -25,7 +25,6 @@ from .polynomials import Terms, polynomial_of
 from .program import Program
 from .syntax import Formula
 
-
 NAME = re.compile(r"[A-Za-z_]\w*")
 MOST_COMPILED = 64
 """Formulas that are not compiled again."""

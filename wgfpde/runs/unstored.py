@@ -116,9 +116,7 @@ class Quick(March):
         self.clock.restart()
 
 
-def march_unstored(
-    problem: Problem, interrupts: Interrupts, series: bool = True, kind: Hashable = None
-) -> Unstored:
+def march_unstored(problem: Problem, interrupts: Interrupts, series: bool = True, kind: Hashable = None) -> Unstored:
     """March a problem to its last time; what comes out has the bits of the same run in a folder.
 
     series : whether the numbers of all snapshots are kept; else those of the last one.   kind : of two problems of one

@@ -30,6 +30,10 @@ LINE = ["grid.shape=[24]", "time.end=0.2", "output.every=0.1"]
 SQUARE = ["grid.shape=[12,10]", "time.end=0.1", "output.every=0.05"]
 STRETCHED = 'grid.mapping=["s + 0.05*sin(2*pi*s)"]'
 JKO = 'solver={method="jko", tau=0.05}'
+RING = [
+    "energy.interaction=", 'grid.boundary=["periodic"]', 'energy.potential="cos(pi*x/3)"', "grid.lower=[-3.0]",
+    "grid.upper=[3.0]",
+]  # fmt: skip
 KAPPA = "energy.internal.kappa=0.5,0.7,0.5001"
 
 SWEEPS = {
@@ -40,7 +44,7 @@ SWEEPS = {
     "order": ("double_well_1d", LINE, ["solver.order=1,2", "initial.mass=1,2"]),
     "exact": ("heat_1d", LINE, ["energy.internal.kappa=0.3,0.4"]),
     "square": ("ou_2d_correlated", [*SQUARE, "solver.dt=0.01"], ["solver.order=1,2"]),
-    "ring": ("desai_zwanzig_1d", [*LINE, "energy.interaction=", 'grid.boundary=["periodic"]', 'energy.potential="cos(pi*x/3)"', "grid.lower=[-3.0]", "grid.upper=[3.0]"], ["energy.internal.kappa=0.4,0.5"]),
+    "ring": ("desai_zwanzig_1d", [*LINE, *RING], ["energy.internal.kappa=0.4,0.5"]),
     "interacting": ("desai_zwanzig_1d", LINE, ["params.theta=0.5,1.5"]),
     "jko": ("double_well_1d", [*LINE, JKO], [KAPPA]),
     "moved potential": ("double_well_1d", LINE, ['energy.potential="x**4/4","x**2/2","x**4/4 - x**2/2"']),
@@ -237,4 +241,3 @@ def test_kernels_are_tried_once_for_runs_of_one_kind(tmp_path, monkeypatch):
     items = ["grid.shape=[16],[24]", "energy.internal.kappa=0.5,0.6", "solver.order=1,2"]
     outcomes_of(plan_of("double_well_1d", LINE, items), tmp_path / "S", Kept(folders=False))
     assert len(warmed) == 4
-
