@@ -6,6 +6,7 @@ import numpy as np
 from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Writer
+from wgfpde.store.layout import Layout
 
 GRID_1D = Grid([0.0], [1.0], [16], mapping=[lambda s: s**1.5])
 GRID_2D = Grid([0.0, -1.0], [3.0, 1.0], [6, 4], periodic=[True, False])
@@ -26,7 +27,7 @@ def fill(writer, grid, count, steps_each=2, first=0):
 
 
 def make(path, grid=GRID_2D, planned=4, count=4, steps=10, steps_each=2, status="finished", message="done"):
-    with Writer(path, grid, ATTRIBUTES, LABELS, planned, steps, TEXTS) as writer:
+    with Writer(path, Layout(grid, LABELS, texts=TEXTS), ATTRIBUTES, planned, steps) as writer:
         fill(writer, grid, count, steps_each)
         if status:
             writer.finish(status, message)

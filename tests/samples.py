@@ -10,6 +10,7 @@ import numpy as np
 from wgfpde.energy.snapshot import Report, Snapshot
 from wgfpde.grid import Grid
 from wgfpde.store import Label, Run, Writer, read
+from wgfpde.store.layout import Layout
 
 CASE = """
 schema = 1
@@ -60,12 +61,7 @@ def write_run(
     texts = {"case_toml": case, "resolved_toml": resolved, "sources_json": json.dumps(SOURCES)}
     folder.mkdir(parents=True, exist_ok=True)
     writer = Writer(
-        folder / "output.h5",
-        grid,
-        ATTRIBUTES | (attributes or {}),
-        labels,
-        snapshots=max(len(densities), 5),
-        texts=texts,
+        folder / "output.h5", Layout(grid, labels, texts=texts), ATTRIBUTES | (attributes or {}), max(len(densities), 5)
     )
     for k, rho in enumerate(densities):
         if k:

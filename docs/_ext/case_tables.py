@@ -10,9 +10,10 @@ from sphinx.util.docutils import SphinxDirective
 from words import inserted, list_table, prose
 
 from wgfpde.base.case_table import Table
-from wgfpde.cases.schema import Case, tables_by_place
+from wgfpde.cases.schema import Case
 from wgfpde.cases.sources.file_tables import FILE
-from wgfpde.formulas.grammar import CONSTANTS, FUNCTIONS
+from wgfpde.cases.table_places import tables_by_place
+from wgfpde.formulas.vocabulary import CONSTANTS, FUNCTIONS
 
 UNION_KEYS = {("energy", "internal"): "kind", ("solver",): "method"}
 """The key that chooses among the members of a union, by the union's place."""

@@ -24,7 +24,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from words import BUILD, block, digest, inserted, prose, run, tell
 
-from wgfpde.cases.loading import presets
+from wgfpde.cases.sources.case_files import presets
 from wgfpde.output.promises import measured_text
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wgfpde.base.unsupported import PAGE, density_in_formula, entries_instead, not_supported, wall_instead
-from wgfpde.cases.schema import tables_by_place
-from wgfpde.formulas.grammar import FUNCTIONS
+from wgfpde.cases.table_places import tables_by_place
+from wgfpde.formulas.vocabulary import FUNCTIONS
 from wgfpde.grid.boundary import PLAIN, VALUED
 
 LIMITS = (Path(__file__).parents[2] / "docs/limits.rst").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from wgfpde.cases.building import build
-from wgfpde.cases.loading import load, presets
+from wgfpde.cases.loading import load
+from wgfpde.cases.sources.case_files import presets
 from wgfpde.energy import equations
 from wgfpde.formulas.compile import compile_expression
 

@@ -5,6 +5,7 @@ import pytest
 import wgfpde as wgf
 from wgfpde.base.case_table import tags_in_words
 from wgfpde.cases import building
+from wgfpde.cases.limits import memory
 
 SMALL = {"grid": {"shape": [32]}, "time": {"end": 0.5}, "solver": {"tau": 0.1}}
 
@@ -17,7 +18,7 @@ def test_bytes_of_densities_and_fields(precision, size):
         problem = building.build(wgf.load("jko_gaussian_1d", output=output, **SMALL))
         assert len(problem.times) == 6
         assert [field.name for field in problem.fields] == list(dict.fromkeys(names))
-        assert building.bytes_stored(problem) == 6 * each * size
+        assert memory.bytes_stored(problem) == 6 * each * size
 
 
 def test_a_crowd_of_bounded_density_is_not_watched_for_a_blow_up():

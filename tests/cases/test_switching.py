@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wgfpde.cases.building import build
-from wgfpde.cases.loading import load, presets
+from wgfpde.cases.loading import load
+from wgfpde.cases.sources.case_files import presets
 from wgfpde.cases.times import nearest_steps, output_times
 from wgfpde.errors import CaseError
 from wgfpde.runs.runner import run

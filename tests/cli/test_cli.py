@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from wgfpde import __version__, cli
-from wgfpde.cases.loading import load, presets
+from wgfpde.cases.loading import load
+from wgfpde.cases.sources.case_files import presets
 from wgfpde.claims.checking import scripts
 from wgfpde.cli import main
 from wgfpde.errors import SolverError

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 from wgfpde.energy import equations as eq
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.equations import EQUATIONS, name_equation
+from wgfpde.energy.laws.equation_names import EQUATIONS, name_equation
 
 # ---- names ----
 

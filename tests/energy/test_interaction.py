@@ -7,11 +7,11 @@ import pytest
 from scipy import special
 
 from wgfpde.energy.averages.kernel_averages import cell_average, lag_averages, lag_zero
+from wgfpde.energy.averages.kernel_values import values_on_lags
 from wgfpde.energy.interaction import (
     DENSE_LIMIT,
     DenseInteraction,
     FourierInteraction,
-    _kernel_on_lags,
     _lags,
     make_interaction,
 )
@@ -337,7 +337,7 @@ def test_lag_averages_1d(kernel, integral):
 def test_lags_are_even_to_the_last_bit_and_smooth_ones_are_values(name, shape, periodic):
     grid = grid_of(list(shape), periodic)
     kernel, lags = make(KERNELS[name], grid.dim), [_lags(axis) for axis in grid.axes]
-    values = _kernel_on_lags(kernel, grid, lags)
+    values = values_on_lags(kernel, grid, lags)
     np.testing.assert_array_equal(values, np.flip(values))
     if name == "smooth":
         coords = {"x": lags[0]} if grid.dim == 1 else {"x": lags[0][None, :], "y": lags[1][:, None]}

@@ -35,7 +35,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import netcdf_file
 
-from wgfpde.formulas.grammar import FUNCTIONS
+from wgfpde.formulas.vocabulary import FUNCTIONS
 
 CASE = """
 [grid]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wgfpde.errors import CaseError
-from wgfpde.grid.grid import Grid, check_finite
+from wgfpde.grid.checked_values import check_finite
+from wgfpde.grid.grid import Grid
 
 PLANE = Grid([-1.0, 0.0], [1.0, 3.0], [4, 3], periodic=[True, False])
 

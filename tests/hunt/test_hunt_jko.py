@@ -1,178 +1,27 @@
-"""Hunts for a broken promise of JKO steps, distances, spectra and stationary states, far beyond everyday numbers.
+"""Hunts for a broken promise of JKO steps, far beyond everyday numbers.
 
-A `Step` is a handful of plain numbers, so that a failing one can be pasted as it is printed.  A step may be refused
-with a sentence; what it gives is proved again here, in extended precision and from the definitions.
+A step may be refused with a sentence; what it gives is proved again here, in extended precision and from the
+definitions.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from strategies import logarithmic
+from wild_steps import DATA, KERNELS, KINDS, POTENTIALS, Step, sentence, start, steps
 
-from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.flow import Flow
-from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import SolverError
-from wgfpde.grid import Grid
-from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.method import FALLBACK_GAP
 from wgfpde.methods.jko.minimise import Minimiser
 from wgfpde.methods.jko.stepper import Jko
-from wgfpde.studies.spectrum import spectrum
-from wgfpde.studies.stationary import branches
-from wgfpde.transport import geodesic, w2
-from wgfpde.transport.line import Coupling
 
 pytestmark = pytest.mark.nightly
 HUNT = settings(settings.get_profile("hunt"))
 Wide = np.longdouble
-KINDS = ("entropy", 1.2, 1.5, 2.0, 3.0, 4.0, 8.0, 0.8, "none")
-POTENTIALS = ("none", "linear", "quadratic", "wells", "jump", "noise")
-KERNELS = {
-    "quadratic": lambda s: s / 2,
-    "attractive": lambda s: -np.exp(-8 * s),
-    "repulsive": lambda s: np.exp(-8 * s),
-    "log": lambda s: 0.5 * np.log(s),
-    "minus log": lambda s: -0.5 * np.log(s),
-    "abs": np.sqrt,
-    "minus abs": lambda s: -np.sqrt(s),
-    "wave": lambda s: np.cos(12 * np.sqrt(s)),
-}
-DATA = ("smooth", "uniform", "nearly", "random", "blocks", "dirac", "rough", "tails", "far", "vacuum")
-
-
-@dataclass(frozen=True)
-class Step:
-    """kind : "entropy", "none" or an exponent m; κ is taken over (mean density)^{m−1}.   shape, lengths : x first.
-
-    stretch : ln of the largest over the smallest cell.   height, offset : of V, in units of κ.   strength : of W in
-    units of κ/mass.   tau : in units of (longest side)²/κ.
-    """
-
-    kind: str | float = "entropy"
-    shape: tuple[int, ...] = (16,)
-    lengths: tuple[float, ...] = (1.0,)
-    periodic: tuple[bool, ...] = (False,)
-    stretch: tuple[float, ...] = (0.0,)
-    kappa: float = 1.0
-    potential: str = "none"
-    height: float = 1.0
-    offset: float = 0.0
-    interaction: str = "none"
-    strength: float = 1.0
-    data: str = "smooth"
-    mass: float = 1.0
-    tau: float = 0.01
-    seed: int = 0
-
-    @property
-    def step(self):
-        return self.tau * max(self.lengths) ** 2 / self.kappa
-
-    def build(self):
-        """The flow and the density."""
-        rng = np.random.default_rng(self.seed)
-        maps = [(lambda s, a=a: np.expm1(a * s) / np.expm1(a)) if a else None for a in self.stretch]
-        grid = Grid([-0.5 * n for n in self.lengths], [0.5 * n for n in self.lengths], self.shape, self.periodic, maps)
-        if isinstance(self.kind, str):
-            internal = Internal(self.kind, self.kappa)
-        else:
-            internal = Internal("power", self.kappa / (self.mass / grid.volume) ** (self.kind - 1), self.kind)
-        flow = Flow(grid, Energy(internal, self._potential(rng.normal(size=grid.shape)), self._kernel()))
-        rho = self._density(grid, rng)
-        return flow, rho * (self.mass / np.sum(grid.cell_volume * rho))
-
-    def _potential(self, noise):
-        if self.potential == "none":
-            return None
-
-        def one(s, wraps):
-            return {
-                "linear": np.cos(2 * np.pi * s) if wraps else s,
-                "quadratic": np.sin(np.pi * s) ** 2 if wraps else 4 * s**2,
-                "wells": np.cos(4 * np.pi * s) if wraps else (16 * s**2 - 1) ** 2,
-                "jump": np.where(np.abs(s) < 0.2, 1.0, 0.0),
-                "noise": 0.0 * s,
-            }[self.potential]
-
-        def value(**place):
-            total = sum(one(v / n, w) for v, n, w in zip(place.values(), self.lengths, self.periodic, strict=True))
-            if self.potential == "noise" and np.shape(total) == noise.shape:
-                total = noise
-            return self.kappa * (self.height * total + self.offset)
-
-        return (lambda x: value(x=x)) if len(self.shape) == 1 else (lambda x, y: value(x=x, y=y))
-
-    def _kernel(self):
-        if self.interaction == "none":
-            return None
-        size, square = self.strength * self.kappa / self.mass, sum(n * n for n in self.lengths)
-        kernel = KERNELS[self.interaction]
-        if len(self.shape) == 1:
-            return lambda x: size * kernel(x**2 / square)
-        return lambda x, y: size * kernel((x**2 + y**2) / square)
-
-    def _density(self, grid, rng):
-        phase, shape = rng.uniform(0, 2 * np.pi, 2), grid.shape
-        s = [c / n for c, n in zip(grid.coordinates().values(), self.lengths, strict=True)]
-        rho = {
-            "smooth": lambda: math.prod(1.1 + np.sin(2 * np.pi * v + a) for v, a in zip(s, phase, strict=False)),
-            "uniform": lambda: np.ones(shape),
-            "nearly": lambda: 1 + 1e-7 * rng.normal(size=shape),
-            "random": lambda: rng.random(shape),
-            "blocks": lambda: np.where(rng.random(shape) < 0.4, rng.integers(1, 3, shape), 0.0),
-            "dirac": lambda: np.zeros(shape),
-            "rough": lambda: 10.0 ** rng.uniform(-12, 0, shape),
-            "tails": lambda: 10.0 ** rng.uniform(-100, 0, shape),
-            "far": lambda: np.exp(-600 * sum((v - 0.3 * np.sin(a)) ** 2 for v, a in zip(s, phase, strict=False))),
-            "vacuum": lambda: math.prod(np.maximum(0.15 - (v + 0.1) ** 2, 0.0) for v in s),
-        }[self.data]()
-        if not rho.any():
-            rho = np.zeros(shape)
-            rho.flat[rng.integers(rho.size)] = 1.0
-        return rho
-
-
-@st.composite
-def steps(draw, kinds=KINDS, interactions=("none",), stretched=True, taus=(1e-8, 1e4)):
-    dim = draw(st.sampled_from((1, 2)))
-    interaction = draw(st.sampled_from(interactions))
-    sizes = st.sampled_from((2, 3, 4, 5, 7, 16, 17, 33) if dim == 1 else (2, 3, 4, 5, 8, 11))
-    length = draw(logarithmic(0.1, 10))
-    wraps = st.booleans() if interaction in ("none", "attractive", "repulsive") else st.just(False)
-    thin = draw(st.sampled_from((1.0, 1.0, 0.1, 1e-3)))
-    return Step(
-        kind=draw(st.sampled_from(kinds)),
-        shape=tuple(draw(sizes) for _ in range(dim)),
-        lengths=(length, length * thin)[:dim],
-        periodic=tuple(draw(wraps) for _ in range(dim)),
-        stretch=tuple(draw(st.sampled_from((0.0, 1.0, 4.0) if stretched else (0.0,))) for _ in range(dim)),
-        kappa=draw(logarithmic(1e-6, 1e4)),
-        potential=draw(st.sampled_from(POTENTIALS)),
-        height=draw(logarithmic(0.1, 1e3)),
-        offset=draw(st.sampled_from((0.0, 0.0, 1e3, -1e3, 1e8))),
-        interaction=interaction,
-        strength=draw(logarithmic(1e-2, 10)),
-        data=draw(st.sampled_from(DATA)),
-        mass=draw(st.sampled_from((1.0, 1e-10, 1e-3, 1e10, math.e))),
-        tau=draw(logarithmic(*taus)),
-        seed=draw(st.integers(0, 2**32 - 1)),
-    )
-
-
-def start(rho):
-    return Snapshot(0.0, 0, {"rho": rho})
-
-
-def sentence(failure):
-    text = str(failure)
-    assert text.endswith(".") and len(text) > 60 and "nan" not in text.split("tried")[0]
-    event("refused")
 
 
 # ------------------------------------------------------------------------------ the proof of a step, written out anew
@@ -396,120 +245,6 @@ def steps_at_random(rng):
         tau=float(10 ** rng.uniform(-8, 1)),
         seed=int(rng.integers(2**32)),
     )
-
-
-# --------------------------------------------------------------------------------------------- distances on lines
-
-
-@st.composite
-def lines(draw):
-    """(grid, three densities of one mass)."""
-    n, stretch = draw(st.sampled_from((2, 3, 4, 8, 17, 33))), draw(st.sampled_from((0.0, 1.0, 5.0)))
-    length, lower = draw(logarithmic(1e-3, 1e3)), draw(st.sampled_from((0.0, -1.0, 1e3)))
-    maps = [(lambda s: np.expm1(stretch * s) / np.expm1(stretch)) if stretch else None]
-    grid = Grid([lower], [lower + length], [n], draw(st.booleans()), maps)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    mass, found = draw(logarithmic(1e-10, 1e10)), []
-    for _ in range(3):
-        rho = draw(
-            st.sampled_from(
-                (
-                    rng.random(n),
-                    np.where(rng.random(n) < 0.4, 1.0, 0.0),
-                    np.eye(n)[n // 2],
-                    10 ** rng.uniform(-300, 0, n),
-                )
-            )
-        )
-        rho = rho if rho.any() else np.eye(n)[0]
-        found.append(rho * (mass / np.sum(rho * grid.x.widths)))
-    return grid, mass, found
-
-
-@HUNT
-@given(case=lines(), turn=st.integers(1, 30))
-def test_distances_in_1d(case, turn):
-    grid, mass, (a, b, c) = case
-    length, h = grid.x.length, grid.x.widths
-    noise = 3e-8 * length * np.sqrt(mass)  # W₂² is known to 1e-16
-    ab, bc, ca = w2(grid, a, b), w2(grid, b, c), w2(grid, c, a)
-    assert w2(grid, a, a) <= noise and abs(w2(grid, b, a) - ab) <= noise + 1e-9 * ab
-    assert ab <= bc + ca + noise
-    line = Grid([grid.x.lower], [grid.x.upper], [grid.size], mapping=[lambda s: (grid.x.edges - grid.x.lower) / length])
-    assert ab <= w2(line, a, b) + noise
-    if grid.x.ring:
-        round_ = Coupling(grid.x.edges, a * h, grid.x.edges, b * h, True)
-        for shift in np.linspace(-1, 1, 21):
-            u, first, last = round_._pieces(shift)
-            d = first - last
-            cost = np.sum(np.diff(u) * (d[:, 0] ** 2 + d[:, 0] * d[:, 1] + d[:, 1] ** 2)) / 3
-            assert ab**2 <= mass * cost * (1 + 1e-9) + noise**2
-        if grid.uniform:
-            k = turn % grid.size
-            assert abs(w2(grid, np.roll(a, k), np.roll(b, k)) - ab) <= noise + 1e-9 * ab
-            assert w2(grid, a, np.roll(a, k)) <= min(k, grid.size - k) * h[0] * np.sqrt(mass) * (1 + 1e-9) + noise
-    times = np.array([0.0, 0.3, 0.5, 1.0])
-    for s, rho in zip(times, geodesic(grid, a, b, times), strict=True):
-        assert rho.min() >= 0 and np.sum(rho * h) == pytest.approx(mass, rel=1e-13, abs=0)
-        assert abs(w2(grid, a, rho) - s * ab) <= h.max() * np.sqrt(mass) + noise
-
-
-# ------------------------------------------------------------------------------------ spectra and stationary states
-
-
-@HUNT
-@given(
-    shape=st.tuples(*[st.sampled_from((2, 3, 5, 9, 14))] * 2),
-    heights=st.tuples(logarithmic(1e-2, 60), logarithmic(1e-2, 60)),
-    lengths=st.tuples(logarithmic(1e-2, 10), logarithmic(1e-2, 10)),
-    kappa=logarithmic(1e-4, 1e3),
-    seed=st.integers(0, 2**32 - 1),
-    k=st.integers(1, 8),
-)
-def test_the_spectrum_of_a_sum_is_that_of_its_parts(shape, heights, lengths, kappa, seed, k):
-    """V(x) + W(y): sums of the eigenvalues of two chains, which bisection finds to full relative accuracy."""
-    rng = np.random.default_rng(seed)
-    noise = [kappa * h * rng.uniform(0, 1, n) for h, n in zip(heights, shape, strict=True)]
-    entropy = Internal("entropy", kappa)
-    chains = [
-        spectrum(
-            Flow(Grid([0.0], [n], [cells]), Energy(entropy, lambda x, v=v: v if np.shape(x) == v.shape else 0 * x)),
-            cells - 1,
-        )
-        for n, cells, v in zip(lengths, shape, noise, strict=True)
-    ]
-    plane = Grid([0.0, 0.0], lengths, shape)
-    flow = Flow(plane, Energy(entropy, lambda x, y: noise[0] + noise[1][:, None]))
-    k = min(k, plane.size - 1)
-    expected = np.sort(np.add.outer(chains[0].eigenvalues, chains[1].eigenvalues).ravel())[: k + 1]
-    try:
-        found = spectrum(flow, k)
-    except SolverError as failure:
-        assert "the gap lies below" in str(failure)
-        return
-    np.testing.assert_allclose(found.eigenvalues[1:], expected[1:], rtol=1e-8)
-    weight = (plane.cell_volume * found.pi).ravel()
-    modes = found.modes.reshape(k + 1, -1)
-    np.testing.assert_allclose((modes * weight) @ modes.T, np.eye(k + 1), atol=1e-8)
-
-
-@HUNT
-@given(problem=steps(kinds=("entropy", 1.5, 2.0, 4.0, 0.8), interactions=("none", *KERNELS), taus=(1e-4, 1e-2)))
-def test_stationary_states_stay(problem):
-    """Energy, mass, and one step of the finite volumes."""
-    problem = replace(problem, height=min(problem.height, 30.0), offset=min(problem.offset, 1e3))
-    flow, rho = problem.build()
-    try:
-        states = branches(flow, problem.mass, [rho, np.ones(flow.grid.shape)], limit=4)
-    except SolverError:
-        event("none found")
-        return
-    for state in states:
-        assert state.rho.min() >= 0 and flow.mass(state.rho) == pytest.approx(problem.mass, rel=1e-12, abs=0)
-        assert abs(state.energy - flow.value(state.rho)) <= 1e-12 * sum(map(abs, flow.parts(state.rho)))
-        new = FiniteVolumes(flow, 1, problem.step, threads=1).step(start(state.rho), problem.step)
-        growth = math.exp(min(max(state.eigenvalue, 0.0) * problem.step, 20.0))
-        assert flow.integral(np.abs(new.rho - state.rho)) <= 1e-9 * problem.mass * growth
 
 
 @HUNT

@@ -8,6 +8,7 @@ import pytest
 
 import wgfpde as wgf
 from wgfpde.cases import building
+from wgfpde.cases.limits import memory
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot, Traits
@@ -108,7 +109,7 @@ def test_a_short_geodesic_holds_what_it_declares():
 
 
 def test_memory_is_that_of_arrays_of_doubles():
-    assert building.memory_needed(wgf.load("jko_gaussian_2d", grid={"shape": [10, 7]})) == 50 * 8 * 70
+    assert memory.memory_needed(wgf.load("jko_gaussian_2d", grid={"shape": [10, 7]})) == 50 * 8 * 70
 
 
 def test_defaults_that_depend_on_the_span():

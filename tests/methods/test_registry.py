@@ -14,7 +14,7 @@ from pydantic import Field as Key
 import wgfpde as wgf
 from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases.loading import loads
-from wgfpde.cases.schema import json_schema
+from wgfpde.cases.table_places import json_schema
 from wgfpde.cli import main
 from wgfpde.diagnostics.registry import NEVER, diagnostic, with_field
 from wgfpde.diagnostics.registry import unregister as unregister_diagnostic
@@ -157,7 +157,7 @@ def test_particles_of_another_method_start_from_the_points_themselves(mixing, mo
     assert wgf.read(tmp_path / "out").attributes["replicas"] == 3
     plain = loads(CASE.replace("dt = 0.1", "dt = 0.1, walkers = 6"))
     assert wgf.cases.building.build(plain).sampling == "centre" and seen[-1] is None
-    assert wgf.cases.building.memory_needed(plain) == 8 * 20 * 96 + 6000
+    assert wgf.cases.limits.memory.memory_needed(plain) == 8 * 20 * 96 + 6000
 
 
 def test_only_what_is_named_is_stored(mixing, tmp_path):

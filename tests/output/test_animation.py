@@ -15,13 +15,14 @@ from wgfpde.output.plots import Options, movie, style
 from wgfpde.output.plots.films.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
 from wgfpde.runs.progress import StatusLine
 from wgfpde.store import Label, Writer, read
+from wgfpde.store.layout import Layout
 
 LINE = Grid([0.0], [1.0], [20])
 PLANE = Grid([0.0, -1.0], [2.0, 1.0], [6, 4], mapping=[lambda s: s**1.5, None])
 
 
 def make(folder, grid, densities):
-    with Writer(folder / "output.h5", grid, {"title": "film"}, [Label("energy", "1", "E", "E.")], 8) as writer:
+    with Writer(folder / "output.h5", Layout(grid, [Label("energy", "1", "E", "E.")]), {"title": "film"}, 8) as writer:
         for k, rho in enumerate(densities):
             writer.append(Snapshot(0.25 * k, k, {"rho": rho}), {"energy": 1.0})
         writer.finish("finished")

@@ -16,6 +16,7 @@ from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, density_scale, draw, plot, style
 from wgfpde.output.plots.symbols import symbol_of
 from wgfpde.store import Label, Writer, read
+from wgfpde.store.layout import Layout
 
 LINE = Grid([0.0], [1.0], [30])
 PLANE = Grid([0.0, -1.0], [2.0, 1.0], [12, 10], mapping=[lambda s: s**1.2, None])
@@ -30,7 +31,7 @@ def make(folder, grid, energies=ENERGIES, *, status="finished", densities=None, 
     extra = [Column("linear", "1", "linear", "L.", integer=True)] if jko else []
     attributes = {"title": "costs 5$ & 6_7", "method": "jko" if jko else "fv"}
     with Writer(
-        folder / "output.h5", grid, attributes, columns, len(energies) + 2, texts=texts or {}, columns=extra
+        folder / "output.h5", Layout(grid, columns, columns=extra, texts=texts or {}), attributes, len(energies) + 2
     ) as writer:
         for k, energy in enumerate(energies):
             rho = np.random.default_rng(k).uniform(size=grid.shape) if densities is None else densities[k]

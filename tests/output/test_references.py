@@ -8,6 +8,7 @@ from wgfpde.cases.loading import from_mapping
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.output.references import exact_and_gibbs, potential_of
 from wgfpde.store import Label, Writer, read
+from wgfpde.store.layout import Layout
 
 OU = {
     "grid": {"shape": [40], "lower": [-4.0], "upper": [4.0]},
@@ -32,7 +33,7 @@ def stored(folder, data, text=None, energy=None):
         values["error_linf"] = np.abs(rho - exact(0.5)).max()
     texts = {"resolved_toml": case.resolved_toml() if text is None else text}
     labels = [Label(name, "1", name, name) for name in values]
-    with Writer(folder / "output.h5", grid, {"title": "t"}, labels, 1, texts=texts) as writer:
+    with Writer(folder / "output.h5", Layout(grid, labels, texts=texts), {"title": "t"}, 1) as writer:
         writer.append(Snapshot(0.5, 3, {"rho": rho}), values)
         writer.finish("finished")
     return read(folder), flow, exact

@@ -17,6 +17,7 @@ from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
 from wgfpde.store.export import to_csv as export
+from wgfpde.store.layout import Layout
 
 LINE = Grid([-2.0], [3.0], [10])
 STRETCHED_2D = Grid([0.0, -1.0], [3.0, 1.0], [6, 4], mapping=[lambda s: s**1.5, None])
@@ -57,7 +58,7 @@ def test_netcdf_of_a_running_a_packed_and_a_chosen_run(tmp_path):
     with netCDF4.Dataset(path) as data:
         assert not data.groups and data["rho"].shape == (3, 4, 6) and data["step_dt"].shape == (4,)
     with Writer(
-        tmp_path / "packed.h5", GRID_2D, ATTRIBUTES, LABELS, 4, precision="float32", compression="gzip"
+        tmp_path / "packed.h5", Layout(GRID_2D, LABELS, precision="float32", compression="gzip"), ATTRIBUTES, 4
     ) as writer:
         fill(writer, GRID_2D, 4)
         writer.finish("finished")
@@ -95,7 +96,7 @@ def test_vtk(tmp_path, grid):
 
 
 def test_vtk_keeps_single_precision_and_sorts_by_name(tmp_path):
-    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 12, precision="float32") as writer:
+    with Writer(tmp_path / "output.h5", Layout(GRID_1D, LABELS, precision="float32"), ATTRIBUTES, 12) as writer:
         fill(writer, GRID_1D, 12)
     _, *files = export.vtk(read(tmp_path), tmp_path / "vtk", [2, 11])
     assert [path.name for path in files] == ["rho_02.vtr", "rho_11.vtr"]
@@ -126,7 +127,7 @@ def test_csv(tmp_path, grid):
 
 
 def test_csv_of_several_snapshots_keeps_all_digits(tmp_path):
-    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 2) as writer:
+    with Writer(tmp_path / "output.h5", Layout(GRID_1D, LABELS), ATTRIBUTES, 2) as writer:
         fill(writer, GRID_1D, 1)
         odd = state(GRID_1D, 1)
         odd.rho[:] = np.random.default_rng(0).random(16)

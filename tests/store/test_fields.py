@@ -34,7 +34,7 @@ def fill(writer, first, last):
 
 
 def make(path, count, planned=3, **options):
-    with Writer(path, GRID, ABOUT, LABELS, planned, fields=FIELDS, **options) as writer:
+    with Writer(path, Layout(GRID, LABELS, fields=FIELDS, **options), ABOUT, planned) as writer:
         fill(writer, 0, count)
         writer.finish("finished")
     return read(path)
@@ -63,9 +63,9 @@ def test_what_goes_in_comes_out(tmp_path, count, options):
 @pytest.mark.parametrize("planned", [3, 12], ids=["by a copy", "in place"])
 def test_a_file_goes_on_with_its_fields(tmp_path, planned):
     path = tmp_path / "run.h5"
-    with Writer(path, GRID, ABOUT, LABELS, planned, fields=FIELDS) as writer:
+    with Writer(path, Layout(GRID, LABELS, fields=FIELDS), ABOUT, planned) as writer:
         fill(writer, 0, 3)
-    with Writer.reopen(path, GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=FIELDS) as writer:
+    with Writer.reopen(path, Layout(GRID, LABELS, fields=FIELDS), ABOUT, 6, rows=2, step_rows=2) as writer:
         fill(writer, 2, 6)
         writer.finish("finished")
     check(read(path), 6)
@@ -74,7 +74,7 @@ def test_a_file_goes_on_with_its_fields(tmp_path, planned):
 def test_a_file_with_other_fields_does_not_go_on(tmp_path):
     make(tmp_path / "run.h5", 3)
     with pytest.raises(StoreError, match="beside rho it holds phi position; expected phi"):
-        Writer.reopen(tmp_path / "run.h5", GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=(PHI,))
+        Writer.reopen(tmp_path / "run.h5", Layout(GRID, LABELS, fields=(PHI,)), ABOUT, 6, rows=2, step_rows=2)
 
 
 @pytest.mark.parametrize("order", [("position", "phi"), ()], ids=["another order", "none"])
@@ -82,7 +82,7 @@ def test_fields_are_those_that_are_asked_for_and_no_others(tmp_path, order):
     make(tmp_path / "run.h5", 3)
     asked = tuple(field for name in order for field in FIELDS if field.name == name)
     with pytest.raises(StoreError, match=f"it holds phi position; expected {' '.join(order) or 'nothing'}"):
-        Writer.reopen(tmp_path / "run.h5", GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=asked)
+        Writer.reopen(tmp_path / "run.h5", Layout(GRID, LABELS, fields=asked), ABOUT, 6, rows=2, step_rows=2)
 
 
 def test_a_file_whose_field_is_short_does_not_go_on(tmp_path):
@@ -90,7 +90,7 @@ def test_a_file_whose_field_is_short_does_not_go_on(tmp_path):
     with h5py.File(path, "r+") as file:
         file["position"].resize(1, axis=0)
     with pytest.raises(StoreError, match="a row for each snapshot"):
-        Writer.reopen(path, GRID, ABOUT, LABELS, 6, rows=2, step_rows=2, fields=FIELDS)
+        Writer.reopen(path, Layout(GRID, LABELS, fields=FIELDS), ABOUT, 6, rows=2, step_rows=2)
 
 
 def test_a_file_is_as_large_as_what_it_holds():
@@ -123,10 +123,10 @@ def test_exported(tmp_path):
 def test_names_that_the_file_uses_and_dimensions_of_two_sizes(tmp_path):
     for field in (Field("rho", "", "", ""), Field("a", "", "", "", (("x", 3),))):
         with pytest.raises(StoreError, match="cannot have the name"):
-            Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=(field,))
+            Writer(tmp_path / "run.h5", Layout(GRID, LABELS, fields=(field,)), ABOUT, 3)
     two = (POSITION, Field("other", "", "", "", (("particle", 6),)))
     with pytest.raises(StoreError, match="particle has 5 places for one field and 6 for another"):
-        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=two)
+        Writer(tmp_path / "run.h5", Layout(GRID, LABELS, fields=two), ABOUT, 3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,15 +149,15 @@ def test_names_that_the_file_uses_and_dimensions_of_two_sizes(tmp_path):
 )
 def test_names_that_no_file_or_export_could_tell_apart(tmp_path, fields, words):
     with pytest.raises(StoreError, match=words):
-        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, fields=fields)
+        Writer(tmp_path / "run.h5", Layout(GRID, LABELS, fields=fields), ABOUT, 3)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_columns_that_no_step_reports(tmp_path):
     with pytest.raises(StoreError, match="cannot both have the name dt"):
-        Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, columns=(Column("dt", "", "", ""),))
+        Writer(tmp_path / "run.h5", Layout(GRID, LABELS, columns=(Column("dt", "", "", ""),)), ABOUT, 3)
     columns = (Column("mine", "", "", ""), Column("transport", "", "", ""))
-    with Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 3, columns=columns) as writer:
+    with Writer(tmp_path / "run.h5", Layout(GRID, LABELS, columns=columns), ABOUT, 3) as writer:
         with pytest.raises(SolverError, match="no number mine"):
             writer.append_step(0.5, 0.5, Report(transport=1.0))
         writer.append_step(0.5, 0.5, Report(transport=2.0, more={"mine": 3.0}))
@@ -193,7 +193,7 @@ def test_a_field_that_is_no_array_along_the_dimensions_of_the_file(tmp_path, dat
     with pytest.raises(StoreError, match=r"phi.* (holds no array of numbers|is neither numbers nor text)"):
         assert read(run.path).fields
     with pytest.raises(StoreError, match=r"phi.* (holds no array of numbers|is neither numbers nor text)"):
-        Writer.reopen(run.path, GRID, ABOUT, LABELS, 6, rows=3, step_rows=2, fields=FIELDS)
+        Writer.reopen(run.path, Layout(GRID, LABELS, fields=FIELDS), ABOUT, 6, rows=3, step_rows=2)
 
 
 @pytest.mark.parametrize("boundary", ["wall", "", "no-flux, periodic", 1, "n" * 1000])
@@ -206,7 +206,7 @@ def test_a_file_with_ends_that_are_not_known(tmp_path, boundary):
 
 
 def test_a_run_without_fields_is_as_before(tmp_path):
-    with Writer(tmp_path / "run.h5", GRID, ABOUT, LABELS, 2) as writer:
+    with Writer(tmp_path / "run.h5", Layout(GRID, LABELS), ABOUT, 2) as writer:
         writer.append(state(0), {"mass": 1.0})
         writer.finish("finished")
     assert read(tmp_path / "run.h5").fields == {}

@@ -15,6 +15,7 @@ import xarray
 from sample_runs import ATTRIBUTES, GRID_2D, LABELS, TEXTS, fill, make, state
 
 from wgfpde.store import Writer, read
+from wgfpde.store.layout import Layout
 
 WRITE_FOR_EVER = """
     import itertools, sys
@@ -22,15 +23,16 @@ WRITE_FOR_EVER = """
     from wgfpde.energy.snapshot import Column, Report, Snapshot
     from wgfpde.grid import Grid
     from wgfpde.store import Label, Writer
+    from wgfpde.store.layout import Layout
 
-    grid = Grid([0, 0], [1, 1], [40, 40])
+    layout = Layout(Grid([0, 0], [1, 1], [40, 40]), [Label("mass", "1", "mass", "m")])
     for round in itertools.count():
-        with Writer(f"{sys.argv[1]}/run{round}.h5", grid, {}, [Label("mass", "1", "mass", "m")], 30, 20) as writer:
+        with Writer(f"{sys.argv[1]}/run{round}.h5", layout, {}, 30, 20) as writer:
             print(round, flush=True)
             for k in range(25):
                 for j in range(10):
                     writer.append_step(k + j / 10, 0.1, Report(iterations=k))
-                writer.append(Snapshot(float(k), k, {"rho": np.full(grid.shape, float(k))}), {"mass": float(k)})
+                writer.append(Snapshot(float(k), k, {"rho": np.full((40, 40), float(k))}), {"mass": float(k)})
             writer.finish("finished")
 """
 
@@ -165,7 +167,7 @@ def test_a_file_that_is_continued_opens_after_a_kill_at_every_write(tmp_path, mo
     begin = bytearray(path.read_bytes())
 
     def work():
-        with Writer.reopen(path, GRID_2D, ATTRIBUTES, LABELS, 5, rows=2, step_rows=2, texts=TEXTS) as writer:
+        with Writer.reopen(path, Layout(GRID_2D, LABELS, texts=TEXTS), ATTRIBUTES, 5, rows=2, step_rows=2) as writer:
             fill(writer, GRID_2D, 3, steps_each=3, first=2)
             writer.finish("finished", "done")
 

@@ -17,6 +17,7 @@ from vtkmodules.vtkIOXdmf2 import vtkXdmfReader
 
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
+from wgfpde.store.layout import Layout
 
 LINE = Grid([-2.0], [3.0], [10])
 STRETCHED_2D = Grid([0.0, -1.0], [3.0, 1.0], [6, 4], mapping=[lambda s: s**1.5, None])
@@ -109,7 +110,7 @@ def test_plain_netcdf_sees_each_variable_once(tmp_path):
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_vtkhdf(tmp_path, grid, status, precision):
     path = tmp_path / "output.h5"
-    with Writer(path, grid, ATTRIBUTES, LABELS, 9, texts=TEXTS, precision=precision) as writer:
+    with Writer(path, Layout(grid, LABELS, texts=TEXTS, precision=precision), ATTRIBUTES, 9) as writer:
         fill(writer, grid, 3)
         check_vtk(vtkHDFReader(), path, grid, 3)
         fill(writer, grid, 1, first=3)
@@ -125,13 +126,15 @@ def test_vtkhdf(tmp_path, grid, status, precision):
 
 def test_vtkhdf_of_a_grown_a_compressed_and_a_continued_file(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_2D, ATTRIBUTES, LABELS, 1, texts=TEXTS, compression="gzip") as writer:
+    with Writer(path, Layout(GRID_2D, LABELS, texts=TEXTS, compression="gzip"), ATTRIBUTES, 1) as writer:
         fill(writer, GRID_2D, 5)
         check_vtk(vtkHDFReader(), path, GRID_2D, 5)
         writer.finish("finished")
     check_vtk(vtkHDFReader(), path, GRID_2D, 5)
     for rows in (4, 3):  # the first by a copy, the second in place
-        with Writer.reopen(path, GRID_2D, ATTRIBUTES, LABELS, 6, rows, 2 * rows - 2, TEXTS):
+        with Writer.reopen(
+            path, Layout(GRID_2D, LABELS, texts=TEXTS), ATTRIBUTES, 6, rows=rows, step_rows=2 * rows - 2
+        ):
             check_vtk(vtkHDFReader(), path, GRID_2D, rows)
 
 
@@ -163,18 +166,18 @@ def test_xdmf(tmp_path, grid, status):
 
 def test_xdmf_lists_what_is_there_at_every_moment(tmp_path):
     path, document = tmp_path / "run & output.h5", tmp_path / "run & output.xdmf"
-    with Writer(path, GRID_1D, ATTRIBUTES, LABELS, 4, precision="float32") as writer:
+    with Writer(path, Layout(GRID_1D, LABELS, precision="float32"), ATTRIBUTES, 4) as writer:
         for k in range(3):
             assert len(list(ElementTree.parse(document).iter("Time"))) == k
             fill(writer, GRID_1D, 1, first=k)
     check_vtk(vtkXdmfReader(), document, GRID_1D, 3, 0.1)
-    Writer.reopen(path, GRID_1D, ATTRIBUTES, LABELS, 4, 2, 2, precision="float32").close()
+    Writer.reopen(path, Layout(GRID_1D, LABELS, precision="float32"), ATTRIBUTES, 4, rows=2, step_rows=2).close()
     check_vtk(vtkXdmfReader(), document, GRID_1D, 2, 0.1)
 
 
 def test_the_run_goes_on_without_its_xdmf(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_1D, ATTRIBUTES, LABELS, 4) as writer:
+    with Writer(path, Layout(GRID_1D, LABELS), ATTRIBUTES, 4) as writer:
         (tmp_path / "output.xdmf").unlink()
         (tmp_path / "output.xdmf").mkdir()
         fill(writer, GRID_1D, 3)
@@ -219,7 +222,7 @@ HELD_OPEN = """
 
 def test_another_process_reads_a_file_that_is_being_written(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_2D, ATTRIBUTES, LABELS, 9) as writer:
+    with Writer(path, Layout(GRID_2D, LABELS), ATTRIBUTES, 9) as writer:
         fill(writer, GRID_2D, 2)
         program = "\n".join(line.strip() for line in HELD_OPEN.splitlines())
         done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True)

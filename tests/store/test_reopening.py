@@ -15,10 +15,13 @@ from wgfpde.energy.snapshot import Column, Report
 from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
+from wgfpde.store.layout import Layout
 
 
 def reopen(path, rows, step_rows, snapshots=4, attributes=ATTRIBUTES, grid=GRID_2D, **more):
-    return Writer.reopen(path, grid, attributes, LABELS, snapshots, rows, step_rows, TEXTS, **more)
+    return Writer.reopen(
+        path, Layout(grid, LABELS, texts=TEXTS, **more), attributes, snapshots, rows=rows, step_rows=step_rows
+    )
 
 
 def content(path):
@@ -32,7 +35,7 @@ def content(path):
 def begun(request, tmp_path):
     path = tmp_path / "output.h5"
     if request.param == "compressed":
-        with Writer(path, GRID_2D, ATTRIBUTES, LABELS, 4, 10, TEXTS, compression="gzip") as writer:
+        with Writer(path, Layout(GRID_2D, LABELS, texts=TEXTS, compression="gzip"), ATTRIBUTES, 4, 10) as writer:
             fill(writer, GRID_2D, 4)
             writer.finish("finished")
         return path
@@ -113,7 +116,7 @@ def test_what_cannot_be_continued_is_refused(tmp_path):
 
 def test_single_precision_is_that_of_the_densities(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_2D, ATTRIBUTES, LABELS, 9, precision="float32") as writer:
+    with Writer(path, Layout(GRID_2D, LABELS, precision="float32"), ATTRIBUTES, 9) as writer:
         fill(writer, GRID_2D, 3)
         with h5py.File(path, locking=False) as file:
             assert file["rho"].dtype == np.float32 and np.isnan(file["rho"][3:]).all()
@@ -124,7 +127,7 @@ def test_single_precision_is_that_of_the_densities(tmp_path):
 
 def test_compression_comes_last(tmp_path):
     path, grid = tmp_path / "output.h5", Grid([0, 0], [1, 1], [64, 64])
-    with Writer(path, grid, ATTRIBUTES, LABELS, 4, compression="gzip") as writer:
+    with Writer(path, Layout(grid, LABELS, compression="gzip"), ATTRIBUTES, 4) as writer:
         fill(writer, grid, 4)
         with h5py.File(path, locking=False) as file:
             assert file["rho"].compression is None
@@ -140,9 +143,9 @@ def test_compression_comes_last(tmp_path):
 
 def test_unknown_precision_and_compression(tmp_path):
     with pytest.raises(StoreError, match="one of float64, float32; found 'half'"):
-        Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 4, precision="half")
+        Writer(tmp_path / "output.h5", Layout(GRID_1D, LABELS, precision="half"), ATTRIBUTES, 4)
     with pytest.raises(StoreError, match="one of none, gzip; found 'zip'"):
-        Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 4, compression="zip")
+        Writer(tmp_path / "output.h5", Layout(GRID_1D, LABELS, compression="zip"), ATTRIBUTES, 4)
 
 
 # ---- a full disk -------------------------------------------------------------------------------------------
@@ -152,7 +155,7 @@ def test_a_file_larger_than_the_disk_is_refused_at_once(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")(10, 9, 5 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(StoreError, match=r"No space left .* takes 1\d.* MiB; 5 MiB are free"):
-        Writer(tmp_path / "output.h5", Grid([0, 0], [1, 1], [128, 128]), ATTRIBUTES, LABELS, 80)
+        Writer(tmp_path / "output.h5", Layout(Grid([0, 0], [1, 1], [128, 128]), LABELS), ATTRIBUTES, 80)
     assert not list(tmp_path.iterdir())
 
 

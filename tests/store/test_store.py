@@ -16,6 +16,7 @@ from wgfpde.energy.snapshot import Column, Report
 from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read, read_last
+from wgfpde.store.layout import Layout
 
 
 @pytest.mark.parametrize("grid", [GRID_1D, GRID_2D], ids=["1d", "2d"])
@@ -46,7 +47,9 @@ def test_steps_have_their_own_rows(tmp_path):
 
 def test_a_scheme_adds_columns(tmp_path):
     extra = (Column("transport", "1", "cost", "Cost."), Column("linear", "1", "inner", "Inner.", integer=True))
-    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 2, 1, TEXTS, extra) as writer:
+    with Writer(
+        tmp_path / "output.h5", Layout(GRID_1D, LABELS, columns=extra, texts=TEXTS), ATTRIBUTES, 2, 1
+    ) as writer:
         for k in range(3):  # more than planned, so that the file is copied
             writer.append_step(k + 1.0, 1.0, Report(linear=k, transport=0.5 * k))
         writer.append(state(GRID_1D, 0), {"mass": 1.0, "energy": 0.0})
@@ -118,7 +121,7 @@ def test_the_file_explains_itself(tmp_path):
 
 def test_a_running_file_can_be_read(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_2D, ATTRIBUTES, LABELS, 10) as writer:
+    with Writer(path, Layout(GRID_2D, LABELS), ATTRIBUTES, 10) as writer:
         assert len(read(path)) == 0
         with pytest.raises(StoreError, match="no snapshot"):
             read_last(path)
@@ -164,7 +167,7 @@ def test_more_snapshots_and_steps_than_planned(tmp_path):
 
 def test_many_steps_between_snapshots_reach_the_file(tmp_path):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_1D, ATTRIBUTES, LABELS, 2) as writer:
+    with Writer(path, Layout(GRID_1D, LABELS), ATTRIBUTES, 2) as writer:
         fill(writer, GRID_1D, 1)
         for k in range(store.STEP_BUFFER + 5):
             writer.append_step(k + 1.0, 1.0, Report())
@@ -173,7 +176,7 @@ def test_many_steps_between_snapshots_reach_the_file(tmp_path):
 
 def test_a_torn_append_is_repeated(tmp_path, monkeypatch):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_1D, ATTRIBUTES, LABELS, 3) as writer:
+    with Writer(path, Layout(GRID_1D, LABELS), ATTRIBUTES, 3) as writer:
         fill(writer, GRID_1D, 1)
         with pytest.raises(KeyError):
             writer.append(state(GRID_1D, 1), {"mass": 1.0})
@@ -184,7 +187,7 @@ def test_a_torn_append_is_repeated(tmp_path, monkeypatch):
 
 
 def test_a_closed_writer_says_so(tmp_path):
-    with Writer(tmp_path / "output.h5", GRID_1D, ATTRIBUTES, LABELS, 3) as writer:
+    with Writer(tmp_path / "output.h5", Layout(GRID_1D, LABELS), ATTRIBUTES, 3) as writer:
         fill(writer, GRID_1D, 1)
         writer.finish("finished")
         for work in (lambda: fill(writer, GRID_1D, 1, first=1), lambda: writer.annotate(wall_seconds=1.0)):
@@ -194,7 +197,7 @@ def test_a_closed_writer_says_so(tmp_path):
 
 def test_an_exception_ends_as_failed(tmp_path):
     path = tmp_path / "output.h5"
-    with pytest.raises(ZeroDivisionError), Writer(path, GRID_1D, ATTRIBUTES, LABELS, 9) as writer:
+    with pytest.raises(ZeroDivisionError), Writer(path, Layout(GRID_1D, LABELS), ATTRIBUTES, 9) as writer:
         fill(writer, GRID_1D, 2)
         raise ZeroDivisionError("by nought")
     run = read(path)
@@ -212,7 +215,7 @@ def test_existing_file_and_unwritable_folder_are_refused(tmp_path):
 
 def test_full_disk_is_a_sentence(tmp_path, monkeypatch):
     path = tmp_path / "output.h5"
-    with Writer(path, GRID_1D, ATTRIBUTES, LABELS, 3) as writer:
+    with Writer(path, Layout(GRID_1D, LABELS), ATTRIBUTES, 3) as writer:
         fill(writer, GRID_1D, 1)
 
         def full(*_):

@@ -7,6 +7,7 @@ method or a law may be added without a line here.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from functools import reduce
@@ -23,6 +24,8 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
+
+from .toml import show
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -48,6 +51,18 @@ FormulaText = Annotated[str, BeforeValidator(lambda value: str(value) if type(va
 def fail(message: str) -> PydanticCustomError:
     """A mistake whose text is complete: it is shown after the key path as it stands."""
     return PydanticCustomError("sentence", "{text}", {"text": message})
+
+
+def positive_or(word: str) -> Callable[[object], object]:
+    """A check of a positive number or one word, with one message for both (a union would give two)."""
+
+    def checked(value: object) -> object:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or value == word or (number and 0 < value < math.inf):  # type: ignore[operator]
+            return value
+        raise fail(f'expected a positive number or "{word}", found {show(value)}')
+
+    return checked
 
 
 class Table(BaseModel):

@@ -12,7 +12,7 @@ This module is for rooms with kernels: it loads Numba.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -85,7 +85,7 @@ def kind_of(value: Any) -> Hashable:
         return value
     if type(value) is int:
         return int, value.bit_length() < 64
-    return type(value)
+    return cast(Hashable, type(value))
 
 
 def _compiled(kernel: Dispatcher, arguments: tuple[Any, ...]) -> Any:

@@ -8,6 +8,7 @@ a line that looks like one of ours, marks of direction turn letters round.  Such
 
 from __future__ import annotations
 
+import os
 import re
 
 _UNSEEN = re.compile(
@@ -40,6 +41,15 @@ def joined_lines(text: str) -> str:
     return _BREAKS.sub(" ", text.strip())
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads a number in it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(found: re.Match[str]) -> str:
     code = ord(found[0])
     short = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
@@ -50,3 +60,16 @@ def _pairs(letter: str) -> str:
     """ "\\u001b"; two of them beyond 16 bits."""
     units = letter.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[k : k + 4]}" for k in range(0, len(units), 4))
+
+
+def error_number(error: Exception) -> int | None:
+    """The system's number of an error; HDF5 buries it in its text."""
+    buried = re.search(r"errno = (\d+)", str(error))
+    return getattr(error, "errno", None) or (int(buried[1]) if buried else None)
+
+
+def in_words(error: Exception) -> str:
+    """The system's own words, where there are some, else the library's; ends in a full stop."""
+    number = error_number(error)
+    text = os.strerror(number) if number else str(error)
+    return text.rstrip(".") + "."

@@ -5,146 +5,37 @@ Reading a case is in `loading`, its tables in `schema` and `tables`, its densiti
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.amounts import memory_lacking, size_text
-from ..base.toml import show
 from ..energy.driving.work import opened
+from ..energy.dynamics import Dynamics
+from ..energy.energy import Energy
 from ..energy.flow import Flow
 from ..energy.openings import account
 from ..energy.openings.sinks import Sink
-from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits, misfit
+from ..energy.snapshot import Snapshot, misfit
 from ..errors import CaseError
+from ..grid.axis import AXIS_NAMES, Array
 from ..grid.boundary import SIDES, Boundary, boundary_of
-from ..grid.grid import AXIS_NAMES, Array, Grid
-from ..grid.quadrature import TOLD
+from ..grid.grid import Grid
 from ..linear.threads import SERIAL_CELLS, default_threads
 from ..methods import Asked
-from ..store.layout import STEP_COLUMNS, Label, Layout
+from ..store.layout import Layout
 from .case_densities import averages_of, build_exact, density_of, function_of, points_of, space_of, start_of
 from .energies import build_dynamics, check_drive, energy_of, traits_of_flow
+from .limits.memory import check_memory, stored_fields
 from .limits.scales import check_scales
 from .loading import located
+from .problems import Problem, Record
 from .schema import Case
 from .sources.file_tables import files_of
-from .sources.free_energies import constants_of, table_note
 from .times import output_times
-
-if TYPE_CHECKING:
-    from ..diagnostics import Diagnostic
-    from ..diagnostics.blowup import Watch
-
-SEEN = 1e-9
-"""Mass that is told of where it lies in sinks at the start."""
-MOST_FIELDS = 2 * 2**30
-"""Bytes of stored fields that a run may have unasked."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the file says of the run beside its numbers, and how the run is kept.
-
-    name : of the run folder.   texts : datasets of text, by name.   files : the data files that it read.
-    precision, compression : of the densities.   checkpoint : seconds of wall clock between checkpoints.
-    in_code : whether it was put together in Python.   code : what the file keeps of its functions.
-    """
-
-    name: str = "run"
-    title: str = ""
-    method: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    files: tuple[Path, ...] = ()
-    precision: str = "float64"
-    compression: str = "none"
-    checkpoint: float = 60.0
-    in_code: bool = False
-    code: Mapping[str, Array | str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, repr=False)
-class Problem:
-    """Everything the time loop needs; no choice is left to make.
-
-    times : (n,) output times, strictly increasing, start and end included.
-    exact : t ↦ the exact density on the grid, sampled like the initial data, or None.
-    sampling : "average" or "centre".   equation : its short name.
-    stationary : stop when max|F| is below, or None.   diagnostics : the numbers to record with every snapshot.
-    columns : what the scheme records with every step, beyond what every run does.   record : see there.
-    watch : looks for a blow-up that ends the run, or None where there can be none.
-    traits : what is true of the march.   fields : what the file holds of every snapshot beside the density.
-    lost : mass that [initial] has in region sinks, by sink: it has left at the start.
-    attributes : what the file says of the run, by the method.
-    averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
-    L1 and relative to its mass; of "exact" the larger of start and end.
-    breakpoints : further times that steps land on.
-    method_notes : sentences on the method, for `check`.
-    """
-
-    flow: Flow
-    stepper: Stepper
-    initial: Snapshot
-    times: Array
-    exact: Callable[[float], Array] | None
-    sampling: str
-    equation: str
-    stationary: float | None
-    diagnostics: tuple[Diagnostic, ...]
-    columns: tuple[Column, ...] = ()
-    record: Record = field(default_factory=Record)
-    watch: Watch | None = None
-    traits: Traits = field(default_factory=Traits)
-    fields: tuple[Field, ...] = ()
-    attributes: Mapping[str, str | int | float] = field(default_factory=dict, repr=False)
-    averaging: Mapping[str, float] = field(default_factory=dict, repr=False)
-    lost: Mapping[str, float] = field(default_factory=dict, repr=False)
-    breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
-    method_notes: tuple[str, ...] = ()
-
-    def next_stop(self, t: float, t_out: float) -> float:
-        """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
-        if not len(self.breakpoints):
-            return float(t_out)
-        ahead = self.breakpoints[(self.breakpoints > t) & (self.breakpoints < t_out)]
-        return float(ahead[0]) if len(ahead) else float(t_out)
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
-
-    @property
-    def loss_note(self) -> str:
-        """A sentence on the mass that lies in region sinks at the start; else ""."""
-        parts = ", ".join(f"{mass:.3g} by {name}" for name, mass in self.lost.items() if mass > SEEN)
-        if not parts:
-            return ""
-        return f"[initial] has mass in sinks, which leaves at the start: {parts}."
-
-    @property
-    def constants(self) -> tuple[tuple[Label, Array], ...]:
-        """Arrays of the grid's shape that do not change, for the file."""
-        return constants_of(self.flow, self.record.in_code)
-
-    @property
-    def averaging_note(self) -> str:
-        """A sentence on cell averages that are not known to TOLD of their mass; else ""."""
-        poor = [f"[{name}] known to {error:.1g}" for name, error in self.averaging.items() if error > TOLD]
-        if not poor:
-            return ""
-        return f"cell averages of formulas that jump or peak within cells: {', '.join(poor)} of the mass."
-
-    def __repr__(self) -> str:
-        method, span = type(self.stepper).__name__, f"t = {self.times[0]:g} to {self.times[-1]:g}"
-        return f"Problem({self.record.title!r}: {self.equation or 'no name'} by {method}, {span}, {self.flow.grid})"
 
 
 def build(case: Case, threads: int | None = None) -> Problem:
@@ -179,7 +70,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
             flow.check_allowed(target)
     times, traits = output_times(case), traits_of_flow(case.traits, flow)
     with located(case.path, "output.fields"):
-        stored = _stored(case, built.fields, len(times))
+        stored = stored_fields(case, built.fields, len(times))
     with located(case.path, "output.diagnostics"):
         setting = Setting(flow, case.exact is not None, traits, frozenset(field.name for field in built.fields))
         recorded = chosen(setting, [*case.method.diagnostics, *case.output.diagnostics])
@@ -224,48 +115,6 @@ def _may_blow_up(case: Case) -> bool:
     return case.method.traits(case.solver).wasserstein and case.method.watches(case.solver)
 
 
-def _stored(case: Case, offered: Sequence[Field], snapshots: int) -> tuple[Field, ...]:
-    """The fields that the file will hold: those that [output] names, else those that the method stores unasked.
-
-    A name may stand for all components, "current" for current_x and current_y.
-    """
-    names = case.output.fields
-    known = {field.name: field for field in offered}
-    for name in names or ():
-        parts = [offer for offer in known if offer.startswith(f"{name}_")]
-        if name not in known and not parts:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; it offers {', '.join(known) or 'none'}"
-            raise CaseError(f'method = "{case.solver.method}" has no field {show(name)}{hint}')
-    if names is not None:
-        each = [[name] if name in known else [k for k in known if k.startswith(f"{name}_")] for name in names]
-        return tuple(known[name] for name in dict.fromkeys(name for part in each for name in part))
-    chosen = tuple(field for field in offered if field.stored)
-    size = _bytes(chosen, case.cells, snapshots)
-    if size > MOST_FIELDS:
-        raise CaseError(
-            f"{', '.join(field.name for field in chosen)} would take {size_text(size)} in {snapshots} snapshots; "
-            "name what to store, as in [output] fields = [], or write fewer snapshots"
-        )
-    return chosen
-
-
-def _bytes(fields: Sequence[Field], cells: int, snapshots: int) -> int:
-    """What fields take, in double precision."""
-    return 8 * snapshots * sum(math.prod([n for _, n in field.dims]) if field.dims else cells for field in fields)
-
-
-def bytes_stored(problem: Problem, cells: int | None = None, steps: float = 0.0) -> float:
-    """What a run will take on disk, uncompressed: densities, what is stored beside them, and the table of steps.
-
-    cells : of the grid, where the problem stands for one on another.   steps : how many there are at least.
-    """
-    cells, snapshots = cells or problem.flow.grid.size, len(problem.times)
-    size = 8 * cells * snapshots + _bytes(problem.fields, cells, snapshots)
-    columns = len(STEP_COLUMNS) + len(problem.columns)
-    return size / (2 if problem.record.precision == "float32" else 1) + 8 * columns * steps
-
-
 def _record(case: Case) -> Record:
     tables = [table for table in (case.initial, case.target) if table is not None]
     energies = [energy for energy in (case.energy, case.terminal) if energy is not None]
@@ -290,25 +139,6 @@ def _record(case: Case) -> Record:
         checkpoint=case.output.checkpoint,
         in_code=case._code is not None,
     )
-
-
-def memory_needed(case: Case) -> int:
-    """Bytes a run will hold, roughly."""
-    return _arrays(case) + case.method.memory(case.solver, case.dim)
-
-
-def _arrays(case: Case) -> int:
-    return case.method.arrays(case.solver, case.dim, case.time.end - case.time.start) * 8 * case.cells
-
-
-def check_memory(case: Case) -> None:
-    """Refuse a grid larger than this machine's memory, before anything is allocated.
-
-    What a method holds beside the grid's arrays it refuses itself, by the key that asks for it.
-    """
-    if lacking := memory_lacking(_arrays(case)):
-        other = ", or a larger solver.dt" if case.traits.path and case.traits.step is not None else ""
-        raise CaseError(f"{case.path}: grid.shape: {case.cells} cells need {lacking}; use fewer cells{other}")
 
 
 def build_grid(case: Case) -> Grid:
@@ -360,32 +190,33 @@ def build_flow(case: Case, grid: Grid, threads: int = 1) -> Flow:
         return Flow(grid, energy, threads, dynamics=case._code.dynamics, sinks=sinks, t=start)
     with located(case.path, "energy.internal.m" if "m" in energy.internal.parameters else "energy.internal"):
         energy.internal.check_dimension(grid.space)
-    plain = replace(energy, interaction=None, tilt=(), force=None, features=None)
-    # without W, D, walls, sinks and a force first: a mistake is of one key
-    with located(case.path, "energy.potential" if energy.kappa is None else "energy"):
-        flow = Flow(_closed(grid), plain, threads, t=start)
+    for key, cells, part, dynamics, exits in _parts(case, energy, grid, sinks):
+        with located(case.path, key):
+            flow = Flow(cells, part, threads, dynamics=dynamics, sinks=exits, t=start)
+    return flow
+
+
+def _parts(
+    case: Case, energy: Energy, grid: Grid, sinks: tuple[Sink, ...]
+) -> Iterator[tuple[str, Grid, Energy, Dynamics | None, tuple[Sink, ...]]]:
+    """What flows are made of, with one thing more each time, and the key of that: a mistake is of one key."""
+    plain, dynamics = replace(energy, interaction=None, tilt=(), force=None, features=None), None
+    closed = grid.with_boundary([axis.boundary.closed for axis in grid.axes]) if grid.open_walls else grid
+    yield "energy.potential" if energy.kappa is None else "energy", closed, plain, dynamics, ()
     if energy.features is not None:
         plain = replace(plain, features=energy.features)
-        with located(case.path, "energy.features"):
-            flow = Flow(_closed(grid), plain, threads, t=start)
+        yield "energy.features", closed, plain, dynamics, ()
     if energy.tilted:
         plain = replace(energy, interaction=None)
-        with located(case.path, "energy.tilt" if energy.force is None else "energy.force"):
-            flow = Flow(_closed(grid), plain, threads, t=start)
-    dynamics = build_dynamics(case)
-    if dynamics is not None:
-        with located(case.path, "dynamics"):
-            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, t=start)
+        yield "energy.tilt" if energy.force is None else "energy.force", closed, plain, dynamics, ()
+    if (dynamics := build_dynamics(case)) is not None:
+        yield "dynamics", closed, plain, dynamics, ()
     if sinks:
-        with located(case.path, "sinks"):
-            flow = Flow(_closed(grid), plain, threads, dynamics=dynamics, sinks=sinks, t=start)
+        yield "sinks", closed, plain, dynamics, sinks
     if grid.open_walls:
-        with located(case.path, "grid.boundary"):
-            flow = Flow(grid, plain, threads, dynamics=dynamics, sinks=sinks, t=start)
-    if energy.interaction is None:
-        return flow
-    with located(case.path, "energy.interaction"):
-        return Flow(grid, energy, threads, dynamics=dynamics, sinks=sinks, t=start)
+        yield "grid.boundary", grid, plain, dynamics, sinks
+    if energy.interaction is not None:
+        yield "energy.interaction", grid, energy, dynamics, sinks
 
 
 def build_terminal(case: Case, grid: Grid, threads: int = 1) -> Flow | None:
@@ -403,8 +234,3 @@ def build_terminal(case: Case, grid: Grid, threads: int = 1) -> Flow | None:
         keys = " and ".join(sorted("internal.kappa" if name == "kappa" else name for name in flow.driven))
         raise CaseError(f"{case.path}: terminal.{keys}: the cost of the end is of one time; write it without t")
     return flow
-
-
-def _closed(grid: Grid) -> Grid:
-    """The same cells between closed walls."""
-    return grid.with_boundary([axis.boundary.closed for axis in grid.axes]) if grid.open_walls else grid

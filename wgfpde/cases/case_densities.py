@@ -18,8 +18,8 @@ import numpy as np
 from ..base.toml import show
 from ..errors import CaseError
 from ..formulas.compile import Expression, compile_expression
-from ..grid import initial
-from ..grid.grid import Array, Grid, check_finite
+from ..grid import Array, Grid, initial
+from ..grid.checked_values import check_finite
 from ..grid.known_results import grid_key, known
 from ..grid.radial import levels
 from ..grid.tables.array_file import looked_in
@@ -27,7 +27,7 @@ from ..store.layout import TAKEN
 from .loading import located
 from .schema import Case
 from .sources.file_tables import DensityFile, tabulated
-from .tables import DensityTable
+from .tables.density_tables import DensityTable
 
 if TYPE_CHECKING:
     from ..diagnostics import Diagnostic

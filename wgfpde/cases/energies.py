@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..energy.driving.in_time import takes_time
 from ..energy.dynamics import Dynamics
 from ..energy.energy import Energy, Internal
 from ..energy.snapshot import Traits
@@ -108,7 +107,7 @@ def refuse_driving(case: Case, what: str) -> None:
     """Refuse formulas with t.   what : the question that has no answer then, as "a spectrum".   Raises CaseError."""
     dynamics = build_dynamics(case)
     keys = [f"energy.{'internal.kappa' if name == 'kappa' else name}" for name in sorted(energy_of(case).driven)]
-    if dynamics is not None and any(takes_time(function) for function in dynamics.diffusion):
+    if dynamics is not None and dynamics.driven:
         keys.append("dynamics.diffusion")
     if keys:
         raise CaseError(

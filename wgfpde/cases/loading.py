@@ -19,10 +19,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
-import errno
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,14 +29,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import store
-from ..base.packaged import packaged_folder
 from ..base.toml import flat, plain, show, to_toml
 from ..errors import CaseError
 from ..store.reading.structure import check_regular
 from .messages import no_key_to_remove, sentences
-from .overrides import DATA, absolute_paths, as_tables, merge, removals
-from .schema import Case, validated
+from .overrides import absolute_paths, as_tables, merge, removals
+from .schema import Case
+from .sources.case_files import existing, find_case, parsed, presets
 from .sources.python_code import code_of
+from .table_places import validated
 from .times import asked_spans, check_count, check_multiples, output_times
 
 FIXED = {"grid", "energy", "dynamics", "initial", "exact", "params"}
@@ -80,7 +78,7 @@ def load(path: Path | str, overrides: Sequence[str] | Mapping[str, Any] = ()) ->
 
 def loads(text: str, source: Path | str = "case", folder: Path | str = ".") -> Case:
     """The same from TOML text, such as the one kept in an output file; relative paths start from `folder`."""
-    data, sources = _merged(_parse(text, Path(source)), Path(source), Path(folder), ())
+    data, sources = _merged(parsed(text, Path(source)), Path(source), Path(folder), ())
     return _validate(Draft(data, sources, Path(source), text))
 
 
@@ -92,7 +90,7 @@ def from_mapping(data: Mapping[str, Any], source: Path | str = "case", folder: P
 
 def stored(run: store.Run) -> Draft:
     """The case of a run: with every value as it was, and where that came from."""
-    data = _parse(run.resolved_toml, run.path)
+    data = parsed(run.resolved_toml, run.path)
     return Draft(data, run.sources, run.path, run.case_toml, run)
 
 
@@ -107,7 +105,7 @@ def kept(folder: Path) -> Draft:
         raise CaseError(f"{folder} cannot be resumed: {error.strerror or error}: {error.filename}") from error
     except UnicodeDecodeError as error:
         raise CaseError(f"{folder} cannot be resumed: its resolved.toml or case.toml is damaged, no text") from error
-    data = _parse(texts[0], folder / "resolved.toml")
+    data = parsed(texts[0], folder / "resolved.toml")
     return Draft(data, dict.fromkeys(dict(flat(data)), "resolved.toml"), folder / "resolved.toml", texts[1])
 
 
@@ -138,60 +136,6 @@ def override(case: Case | Draft, overrides: Sequence[str] | Mapping[str, Any], s
     return changed
 
 
-def find_case(name: Path | str) -> Path:
-    """The file meant by a path or by the name of a packaged preset.  Raises CaseError naming the nearest."""
-    path = Path(name)
-    preset = presets().get(str(name).removesuffix(".toml"))
-    if not path.is_file() and preset is not None:  # a folder of that name does not hide it
-        return preset
-    return _existing(path)
-
-
-def presets() -> dict[str, Path]:
-    """The packaged cases by name: beside the package in a source tree, inside it once installed."""
-    folder = packaged_folder("cases")
-    return {} if folder is None else {file.stem: file for file in sorted(folder.glob("*.toml"))}
-
-
-def copied_case(preset: Path, target: Path) -> list[Path]:
-    """Copy a packaged case, and the data files that it names beside it, to a file and its folder.
-
-    Returns the paths written, the case first.  Raises FileExistsError before anything is written where one is there.
-    """
-    text = preset.read_text(encoding="utf-8")
-    data = _parse(text, preset)
-    named = dict.fromkeys(
-        value for key, value in flat(data) if isinstance(value, str) and key.rpartition(".")[2] in DATA
-    )
-    copies = {preset: target} | {preset.parent / name: target.parent / name for name in named}
-    for path in copies.values():
-        if path.exists() or path.is_symlink():
-            raise FileExistsError(errno.EEXIST, "exists", str(path))
-    for source, path in copies.items():
-        with path.open("xb") as copy:
-            copy.write(source.read_bytes())
-    return list(copies.values())
-
-
-def _existing(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if path.is_dir():
-        inside = [path / name for name in (store.FILE_NAME, "case.toml") if (path / name).is_file()]
-        hint = f"; did you mean {inside[0]}?" if inside else ""  # the first repeats the run, overrides included
-        raise CaseError(f"{path}: expected a case file, found a folder{hint}")
-    folder = path.parent
-    here = {p.name: str(p) for p in folder.glob("*.toml")} if folder.is_dir() else {}
-    known = presets()
-    if near := difflib.get_close_matches(path.name.removesuffix(".toml") + ".toml", here, n=1):
-        hint = f"; did you mean {here[near[0]]}?"
-    elif near := difflib.get_close_matches(path.stem, known, n=1):
-        hint = f'; did you mean the packaged case "{near[0]}"?'
-    else:
-        hint = f"; packaged cases: {', '.join(known)}" if known else ""
-    raise CaseError(f"{path}: no such case file{hint}")
-
-
 def _read(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     """One file merged over its includes, and where its values come from.   above : the files that include it."""
     if path.resolve() in above:
@@ -200,7 +144,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(f"{path}: cannot be read as text: {error}") from error
-    return _merged(_parse(text, path), path, path.parent, (*above, path.resolve()))
+    return _merged(parsed(text, path), path, path.parent, (*above, path.resolve()))
 
 
 def _merged(
@@ -210,7 +154,7 @@ def _merged(
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name in _include_list(data, source):
-        lower, origins = _read(_existing(folder / name), above)
+        lower, origins = _read(existing(folder / name), above)
         merge(merged, lower)
         sources |= {key: f"included {name}" if origin == "file" else origin for key, origin in origins.items()}
     merged.pop("title", None)
@@ -225,13 +169,6 @@ def _sources_of(
     """Where the values of merged tables come from: `source` for those of `top`, else as `below` says."""
     known = {**below, **dict.fromkeys(dict(flat(top)), source)}
     return {key: known[key] for key, _ in flat(merged) if key in known}
-
-
-def _parse(text: str, source: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CaseError(f"{source}: not valid TOML: {error}") from error
 
 
 def _include_list(data: dict[str, Any], source: Path) -> list[str]:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from ..base.case_table import Table
 from ..base.toml import show, to_value
 from ..base.unsupported import not_supported, wall_instead
-from .schema import UNIONS, tables_by_place
 from .sources.file_tables import TEXT
+from .table_places import UNIONS, tables_by_place
 
 _TAGS = {("solver",): "method", ("energy", "internal"): "kind"}
 """The key that tells the tables of a union apart, by its place."""

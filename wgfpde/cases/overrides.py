@@ -15,7 +15,7 @@ from typing import Any
 from ..base.toml import flat
 from ..energy.laws import LAWS
 from ..errors import CaseError
-from .tables import INITIAL_SOURCES
+from .tables.density_tables import INITIAL_SOURCES
 
 DATA = ("file", "samples", "image")
 """Keys that name data files."""

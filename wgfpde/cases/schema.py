@@ -1,4 +1,4 @@
-"""A whole case: its tables together, what it says of itself, and its JSON Schema."""
+"""A whole case: its tables together, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -13,26 +13,17 @@ from ..base import html
 from ..base.case_table import OneOf, Table, fail, tags_in_words
 from ..base.plain_text import joined_lines, one_line
 from ..base.toml import shortened, to_toml, to_value
-from ..energy.equations import PLACED, name_equation
-from ..energy.laws import LAWS
+from ..energy.laws.equation_names import PLACED, name_equation
 from ..energy.snapshot import Traits
 from ..errors import CaseError
 from ..formulas.compile import check_params
 from ..grid.boundary import boundary_of
 from ..methods import METHODS, Method, method_of
-from .sources.file_tables import FILE, DensityFile, DiffusionFile, in_words
-from .tables import (
-    DynamicsTable,
-    EnergyTable,
-    ExactTable,
-    GridTable,
-    InitialTable,
-    OutputTable,
-    SinkEntry,
-    TargetTable,
-    TimeTable,
-)
-from .terminal_costs import ENERGIES, TERMINAL, TerminalTable, parts_of
+from .sources.file_tables import in_words
+from .tables.density_tables import ExactTable, InitialTable, TargetTable
+from .tables.energy_tables import TERMINAL, DynamicsTable, EnergyTable, TerminalTable
+from .tables.grid_tables import GridTable, SinkEntry
+from .tables.time_tables import OutputTable, TimeTable
 
 DEFAULT = next(iter(METHODS.values()))
 """The method of a case without [solver]."""
@@ -69,7 +60,7 @@ class Case(Table):
     _draft: Any = PrivateAttr(default=None)
     """What it was made from, a `loading.Draft`."""
     _code: Any = PrivateAttr(default=None)
-    """Functions and arrays that stand for its formulas, a `building.Code`, where it was put together in Python."""
+    """Functions and arrays that stand for its formulas, a `python_code.Code`, where it was put together in Python."""
     _sources: dict[str, str] = PrivateAttr(default={})
 
     @field_validator("title")
@@ -195,8 +186,8 @@ class Case(Table):
             dynamics["diffusion"] = in_words(self.dynamics.diffusion)
         return {
             "equation": self.equation,
-            "energy": _terms(self.energy),
-            **({} if self.terminal is None else {"terminal": _terms(self.terminal)}),
+            "energy": _in_a_line(self.energy),
+            **({} if self.terminal is None else {"terminal": _in_a_line(self.terminal)}),
             **({"dynamics": ", ".join(f"{key} = {value}" for key, value in dynamics.items())} if dynamics else {}),
             "grid": "; ".join(f"{n} cells on [{low:g}, {high:g}], {kind}" for n, low, high, kind in axes) + radius,
             **({"sinks": sinks} if sinks else {}),
@@ -219,85 +210,5 @@ class Case(Table):
     __hash__ = None  # type: ignore[assignment]
 
 
-def _terms(energy: EnergyTable) -> str:
-    """An energy in a few words."""
-    terms = [f"{key} = {value}" for key, value in energy.internal.model_dump().items()]
-    terms += [f"V = {in_words(energy.potential)}"] if energy.potential is not None else []
-    terms += [f"W = {in_words(energy.interaction)}"] if energy.interaction is not None else []
-    terms += [f"features = {energy.features_text}"] if energy.features is not None else []
-    return ", ".join(terms)
-
-
-def tables_by_place() -> dict[tuple[str, ...], type[Table]]:
-    """Every table by its place; the last part of a union's places is the tag of the member."""
-    return {
-        (): Case,
-        ("grid",): GridTable,
-        ("energy",): EnergyTable,
-        ("dynamics",): DynamicsTable,
-        ("dynamics", "diffusion", FILE): DiffusionFile,
-        **parts_of("energy"),
-        ("initial",): InitialTable,
-        ("initial", "file", FILE): DensityFile,
-        ("target", "file", FILE): DensityFile,
-        ("target",): TargetTable,
-        ("terminal",): TerminalTable,
-        **parts_of("terminal"),
-        ("exact",): ExactTable,
-        **{("solver", name): method.table for name, method in METHODS.items()},
-        **{("solver", name, key): table for name, method in METHODS.items() for key, table in _inner(method.table)},
-        ("time",): TimeTable,
-        ("output",): OutputTable,
-    }
-
-
-def _inner(table: type[Table]) -> list[tuple[str, type[Table]]]:
-    """The keys of a table that are tables themselves."""
-    fields = table.model_fields.items()
-    return [(k, f.annotation) for k, f in fields if isinstance(f.annotation, type) and issubclass(f.annotation, Table)]
-
-
-UNIONS = (
-    ("solver",), ("dynamics", "diffusion"), ("initial", "file"), ("target", "file"),
-    *((name, part) for name in ENERGIES for part in ("internal", "potential", "interaction", "features")),
-)  # fmt: skip
-"""Places of tables of which one is chosen; pydantic puts the tag of the chosen one after them."""
-
-
-def _registered() -> list[type[Table]]:
-    """The tables of all laws and methods."""
-    return [law.table for law in LAWS.values()] + [method.table for method in METHODS.values()]
-
-
-_members = _registered()
-
-
-def validated(data: dict[str, Any]) -> Case:
-    """A case of the laws and the methods that are registered now.  Raises pydantic's ValidationError."""
-    _renew()
-    return Case.model_validate(data)
-
-
-def _renew() -> None:
-    """Build the models anew where laws or methods came or went."""
-    now = _registered()
-    if now != _members:
-        _members[:] = now
-        for table in (EnergyTable, TerminalTable):
-            table.model_rebuild(force=True)
-        Case.model_rebuild(force=True)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a case file, with the laws and the methods that are registered now."""
-    _renew()
-    schema = Case.model_json_schema(by_alias=True)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "wgfpde case"
-    schema["properties"]["include"] = {
-        "type": "array",
-        "items": {"type": "string"},
-        "description": "case files merged below this one, relative to it",
-    }
-    schema["required"] = [key for key in schema["required"] if key != "title"]
-    return schema
+def _in_a_line(energy: EnergyTable) -> str:
+    return ", ".join(text if key == "U" else f"{key} = {text}" for key, text in energy.terms.items())

@@ -99,7 +99,7 @@ class Validation:
     def about(self, equation: str, case: str = "", solver: str = "") -> None:
         """Say what the next claims are about, until the next run: where they are not about runs, or about older ones.
 
-        equation : of `equations.EQUATIONS`.  Raises CaseError for another.
+        equation : of `equation_names.EQUATIONS`.  Raises CaseError for another.
         """
         if equation not in ORDER:
             raise CaseError(f"{self.script}: expected an equation among {', '.join(ORDER)}, found {equation!r}")

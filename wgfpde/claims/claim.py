@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..energy.equations import EQUATIONS, OF_METHODS
+from ..energy.laws.equation_names import EQUATIONS, OF_METHODS
 from ..output.promises import LEAST, promises_of
 from ..store import Run
 
@@ -34,7 +34,7 @@ ORDER = (*EQUATIONS, *OF_METHODS, OTHER)
 class Subject:
     """What a claim is about.
 
-    equation : its short name, of `equations.EQUATIONS`.   case : the case file's name.   solver : as in "2D jko".
+    equation : its short name, of `equation_names.EQUATIONS`.   case : the case file's name.   solver : as in "2D jko".
     """
 
     equation: str = OTHER

@@ -23,7 +23,8 @@ import numpy as np
 
 from .. import __version__
 from ..base.packaged import PACKAGE, packaged_folder
-from ..cases.loading import load, presets
+from ..cases.loading import load
+from ..cases.sources.case_files import presets
 from ..errors import CaseError, SolverError, StoreError
 from ..grid import Array
 from ..output.compare.metrics import Metric, worst

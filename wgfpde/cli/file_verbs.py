@@ -64,7 +64,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from ..cases.schema import json_schema
+    from ..cases.table_places import json_schema
 
     print_json(json_schema())
     return 0
@@ -74,7 +74,7 @@ def _new(args: argparse.Namespace) -> int:
     import difflib
     import tomllib
 
-    from ..cases.loading import copied_case, presets
+    from ..cases.sources.case_files import copied_case, presets
 
     known = presets()
     if args.preset is None:

@@ -16,10 +16,10 @@ from .picture_verbs import plot_figures
 from .printing import print_json, print_record, say
 
 if TYPE_CHECKING:
-    from ..cases.building import Problem
     from ..cases.limits.cost import Cost
+    from ..cases.problems import Problem
     from ..cases.schema import Case
-    from ..cases.tables import EnergyTable
+    from ..cases.tables.energy_tables import EnergyTable
     from ..grid import Grid
     from ..runs.runner import Result
 
@@ -74,8 +74,8 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ..cases.building import check_memory
     from ..cases.limits.cost import check_asked, cost_of
+    from ..cases.limits.memory import check_memory
     from ..cases.loading import load
     from ..runs.runner import run
 
@@ -140,8 +140,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
-    from ..cases.building import build_grid, bytes_stored, memory_needed
+    from ..cases.building import build_grid
     from ..cases.limits.cost import known_steps
+    from ..cases.limits.memory import bytes_stored, memory_needed
     from ..cases.sources.free_energies import table_note, told
     from ..diagnostics.certificates import sentence
     from ..grid.grid import grid_text
@@ -180,13 +181,8 @@ def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
 
 def _terms(energy: EnergyTable) -> str:
     """The parts of an energy, in a line."""
-    from ..cases.sources.file_tables import in_words
-
-    terms = [f"U: {', '.join(f'{k} = {v}' for k, v in energy.internal.model_dump().items())}"]
-    terms += [f"V = {in_words(energy.potential)}"] if energy.potential is not None else []
-    terms += [f"W = {in_words(energy.interaction)}"] if energy.interaction is not None else []
-    terms += [f"features: {energy.features_text}"] if energy.features is not None else []
-    return ";  ".join(terms)
+    apart = {"V": " = ", "W": " = "}
+    return ";  ".join(f"{key}{apart.get(key, ': ')}{text}" for key, text in energy.terms.items())
 
 
 def _boundaries(grid: Grid) -> list[str]:

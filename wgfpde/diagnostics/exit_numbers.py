@@ -16,16 +16,7 @@ from ..energy.currents import exit_rates
 from ..energy.flow import Flow
 from ..energy.openings.account import EXITS, at_start, left
 from ..energy.openings.account import came_in as gross
-from .registry import (
-    OF_A_FLOW,
-    WITH_EXITS,
-    WITH_EXITS_ONLY,
-    Condition,
-    Diagnostic,
-    State,
-    diagnostic,
-    once_per_state,
-)
+from .registry import OF_A_FLOW, WITH_EXITS, WITH_EXITS_ONLY, Condition, Diagnostic, State, diagnostic, once_per_state
 
 LETTING_IN = Condition("with walls that let mass in", lambda s: s.flow.lets_in)
 NEVER_UP = Condition("entropy without interaction; exits, none of which lets mass in", lambda s: _contracts(s.flow))

@@ -27,10 +27,12 @@ import numpy as np
 from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
-from ..grid.grid import AXIS_NAMES
+from ..grid.axis import AXIS_NAMES
+from ..grid.checked_values import check_closes
 from ..grid.public_arguments import public
 from ..grid.tables.objects import holds_table, table_of_object
 from ..grid.tables.tabulated import Tabulated
+from .driving.in_time import frozen, takes_time
 from .energy import Energy, Internal
 
 CONVENTIONS = {"kinetic": 1.0, "stratonovich": 0.5, "ito": 0.0}
@@ -97,12 +99,7 @@ class Dynamics:
                 _check(end, grid, k, self.text(k), walls=True)
             if grid.axes[k].ring:
                 jump = float(np.max(np.abs(inner[-1] - inner[0])))
-                if not jump <= 1e-9 * float(np.max(inner)):
-                    axis = grid.axes[k]
-                    raise CaseError(
-                        f"axis {axis.name} is periodic but the diffusion is not: it jumps by {jump:.6g} between "
-                        f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
-                    )
+                check_closes(grid.axes[k], jump, float(np.max(inner)), "the diffusion")
             found.append(np.ascontiguousarray(values))
         return tuple(found)
 
@@ -112,6 +109,15 @@ class Dynamics:
             return self
         found = tuple(f.on(grid) if isinstance(f, Tabulated) else f for f in self.diffusion)
         return replace(self, diffusion=found)
+
+    @property
+    def driven(self) -> bool:
+        """Whether D depends on time."""
+        return any(takes_time(f) for f in self.diffusion)
+
+    def at(self, t: float) -> Dynamics:
+        """The same at a time; itself where D does not depend on it."""
+        return replace(self, diffusion=tuple(frozen(f, t) for f in self.diffusion)) if self.driven else self
 
     def at_centers(self, grid: Grid) -> tuple[Array, ...]:
         """D of each axis at the cell centres, arrays of the grid's shape.  Raises CaseError where it is not > 0."""

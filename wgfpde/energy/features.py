@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.checked_values import sampled
 from ..grid.public_arguments import public
 
 Function = Callable[..., Array]
@@ -50,6 +51,12 @@ class Features:
             raise CaseError("the targets of features must be finite numbers.")
         if not np.all(np.isfinite(self.weights)) or not np.all(np.asarray(self.weights) > 0):
             raise CaseError("the weights of features must be positive, finite numbers.")
+
+    def on(self, grid: Grid) -> FeaturesOnGrid:
+        """The features at the cell centres.  Raises CaseError as for a potential."""
+        phi = [sampled(function, grid, f"feature {k + 1}") for k, function in enumerate(self.functions)]
+        targets, weights = (np.array(values, dtype=float) for values in (self.targets, self.weights))
+        return FeaturesOnGrid(np.array(phi), targets, weights, grid)
 
 
 class FeaturesOnGrid:

@@ -10,27 +10,23 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..base.amounts import MOST
 from ..errors import CaseError
 from ..grid import Array, Grid
+from ..grid.checked_values import sampled
 from ..grid.public_arguments import public
 from ..grid.tables.tabulated import Tabulated
-from .driving.force import push_of
-from .driving.in_time import frozen, takes_time
+from .driving.force import check_closed, push_of
 from .dynamics import Dynamics
 from .energy import Energy
-from .features import Features, FeaturesOnGrid, Together
+from .features import Together
 from .interaction import Interaction, make_interaction
-from .openings.faces import Opening, openings_of, without_regions
-from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, rates_of, regions_of
-
-if TYPE_CHECKING:
-    from .openings.losses import Pair
+from .openings.faces import Opening, check_walls, openings_of, without_regions
+from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, forbidden_of, rates_of, regions_of
 
 Result = TypeVar("Result")
 
@@ -79,7 +75,8 @@ class Flow:
         if self.table is not None:
             energy, now = replace(energy, potential=self.table), replace(now, potential=self.table)
         dynamics = None if dynamics is None else dynamics.on(grid)
-        self.dynamics, self.mobility = _moved(dynamics, grid, t)
+        self.dynamics = None if dynamics is None else dynamics.at(t)
+        self.mobility = None if self.dynamics is None else self.dynamics.on_faces(grid)
         self._given = energy
         now = now if self.dynamics is None else self.dynamics.effective(grid, now)
         self.grid = grid
@@ -91,7 +88,7 @@ class Flow:
                 "a radial grid takes no interaction: there W∗ρ is an integral over whole spheres, which W on the "
                 "radius does not give. Remove energy.interaction or grid.radial."
             )
-        self.features = None if now.features is None else _features_on(grid, now.features)
+        self.features = None if now.features is None else now.features.on(grid)
         self.external: Array | None = _potential_of(grid, now)
         self._kernel: Interaction | None = (
             make_interaction(now.interaction, grid, threads) if now.interaction is not None else None
@@ -101,19 +98,20 @@ class Flow:
         check_names(self.sinks)
         owner = regions_of(self.sinks, grid)
         self.inside = None if owner is None else owner != NO_SINK
-        self.forbidden = None if self.table is None else _forbidden(grid, self.table, self.inside)
+        self.forbidden = None if self.table is None else forbidden_of(self.table, grid, self.inside)
         if self.forbidden is not None:
             owner = np.where(self.forbidden, NO_PLACE, NO_SINK if owner is None else owner)
         self.decay = rates_of(self.sinks, grid, self.inside)
-        moves = dynamics is not None and any(takes_time(f) for f in dynamics.diffusion)
+        moves = dynamics is not None and dynamics.driven
         self.time, self.driven = t, energy.driven | (frozenset({"diffusion"}) if moves else frozenset())
         self._moving, self._threads = dynamics, threads
         self._known: list[Flow] = []
         self.openings: list[Opening] = openings_of(grid, self.sinks, owner, now.potential, self.mobility)
-        self._check_walls()
+        if self.nonlinear:
+            check_walls(self.openings, self.internal.kind)
         self._shut = None if owner is None else owner != NO_SINK
         self._shut_faces()
-        _check_closed(self)
+        check_closed(self.exits, bool(self.driven), self.push is not None)
 
     def at(self, t: float) -> Flow:
         """The flow at another time; itself where nothing depends on time.
@@ -140,7 +138,9 @@ class Flow:
         for name in ("has_gibbs", "unit_gibbs"):
             found.__dict__.pop(name, None)
         if "diffusion" in self.driven:
-            found.dynamics, found.mobility = _moved(self._moving, self.grid, t)
+            assert self._moving is not None
+            found.dynamics = self._moving.at(t)
+            found.mobility = found.dynamics.on_faces(self.grid)
             found._shut_faces()
         bent = found.dynamics is not None and found.dynamics.alpha != 1.0  # (1 − α)κ ln D is a part of V
         if found.dynamics is not None:
@@ -203,16 +203,6 @@ class Flow:
             xi = xi + self.interaction.apply(rho)
         return xi
 
-    def _check_walls(self) -> None:
-        """Of laws whose flux is not linear in ρ only what absorbs is known."""
-        for opening in self.openings if self.nonlinear else ():
-            if opening.wall.name != "absorbing":
-                raise CaseError(
-                    f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
-                    f'the flux is linear in the density; found "{self.internal.kind}", which takes "absorbing" and '
-                    "sinks."
-                )
-
     def with_sinks(self, more: Sequence[Sink]) -> Flow:
         """The same flow with more sinks."""
         return Flow(self.grid, self._given, dynamics=self.dynamics, sinks=(*self.sinks, *more))
@@ -224,48 +214,21 @@ class Flow:
         """The names of what mass leaves by or comes in through: open walls in axis order, then sinks."""
         return (*self.grid.open_walls, *(sink.name for sink in self.sinks))
 
+    @cached_property
+    def _exchange(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        from .openings.losses import exchange  # loads kernels, which pictures do without
+
+        return exchange(self)
+
     @property
-    def pair(self) -> Pair:
-        """The rates over a face to the outside, of the internal energies for which they do not depend on ρ.
-
-        Raises CaseError for the others.
-        """
-        from .openings.losses import donor_pair, entropy_pair  # loads kernels, which pictures do without
-
-        if self.internal.law.linear_diffusion:
-            return entropy_pair(self.internal.kappa)
-        if self.internal.law.vanishes:
-            return donor_pair
-        raise CaseError(f'losses are no rates for internal energy "{self.internal.kind}": they depend on the density.')
-
-    def exchange(self, drive: Array | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
-        """(losses, gains) by name, arrays of the grid's shape, in volume/time and mass/time.
-
-        Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i].
-        drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair` does.
-        """
-        phi, base = (np.zeros(self.grid.size) if v is None else v.ravel() for v in (self.potential, self.external))
-        phi = phi if drive is None else phi + drive.ravel()
-        losses: dict[str, Array] = {}
-        gains: dict[str, Array] = {}
-        if self.openings:
-            from .openings.losses import gathered
-
-            losses, gains = gathered(self.openings, self.pair, phi, base, self.grid.size)
-        losses |= {name: (rate * self.grid.cell_volume).ravel() for name, rate in self.decay.items()}
-        shape, zero = self.grid.shape, np.zeros(self.grid.size)
-        ordered = {name: losses.get(name, zero).reshape(shape) for name in self.exits}
-        return ordered, {name: gain.reshape(shape) for name, gain in gains.items()}
-
-    @cached_property
     def losses(self) -> dict[str, Array]:
-        """Of every exit, volume/time per cell, without interaction.  Raises CaseError as `pair` does."""
-        return self.exchange()[0]
+        """Of every exit, volume/time per cell, without interaction.  Raises CaseError as `pair_of` does."""
+        return self._exchange[0]
 
-    @cached_property
+    @property
     def gains(self) -> dict[str, Array]:
-        """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair` does."""
-        return self.exchange()[1]
+        """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair_of` does."""
+        return self._exchange[1]
 
     @property
     def lets_in(self) -> bool:
@@ -349,44 +312,6 @@ class Flow:
         return mass * self.unit_gibbs[0]
 
 
-def _moved(dynamics: Dynamics | None, grid: Grid, t: float) -> tuple[Dynamics | None, tuple[Array, ...] | None]:
-    """D at a time, as functions of place and on the faces."""
-    if dynamics is None:
-        return None, None
-    if any(takes_time(f) for f in dynamics.diffusion):
-        dynamics = replace(dynamics, diffusion=tuple(frozen(f, t) for f in dynamics.diffusion))
-    return dynamics, dynamics.on_faces(grid)
-
-
-def _check_closed(flow: Flow) -> None:
-    """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
-    if flow.exits and (flow.driven or flow.push is not None):
-        what = "formulas with t" if flow.driven else "a force"
-        raise CaseError(
-            f"{what} in the energy need{'' if flow.driven else 's'} a closed box, found {', '.join(flow.exits)}, by "
-            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
-            f"{', or put numbers in place of t' if flow.driven else ''}."
-        )
-
-
-def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
-    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
-    grid, dynamics = flow.grid, None
-    if flow.mobility is not None:
-        from ..linear.lines import lines_of  # loads kernels, which pictures do without
-
-        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
-        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
-    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
-    energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
-    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
-
-
-def _rough(x: Array, y: Array) -> Array:
-    """A diffusion that differs from line to line, and is periodic."""
-    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
-
-
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
     """Remember what a function makes of a flow, for as long as the flow lives; the result must not refer to it."""
     known: WeakKeyDictionary[Flow, Result] = WeakKeyDictionary()
@@ -400,55 +325,6 @@ def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result
     return remembered
 
 
-def _forbidden(grid: Grid, table: Tabulated, inside: Array | None) -> Array | None:
-    """The cells that the table of V forbids, less those inside of region sinks, or None.
-
-    Raises CaseError where it forbids all.
-    """
-    found = table.forbidden_cells(grid)
-    if np.all(found):
-        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
-    found = found if inside is None else found & ~inside
-    return found if np.any(found) else None
-
-
 def _potential_of(grid: Grid, energy: Energy) -> Array | None:
     """V at the cell centres."""
-    return None if energy.potential is None else _sampled(grid, energy.potential, "the potential")
-
-
-def _features_on(grid: Grid, features: Features) -> FeaturesOnGrid:
-    """Features at the cell centres, checked as a potential is."""
-    phi = [_sampled(grid, function, f"feature {k + 1}") for k, function in enumerate(features.functions)]
-    targets, weights = (np.array(values, dtype=float) for values in (features.targets, features.weights))
-    return FeaturesOnGrid(np.array(phi), targets, weights, grid)
-
-
-def _sampled(grid: Grid, function: Callable[..., Array], what: str) -> Array:
-    """A function at the cell centres, checked for finiteness and for periodicity.   what : its name in messages."""
-    with np.errstate(all="ignore"):
-        values = grid.sample(function)
-    if not np.all(carried := np.abs(values) <= MOST):
-        index = tuple(int(k[0]) for k in np.nonzero(~carried))
-        how = f"beyond {MOST:g} in size" if np.isfinite(values[index]) else "not finite"
-        raise CaseError(
-            f"{what} is {how} at {grid.describe(index)}: found {values[index]}. "
-            "Change the formula or move the grid so that no cell centre lies there."
-        )
-    scale = 1.0 + np.max(np.abs(values))
-    for axis in grid.axes:
-        if not axis.ring:
-            continue
-        ends = []
-        for position in (axis.lower, axis.upper):
-            coords = dict(grid.coordinates())
-            coords[axis.name] = np.full_like(coords[axis.name].ravel()[:1], position)
-            with np.errstate(all="ignore"):
-                ends.append(np.asarray(function(**coords), dtype=float))
-        jump = float(np.max(np.abs(ends[1] - ends[0])))
-        if not jump <= 1e-9 * scale:
-            raise CaseError(
-                f"axis {axis.name} is periodic but {what} is not: it jumps by {jump:.6g} between "
-                f"{axis.name} = {axis.lower:g} and {axis.name} = {axis.upper:g}."
-            )
-    return values
+    return None if energy.potential is None else sampled(energy.potential, grid, "the potential")

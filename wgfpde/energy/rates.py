@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base.kernel_cache import njit
 from ..grid import Array, Grid
-from ..grid.grid import Axis
+from ..grid.axis import Axis
 from ..linear.lines import Lines, X, gather, lines_of, of_block
 from ..linear.threads import share
 from .donor import line_donors

@@ -20,10 +20,11 @@ from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
 from .derivative import differentiate
-from .grammar import CONSTANTS, FUNCTIONS, VARIABLES, translate
+from .grammar import translate
 from .polynomials import Terms, polynomial_of
 from .program import Program
 from .syntax import Formula
+from .vocabulary import CONSTANTS, FUNCTIONS, VARIABLES
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 MOST_COMPILED = 64

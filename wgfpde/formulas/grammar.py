@@ -1,4 +1,4 @@
-"""The closed grammar of formulas: one walk over the syntax tree, refusing all that is not listed here.
+"""The closed grammar of formulas: one walk over the syntax tree, refusing all that is not listed in `vocabulary`.
 
     numbers (always floats)   + - * / **   < <= > >= == != (chained too)   and or not   a if c else b
     where(c, a, b)  min max (2 or more)  FUNCTIONS  CONSTANTS  the parameters of the case
@@ -19,98 +19,9 @@ import numpy as np
 
 from ..base.unsupported import density_in_formula, not_supported
 from ..errors import CaseError
+from . import vocabulary as words
 from .program import Builder, Program
 from .syntax import MAX_DEPTH, Formula, shorten
-
-VARIABLES = ("x", "y", "r", "t", "s")
-"""Names that no parameter may take, because some formula of a case uses them as variables."""
-
-CONSTANTS = {"pi": math.pi, "e": math.e}
-
-_ELEMENTWISE: dict[str, np.ufunc] = {
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "log2": np.log2,
-    "log10": np.log10,
-    "sqrt": np.sqrt,
-    "cbrt": np.cbrt,
-    "hypot": np.hypot,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "arcsin": np.arcsin,
-    "arccos": np.arccos,
-    "arctan": np.arctan,
-    "arctan2": np.arctan2,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "atan2": np.arctan2,
-    "abs": np.absolute,
-    "sign": np.sign,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "heaviside": np.heaviside,
-    "minimum": np.minimum,
-    "maximum": np.maximum,
-}
-_SPECIAL = ("erf", "erfc", "gammaln", "i0", "i1")  # scipy.special, imported when first used: it costs 0.3 s
-_OTHER = ("where", "min", "max")
-FUNCTIONS = tuple(sorted((*_ELEMENTWISE, *_SPECIAL, *_OTHER)))
-"""Names of all functions that a formula may call."""
-
-_BINARY: dict[type[ast.operator], np.ufunc] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-}
-_COMPARE: dict[type[ast.cmpop], np.ufunc] = {
-    ast.Lt: np.less,
-    ast.LtE: np.less_equal,
-    ast.Gt: np.greater,
-    ast.GtE: np.greater_equal,
-    ast.Eq: np.equal,
-    ast.NotEq: np.not_equal,
-}
-_JOIN: dict[type[ast.operator], str] = {ast.Mult: "and", ast.Add: "or"}
-_DELTAS = ("delta", "dirac", "diracdelta", "dirac_delta")
-_POINTS = "A point mass is no function: put points in a file and name it by initial.samples. "
-_REFUSED_OPERATOR = {
-    ast.BitXor: ("^", "Write powers with **, as in x**2"),
-    ast.BitAnd: ("&", "Join conditions with 'and'"),
-    ast.BitOr: ("|", "Join conditions with 'or'"),
-    ast.FloorDiv: ("//", "Write floor(a/b)"),
-    ast.Mod: ("%", "Write a - b*floor(a/b)"),
-    ast.MatMult: ("@", "Write products with *"),
-    ast.LShift: ("<<", "Write a*2**b"),
-    ast.RShift: (">>", "Write a/2**b"),
-}
-_REFUSED_NODE = {
-    ast.Attribute: "attribute access",
-    ast.Subscript: "indexing with []",
-    ast.Lambda: "a lambda",
-    ast.JoinedStr: "text in quotes",
-    ast.NamedExpr: "an assignment",
-    ast.ListComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.List: "a list",
-    ast.Tuple: "a list of values",
-    ast.Set: "a set",
-    ast.Dict: "a dictionary",
-    ast.Starred: "argument unpacking",
-    ast.Await: "await",
-    ast.Yield: "yield",
-    ast.YieldFrom: "yield",
-}
-_REFUSED_LITERAL = {str: "text in quotes", bytes: "text in quotes", complex: "a complex number", bool: "a truth value"}
 
 
 def translate(
@@ -171,7 +82,7 @@ class _Walk:
                 return self.build.chain(join, parts, condition=True)
             case ast.IfExp():
                 return self._choice(node.test, node.body, node.orelse, depth, "if")
-        raise self._refused(node, _REFUSED_NODE.get(type(node), "this"))
+        raise self._refused(node, words.REFUSED_NODE.get(type(node), "this"))
 
     def _refused(self, node: ast.expr, what: str) -> CaseError:
         remedy = "Use numbers, names, + - * / **, comparisons, and functions such as exp(x)"
@@ -185,7 +96,7 @@ class _Walk:
         if slot not in self.build.conditions:
             found = f"'{word}' needs a condition; found the number {self.quote(node)}"
             remedy = "Write a comparison such as x > 0"
-            join = _JOIN.get(type(node.op)) if isinstance(node, ast.BinOp) else None
+            join = words.JOIN.get(type(node.op)) if isinstance(node, ast.BinOp) else None
             if join and any(isinstance(part, ast.Compare) for part in ast.walk(node)):
                 remedy = f"Join conditions with '{join}'"
             raise self.fail(found, remedy, node.col_offset)
@@ -201,13 +112,13 @@ class _Walk:
         left = self._number_of(first, depth)
         for part in reversed(chain):
             operator = type(part.op)
-            if operator in _REFUSED_OPERATOR:
-                sign, remedy = _REFUSED_OPERATOR[operator]
+            if operator in words.REFUSED_OPERATOR:
+                sign, remedy = words.REFUSED_OPERATOR[operator]
                 at = self.formula.text.find(sign, part.left.end_col_offset)
                 raise self.fail(f"the operator {sign} is not part of a formula", remedy, at)
             right = self._number_of(part.right, depth)
             power = operator is ast.Pow
-            left = self._power(left, right) if power else self.emit(_BINARY[operator], left, right)
+            left = self._power(left, right) if power else self.emit(words.BINARY[operator], left, right)
         return left
 
     def _power(self, base: int, exponent: int) -> int:
@@ -238,11 +149,11 @@ class _Walk:
         links = []
         left = self._number_of(node.left, depth)
         for operator, term in zip(node.ops, node.comparators, strict=True):
-            if type(operator) not in _COMPARE:
+            if type(operator) not in words.COMPARE:
                 found = f"{self.quote(node)}: comparing with words is not part of a formula"
                 raise self.fail(found, "Compare with < <= > >= == or !=", node.col_offset)
             right = self._number_of(term, depth)
-            links.append(self.emit(_COMPARE[type(operator)], left, right, condition=True))
+            links.append(self.emit(words.COMPARE[type(operator)], left, right, condition=True))
             left = right
         return self.build.chain(np.logical_and, links, condition=True)
 
@@ -253,7 +164,7 @@ class _Walk:
     def _literal(self, node: ast.Constant) -> int:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._refused(node, _REFUSED_LITERAL.get(type(value), "this"))
+            raise self._refused(node, words.REFUSED_LITERAL.get(type(value), "this"))
         try:
             number = float(value)
         except OverflowError:
@@ -268,17 +179,17 @@ class _Walk:
             return self._radius() if name == "r" else self.load(name)
         if name in self.params:
             return self.constant(float(self.params[name]))
-        if name in CONSTANTS:
-            return self.constant(CONSTANTS[name])
-        if name in FUNCTIONS:
+        if name in words.CONSTANTS:
+            return self.constant(words.CONSTANTS[name])
+        if name in words.FUNCTIONS:
             raise self.fail(f"{name} is a function", f"Write {name}(…)", at)
-        known = [("variables", self.variables), ("parameters", self.params), ("constants", CONSTANTS)]
+        known = [("variables", self.variables), ("parameters", self.params), ("constants", words.CONSTANTS)]
         listed = "Known here: " + "; ".join(f"the {what} {', '.join(names)}" for what, names in known if names)
         if name == "y" and "x" in self.variables:
             raise self.fail("y is not available: the grid has one axis", listed, at)
-        if name in VARIABLES:
+        if name in words.VARIABLES:
             raise self.fail(f"{name} is not available in this formula", listed, at)
-        names = [*self.variables, *self.params, *CONSTANTS]
+        names = [*self.variables, *self.params, *words.CONSTANTS]
         hint = density_in_formula(name) or _nearest(name, names)
         raise self.fail(f"the name {shorten(name)} is unknown", hint + listed, at)
 
@@ -299,25 +210,25 @@ class _Walk:
             return self.build.chain(np.minimum if name == "min" else np.maximum, slots)
         if name == "heaviside" and len(slots) == 1:
             slots.append(self.constant(0.5))
-        if name in _SPECIAL:
+        if name in words.SPECIAL:
             return self.emit(getattr(importlib.import_module("scipy.special"), name), *slots)
-        return self.emit(_ELEMENTWISE[name], *slots)
+        return self.emit(words.ELEMENTWISE[name], *slots)
 
     def _called(self, node: ast.Call, depth: int) -> str:
         """The name of the function that is called, with plain arguments."""
         at = node.col_offset
         if not isinstance(node.func, ast.Name):
-            if type(node.func) in _REFUSED_NODE:
+            if type(node.func) in words.REFUSED_NODE:
                 self.visit(node.func, depth + 1)
             raise self.fail(f"{self.quote(node)}: only functions can be called", "Write products with *", at)
         name = node.func.id
-        if name in self.variables or name in self.params or name in CONSTANTS:
+        if name in self.variables or name in self.params or name in words.CONSTANTS:
             raise self.fail(f"{name} is not a function", f"Write a product as {name}*(…)", at)
-        if name not in FUNCTIONS:
-            hint = _POINTS if name.lower() in _DELTAS else _nearest(name, FUNCTIONS)
+        if name not in words.FUNCTIONS:
+            hint = words.POINTS if name.lower() in words.DELTAS else _nearest(name, words.FUNCTIONS)
             if refused := not_supported(name):
                 hint = f"{refused[0].upper()}{refused[1:]}. "
-            remedy = f"{hint}Functions: {', '.join(FUNCTIONS)}"
+            remedy = f"{hint}Functions: {', '.join(words.FUNCTIONS)}"
             raise self.fail(f"the function {shorten(name)} is unknown", remedy, at)
         if node.keywords:
             raise self.fail(f"{name} takes no named arguments", f"Write {name}(…) with plain values", at)
@@ -333,7 +244,7 @@ class _Walk:
         elif name == "heaviside":
             fits, expected = count in (1, 2), "1 or 2 arguments"
         else:
-            n = _ELEMENTWISE[name].nin if name in _ELEMENTWISE else 1
+            n = words.ELEMENTWISE[name].nin if name in words.ELEMENTWISE else 1
             fits, expected = count == n, f"{n} argument{'s' if n > 1 else ''}"
         if not fits:
             remedy = "Write where(condition, value, other)" if name == "where" else ""

@@ -1,8 +1,11 @@
-"""Where densities live: cells and their edges, the walls around them, cell averages of initial data.
+"""Where densities live: cells and their edges, the walls around them, and what becomes of data on them.
 
-`Grid`, `Axis` and `Array` are handed on here.
+`grid`, `axis` and `boundary` are the cells; `initial` makes cell averages of whatever a density is given by, with
+`quadrature` for formulas and `smoothed_points` for clouds.   `tables` interpolates tables; `text_columns` reads them.
+`public_arguments` checks what users hand to public functions.
 """
 
-from .grid import Array, Axis, Grid
+from .axis import Array, Axis
+from .grid import Grid
 
 __all__ = ["Array", "Axis", "Grid"]

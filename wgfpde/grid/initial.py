@@ -16,7 +16,9 @@ import numpy as np
 
 from ..base.amounts import MOST
 from ..errors import CaseError
-from .grid import Array, Axis, Grid, check_finite
+from .axis import Array, Axis
+from .checked_values import check_finite
+from .grid import Grid
 from .point_file import read_points
 from .smoothed_points import smoothed
 from .tables.array_file import existing_file, npy_array, picture, read_bytes

@@ -39,7 +39,7 @@ def known(function: Callable[..., Any], key: Hashable, find: Callable[[], Result
     if key not in results:
         found = find()
         while len(results) >= MOST:
-            del results[next(iter(results))]
+            results.pop(next(iter(results)), None)
         results[key] = found
     result: Result = results[key]
     return result

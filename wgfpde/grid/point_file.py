@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CaseError
-from .grid import AXIS_NAMES, Array
+from .axis import AXIS_NAMES, Array
 from .text_columns import read_columns
 
 WEIGHT = "weight"

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import CaseError
-from .grid import Array, Axis, Grid
+from .axis import Array, Axis
+from .grid import Grid
 
 REACH = 9.0
 """Bandwidths beyond which a Gaussian holds less than 1e-18 of its mass."""

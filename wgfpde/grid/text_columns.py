@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base.plain_text import is_number
 from ..base.toml import show
 from ..errors import CaseError
 from .grid import Array
@@ -68,7 +69,7 @@ def read_columns(file: Path, raw: bytes, each: str = "point", holes: bool = Fals
         raise CaseError(f"{file} holds no {each}s. Give a CSV file with one {each} a row.")
     separator = ";" if ";" in lines[0] else "," if "," in lines[0] else None
     first = _names(lines[0], separator)
-    header = first if not all(_is_number(name) or (holes and not name) for name in first) else []
+    header = first if not all(is_number(name) or (holes and not name) for name in first) else []
     rows = lines[1:] if header else lines
     if not rows:
         raise CaseError(f"{file} holds a header line but no {each}s. Give one {each} a row below it.")
@@ -88,7 +89,7 @@ def unlike_the_first(rows: list[str], separator: str | None) -> str:
     count = len(rows[0].split(separator))
     for k, row in enumerate(rows, 1):
         parts = row.split(separator)
-        if bad := [part.strip() for part in parts if not _is_number(part) or "_" in part]:
+        if bad := [part.strip() for part in parts if not is_number(part) or "_" in part]:
             return f"found {show(bad[0])} in data row {k}"
         if len(parts) != count:
             return f"data row {k} has {len(parts)}, the first has {count}"
@@ -127,11 +128,3 @@ def _last_remark(remarks: list[str], separator: str | None, count: int) -> list[
 
 def _is_remark(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

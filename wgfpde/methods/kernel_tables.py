@@ -10,25 +10,14 @@ positive definite there.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from ..base.case_table import Table, fail
-from ..base.toml import show
-
-
-def _width(value: object) -> object:
-    """A positive number or "median", with one message for both."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or value == "median" or (number and 0 < value < math.inf):  # type: ignore[operator]
-        return value
-    raise fail(f'expected a positive number or "median", found {show(value)}')
-
+from ..base.case_table import Table, fail, positive_or
 
 _SCHEMA = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "median"}]}
-Bandwidth = Annotated[float | Literal["median"] | None, BeforeValidator(_width), WithJsonSchema(_SCHEMA)]
+Bandwidth = Annotated[float | Literal["median"] | None, BeforeValidator(positive_or("median")), WithJsonSchema(_SCHEMA)]
 
 
 class KernelTable(Table):

@@ -1,1 +1,4 @@
-"""What one makes of a stored run: plots, a page, comparisons, and what was promised and kept."""
+"""What a run looks like: figures and films (`plots`), a page (`report`), numbers beside another run (`compare`).
+
+`promises` and `inequalities` say what was promised and kept, `notebook` is a run in a notebook.
+"""

@@ -6,8 +6,8 @@ import tomllib
 from typing import Any
 
 from ..energy.snapshot import Column, Traits
+from ..grid.axis import AXIS_NAMES
 from ..grid.boundary import SIDES
-from ..grid.grid import AXIS_NAMES
 from ..methods import METHODS, Method, method_of, table_of
 from ..store import Run
 from ..store.layout import STEP_COLUMNS

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cases.building import Problem
+from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..diagnostics.certificates import convexity
 from ..energy.driving.in_time import frozen

@@ -18,20 +18,23 @@ import numpy as np
 
 from .. import __version__, store
 from ..base.floating_point import noted
-from ..cases.building import Problem, build, bytes_stored
+from ..cases.building import build
 from ..cases.limits.cost import known_steps
+from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
+from ..cases.problems import Problem
 from ..cases.schema import Case
+from ..cases.sources.python_code import keeping, recorded
 from ..diagnostics import as_before
 from ..energy.snapshot import Snapshot, begun, misfit
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
+from ..store.layout import Layout
 from ..store.recorder import Both, Recorder
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
-from .keeping_code import keeping, recorded
 from .listening import Listener, ListenerFailed
 from .provenance import check_unchanged, continued
 from .step_checks import check_step
@@ -187,8 +190,8 @@ def _march(
             at = float(problem.times[0])
             progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
     with noted(log), _writer(place, problem, attributes, start) as writer:
-        recorder = writer if beside is None else Both(writer, beside)
-        loop = March(problem, recorder, place, digest, log, progress, interrupts, start, on_snapshot)
+        both = writer if beside is None else Both(writer, beside)
+        loop = March(problem, both, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
@@ -199,17 +202,15 @@ def _march(
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
-    record = problem.record
-    layout: dict[str, Any] = {
-        "grid": problem.flow.grid, "attributes": attributes, "diagnostics": problem.diagnostics,
-        "snapshots": len(problem.times), "texts": record.texts, "columns": problem.columns, "fields": problem.fields,
-        "precision": record.precision, "compression": record.compression, "constants": problem.constants,
-        "code": record.code,
-    }  # fmt: skip
+    path, record = place / FILE_NAME, problem.record
+    layout = Layout(
+        problem.flow.grid, problem.diagnostics, problem.columns, record.texts, record.precision, record.compression,
+        problem.fields, problem.constants, record.code,
+    )  # fmt: skip
     if start is not None:
-        return Writer.reopen(place / FILE_NAME, rows=start.rows, step_rows=start.step_rows, **layout)
-    (place / FILE_NAME).unlink(missing_ok=True)  # of a run that left no checkpoint
-    return Writer(place / FILE_NAME, **layout)
+        return Writer.reopen(path, layout, attributes, len(problem.times), start.rows, start.step_rows)
+    path.unlink(missing_ok=True)  # of a run that left no checkpoint
+    return Writer(path, layout, attributes, len(problem.times))
 
 
 def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]:

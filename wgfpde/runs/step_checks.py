@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cases.building import Problem
+from ..cases.problems import Problem
 from ..energy import currents, fluxes
 from ..energy.flow import Flow
 from ..energy.snapshot import Snapshot, misfit

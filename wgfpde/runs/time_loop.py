@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import diagnostics
-from ..cases.building import Problem
+from ..cases.problems import Problem
 from ..diagnostics.certificates import enter_snapshot, enter_step, keeps_ledger, open_ledger
 from ..energy.snapshot import Snapshot, Stride, begun, misfit, strode
 from ..errors import SolverError, StoreError

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import diagnostics
-from ..cases.building import Problem
+from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..energy.snapshot import Report, Snapshot
 from ..errors import SolverError

@@ -1,4 +1,13 @@
-"""The file that a writer fills: it has room for rows to come, and is replaced by another when that is not enough."""
+"""The file that a writer fills: it has room for rows to come, and is replaced by another when that is not enough.
+
+**It opens at every moment, also after SIGKILL.**  It is built under another name, with room for all planned snapshots
+filled with NaN, and renamed when it is whole.  From then on a snapshot only overwrites allocated bytes: no HDF5
+metadata moves.  /t is written last, so a row counts once its t is a number; only the step count of VTK comes after it.
+
+Growing in place is not safe (the chunk index reaches the disk before the end-of-file mark does), so a table that is
+full is copied into a larger file, renamed likewise; shrinking in place is safe.  The old file format is used on
+purpose: the newer one, SWMR included, marks a file that is being written, and after a kill only h5clear opens it.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ..errors import StoreError
 from . import links, xdmf
 from .layout import FIXED_TEXT, Layout, create, set_text
 from .replacing import LIBVER, MARGIN, build, failing_as_store_error
-from .rows import copy, put, tables_of
 
 UNUSED = 0.25
 """Share of the rows written from which on unused ones are worth a copy that frees the disk."""
@@ -134,3 +143,35 @@ class Book:
     def failing_as_store_error(self) -> AbstractContextManager[None]:
         """Turns what HDF5 and the system raise into StoreErrors."""
         return failing_as_store_error(self.path, lambda: self._size)
+
+
+# ---- rows, written without the detours of h5py: a snapshot is some thirty small writes and a large one ----
+
+
+def put(dataset: h5py.Dataset, begin: int, values: Any) -> None:
+    """Write rows begin, begin + 1, …; values : (rows, …), of any type of number."""
+    data = np.ascontiguousarray(values, dtype=float if dataset.dtype.kind == "f" else np.int64)
+    if data.shape[0] == 0:
+        return
+    place = dataset.id.get_space()
+    place.select_hyperslab((begin, *(0 for _ in data.shape[1:])), data.shape)
+    dataset.id.write(h5py.h5s.create_simple(data.shape), place, data)
+
+
+def tables_of(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """All that grows by rows, under the names "t", "rho", "diagnostics/NAME", "steps/NAME" and those of the fields."""
+    names = ["t", "rho", *str(file.attrs.get("fields", "")).split()]
+    for group in ("diagnostics", "steps"):
+        names += [f"{group}/{name}" for name in str(file[group].attrs["order"]).split()]
+    return {name: file[name] for name in names}
+
+
+def copy(old: dict[str, h5py.Dataset], new: dict[str, h5py.Dataset], snapshots: int, steps: int) -> None:
+    """Copy the first rows of every table; of densities and fields one at a time."""
+    for name, table in new.items():
+        count = steps if name.startswith("steps/") else snapshots
+        if table.ndim == 1:
+            put(table, 0, old[name][:count])
+            continue
+        for k in range(count):
+            put(table, k, old[name][k : k + 1])

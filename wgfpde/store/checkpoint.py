@@ -27,10 +27,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..base.plain_text import in_words
 from ..energy.snapshot import Report, Snapshot
 from ..errors import StoreError
 from ..grid import Array
-from .layout import FILE_NAME, in_words
+from .layout import FILE_NAME
 from .reading.structure import check_regular
 
 FOLDER = "checkpoint"

@@ -1,9 +1,21 @@
-"""The layout of the HDF5 file: its names, its attributes, and an empty file with room for a run."""
+"""The layout of the HDF5 file: its names, its attributes, and an empty file with room for a run.
+
+output.h5
+  /t /x /y /x_bnds /y_bnds      coordinates (dimension scales; /t unlimited) and cell edges
+  /rho (t,x) or (t,y,x)         cell averages, one chunk per snapshot
+  /NAME (t,…)                   other fields of the snapshots, those in the attribute `fields`
+  /diagnostics/NAME (t)         one number per snapshot
+  /steps/NAME (steps/step)      one row per accepted step
+  /case_toml /resolved_toml     the case as written and as understood
+  /sources_json                 where each value of the case came from
+  /code/NAME/…                  values of functions that were given in Python
+  /VTKHDF /entry                hard links to the same data, for ParaView and for NeXus viewers
+output.xdmf                     the same for ParaView and VisIt on any grid: text that points into output.h5
+"""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -293,16 +305,3 @@ def set_text(file: h5py.File, name: str, text: str) -> None:
     size = FIXED_TEXT[name]
     cut = text.encode()[:size].decode(errors="ignore")
     file.attrs.modify(name, np.array(cut.encode(), dtype=h5py.string_dtype("utf-8", size)))
-
-
-def error_number(error: Exception) -> int | None:
-    """The system's number of an error; HDF5 buries it in its text."""
-    buried = re.search(r"errno = (\d+)", str(error))
-    return getattr(error, "errno", None) or (int(buried[1]) if buried else None)
-
-
-def in_words(error: Exception) -> str:
-    """The system's own words, where there are some, else the library's; ends in a full stop."""
-    number = error_number(error)
-    text = os.strerror(number) if number else str(error)
-    return text.rstrip(".") + "."

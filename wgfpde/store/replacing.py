@@ -12,8 +12,8 @@ from pathlib import Path
 import h5py
 
 from ..base.amounts import size_text
+from ..base.plain_text import error_number, in_words
 from ..errors import StoreError
-from .layout import error_number, in_words
 
 LIBVER = ("earliest", "v108")
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base.toml import shortened
 from ..errors import StoreError
-from ..grid import Array
+from ..grid import Array, Grid
 from .export.targets import written
 from .layout import NO_VARIABLE, Label, describe
 from .reading.opening import opened
@@ -70,6 +70,23 @@ def study_of(
     """A study that is on no disk, with the values that a file would give back; arguments as for `write_study`."""
     known = {one.name: replace(one, values=_stored(one.values)) for one in variables}
     return Study(Path(), kind, known, dict(attributes), dict(texts or {}))
+
+
+def coordinates_of(grid: Grid) -> list[Variable]:
+    """The cells of a grid as variables: centres, and the edges beside them, for each axis."""
+    variables = []
+    for axis in grid.axes:
+        bounds = np.stack([axis.edges[:-1], axis.edges[1:]], axis=1)
+        variables += [
+            Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, f"Cell centres along {axis.name}."),
+            Variable(f"{axis.name}_bnds", (axis.name, "nv"), bounds, "1", f"{axis.name} bounds", "Edges of the cells."),
+        ]
+    return variables
+
+
+def dims_of(grid: Grid) -> tuple[str, ...]:
+    """The dimensions of a density: ("x",) or ("y", "x")."""
+    return tuple(axis.name for axis in reversed(grid.axes))
 
 
 def check_place(path: Path, *kinds: str) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import CaseError, StoreError
 from ..grid import Array
-from ..grid.grid import AXIS_NAMES
+from ..grid.axis import AXIS_NAMES
 from ..grid.tables.array_file import check_size, existing_file, npy_array, opened_binary, read_bytes
 from ..grid.tables.table import MOST_VALUES, Table, table_in_text, table_of
 from ..grid.text_columns import MOST_BYTES, read_columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..energy.snapshot import Column, Field, Report, Snapshot
+from ..energy.snapshot import Report, Snapshot
 from ..errors import StoreError
-from ..grid import Grid
 from . import reopening
 from .book import Book
-from .layout import FORMAT, Label, Layout, Quantity
+from .layout import FORMAT, Layout
 from .reading.opening import attributes_of, find, opened
 
 STATUS = ("running", "finished", "failed", "interrupted")
@@ -28,15 +27,10 @@ STEP_BUFFER = 4096
 class Writer:
     """Writes one run.  A context manager; on leaving it through an exception the file is finished as failed.
 
-    path : file to create; it must not exist.   grid : the grid of every snapshot.
+    path : file to create; it must not exist.   layout : what it holds.
     attributes : of the file, str, int or float; "title", "equation", "method" are expected.
-    diagnostics : the numbers that `append` will be given.   snapshots : planned number, the start included.
-    steps : planned number of steps, a hint (the table grows).
-    texts : {"case_toml": …, "resolved_toml": …}.   columns : what the scheme adds to /steps, fields of its Report.
-    precision : of the stored densities, "float64" or "float32"; all else is float64.
-    fields : arrays of every snapshot beside rho; NaN where a snapshot lacks one.
-    constants : arrays of the grid's shape that do not change, with their names.   code : see `Layout`.
-    compression : "none", or "gzip": the finished file is rewritten, compressed; until then it is not, to be safe.
+    snapshots : planned number, the start included.   steps : planned number, a hint (the table grows).
+    What is compressed is written plain and packed when it is finished: until then it is safe to be killed.
 
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
     """
@@ -44,20 +38,11 @@ class Writer:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        grid: Grid,
+        layout: Layout,
         attributes: Mapping[str, Any],
-        diagnostics: Sequence[Quantity],
         snapshots: int,
         steps: int = STEP_BUFFER,
-        texts: Mapping[str, str] | None = None,
-        columns: Sequence[Column] = (),
-        precision: str = "float64",
-        compression: str = "none",
-        fields: Sequence[Field] = (),
-        constants: Sequence[tuple[Label, np.ndarray]] = (),
-        code: Mapping[str, np.ndarray | str] | None = None,
     ) -> None:
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants, code or {})
         self._prepare(path, layout, attributes)
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
@@ -68,19 +53,11 @@ class Writer:
     def reopen(
         cls,
         path: str | os.PathLike[str],
-        grid: Grid,
+        layout: Layout,
         attributes: Mapping[str, Any],
-        diagnostics: Sequence[Quantity],
         snapshots: int,
         rows: int,
         step_rows: int,
-        texts: Mapping[str, str] | None = None,
-        columns: Sequence[Column] = (),
-        precision: str = "float64",
-        compression: str = "none",
-        fields: Sequence[Field] = (),
-        constants: Sequence[tuple[Label, np.ndarray]] = (),
-        code: Mapping[str, np.ndarray | str] | None = None,
     ) -> Writer:
         """Continue a file, killed or finished, after its first `rows` snapshots and `step_rows` steps.
 
@@ -91,7 +68,6 @@ class Writer:
         Raises StoreError where the file is no run, holds fewer rows, or holds other numbers on another grid.
         """
         writer = cls.__new__(cls)
-        layout = Layout(grid, diagnostics, columns, texts or {}, precision, compression, fields, constants, code or {})
         writer._prepare(find(path), layout, attributes)
         writer._count, writer._step_count = rows, step_rows
         book = writer._book

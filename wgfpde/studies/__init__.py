@@ -1,1 +1,5 @@
-"""Questions about a case, or about many runs: its spectrum, its stationary states, orders of convergence."""
+"""Questions about a case, or about many runs of it: a folder each, and `questions`, which offers them in Python.
+
+About a case: `spectrum`, `exits`, `stationary`.   About its runs: `convergence`, `sweep`.   While they go on: `watch`.
+`study_views` shows results in a notebook, `stored_runs` knows which runs need not be solved again.
+"""

@@ -10,14 +10,14 @@ from pydantic import Field
 import wgfpde as wgf
 from wgfpde.base.case_table import Positive, Table
 from wgfpde.cases import building, loading
-from wgfpde.cases.schema import json_schema
+from wgfpde.cases.table_places import json_schema
 from wgfpde.cli import main
 from wgfpde.energy import laws
 from wgfpde.energy.energy import Energy, Internal
-from wgfpde.energy.equations import name_equation
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.fluxes import dissipation, max_flux
 from wgfpde.energy.laws.array_law import two_point
+from wgfpde.energy.laws.equation_names import name_equation
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid

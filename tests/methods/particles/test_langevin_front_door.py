@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import wgfpde as wgf
-from wgfpde.cases.building import build, memory_needed
+from wgfpde.cases.building import build
+from wgfpde.cases.limits.memory import memory_needed
 from wgfpde.cases.loading import loads
 from wgfpde.cli import main
 from wgfpde.energy.snapshot import Traits

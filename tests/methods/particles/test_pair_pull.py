@@ -104,27 +104,29 @@ def test_cubics_are_fitted_exactly_on_any_part_of_an_interval(low, high):
     np.testing.assert_allclose(pull_table._fit(f, starts, widths, *ends), [given] * 2, rtol=1e-11)
 
 
-KINDS = {"exp(-r**2/2)": ("open", "ring"), "where(r < 0.9, r**2/2, 0.405)": ("once", "ring"),
-         "where(r < 0.5, r**2, where(r < 1.3, 0.25, r))": ("once", "ring"),  # 0.5² begins an interval
-         "where(r < 0.9, r**2/2, 0.405) + where(r < 0.53, r, 0.53)": ("any", "any")}  # fmt: skip
+BREAKS = {"exp(-r**2/2)": 0, "where(r < 0.9, r**2/2, 0.405)": 1,
+          "where(r < 0.5, r**2, where(r < 1.3, 0.25, r))": 1,  # 0.5² begins an interval
+          "where(r < 0.9, r**2/2, 0.405) + where(r < 0.53, r, 0.53)": 2}  # fmt: skip
 
 
 @pytest.mark.parametrize("ring", [False, True])
 @pytest.mark.parametrize("dim", [1, 2])
-@pytest.mark.parametrize("kernel", KINDS)
+@pytest.mark.parametrize("kernel", BREAKS)
 def test_sums_that_are_faster_change_no_bit(kernel, dim, ring):
     """All are those with breaks anywhere; also for particles at the break, an ulp before it, and nearer than any."""
     flow = flow_of(kernel, dim, ring)
     pull, places = make_pull(flow, 2.5, 2), draw(np.ones(flow.grid.shape), flow.grid, 300, 3)
-    assert pull.kind == KINDS[kernel][ring]
+    limit, breaks, _ = pull.known[2:]
+    assert (limit is not None, breaks is not None) == (BREAKS[kernel] == 1, BREAKS[kernel] > 1)
+    assert pull.periods == [6.0 if ring else None] * dim
     places[:, 1:] *= 0.1
     places[:4] = 0.0
     places[1, 0], places[2, 0], places[3, 0] = 0.9, 1e-14, np.nextafter(0.9, 0)
     table = pairs._table_of(flow.energy.interaction, flow.grid)
-    periods, columns = [6.0 * ring] * dim, [np.ascontiguousarray(x) for x in places.T]
+    columns = [np.ascontiguousarray(x) for x in places.T]
     found = np.zeros((dim, 300))
-    known = *periods, table.shift, table.base, table.breaks, np.ascontiguousarray(table.cubics.T)
-    getattr(pull_sums, f"any_{dim}d")(0, 300, *columns, 150, 2.5 / 150, *known, *found)
+    known = *pull.periods, table.shift, table.base, None, table.breaks, np.ascontiguousarray(table.cubics.T)
+    getattr(pull_sums, f"sums_{dim}d")(0, 300, *columns, 150, 2.5 / 150, *known, *found)
     np.testing.assert_array_equal(pull(places), found.T)
 
 
@@ -145,7 +147,7 @@ def test_one_break_is_one_number(place):
     )
     if place is not None:
         q = np.append(q, [limit, np.nextafter(limit, 0), np.nextafter(limit, 9)])
-    found = [pull_sums._once(x, 46, (1 << 46) - 1, 0.5**46, base, n - 1, limit, columns) for x in q]
+    found = [pull_sums._value(x, 46, (1 << 46) - 1, 0.5**46, base, limit, None, columns) for x in q]
     np.testing.assert_array_equal(found, table(q))
 
 

@@ -11,7 +11,8 @@ from scipy.integrate import solve_bvp
 from scipy.optimize import brentq
 
 import wgfpde as wgf
-from wgfpde.cases.building import build, build_terminal, memory_needed
+from wgfpde.cases.building import build, build_terminal
+from wgfpde.cases.limits.memory import memory_needed
 from wgfpde.cases.loading import loads
 from wgfpde.cli import main
 from wgfpde.energy.energy import Energy, Internal

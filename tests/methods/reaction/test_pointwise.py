@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Internal
-from wgfpde.methods.reaction.pointwise import (
-    NEWTON,
-    NoRoot,
-    Reaction,
-    _ArrayRoots,
-    _PowerRoots,
-    _ratio,
-    integral,
-    power_roots,
-)
+from wgfpde.methods.reaction.cell_roots import NEWTON, ArrayRoots, NoRoot, PowerRoots, _ratio, power_roots
+from wgfpde.methods.reaction.pointwise import Reaction, integral
 
 X = np.linspace(-2.0, 2.0, 24).reshape(4, 6)
 RHO = np.exp(-(X**2)) + 0.3 * np.cos(3 * X) ** 2
@@ -102,7 +94,7 @@ def test_the_roots_of_a_power_are_those_of_its_functions(m, s):
     """By differences of U, so that both agree to what these leave: a few ε of s(U + Φρ)/ρ."""
     internal = Internal("power", 0.7, m)
     rho = np.where(X > 1.9, 0.0, RHO)
-    kernel, arrays = _PowerRoots(internal, rho, s), _ArrayRoots(internal, rho, s)
+    kernel, arrays = PowerRoots(internal, rho, s), ArrayRoots(internal, rho, s)
     np.testing.assert_allclose(kernel.at_zero, arrays.at_zero, rtol=1e-14)
     np.testing.assert_allclose(kernel.bend()[rho > 0], arrays.bend()[rho > 0], rtol=1e-14)
     for y0 in (np.zeros(rho.shape), X):

@@ -18,8 +18,9 @@ from typing import Generic, TypeVar
 from ...base.amounts import duration
 from ...base.effort import Exhausted, allowed
 from ...errors import CaseError
-from ..building import Problem, build, build_grid
+from ..building import build, build_grid
 from ..case_densities import averages_of
+from ..problems import Problem
 from ..schema import Case
 
 QUICK = {"whole": 0.15, "centres": 0.1, "small": math.inf}

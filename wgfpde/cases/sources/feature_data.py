@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.plain_text import is_number
 from ...energy.features import Features
 from ...errors import CaseError
 from ...formulas.compile import Expression
@@ -88,7 +89,7 @@ def read_data(file: Path, reserved: set[str]) -> dict[str, Array]:
         raise CaseError(f"{file} holds no data. Give one datum a row: s, b and, where they differ, the weight w.")
     separator = ";" if ";" in lines[0] else "," if "," in lines[0] else None
     first = [name.strip().strip("\"'") for name in lines[0].split(separator)]
-    header = first if not all(_is_number(name) for name in first) else []
+    header = first if not all(is_number(name) for name in first) else []
     rows = lines[1:] if header else lines
     if not rows:
         raise CaseError(f"{file} holds a header line but no data. Give one datum a row below it.")
@@ -127,11 +128,3 @@ def _table(file: Path, rows: list[str], separator: str | None) -> Array:
         row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))
         raise CaseError(f"{file} must hold finite numbers; found {rows[row]!r} in data row {row + 1}.")
     return table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ... import store
-from ...grid.grid import AXIS_NAMES, Array, Grid
+from ...grid.axis import AXIS_NAMES, Array
+from ...grid.grid import Grid
 from ...grid.tables.kept_function import KEY_BYTES, Kept
 from ...grid.tables.radial_table import RadialTable
 from ...grid.tables.table import Table

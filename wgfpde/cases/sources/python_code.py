@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from ...grid.tables.kept_function import Budget, Kept
 from ...grid.tables.radial_table import RadialTable
 from ...grid.tables.tabulated import Tabulated
 from .kept_arrays import arrays_of, kept_from
+
+if TYPE_CHECKING:
+    from ..problems import Problem
+    from ..schema import Case
 
 TABLES = (Tabulated, RadialTable)
 """Functions that a case file can hold, too."""
@@ -216,3 +220,19 @@ def _dynamics_of(table: Any) -> Dynamics:
 def _sinks_of(table: Mapping[str, Any]) -> Iterator[Sink]:
     for name, value in table.items():
         yield Sink(name, rate=_absent) if isinstance(value, dict) else Sink(name, region=_absent)
+
+
+def recorded(case: Case) -> tuple[Case, Recording | None]:
+    """The case with functions that note down what they are asked; itself and None for a case of a file."""
+    if case._code is None:
+        return case, None
+    recording, watched = Recording(case._code), case.model_copy()
+    watched._code = recording.code
+    return watched, recording
+
+
+def keeping(problem: Problem, recording: Recording | None) -> Problem:
+    """The problem whose file keeps what its functions were asked in building it."""
+    if recording is None:
+        return problem
+    return replace(problem, record=replace(problem.record, code=recording.arrays()))

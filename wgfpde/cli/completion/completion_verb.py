@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
 
 
 def _completion(args: argparse.Namespace, verbs: Verbs) -> int:
-    from ...cases.loading import presets
+    from ...cases.sources.case_files import presets
     from .shell_scripts import Words, script, words_of
 
     cases = list(presets())
@@ -36,7 +36,7 @@ def _completion(args: argparse.Namespace, verbs: Verbs) -> int:
 
 def _keys() -> list[str]:
     """The keys of a case, "grid.shape" and so on, those of all methods and laws."""
-    from ...cases.schema import UNIONS, tables_by_place
+    from ...cases.table_places import UNIONS, tables_by_place
 
     found = []
     for where, table in tables_by_place().items():

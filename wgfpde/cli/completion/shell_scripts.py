@@ -65,13 +65,7 @@ def _bash(verbs: Mapping[str, Words], keys: Sequence[str]) -> str:
         "    esac",
         '    case "$verb" in',
     ]
-    for name, words in verbs.items():
-        lines.append(f'        {name}) options="{" ".join(words.options)}" first="{" ".join(words.first)}"')
-        lines.append('            case "$before" in')
-        lines += [
-            f'                {option}) choices="{" ".join(values)}" ;;' for option, values in words.choices.items()
-        ]
-        lines.append("            esac ;;")
+    lines += _of_verbs(verbs, "$before", '"', '"')
     lines += [
         "    esac",
         '    if [ -n "$choices" ]; then',
@@ -89,6 +83,18 @@ def _bash(verbs: Mapping[str, Words], keys: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def _of_verbs(verbs: Mapping[str, Words], before: str, opening: str, closing: str) -> list[str]:
+    """Branches by verb that set options, first and choices, as bash and zsh share them.   before : the word before."""
+    lines = []
+    for name, words in verbs.items():
+        options, first = (f"{opening}{' '.join(some)}{closing}" for some in (words.options, words.first))
+        lines += [f"        {name}) options={options} first={first}", f'            case "{before}" in']
+        for option, values in words.choices.items():
+            lines.append(f"                {option}) choices={opening}{' '.join(values)}{closing} ;;")
+        lines.append("            esac ;;")
+    return lines
+
+
 def _zsh(verbs: Mapping[str, Words], keys: Sequence[str]) -> str:
     lines = [
         "#compdef wgfpde",
@@ -104,13 +110,7 @@ def _zsh(verbs: Mapping[str, Words], keys: Sequence[str]) -> str:
         "    esac",
         "    case $words[2] in",
     ]
-    for name, words in verbs.items():
-        lines.append(f"        {name}) options=({' '.join(words.options)}) first=({' '.join(words.first)})")
-        lines.append("            case $words[CURRENT-1] in")
-        lines += [
-            f"                {option}) choices=({' '.join(values)}) ;;" for option, values in words.choices.items()
-        ]
-        lines.append("            esac ;;")
+    lines += _of_verbs(verbs, "$words[CURRENT-1]", "(", ")")
     lines += [
         "    esac",
         "    if (( $#choices )); then",

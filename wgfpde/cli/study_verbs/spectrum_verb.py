@@ -45,15 +45,7 @@ def _spectrum(args: argparse.Namespace) -> int:
     from ...cases.building import build_flow, build_grid
     from ...cases.limits.cost import check_asked, cost_of
     from ...store import check_place
-    from ...studies.spectrum import (
-        KIND,
-        SLOW_CELLS,
-        check_case,
-        default_count,
-        observed_rate,
-        spectrum,
-        write_spectrum,
-    )
+    from ...studies.spectrum import KIND, SLOW_CELLS, check_case, default_count, observed_rate, spectrum, write_spectrum
 
     case, run = _case_of(args)
     modes = default_count(case.cells) if args.modes is None else args.modes
@@ -86,7 +78,8 @@ def _spectrum(args: argparse.Namespace) -> int:
 
 def _case_of(args: argparse.Namespace) -> tuple[Case, Run | None]:
     """The case, and the run that it was read from where that was solved as it is."""
-    from ...cases.loading import load, presets
+    from ...cases.loading import load
+    from ...cases.sources.case_files import presets
     from ...store import FILE_NAME, read
 
     place = Path(args.case)

@@ -11,10 +11,13 @@ Reference: Reimann (2002), DOI 10.1016/S0370-1573(01)00081-3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array, Grid
+from ...grid.checked_values import check_closes
 from ..energy import Energy
 
 POINTS = 3
@@ -42,6 +45,17 @@ def push_of(grid: Grid, energy: Energy) -> tuple[Array, ...] | None:
     return tuple(f * _finite(axis.distances) for axis, f in zip(grid.axes, energy.tilt, strict=True))
 
 
+def check_closed(exits: Sequence[str], driven: bool, pushed: bool) -> None:
+    """Refuse exits of what is driven: the account of work and heat knows no energy that leaves with the mass."""
+    if exits and (driven or pushed):
+        what = "formulas with t" if driven else "a force"
+        raise CaseError(
+            f"{what} in the energy need{'' if driven else 's'} a closed box, found {', '.join(exits)}, by "
+            "which mass leaves or comes in: work and heat would not add up. Close the walls and remove the sinks"
+            f"{', or put numbers in place of t' if driven else ''}."
+        )
+
+
 def affinity_of(push: Array) -> float:
     """∮ f dx once around a ring, energy."""
     return float(np.sum(push))
@@ -67,11 +81,7 @@ def _along(grid: Grid, energy: Energy) -> Array:
         raise CaseError(f"the force is not finite near x = {bad:.6g}. Change the formula or move the grid.")
     with np.errstate(all="ignore"):
         ends = np.broadcast_to(np.asarray(energy.force(x=np.array([axis.lower, axis.upper])), dtype=float), (2,))
-    if not abs(ends[1] - ends[0]) <= 1e-9 * (1.0 + float(np.max(np.abs(total)))):
-        raise CaseError(
-            f"axis x is periodic but the force is not: it jumps by {ends[1] - ends[0]:.6g} between "
-            f"x = {axis.lower:g} and x = {axis.upper:g}."
-        )
+    check_closes(axis, float(ends[1] - ends[0]), 1.0 + float(np.max(np.abs(total))), "the force")
     return total * distances
 
 

@@ -104,7 +104,7 @@ class Law:
     # ---- words ----------------------------------------------------------------------------------------------
 
     def equation(self, p: Any, drift: bool, interaction: bool) -> str:
-        """The name in `equations.EQUATIONS` of the flow with V (drift) and W (interaction) or without."""
+        """The name in `equation_names.EQUATIONS` of the flow with V (drift) and W (interaction) or without."""
         return "aggregation-diffusion" if interaction else f"nonlinear diffusion{' with drift' if drift else ''}"
 
     def formula(self, table: Mapping[str, Any]) -> str:

@@ -1,5 +1,5 @@
 """Where mass leaves a grid, or comes in: open walls and sinks, and the rates at which it does.
 
-openings    the faces to the outside and the cells that lose, by name
+faces       those to the outside and the cells that lose, by name
 losses      volume/time a cell loses per density, mass/time it gains, in a potential
 """

@@ -88,6 +88,16 @@ def openings_of(
     return [opening for opening in found if len(opening.cells) or opening.outside is None]
 
 
+def check_walls(openings: Sequence[Opening], kind: str) -> None:
+    """Refuse openings of a law whose flux is not linear in ρ that do more than absorb.   kind : of its energy."""
+    for opening in openings:
+        if opening.wall.name != "absorbing":
+            raise CaseError(
+                f'{opening.name}: a wall with {opening.wall.name} needs internal energy "entropy" or "none", where '
+                f'the flux is linear in the density; found "{kind}", which takes "absorbing" and sinks.'
+            )
+
+
 def without_regions(grid: Grid, inside: Array, mobility: Sequence[Array] | None) -> tuple[Array, ...]:
     """D on the faces across each axis, 0 on those that touch a region; inside : bool array of its cells."""
     found = []

@@ -16,7 +16,7 @@ from ...grid import Array
 from ...linear.lines import Lines, X
 from ..flow import Flow
 from .faces import Opening
-from .losses import through
+from .losses import pair_of, through
 
 
 @dataclass(eq=False)
@@ -65,7 +65,7 @@ class LineExits:
             if part.opening is not None:
                 part.loss, part.gain = (
                     values * (part.opening.area / part.across)
-                    for values in through(part.opening, self.flow.pair, flat, base)
+                    for values in through(part.opening, pair_of(self.flow.internal), flat, base)
                 )
                 np.add.at(self.gain.reshape(-1), part.places, part.gain)
             np.add.at(self.loss.reshape(-1), part.places, part.loss)

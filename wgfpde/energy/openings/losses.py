@@ -15,17 +15,35 @@ Order 2 in space.  Reference: Scharfetter, Gummel (1969), DOI 10.1109/T-ED.1969.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...base.kernel_cache import njit
+from ...errors import CaseError
 from ...grid import Array
 from ..scharfetter_gummel import bernoulli
 from .faces import Opening
 
+if TYPE_CHECKING:
+    from ..energy import Internal
+    from ..flow import Flow
+
 Pair = Callable[[Array, Array], tuple[Array, Array]]
 """(ΔΦ, d) ↦ (a, b) of faces, length/time."""
+
+
+def pair_of(internal: Internal) -> Pair:
+    """The rates over a face to the outside, of the internal energies for which they do not depend on ρ.
+
+    Raises CaseError for the others.
+    """
+    if internal.law.linear_diffusion:
+        return entropy_pair(internal.kappa)
+    if internal.law.vanishes:
+        return donor_pair
+    raise CaseError(f'losses are no rates for internal energy "{internal.kind}": they depend on the density.')
 
 
 def entropy_pair(kappa: float) -> Pair:
@@ -59,19 +77,25 @@ def through(opening: Opening, pair: Pair, phi: Array, base: Array) -> tuple[Arra
     return a, zero
 
 
-def gathered(
-    openings: Iterable[Opening], pair: Pair, phi: Array, base: Array, size: int
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Losses and gains by name, volume/time and mass/time, (size,) each; gains only of walls that let mass in."""
-    losses: dict[str, Array] = {}
+def exchange(flow: Flow, drive: Array | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
+    """(losses, gains) by name, arrays of the grid's shape, in volume/time and mass/time.
+
+    Mass leaves cell i by an exit at the rate losses[name][i] ρ_i, and comes in at gains[name][i]: only by walls that
+    let it in.   drive : W∗ρ, where there is an interaction.   Raises CaseError as `pair_of` does.
+    """
+    grid = flow.grid
+    phi, base = (np.zeros(grid.size) if v is None else v.ravel() for v in (flow.potential, flow.external))
+    phi = phi if drive is None else phi + drive.ravel()
+    losses = {name: np.zeros(grid.size) for name in flow.exits}
     gains: dict[str, Array] = {}
-    for opening in openings:
-        loss, gain = through(opening, pair, phi, base)
-        into = losses.setdefault(opening.name, np.zeros(size))
-        np.add.at(into, opening.cells, loss * opening.area)
+    for opening in flow.openings:
+        loss, gain = through(opening, pair_of(flow.internal), phi, base)
+        np.add.at(losses[opening.name], opening.cells, loss * opening.area)
         if opening.wall.lets_in:
-            np.add.at(gains.setdefault(opening.name, np.zeros(size)), opening.cells, gain * opening.area)
-    return losses, gains
+            np.add.at(gains.setdefault(opening.name, np.zeros(grid.size)), opening.cells, gain * opening.area)
+    losses |= {name: (rate * grid.cell_volume).ravel() for name, rate in flow.decay.items()}
+    shaped = [{name: values.reshape(grid.shape) for name, values in found.items()} for found in (losses, gains)]
+    return shaped[0], shaped[1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -17,8 +17,9 @@ import numpy as np
 
 from ...errors import CaseError
 from ...grid import Array, Grid
-from ...grid.grid import check_finite
+from ...grid.checked_values import finite
 from ...grid.public_arguments import public
+from ...grid.tables.tabulated import Tabulated
 
 NO_SINK = -1
 """In `regions_of`, of a cell that lies in no region."""
@@ -63,7 +64,7 @@ def regions_of(sinks: Sequence[Sink], grid: Grid) -> Array | None:
     for k, sink in enumerate(sinks):
         if sink.region is None:
             continue
-        values = _sampled(sink, sink.region, grid)
+        values = finite(sink.region, grid, f"the sink {sink.name}")
         inside = values != 0
         if not np.any(inside):
             raise CaseError(
@@ -80,6 +81,18 @@ def regions_of(sinks: Sequence[Sink], grid: Grid) -> Array | None:
     return owner if np.any(owner != NO_SINK) else None
 
 
+def forbidden_of(table: Tabulated, grid: Grid, inside: Array | None) -> Array | None:
+    """The cells that the table of V forbids, less those inside of region sinks, or None.
+
+    Raises CaseError where it forbids all.
+    """
+    found = table.forbidden_cells(grid)
+    if np.all(found):
+        raise CaseError(f"{table.table.what} has no value in any cell of the grid.")
+    found = found if inside is None else found & ~inside
+    return found if np.any(found) else None
+
+
 def rates_of(sinks: Sequence[Sink], grid: Grid, inside: Array | None) -> dict[str, Array]:
     """k of every sink with a rate, by name, arrays of the grid's shape; 0 in regions.
 
@@ -89,7 +102,7 @@ def rates_of(sinks: Sequence[Sink], grid: Grid, inside: Array | None) -> dict[st
     for sink in sinks:
         if sink.rate is None:
             continue
-        values = _sampled(sink, sink.rate, grid)
+        values = finite(sink.rate, grid, f"the sink {sink.name}")
         if np.any(values < 0):
             where = tuple(int(i) for i in np.argwhere(values < 0)[0])
             raise CaseError(
@@ -109,13 +122,6 @@ def check_names(sinks: Sequence[Sink]) -> None:
     names = [sink.name for sink in sinks]
     if twice := [name for name in names if names.count(name) > 1]:
         raise CaseError(f"two sinks have the name {twice[0]}; give each its own")
-
-
-def _sampled(sink: Sink, function: Callable[..., Any], grid: Grid) -> Array:
-    with np.errstate(all="ignore"):
-        values = grid.sample(function)
-    check_finite(values, grid, f"the sink {sink.name}")
-    return values
 
 
 def _quoted(sink: Sink) -> str:

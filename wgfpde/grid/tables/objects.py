@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CaseError
-from ..grid import AXIS_NAMES, Array
+from ..axis import AXIS_NAMES, Array
 from ..text_columns import Columns
 from .table import Table, table_in_text, table_of, table_of_rows
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ...errors import CaseError
-from ..grid import AXIS_NAMES, Array
+from ..axis import AXIS_NAMES, Array
 from . import pieces
 from .pieces import Interpolation
 from .table import Table

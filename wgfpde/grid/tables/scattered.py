@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..grid import AXIS_NAMES, Array
+from ..axis import AXIS_NAMES, Array
 from . import pieces
 from .pieces import Interpolation
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import CaseError
-from ..grid import AXIS_NAMES, Array
+from ..axis import AXIS_NAMES, Array
 from ..text_columns import Columns
 
 MOST_VALUES = 2**22

@@ -19,7 +19,8 @@ from functools import cached_property
 import numpy as np
 
 from ...errors import CaseError
-from ..grid import AXIS_NAMES, Array, Axis, Grid
+from ..axis import AXIS_NAMES, Array, Axis
+from ..grid import Grid
 from . import pieces
 from .pieces import Interpolation
 from .scattered import Scattered, Slope

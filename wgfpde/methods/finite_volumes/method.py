@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from ...base.case_table import Positive, Table, fail
-from ...base.toml import show
+from ...base.case_table import Positive, Table, positive_or
 from ...energy.snapshot import Field as StoredField
 from ...energy.snapshot import Traits
 from ...grid import Array
-from ...grid.grid import AXIS_NAMES
+from ...grid.axis import AXIS_NAMES
+from .. import table_keys as keys
 from ..method import Asked, Built, Method
 from ..table_keys import AT_REST, WHERE_IT_BLOWS_UP, WORK_AND_HEAT, BlowUp
 
-
-def _step_size(value: object) -> object:
-    """Accept a positive number or "adaptive", with one message for both (a union would give two)."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or value == "adaptive" or (number and 0 < value < math.inf):  # type: ignore[operator]
-        return value
-    raise fail(f'expected a positive number or "adaptive", found {show(value)}')
-
-
-StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(_step_size)]
+StepSize = Annotated[float | Literal["adaptive"] | None, BeforeValidator(positive_or("adaptive"))]
 
 
 class FvTable(Table):
@@ -41,11 +31,7 @@ class FvTable(Table):
     blow_up: BlowUp = Field(default="stop", description=WHERE_IT_BLOWS_UP)
     first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
 
-    @model_validator(mode="after")
-    def _first_dt_is_adaptive(self) -> FvTable:
-        if self.first_dt is not None and self.dt != "adaptive":
-            raise fail('first_dt belongs to adaptive stepping; write dt = "adaptive" or remove it')
-        return self
+    _first_dt = model_validator(mode="after")(keys.first_dt_is_adaptive)
 
 
 WEIGHT = StoredField(
@@ -79,7 +65,7 @@ def _build(table: FvTable, asked: Asked) -> Built:
     from .driven_step import keeps_account, may_weigh
     from .stepper import FiniteVolumes
 
-    assert table.dt is not None  # `_complete` gave it a value
+    assert table.dt is not None  # `completed_steps` gave it a value
     weigh = may_weigh(asked.flow) and not asked.wanted.isdisjoint({"jarzynski", WEIGHT.name})
     stepper = FiniteVolumes(asked.flow, table.order, table.dt, table.tolerance, table.first_dt, asked.threads, weigh)
     return Built(
@@ -88,14 +74,6 @@ def _build(table: FvTable, asked: Asked) -> Built:
         fields=(*CURRENTS[: asked.flow.grid.dim], *((WEIGHT,) if may_weigh(asked.flow) else ())),
         initial={WEIGHT.name: asked.rho, "log_weight": np.zeros(1)} if weigh else {},
     )
-
-
-def _complete(table: FvTable, span: float) -> FvTable:
-    return table if table.dt is not None else table.model_copy(update={"dt": span / 200})
-
-
-def _coarse(table: FvTable, span: float, steps: int) -> list[str]:
-    return ["solver.tolerance=1e-3" if table.dt == "adaptive" else f"solver.dt={span / steps!r}"]
 
 
 def _amplification(solver: Mapping[str, Any], z: Array) -> Array:
@@ -120,8 +98,8 @@ METHODS = (
         dynamics=True,
         radial=True,
         exits=True,
-        complete=_complete,
-        coarse=_coarse,
+        complete=keys.completed_steps,
+        coarse=keys.coarse_steps,
         amplification=_amplification,
         driven=True,
         pushed=True,

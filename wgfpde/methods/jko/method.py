@@ -26,6 +26,7 @@ from ..table_keys import (
     FIRST_ORDER_FLOOR,
     MOST_ITERATIONS,
     WHERE_IT_BLOWS_UP,
+    WHOLE_STEPS,
     WORK_AND_HEAT,
     BlowUp,
     InnerSteps,
@@ -59,9 +60,7 @@ class JkoTable(Table):
     """The JKO scheme by Benamou–Brenier: ρ ↦ argmin ½W₂²(ρ, ·) + τE."""
 
     method: Literal["jko"]
-    tau: Positive = Field(
-        description="JKO step, a positive number of which the time span and the output times are multiples"
-    )
+    tau: Positive = Field(description="JKO " + WHOLE_STEPS)
     scheme: Literal["jko", "extrapolated"] = Field(
         default="jko", description='"jko" (order 1 in tau, default) or "extrapolated" (order 2)'
     )

@@ -27,7 +27,8 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...formulas.gradients import gradient_of
-from ...grid.grid import Array, Axis, check_finite
+from ...grid import Array, Axis
+from ...grid.checked_values import finite
 from . import law_kernels as kernels
 from .langevin_chain import next_time
 from .mesh import slopes_on_cells
@@ -178,10 +179,9 @@ def _targets(flow: Flow, tau: float) -> list[Array]:
     centres = [np.array(np.broadcast_to(c, grid.shape)) for c in grid.coordinates().values()]
     if flow.energy.potential is None:
         return centres
-    with np.errstate(all="ignore"):
-        slopes = [grid.sample(slope) for slope in gradient_of(flow.energy.potential, grid)]
-    for slope in slopes:
-        check_finite(slope, grid, "the gradient of the potential")
+    slopes = [
+        finite(slope, grid, "the gradient of the potential") for slope in gradient_of(flow.energy.potential, grid)
+    ]
     return [c - tau * slope for c, slope in zip(centres, slopes, strict=True)]
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
-from ...energy.equations import STEIN
+from ...energy.laws.equation_names import STEIN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
@@ -22,6 +22,7 @@ from ...grid import Array
 from ..finite_volumes.method import StepSize
 from ..kernel_tables import KernelTable
 from ..method import Asked, Built, Method
+from ..table_keys import WHOLE_STEPS
 from .crowd_promises import LEAK_ATTRIBUTE, langevin_promises, svgd_promises
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class LangevinTable(Table):
     """Langevin chains: Y = X − τ∇ξ + √(2κτ) noise, as particles, or without `particles` the law that they have."""
 
     method: Literal["langevin"]
-    tau: Positive = Field(
-        description="step, a positive number of which the time span and the output times are multiples"
-    )
+    tau: Positive = Field(description=WHOLE_STEPS)
     particles: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="an integer ≥ 1, over all replicas; absent: the exact law of the chain on the grid"
     )

@@ -20,7 +20,7 @@ from ...formulas.compile import Expression
 from ...formulas.gradients import gradient_of
 from ...grid import Array, Grid
 from ...linear.threads import share
-from . import pull_sums
+from .pull_sums import sums_1d, sums_2d
 from .pull_table import PullTable, best_table
 
 TILE = 2**16
@@ -62,24 +62,24 @@ class _ByTable:
 
     def __init__(self, table: PullTable, grid: Grid, mass: float, replicas: int, threads: int) -> None:
         self.mass, self.replicas, self.threads = mass, replicas, threads
-        periods = [axis.length if axis.ring else 0.0 for axis in grid.axes]
-        known: tuple = table.shift, table.base
-        breaks = np.count_nonzero(table.breaks <= 1)
-        if not breaks and not any(periods):
-            self.kind, self.known = "open", (*known, np.ascontiguousarray(table.cubics[::2].T))
-        elif breaks > 1:
-            self.kind, self.known = "any", (*periods, *known, table.breaks, np.ascontiguousarray(table.cubics.T))
+        self.periods = [axis.length if axis.ring else None for axis in grid.axes]
+        limit, breaks, cubics = None, None, table.cubics.T
+        count = np.count_nonzero(table.breaks <= 1)
+        if count > 1:
+            breaks = table.breaks
+        elif count:
+            limit, cubics = table.at_one_limit()
         else:
-            known = *known, len(table.breaks) - 1, *table.at_one_limit()
-            self.kind, self.known = ("ring", (*periods, *known)) if any(periods) else ("once", known)
+            cubics = table.cubics[::2].T
+        self.known = table.shift, table.base, limit, breaks, np.ascontiguousarray(cubics)
 
     def __call__(self, places: Array) -> Array:
         n, dim = places.shape
         each = n // self.replicas
         columns = [np.ascontiguousarray(places[:, k]) for k in range(dim)]
         out = np.zeros((dim, n))
-        kernel = getattr(pull_sums, f"{self.kind}_{dim}d")
-        share(kernel, n, n * each, self.threads, *columns, each, self.mass / each, *self.known, *out)
+        kernel = sums_1d if dim == 1 else sums_2d
+        share(kernel, n, n * each, self.threads, *columns, each, self.mass / each, *self.periods, *self.known, *out)
         return np.ascontiguousarray(out.T)
 
 

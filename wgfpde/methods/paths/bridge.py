@@ -32,7 +32,7 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Report, Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array
-from ...grid.grid import Axis
+from ...grid.axis import Axis
 from .propagator import Propagator, in_order, march, scaled, warm_up
 
 MAX_ITERATIONS = 1000

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from ...base.case_table import Positive, Table
-from ...energy.equations import BRIDGE
+from ...energy.laws.equation_names import BRIDGE
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError
 from ..bounds_on_runs import bounded
 from ..method import Asked, Built, Method
-from ..table_keys import Iterations, reachable_gap
+from ..table_keys import WHOLE_STEPS, Iterations, reachable_gap
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -29,9 +29,7 @@ class BridgeTable(Table):
     """The diffusion from [initial] to [target] that is nearest to that of the energy (Schrödinger's bridge)."""
 
     method: Literal["bridge"]
-    dt: Positive = Field(
-        description="step, a positive number of which the time span and the output times are multiples"
-    )
+    dt: Positive = Field(description=WHOLE_STEPS)
     order: Literal[1, 2] = Field(default=2, description="order in time, 1 or 2")
     tolerance: Positive = Field(default=1e-9, description="largest |density at the end − target|, over the mass")
     max_iterations: Iterations = Field(

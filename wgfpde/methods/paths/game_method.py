@@ -11,9 +11,9 @@ from pydantic import Field as Key
 from pydantic import field_validator
 
 from ...base.case_table import Positive, Table
-from ...energy.equations import GAME
+from ...energy.laws.equation_names import GAME
 from ...energy.snapshot import Column, Field, Traits
-from ...grid.grid import AXIS_NAMES
+from ...grid.axis import AXIS_NAMES
 from ..bounds_on_runs import bounded
 from ..method import Asked, Built, Method
 from ..table_keys import reachable_gap

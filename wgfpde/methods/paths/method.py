@@ -10,7 +10,7 @@ from pydantic import Field as Key
 from pydantic import field_validator
 
 from ...base.case_table import Positive, Table
-from ...energy.equations import GEODESIC
+from ...energy.laws.equation_names import GEODESIC
 from ...energy.snapshot import Column, Field, Traits
 from ..bounds_on_runs import bounded, duality_gap, energy_sizes
 from ..method import Asked, Built, Method

@@ -13,7 +13,7 @@ from ...energy.snapshot import Column, Traits
 from ...errors import CaseError
 from ..bounds_on_runs import bounded
 from ..method import Asked, Built, Method
-from ..table_keys import Iterations, reachable_gap
+from ..table_keys import WHOLE_STEPS, Iterations, reachable_gap
 
 if TYPE_CHECKING:
     from ...store import Run
@@ -30,9 +30,7 @@ class SinkhornTable(Table):
     """Entropic JKO steps: the distance of a step is smoothed by the entropy of its coupling."""
 
     method: Literal["sinkhorn"]
-    tau: Positive = Field(
-        description="step, a positive number of which the time span and the output times are multiples"
-    )
+    tau: Positive = Field(description=WHOLE_STEPS)
     epsilon: Positive | None = Field(
         default=None, description="weight of the entropy of couplings, length²; default 4κτ: no iteration"
     )

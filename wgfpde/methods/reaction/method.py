@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ...base.case_table import Positive, Table, fail
-from ...energy.equations import FISHER_RAO, WASSERSTEIN_FISHER_RAO
+from ...base.case_table import Positive, Table
+from ...energy.laws.equation_names import FISHER_RAO, WASSERSTEIN_FISHER_RAO
 from ...energy.snapshot import Traits
 from ..finite_volumes.method import StepSize
 from ..method import Asked, Built, Method
+from ..table_keys import coarse_steps, completed_steps, first_dt_is_adaptive
 
 ARRAYS = 30
 """Arrays of the grid's size that a step holds: those of finite volumes, and of mixing in the reaction."""
@@ -29,31 +30,19 @@ class WfrTable(Table):
     tolerance: Positive = Field(default=1e-4, description="error per step over mass, for adaptive steps")
     first_dt: Positive | None = Field(default=None, description="first trial step of adaptive stepping")
 
-    @model_validator(mode="after")
-    def _first_dt_is_adaptive(self) -> WfrTable:
-        if self.first_dt is not None and self.dt != "adaptive":
-            raise fail('first_dt belongs to adaptive stepping; write dt = "adaptive" or remove it')
-        return self
+    _first_dt = model_validator(mode="after")(first_dt_is_adaptive)
 
 
 def _build(table: WfrTable, asked: Asked) -> Built:
     from .strang import WassersteinFisherRao
 
-    assert table.dt is not None  # `_complete` gave it a value
+    assert table.dt is not None  # `completed_steps` gave it a value
     return Built(
         WassersteinFisherRao(
             asked.flow, table.rate, table.balanced, table.transport, table.dt, table.tolerance, table.first_dt,
             asked.threads,
         )
     )  # fmt: skip
-
-
-def _complete(table: WfrTable, span: float) -> WfrTable:
-    return table if table.dt is not None else table.model_copy(update={"dt": span / 200})
-
-
-def _coarse(table: WfrTable, span: float, steps: int) -> list[str]:
-    return ["solver.tolerance=1e-3" if table.dt == "adaptive" else f"solver.dt={span / steps!r}"]
 
 
 def _traits(table: WfrTable) -> Traits:
@@ -71,10 +60,10 @@ METHODS = (
         table=WfrTable,
         build=_build,
         traits=_traits,
-        complete=_complete,
+        complete=completed_steps,
         equation=_equation,
         diagnostics=("fisher_rao_rate",),
         arrays=lambda table, dim, span: ARRAYS,
-        coarse=_coarse,
+        coarse=coarse_steps,
     ),
 )

@@ -29,7 +29,8 @@ from ..finite_volumes.drive_trend import DriveTrend
 from ..finite_volumes.one_step import OUTER_TOLERANCE, Attempt, OneStep, StepFailure
 from ..finite_volumes.schemes import Cost
 from ..finite_volumes.stepper import FiniteVolumes
-from .pointwise import NoRoot, Reacted, Reaction
+from .cell_roots import NoRoot
+from .pointwise import Reacted, Reaction
 
 DEEPEST = 10
 """A reaction is halved so often at most; then the whole step is too long."""

@@ -5,7 +5,7 @@ method = "accelerated": flow with inertia and friction, by parcels on a line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -13,12 +13,13 @@ from pydantic import Field, field_validator, model_validator
 from ...base.amounts import memory_lacking
 from ...base.case_table import Positive, Table, fail
 from ...base.toml import show
-from ...energy.equations import ACCELERATED, GAUSSIAN
+from ...energy.laws.equation_names import ACCELERATED, GAUSSIAN
 from ...energy.snapshot import Column, Traits
 from ...energy.snapshot import Field as StoredField
 from ...errors import CaseError, SolverError
 from ...grid import Array
 from ..method import Asked, Built, Method
+from ..table_keys import completed_steps
 from .reduced_promises import accelerated_promises, gaussian_promises
 
 if TYPE_CHECKING:
@@ -220,10 +221,6 @@ def _build_accelerated(table: AcceleratedTable, asked: Asked) -> Built:
     return Built(stepper, ACCELERATED_COLUMNS, fields, stepper.start(parcels.edges))
 
 
-def _complete_accelerated(table: Any, span: float) -> Any:
-    return table if table.dt is not None else table.model_copy(update={"dt": span / 200})
-
-
 METHODS = (
     Method(
         name="gaussian",
@@ -247,7 +244,7 @@ METHODS = (
         traits=lambda table: Traits(
             lowers_energy=False, wasserstein=False, tends_to_gibbs=False, near_gibbs=True, order=2.0
         ),
-        complete=_complete_accelerated,
+        complete=completed_steps,
         equation=lambda energy, table: ACCELERATED.name,
         promises=accelerated_promises,
         arrays=lambda table, dim, span: 30,

@@ -39,9 +39,24 @@ def draw_exits(study: Study, path: Path) -> Path:
 def exits_figure(study: Study) -> Figure:
     """The figure that `draw_exits` saves."""
     with style.context():
-        figure = _figure(study, _panels_1d(study) if study["mean_time"].ndim == 1 else _panels_2d(study))
+        figure = _figure(study, _panels(study))
         style.put_title(figure, study.attributes.get("title", ""))
         return figure
+
+
+def _panels(study: Study) -> list[Panel]:
+    """Who draws what, in 1D or 2D."""
+    time, committor, shares, density = (
+        (_time_line, _committor_line, _exit_lines, _density_lines),
+        (_time_map, _committor_map, _exit_map, _density_map),
+    )[study["mean_time"].ndim - 1]
+    panels = [time]
+    if "committor" in study.variables:
+        panels.append(committor)
+    elif len(study["exit"]) > 1:
+        panels.append(shares)
+    panels.append(density)
+    return [*panels, _survival] if "t" in study.variables else panels
 
 
 def _figure(study: Study, panels: list[Panel]) -> Figure:
@@ -56,16 +71,6 @@ def _figure(study: Study, panels: list[Panel]) -> Figure:
 
 
 # ---- 1D ----------------------------------------------------------------------------------------------------
-
-
-def _panels_1d(study: Study) -> list[Panel]:
-    panels: list[Panel] = [_time_line]
-    if "committor" in study.variables:
-        panels.append(_committor_line)
-    elif len(study["exit"]) > 1:
-        panels.append(_exit_lines)
-    panels.append(_density_lines)
-    return [*panels, _survival] if "t" in study.variables else panels
 
 
 def _time_line(axes: Axes, study: Study) -> None:
@@ -120,16 +125,6 @@ def _finish_line(axes: Axes, study: Study, label: str) -> None:
 
 
 # ---- 2D ----------------------------------------------------------------------------------------------------
-
-
-def _panels_2d(study: Study) -> list[Panel]:
-    panels: list[Panel] = [_time_map]
-    if "committor" in study.variables:
-        panels.append(_committor_map)
-    elif len(study["exit"]) > 1:
-        panels.append(_exit_map)
-    panels.append(_density_map)
-    return [*panels, _survival] if "t" in study.variables else panels
 
 
 def _time_map(axes: Axes, study: Study) -> None:

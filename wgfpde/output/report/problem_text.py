@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...base.toml import flat
-from ...energy.equations import EQUATIONS, OF_METHODS
 from ...energy.laws import LAWS
+from ...energy.laws.equation_names import EQUATIONS, OF_METHODS
 from ...store import Run
 from ..stored_method import is_path
 

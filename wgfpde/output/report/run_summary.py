@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ...grid.grid import AXIS_NAMES, Array
+from ...grid.axis import AXIS_NAMES, Array
 from ...store import Run
 from ..promises import record_of, seen_in_densities
 from ..shown_values import QUIETLY

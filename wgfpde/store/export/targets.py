@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...base.plain_text import in_words
 from ...base.replaced_files import BeingWritten, whole_file
 from ...errors import StoreError
-from ..layout import in_words
 from ..reading.reader import Run
 
 Counted = Callable[[int, int], None] | None

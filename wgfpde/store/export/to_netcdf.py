@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...grid.grid import AXIS_NAMES, Axis
+from ...grid.axis import AXIS_NAMES, Axis
 from ..layout import (
     NO_VARIABLE,
     Label,

@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 
 from ... import __version__
+from ...base.plain_text import in_words
 from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid.boundary import Boundary, boundary_of
-from ..layout import FILE_NAME, FORMAT, TAKEN, in_words
+from ..layout import FILE_NAME, FORMAT, TAKEN
 from .structure import check_heaps, check_regular, check_structure, plain_attribute, plain_attributes
 
 DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
-from ...store import Study, Variable, check_place, save_study, study_of
+from ...store import Study, Variable, check_place, coordinates_of, dims_of, save_study, study_of
 from .exit_study import Exits
 
 KIND = "exits"
@@ -59,8 +59,8 @@ def write_exits(path: Path, flow: Flow, found: Exits, about: Mapping[str, Any], 
 
 def exits_study(flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mapping[str, str]) -> Study:
     """What was found as a study.   about : attributes, such as the title.   texts : case_toml and resolved_toml."""
-    space = tuple(axis.name for axis in reversed(found.grid.axes))
-    variables = _coordinates(found)
+    space = dims_of(found.grid)
+    variables = coordinates_of(found.grid)
     for name, values in found.fields.items():
         units, long_name, description = FIELDS.get(name) or (
             "1", f"probability to leave by {name.removeprefix('exit_')}", "From each cell."
@@ -73,17 +73,6 @@ def exits_study(flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mappi
     single = {key: value for key, value in record.items() if isinstance(value, float)}
     attributes = {**single, "targets": ", ".join(found.targets), "notes": "\n".join(found.notes), **about}
     return study_of(KIND, variables, attributes, texts)
-
-
-def _coordinates(found: Exits) -> list[Variable]:
-    variables = []
-    for axis in found.grid.axes:
-        bounds = np.stack([axis.edges[:-1], axis.edges[1:]], axis=1)
-        variables += [
-            Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, f"Cell centres along {axis.name}."),
-            Variable(f"{axis.name}_bnds", (axis.name, "nv"), bounds, "1", f"{axis.name} bounds", "Edges of the cells."),
-        ]
-    return variables
 
 
 def _exits(found: Exits) -> list[Variable]:

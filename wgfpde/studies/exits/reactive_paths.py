@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...energy.openings.losses import through
+from ...energy.openings.losses import pair_of, through
 from ...grid import Array
 from ...linear.elimination import Elimination
 from .killed_chain import KilledChain
@@ -105,7 +105,7 @@ def _currents(
     phi = np.zeros(chain.cells) if chain.flow.potential is None else chain.flow.potential.ravel()
     for opening in chain.flow.openings:
         if opening.name == start or opening.name in targets:
-            loss, (there, sign) = through(opening, chain.flow.pair, phi, phi)[0], (h_a, 1.0)
+            loss, (there, sign) = through(opening, pair_of(chain.flow.internal), phi, phi)[0], (h_a, 1.0)
             if opening.name == start:
                 there, sign = h_b, -1.0
             out = sign * (1.0 if opening.side else -1.0) * (pi * there)[opening.cells] * loss

@@ -19,7 +19,8 @@ from ...cases.schema import Case
 from ...energy.flow import Flow
 from ...errors import CaseError
 from ...grid import Array, Grid
-from ...grid.grid import AXIS_NAMES, check_finite
+from ...grid.axis import AXIS_NAMES
+from ...grid.checked_values import finite
 
 Region = Callable[..., Any]
 FROM, TO = "from", "to"
@@ -31,9 +32,7 @@ def cells_of(region: Region, grid: Grid, word: str) -> Array:
 
     Raises CaseError for a region that holds no cell, or all.
     """
-    with np.errstate(all="ignore"):
-        values = grid.sample(region)
-    check_finite(values, grid, f"the region of {word}")
+    values = finite(region, grid, f"the region of {word}")
     found = values.ravel() != 0
     text = getattr(region, "text", "")
     quoted = f' "{text}"' if text else ""

@@ -32,8 +32,6 @@ LEVELS = 8
 """Most levels: 128 steps from one output time to the next."""
 ENOUGH = 1e-7
 """Change of every share by the last level that needs no further one."""
-FALLEN = 1e-250
-"""S below which nothing is left."""
 
 
 @dataclass(frozen=True, eq=False)

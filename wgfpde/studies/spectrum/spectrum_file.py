@@ -10,7 +10,7 @@ import numpy as np
 
 from ...energy.flow import Flow
 from ...grid import Array
-from ...store import Study, Variable, check_place, save_study, study_of
+from ...store import Study, Variable, check_place, coordinates_of, dims_of, save_study, study_of
 from .gap_and_modes import Spectrum
 from .observed_decay import Observed
 
@@ -48,7 +48,11 @@ def spectrum_study(
     about : attributes, such as the title.   texts : case_toml and resolved_toml.   limit : extrapolated eigenvalues and
     their estimated errors, (k+1,) each.
     """
-    variables = [*_coordinates(found), *_modes(flow, found)]
+    variables = [
+        Variable("mode", ("mode",), np.arange(len(found.eigenvalues)), "1", "mode", "From 0, the steady state."),
+        *coordinates_of(found.grid),
+        *_modes(flow, found),
+    ]
     if limit is not None:
         variables += [
             _of_modes("extrapolated", limit[0], "1/time", "eigenvalue at h = 0", "Richardson extrapolation in h."),
@@ -73,21 +77,8 @@ def _of_modes(name: str, values: Array, units: str, long_name: str, description:
     return Variable(name, ("mode",), values, units, long_name, description)
 
 
-def _coordinates(found: Spectrum) -> list[Variable]:
-    variables = [
-        Variable("mode", ("mode",), np.arange(len(found.eigenvalues)), "1", "mode", "From 0, the steady state.")
-    ]
-    for axis in found.grid.axes:
-        bounds = np.stack([axis.edges[:-1], axis.edges[1:]], axis=1)
-        variables += [
-            Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, f"Cell centres along {axis.name}."),
-            Variable(f"{axis.name}_bnds", (axis.name, "nv"), bounds, "1", f"{axis.name} bounds", "Edges of the cells."),
-        ]
-    return variables
-
-
 def _modes(flow: Flow, found: Spectrum) -> list[Variable]:
-    space = tuple(axis.name for axis in reversed(found.grid.axes))
+    space = dims_of(found.grid)
     potential = np.zeros(found.grid.shape) if flow.potential is None else flow.potential
     if flow.forbidden is not None:
         potential = np.where(flow.forbidden, np.nan, potential)

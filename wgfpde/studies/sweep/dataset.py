@@ -21,6 +21,7 @@ import numpy as np
 
 from ... import __version__
 from ...base.amounts import memory_lacking
+from ...base.plain_text import is_number
 from ...base.toml import to_value
 from ...cases.varying import Vary
 from ...errors import CaseError, StoreError
@@ -221,13 +222,5 @@ def _write_table(path: Path, plan: Plan, columns: Columns) -> None:
 def _harmless(text: str) -> str:
     """A text that a spreadsheet does not take for a formula."""
     return (
-        f"'{text}" if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and not _is_number(text)) else text
+        f"'{text}" if text[:1] in ("=", "@", "\t", "\r") or (text[:1] in ("+", "-") and not is_number(text)) else text
     )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
+from ...base.plain_text import in_words
 from ...base.replaced_files import growing, regular
 from ...errors import StoreError
-from ...store.layout import in_words
 from .outcome import Outcome, read_line
 
 PATTERN = "rows*.jsonl"

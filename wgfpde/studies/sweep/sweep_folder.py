@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from ...base.plain_text import in_words
 from ...base.replaced_files import BeingWritten, growing, whole_file
 from ...base.toml import flat, shortened, show
 from ...cases.loading import Draft, override
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError, StoreError
-from ...store.layout import in_words
 from ..sweep_mark import SWEEP_FILE, is_sweep
 from .plan import Plan
 

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ....base.plain_text import one_line
+from ....base.plain_text import in_words, one_line
 from ....errors import CaseError, StoreError
-from ....store.layout import in_words
 
 SCRIPT = """#!/bin/bash
 #SBATCH --job-name={name}
