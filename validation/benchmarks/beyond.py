@@ -22,6 +22,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS, TABLE = HERE / "results" / "beyond.json", HERE.parents[1] / "docs" / "beyond_figures.csv"
 SIZES = (512, 1024, 2048)
+ENGINES = "this process", "two processes", "dask, two local"
 LARGEST = 16384
 """Cells per axis that steps are extrapolated to."""
 STEP = """
@@ -92,12 +93,13 @@ def lines_of(found: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"{row['overhead_ms']:.1f} ms a run, {row['runs_per_s']:.0f} runs/s"
         text += f", first runs after {row['start_s']:.1f} s"
         lines.append((f"{row['engine']}, {how}", text))
-    if not any("dask" in row["engine"] for row in found["overhead"]):
-        lines.append(("dask, two local, rows only", "not measured"))
-    two = found["speedup"]
-    ratio = two["one_worker_s"] / two["two_workers_s"]
-    lines.append(("64 runs of desai_zwanzig_1d, two workers against one", f"{ratio:.2f} times as fast"))
-    lines.append((f"taking up a sweep of {found['resume']['runs']:,} done runs", f"{found['resume']['seconds']:.1f} s"))
+    known = {row["engine"] for row in found["overhead"]}
+    lines += [(f"{name}, rows only", "not measured") for name in ENGINES if name not in known]
+    two, again = found["speedup"], found["resume"]
+    text = "not measured" if two is None else f"{two['one_worker_s'] / two['two_workers_s']:.2f} times as fast"
+    lines.append(("64 runs of desai_zwanzig_1d, two workers against one", text))
+    text = "not measured" if again is None else f"{again['seconds']:.1f} s"
+    lines.append(("taking up a sweep of 10,000 runs that are done", text))
     for row in found["steps"]:
         n = row["cells_per_axis"]
         lines.append((f"a step on {n}²", f"{row['step_s']:.3g} s, {row['bytes'] / n**2:.0f} B a cell"))
