@@ -32,6 +32,7 @@ from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
 from ..store.layout import Layout
+from ..store.recorder import Both, Recorder
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
@@ -51,7 +52,7 @@ class Result:
 
     status : "finished", "failed" or "interrupted".   exit_code : 0, 1, 75 (wall limit), 130 (143 for SIGTERM).
     wall_seconds : of the march, without what compiling the kernels took.   error : what the function of the caller
-    raised that ended it, else None.
+    raised that ended it, else None.   verdict : "stationary", "blow-up" or "".
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class Result:
     wall_seconds: float
     steps: int
     error: Exception | None = None
+    verdict: str = ""
 
 
 def run(
@@ -71,6 +73,7 @@ def run(
     wall_limit: float | None = None,
     on_snapshot: Listener | None = None,
     most_steps: float = math.inf,
+    beside: Recorder | None = None,
 ) -> Result:
     """Run a case into a folder (default runs/<case name>) and say how it ended.
 
@@ -78,7 +81,7 @@ def run(
     another thread, with a note, where compiling the kernels or a single step takes long.
     wall_limit : seconds from now after which the run stops, resumable.
     on_snapshot : called with each Snapshot that was written, its arrays read-only; what it raises ends the run as an
-    interrupt does, and is the `error` of the result.
+    interrupt does, and is the `error` of the result.   beside : is given all that the file is given.
     most_steps : after which a run stops, resumable, where the case does not say how many it takes.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
@@ -96,7 +99,7 @@ def run(
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
             problem = keeping(problem, recording)
-            return _march(place, problem, digest, attributes, log, progress, interrupts, on_snapshot=on_snapshot)
+            return _march(place, problem, digest, attributes, log, progress, interrupts, None, on_snapshot, beside)
 
 
 def resume(
@@ -182,6 +185,7 @@ def _march(
     interrupts: Interrupts,
     start: Checkpoint | None = None,
     on_snapshot: Listener | None = None,
+    beside: Recorder | None = None,
 ) -> Result:
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
@@ -192,14 +196,15 @@ def _march(
             at = float(problem.times[0])
             progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
     with noted(log), _writer(place, problem, attributes, start) as writer:
-        loop = March(problem, writer, place, digest, log, progress, interrupts, start, on_snapshot)
+        both = writer if beside is None else Both(writer, beside)
+        loop = March(problem, both, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
         writer.annotate(verdict=loop.verdict)
         writer.finish(status, message)
     log(f"{status} after {loop.snapshot.step} steps and {wall:.2f} s: {message}")
-    return Result(place, status, message, exit_code, wall, loop.snapshot.step, error)
+    return Result(place, status, message, exit_code, wall, loop.snapshot.step, error, loop.verdict)
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
