@@ -16,8 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.compiling import small_flow
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
 from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot, Stride
