@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 CASE   ?= cases/double_well_2d.toml
 OUT    ?= runs/$(basename $(notdir $(CASE)))
 
-.PHONY: help tidy install run test lint docs validate bench bench-peers bench-history clean
+.PHONY: help tidy install run test lint docs validate bench bench-peers bench-scaling bench-history wheel-with-kernels clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,8 +18,10 @@ help:
 	@echo "make docs       the documentation, into docs/_build/html"
 	@echo "make validate   compare the solvers with closed forms"
 	@echo "make bench      time the solvers"
-	@echo "make bench-peers     time other packages beside it, each in an environment of its own (15 minutes)"
+	@echo "make bench-peers     time other packages beside it, each in an environment of its own, or in that of PEERS=…/bin/python (12 minutes)"
+	@echo "make bench-scaling   one step on 64² to 4096² cells, kernels beside the roof of the machine (6 minutes)"
 	@echo "make bench-history   is it slower?  the working tree against the last commit   (COMMITS='v1 HEAD' for others)"
+	@echo "make wheel-with-kernels   a wheel for this system that compiles nothing at its first run, into dist/ (minutes)"
 	@echo "make tidy       remove folders of wgfpde/ that hold nothing but caches (install, test and docs do it too)"
 	@echo "make clean      remove $(VENV) and caches; runs/ stays"
 
@@ -47,7 +49,14 @@ tidy:
 
 install: tidy $(VENV)/.installed-plain
 
-run: install
+# kernels of the case, compiled by as many processes as there are cores: again when a source of theirs has changed
+KERNELS := $(foreach room,diagnostics energy linear methods studies transport,wgfpde/$(room))
+WARM    := $(VENV)/.warm-$(subst /,-,$(CASE))
+$(WARM): $(shell find $(KERNELS) -name '*.py' 2>/dev/null) $(wildcard $(CASE)) | install
+	@$(BIN)/wgfpde warm $(CASE)
+	@touch $@
+
+run: $(WARM) install
 	@$(BIN)/wgfpde run $(CASE) --out $(OUT) --overwrite --plot
 
 test: tidy $(VENV)/.installed-test
@@ -68,11 +77,19 @@ bench: install
 	$(BIN)/python validation/benchmarks/run_all.py
 
 bench-peers: install
-	$(BIN)/python validation/benchmarks/peers/run.py
+	$(BIN)/python validation/benchmarks/peers/run.py $(if $(PEERS),--python $(PEERS))
+	$(BIN)/python validation/benchmarks/peers/page.py
+
+bench-scaling: install
+	$(BIN)/python validation/benchmarks/scaling.py --limit 8
+	$(BIN)/python validation/benchmarks/roofline.py
 	$(BIN)/python validation/benchmarks/peers/page.py
 
 bench-history: install
 	$(BIN)/python validation/benchmarks/history/compare.py $(COMMITS)
+
+wheel-with-kernels: install
+	$(BIN)/python validation/kernels_in_wheel/make_wheel.py --try double_well_2d
 
 clean:
 	rm -rf $(VENV) build dist docs/_build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

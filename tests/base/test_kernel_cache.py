@@ -1,7 +1,9 @@
 """Kernels on disk: kept while no source changes, renewed in all files when one does."""
 
 import ast
+import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -30,10 +32,10 @@ def copy(tmp_path):
     return tmp_path
 
 
-def computed(copy: Path, **environment: str) -> float:
+def computed(copy: Path, script: str = RATES, **environment: str) -> float:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
     done = subprocess.run(
-        [sys.executable, "-c", RATES],
+        [sys.executable, "-c", script],
         cwd=copy,
         env=kept | {"PYTHONPATH": str(copy)} | environment,
         capture_output=True,
@@ -86,3 +88,89 @@ def test_constants_that_kernels_compile_in_are_in_the_digest():
                 folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
                 source = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
                 assert kernel_cache.MARK in source.read_bytes(), f"{path} takes a constant of {source}"
+
+
+# ---- one index for each signature ---------------------------------------------------------------------------
+
+TARGET = ("system", "processor", "+able")
+ONE, OTHER = (("float64",), TARGET, ("code", "")), (("float32",), TARGET, ("code", ""))
+
+
+def test_two_processes_that_save_the_same_function_at_once_keep_both_codes(tmp_path, monkeypatch):
+    """With an index for all signatures, as Numba has it, one of the two is then run in place of the other."""
+    first, second = (kernel_cache.KernelFiles(str(tmp_path), "module.kernel.py3", "stamp") for _ in range(2))
+    index = kernel_cache.caching.IndexDataCacheFile
+    plain, begun = index._load_index, []
+
+    def interrupted(self):
+        known = plain(self)
+        if not begun:  # between reading the index and writing it, the other process does all of its own
+            begun.append(True)
+            second.save(OTHER, "code for float32")
+        return known
+
+    monkeypatch.setattr(index, "_load_index", interrupted)
+    first.save(ONE, "code for float64")
+    assert begun and first.load(ONE) == "code for float64" and first.load(OTHER) == "code for float32"
+
+
+def test_codes_of_other_sources_are_not_read_and_leave_with_the_next(tmp_path):
+    old, new = (kernel_cache.KernelFiles(str(tmp_path), "module.kernel.py3", stamp) for stamp in ("old", "new"))
+    other = kernel_cache.KernelFiles(str(tmp_path), "module.kernel_2.py3", "old")
+    for files in (old, other):
+        files.save(ONE, "old code")
+        files.save(OTHER, "old code")
+    assert new.load(ONE) is None and old.load(ONE) == "old code"
+    new.save(ONE, "new code")
+    assert new.load(ONE) == "new code" and len(list(tmp_path.glob("module.kernel.py3.*"))) == 2
+    assert other.load(OTHER) == "old code", "a kernel of another name is left alone"
+    new.flush()
+    assert not list(tmp_path.glob("module.kernel.py3.*")) and other.load(ONE) == "old code"
+
+
+# ---- kernels that a wheel brings along ----------------------------------------------------------------------
+
+KERNEL = """
+import numpy as np
+from wgfpde.linear.lines import scatter
+
+out = np.zeros((1, 4))
+scatter(np.arange(4.0)[:, None], 1, 0, 1, out)
+print(out.sum())
+"""
+
+
+def shipping():
+    """The script that makes wheels with kernels."""
+    path = PACKAGE.parent / "validation" / "kernels_in_wheel" / "make_wheel.py"
+    spec = importlib.util.spec_from_file_location("make_wheel", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or platform.machine() not in kernel_cache.PORTABLE, reason="ships none"
+)
+def test_shipped_kernels_serve_while_the_sources_are_theirs_and_the_processor_can(copy):
+    def run(name, **more):
+        done = computed(copy, KERNEL, NUMBA_CACHE_DIR=str(copy / name), **more)
+        return done, len(compiled(copy / name))
+
+    processor, able = kernel_cache.PORTABLE[platform.machine()]
+    assert run("built", NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES=able) == (6.0, 2)
+    assert run("before")[1] == 2, "they were not shipped yet"
+    assert shipping().ship(copy / "built", copy / "wgfpde") == 2
+    assert run("from_wheel") == (6.0, 0), "nothing is compiled"
+
+    cache = copy / "wgfpde" / "base" / "kernel_cache.py"
+    text = cache.read_text(encoding="utf-8")
+    cache.write_text(text.replace("able.get(name[1:], False)", "False"), encoding="utf-8")
+    assert run("less_able")[1] == (2 if able else 0), "a processor that cannot do all of it"
+    cache.write_text(text, encoding="utf-8")
+
+    lines = copy / "wgfpde" / "linear" / "lines.py"
+    source = lines.read_text(encoding="utf-8")
+    assert source.count("= block[i, k]") == 2
+    lines.write_text(source.replace("= block[i, k]", "= 2 * block[i, k]"), encoding="utf-8")
+    assert run("changed") == (12.0, 2), "other sources"

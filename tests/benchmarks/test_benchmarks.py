@@ -33,7 +33,7 @@ def problem(name):
     return PROBLEMS[name]
 
 
-@pytest.mark.parametrize("name", ["heat", "well", "barenblatt", "jko-gauss", "jko-power", "w2-1d", "w2-2d"])
+@pytest.mark.parametrize("name", ["heat", "well", "barenblatt", "ou", "jko-gauss", "jko-power", "w2-1d", "w2-2d"])
 def test_solutions_have_mass_one_and_values_close_to_averages(name):
     p = problem(name)
     for t in (p.start, p.end):
@@ -44,7 +44,7 @@ def test_solutions_have_mass_one_and_values_close_to_averages(name):
 
 
 def test_coarse_averages_are_averages_of_fine_ones():
-    for name, t in (("heat", 0.3), ("well", 0.7), ("barenblatt", 0.05), ("jko-gauss", 3), ("w2-2d", 1)):
+    for name, t in (("heat", 0.3), ("well", 0.7), ("barenblatt", 0.05), ("ou", 0.4), ("jko-gauss", 3), ("w2-2d", 1)):
         p = problem(name)
         fine = p.state(64, t, False)
         blocks = fine.reshape(32, 2, *([32, 2] if p.dim == 2 else [])).mean(axis=(1, 3) if p.dim == 2 else 1)
@@ -219,7 +219,48 @@ def test_the_page_holds_every_row_and_says_where_others_are_better(tmp_path, mon
 
 
 def test_versions_of_the_others_stand_in_one_place():
-    from environments import NAMES, requirements
+    from environments import BESIDE, NAMES, requirements
 
-    assert set(requirements()) == set(NAMES)
+    assert set(requirements()) == set(NAMES).union(*BESIDE.values())
     assert all("==" in line for line in requirements().values())
+
+
+@pytest.mark.parametrize("name", ["heat", "ou", "barenblatt"])
+def test_the_explicit_baseline_approaches_the_solution(name):
+    import adapter_numpy
+    from ladders import LADDERS
+    from measure import judge, starts
+
+    ladder = next(ladder for ladder in LADDERS if (ladder.problem, ladder.peer) == (name, "numpy"))
+    errors, p = [], problem(name)
+    for job in ladder.jobs(1, 2):
+        states = adapter_numpy.prepare(job, starts(p, job["n"], False)).march([p.end])
+        found = judge(p, job["n"], False, np.array(states))
+        errors.append(found["error"])
+        assert found["drift"] < 1e-13
+    assert errors[1] < errors[0] / (
+        1.7 if name == "barenblatt" else 3
+    )  # half the width: of order 2 but for free boundaries
+
+
+def test_one_row_of_the_tables_can_be_measured_alone():
+    from environments import NAMES
+    from run import arguments, chosen
+
+    options = arguments(["--problem", "ou", "--peer", "pyddm", "--way", "Euler, C", "--python", "/an/interpreter"])
+    assert [ladder.key for ladder in chosen(options)] == ["ou / pyddm / implicit Euler, C"]
+    assert options.python == dict.fromkeys(NAMES, "/an/interpreter")
+
+
+def test_every_problem_and_package_has_words_and_a_colour():
+    from drawing import COLOURS, LINES, NAMES
+    from ladders import LADDERS
+    from page_words import PROBLEMS as WORDS
+    from problems import PROBLEMS
+
+    assert set(WORDS) == set(PROBLEMS)
+    assert {ladder.peer for ladder in LADDERS} == set(COLOURS) == set(NAMES)
+    ways = {}
+    for ladder in LADDERS:
+        ways.setdefault((ladder.problem, ladder.peer), set()).add(ladder.way)
+    assert max(map(len, ways.values())) <= len(LINES)

@@ -6,21 +6,35 @@ stamp that an index of the cache carries is a digest of every file of the packag
 by date, so that a copy of the package may keep its cache.
 
 Where the cache lies is Numba's affair: `NUMBA_CACHE_DIR`, else beside the source, else the user's own cache folder.
-An index of another stamp is not read, and overwritten together with its data, so that old kernels do not pile up.
+An index of another stamp is not read, and removed together with its code by the next kernel of that name, so that old
+kernels do not pile up.
+
+Each signature has an index of its own.  In one for all, as Numba has it, two processes that compile the same function
+for different types at once give both codes the same file, and one of them is later run in place of the other.
+
+A wheel may bring kernels along (folder SHIPPED, made by validation/wheel_with_kernels), compiled for a processor that
+most have, PORTABLE.  They serve where the sources are those that they were compiled from and this processor has what
+they use; what is in the cache goes first.
 
 Rooms with kernels import `njit` from here in place of Numba's.  This module is for them alone: it loads Numba.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import pickle
+import platform
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import numba
-from numba.core import caching
+from llvmlite import binding
+from numba.core import caching, config
 from numba.core.dispatcher import Dispatcher
 
 from .own_process import load_kernel_library
@@ -34,6 +48,71 @@ MARK = b"njit"
 """What a file holds whose changes make kernels old: kernels, or the constants that they compile in."""
 
 
+SHIPPED = os.path.join(PACKAGE, "_kernels")
+"""Where a wheel has its kernels, in folders as the sources are; most have none."""
+V3 = [
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "cx16",
+    "f16c",
+    "fma",
+    "lzcnt",
+    "movbe",
+    "popcnt",
+    "sse3",
+    "sse4.1",
+    "sse4.2",
+    "ssse3",
+]
+PORTABLE = {"x86_64": ("x86-64-v3", ",".join(f"+{name}" for name in V3)), "aarch64": ("generic", "")}
+"""The processor that shipped kernels are compiled for, as LLVM names it, and what it must be able to do."""
+
+Key = tuple[Any, tuple[str, str, str], Any]
+"""A signature, (system, processor, what it can do), and digests of the function."""
+
+
+class KernelFiles:
+    """The compiled code of one function in one folder: an index and a file for each signature.
+
+    stamp : of the sources; what bears another is not read.
+    """
+
+    def __init__(self, folder: str, name: str, stamp: str) -> None:
+        self._folder, self._name, self._stamp = folder, name, stamp
+
+    def load(self, key: Key) -> Any:
+        """The code, or None."""
+        return self._files(key).load(key)
+
+    def save(self, key: Key, code: Any) -> None:
+        self._remove_old()
+        self._files(key).save(key, code)
+
+    def flush(self) -> None:
+        """Remove all, as Numba's `recompile` asks."""
+        self._remove(glob.glob(os.path.join(glob.escape(self._folder), f"{glob.escape(self._name)}.*.nb[ci]")))
+
+    def _files(self, key: Key) -> caching.IndexDataCacheFile:
+        mark = hashlib.sha256(f"{key[0]} {key[1]}".encode()).hexdigest()[:16]
+        return caching.IndexDataCacheFile(self._folder, f"{self._name}.{mark}", self._stamp)
+
+    def _remove_old(self) -> None:
+        for index in glob.glob(os.path.join(glob.escape(self._folder), f"{glob.escape(self._name)}.*.nbi")):
+            with suppress(OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+                with open(index, "rb") as file:
+                    known = pickle.load(file) == numba.__version__ and pickle.load(file)[0] == self._stamp
+                if not known:
+                    self._remove([index, *glob.glob(f"{glob.escape(index[:-4])}.*.nbc")])
+
+    @staticmethod
+    def _remove(paths: list[str]) -> None:
+        for path in paths:
+            with suppress(OSError):  # another process was faster
+                os.unlink(path)
+
+
 class KernelCache(caching.FunctionCache):
     """Numba's cache of one function, with the digest in place of the stamp of its file.
 
@@ -43,7 +122,26 @@ class KernelCache(caching.FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         name = self._impl.filename_base.replace(f"-{function.__code__.co_firstlineno}.", ".", 1)
-        self._cache_file = caching.IndexDataCacheFile(self._cache_path, name, kernel_digest())
+        self._cache_file = KernelFiles(self._cache_path, name, kernel_digest())  # type: ignore[assignment]
+        folder = os.path.dirname(os.path.abspath(function.__code__.co_filename))
+        self._shipped = KernelFiles(os.path.join(SHIPPED, os.path.relpath(folder, PACKAGE)), name, kernel_digest())
+
+    def _load_overload(self, signature: Any, context: Any) -> Any:
+        found = super()._load_overload(signature, context)
+        if found is not None or not serves_portable():
+            return found
+        own = self._index_key(signature, context.codegen())
+        code = self._shipped.load((own[0], (own[1][0], *PORTABLE[platform.machine()]), own[2]))
+        return None if code is None else self._impl.rebuild(context, code)
+
+
+@cache
+def serves_portable() -> bool:
+    """Whether there are shipped kernels, and this processor can do all that they use."""
+    if not os.path.isdir(SHIPPED) or not sys.platform.startswith("linux") or platform.machine() not in PORTABLE:
+        return False
+    able = binding.get_host_cpu_features()
+    return all(able.get(name[1:], False) for name in PORTABLE[platform.machine()][1].split(",") if name)
 
 
 def njit(*functions: Callable[..., Any], cache: bool = False, **options: Any) -> Any:
@@ -77,3 +175,15 @@ def kernel_files() -> list[str]:
         for folder, _, names in os.walk(os.path.join(PACKAGE, room)):
             found += [os.path.join(folder, name) for name in names if name.endswith(".py")]
     return sorted(found)
+
+
+def cache_folder() -> str:
+    """Where compiled kernels are kept, for people: a folder, or the source tree in whose __pycache__ folders they lie.
+
+    Raises RuntimeError, as Numba does, where no folder can be written.
+    """
+    own = getattr(config, "CACHE_DIR", "")  # which Numba makes of NUMBA_CACHE_DIR
+    if own:
+        return str(own)
+    path = str(KernelCache(kernel_files).cache_path)
+    return f"the __pycache__ folders of {PACKAGE}" if path.startswith(PACKAGE) else path

@@ -25,11 +25,11 @@ from . import (
 from .arguments import Parser, Verbs
 from .completion import completion_verb
 from .printing import say, show_traceback
-from .study_verbs import converge_verb, exits_verb, spectrum_verb, stationary_verb, sweep_verb, watch_verb
+from .study_verbs import converge_verb, exits_verb, spectrum_verb, stationary_verb, sweep_verb, warm_verb, watch_verb
 
 VERBS = (
     run_verbs, inspect_verbs, picture_verbs, comparison_verbs, spectrum_verb, exits_verb, stationary_verb,
-    converge_verb, sweep_verb, watch_verb, validate_verb, file_verbs, completion_verb,
+    converge_verb, sweep_verb, watch_verb, warm_verb, validate_verb, file_verbs, completion_verb,
 )  # fmt: skip
 """In the order of the help."""
 

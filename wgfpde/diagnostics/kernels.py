@@ -10,8 +10,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ..energy import fluxes
-from ..energy.compiling import small_flow
-from ..energy.flow import Flow
+from ..energy.flow import Flow, small_flow
 from .certificates import continuum_of, reads_density
 
 

@@ -312,6 +312,24 @@ class Flow:
         return mass * self.unit_gibbs[0]
 
 
+def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = None) -> Flow:
+    """A flow on the unit box, so many cells per axis, that calls the same kernels: to compile them, or to load them."""
+    grid, dynamics = flow.grid, None
+    if flow.mobility is not None:
+        from ..linear.lines import lines_of  # loads kernels, which pictures do without
+
+        differ = [lines.resistances.ndim > 1 for lines in lines_of(grid, flow.mobility)]
+        dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
+    box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
+    energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
+
+
+def _rough(x: Array, y: Array) -> Array:
+    """A diffusion that differs from line to line, and is periodic."""
+    return 1.0 + 0.1 * np.sin(2 * np.pi * x) * np.sin(2 * np.pi * y)
+
+
 def once_per_flow(function: Callable[[Flow], Result]) -> Callable[[Flow], Result]:
     """Remember what a function makes of a flow, for as long as the flow lives; the result must not refer to it."""
     known: WeakKeyDictionary[Flow, Result] = WeakKeyDictionary()

@@ -198,11 +198,19 @@ class Stepper(Protocol):
     A stepper may also have begin(snapshot) → the start with fields that are known of it only once a path is solved as a
     whole; it is called before the first snapshot is written.  And stride(snapshot, t_next, seconds) → a `Stride` of
     the steps that `step` would take, bit for bit, which takes some `seconds`; or None where `step` is to be called.
+    And warm_parts() → functions that together compile what warm_up does, the longest first, each for another process;
+    what one has finished the others find in the cache.
     """
 
     def warm_up(self) -> None: ...
 
     def step(self, snapshot: Snapshot, t_next: float) -> Snapshot: ...
+
+
+def warm_parts(stepper: Stepper) -> tuple[Callable[[], None], ...]:
+    """What warm_up compiles, in parts for processes side by side."""
+    parts: Callable[[], tuple[Callable[[], None], ...]] | None = getattr(stepper, "warm_parts", None)
+    return (stepper.warm_up,) if parts is None else parts()
 
 
 def begun(stepper: Stepper, start: Snapshot) -> Snapshot:

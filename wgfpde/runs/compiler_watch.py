@@ -7,7 +7,7 @@ Numba announces what it compiles as an event; what it finds in its cache it does
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,3 +31,12 @@ def compiler_watched() -> Iterator[threading.Event]:
 
     with event.install_listener("numba:compile", Listener()):
         yield begun
+
+
+@contextmanager
+def compilations_counted() -> Iterator[Callable[[], int]]:
+    """A function that says how many kernels have been compiled inside, those that others call among them."""
+    from numba.core import event
+
+    with event.install_recorder("numba:compile") as recorder:
+        yield lambda: sum(happening.is_start for _, happening in recorder.buffer)

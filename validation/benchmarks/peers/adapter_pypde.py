@@ -1,4 +1,4 @@
-"""py-pde: finite differences on centred values, explicit steps compiled by Numba, or SciPy's integrators.
+"""py-pde: finite differences on centred values, explicit steps by Numba, JAX or PyTorch, or SciPy's integrators.
 
     heat         `DiffusionPDE(1)`, its no-flux default
     well         PDE "laplace(c) + Vx d_dx(c) + Vy d_dy(c) + L c" with V's derivatives as fields, and the condition
@@ -15,7 +15,10 @@ called again, so that compiling, which py-pde does for every stepper, is not in 
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1"}
 
 import numpy as np
 import pde
@@ -29,6 +32,8 @@ def equation(job: dict[str, Any], grid: Any) -> Any:
         return pde.PDE({"c": "laplace(c**2)"}, bc={"derivative": 0})
     if not job["potential"]:
         return pde.DiffusionPDE(1.0)
+    if len(job["gradient"]) != 2:
+        raise ValueError("drifts are written for two dimensions here")
     names = ("Vx", "Vy") if job.get("gibbs") else ("Vx", "Vy", "L")
     fields = {
         name: pde.ScalarField.from_expression(grid, text)
@@ -49,7 +54,9 @@ class PyPde:
         self._start = pde.ScalarField(self._grid, start["rho"] / self._weight)
         span = job["end"] - job["start"]
         dt = span / job["steps"] if job.get("steps") else 1e-6 * span
-        self._solver = SolverBase.from_name(job["solver"], equation(job, self._grid), backend="numba", **job["options"])
+        self._solver = SolverBase.from_name(
+            job["solver"], equation(job, self._grid), backend=job.get("backend", "numba"), **job["options"]
+        )
         self._stepper = self._solver.make_stepper(self._start.copy(), None if job["solver"] == "scipy" else dt)
         self.steps = 0
 

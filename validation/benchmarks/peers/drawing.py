@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 from wgfpde.output.plots import style
 
 COLOURS = {"wgfpde": "#1f3b63", "py-pde": "#d55e00", "fipy": "#009e73", "fplanck": "#cc79a7", "pot": "#d55e00",
-           "entropic": "#009e73"}  # fmt: skip
+           "entropic": "#009e73", "numpy": "#7f7f7f", "pyddm": "#d55e00", "geomloss": "#009e73",
+           "ott-jax": "#cc79a7"}  # fmt: skip
 NAMES = {"wgfpde": "wgfpde", "py-pde": "py-pde", "fipy": "FiPy", "fplanck": "fplanck", "pot": "POT",
-         "entropic": "entropic JKO"}  # fmt: skip
+         "entropic": "entropic JKO", "numpy": "NumPy loop", "pyddm": "PyDDM", "geomloss": "GeomLoss",
+         "ott-jax": "OTT"}  # fmt: skip
 LINES: tuple[dict[str, Any], ...] = ({"ls": "-", "marker": "o"}, {"ls": (0, (5, 1.5)), "marker": "s"},
-                                     {"ls": (0, (1, 1.2)), "marker": "^"})  # fmt: skip
+                                     {"ls": (0, (1, 1.2)), "marker": "^"}, {"ls": "-.", "marker": "D"},
+    {"ls": (0, (6, 1, 1, 1)), "marker": "v"})  # fmt: skip
 
 
 def work_precision(rows: list[Row], path: Path, error: str) -> Path:

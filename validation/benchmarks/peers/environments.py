@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-OWN = ("wgfpde", "entropic")
+OWN = ("wgfpde", "entropic", "numpy")
 """What runs in the interpreter that runs this."""
-NAMES = ("py-pde", "fipy", "fplanck", "pot")
+NAMES = ("py-pde", "fipy", "fplanck", "pyddm", "pot", "geomloss", "ott-jax")
+BESIDE = {"py-pde": ("jax", "torch"), "geomloss": ("torch",), "ott-jax": ("jax",)}
+"""What is installed beside a package: what it computes with, where it does not ask for that itself."""
 
 
 def requirements() -> dict[str, str]:
@@ -38,25 +40,25 @@ def interpreter(name: str, given: Mapping[str, str]) -> str:
     if not python.exists():
         print(f"making {folder.relative_to(ROOT)} for {requirements()[name]} …", file=sys.stderr, flush=True)
         try:
-            _make(folder, python, requirements()[name])
+            _make(folder, python, [requirements()[wanted] for wanted in (name, *BESIDE.get(name, ()))])
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # half an environment would be taken for a whole one next time
             raise
     return str(python)
 
 
-def _make(folder: Path, python: Path, requirement: str) -> None:
+def _make(folder: Path, python: Path, wanted: list[str]) -> None:
     if uv := shutil.which("uv"):
         subprocess.run([uv, "venv", "-q", "--python", sys.executable, str(folder)], check=True)
-        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), requirement], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", str(python), *wanted], check=True)
     else:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", requirement], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
 
 
 def versions(python: str, name: str) -> dict[str, str]:
     """The versions of a package and of what it computes with, and the interpreter's."""
-    wanted = ["wgfpde" if name in OWN else name, "numpy", "scipy", "numba"]
+    wanted = ["wgfpde" if name in OWN else name, "numpy", "scipy", "numba", *BESIDE.get(name, ())]
     script = (
         "import json, platform, importlib.metadata as m\n"
         "def v(n):\n"

@@ -18,7 +18,7 @@ import page_words as words
 from drawing import NAMES, work_precision
 from equal import Match, Row, matches, solved
 from problems import PROBLEMS
-from scaling_section import scaling
+from scaling_section import roofline, scaling
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -162,7 +162,11 @@ def page(data: dict[str, Any]) -> str:
     for name in PROBLEMS:
         if rows := [row for row in data["rows"] if row["problem"] == name]:
             parts += problem_section(name, rows)
-    parts += [*process_section(data["processes"]), *scaling(RESULTS / "scaling.json")]
+    parts += [
+        *process_section(data["processes"]),
+        *scaling(RESULTS / "scaling.json"),
+        *roofline(RESULTS / "roofline.json"),
+    ]
     parts += [words.DISTANCES, words.LANGEVIN, words.REPEAT, words.HISTORY]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

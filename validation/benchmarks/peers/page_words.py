@@ -2,9 +2,10 @@
 
 INTRODUCTION = """
 wgfpde beside [py-pde](https://py-pde.readthedocs.io), [FiPy](https://www.ctcms.nist.gov/fipy/),
-[fplanck](https://github.com/johnaparker/fplanck), [POT](https://pythonot.github.io) and an entropic JKO step as in
-the literature (Peyré 2015), on problems whose solution is known: what does a given error cost, and what else is true
-of the result?  This page is written by a program from one file of results; what the packages offer beyond speed is
+[fplanck](https://github.com/johnaparker/fplanck), [PyDDM](https://pyddm.readthedocs.io), [POT](https://pythonot.github.io),
+[GeomLoss](https://www.kernel-operations.io/geomloss/), [OTT](https://ott-jax.readthedocs.io), the explicit steps that anybody
+would write first in NumPy, and an entropic JKO step as in the literature (Peyré 2015), on problems whose solution is known:
+what does a given error cost, and what else is true of the result?  This page is written by a program from one file of results; what the packages offer beyond speed is
 compared in {doc}`comparison`.
 """
 
@@ -14,7 +15,7 @@ FAIR = """
 - **One measure of error.**  Each package gets the initial density and gives back its last one; error, sign, mass and
   energy are computed from these by one program, with solutions that need none of the packages.  The error is Σ h |ρ −
   ρ\\*|, for distances |W₂/W₂\\* − 1|.  Finite volumes (wgfpde, FiPy) and jump rates (fplanck) start from exact cell
-  averages and are compared with them; py-pde's finite differences start from values at the cell centres and are
+  averages and are compared with them; the finite differences of py-pde and PyDDM start from values at the cell centres and are
   compared with these.
 - **Each package as its documentation has it**, in more than one way where there are several, each way at several
   resolutions: explicit steps at 0.8 of the stability limit, implicit steps of order 2 with a number of steps that
@@ -60,10 +61,15 @@ neither mass nor the Gibbs state; written for g =
 ∂t ρ = ∂xx ρ² with mass 1, Barenblatt's solution from t = 0.01 to 0.11 on [−1.5, 1.5]: degenerate diffusion with two
 free boundaries.  FiPy sweeps four times a step.  fplanck is for linear equations.
 """,
+    "ou": """
+∂t ρ = ∂x(∂xρ + xρ) on [−7, 7] from N(1, ¼) to t = 1: a Gaussian.  PyDDM is made for decisions, whose paths end at two bounds;
+here its bounds lie where nothing arrives.  It makes its matrices anew for each solve, as a fit of its parameters would.
+""",
     "jko-gauss": """
 One step ρ₁ = argmin ½W₂²(ρ₀, ρ) + τE(ρ), E = ∫ρ ln ρ + ∫ρ|x|²/2, τ = 0.1, from a Gaussian of variance 0.5 at (1,
 −0.5): the exact step is a Gaussian.  wgfpde solves a problem without blur, up to one inner step of the transport;
-entropic steps are blurred by ε, and cost the more the smaller ε is.  POT has no JKO steps, but its semi-relaxed
+entropic steps are blurred by ε, and cost the more the smaller ε is.  "W₂ itself" is `algorithm = "exact"`.  The back-and-forth
+method (Jacobs, Lee, Léger 2020, arXiv 2011.08151), C++ for energies with m > 1 and obstacles, is not timed here.  POT has no JKO steps, but its semi-relaxed
 transport with a Kullback–Leibler term is one for this energy; it holds the n⁴ entries of the plan.
 """,
     "jko-gauss-10": """
@@ -97,6 +103,8 @@ REPEAT = """
 python validation/benchmarks/peers/run.py            # measures; makes .peers/NAME for each package, about 12 minutes
 python validation/benchmarks/peers/run.py --quick    # smallest sizes, once, into a file of its own
 python validation/benchmarks/peers/run.py --python fipy=/usr/bin/python3 --peer fipy
+python validation/benchmarks/peers/run.py --problem ou --peer pyddm --way "Euler, C"  # one row of the tables
+make bench-peers PEERS=/path/to/python               # of an environment that has all of them: measures, and writes the page
 python validation/benchmarks/peers/page.py           # writes this page and its plots from the results
 ```
 

@@ -3,6 +3,7 @@
     heat         ∂t ρ = Δρ on [−4, 4]², no flux, heat kernel t = 0.1 → 0.5            sum of images
     well         ∂t ρ = ∇·(∇ρ + ρ∇V), V = (x² − 1)² + y²/2, N(0, 0.05 I), t = 0 → 5   product of two 1D solutions
     barenblatt   ∂t ρ = ∂xx ρ² on [−1.5, 1.5], mass 1, t = 0.01 → 0.11                 Barenblatt
+    ou           ∂t ρ = ∂x(∂xρ + xρ) on [−7, 7], N(1, 0.25), t = 0 → 1              Gaussian
     jko-gauss    JKO steps of ∫ρ ln ρ + |x|²/2 from a Gaussian, τ = 0.1                Gaussian
     jko-power    JKO steps of ∫ρ² from a paraboloid, τ = 1e-3                          paraboloid
     w2-1d, w2-2d W₂ between two round Gaussians                                        W₂² = |Δm|² + d (Δσ)²
@@ -174,6 +175,11 @@ def barenblatt(n: int, t: float, points: bool = False) -> Array:
     return np.diff((height * x - x**3 / (36 * spread**2)) / spread) / np.diff(edges)
 
 
+def ornstein_uhlenbeck(n: int, t: float, points: bool = False) -> Array:
+    """N(e^{−t}, 1 + (¼ − 1)e^{−2t}); the walls are seven deviations away."""
+    return gaussian(PROBLEMS["ou"].edges(n)[0], math.exp(-t), 1.0 - 0.75 * math.exp(-2 * t), points)
+
+
 def jko_gauss(n: int, steps: float, points: bool = False, tau: float = 0.1) -> Array:
     (mx, my), variance = GAUSS_START
     std = math.sqrt(variance)
@@ -233,6 +239,8 @@ PROBLEMS = {
         Problem("heat", "2D heat kernel", (-4, -4), (4, 4), 0.1, 0.5, heat),
         Problem("well", "2D double well", (-3, -4), (3, 4), 0.0, 5.0, well, **WELL),  # type: ignore[arg-type]
         Problem("barenblatt", "1D porous medium, m = 2", (-1.5,), (1.5,), 0.01, 0.11, barenblatt, m=2.0),
+        Problem("ou", "1D Ornstein–Uhlenbeck", (-7,), (7,), 0.0, 1.0, ornstein_uhlenbeck, potential="x**2/2",
+                gradient=("x",), laplacian="1 + 0*x", normal=(7.0,)),
         Problem("jko-gauss", "JKO steps, entropy and V = |x|²/2", (-5, -5), (5, 5), 0, 1, jko_gauss, "jko", 1.0, 0.1,
                 "(x**2 + y**2)/2"),
         Problem("jko-power", "JKO steps, porous medium m = 2", (0, 0), (1, 1), 0, 1, jko_power, "jko", 2.0, 1e-3),

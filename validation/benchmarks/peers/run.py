@@ -1,10 +1,12 @@
 """Measure wgfpde and other packages side by side:  python validation/benchmarks/peers/run.py
 
-    --problem NAME …   only these: heat well barenblatt jko-gauss jko-gauss-10 jko-power w2-1d w2-2d
-    --peer NAME …      only these: wgfpde entropic py-pde fipy fplanck pot
+    --problem NAME …   only these: heat well barenblatt ou jko-gauss jko-gauss-10 jko-power w2-1d w2-2d
+    --peer NAME …      only these: wgfpde entropic numpy py-pde fipy fplanck pyddm pot geomloss ott-jax
+    --way TEXT         only ladders whose way has this in it: with the two above, one row of the tables alone
     --quick            the two smallest rungs of each ladder, measured once; to a file of its own
     --python NAME=PATH an interpreter that has the package, instead of an environment in .peers/ (several times)
-    --limit SECONDS    a job that takes longer, warm-up and repeats included, is stopped (120)
+    --python PATH      one that has all of them
+    --limit SECONDS    a job that takes longer, warm-up and repeats included, is stopped (60)
     --out FILE         default validation/benchmarks/results/peers.json; what was not measured again stays in it
 
 The tables and plots of docs/benchmarks.md are written from that file by page.py.
@@ -89,12 +91,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problem", nargs="+", choices=sorted(PROBLEMS), default=sorted(PROBLEMS), metavar="NAME")
     parser.add_argument("--peer", nargs="+", choices=OWN + NAMES, default=list(OWN + NAMES), metavar="NAME")
+    parser.add_argument("--way", default="", metavar="TEXT")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--python", action="append", default=[], metavar="NAME=PATH")
-    parser.add_argument("--limit", type=float, default=120.0, metavar="SECONDS")
+    parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--out", type=Path)
     found = parser.parse_args(argv)
-    found.python = dict(entry.split("=", 1) for entry in found.python if "=" in entry)
+    everything = {name: entry for entry in found.python if "=" not in entry for name in NAMES}
+    found.python = everything | dict(entry.split("=", 1) for entry in found.python if "=" in entry)
     if unknown := set(found.python) - set(NAMES):
         parser.error(f"--python NAME=PATH: expected a name among {', '.join(NAMES)}, found {', '.join(unknown)}")
     found.out = found.out or RESULTS / ("peers-quick.json" if found.quick else "peers.json")
@@ -102,7 +106,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def chosen(options: argparse.Namespace) -> list[Ladder]:
-    return [ladder for ladder in LADDERS if ladder.problem in options.problem and ladder.peer in options.peer]
+    """The ladders that were asked for, in their order."""
+    asked = [ladder for ladder in LADDERS if ladder.problem in options.problem and ladder.peer in options.peer]
+    return [ladder for ladder in asked if options.way in ladder.way]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -59,6 +59,42 @@ def scaling(path: Path) -> list[str]:
     return ["## Scaling", intro, "\n".join(lines), WHY]
 
 
+ROOF = """
+The kernels of a finite-volume step beside the roof of the machine: the longer of the times that their bytes take at
+the bandwidth of a triad in memory, and their operations at the speed of products and sums on numbers in the first-level
+cache.  Bytes are those of arrays of the grid's size, each read or written once; operations are counted by running the
+kernel itself on numbers that count, logarithms and exponentials as one.  `validation/benchmarks/roofline.py`;
+`make bench-scaling` measures both sections and writes this page.
+"""
+
+
+def roofline(path: Path) -> list[str]:
+    """Parts of the page: a row for each kernel, grid and number of threads; empty where nothing was measured."""
+    if not path.exists():
+        return []
+    data = json.loads(path.read_text(encoding="utf-8"))
+    lines = [
+        "| kernel | grid | threads | ns a cell | bytes | operations | roof, ns | bound | of the roof |",
+        "|" + " --- |" * 9,
+    ]
+    for row in data["rows"]:
+        cells = [
+            row["kernel"], f"{row['n']}²", str(row["threads"]), f"{row['nanoseconds_per_cell']:.1f}", str(row["bytes"]),
+            f"{row['operations']:.0f}", f"{row['roof_nanoseconds']:.1f}", row["bound"], f"{row['share_of_roof']:.0%}",
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    speeds = "; ".join(
+        f"{threads} threads {roof['bandwidth'] / 1e9:.1f} GB/s and {roof['peak'] / 1e9:.1f} billion operations a second"
+        for threads, roof in data["roofs"].items()
+    )
+    return [
+        "## Kernels and the roof of the machine",
+        ROOF,
+        f"Measured {data['date'][:10]}: {speeds}.",
+        "\n".join(lines),
+    ]
+
+
 def _format(value: float | None, style: str) -> str:
     return "–" if value is None else format(value, style)
 

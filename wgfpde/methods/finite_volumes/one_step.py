@@ -23,13 +23,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...energy.energy_sums import energy_rows
 from ...energy.flow import Flow
 from ...grid import Array
 from ...linear.fixed_point import FixedPointSolver, NotFound
 from ...linear.lines import lines_of
 from ...linear.threads import share
 from .drive_trend import NO_TREND, DriveTrend
-from .limiter import EPS, energy_rows
+from .limiter import EPS
 from .schemes import Cost, make_scheme, split_step
 
 OUTER_TOLERANCE = 1e-13
@@ -85,6 +86,12 @@ class OneStep:
         self._known_energy: tuple[Array, tuple[float, float]] | None = None
         self._known_drive: tuple[Array, Array] | None = None
         self._known_energies: tuple[Array, Array, Array, tuple[tuple[float, float], tuple[float, float]]] | None = None
+
+    def compile_parts(self) -> None:
+        """Compile parts of the sweeps, for another process that compiles the whole."""
+        parts = getattr(self._scheme, "compile_parts", None)
+        if parts is not None:
+            parts(self.axes[0])
 
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""

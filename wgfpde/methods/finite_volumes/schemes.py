@@ -27,8 +27,8 @@ from ...linear.lines import Lines
 from ...linear.threads import share
 from .array_sweeps import array_sweep
 from .forced_sweep import tilted_sweep
-from .linear_sweep import sweep
-from .power_sweeps import power_sweep
+from .linear_sweep import compile_repair, sweep
+from .powers.power_sweeps import power_sweep
 
 
 @dataclass
@@ -114,6 +114,10 @@ class EntropyScheme:
         cost.add(stats)
         cost.let_go(exits, dt)
 
+    def compile_parts(self, lines: Lines) -> None:
+        """Compile some of what `sweep` calls, with the types that it has there."""
+        _compile_repair(self._rates, self._exits[lines.direction], lines, self._kappa)
+
 
 class TiltedScheme(EntropyScheme):
     """The same with a force, whose work along the fluxes is summed up."""
@@ -134,6 +138,9 @@ class TiltedScheme(EntropyScheme):
         )  # fmt: skip
         cost.add(stats)
         cost.pushed += float(work.sum())
+
+    def compile_parts(self, lines: Lines) -> None:
+        """Nothing: lines under a force are not repaired."""
 
 
 class DriftScheme:
@@ -173,6 +180,10 @@ class DriftScheme:
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
+
+    def compile_parts(self, lines: Lines) -> None:
+        """Compile some of what `sweep` calls, with the types that it has there."""
+        _compile_repair(self._rates, self._exits[lines.direction], lines, 1.0)
 
 
 class PowerScheme:
@@ -228,3 +239,10 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     if law.vanishes:
         return DriftScheme(flow, axes, threads)
     return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)
+
+
+def _compile_repair(rates: Rates, exits: LineExits, lines: Lines, kappa: float) -> None:
+    """As a sweep calls it, of its first block."""
+    a, b = rates.along(lines)
+    passing = exits.rows, exits.loss[0], exits.gain[0], exits.mean[0]
+    compile_repair(a[0], b[0], passing, lines.volumes, lines.ring, kappa)

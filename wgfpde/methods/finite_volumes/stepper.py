@@ -11,12 +11,12 @@ from a snapshot is the same march, bit for bit.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from ...energy.compiling import small_flow
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.fluxes import dissipation, max_flux
 from ...energy.openings.account import EXITS, entered, opened
 from ...energy.snapshot import Report, Snapshot, Stride
@@ -86,8 +86,17 @@ class FiniteVolumes:
         flow's own, and V and W reach the kernels as arrays that are always there.
         """
         small = small_flow(self.flow, 4)
+        dissipation(small, np.ones(small.grid.shape))  # first: all that writing the start needs, if patience ends
+        self._warm_steps()
+
+    def warm_parts(self) -> tuple[Callable[[], None], ...]:
+        """What `warm_up` compiles in parts for several processes: the steps, and what sweeps call on the way."""
+        small = FiniteVolumes(small_flow(self.flow, 4), self.order, dt=1e-3, threads=1)
+        return self._warm_steps, small._one.compile_parts
+
+    def _warm_steps(self) -> None:
+        small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
-        dissipation(small, start.rho)  # first: all that is needed to write the start when the user loses patience
         stepper = FiniteVolumes(small, self.order, dt=1e-3, threads=1)
         new = stepper.step(start, 1e-3)
         if self.adaptive:

@@ -17,9 +17,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...energy.compiling import small_flow
 from ...energy.driving.work import entered, heat_between, work_between
-from ...energy.flow import Flow
+from ...energy.flow import Flow, small_flow
 from ...energy.snapshot import Snapshot
 from ...errors import CaseError, SolverError
 from ...grid import Array

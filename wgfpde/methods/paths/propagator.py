@@ -122,7 +122,7 @@ def heat_propagator(
 
 def warm_up(flow: Flow, order: int = 2) -> None:
     """Compile, or load, the kernels of a propagator of that flow: one step each way on four cells per axis."""
-    from ...energy.compiling import small_flow
+    from ...energy.flow import small_flow
 
     small = Propagator(small_flow(flow, 4), 1e-3, order)
     small.backward(small.forward(np.ones(small.flow.grid.shape)))
