@@ -12,6 +12,7 @@ import math
 
 import h5py
 import numpy as np
+from scipy.optimize import brentq, fsolve, minimize_scalar
 from scipy.special import i0, i1
 
 from wgfpde.claims import Validation
@@ -29,6 +30,13 @@ CROWD = ("desai_zwanzig_1d", "params.theta=1", "grid.lower=[-3]", "grid.upper=[3
          "initial.mass=1.0")  # fmt: skip
 CIRCLE = ("kuramoto_1d", "grid.lower=[-3.141592653589793]", "grid.upper=[3.141592653589793]", "params.K=3",
           "grid.shape=[64]", "energy.interaction=-K*cos(x)", "energy.internal.kappa=1", "initial.mass=1.0")  # fmt: skip
+
+
+NODES, WEIGHTS = 0.5 * np.array(np.polynomial.legendre.leggauss(400))
+"""Of Gauss's rule on [−½, ½]."""
+WAVES = np.cos(2 * np.pi * np.outer(np.arange(1, 11), NODES))
+WELL = WAVES @ (-np.exp(-(NODES**2) / 0.02) * WEIGHTS)
+"""Cosine coefficients of W = −exp(−x²/(2·0.1²)), k = 1 to 10."""
 
 
 def check(v: Validation) -> None:
@@ -79,6 +87,7 @@ def check(v: Validation) -> None:
     v.about("McKean-Vlasov", "kuramoto_1d", "1D stationary")
     v.equal("critical strength of Doi and Onsager, extrapolated", (4 * values[1] - values[0]) / 3, 1.5 * math.pi, 1e-5,
             "(3π/2)κ, mode 2")  # fmt: skip
+    _fold_on_a_circle(v)
     v.draw(figure, diagram, circle, panels=3)
 
 
@@ -104,6 +113,56 @@ def _onsager(v: Validation, n: int) -> float:
     case = (*CIRCLE, "grid.lower=[0]", "grid.upper=[1]", f"grid.shape=[{n}]",
             "energy.interaction=K*abs(sin(2*pi*x))", "initial.density=1 + 0.1*cos(4*pi*x)")  # fmt: skip
     return _stationary(v, case, "--vary", "params.K=4.5,4.9")["critical"][0]["parameter"]
+
+
+def _fold_on_a_circle(v: Validation) -> None:
+    """W = −exp(−x²/(2·0.1²)): the blobs are lost in a fold, above the κ at which the uniform state is stable again.
+
+    W is kinked half a period from 0, by 4e-6, so that values on n cells err: in κ by 8e-9 at 64 cells, as h².
+    """
+    case = (*CIRCLE, "grid.lower=[0]", "grid.upper=[1]", "energy.interaction=-exp(-x**2/(2*0.1**2))",
+            "initial.density=1 + 0.1*cos(2*pi*x)")  # fmt: skip
+    found = _stationary(v, case, "--vary", "energy.internal.kappa=0.205,0.206,0.207,0.208")
+    fold = minimize_scalar(lambda r: -_balanced(r)[0], bounds=(0.25, 0.42), method="bounded", options={"xatol": 1e-9})
+    v.about("McKean-Vlasov", "kuramoto_1d", "1D stationary")
+    ends = {(end["branch"], end["kind"]): end["parameter"] for end in found["ends"]}
+    v.equal("κ of the fold of blobs on a circle, their own branch", ends[0, "fold"], -fold.fun, 3e-8, "cosine series")
+    v.equal("κ of that fold, the unstable branch", ends[2, "fold"], -fold.fun, 3e-8, "cosine series")
+    (same,) = found["equal_energies"]
+    order = brentq(_excess, 0.36, 0.5, xtol=1e-13)
+    v.equal("κ of equal energies of blobs and uniform state", same["parameter"], _balanced(order)[0], 3e-8,
+            "cosine series")  # fmt: skip
+    unstable = found["branches"][2]
+    at = zip(unstable["parameter"], unstable["measure"], strict=True)
+    errors = [abs(kappa - _balanced(r)[0]) for kappa, r in at if r > 0.05]
+    v.at_most("largest error in κ along the unstable branch", max(errors), 3e-8, "cosine series")
+    for r, kappa in ((0.1, 0.205993), (0.2, 0.206546), (0.3, 0.207026)):
+        near = _stationary(v, (*case, f"energy.internal.kappa={_balanced(r)[0]}"))["states"]
+        v.equal(f"order of the unstable state at κ = {kappa}", near[2]["measures"]["order_x"], r, 3e-5, "cosine series")
+
+
+def _balanced(r: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """(κ, cosine coefficients a, density at the nodes): κ ln ρ + W∗ρ = const with a_1 = r on [−½, ½], 10 terms."""
+
+    def lacks(unknown: np.ndarray) -> np.ndarray:
+        a = np.append(r, unknown[1:])
+        return WAVES @ (_density(unknown[0], a) * WEIGHTS) - a
+
+    solution = fsolve(lacks, np.append(0.2065, 0.3 * r**2 * (np.arange(2, 11) == 2)), xtol=1e-13)
+    a = np.append(r, solution[1:])
+    return float(solution[0]), a, _density(solution[0], a)
+
+
+def _density(kappa: float, a: np.ndarray) -> np.ndarray:
+    drive = -2 * (WELL * a) @ WAVES / kappa
+    rho = np.exp(drive - drive.max())
+    return rho / (rho @ WEIGHTS)
+
+
+def _excess(r: float) -> float:
+    """Energy of blobs of order r above that of the uniform state at the same κ."""
+    kappa, a, rho = _balanced(r)
+    return float(kappa * ((rho * np.log(rho)) @ WEIGHTS) + WELL @ a**2)
 
 
 def _left(v: Validation, rate: float) -> tuple[float, float]:

@@ -26,6 +26,7 @@ from .base import floating_point
 from .cases import loading
 from .cases.building import build
 from .cases.in_code import problem
+from .cases.limits.cost import check_asked, cost_of
 from .cases.schema import Case
 from .energy.dynamics import Dynamics
 from .energy.energy import Energy, Internal
@@ -149,6 +150,7 @@ def run(
     progress: bool = True,
     wall_limit: float | None = None,
     on_snapshot: Callable[[Snapshot], Any] | None = None,
+    unlimited: bool = False,
     **tables: Mapping[str, Any],
 ) -> Run:
     """Solve a case.
@@ -169,13 +171,15 @@ def run(
         A function that is called with each `Snapshot` once it is written, the start included; its arrays are
         read-only.  What it raises ends the run and reaches the caller; in a named folder the run then goes on with
         `resume`.
+    unlimited
+        Begin also what takes more than an hour, by a count of its formulas and steps, or 20 GiB of disk.
     **tables
         Tables laid over those of the case: ``solver={"tau": 0.02}``.
 
     Raises
     ------
     CaseError
-        Before anything is written.
+        Before anything is written; also for what takes so much, unless it is `unlimited`, or by `wall_limit` in time.
     SolverError
         Where a step cannot be solved; the states before it are in the folder.
     KeyboardInterrupt
@@ -183,6 +187,7 @@ def run(
     """
     _check_limit(wall_limit)
     case = case_of(case, tables)
+    check_asked(case, cost_of(case), unlimited, wall_limit is not None, python=True)
     place = Path(tempfile.mkdtemp(prefix="wgfpde-")) if out is None else Path(out)
     try:
         with status_line(progress) as line:

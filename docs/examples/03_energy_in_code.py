@@ -10,7 +10,7 @@ grid = wgf.Grid([-3.0], [3.0], [240])
 panels = Figure(figsize=(6, 3.5), layout="constrained")
 axes = panels.subplots()
 
-for kappa in (0.2, 0.3, 0.6):  # the critical noise is 0.457
+for kappa, dash in ((0.2, "-"), (0.3, "--"), (0.6, ":")):  # the critical noise is 0.457; dashes are for print
     energy = wgf.Energy(
         wgf.Internal("entropy", kappa=kappa),
         potential=lambda x: x**4 / 4 - x**2 / 2,
@@ -23,7 +23,7 @@ for kappa in (0.2, 0.3, 0.6):  # the critical noise is 0.457
     run = wgf.run(problem, progress=False)
     mean, expected = run.diagnostics["mean_x"][-1], desai_zwanzig_mean(kappa)
     print(f"kappa = {kappa}: the mean tends to {mean:.4f} (self-consistency: {expected:.4f})")
-    axes.plot(grid.x.centers, run.rho[-1], label=rf"$\kappa = {kappa}$")
+    axes.plot(grid.x.centers, run.rho[-1], dash, label=rf"$\kappa = {kappa}$")
 
 axes.set(xlabel="$x$", ylabel=r"$\rho(x, t = 40)$")
 axes.legend(frameon=False)

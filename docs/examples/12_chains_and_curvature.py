@@ -25,7 +25,8 @@ print(f"the finite volumes are its gradient flow to {np.max(np.abs(gap)):.0e}")
 
 figure = Figure(figsize=(7, 3), layout="constrained")
 left, right = figure.subplots(1, 2)
-left.plot(np.linspace(0, 1, len(found.path)), found.path / 4)
+for masses, dash in zip(found.path.T / 4, ("-", "--", "-.", ":"), strict=True):
+    left.plot(np.linspace(0, 1, len(masses)), masses, dash)
 left.set(title="Shortest path on a square", xlabel="$s$", ylabel="mass of each state")
 right.plot(flow.grid.x.centers[1:-1], curvature[1:-1])
 right.plot(flow.grid.x.centers, 3 * flow.grid.x.centers**2 - 1, "k--", lw=0.8, label="$V''$")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from same_runs import ATTRACT, JKO, case_of
 
+import wgfpde as wgf
 from wgfpde.base import effort
 from wgfpde.base.effort import FAST, SLOW, Exhausted, allowed
 from wgfpde.cases.limits import cost as limits
@@ -290,6 +291,17 @@ def test_what_is_replaced_counts_as_free(tmp_path, monkeypatch):
         check_room(tmp_path, 1501)
 
 
+def test_python_asks_before_a_long_run_too(tmp_path, monkeypatch):
+    """In the words of Python; nothing is written."""
+    monkeypatch.setattr(limits, "LONG", 1e-6)
+    case = case_of()
+    with pytest.raises(CaseError, match=r"or give unlimited=True") as raised:
+        wgf.run(case, tmp_path / "a", progress=False)
+    assert "--" not in str(raised.value) and not (tmp_path / "a").exists()
+    assert wgf.run(case, tmp_path / "b", progress=False, unlimited=True).status == "finished"
+    assert wgf.run(case, tmp_path / "c", progress=False, wall_limit=600).status == "finished"
+
+
 # ---- numbers of values ---------------------------------------------------------------------------------------
 
 
@@ -306,6 +318,21 @@ def test_endless_values_from_python_are_refused():
         vary_values({"solver.dt": itertools.count(1)}, plane())
     with pytest.raises(CaseError, match="found 10002"):
         vary(["solver.dt=" + "1," * 10001 + "2"], plane())
+
+
+def test_as_many_values_as_there_may_be_are_taken():
+    """And not one more, whoever counts them: a list, a range, a list from Python or a text from there."""
+    case = plane()
+    for given, count in ((["solver.dt=1,2,3"], 3), (["solver.dt=1:4:4"], 4), (["solver.dt=1:16:5:log"], 5)):
+        assert len(vary(given, case, most=count)[0]) == count
+        with pytest.raises(
+            CaseError, match=f"at most {count - 1} values, a case each, found (more than {count - 1}|{count})"
+        ):
+            vary(given, case, most=count - 1)
+    for values in ([1.0, 2.0, 3.0], "1,2,3", "1:3:3", np.array([1.0, 2.0, 3.0])):
+        assert len(vary_values({"solver.dt": values}, case, most=3)[0]) == 3
+        with pytest.raises(CaseError, match="at most 2 values"):
+            vary_values({"solver.dt": values}, case, most=2)
 
 
 def test_times_of_exits_are_refused_by_count():

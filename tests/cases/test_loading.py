@@ -290,3 +290,16 @@ def test_case_is_immutable(write):
     assert isinstance(case, Case)
     with pytest.raises(ValueError, match="frozen"):
         case.title = "b"
+
+
+def test_only_public_names_are_completed():
+    """In a notebook: the keys of a table and what it says of itself, nothing of pydantic."""
+    case = load("ou_1d")
+    assert {"grid", "solver", "title", "equation", "resolved_toml", "cells"} <= set(dir(case))
+    assert {"shape", "lower", "upper"} <= set(dir(case.grid)) and "dt" in dir(case.solver)
+    for table in (case, case.grid, case.energy.internal, case.solver, case.output):
+        odd = {"refused", "copy", "dict", "json", "construct", "schema", "validate"} | {
+            n for n in dir(table) if "model" in n
+        }
+        assert not odd & set(dir(table)) and not [name for name in dir(table) if name.startswith("_")]
+        assert all(hasattr(table, name) for name in dir(table))

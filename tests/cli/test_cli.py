@@ -184,7 +184,7 @@ def test_missing_case(capsys):
 
 
 def test_solver_failure_exits_1(capsys, monkeypatch):
-    def fail(*args):
+    def fail(*args, **options):
         raise SolverError("no step could be solved; try a smaller dt")
 
     monkeypatch.setattr("wgfpde.runs.runner.run", fail)
@@ -195,7 +195,7 @@ def test_failed_result_is_told(capsys, monkeypatch, finished):
     from wgfpde.runs.runner import Result
 
     result = Result(finished, "failed", "no step could be solved", 1, 1.0, 3)
-    monkeypatch.setattr("wgfpde.runs.runner.run", lambda *args: result)
+    monkeypatch.setattr("wgfpde.runs.runner.run", lambda *args, **options: result)
     assert main(["run", "heat_1d"]) == 1
     out, err = capsys.readouterr()
     assert "failed" in out and err == "error: no step could be solved\n"
@@ -205,7 +205,7 @@ def test_failed_result_is_told(capsys, monkeypatch, finished):
     ("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 1), (OSError(28, "No space left"), 2)]
 )
 def test_other_ends(capsys, monkeypatch, error, code):
-    def stop(*args):
+    def stop(*args, **options):
         raise error
 
     monkeypatch.setattr("wgfpde.runs.runner.run", stop)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from wgfpde.diagnostics.certificates import constants, displacement, displacement_convexity
 from wgfpde.diagnostics.certificates.constants import convexity, holley_stroock
 from wgfpde.diagnostics.certificates.curvature import _around, smallest_curvature
 from wgfpde.energy.energy import Energy, Internal
@@ -195,3 +196,19 @@ def test_the_largest_and_the_smallest_around_a_place(shape):
     values[rng.random(shape) < 0.2] = np.inf
     assert np.array_equal(_around(np.maximum, values), maximum_filter(values, 3, mode="nearest"))
     assert np.array_equal(_around(np.minimum, values), minimum_filter(values, 3, mode="nearest"))
+
+
+@pytest.mark.parametrize("grid", [LINE, PLANE, Grid([-2.6], [2.6], [20], ["periodic"])], ids=str)
+def test_the_curvature_of_a_potential_is_looked_for_once(grid, monkeypatch):
+    """By what asks for λ of V and by what asks how convex each part of the energy is."""
+    looked = []
+
+    def look(where, potential):
+        looked.append(where)
+        return smallest_curvature(where, potential)
+
+    for module in (constants, displacement):
+        monkeypatch.setattr(module, "smallest_curvature", look)
+    box = flow(grid, lambda x, y=0.0: np.cos(2 * np.pi * x / 5.2) + y * y)
+    assert displacement_convexity(box)["potential"].bound == convexity(box).bound
+    assert looked == [grid]

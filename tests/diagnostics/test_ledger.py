@@ -1,6 +1,7 @@
 """The ledger of a march, entry by entry, with made-up dissipations."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,3 +50,36 @@ def test_what_was_recorded_is_where_the_next_one_counts_from(monkeypatch):
     assert after[ledger.LAST_ENERGY] == -7.0 and after[ledger.FIRST_ENERGY] == before[ledger.FIRST_ENERGY]
     assert after[ledger.LAST_DISSIPATED] == before[ledger.DISSIPATED] == after[ledger.DISSIPATED] > 0
     assert after[ledger.LAST_GROWTH] == before[ledger.GROWTH] == after[ledger.GROWTH] > 0
+
+
+# ---- what is made of it ----------------------------------------------------------------------------------------
+
+
+def asked(monkeypatch, fields, kappa=1.0, convexity=0.0, before=0.0, now=0.0, entropy=0.0, energy=0.0):
+    """A state at t = 0.6, its snapshot before at t = 0.5, with distances ½W₂² and H that are given."""
+    flow = Flow(GRID, Energy(Internal("entropy", kappa), lambda x: convexity * x**2 / 2))
+    monkeypatch.setattr(ledger, "distance_to_gibbs", lambda s, rho, mass: math.sqrt(2 * before))
+    monkeypatch.setattr(ledger, "w2_gibbs", lambda s: math.sqrt(2 * now))
+    monkeypatch.setattr(ledger, "reading", lambda s: SimpleNamespace(entropy=entropy))
+    monkeypatch.setattr(ledger, "convexity", lambda flow: SimpleNamespace(bound=convexity))
+    snapshot = Snapshot(0.6, 3, {"rho": np.ones(8)} | fields)
+    return SimpleNamespace(flow=flow, snapshot=snapshot, previous=np.ones(8), previous_t=0.5, parts=(energy, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("convexity", [-2.0, -1e-3, -1e-9, 0.0, 1e-9, 1e-3, 2.0])
+def test_the_evolution_variational_inequality_by_hand(monkeypatch, convexity):
+    """½W₂²(before)/G − ½W₂² − κH (1 − 1/G)/K over s = 0.1, G = e^{Ks}; times G for K < 0."""
+    state = asked(monkeypatch, {}, 0.7, convexity, before=0.9, now=0.4, entropy=3.0)
+    kept = math.exp(-0.1 * convexity)
+    time = 0.1 if convexity == 0 else -math.expm1(-0.1 * convexity) / convexity
+    slack = 0.9 * kept - 0.4 - 0.7 * 3.0 * time
+    assert ledger.slack_evi(state) == pytest.approx(slack / kept if convexity < 0 else slack, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("kappa", [0.25, 1.0, 4.0])
+def test_de_bruijns_identity_by_hand(monkeypatch, kappa):
+    """E falls by 0.3 and 0.1 was dissipated, in 0.1: dE/dt + D = −2, and dH/dt + κI = that over κ."""
+    entries = np.zeros(7)
+    entries[[ledger.DISSIPATED, ledger.LAST_DISSIPATED, ledger.LAST_ENERGY]] = 0.5, 0.4, 2.0
+    state = asked(monkeypatch, {ledger.LEDGER: entries}, kappa, energy=1.7)
+    assert ledger.de_bruijn(state) == pytest.approx(-2.0 / kappa, rel=1e-12, abs=0)

@@ -168,3 +168,20 @@ def test_what_check_says():
     assert "dX" not in Dynamics(2.0).sentence(power)
     two = Dynamics((1.0, 2.0), texts=("1", "2")).sentence(entropy)
     assert "D_x = 1, D_y = 2" in two and "potential V" in two and "ln D" not in two
+
+
+SPIKED = {
+    "a line": Grid([0.0], [1.0], [8]), "stretched": Grid([0.0], [1.0], [8], mapping=[lambda s: s**1.5]),
+    "a circle": Grid([0.0], [1.0], [8], ["periodic"]), "a plane": Grid([0.0, 0.0], [1.0, 1.0], [8, 6]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPIKED)
+@pytest.mark.parametrize("faces", ["value", "harmonic"])
+def test_what_is_too_large_at_one_centre_is_refused(name, faces):
+    """Faces do not see it, and a harmonic mean hides it."""
+    grid = SPIKED[name]
+    at = float(grid.x.centers[3])
+    with pytest.raises(CaseError, match=r"at most 1e\+100; found 2e\+100|at most 1e\+100.* 2e\+100"):
+        Dynamics(lambda x, y=0.0: np.where(np.abs(x - at) < 1e-3, 2e100, 1.0) + 0 * y, faces=faces).on_faces(grid)
+    Dynamics(lambda x, y=0.0: np.where(np.abs(x - at) < 1e-3, 1e100, 1.0) + 0 * y, faces=faces).on_faces(grid)

@@ -8,6 +8,7 @@
     formulas random formulas, well and badly formed, as every formula of a case in 1D and 2D
     studies  files of spectrum, stationary, exits and converge, changed, where a new one shall go, or read as a run
     resumes  run folders with a changed checkpoint, file or text, as they are resumed and gone on with by converge
+    sweeps   folders of sweeps with a changed plan, journal, dataset or run, as they are drawn, watched and gone on with
 
 Prints a line for each input that ends in anything but an exit code of the documentation: an exception, a warning, a
 control character on the terminal, more than a minute, or more than 800 MB beyond what was there.  What was begun is
@@ -15,9 +16,7 @@ printed before, so that a crash of a library is told with its seed.
 """
 
 import contextlib
-import hashlib
 import io
-import json
 import os
 import random
 import re
@@ -32,8 +31,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from damaging import damage, exchange_part, exchange_state, flipped
 from PIL import Image
 from scipy.io import netcdf_file
+from sweep_inputs import sweep_arguments, write_sweep
 
 from wgfpde.formulas.vocabulary import FUNCTIONS
 
@@ -57,8 +58,8 @@ dt = 0.02
 """
 PLANE = ["grid.lower=[-3,-3]", "grid.upper=[3,3]", "grid.shape=[12,12]"]
 SECONDS = 60
-MEGABYTES = {"studies": 4400, "tables": 4400}
-"""That an input may take, else 800: HDF5 itself takes up to 4 GiB for a length of a text that was damaged."""
+MEGABYTES = 800
+"""That an input may take beyond what was there."""
 CODES, STOPPED = (0, 1, 2, 3), (129, 130, 143)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ON_RUNS = (
@@ -81,46 +82,7 @@ LINES = (
 )  # fmt: skip
 
 
-ODD_VALUES = ("", np.bytes_(b"\xff\xfe"), 3, 1e308, np.nan, [1, 2], "a" * 60000, "\x1b[31m", "../x", np.zeros((2, 2)))
-ODD_LINKS = (h5py.SoftLink("/t"), h5py.ExternalLink("/dev/zero", "/t"), h5py.SoftLink("/no"))
-ODD_ARRAYS = (
-    np.zeros(0), np.zeros((3, 2)), 3.0, np.arange(5, dtype="i2"), np.zeros(3, complex), "text", np.full(9, np.nan),
-)  # fmt: skip
 JOINS = ("{}+{}", "{}*{}", "{}/{}", "exp({})*{}", "where({}>{},1,2)", "max({},{})", "({})**({})", "{} {}")
-
-
-def flipped(raw, random):
-    out = bytearray(raw)
-    for _ in range(random.choice((1, 1, 2, 8, 64))):
-        k = random.randrange(len(out))
-        out[k] = random.choice((0, 255, random.randrange(256), out[k] ^ (1 << random.randrange(8))))
-    return bytes(out[: random.randrange(len(out))] if random.random() < 0.1 else out)
-
-
-def exchange_part(path, random):
-    """One object of an HDF5 file for another."""
-    with h5py.File(path, "r+") as file:
-        names = []
-        file.visit(names.append)
-        name = random.choice(names)
-        item, act = file[name], random.choice(("attribute", "link", "array", "value", "text"))
-        if act == "attribute" and len(item.attrs):
-            item.attrs[random.choice(sorted(item.attrs))] = random.choice(ODD_VALUES)
-        elif act == "link":
-            del file[name]
-            file[name] = random.choice(ODD_LINKS)
-        elif isinstance(item, h5py.Dataset) and act == "value" and item.dtype.kind == "f" and item.size:
-            values = item[...]
-            with np.errstate(over="ignore"):
-                values.flat[random.randrange(item.size)] = random.choice((0, -1, 1e308, np.nan, np.inf))
-            item[...] = values
-        elif isinstance(item, h5py.Dataset):
-            about = {key: value for key, value in item.attrs.items() if "_LIST" not in key}
-            text = isinstance(item[()], bytes) and act == "text"
-            data = flipped(item[()], random).decode("latin-1").replace("\0", "") if text else random.choice(ODD_ARRAYS)
-            del file[name]
-            file[name] = data
-            file[name].attrs.update(about)
 
 
 def changed_case(text, random):
@@ -186,10 +148,6 @@ def write_grid(path, x, kind):
         file["x"], file["v"] = x, x**2
         file["x"].make_scale("x")
         file["v"].dims[0].attach_scale(file["x"])
-
-
-def damage(path, random):
-    path.write_bytes(flipped(path.read_bytes(), random))
 
 
 # ---- formulas and values --------------------------------------------------------------------------------------
@@ -291,26 +249,6 @@ def resume_arguments(whole, folder, random):
     return ["resume", "run", "--quiet", *random.choice(([], ["--until", "0.24"], ["--until", "0.24"]))]
 
 
-def exchange_state(path, random):
-    """A checkpoint that is whole, with something else in its state or among its arrays."""
-    with np.load(path) as file:
-        arrays = dict(file)
-    state = json.loads(str(arrays["state"]))
-    name = random.choice(sorted(arrays))
-    if name == "state":
-        key = random.choice(sorted(state))
-        state[key] = random.choice((None, "x", -1, 1e308, [], {}, {"a": 1}, 10**30, float("nan"), True))
-        arrays["state"] = np.array(json.dumps(state))
-    else:
-        arrays[name] = random.choice(ODD_ARRAYS)
-        if isinstance(state.get("arrays"), dict) and random.random() < 0.7:  # by one who knows the checksum
-            values = np.asarray(arrays[name])
-            about = f"{values.dtype.str} {values.shape} ".encode()
-            state["arrays"][name] = hashlib.blake2b(about + values.tobytes(), digest_size=16).hexdigest()
-            arrays["state"] = np.array(json.dumps(state))
-    np.savez(path, **arrays)
-
-
 def arguments(kind, seed, whole, folder):
     """The command line for an input, which is written into the folder."""
     chance = random.Random(seed)
@@ -339,11 +277,13 @@ def arguments(kind, seed, whole, folder):
         return study_arguments(whole, folder, chance)
     if kind == "resumes":
         return resume_arguments(whole, folder, chance)
+    if kind == "sweeps":
+        return sweep_arguments(whole, folder, chance)
     return ["check", "case.toml", *(f"--set={key}" for key in write_tables(folder, chance))]
 
 
-def trouble_of(argv, megabytes):
-    """What an input led to beyond a sentence and an exit code; "" for nothing.   megabytes : that it may take."""
+def trouble_of(argv):
+    """What an input led to beyond a sentence and an exit code; "" for nothing."""
     from wgfpde.cli import main
 
     def too_long(*_):
@@ -367,7 +307,7 @@ def trouble_of(argv, megabytes):
         sys.exit(code)  # the job is stopped, not the verb
     found += [] if code in CODES else [f"exit code {code}"]
     found += ["a control character"] if CONTROL.search(shown.getvalue()) else []
-    found += [f"{taken:.0f} MB"] if taken > megabytes else []
+    found += [f"{taken:.0f} MB"] if taken > MEGABYTES else []
     return "; ".join(found)
 
 
@@ -389,6 +329,8 @@ def work(kind, first, count):
                 )
                 main([*words, *place_of, "--no-plot"])
             shutil.move(place / "runs" / "converge.h5", place / "converge.h5")
+        if kind == "sweeps":
+            write_sweep(main, place)
         if kind == "tables":
             main(["check", str(place / "case.toml"), "--set=initial.image=no.png", *(f"--set={s}" for s in PLANE)])
     whole = place
@@ -398,7 +340,7 @@ def work(kind, first, count):
         folder.mkdir()
         os.chdir(folder)
         print(f"begun {seed}")
-        if found := trouble_of(arguments(kind, seed, whole, folder), MEGABYTES.get(kind, 800)):
+        if found := trouble_of(arguments(kind, seed, whole, folder)):
             print(f"seed {seed}: {found!r}")
     print("done")
 

@@ -15,7 +15,10 @@ import pytest
 pytestmark = pytest.mark.nightly
 
 
-@pytest.mark.parametrize("kind", ["flips", "parts", "cases", "tables", "toml", "formulas", "studies", "resumes"])
+KINDS = ("flips", "parts", "cases", "tables", "toml", "formulas", "studies", "resumes", "sweeps")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_input_ends_in_a_sentence(kind, inputs):
     script = Path(__file__).with_name("fuzzed.py")
     done = subprocess.run([sys.executable, script, kind, "0", str(inputs)], capture_output=True, text=True)

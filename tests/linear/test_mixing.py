@@ -102,3 +102,19 @@ def test_where_nothing_can_be_mixed_the_damped_move_is_plain():
     for scale in (1e150, 1e180, 1e200):
         found = large.mix(np.zeros((2, 1, 5)), np.full((2, 1, 5), scale), lambda k: ones)
         assert np.array_equal(found, np.full((2, 1, 5), 0.5 * scale))
+
+
+@pytest.mark.parametrize(
+    "residuals",
+    [
+        np.array([[2.0, 3.0], [5.0, 1.0], [2.0, 3.0]]),  # one of the older equals the newest
+        np.array([[1e200, 0.0], [2.0, 3.0], [4.0, 1.0]]),  # the square of one change overflows
+        np.array([[1e160 + 1e150, 0.0], [1e160, 1e140], [1e160, 0.0]]),  # one product with the newest overflows
+    ],
+)
+def test_one_residual_that_cannot_be_mixed_makes_the_iteration_plain(residuals):
+    """Of two older ones, the other of which could be: nothing is divided by 0 or infinite."""
+    normal = mixing.NormalEquations(2)
+    with np.errstate(over="ignore"):
+        normal.add(list(residuals[:2]), residuals[2])
+    assert np.array_equal(normal.solve(1e-12), np.zeros(2))

@@ -12,7 +12,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, movie, style
-from wgfpde.output.plots.films.movie_frames import LEVELS, MapFrames, Palette, ProfileFrames
+from wgfpde.output.plots.films.movie_frames import LEVELS, SHADES, MapFrames, Palette, ProfileFrames
 from wgfpde.runs.progress import StatusLine
 from wgfpde.store import Label, Writer, read
 from wgfpde.store.layout import Layout
@@ -209,3 +209,25 @@ def test_a_long_film_shows_how_far_it_is(capsys, monkeypatch):
         line(f"frame {done} of 9")
     line.clear()
     assert capsys.readouterr().err == "frame 2 of 9\n"
+
+
+def test_level_lines_of_the_potential_stand_still(tmp_path):
+    """They cover few pixels, the same in every frame and on either side of a well; all others are as without V."""
+    grid = Grid([-2.0, -1.0], [2.0, 1.0], [24, 12])
+    run = random_run(tmp_path, grid)
+    x, y = (axis.centers for axis in grid.axes)
+    v = x[None, :] ** 2 + 2 * y[:, None] ** 2
+    plain, lined = (MapFrames(run, range(5), Options(), potential) for potential in (None, v))
+    covered = lined._lines
+    assert 0.01 < covered.mean() < 0.25
+    assert np.mean(covered == covered[:, ::-1]) > 0.9 and np.mean(covered == covered[::-1]) > 0.9
+    for k in (0, 3):
+        without, seen = (frames(k)[frames._box] for frames in (plain, lined))
+        assert np.array_equal(without[~covered], seen[~covered])
+        assert np.all(seen[covered] > LEVELS + SHADES) and np.all(without[covered] < LEVELS)
+        near = np.abs(lined.palette.colours[seen[covered]].astype(int) - [0x87, 0x96, 0xA5])
+        assert near.max() <= 26  # 0.9 of the colour of the lines
+    for flat in (np.ones(grid.shape), np.full(grid.shape, np.nan)):
+        assert MapFrames(run, range(5), Options(), flat)._lines is None
+    with pytest.raises(CaseError, match="the potential has the shape"):
+        movie(run, potential=v.T)

@@ -126,3 +126,18 @@ def test_a_potential_with_other_numbers_is_left_out(tmp_path):
     for k, text in enumerate(["", "schema = 1", from_mapping(OU | {"params": {"a": 3.0}}).resolved_toml()]):
         (tmp_path / str(k)).mkdir()
         assert potential_of(stored(tmp_path / str(k), OU, text)[0]) is None
+
+
+@pytest.mark.parametrize(
+    "ends", [["no-flux", "absorbing"], "absorbing", [{"density": 0.2}, "no-flux"], [{"robin": 0.5}, "no-flux"]], ids=str
+)
+@pytest.mark.parametrize("dim", [1, 2])
+def test_the_potential_of_a_box_with_exits(ends, dim, tmp_path):
+    """V is that of the cells, whatever may pass the walls."""
+    grid = {"shape": [40, 6][:dim], "lower": [-4.0, 0.0][:dim], "upper": [4.0, 1.0][:dim]}
+    data = OU | {"grid": grid | {"boundary": [ends, "no-flux"][:dim]}, "solver": {"method": "fv", "dt": 0.1}}
+    run, flow, _ = stored(tmp_path, {key: value for key, value in data.items() if key != "exact"})
+    assert flow.exits
+    np.testing.assert_allclose(
+        potential_of(run), np.broadcast_to(0.75 * run.centers[0] ** 2, run.rho.shape[1:]), rtol=1e-13
+    )

@@ -65,6 +65,8 @@ CHANGES = {
     "complex": of_array("field_rho", np.ones(24, complex)),
     "another snapshot": of_array("previous", np.ones(3)),
     "a time of another run": of_state(t=99.0),
+    "a time before the start": of_state(t=-1.0, previous_t=-2.0),
+    "a snapshot that is to come": of_state(previous_t=0.55),
     "no time": of_state(t="now"),
     "NaN": of_state(t=float("nan")),
     "no step": of_state(step=-1),
@@ -114,6 +116,22 @@ def test_nothing_is_unpacked_and_no_length_is_believed(options, whole, tmp_path)
     for path in (tmp_path / "fv").glob("checkpoint/*.npz"):
         rewritten(path, **options)
     assert not list(checkpoints(tmp_path / "fv"))
+
+
+@pytest.mark.parametrize("change", ["shape", "type"])
+def test_the_same_bytes_as_another_array_are_no_state(change, whole, tmp_path):
+    """A checksum is of an array, its shape and its type, not of the bytes alone."""
+    shutil.copytree(whole / "fv", tmp_path / "fv")
+    path = max((tmp_path / "fv").glob("checkpoint/*.npz"))
+    known = len(list(checkpoints(tmp_path / "fv")))
+    with np.load(path) as file:
+        arrays = dict(file)
+    rho = arrays["field_rho"]
+    np.savez(path, **arrays)
+    assert len(list(checkpoints(tmp_path / "fv"))) == known
+    arrays["field_rho"] = rho.reshape(2, -1) if change == "shape" else rho.view(np.int64)
+    np.savez(path, **arrays)
+    assert len(list(checkpoints(tmp_path / "fv"))) == known - 1
 
 
 @pytest.mark.parametrize("name", ["case.toml", "resolved.toml", "run.log", "output.xdmf", "checkpoint/*.npz"])

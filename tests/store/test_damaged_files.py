@@ -14,6 +14,7 @@ import pytest
 from wgfpde.cases.loading import loads
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
+from wgfpde.output.plots.series import figure_steps
 from wgfpde.runs.runner import run as march
 from wgfpde.store import read
 from wgfpde.store.layout import NO_VARIABLE
@@ -248,3 +249,18 @@ def test_a_corrupt_length_takes_no_memory(file):
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "claims 74.5 GiB" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["dt", "residual", "iterations"])
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e308, -1e308])
+def test_steps_with_numbers_that_no_figure_shows(name, value, file):
+    """They are left out of the lines of the steps, and the axes end at the others."""
+    with h5py.File(file, "r+") as store:
+        kind, values = store[f"steps/{name}"].dtype.kind, store["steps"][name][...]
+        values[1] = value if kind == "f" else np.iinfo(values.dtype).max
+        store["steps"][name][...] = values
+    figure = figure_steps(read(file))
+    figure.canvas.draw()
+    assert all(np.isfinite(axes.get_ylim()).all() for axes in figure.axes)
+    if name == "dt":
+        assert figure.axes[0].get_ylim()[1] == pytest.approx(1.1 * np.delete(values, 1).max(), rel=1e-12, abs=0)

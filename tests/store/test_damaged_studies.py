@@ -114,9 +114,55 @@ def test_a_heap_of_texts_cannot_be_larger_than_its_file(claimed, study):
         read_study(study)
 
 
+@pytest.mark.parametrize("of", ["an attribute", "a list of dimensions", "a text"])
+@pytest.mark.parametrize("claimed", [2**31, 2**32 - 1])
+def test_nor_can_a_text_be_longer_than_its_file(of, claimed, study):
+    """The library took 4 GiB for it.   of : where what refers to the text stands."""
+    content = bytearray(study.read_bytes())
+    with h5py.File(study) as file:
+        offset = file["case_toml"].id.get_offset()
+    heaps = [at for at in range(len(content)) if content.startswith(HEAP, at)]
+    addresses = {at.to_bytes(8, "little") for at in heaps}
+    sites = [at for at in range(4, len(content) - 8) if bytes(content[at : at + 8]) in addresses]
+    sizes = {at: int.from_bytes(content[at - 4 : at], "little") for at in sites}
+    if of == "a text":
+        at = offset + 4
+    else:
+        at = next(at for at in sites if (b"DIMENSION_LIST" in content[at - 80 : at]) == (of != "an attribute"))
+    assert sizes[at] < 100
+    content[at - 4 : at] = claimed.to_bytes(4, "little")
+    study.write_bytes(content)
+    with pytest.raises(StoreError, match=r"a text claims [24] GiB"):
+        read_study(study)
+
+
+def test_addresses_of_heaps_among_numbers_are_none(study):
+    """Whole numbers that look like the address of a heap, one after the other, are numbers."""
+    content = study.read_bytes()
+    at = content.index(HEAP)
+    with h5py.File(study, "r+") as file:
+        file["counts"] = np.array([at, 1, -1, at, 2**20, at, 1], dtype="i8")
+        file["counts"].make_scale("counts")
+    read_study(study)
+
+
+@pytest.mark.parametrize("kind", [1, 0xFF])
+def test_attributes_of_another_type_are_not_read(kind, study):
+    """A text of variable length whose type is damaged: the library ended the process.   kind : 1 is a text."""
+    content = bytearray(study.read_bytes())
+    at = content.index(b"units\0\0\0\x19\x01") + 9
+    content[at] = kind
+    study.write_bytes(content)
+    if kind == 1:
+        read_study(study)
+        return
+    with pytest.raises(StoreError, match="has an attribute units that is neither numbers nor text"):
+        read_study(study)
+
+
 ODD = {
     "CLASS": ("CLASS", np.zeros(3)), "CLASS of any length": ("CLASS", ""),
-    "NAME": ("NAME", 1e308),
+    "NAME": ("NAME", 1e308), "DIMENSION_LABELS": ("DIMENSION_LABELS", np.zeros(3)),
     "DIMENSION_LIST": ("DIMENSION_LIST", np.zeros((2, 2))), "REFERENCE_LIST": ("REFERENCE_LIST", np.zeros(4, complex)),
 }  # fmt: skip
 
@@ -145,7 +191,8 @@ def test_nor_are_they_read_of_a_table(damage, tmp_path):
     assert read_table(place, 1).values.shape == (9,)
     with h5py.File(place, "r+") as file:
         name = "v" if key == "DIMENSION_LIST" else "x"
-        del file[name].attrs[key]
+        if key in file[name].attrs:
+            del file[name].attrs[key]
         file[name].attrs[key] = value
     with pytest.raises(CaseError, match=f"has an attribute {key} that is none of a dimension"):
         read_table(place, 1)
@@ -156,3 +203,20 @@ def test_a_class_of_another_word(study):
     study.write_bytes(study.read_bytes().replace(b"DIMENSION_SCALE\0", b"DIMENSION_SSALE\0"))
     with pytest.raises(StoreError, match="has an attribute CLASS that is none of a dimension"):
         read_study(study)
+
+
+@pytest.mark.parametrize("of", ["a study", "a table"])
+def test_a_list_of_dimensions_that_holds_no_references(of, study, tmp_path):
+    """Of variable length and of the right shape, but of numbers: the library would take them for addresses."""
+    place, name = (study, "gap") if of == "a study" else (tmp_path / "v.h5", "v")
+    if of == "a table":
+        with h5py.File(place, "w") as file:
+            file["x"], file["v"] = np.linspace(-1, 1, 9), np.linspace(-1, 1, 9) ** 2
+    with h5py.File(place, "r+") as file:
+        if "DIMENSION_LIST" in file[name].attrs:
+            del file[name].attrs["DIMENSION_LIST"]
+        numbers = np.empty(1, dtype=object)
+        numbers[0] = np.array([800, 0], dtype="i8")
+        file[name].attrs.create("DIMENSION_LIST", numbers, dtype=h5py.vlen_dtype(np.dtype("i8")))
+    with pytest.raises((StoreError, CaseError), match=f"/?{name} has an attribute DIMENSION_LIST that is none"):
+        read_study(place) if of == "a study" else read_table(place, 1)

@@ -16,6 +16,7 @@ from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read
 from wgfpde.store.layout import Layout
+from wgfpde.store.reading.opening import written
 
 
 def reopen(path, rows, step_rows, snapshots=4, attributes=ATTRIBUTES, grid=GRID_2D, **more):
@@ -178,3 +179,13 @@ def test_a_creation_that_fails_midway_leaves_nothing(tmp_path):
     done = subprocess.run(call, capture_output=True, text=True)
     assert "File too large" in done.stdout and "The file takes 1" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0 and not list(tmp_path.iterdir())
+
+
+def test_rows_are_whole_where_every_column_has_them():
+    """The shortest column tells, and the first time that is none."""
+    t = np.array([0.0, 0.1, 0.2, np.nan])
+    assert written({"t": t}) == 3
+    assert written({"t": t[:3], "mass": np.ones(2)}) == 2
+    assert written({"t": t, "mass": np.ones(4), "energy": np.ones(1)}) == 1
+    assert written({"t": t, "mass": np.ones(0)}) == 0
+    assert written({"t": t, "mass": np.ones(9)}) == 3

@@ -15,6 +15,7 @@ from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.studies.spectrum import (
     Generator,
     check_memory,
+    extrapolate,
     extrapolated,
     refinements,
     shift_invert,
@@ -316,3 +317,12 @@ def test_memory_that_does_not_suffice():
 )  # fmt: skip
 def test_refinements(shape, grids):
     assert refinements(shape) == grids
+
+
+@pytest.mark.parametrize("sixth", [0.0, 3.0])
+def test_the_error_of_an_extrapolation_is_that_of_the_last_step(sixth):
+    """λ = 2 + h² + 5h⁴ + c h⁶ at h = 1, ½, ¼: (4 λ_{h/2} − λ_h)/3 is off by −5h⁴/4, on the finest pair by 5/64."""
+    coarse, middle, fine = (np.array([2 + h**2 + 5 * h**4 + sixth * h**6]) for h in (1.0, 0.5, 0.25))
+    values, errors = extrapolate(coarse, middle, fine)
+    assert values[0] == pytest.approx(2 + sixth / 64, rel=1e-14, abs=0)
+    assert errors[0] == pytest.approx(abs(5 / 64 + sixth * (1 / 64 + 5 / 1024)), rel=1e-12, abs=0)

@@ -49,6 +49,16 @@ def test_observed_rate(tmp_path):
     assert found.chi[-1] == pytest.approx(abs(found.amplitudes[-1, 1]), rel=1e-6, abs=0)
 
 
+def test_what_the_modes_do_not_explain_decays_faster(tmp_path):
+    """One mode is known: rows in which others hold a part of χ are not of the line."""
+    found = observe(
+        tmp_path, "double_well_1d", "grid.shape=[60]", "solver={method='fv', dt=0.1, order=1}", "time.end=20",
+        "output.every=1", k=1,
+    )  # fmt: skip
+    assert found.rate == pytest.approx(found.stepped, rel=1e-4, abs=0)
+    assert 0 < found.window[0] < found.window[1] == 20
+
+
 @pytest.mark.parametrize("dt", ["0.05", "'adaptive'"])
 def test_rate_of_a_run_that_ends_early_is_that_of_the_mode(tmp_path, dt):
     found = observe(

@@ -37,7 +37,7 @@ from wgfpde.studies.stationary import (
 from wgfpde.studies.stationary import (
     growth_rates as rates,
 )
-from wgfpde.studies.stationary.mean_field import solved
+from wgfpde.studies.stationary.drive_equation import solved
 from wgfpde.studies.stationary.search import analysed
 
 ORDERED = 0.705495273209

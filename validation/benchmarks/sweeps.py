@@ -55,16 +55,17 @@ def timed(plan: Plan, kept: Kept, workers: int, dask: str | None = None) -> tupl
     return warm - start, end - warm, march
 
 
-def overhead(label: str, workers: int, dask: str | None, folders: bool) -> None:
-    plan = plan_of("double_well_1d", SMALL, "energy.internal.kappa=0.5:1:400")
+def overhead(label: str, workers: int, dask: str | None, folders: bool) -> dict[str, object]:
+    plan = plan_of("double_well_1d", SMALL, f"energy.internal.kappa=0.5:1:{60 if folders else 1000}")
     start, rest, march = timed(plan, Kept(folders=folders), workers, dask)
     each = (rest * workers - march) / (plan.count - workers)
     how = "with folders" if folders else "without"
-    rate = plan.count / rest
+    rate = (plan.count - workers) / rest
     print(f"{label:<18}{how:<14}start {start:5.2f} s   {rate:7.1f} runs/s   overhead {1e3 * each:6.2f} ms a run")
+    return {"engine": label, "folders": folders, "start_s": start, "runs_per_s": rate, "overhead_ms": 1e3 * each}
 
 
-def speedup() -> None:
+def speedup() -> dict[str, float]:
     plan = plan_of("desai_zwanzig_1d", [], "params.theta=0.5:1.5:64")
     took = {}
     for workers in (1, 2, 1, 2):
@@ -75,9 +76,10 @@ def speedup() -> None:
     print(
         f"64 runs of desai_zwanzig_1d: {took[1]:.2f} s by one worker, {took[2]:.2f} s by two: {took[1] / took[2]:.2f}"
     )
+    return {"one_worker_s": took[1], "two_workers_s": took[2]}
 
 
-def resuming() -> None:
+def resuming() -> dict[str, float]:
     plan = plan_of("heat_1d", ["grid.shape=[100]"], "energy.internal.kappa=0.5:1:100", "time.end=0.1:1:100")
     folder = Path(tempfile.mkdtemp()) / "S"
     folder.mkdir()
@@ -88,8 +90,10 @@ def resuming() -> None:
             rows.append(Outcome(plan.digest(k), "finished", "reached t = 1.", "", 100, 0.01, 1.0, numbers))
     start = time.perf_counter()
     goes_on(folder)
-    print(f"a sweep of {plan.count} runs that are done is taken up in {time.perf_counter() - start:.2f} s")
+    took = time.perf_counter() - start
+    print(f"a sweep of {plan.count} runs that are done is taken up in {took:.2f} s")
     shutil.rmtree(folder.parent)
+    return {"runs": plan.count, "seconds": took}
 
 
 def main(names: list[str]) -> None:

@@ -74,6 +74,12 @@ class Table(BaseModel):
     refused: ClassVar[frozenset[str]] = frozenset()
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    def __dir__(self) -> list[str]:
+        """Its keys, and what it says of itself: pydantic's own methods are not what one looks for in a case."""
+        own = {name for kind in type(self).__mro__ if issubclass(kind, Table) for name in vars(kind)}
+        names = {*type(self).model_fields, *own - {"refused"}}
+        return sorted(name for name in names if not name.startswith(("_", "model_")))
+
 
 class OneOf:
     """The annotation of a key that holds one of several tables, told apart by the key `tag`.

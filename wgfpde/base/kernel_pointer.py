@@ -1,28 +1,35 @@
-"""Kernels as values: a compiled kernel that another is given, and calls by its address.
+"""Kernels as values: a compiled kernel that another is given, and calls by its address; and calls past the dispatcher.
 
 A kernel that calls another by name is compiled together with it, and with all that this one calls: a loop around a
 sweep takes as long to compile as the sweep.  Called by its address, the sweep is the one that is compiled already.
+
+Of arguments in nested tuples Numba finds the types anew at every call, in Python, which takes a millisecond or two: as
+long as the march of a small run.  `Direct` looks them up by what they follow from.
 
 This module is for rooms with kernels: it loads Numba.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, cast
 
 import numba
+import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
+
+MOST = 64
+"""Kernels for other types that are remembered, of each kind."""
+LAYOUT = 0x1 | 0x2 | 0x100 | 0x400
+"""The flags of an array that decide its type: contiguous as in C or Fortran, aligned, writeable."""
 
 
 class KernelPointer(types.WrapperAddressProtocol):
     """A kernel compiled for the types of some arguments.   kernel : made by `njit`.   arguments : examples of them."""
 
     def __init__(self, kernel: Dispatcher, arguments: tuple[Any, ...]) -> None:
-        kinds = tuple(numba.typeof(argument) for argument in arguments)
-        kernel.compile(kinds)
-        compiled: Any = kernel.overloads[kinds]
+        compiled = _compiled(kernel, arguments)
         self._signature = compiled.signature
         self._address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
         self._held = compiled  # the code lives as long as this
@@ -34,9 +41,61 @@ class KernelPointer(types.WrapperAddressProtocol):
         return self._signature
 
 
+class Direct:
+    """A kernel, called without finding the types of its arguments where such were there before.
+
+    Plain where compilation is switched off.   kernel : made by `njit`.
+    """
+
+    def __init__(self, kernel: Callable[..., Any]) -> None:
+        self._kernel = kernel
+        self._entries: dict[Hashable, Callable[..., Any]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not isinstance(self._kernel, Dispatcher):
+            return self._kernel(*arguments)
+        key = kind_of(arguments)
+        if (entry := self._entries.get(key)) is None:
+            entry = _remember(self._entries, key, _compiled(self._kernel, arguments).entry_point)
+        return entry(*arguments)
+
+
+_POINTERS: dict[Hashable, KernelPointer] = {}
+
+
 def pointer(kernel: Callable[..., None], *arguments: Any) -> Any:
     """A kernel to be given to another; itself where compilation is switched off.
 
     In a tuple it stands after something else: of one that begins with a kernel Numba says that it is experimental.
     """
-    return KernelPointer(kernel, arguments) if isinstance(kernel, Dispatcher) else kernel
+    if not isinstance(kernel, Dispatcher):
+        return kernel
+    key = kernel, kind_of(arguments)
+    found = _POINTERS.get(key)
+    return _remember(_POINTERS, key, KernelPointer(kernel, arguments)) if found is None else found
+
+
+def kind_of(value: Any) -> Hashable:
+    """What the type of an argument follows from; two with one kind have one type."""
+    if isinstance(value, tuple):
+        return tuple(map(kind_of, value))
+    if type(value) is np.ndarray:
+        return value.dtype, value.ndim, value.flags.num & LAYOUT
+    if isinstance(value, KernelPointer):
+        return value
+    if type(value) is int:
+        return int, value.bit_length() < 64
+    return cast(Hashable, type(value))
+
+
+def _compiled(kernel: Dispatcher, arguments: tuple[Any, ...]) -> Any:
+    """A kernel for the types of arguments."""
+    kinds = tuple(numba.typeof(argument) for argument in arguments)
+    kernel.compile(kinds)
+    return kernel.overloads[kinds]
+
+
+def _remember(known: dict[Hashable, Any], key: Hashable, value: Any) -> Any:
+    while len(known) >= MOST:
+        known.pop(next(iter(known)), None)
+    return known.setdefault(key, value)

@@ -1,7 +1,7 @@
 """The command line: argv → verbs.  The only package that prints.
 
 Results go to stdout (machine-readable with --json), progress and errors to stderr.  Exit codes: 0 ok, 1 the
-solver failed, 2 usage or a bad case, 3 mismatch, 75 wall limit reached, 130 on Ctrl-C, 143 on SIGTERM.
+solver failed, 2 usage or a bad case, 3 mismatch, 75 a limit of time or steps reached, 130 on Ctrl-C, 143 on SIGTERM.
 
 `main` dispatches; a module per group of verbs adds its own to the parser and does them.  Each verb imports what
 it needs inside its function, so that --help is instant.

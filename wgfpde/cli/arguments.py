@@ -68,7 +68,11 @@ def case_of(sub: argparse.ArgumentParser) -> None:
 
 
 def yes_of(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--yes", action="store_true", help="begin also what takes more than an hour, or 20 GiB of disk")
+    sub.add_argument(
+        "--yes",
+        action="store_true",
+        help="begin also what takes more than an hour, 20 GiB of disk, or 1e7 adaptive steps",
+    )
 
 
 def run_of(sub: argparse.ArgumentParser) -> None:

@@ -102,15 +102,16 @@ def _plot_many(paths: Sequence[Path], out: Path | None, given: dict[str, Any]) -
 
 def _movie(args: argparse.Namespace) -> int:
     from ..output.plots import movie
-    from ..output.references import exact_and_gibbs
+    from ..output.references import exact_and_gibbs, potential_of
     from ..store import read
 
     run = read(args.path)
     gibbs = exact_and_gibbs(run)[1] if run.dim == 1 else None
+    potential = potential_of(run) if run.dim == 2 else None
     with status_line() as line:
         file = movie(
             run, args.out, fps=args.fps, seconds=args.seconds, log=args.log, times=args.times,
-            scale=args.scale, vmin=args.vmin, vmax=args.vmax, cmap=args.cmap, gibbs=gibbs,
+            scale=args.scale, vmin=args.vmin, vmax=args.vmax, cmap=args.cmap, gibbs=gibbs, potential=potential,
             progress=lambda done, total: line(f"frame {done} of {total}"),
         )  # fmt: skip
     say(file)

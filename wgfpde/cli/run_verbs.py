@@ -74,7 +74,7 @@ def seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ..cases.limits.cost import check_asked, cost_of
+    from ..cases.limits.cost import UNCOUNTED, check_asked, cost_of
     from ..cases.limits.memory import check_memory
     from ..cases.loading import load
     from ..runs.runner import run
@@ -82,10 +82,12 @@ def _run(args: argparse.Namespace) -> int:
     case = load(args.case, args.overrides)
     check_memory(case)
     check_asked(case, cost_of(case), args.yes, args.wall_limit is not None)
-    return _marched(args, lambda line: run(case, args.out, args.overwrite, line, args.wall_limit))
+    most = math.inf if args.yes else UNCOUNTED
+    return _marched(args, lambda line: run(case, args.out, args.overwrite, line, args.wall_limit, most_steps=most))
 
 
 def _resume(args: argparse.Namespace) -> int:
+    from ..cases.limits.cost import UNCOUNTED
     from ..runs.runner import resume
     from ..studies.sweep_mark import is_sweep
 
@@ -94,7 +96,8 @@ def _resume(args: argparse.Namespace) -> int:
 
         return resumed(args)
     folder = args.path.parent if args.path.is_file() else args.path
-    return _marched(args, lambda line: resume(folder, args.until, line, args.wall_limit))
+    most = math.inf if args.yes else UNCOUNTED
+    return _marched(args, lambda line: resume(folder, args.until, line, args.wall_limit, most_steps=most))
 
 
 def _marched(args: argparse.Namespace, march: Callable[[StatusLine], Result]) -> int:

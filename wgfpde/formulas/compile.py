@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import keyword
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,10 +26,15 @@ from .program import Program
 from .syntax import Formula
 from .vocabulary import CONSTANTS, FUNCTIONS, VARIABLES
 
+NAME = re.compile(r"[A-Za-z_]\w*")
+MOST_COMPILED = 64
+"""Formulas that are not compiled again."""
+_COMPILED: dict[Hashable, Expression] = {}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Expression:
-    """A compiled formula: a function of keyword arrays, made by `compile_expression`.
+    """A compiled formula: a function of keyword arrays, made by `compile_expression`, the same for equal formulas.
 
     text : as the user wrote it.   variables : the variables that it uses, `r` included.
     """
@@ -36,6 +42,7 @@ class Expression:
     text: str
     variables: frozenset[str]
     _program: Program
+    unchanging: ClassVar[bool] = True
 
     def __repr__(self) -> str:
         return f"Expression({shortened(self.text)!r} of {', '.join(sorted(self.variables)) or 'nothing'})"
@@ -89,10 +96,16 @@ def compile_expression(
 
     Raises CaseError, naming the offending part and its position, for anything outside the grammar.
     """
-    known = dict(params or {})
+    known, allowed = dict(params or {}), tuple(variables)
     check_params(known)
-    program, used = translate(Formula(text, where), tuple(variables), known)
-    return Expression(text, used, program)
+    named = sorted(set(NAME.findall(text)) & set(known)) if isinstance(text, str) else []
+    key = str(text), allowed, tuple((name, repr(float(known[name]))) for name in named)
+    if isinstance(text, str) and key in _COMPILED:
+        return _COMPILED[key]
+    program, used = translate(Formula(text, where), allowed, known)
+    while len(_COMPILED) >= MOST_COMPILED:
+        _COMPILED.pop(next(iter(_COMPILED)), None)
+    return _COMPILED.setdefault(key, Expression(text, used, program))
 
 
 def check_params(params: Mapping[str, float]) -> None:

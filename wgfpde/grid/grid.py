@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import CaseError
 from .axis import AXIS_NAMES, Array, Axis, make_axis
 from .boundary import NO_FLUX, SIDES, Boundary, Ends, boundary_of
+from .known_results import grid_key, known
 from .public_arguments import public
 from .quadrature import Averages, cell_averages
 from .radial import check_radius, mean_weights, shell_averages, shells, weighted
@@ -165,7 +166,7 @@ class Grid:
         Returns an array of `shape`.  Raises CaseError for peaks and singularities that cannot be resolved.
         """
         if points is None:
-            return self.averages(function).values
+            return self.averages(function).values.copy()
         nodes, weights = np.polynomial.legendre.leggauss(points)
         total = np.zeros(self.shape)
         if self.dim == 1:
@@ -182,10 +183,11 @@ class Grid:
         return total
 
     def averages(self, function: Callable[..., Array], what: str = "the function") -> Averages:
-        """The same by `quadrature`, with the estimate of their error.   what : names the function in messages."""
+        """The same by `quadrature`, not to write to, with the estimate of their error.   what : names the function."""
         if self.radial > 1:
             return shell_averages(function, self.x.edges, self.radial, what)
-        return cell_averages(function, [axis.edges for axis in self.axes], what)
+        edges = [axis.edges for axis in self.axes]
+        return known(function, grid_key(self, "averages"), lambda: cell_averages(function, edges, what))
 
     def describe(self, index: tuple[int, ...]) -> str:
         """Where a cell lies, for messages: "x = 0.5, y = -1"."""

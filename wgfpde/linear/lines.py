@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base.kernel_cache import njit
 from ..grid import Array, Grid
+from .rows import put, put_at, row, row_at, turn
 from .tridiagonal import LANES
 
 X, Y = 1, 0
@@ -115,10 +116,16 @@ def differ(faces):
 def gather(field, direction, first, count, out):
     """Copy `count` lines of a (ny, nx) field, from line `first`, into out (n, LANES)."""
     n = out.shape[0]
+    tiles = n - n % LANES if count == LANES else 0
     if direction == 1:
-        for i in range(n):
+        for i in range(0, tiles, LANES):
+            turn(field, first, i, out, i, 0)
+        for i in range(tiles, n):
             for k in range(count):
                 out[i, k] = field[first + k, i]
+    elif count == LANES:
+        for i in range(n):
+            put(out, i, row_at(field, i, first))
     else:
         for i in range(n):
             for k in range(count):
@@ -129,10 +136,16 @@ def gather(field, direction, first, count, out):
 def scatter(block, direction, first, count, field):
     """Copy a block (n, LANES) back into `count` lines of a (ny, nx) field."""
     n = block.shape[0]
+    tiles = n - n % LANES if count == LANES else 0
     if direction == 1:
-        for i in range(n):
+        for i in range(0, tiles, LANES):
+            turn(block, i, 0, field, first, i)
+        for i in range(tiles, n):
             for k in range(count):
                 field[first + k, i] = block[i, k]
+    elif count == LANES:
+        for i in range(n):
+            put_at(field, i, first, row(block, i))
     else:
         for i in range(n):
             for k in range(count):

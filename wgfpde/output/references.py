@@ -40,8 +40,7 @@ def potential_of(run: Run) -> Array | None:
         grid, energy = build_grid(case), energy_of(case)
         if energy.potential is None or "potential" in energy.driven or len(run) == 0:
             return None
-        closed = grid.with_boundary([axis.boundary.closed for axis in grid.axes])
-        flow = Flow(closed, replace(energy, interaction=None, tilt=(), force=None, features=None))
+        flow = Flow(grid, replace(energy, interaction=None, tilt=(), force=None, features=None))
     except (CaseError, StoreError):
         return None
     if flow.external is None or grid.shape != run.rho.shape[1:]:

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a limit of wall-clock time, as an exception that comes only where it does no harm.
+"""Ctrl-C, SIGTERM, and limits of wall-clock time and of steps, as an exception that comes only where it does no harm.
 
 A step may be abandoned at any instant: it leaves nothing behind.  Between steps, where the state, the file and the
 checkpoint are brought in line with each other, a request to stop waits.
@@ -6,6 +6,7 @@ checkpoint are brought in line with each other, a request to stop waits.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -19,11 +20,14 @@ CAUSES = ("Ctrl-C", "SIGTERM", "the end of its terminal", "the limit of wall-clo
 
 
 class Interrupted(KeyboardInterrupt):
-    """A request to stop.   cause : in words.   exit_code : what the command line returns for it."""
+    """A request to stop.
 
-    def __init__(self, cause: str = "Ctrl-C", exit_code: int = 130) -> None:
+    cause : in words.   exit_code : what the command line returns for it.   lifted : by which option of `resume`, or "".
+    """
+
+    def __init__(self, cause: str = "Ctrl-C", exit_code: int = 130, lifted: str = "") -> None:
         super().__init__(cause)
-        self.cause, self.exit_code = cause, exit_code
+        self.cause, self.exit_code, self.lifted = cause, exit_code, lifted
 
 
 @contextmanager
@@ -71,6 +75,18 @@ class Interrupts:
         self._pending: Interrupted | None = None
         self._open = False
         self._previous: list[tuple[int, Any]] = []
+        self._most_steps, self._first_step = math.inf, -1
+
+    def limit_steps(self, most: float) -> None:
+        """From now on so many steps may be taken, or one stride of the stepper more."""
+        self._most_steps = most
+
+    def count(self, step: int) -> None:
+        """To be called before each step, with the number of the last.  Raises a request to stop where all are taken."""
+        self._first_step = step if self._first_step < 0 else self._first_step
+        if step - self._first_step >= self._most_steps:
+            text = f"the limit of {self._most_steps:g} steps, for a run whose steps nobody could count before"
+            raise Interrupted(text, 75, "--yes")
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():

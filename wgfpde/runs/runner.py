@@ -6,6 +6,7 @@ the last good state is written, a checkpoint beside it, and the file says how th
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import numpy as np
 from .. import __version__, store
 from ..base.floating_point import noted
 from ..cases.building import build
-from ..cases.limits.cost import known_steps
+from ..cases.limits.cost import known_steps, steps_of
 from ..cases.limits.memory import bytes_stored
 from ..cases.loading import kept, override, stored
 from ..cases.problems import Problem
@@ -31,6 +32,7 @@ from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
 from ..store.checkpoint import Checkpoint, checkpoints
 from ..store.layout import Layout
+from ..store.recorder import Both, Recorder
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
@@ -50,7 +52,7 @@ class Result:
 
     status : "finished", "failed" or "interrupted".   exit_code : 0, 1, 75 (wall limit), 130 (143 for SIGTERM).
     wall_seconds : of the march, without what compiling the kernels took.   error : what the function of the caller
-    raised that ended it, else None.
+    raised that ended it, else None.   verdict : "stationary", "blow-up" or "".
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class Result:
     wall_seconds: float
     steps: int
     error: Exception | None = None
+    verdict: str = ""
 
 
 def run(
@@ -69,6 +72,8 @@ def run(
     progress: Shows = None,
     wall_limit: float | None = None,
     on_snapshot: Listener | None = None,
+    most_steps: float = math.inf,
+    beside: Recorder | None = None,
 ) -> Result:
     """Run a case into a folder (default runs/<case name>) and say how it ended.
 
@@ -76,7 +81,8 @@ def run(
     another thread, with a note, where compiling the kernels or a single step takes long.
     wall_limit : seconds from now after which the run stops, resumable.
     on_snapshot : called with each Snapshot that was written, its arrays read-only; what it raises ends the run as an
-    interrupt does, and is the `error` of the result.
+    interrupt does, and is the `error` of the result.   beside : is given all that the file is given.
+    most_steps : after which a run stops, resumable, where the case does not say how many it takes.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
     Raises CaseError before anything is written (bad case, folder taken), and StoreError where the folder
@@ -88,11 +94,12 @@ def run(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
+        _limit_steps(interrupts, case, most_steps)
         folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
             problem = keeping(problem, recording)
-            return _march(place, problem, digest, attributes, log, progress, interrupts, on_snapshot=on_snapshot)
+            return _march(place, problem, digest, attributes, log, progress, interrupts, None, on_snapshot, beside)
 
 
 def resume(
@@ -102,6 +109,7 @@ def resume(
     wall_limit: float | None = None,
     case: Case | None = None,
     on_snapshot: Listener | None = None,
+    most_steps: float = math.inf,
 ) -> Result:
     """Go on with a run from its last checkpoint; the file becomes that of a run never stopped, bit for bit.
 
@@ -132,6 +140,7 @@ def resume(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
+        _limit_steps(interrupts, case, most_steps)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = digest_of(case, problem)
@@ -176,6 +185,7 @@ def _march(
     interrupts: Interrupts,
     start: Checkpoint | None = None,
     on_snapshot: Listener | None = None,
+    beside: Recorder | None = None,
 ) -> Result:
     """March into the file of a folder, from a checkpoint or from the beginning."""
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
@@ -186,14 +196,15 @@ def _march(
             at = float(problem.times[0])
             progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
     with noted(log), _writer(place, problem, attributes, start) as writer:
-        loop = March(problem, writer, place, digest, log, progress, interrupts, start, on_snapshot)
+        both = writer if beside is None else Both(writer, beside)
+        loop = March(problem, both, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
         writer.annotate(verdict=loop.verdict)
         writer.finish(status, message)
     log(f"{status} after {loop.snapshot.step} steps and {wall:.2f} s: {message}")
-    return Result(place, status, message, exit_code, wall, loop.snapshot.step, error)
+    return Result(place, status, message, exit_code, wall, loop.snapshot.step, error, loop.verdict)
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
@@ -220,7 +231,7 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]
         if raised is not None:
             request = Interrupted(f"on_snapshot ({error})", 1)
         text = f"stopped by {request.cause} at t = {loop.snapshot.t:.6g}; that state was written."
-        remedy = _secure(loop) or f"Go on with: {_resuming(place)}"
+        remedy = _secure(loop) or f"Go on with: {_resuming(place)} {request.lifted}".rstrip()
         return "interrupted", f"{text} {remedy}", request.exit_code, raised
     except SolverError as error:
         with suppress(WgfpdeError):
@@ -233,6 +244,12 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]
         with suppress(WgfpdeError):
             _secure(loop)
         raise
+
+
+def _limit_steps(interrupts: Interrupts, case: Case, most: float) -> None:
+    """So many steps may be taken, from here on, of a case that does not say how many it takes."""
+    if math.isnan(steps_of(case)):
+        interrupts.limit_steps(most)
 
 
 def _resuming(place: Path) -> str:

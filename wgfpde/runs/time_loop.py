@@ -117,6 +117,7 @@ class March:
             found = self._ended() if self.snapshot.step > 0 else ""  # it may have been stopped on being found so
             for t_out in times[times > self._written_t]:
                 while self.snapshot.t < t_out and not found:
+                    self.interrupts.count(self.snapshot.step)
                     self._step(self.problem.next_stop(self.snapshot.t, float(t_out)))
                     found = self._ended()
                 if found:

@@ -1,16 +1,16 @@
 """The layout of the HDF5 file: its names, its attributes, and an empty file with room for a run.
 
-    output.h5
-      /t /x /y /x_bnds /y_bnds      coordinates (dimension scales; /t unlimited) and cell edges
-      /rho (t,x) or (t,y,x)         cell averages, one chunk per snapshot
-      /NAME (t,…)                   other fields of the snapshots, those in the attribute `fields`
-      /diagnostics/NAME (t)         one number per snapshot
-      /steps/NAME (steps/step)      one row per accepted step
-      /case_toml /resolved_toml     the case as written and as understood
-      /sources_json                 where each value of the case came from
-      /code/NAME/…                  values of functions that were given in Python
-      /VTKHDF /entry                hard links to the same data, for ParaView and for NeXus viewers
-    output.xdmf                     the same for ParaView and VisIt on any grid: text that points into output.h5
+output.h5
+  /t /x /y /x_bnds /y_bnds      coordinates (dimension scales; /t unlimited) and cell edges
+  /rho (t,x) or (t,y,x)         cell averages, one chunk per snapshot
+  /NAME (t,…)                   other fields of the snapshots, those in the attribute `fields`
+  /diagnostics/NAME (t)         one number per snapshot
+  /steps/NAME (steps/step)      one row per accepted step
+  /case_toml /resolved_toml     the case as written and as understood
+  /sources_json                 where each value of the case came from
+  /code/NAME/…                  values of functions that were given in Python
+  /VTKHDF /entry                hard links to the same data, for ParaView and for NeXus viewers
+output.xdmf                     the same for ParaView and VisIt on any grid: text that points into output.h5
 """
 
 from __future__ import annotations

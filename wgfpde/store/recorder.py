@@ -40,3 +40,34 @@ class Recorder(Protocol):
 
     def flush_steps(self) -> None:
         """Put the steps where they are kept."""
+
+
+class Both:
+    """Two recorders that are given the same; how much there is the first one says."""
+
+    def __init__(self, first: Recorder, second: Recorder) -> None:
+        self._first, self._second = first, second
+
+    @property
+    def count(self) -> int:
+        return self._first.count
+
+    @property
+    def step_count(self) -> int:
+        return self._first.step_count
+
+    def append(self, snapshot: Snapshot, diagnostics: Mapping[str, float]) -> None:
+        self._first.append(snapshot, diagnostics)
+        self._second.append(snapshot, diagnostics)
+
+    def append_step(self, t: float, dt: float, report: Report) -> None:
+        self._first.append_step(t, dt, report)
+        self._second.append_step(t, dt, report)
+
+    def append_steps(self, columns: Mapping[str, np.ndarray]) -> None:
+        self._first.append_steps(columns)
+        self._second.append_steps(columns)
+
+    def flush_steps(self) -> None:
+        self._first.flush_steps()
+        self._second.flush_steps()

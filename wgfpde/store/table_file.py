@@ -27,8 +27,9 @@ from ..grid.axis import AXIS_NAMES
 from ..grid.tables.array_file import check_size, existing_file, npy_array, opened_binary, read_bytes
 from ..grid.tables.table import MOST_VALUES, Table, table_in_text, table_of
 from ..grid.text_columns import MOST_BYTES, read_columns
+from .reading.heaps import check_heaps
 from .reading.opening import opened, python_value
-from .reading.structure import check_heaps, check_scales
+from .reading.structure import check_attributes, check_scales
 
 Points = Literal["centres", "ends"]
 HDF5 = (".h5", ".hdf5", ".nc", ".nc4", ".he5")
@@ -147,6 +148,7 @@ def _at(store: h5py.File, path: str) -> Any:
             return None
         here = here[part]
     if isinstance(here, h5py.Dataset):
+        check_attributes(Path(store.filename), path, here, (*_PACKING, "bounds"))
         check_scales(Path(store.filename), path, here)
     return here
 

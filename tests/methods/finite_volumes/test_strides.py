@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from strategies import Problem
 
+from wgfpde.base.kernel_cache import njit
+from wgfpde.base.kernel_pointer import pointer
 from wgfpde.energy.dynamics import Dynamics
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.laws.law import ENTROPY
 from wgfpde.energy.openings.sinks import Sink
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
+from wgfpde.methods.finite_volumes.linear_sweep import sweep
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 END = 0.05
@@ -143,9 +147,12 @@ def test_landing():
 
 @pytest.mark.parametrize("kind", ["entropy", 3.0])
 @pytest.mark.parametrize("dt", [0.3, "adaptive"])
-def test_repaired_cells_are_counted(kind, dt):
-    """Blocks in vacuum, in steps that the second order alone would make negative."""
-    flow, rho = Problem(kind, (14, 9), (False, False), (False, True), data="blocks", seed=5).build()
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("shape", [(30,), (14, 9)])
+def test_repaired_cells_are_counted(kind, dt, periodic, shape):
+    """Blocks in vacuum between steep walls, in steps that the second order alone would make negative."""
+    ring, stretched = (False, periodic)[: len(shape)][::-1], (not periodic, True)[: len(shape)][::-1]
+    flow, rho = Problem(kind, shape, ring, stretched, potential="steep", steepness=30.0, data="blocks", seed=5).build()
     states, _ = assert_same(FiniteVolumes(flow, 2, dt, tolerance=0.5, first_dt=0.3, threads=1), rho, end=1.0)
     assert sum(state.report.repaired for state in states) > 0
 
@@ -169,6 +176,44 @@ def test_a_stride_ends_before_a_step_that_is_unusual(internal, dt):
     worse = rho.copy()
     worse[3] = np.nan
     assert stepper.stride(start(worse), 0.5, 10.0) is None
+
+
+@njit(error_model="numpy")
+def fails_when_high(
+    first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean, stats
+):
+    """The sweep of a line, said to have failed where its first cell would hold more than 0.02."""
+    sweep(
+        first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean,
+        stats,
+    )  # fmt: skip
+    if out[0, 0] > 0.02:
+        stats[0, 3] = 1.0
+
+
+@pytest.mark.parametrize("dt", [0.02, "adaptive"])
+def test_a_stride_ends_before_a_step_whose_solve_fails(dt):
+    """Though its density is sound and its energy falls; where the first fails, there is no stride."""
+    flow = Flow(Grid([-2.0], [2.0], [30]), Energy(Internal("entropy", 0.5)))
+    rho = np.exp(-4 * flow.grid.x.centers**2)
+    stepper = FiniteVolumes(flow, 2, dt, threads=1)
+    states = one_by_one(stepper, start(rho), 1.0)
+    high = next(k for k, state in enumerate(states) if state.rho[0] > 0.02)
+    assert 2 < high < len(states) - 1 and stepper.stride(start(rho), 1.0, 10.0).snapshot.t == 1.0
+    one, strider = stepper._one, stepper._strider
+    found = strider._sweeps[0][0]
+    direction, _, a, b, h, ring, shut = found[0]
+    field, held = one.potential.copy(), np.zeros((1, 5))
+    kernel = pointer(
+        fails_when_high, 0, 1, field, one.potential, direction, a, b, h, ring, *shut[:3], 1.0, 1, False, ENTROPY, 0.5,
+        field, shut[3], held,
+    )  # fmt: skip
+    strider._sweeps = ((found, kernel), None, None)
+    last = stepper.stride(start(rho), 1.0, 10.0).snapshot
+    assert last.step < high if stepper.adaptive else last.step == high - 1
+    assert last.rho.tobytes() == states[last.step].rho.tobytes() and last.rho[0] <= 0.02
+    for state in states[high:]:
+        assert stepper.stride(state, state.t + 0.02, 10.0) is None
 
 
 LINE, PLANE = Grid([-1.0], [1.0], [16]), Grid([-1.0, -1.0], [1.0, 1.0], [8, 6])

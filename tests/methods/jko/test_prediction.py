@@ -8,6 +8,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
 from wgfpde.linear.multigrid.solver import Multigrid
+from wgfpde.methods.jko import interior
 from wgfpde.methods.jko.attempt import Attempt
 from wgfpde.methods.jko.convex import ConvexStep
 from wgfpde.methods.jko.minimise import Minimiser
@@ -202,7 +203,10 @@ def test_the_solution_nearby_is_where_the_next_starts(no_fall_back):
 # -------------------------------------------------------------------------------------------------------- vacuum
 
 
-@pytest.mark.parametrize(("m", "tau", "most"), [(1.5, 0.01, 8), (2.0, 1e-3, 7), (2.0, 0.01, 7), (4.0, 1e-3, 8)])
+@pytest.mark.parametrize(
+    ("m", "tau", "most"),
+    [(1.5, 0.01, 8), (2.0, 1e-3, 7), (2.0, 0.05, 8), (3.0, 0.05, 9), (4.0, 0.01, 7), (4.0, 0.05, 10), (8.0, 0.01, 9)],
+)
 def test_steps_with_vacuum_take_few_iterations_on_every_grid(m, tau, most, monkeypatch):
     """A paraboloid with a front in the double well, three steps one after another, each from its prediction."""
 
@@ -222,6 +226,49 @@ def test_steps_with_vacuum_take_few_iterations_on_every_grid(m, tau, most, monke
             assert flow.mass(step.rho) == pytest.approx(flow.mass(rho), rel=1e-13, abs=0)
             assert flow.value(step.rho) + step.numbers["transport"] / tau <= flow.value(rho) * (1 + 1e-13)
             rho = step.rho
+
+
+def paraboloid(grid, m, tau, potential=well):
+    """(step, solver): a density with a front."""
+    flow = Flow(grid, Energy(Internal("power", 1.0, m), potential))
+    stagger = Staggering(grid)
+    c = grid.coordinates()
+    rho = np.maximum(1 - (c["x"] - 0.3) ** 2 - c.get("y", 0.0) ** 2, 0.0).reshape(stagger.shape)
+    step = ConvexStep(
+        stagger, flow.internal, rho / np.sum(stagger.volume * rho), flow.potential.reshape(rho.shape), tau
+    )
+    return step, NewtonSolver(Multigrid(grid), stagger.shape, 1e-8, 200, Predictor(flow, stagger))
+
+
+@pytest.mark.parametrize("m", [2.0, 4.0, 8.0])
+@pytest.mark.parametrize("name", GRIDS)
+def test_cells_that_go_their_own_way_take_few_iterations_on_every_axis(name, m, monkeypatch):
+    monkeypatch.setattr(Attempt, "ascend", None)  # nothing falls back
+    for tau in (0.01, 0.05):
+        step, solver = paraboloid(GRIDS[name], m, tau)
+        found = solver.solve(step)
+        assert found.certificate.gap <= 1e-8 and found.iterations <= 12
+
+
+def test_a_change_keeps_a_value_positive_with_one_slope():
+    for value in (1e-300, 1.0, 1e10):
+        for r in (-1e9, -3.0, -0.6, -0.5, -0.4, 0.0, 7.0):
+            kept = interior.kept_positive(value, r * value)
+            assert kept == pytest.approx(value * (1 + r if r >= -0.5 else -0.25 / r), rel=1e-14, abs=0)
+            assert kept > 0.0
+    h = 1e-7
+    left, right = (interior.kept_positive(1.0, -0.5 + d) - 0.5 for d in (-h, h))
+    assert left == pytest.approx(-h, rel=1e-5, abs=0) and right == pytest.approx(h, rel=1e-5, abs=0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("FINER", 0.03), ("FALLS", 1e300)])
+def test_linear_solutions_are_as_fine_as_a_front_needs(name, value, monkeypatch):
+    """m = 8: with residuals of 3e-2 left, or never finer ones, it takes more iterations than there are, or fails."""
+    step, solver = paraboloid(Grid([-3.0, -4.0], [3.0, 4.0], [64, 64]), 8.0, 0.05, steep)
+    assert solver.solve(step).iterations <= 12
+    monkeypatch.setattr(interior, name, value)
+    counts = solver.solve(step).iterations
+    assert counts > 12
 
 
 @pytest.mark.parametrize("m", [1.5, 2.0, 4.0])

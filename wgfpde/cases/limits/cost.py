@@ -7,7 +7,7 @@
 
 Each is a bound from below: whoever passes a limit by it passes it by the clock.  What it leaves out, such as Newton's
 iterations, refinement, or the number of adaptive steps, nobody knows before.  LONG and MUCH are limits that only the
-user lifts, on the command line and not in a file, since the file may be of others: see `asks_too_much`.
+user lifts, on the command line or in a call and not in a file, since the file may be of others: `asks_too_much`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ LONG = 3600.0
 """Seconds beyond which a run is started only where the user says so."""
 MUCH = 20 * 2**30
 """Bytes on disk beyond which it is."""
+UNCOUNTED = 1e7
+"""Steps after which a run stops whose steps nobody could count before, unless the user says so."""
 STEP, CELL = 20e-6, 20e-9
 """Seconds that a step takes, and each cell in it: less than was measured of any method."""
 SEARCHED = {1: 100, 2: 32}
@@ -112,30 +114,31 @@ def together_cost(cases: Sequence[Case]) -> Cost:
     )
 
 
-def asks_too_much(cost: Cost, limited: bool = False) -> str:
+def asks_too_much(cost: Cost, limited: bool = False, python: bool = False) -> str:
     """Why what costs so much is not begun unasked, and what to do, in a sentence; "" where it is.
 
-    limited : whether its wall-clock time is limited already.
+    limited : whether its wall-clock time is limited already.   python : whether the caller is a program.
     """
+    ended, lifted = ("wall_limit=SECONDS", "give unlimited=True") if python else ("--wall-limit HH:MM:SS", "add --yes")
     if cost.seconds > LONG and not limited:
         remedy = "shorten the formulas or take fewer cells"
         if cost.march > 0.5 * cost.seconds:
-            remedy = "take longer steps or fewer cells, end a run in time with --wall-limit HH:MM:SS"
+            remedy = "take longer steps or fewer cells, end a run in time with " + ended
         return (
             f"this takes {cost.sentence}. What takes more than {duration(LONG)} is begun only when asked for: "
-            f"{remedy}, or add --yes"
+            f"{remedy}, or {lifted}"
         )
     if cost.disk > MUCH:
         return (
             f"this writes about {size_text(cost.disk)}. More than {size_text(MUCH)} are written only when asked for: "
-            "write fewer snapshots (output.every), take longer steps, or add --yes"
+            f"write fewer snapshots (output.every), take longer steps, or {lifted}"
         )
     return ""
 
 
-def check_asked(case: Case, cost: Cost, yes: bool, limited: bool = False) -> None:
+def check_asked(case: Case, cost: Cost, yes: bool, limited: bool = False, python: bool = False) -> None:
     """Raise CaseError where a case takes more than it may unasked.   yes : whether the user has said so."""
-    if not yes and (trouble := asks_too_much(cost, limited)):
+    if not yes and (trouble := asks_too_much(cost, limited, python)):
         raise CaseError(f"{case.path}: {trouble}")
 
 

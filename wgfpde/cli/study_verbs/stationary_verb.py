@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 HELP = """
 States are stationary under the finite-volume scheme: U'(rho) + V + W*rho is constant on the support.  The search starts
 from the initial density, from the Gibbs state of V and from Gaussians at the minima of V, and goes on from whatever is
-unstable; states that it does not find are not excluded.  The rate is the largest growth rate of small perturbations,
+unstable and between what is stable; states that it does not find are not excluded, and where some are known to be
+missing it says so.  The rate is the largest growth rate of small perturbations,
 those that only shift a state left out.  Between open walls that let mass in, the one state is found with the flux by
 each exit (entropy without interaction); with a force on a periodic axis (no interaction) the one steady state has a
 current: its velocity, effective diffusivity and entropy production are printed, in 2D by axis, x first.  With --vary
-the states are followed as branches: the values at which one gains or loses stability are located, and near which one
-ends, in a fold or on another branch.  CASE-stationary.h5 and its picture replace those of an earlier search.
+the states are followed as branches, round folds too: the values at which one gains or loses stability are located, at
+which two that are stable have the same energy, and near which one ends, in a fold or on another branch.
+CASE-stationary.h5 and its picture replace those of an earlier search.
 """
 
 
@@ -81,7 +83,7 @@ def _stationary(args: argparse.Namespace) -> int:
 def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """All states of one case."""
     from ...cases.building import build
-    from ...studies.stationary import branches, default_measures, measured, starts, states_record, write_states
+    from ...studies.stationary import branches, default_measures, lacking, measured, starts, states_record, write_states
 
     problem = build(case)
     flow, rho = problem.flow, problem.initial.rho
@@ -93,7 +95,8 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) 
     line.clear()
     write_states(file, case, flow, states, measures[0])
     record: dict[str, Any] = states_record(case, flow, mass, states, measures)
-    record["complete"] = len(states) < args.branches
+    record["lacking"] = lacking(flow, states, args.branches)
+    record["complete"] = not record["lacking"]
     if not args.json:
         _print_states(record, measures)
     return record
@@ -143,7 +146,7 @@ def _print_states(record: dict[str, Any], measures: list[str]) -> None:
         say("  states that differ by a translation or a reflection count once")
     if not record["complete"]:
         say()
-        say(f"  the search stopped at {len(record['states'])} states; --branches N allows more")
+        say(f"  {record['lacking']}")
 
 
 def _print_numbers(name: str, values: Any) -> None:
@@ -192,6 +195,10 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
         place = f"{diagram.measure} = {one.measure if abs(one.measure) > 1e-4 * size else 0.0:.6g}"
         say()
         say(f"  critical  {key} = {one.parameter:.12g} on branch {one.branch}, {place}, rate {one.eigenvalue:.1e}")
+    for same in diagram.equal:
+        say()
+        both = f"of branches {same.branch} and {same.other}, {diagram.measure} = {same.measure:.6g} and "
+        say(f"  equal energies {both}{_plain(same.other_measure):.6g}: {key} = {same.parameter:.12g}")
     for end in diagram.ends:
         say()
         say(f"  {_end(key, end)}")
@@ -199,7 +206,9 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
 
 def _end(key: str, end: End) -> str:
     """ "branch 1 ends near params.b = 0.4 in a fold, where it meets branch 2"."""
-    text = f"branch {end.branch} {'ends' if end.side > 0 else 'begins'} near {key} = {end.parameter:.6g}"
+    near = "at" if end.kind == "fold" and end.meets >= 0 else "near"
+    place = f"{end.parameter:.{10 if near == 'at' else 6}g}"
+    text = f"branch {end.branch} {'ends' if end.side > 0 else 'begins'} {near} {key} = {place}"
     if end.kind == "joins":
         return f"{text} on branch {end.meets}"
     if end.kind == "fold":

@@ -26,8 +26,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
 from ...grid import Array, Axis, Grid
+from ...grid.known_results import grid_key, known
 from ...grid.tables.kept_function import result_of
 from .curvature import smallest_curvature
 
@@ -50,9 +52,7 @@ class Convexity:
 @once_per_flow
 def convexity(flow: Flow) -> Convexity:
     """The constants of a flow's Gibbs state; `flow` has one."""
-    found = 0.0
-    if flow.potential is not None:
-        found = float(result_of(_potential(flow), "curvature", lambda raw: smallest_curvature(flow.grid, raw)))
+    found = curvature_bound(flow)
     source = "no potential" if flow.potential is None else "Hess V"
     given = flow.energy.sobolev
     if given is not None:
@@ -62,6 +62,18 @@ def convexity(flow: Flow) -> Convexity:
         return Convexity(found, source, found, source)
     name = source if flow.potential is None else "Holley-Stroock"
     return Convexity(found, source, compared, name if compared > 0 else "")
+
+
+@once_per_flow
+def curvature_bound(flow: Flow) -> float:
+    """K alone, without the comparison that λ may take."""
+    if flow.potential is None:
+        return 0.0
+
+    def find(raw: Callable[..., Array]) -> float:
+        return known(raw, grid_key(flow.grid, "curvature"), lambda: smallest_curvature(flow.grid, raw))
+
+    return float(result_of(_potential(flow), "curvature", find))
 
 
 def _potential(flow: Flow) -> Callable[..., Array]:
@@ -83,21 +95,34 @@ def holley_stroock(flow: Flow) -> float:
 
 def _compared(grid: Grid, potential: Callable[..., Array], kappa: float, plain: list[float]) -> float:
     """The same of a potential.   plain : the constants of the axes without one."""
+    groups = known(potential, grid_key(grid, "oscillations"), lambda: _oscillations(grid, potential))
+    bases = plain if len(groups) == grid.dim else [min(plain)]
+    each = (
+        max((base if c is None else c) * np.exp(-apart / kappa) for c, apart in group)
+        for base, group in zip(bases, groups, strict=False)
+    )
+    return float(min(each, default=0.0))
+
+
+def _oscillations(grid: Grid, potential: Callable[..., Array]) -> list[list[tuple[float | None, float]]]:
+    """(c, max ψ − min ψ) for each V₀ that is tried, c None for V₀ = 0: of each axis where V is a sum, else of both.
+
+    Empty where V is not finite.  Nothing here depends on κ.
+    """
     places, values = _read(grid, potential)
     if not np.all(np.isfinite(values)):
-        return 0.0
+        return []
     parts = _separated(values)
     if parts is not None:
-        each = zip(grid.axes, places, parts, plain, strict=True)
-        return float(min(_on_axis(axis, x, part, kappa, base) for axis, x, part, base in each))
-    found = [min(plain) * np.exp(-np.ptp(values) / kappa)]
+        return [_on_axis(axis, x, part) for axis, x, part in zip(grid.axes, places, parts, strict=True)]
+    found: list[tuple[float | None, float]] = [(None, np.ptp(values))]
     x, y = places[0], places[1][:, None]
     if not any(axis.ring for axis in grid.axes):
         j, i = np.unravel_index(np.argmin(values), values.shape)
         for x0, y0 in ((x[i], y[j, 0]), (x.mean(), y.mean())):
             square = 0.5 * ((x - x0) ** 2 + (y - y0) ** 2)
-            found += [c * np.exp(-np.ptp(values - c * square) / kappa) for c in _trials(np.ptp(values), square.max())]
-    return float(max(found))
+            found += [(c, np.ptp(values - c * square)) for c in _trials(np.ptp(values), square.max())]
+    return [found]
 
 
 def _read(grid: Grid, potential: Callable[..., Array]) -> tuple[list[Array], Array]:
@@ -128,15 +153,13 @@ def _separated(values: Array) -> list[Array] | None:
     return [along_x, along_y] if np.max(np.abs(rest)) <= 1e-11 * (1 + np.max(np.abs(values))) else None
 
 
-def _on_axis(axis: Axis, x: Array, values: Array, kappa: float, plain: float) -> float:
-    """The best bound for a potential of one variable, read at x; `plain` is the constant without any."""
-    found = [plain * np.exp(-np.ptp(values) / kappa)]
-    if axis.ring:
-        return float(found[0])
-    for c in _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
+def _on_axis(axis: Axis, x: Array, values: Array) -> list[tuple[float | None, float]]:
+    """The same for a potential of one variable, read at x; V₀ is a parabola and the convex envelope of the rest."""
+    found: list[tuple[float | None, float]] = [(None, np.ptp(values))]
+    for c in () if axis.ring else _trials(np.ptp(values), 0.5 * (0.5 * axis.length) ** 2):
         psi = values - 0.5 * c * (x - x.mean()) ** 2
-        found.append(c * np.exp(-np.max(psi - _convex_envelope(x, psi)) / kappa))
-    return float(max(found))
+        found.append((c, np.max(psi - _convex_envelope(x, psi))))
+    return found
 
 
 def _trials(range_: float, square: float) -> Array:
@@ -146,12 +169,21 @@ def _trials(range_: float, square: float) -> Array:
 
 def _convex_envelope(x: Array, values: Array) -> Array:
     """The largest convex function below given values at increasing x, (n,): the lower hull, by a monotone chain."""
-    hull: list[int] = []
+    hull = np.empty(len(x), dtype=np.int64)
+    hull = hull[: _lower_hull(x, values, hull)]
+    return np.interp(x, x[hull], values[hull])
+
+
+@njit(cache=True)
+def _lower_hull(x, values, hull):
+    """The places of the corners into the first entries of `hull`, (n,); returns how many there are."""
+    size = 0
     for k in range(len(x)):
-        while len(hull) > 1:
-            i, j = hull[-2:]
+        while size > 1:
+            i, j = hull[size - 2], hull[size - 1]
             if (values[j] - values[i]) * (x[k] - x[i]) < (values[k] - values[i]) * (x[j] - x[i]):
                 break
-            hull.pop()
-        hull.append(k)
-    return np.interp(x, x[hull], values[hull])
+            size -= 1
+        hull[size] = k
+        size += 1
+    return size

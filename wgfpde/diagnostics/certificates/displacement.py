@@ -35,6 +35,7 @@ import numpy as np
 from ...energy.flow import Flow, once_per_flow
 from ...grid import Array, Grid
 from ..registry import State, diagnostic, with_field
+from .constants import curvature_bound
 from .curvature import smallest_curvature
 
 CHORD = "chord"
@@ -65,7 +66,7 @@ def displacement_convexity(flow: Flow) -> dict[str, PartConvexity]:
     if not flow.internal.law.vanishes:
         found["internal"] = _of_internal(flow)
     if flow.energy.potential is not None:
-        bound = smallest_curvature(flow.grid, flow.energy.potential)
+        bound = curvature_bound(flow)
         found["potential"] = PartConvexity(bound, _reason("Hess V", bound))
     if flow.energy.interaction is not None:
         found["interaction"] = _of_interaction(flow.grid, flow.energy.interaction)

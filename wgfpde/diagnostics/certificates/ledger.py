@@ -33,7 +33,7 @@ from ...energy.flow import Flow
 from ...energy.snapshot import Snapshot
 from ...grid import Array
 from ..registry import NEVER, Condition, State, diagnostic
-from .constants import convexity
+from .constants import curvature_bound
 from .slacks import distance_to_gibbs, has_distance, reading, w2_gibbs
 
 DESCENT = Condition("any gradient flow", lambda s: s.traits.wasserstein)
@@ -62,7 +62,7 @@ def slack_evi(s: State) -> float:
     if s.previous is None:
         return 0.0
     before = 0.5 * distance_to_gibbs(s, s.previous, s.flow.mass(s.previous)) ** 2
-    now, k, ledger = 0.5 * w2_gibbs(s) ** 2, convexity(s.flow).bound, s.snapshot.fields.get(LEDGER)
+    now, k, ledger = 0.5 * w2_gibbs(s) ** 2, curvature_bound(s.flow), s.snapshot.fields.get(LEDGER)
     growth = k * (s.snapshot.t - s.previous_t) if ledger is None else ledger[GROWTH] - ledger[LAST_GROWTH]
     if not math.isfinite(growth):  # some 1 + K dt is negative
         return math.nan
@@ -115,7 +115,7 @@ def enter_step(flow: Flow, snapshot: Snapshot, previous: Snapshot) -> Snapshot:
     ledger[DISSIPATED] += spent if np.isfinite(spent) else np.nan  # vacuum stays: nobody knows what was dissipated
     ledger[DISSIPATION] = now
     if flow.fills_box and flow.dynamics is None:
-        ledger[GROWTH] += _growth(convexity(flow).bound * snapshot.dt, math.isfinite(snapshot.report.transport))
+        ledger[GROWTH] += _growth(curvature_bound(flow) * snapshot.dt, math.isfinite(snapshot.report.transport))
     return _entered(snapshot, ledger)
 
 

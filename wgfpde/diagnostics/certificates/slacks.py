@@ -34,7 +34,7 @@ from ...errors import CaseError
 from ...grid import Array
 from ...transport import distances as transport
 from ..registry import NEVER, WITH_GIBBS_ON_AXES, Condition, Setting, State, diagnostic, once_per_state
-from .constants import convexity
+from .constants import convexity, curvature_bound
 from .continuum import Reading, continuum_of
 
 
@@ -43,8 +43,11 @@ def _has_sobolev(s: Setting) -> bool:
 
 
 def _is_convex(s: Setting) -> bool:
-    sharp = convexity(s.flow).bound > 0 or s.flow.energy.sobolev is not None if _has_sobolev(s) else False
-    return sharp and not s.traits.random
+    """Whether λ is sharp or meant, so that it need not be found by comparison: K > 0 is one."""
+    if s.traits.random or not s.flow.fills_box or s.flow.driven:
+        return False
+    given = s.flow.energy.sobolev
+    return curvature_bound(s.flow) > 0 if given is None else given > 0
 
 
 def has_distance(s: Setting) -> bool:

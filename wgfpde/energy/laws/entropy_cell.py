@@ -11,12 +11,19 @@ from __future__ import annotations
 import math
 
 from ...base.kernel_cache import njit
+from ...linear.row_logarithm import logarithm
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def entropy_energy(rho, kappa):
     """U(ρ), ρ > 0."""
     return kappa * (rho * math.log(rho) - rho)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def entropy_energies(rho, kappa):
+    """U(ρ) of a row (module `linear.rows`), ρ ≥ 0; U(0) = 0."""
+    return kappa * (rho * logarithm(rho) - rho)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

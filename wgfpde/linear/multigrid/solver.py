@@ -71,13 +71,20 @@ class Multigrid:
         return q
 
     def solve(
-        self, f: Array, rtol: float, max_iterations: int = 200, atol: float = 0.0, total: bool = False
+        self,
+        f: Array,
+        rtol: float,
+        max_iterations: int = 200,
+        atol: float = 0.0,
+        total: bool = False,
+        patience: int = STAGNATION,
     ) -> tuple[Array, int, float]:
         """Conjugate gradients from zero: (u, iterations, final relative residual).
 
         Residuals are √(rᵀ M⁻¹ r), relative to the start.  Stops at max(rtol · start, atol), when it stagnates or breaks
         down, or after max_iterations; never raises, the caller judges the residual (NaN where the data are not finite).
         total : stop also where Σ|r| ≤ rtol Σ|f|, a norm in which cells of next to no weight count for what they hold.
+        patience : iterations without a tenth of progress that are stagnation.
 
         One iteration is three passes over memory: u += α p of the last one, p = z + β p, q = A p and ⟨p, q⟩; the finest
         level down with r −= α q; the finest level up with ⟨r, z⟩.
@@ -92,7 +99,7 @@ class Multigrid:
         alpha = beta = 0.0
         iterations = best_at = 0
         enough = rtol * sum_of_moduli(f) if total else -1.0
-        while norm > max(rtol * start, atol) and iterations < max_iterations and iterations - best_at < STAGNATION:
+        while norm > max(rtol * start, atol) and iterations < max_iterations and iterations - best_at < patience:
             curvature = apply_rows(True, alpha, beta, z, u, p, *self._weights, self._rows, q)
             alpha = 0.0
             if not 0.0 < curvature < inf:

@@ -18,7 +18,7 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...linear.lines import gather, scatter
 from .limiter import correct_fluxes, restore_mass
-from .linear_sweep import GAMMA, SUMS, _negative, _two_solves
+from .linear_sweep import GAMMA, SUMS, _two_solves
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -45,9 +45,10 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
             _two_solves(a[q], b[q], exits, dt, 0.0, h, ring, old, room, wrap, stage, new)
             _crossing(a[q], b[q], ring, dt, 0.0, new, new, moved)
         else:
-            _two_solves(a[q], b[q], exits, GAMMA * dt, (1.0 - GAMMA) / GAMMA, h, ring, old, room, wrap, stage, new)
+            weight = (1.0 - GAMMA) / GAMMA
+            negative = _two_solves(a[q], b[q], exits, GAMMA * dt, weight, h, ring, old, room, wrap, stage, new)
             _crossing(a[q], b[q], ring, (1.0 - GAMMA) * dt, GAMMA * dt, stage, new, moved)
-            if _negative(new):
+            if negative:
                 _two_solves(a[q], b[q], exits, 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
                 stats[q, 0] = _repaired(a[q], b[q], h, ring, dt, half, low, new, moved, anti, count)
         work[q] = 0.0

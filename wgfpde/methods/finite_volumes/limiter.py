@@ -23,6 +23,8 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.by_code import internal_energy
+from ...linear.rows import filled, put, row
+from ...linear.tridiagonal import LANES
 
 EPS = 2.220446049250313e-16
 TINY = 1e-290
@@ -217,11 +219,9 @@ def restore_mass(new, old, h, count):
     the rounding of n cells means that the solve failed, and is refused.
     """
     n, lanes = new.shape
-    before, after = np.zeros(lanes), np.zeros(lanes)
-    for i in range(n):
-        for k in range(count):
-            before[k] += h[i] * old[i, k]
-            after[k] += h[i] * new[i, k]
+    held = np.zeros((2, lanes))
+    before, after = held[0], held[1]
+    _masses(new, old, h, held)
     kept = True
     change, mass = 0.0, 0.0
     for k in range(count):
@@ -231,27 +231,34 @@ def restore_mass(new, old, h, count):
         if not (gap <= (1e-13 + 4.0 * EPS * n) * before[k] + TINY):
             kept = False
         before[k] = before[k] / after[k] if kept and after[k] > TINY else 1.0
-    for i in range(n):
-        for k in range(count):
-            new[i, k] *= before[k]
+    for k in range(count, lanes):
+        before[k] = 1.0
+    if lanes == LANES:
+        factor = row(held, 0)
+        for i in range(n):
+            put(new, i, row(new, i) * factor)
+    else:
+        for k in range(lanes):
+            for i in range(n):
+                new[i, k] *= before[k]
     return kept, change, mass
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def energy_rows(first, last, rho, phi, wx, wy, code, kappa, m, energy, scale):
-    """Per row j: energy[j] = Σ_x h (U + Φρ) and scale[j] = Σ_x h (|U| s + |Φρ|).  The caller sums rows serially.
-
-    s = max(1, m/4): a change of ρ by ε changes ρ^m by m ε, which for m > 4 outweighs the rounding of the sum.
-    """
-    steep = max(1.0, 0.25 * m)
-    for j in range(first, last):
-        total = 0.0
-        size = 0.0
-        for i in range(rho.shape[1]):
-            r = rho[j, i]
-            u = internal_energy(r, code, kappa, m)
-            work = phi[j, i] * r
-            total += wx[i] * (u + work)
-            size += wx[i] * (steep * abs(u) + abs(work))
-        energy[j] = wy[j] * total
-        scale[j] = wy[j] * size
+def _masses(new, old, h, held):
+    """Of every lane of old and of new, into held (2, lanes)."""
+    n, lanes = new.shape
+    if lanes == LANES:
+        before, after = filled(old, 0.0), filled(new, 0.0)
+        for i in range(n):
+            before = before + h[i] * row(old, i)
+            after = after + h[i] * row(new, i)
+        put(held, 0, before)
+        put(held, 1, after)
+        return
+    for k in range(lanes):
+        before, after = 0.0, 0.0
+        for i in range(n):
+            before += h[i] * old[i, k]
+            after += h[i] * new[i, k]
+        held[0, k], held[1, k] = before, after

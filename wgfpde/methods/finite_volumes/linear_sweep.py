@@ -25,9 +25,11 @@ import numpy as np
 
 from ...base.kernel_cache import njit
 from ...energy.laws.law import ENTROPY
+from ...linear.fused_solves import two_solves, two_solves_around
 from ...linear.lines import gather, scatter
-from ...linear.tridiagonal import factor, solve
-from .limiter import contract, correct_fluxes, dissipate, restore_account, restore_mass
+from ...linear.rows import choose, filled, least, positive, put, row, total
+from ...linear.tridiagonal import LANES, factor, solve
+from .limiter import EPS, TINY, contract, correct_fluxes, dissipate, restore_account, restore_mass
 
 GAMMA = 1.0 - math.sqrt(0.5)
 SUMS = 3
@@ -65,8 +67,8 @@ def sweep(
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            _two_solves(a[q], b[q], exits, span, weight, h, ring, old, work, wrap, one, two)
-            if order == 1 or not (guard or _negative(new)):
+            negative = _two_solves(a[q], b[q], exits, span, weight, h, ring, old, work, wrap, one, two)
+            if order == 1 or not (guard or negative):
                 break
         if opened:
             _mean(exits, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
@@ -74,7 +76,7 @@ def sweep(
             if guard or opened:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], exits, h, ring, dt, guard, code, kappa, count
+                old, stage, new, half, low, potential, a[q], b[q], exits, h, ring, dt, guard, code, kappa, count, work
             )
         if opened:
             kept, stats[q, 1], stats[q, 4] = restore_account(new, old, exits, h, dt, count)
@@ -89,11 +91,22 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
     SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
-    Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.
+    Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.   Returns whether a number of `two`
+    is below 0.
     """
     n, lanes = old.shape
     rows, loss, gain, _ = exits
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
+    if rows.shape[0] == 0 and lanes == LANES:
+        if ring:
+            return two_solves_around(a, b, span, weight, h, old, g, u, v, one, two)
+        return two_solves(a, b, span, weight, h, old, g, one, two)
+    if rows.shape[0] == 0 and lanes == 1:
+        ways, ends = (a.reshape(n), b.reshape(n)), (one.reshape(n), two.reshape(n))
+        if ring:
+            inner = old.reshape(n), g.reshape(n), u.reshape(n), v.reshape(n)
+            return two_solves_around(*ways, span, weight, h, *inner, *ends)
+        return two_solves(*ways, span, weight, h, old.reshape(n), g.reshape(n), *ends)
     for i in rows:
         for k in range(lanes):
             work[SUMS, i, k] = h[i] + span * loss[i, k]
@@ -111,6 +124,7 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
             for k in range(lanes):
                 two[i, k] += span * gain[i, k]
         solve(e, f, g, u, v, ring, two)
+    return _negative(two)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -133,15 +147,24 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, guard, code, kappa, count):
+def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, guard, code, kappa, count, work):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
-    exits : what passes the lines is limited with the fluxes.
+    exits : what passes the lines is limited with the fluxes.   work : its first places are scratch.
     """
     n, lanes = new.shape
     rows, loss, gain, mean = exits
     opened = rows.shape[0] > 0
+    if not (guard or opened):
+        anti, share = work[0], work[1]
+        if lanes == LANES:
+            return correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt)
+        if lanes == 1:
+            return correct_lanes(
+                a.reshape(n), b.reshape(n), stage.reshape(n), new.reshape(n), half.reshape(n), low.reshape(n),
+                anti.reshape(n), share.reshape(n), h, ring, dt,
+            )  # fmt: skip
     anti = np.zeros((n, lanes))
     drain, drained = np.zeros(n if opened else 0), np.zeros(n if opened else 0)
     touched = 0
@@ -173,12 +196,51 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
     return touched
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt):
+    """`limiter.correct_fluxes` on every lane of a closed block that has a negative cell, side by side, with its bits.
+
+    All but h are (n, LANES), or (n,) for a line alone; anti, share : scratch.   Returns how many cells were limited.
+    """
+    n = h.shape[0]
+    lowest = row(new, 0)
+    for i in range(n):
+        j = i + 1 if i < n - 1 else 0
+        forth, back = row(a, i), row(b, i)
+        high = (1.0 - GAMMA) * (forth * row(stage, i) - back * row(stage, j))
+        high = high + GAMMA * (forth * row(new, i) - back * row(new, j))
+        lower = forth * (row(half, i) + row(low, i)) - back * (row(half, j) + row(low, j))
+        put(anti, i, dt * (high - 0.5 * lower))
+        lowest = least(lowest, row(new, i))
+    if not ring:
+        put(anti, n - 1, filled(anti, 0.0))
+    left, limited = row(anti, n - 1), filled(anti, 0.0)
+    for i in range(n):
+        right = row(anti, i)
+        leaving = positive(right) + positive(0.0 - left)
+        room = (1.0 - 4.0 * EPS) * h[i] * row(low, i)
+        part = choose(TINY, room, room / leaving, 0.0)
+        put(share, i, choose(room, leaving, part, 1.0))
+        limited = limited + choose(room, leaving, 1.0, 0.0)
+        left = right
+    left = row(anti, n - 1)
+    left = left * choose(0.0, left, row(share, n - 1), row(share, 0))
+    for i in range(n):
+        right = row(anti, i)
+        right = right * choose(0.0, right, row(share, i), row(share, i + 1 if i < n - 1 else 0))
+        loss = positive(right) + positive(0.0 - left)
+        gain = positive(0.0 - right) + positive(left)
+        put(new, i, choose(lowest, 0.0, ((h[i] * row(low, i) - loss) + gain) / h[i], row(new, i)))
+        left = right
+    return int(total(choose(lowest, 0.0, limited, 0.0)))
+
+
 def compile_repair(a, b, exits, h, ring, kappa):
     """Compile, or load, what `sweep` calls on blocks that need repair: a third of what it compiles.
 
     a, b, exits, h, ring, kappa : of a block, as `sweep` hands them on.
     """
     blocks = [np.zeros(a.shape) for _ in range(6)]
-    _repair(*blocks, a, b, exits, h, ring, 0.0, False, ENTROPY, kappa, 0)
+    _repair(*blocks, a, b, exits, h, ring, 0.0, False, ENTROPY, kappa, 0, np.zeros((10, *a.shape)))
     restore_account(blocks[0], blocks[1], exits, h, 0.0, 0)
     restore_mass(blocks[0], blocks[1], h, 0)

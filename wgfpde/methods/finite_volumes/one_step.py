@@ -23,13 +23,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...energy.energy_sums import energy_rows
 from ...energy.flow import Flow
 from ...grid import Array
 from ...linear.fixed_point import FixedPointSolver, NotFound
 from ...linear.lines import lines_of
 from ...linear.threads import share
 from .drive_trend import NO_TREND, DriveTrend
-from .limiter import EPS, energy_rows
+from .limiter import EPS
 from .schemes import Cost, make_scheme, split_step
 
 OUTER_TOLERANCE = 1e-13

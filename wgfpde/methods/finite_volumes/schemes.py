@@ -28,7 +28,7 @@ from ...linear.threads import share
 from .array_sweeps import array_sweep
 from .forced_sweep import tilted_sweep
 from .linear_sweep import compile_repair, sweep
-from .power_sweeps import power_sweep
+from .powers.power_sweeps import power_sweep
 
 
 @dataclass

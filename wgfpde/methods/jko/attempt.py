@@ -19,6 +19,8 @@ from .predicted.start import CENTRED, best_start
 ARMIJO = 1e-4
 ASCENT_STEPS, GROWTH, COOLING = 10, 30.0, 4.0
 """Ascent steps before the barrier or the temperature is raised, by how much, and by how much the latter falls again."""
+PATIENT = {"max_iterations": 400, "patience": 200}
+"""Of CG where mass crosses many cells in a step and U'' is small: fronts of m = 8 take hundreds of iterations."""
 DUAL_NOISE = 1e-13
 """Relative rounding of the dual value, which a line search must not mistake for a decrease."""
 
@@ -120,12 +122,16 @@ class Attempt:
             size *= 0.5
         return point, 0.0
 
-    def solve_linear(self, rhs: Array, rtol: float, total: bool = False) -> Array:
-        """CG on the condensed system with the present coefficients; counts one Newton iteration.  total : see solve."""
+    def solve_linear(self, rhs: Array, rtol: float, total: bool = False, patient: bool = False) -> Array:
+        """CG on the condensed system with the present coefficients; counts one Newton iteration.
+
+        total : see `Multigrid.solve`.   patient : whether to go on where CG is slow.
+        """
         if self.iterations >= self.budget:
             raise self.failure(np.nan, f"{self.iterations} Newton iterations were spent")
         self.solver.multigrid.setup(*self.solver.coefficients)
-        move, count, _ = self.solver.multigrid.solve(rhs, rtol, total=total)
+        most = PATIENT if patient else {}
+        move, count, _ = self.solver.multigrid.solve(rhs, rtol, total=total, **most)
         self.iterations += 1
         self.linear += count
         if not np.isfinite(np.sum(move)):

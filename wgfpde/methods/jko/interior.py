@@ -2,7 +2,17 @@
 
     δρ = −D(r₁ + s − μ/ρ + G δφ),    δs = −s + μ/ρ − (s/ρ) δρ,    (GᵀDG + L) δφ = r₂ − GᵀD(r₁ + s − μ/ρ)
 
-All three take the same fraction of the step, 0.995 of the way to where a density or a slack would vanish.
+From afar all three take the same fraction of the step, 0.995 of the way to where a density or a slack would vanish.
+From a prediction φ takes the whole step, and each cell goes its own way:
+
+    ρ ← ρ(1 + r) for r = δρ/ρ ≥ −½,    ρ/(4|r|) below;    s likewise
+
+with the same value and slope at r = −½.  So ρ and s stay positive, and no cell shortens the step of another: at a free
+boundary, where the prediction is a cell off, one cell in ten thousand held the common fraction to 0.03 … 0.3.
+
+There the linear systems are solved more finely for m > 2, whose U'' vanishes with ρ: what conjugate gradients leave in
+all but empty cells is δρ many times ρ.  Measured, double well, τ = 0.01 and 0.05, m = 4 and 8: residuals left at 3e-2
+end the iteration after 3 of them, those left at 3e-3 do not.
 """
 
 from __future__ import annotations
@@ -17,7 +27,10 @@ from .attempt import Attempt, Solution
 
 BOUNDARY = 0.995
 REDUCTION = 0.1
-FORCING = 0.03
+FORCING, FINER = 0.03, 0.003
+"""What a linear solution leaves of its residual; the second from a prediction for m > 2."""
+FALLS = 0.5
+"""Where a continuity residual falls by less than this factor, linear solutions hold it up: the next is finer."""
 BEHIND = 1.0
 """μ waits while the continuity residual exceeds this times the square root of the complementarity."""
 BLOCKED = 0.05
@@ -85,16 +98,38 @@ def move_cells(first, last, rho, move_rho, slack, move_slack, phi, move, size):
             phi[j, i] += size * move[j, i]
 
 
-class Interior:
-    """The interior point from a centred (φ, ρ, s); `solve` is the solution under way, whose buffers are shared."""
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def kept_positive(value, change):
+    """value + change where that is at least half of value > 0, else value²/(4|change|): positive, with one slope."""
+    if change >= -0.5 * value:
+        return value + change
+    return 0.25 * value * (value / -change)
 
-    def __init__(self, solve: Attempt, phi: Array, rho: Array, slack: Array) -> None:
-        self.solve, self.step = solve, solve.step
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move_apart(first, last, rho, move_rho, slack, move_slack):
+    """(ρ, s) ← (ρ + δρ, s + δs), each cell by itself and kept positive."""
+    nx = rho.shape[1]
+    for j in range(first, last):
+        for i in range(nx):
+            rho[j, i] = kept_positive(rho[j, i], move_rho[j, i])
+            slack[j, i] = kept_positive(slack[j, i], move_slack[j, i])
+
+
+class Interior:
+    """The interior point from a centred (φ, ρ, s); `solve` is the solution under way, whose buffers are shared.
+
+    apart : whether cells go their own way, from a prediction.
+    """
+
+    def __init__(self, solve: Attempt, phi: Array, rho: Array, slack: Array, apart: bool = False) -> None:
+        self.solve, self.step, self.apart = solve, solve.step, apart
         self.phi, self.rho, self.slack = phi, rho.copy(), slack.copy()
         self.r1, self.q, self.move_rho, self.move_slack = (np.zeros(rho.shape) for _ in range(4))
         self.rows = np.zeros(rho.shape[0])
         self.barrier = 0.0
-        self.forcing, self.reduction = FORCING, REDUCTION
+        self.forcing, self.reduction = FINER if apart and self.step.m > 2.0 else FORCING, REDUCTION
+        self.last = math.inf
         self.scale = solve.unit * self.step.stagger.total
 
     def run(self, most: int = 10**6) -> Solution | None:
@@ -106,7 +141,7 @@ class Interior:
                 return None
             behind = continuity > BEHIND * complementarity**0.5
             self.reduction = 1.0 if behind else REDUCTION
-            self.forcing = max(0.1 * self.forcing, 1e-8) if behind else FORCING
+            self._sharpen(continuity, behind)
             estimate = complementarity + equation + continuity**2
             if estimate <= 1e3 * self.solve.solver.tolerance:
                 found = self.solve.finish(self.phi, self.rho, self.slack, continuity, equation, complementarity)
@@ -118,6 +153,15 @@ class Interior:
             blocked = blocked + 1 if self._move() < BLOCKED else 0
         return None
 
+    def _sharpen(self, continuity: float, behind: bool) -> None:
+        """How finely the next linear system is solved."""
+        slow = continuity > FALLS * self.last if self.apart else behind
+        if slow:
+            self.forcing = max(0.1 * self.forcing, 1e-8)
+        elif not self.apart:
+            self.forcing = FORCING
+        self.last = continuity
+
     def _residuals(self) -> tuple[float, float, float]:
         """Residuals at the present point, and the coefficients for the next step: continuity, HJ, complementarity."""
         step, out = self.step, self.solve.solver.coefficients
@@ -128,14 +172,18 @@ class Interior:
         return continuity, equation / self.scale, product / self.scale
 
     def _move(self) -> float:
-        """One Newton step towards a tenth of the present barrier; returns the fraction of it that was taken."""
+        """One Newton step towards a tenth of the present barrier; returns the fraction of it that φ took."""
         c, _, _, bx, by = self.solve.solver.coefficients
         mu, stagger, rhs = self.reduction * self.barrier, self.step.stagger, self.solve.rhs
         stagger.share(condense, self.r1, self.rho, self.slack, mu, stagger.volume, c, self.q)
         stagger.share(subtract_transposed, self.q, bx, by, rhs)
-        move = self.solve.solve_linear(rhs, self.forcing)
+        move = self.solve.solve_linear(rhs, self.forcing, patient=self.apart)
         changes = self.move_rho, self.move_slack
         stagger.share(expand, move, self.rho, self.slack, mu, stagger.volume, c, bx, by, self.q, *changes, self.rows)
+        if self.apart:
+            stagger.share(move_apart, self.rho, changes[0], self.slack, changes[1])
+            self.phi = self.phi + move
+            return 1.0
         worst = float(np.max(self.rows))
         size = min(1.0, BOUNDARY / worst) if worst > 0 else 1.0
         self.phi = self.phi.copy()

@@ -67,7 +67,13 @@ def draw(rho: Array, grid: Grid, count: int, seed: int) -> Array:
         for k, index in enumerate(reversed(np.unravel_index(cell, grid.shape))):
             axis = grid.axes[k]
             places[where, k] = axis.edges[index] + uniform[1 + k] * axis.widths[index]
-    return fold(places, grid)
+    return places if _within(places, grid) else fold(places, grid)  # by rounding; else no kernel is loaded
+
+
+def _within(places: Array, grid: Grid) -> bool:
+    """Whether folding leaves all places as they are."""
+    lower, upper = [axis.lower for axis in grid.axes], [axis.upper for axis in grid.axes]
+    return bool(np.all((lower <= places) & (places < upper)))
 
 
 def quantiles(rho: Array, grid: Grid, count: int) -> Array:

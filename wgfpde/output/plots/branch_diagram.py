@@ -1,6 +1,7 @@
 """Stationary states as lines (1D) or maps (2D, with arrows of a current), and bifurcation diagrams.
 
-What is stable is drawn solid, what is not dashed; critical values are marked with circles.
+What is stable is drawn solid, what is not dashed; circles mark critical values, squares folds, and diamonds equal
+energies of two stable branches.
 """
 
 from __future__ import annotations
@@ -145,6 +146,9 @@ def _diagram(study: Study) -> Figure:
         if "critical" in study.variables:
             marks = np.zeros(len(study["critical"])) if name == "eigenvalue" else study[f"critical_{name}"]
             axes.plot(study["critical_value"], marks, "o", mfc="white", mec="black", mew=1.1, ms=6, zorder=5)
+        for folds, marker in ((True, "s"), (False, "D")):
+            at, marks = _further(study, name, folds)
+            axes.plot(at, marks, marker, mfc="white", mec="black", mew=1.1, ms=5, ls="", zorder=5)
     panels[2].axhline(0.0, color=style.GRAPHITE, lw=0.7, zorder=0.5)
     _rates_scale(panels[2], study["eigenvalue"])
     measure = study.variables["measure"]
@@ -165,6 +169,7 @@ def _pieces(study: Study, number: int, name: str) -> list[tuple[Array, Array, bo
     places, values = study["parameter"][chosen], study[name][chosen]
     stable = study["stable"][chosen].astype(bool)
     at, own, whose = _marks(study, name)
+    turns = _turns(study, name, number)
     ends = [k for k in _beside(study["parameter"], places, at) if number != whose[k]]
     cuts = [0, *(np.flatnonzero(stable[1:] != stable[:-1]) + 1).tolist(), len(places)]
     pieces = []
@@ -174,9 +179,10 @@ def _pieces(study: Study, number: int, name: str) -> list[tuple[Array, Array, bo
         for k in ends:
             nearest = 0 if at[k] <= places.min() else len(places) - 1
             inside[k] |= first <= nearest < last
-        where = np.concatenate([places[first:last], at[inside]])
+        at_end = [turn[:2] for turn in turns if (last == len(places) if turn[2] > 0 else first == 0)]
+        where = np.concatenate([places[first:last], at[inside], [turn[0] for turn in at_end]])
         order = np.argsort(where, kind="stable")
-        what = np.concatenate([values[first:last], own[inside]])
+        what = np.concatenate([values[first:last], own[inside], [turn[1] for turn in at_end]])
         pieces.append((where[order], what[order], bool(stable[first])))
     return pieces
 
@@ -187,6 +193,27 @@ def _marks(study: Study, name: str) -> tuple[Array, Array, Array]:
         return np.zeros(0), np.zeros(0), np.zeros(0)
     at = study["critical_value"]
     return at, np.zeros(len(at)) if name == "eigenvalue" else study[f"critical_{name}"], study["critical_branch"]
+
+
+def _turns(study: Study, name: str, number: int) -> list[tuple[float, float, int]]:
+    """Folds that a branch shares with another: (parameter, value, side)."""
+    if "end" not in study.variables:
+        return []
+    chosen = (study["end_branch"] == number) & (study["end_kind"] == "fold") & (study["end_meets"] >= 0)
+    values = np.zeros(len(chosen)) if name == "eigenvalue" else study[f"end_{name}"]
+    return list(zip(study["end_value"][chosen], values[chosen], study["end_side"][chosen], strict=True))
+
+
+def _further(study: Study, name: str, folds: bool) -> tuple[Array, Array]:
+    """Marks of folds, or of equal energies: (parameters, values); rates have none of these."""
+    if folds:
+        turns = [turn[:2] for number in np.unique(study["branch"]) for turn in _turns(study, name, int(number))]
+        return (np.array(turns).T[0], np.array(turns).T[1]) if turns else (np.zeros(0), np.zeros(0))
+    if "equal" not in study.variables or name == "eigenvalue":
+        return np.zeros(0), np.zeros(0)
+    if name == "energy":
+        return study["equal_value"], study["equal_energy"]
+    return np.tile(study["equal_value"], 2), np.concatenate([study["equal_measure"], study["equal_other_measure"]])
 
 
 def _beside(everywhere: Array, places: Array, at: Array) -> list[int]:
@@ -215,4 +242,9 @@ def _legend(study: Study) -> tuple[list[Line2D], list[str]]:
         handles.append(Line2D([], [], marker="o", ls="", mfc="white", mec="black", mew=1.1, ms=6))
         values = ", ".join(f"{value:.8g}" for value in np.unique(np.round(study["critical_value"], 10))[:3])
         labels.append(f"critical: {values}")
+    for folds, marker, name in ((True, "s", "fold"), (False, "D", "equal energies")):
+        places = np.unique(np.round(_further(study, "energy", folds)[0], 10))
+        if len(places):
+            handles.append(Line2D([], [], marker=marker, ls="", mfc="white", mec="black", mew=1.1, ms=5))
+            labels.append(f"{name}: {', '.join(f'{value:.8g}' for value in places[:3])}")
     return handles, labels

@@ -50,7 +50,7 @@ def _panels(study: Study) -> list[Panel]:
         (_time_line, _committor_line, _exit_lines, _density_lines),
         (_time_map, _committor_map, _exit_map, _density_map),
     )[study["mean_time"].ndim - 1]
-    panels = [time]
+    panels: list[Panel] = [time]
     if "committor" in study.variables:
         panels.append(committor)
     elif len(study["exit"]) > 1:

@@ -58,22 +58,27 @@ def draw_arrows(axes: Axes, x: Array, y: Array, u: Array, v: Array, colour: str)
     axes.quiver(x[place], y[place], u * scale, v * scale, color=colour, pivot="mid", scale=ARROWS, width=0.005)
 
 
-def draw_levels(axes: Axes, x: Array, y: Array, v: Array) -> bool:
-    """Level lines of V, (ny, nx), up to its median, beyond which walls crowd them; whether there are any.
+def levels_of(v: Array) -> Array:
+    """Levels of V that are drawn, up to its median, beyond which walls crowd the lines; none where V is flat.
 
     Their distance from the minimum grows like k², so that they are evenly spaced where V is quadratic and small wells
     are seen.
     """
-    known = np.ma.masked_invalid(v)
-    if not known.count():
-        return False
-    low, high = float(known.min()), float(np.ma.median(known))
+    known = v[np.isfinite(v)]
+    low, high = (float(known.min()), float(np.median(known))) if known.size else (0.0, 0.0)
     if not high > low:
+        return np.empty(0)
+    return np.asarray(low + (high - low) * (np.arange(1, LEVELS_OF_V + 1) / LEVELS_OF_V) ** 2)
+
+
+def draw_levels(axes: Axes, x: Array, y: Array, v: Array) -> bool:
+    """Level lines of V, (ny, nx); whether there are any."""
+    levels = levels_of(v)
+    if not levels.size:
         return False
-    levels = low + (high - low) * (np.arange(1, LEVELS_OF_V + 1) / LEVELS_OF_V) ** 2
     axes.contour(
-        x, y, known, levels=levels, colors=LEVEL["color"], linewidths=LEVEL["lw"], alpha=LEVEL["alpha"],
-        linestyles="solid",
+        x, y, np.ma.masked_invalid(v), levels=levels, colors=LEVEL["color"], linewidths=LEVEL["lw"],
+        alpha=LEVEL["alpha"], linestyles="solid",
     )  # fmt: skip
     return True
 

@@ -265,7 +265,8 @@ def _draw_iterations(axes: Axes, run: Run) -> None:
 
 def _draw_log(axes: Axes, t: Array, values: Array, label: str) -> None:
     """Numbers ≥ 0 on a logarithmic axis; where all are 0 the panel says so."""
-    seen = values[np.isfinite(values) & (values > 0)]
+    values = drawable(values)
+    seen = values[values > 0]
     if seen.size == 0:
         words = f"{label}: 0 in every step" if np.any(values == 0) else f"{label}: not recorded"
         _say(axes, words)
@@ -282,8 +283,9 @@ def _say(axes: Axes, words: str) -> None:
 
 
 def _floor_at_zero(axes: Axes, values: Array) -> None:
-    style.value_axis(axes, values.astype(float), log=False)
-    axes.set_ylim(0.0, 1.1 * float(np.max(values, initial=0.0)) or 1.0)
+    seen = drawable(values.astype(float))
+    style.value_axis(axes, seen, log=False)
+    axes.set_ylim(0.0, 1.1 * float(np.max(seen, where=np.isfinite(seen), initial=0.0)) or 1.0)
 
 
 def _line(axes: Axes, t: Array, values: Array, place: int = 0, label: str = "", lw: float = 1.4) -> None:

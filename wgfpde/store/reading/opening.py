@@ -17,7 +17,8 @@ from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid.boundary import Boundary, boundary_of
 from ..layout import FILE_NAME, FORMAT, TAKEN
-from .structure import check_heaps, check_regular, check_structure, plain_attribute, plain_attributes
+from .heaps import check_heaps
+from .structure import check_regular, check_structure, plain_attribute, plain_attributes
 
 DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
 """What h5py raises on bytes that make no sense: as many kinds as there are places where it first notices."""

@@ -7,6 +7,7 @@ by its headers alone.  Refused are
     data that lie in other files             virtual datasets, external storage
     filters that are not part of HDF5        the library would look for them in folders of plug-ins and load them
     types other than numbers and texts       in what is read; references and compounds belong to dimensions alone
+    attributes of such types                 the library trusts what a type says of itself, and may crash on it
     sizes that the file cannot hold          a length that was damaged asks for any amount of memory
 
 The last: deflate packs at most 1032 bytes into one, so what a dataset claims is compared with what is stored of it.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import math
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,9 @@ DEFLATE = 1032
 FREE = 2**20
 """Bytes that need no proof."""
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-SCANNED = 2**24
-"""Bytes of files that are looked through for the sizes of heaps."""
-SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
 SCALE = b"DIMENSION_SCALE\0"
+OF_DIMENSIONS = frozenset(("DIMENSION_LIST", "REFERENCE_LIST"))
+"""Attributes that hold references."""
 EMPTY = "/steps/step"
 """A dimension that holds no values and is never read."""
 
@@ -55,34 +55,13 @@ def check_regular(path: Path) -> None:
         raise StoreError(f"{path} is no regular file but a device, a pipe or a folder; give a file.")
 
 
-def check_heaps(path: Path) -> None:
-    """Raise StoreError where a heap of texts claims more bytes than the file has: the library would take them at once.
-
-    Files of more than SCANNED bytes are not looked through.
-    """
-    size = path.stat().st_size
-    if size > SCANNED:
-        return
-    content = path.read_bytes()
-    widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
-    if not content.startswith(SIGNATURE) or len(content) < 16 or content[widths.get(content[8], 14)] != 8:
-        return
-    at = content.find(HEAP)
-    while at >= 0:
-        claimed = int.from_bytes(content[at + len(HEAP) : at + len(HEAP) + 8], "little")
-        if claimed > size - at:
-            raise StoreError(
-                f"{path}: a heap of texts claims {size_text(claimed)} where {size_text(size - at)} are left. The file "
-                "is damaged; copy it again."
-            )
-        at = content.find(HEAP, at + 1)
-
-
 def check_structure(path: Path, file: h5py.File) -> None:
     """Raise StoreError for a file that leads elsewhere, or that holds what no file of this package holds."""
+    check_attributes(path, "/", file)
     for count, (name, found) in enumerate(_walk(path, file, "", set(), 0)):
         if count >= MOST_OBJECTS:
             raise StoreError(f"{path} holds more than {MOST_OBJECTS} objects: it is no file of wgfpde.")
+        check_attributes(path, name, found)
         if isinstance(found, h5py.Dataset):
             _check_dataset(path, name, found)
         elif not isinstance(found, h5py.Group):
@@ -129,18 +108,32 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
         raise StoreError(f"{path}: to read {shortened(name)} takes {lacking}.")
 
 
+def check_attributes(path: Path, name: str, item: h5py.HLObject, keys: Iterable[str] | None = None) -> None:
+    """Raise StoreError for attributes that are neither numbers nor texts, but for those of dimensions.
+
+    keys : of those that are looked at; None: all.
+    """
+    for key in sorted(set(item.attrs) - OF_DIMENSIONS if keys is None else set(item.attrs) & set(keys)):
+        found = item.attrs.get_id(key).dtype
+        if h5py.check_string_dtype(found) is None and found.kind not in "fiub":
+            raise _foreign(path, name, f"has an attribute {shortened(key)} that is neither numbers nor text")
+
+
 def check_scales(path: Path, name: str, data: h5py.Dataset) -> None:
     """Raise StoreError for attributes of dimension scales that are of another type than theirs.
 
     The library reads them as what they should be, and writes beyond its memory.
     """
-    for key in {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"} & set(data.attrs):
+    for key in {"CLASS", "NAME", "DIMENSION_LABELS", *OF_DIMENSIONS} & set(data.attrs):
         about = data.attrs.get_id(key)
         if key in ("CLASS", "NAME"):
             text = h5py.check_string_dtype(about.dtype)
             right = about.shape == () and text is not None and text.length is not None
             if right and key == "CLASS" and text.length == len(SCALE):  # another word of its length is freed twice
                 right = bytes(data.attrs[key]) == SCALE.rstrip(b"\0")
+        elif key == "DIMENSION_LABELS":
+            text = h5py.check_string_dtype(about.dtype)
+            right = about.shape == (data.ndim,) and text is not None and text.length is None
         elif key == "DIMENSION_LIST":
             inner = h5py.check_vlen_dtype(about.dtype)
             right = about.shape == (data.ndim,) and inner is not None and _is_reference(inner)

@@ -1,9 +1,10 @@
 """Stationary states without marching: branches, their energies and their stability."""
 
-from .family import Branch, Critical, Diagram, End, Point, check_case, default_measures, measured
+from .completeness import lacking
+from .diagram.parameter_branches import continuation
+from .family import Branch, Critical, Diagram, End, EqualEnergy, Point, check_case, default_measures, measured
 from .growth_rates import Stability, stability, unstable_directions
 from .mean_field import Steady, corrected, stationary
-from .parameter_branches import continuation
 from .search import branches, starts
 from .stationary_file import (
     KINDS,
@@ -16,7 +17,8 @@ from .stationary_file import (
 )
 
 __all__ = [
-    "KINDS", "Branch", "Critical", "Diagram", "End", "Point", "Stability", "Steady", "branches", "check_case",
-    "continuation", "corrected", "default_measures", "diagram_record", "diagram_study", "measured", "stability",
-    "starts", "states_record", "states_study", "stationary", "unstable_directions", "write_diagram", "write_states",
+    "KINDS", "Branch", "Critical", "Diagram", "End", "EqualEnergy", "Point", "Stability", "Steady", "branches",
+    "check_case", "continuation", "corrected", "default_measures", "diagram_record", "diagram_study", "lacking",
+    "measured", "stability", "starts", "states_record", "states_study", "stationary", "unstable_directions",
+    "write_diagram", "write_states",
 ]  # fmt: skip

@@ -20,8 +20,9 @@ from ...grid.boundary import boundary_of
 from ...methods import METHODS
 from ..study_views import Shown, numbers
 from .between_exits import ALL_LEAVES, REFUSAL
-from .mean_field import Steady, check_law, corrected
-from .search import apart
+from .copies import apart
+from .drive_equation import check_law
+from .mean_field import Steady, corrected
 
 JUMP = 0.5
 """Largest distance of a state from its guess, of a step along a branch."""
@@ -87,6 +88,21 @@ class End:
     energy: float
 
 
+@dataclass(frozen=True)
+class EqualEnergy:
+    """Where two branches of stable states have the same energy: a transition of first order, if they are the lowest.
+
+    branch, other : their numbers.   measure, other_measure : their order parameters there.   energy : of both.
+    """
+
+    parameter: float
+    branch: int
+    other: int
+    measure: float
+    other_measure: float
+    energy: float
+
+
 @dataclass(frozen=True, repr=False)
 class Diagram(Shown):
     """Branches over a parameter.   key : its name.   values : (n,) rising.   measure : its name."""
@@ -98,6 +114,7 @@ class Diagram(Shown):
     branches: list[Branch]
     critical: list[Critical]
     ends: list[End] = field(default_factory=list)
+    equal: list[EqualEnergy] = field(default_factory=list)
 
     def __repr__(self) -> str:
         span = f"{len(self.values)} values of {self.key} from {self.values[0]:g} to {self.values[-1]:g}"
@@ -105,10 +122,11 @@ class Diagram(Shown):
 
     def _rows(self) -> list[tuple[str, object]]:
         found = ", ".join(f"{one.parameter:.8g} (branch {one.branch})" for one in self.critical)
+        same = ", ".join(f"{one.parameter:.8g} (branches {one.branch} and {one.other})" for one in self.equal)
         return [
             ("parameter", f"{self.key}: {numbers(self.values)}"), ("measure", self.measure),
             *((f"branch {branch.number}", repr(branch)) for branch in self.branches),
-            ("critical values", found or "none"), ("grid", repr(self.grid)),
+            ("critical values", found or "none"), ("equal energies", same or "none"), ("grid", repr(self.grid)),
         ]  # fmt: skip
 
 

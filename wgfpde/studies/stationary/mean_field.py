@@ -15,30 +15,22 @@ A stationary state here is one of the scheme: fluxes vanish to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...energy.driving.force import affinity_of
 from ...energy.flow import Flow
-from ...energy.laws import law_named
-from ...energy.laws.steady_density import EPS, Equilibrium, equilibrium
+from ...energy.laws.steady_density import EPS, Equilibrium
 from ...errors import CaseError, SolverError
 from ...grid import Array
+from .drive_equation import MeanField, newton
 from .forced.carried import Transport
 from .forced.plane_state import state_on_plane
 from .forced.ring_state import state_on_ring
 from .growth_rates import Stability, components, stability
-from .shifts import free_axes
 
-TOLERANCE = 1e-13
-"""Of ‖ρ − T(ρ)‖₁/M."""
-PINNED = 1e-10
-"""Likewise of states that may be shifted: what holds them between two cells is too weak to place them."""
-NEWTON_STEPS = 30
-VECTORS = 80
-"""Of GMRES, at most: a few dozen suffice, and a singular Jacobian is no error."""
 RELAXATIONS = ((40, 1e-4), (160, 1e-5), (640, 1e-7), (2560, 1e-10))
 """Before each try of Newton's method: damped iterations at most, and the residual that makes more of them needless."""
 CROWDED = 0.2
@@ -95,47 +87,6 @@ class Steady:
         return f"Steady(energy={self.energy:.12g}{what}, residual={self.residual:.1g}, rho of shape {self.rho.shape})"
 
 
-def check_law(kind: str) -> None:
-    """Raise CaseError for a law whose density in equilibrium with a potential is not known."""
-    if not law_named(kind).steady:
-        raise CaseError(
-            f'energy.internal: stationary states are found for an entropy or a power, found kind = "{kind}"; '
-            "march to one instead: wgfpde run CASE --set solver.stationary=1e-10"
-        )
-
-
-class MeanField:
-    """A flow at a given mass: the map T and what it needs.
-
-    Raises CaseError where there is no internal energy, or no mass.
-    """
-
-    def __init__(self, flow: Flow, mass: float) -> None:
-        check_law(flow.internal.kind)
-        if not (np.isfinite(mass) and mass > 0):
-            raise CaseError(f"a stationary state needs a positive mass; found {mass:g}.")
-        self.flow, self.mass = flow, mass
-        flow.check_whole("stationary states")
-        self.potential = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
-
-    def drive(self, rho: Array) -> Array:
-        """W∗ρ."""
-        return np.zeros(rho.shape) if self.flow.interaction is None else self.flow.interaction.apply(rho)
-
-    def image(self, drive: Array) -> Equilibrium:
-        """The equilibrium of V + drive; T(ρ) for drive = W∗ρ."""
-        return equilibrium(self.flow, self.potential + drive, self.mass)
-
-    def distance(self, a: Array, b: Array) -> float:
-        """‖a − b‖₁/M."""
-        return self.flow.integral(np.abs(a - b)) / self.mass
-
-    def energy(self, rho: Array, drive: Array) -> float:
-        """E(ρ) for drive = W∗ρ."""
-        flow = self.flow
-        return flow.integral(flow.internal.density(rho) + rho * (self.potential + 0.5 * drive))
-
-
 def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: bool = True) -> Steady:
     """The stationary state that the damped iteration leads to from a start; its energy is never above the start's.
 
@@ -150,8 +101,8 @@ def stationary(flow: Flow, mass: float, start: Array | None = None, *, analyse: 
     field = MeanField(flow, mass)
     rho = field.image(np.zeros(flow.grid.shape)).rho if start is None else _scaled(field, start)
     if flow.interaction is None:
-        return _steady(field, field.image(field.drive(rho)), 0.0, 0, analyse)
-    return _steady(field, *_relaxed(field, rho), analyse)
+        return steady_at(field, field.image(field.drive(rho)), 0.0, 0, analyse)
+    return steady_at(field, *_relaxed(field, rho), analyse)
 
 
 def under_force(flow: Flow, mass: float) -> Steady:
@@ -176,13 +127,13 @@ def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) ->
     near = np.asarray(guess, dtype=float)
     if near.shape != flow.grid.shape or not np.all(np.isfinite(near)):
         raise CaseError(f"a guess needs the grid's shape {flow.grid.shape} and finite numbers; found {_faults(near)}.")
-    found = _newton(field, field.drive(near))
+    found = newton(field, field.drive(near))
     if found is None:
         raise SolverError("Newton's method found no stationary state near the guess; start nearer to one.")
-    return _steady(field, *found, analyse)
+    return steady_at(field, *found, analyse)
 
 
-def _steady(field: MeanField, found: Equilibrium, residual: float, count: int, analyse: bool) -> Steady:
+def steady_at(field: MeanField, found: Equilibrium, residual: float, count: int, analyse: bool) -> Steady:
     flow = field.flow
     parts = components(flow, found)
     return Steady(
@@ -234,9 +185,9 @@ def _relaxed(field: MeanField, rho: Array) -> tuple[Equilibrium, float, int]:
     for limit, near in RELAXATIONS:
         rho, energy, count = _descend(field, rho, limit, near)
         total += count
-        newton = _newton(field, field.drive(rho))
-        if newton is not None:
-            found, residual, steps = newton
+        end = newton(field, field.drive(rho))
+        if end is not None:
+            found, residual, steps = end
             if field.energy(found.rho, field.drive(found.rho)) <= energy + 64 * EPS * scale:
                 return found, residual, total + steps
     raise SolverError(
@@ -266,66 +217,3 @@ def _descend(field: MeanField, rho: Array, limit: int, near: float) -> tuple[Arr
                 return rho, energy, count
         rho, drive, energy = trial, trial_drive, after
     return rho, energy, limit
-
-
-def _newton(field: MeanField, drive: Array) -> tuple[Equilibrium, float, int] | None:
-    """Newton's method for the drive, with a line search on ‖ρ − T(ρ)‖₁/M; None where it does not get there.
-
-    Returns (equilibrium, residual, steps).
-    """
-    state, image, residual, back = _evaluated(field, drive)
-    for step in range(NEWTON_STEPS):
-        if residual <= 4 * EPS:
-            return image, residual, step
-        move = solved(_jacobian(field, state), back - drive, min(1e-2, max(1e-12, 0.1 * residual)))
-        length = 1.0
-        while True:
-            trial = drive + length * move
-            found = _evaluated(field, trial)
-            if found[2] < (1 - 1e-3 * length) * residual:
-                break
-            length *= 0.5
-            if length < 1e-3:
-                return (image, residual, step) if residual <= _attainable(field, image) else None
-        drive, (state, image, residual, back) = trial, found
-    return (image, residual, NEWTON_STEPS) if residual <= _attainable(field, image) else None
-
-
-def _evaluated(field: MeanField, drive: Array) -> tuple[Equilibrium, Equilibrium, float, Array]:
-    """ρ = the equilibrium of a drive, T(ρ), their distance, and W∗ρ."""
-    state = field.image(drive)
-    back = field.drive(state.rho)
-    image = field.image(back)
-    return state, image, field.distance(state.rho, image.rho), back
-
-
-def _attainable(field: MeanField, state: Equilibrium) -> float:
-    """The residual to be content with: what rounding of Φ leaves, ∫ g δΦ / M, or more where cells pin a state."""
-    phi = field.potential + field.drive(state.rho)
-    rounding = 16 * EPS * float(np.abs(phi).max()) * field.flow.integral(state.response) / field.mass
-    return max(TOLERANCE, rounding, PINNED if free_axes(field.flow, state.rho) else 0.0)
-
-
-def _jacobian(field: MeanField, state: Equilibrium) -> Callable[[Array], Array]:
-    """δw ↦ δw + W∗[g(δw − mean_g δw)]."""
-    weight = state.response * field.flow.grid.cell_volume
-    total = float(weight.sum())
-
-    def apply(change: Array) -> Array:
-        mean = float((weight * change).sum()) / total
-        return change + field.drive(state.response * (change - mean))
-
-    return apply
-
-
-def solved(operator: Callable[[Array], Array], load: Array, rtol: float) -> Array:
-    """x with ‖operator(x) − load‖₂ ≤ rtol ‖load‖₂, or the best of VECTORS Krylov vectors; arrays of load's shape.
-
-    A product with the operator more than there are vectors: the last one measures the residual.
-    Reference: Saad, Schultz (1986), DOI 10.1137/0907058.
-    """
-    from scipy.sparse.linalg import LinearOperator, gmres
-
-    size, shape = load.size, load.shape
-    flat = LinearOperator((size, size), matvec=lambda x: operator(x.reshape(shape)).ravel(), dtype=float)
-    return np.asarray(gmres(flat, load.ravel(), rtol=rtol, restart=VECTORS, maxiter=1)[0]).reshape(shape)

@@ -7,9 +7,8 @@
     between   from combinations of two stable states, by Newton's method (module `guesses`): passes that no symmetry and
               no descent leads to
 
-States are the same where ‖ρ − ρ'‖₁ ≤ SAME·M.  Where V does not vary along a periodic axis, every state comes with all
-its translations: these count once, as do mirror images there (the moduli of the Fourier coefficients along that axis
-are compared).  A search proves nothing about states that it does not find: the lowest is the lowest found.
+Where V does not vary along an axis, every state comes with all its translations: these count once, as do mirror images
+there (module `copies`).  A search proves nothing about states that it does not find: the lowest is the lowest found.
 """
 
 from __future__ import annotations
@@ -24,15 +23,11 @@ from ...errors import CaseError, SolverError
 from ...grid import Array, Axis
 from ...runs.progress import ProgressText
 from .between_exits import open_state
+from .copies import same
+from .drive_equation import MeanField
 from .guesses import between, missing
-from .mean_field import MeanField, Steady, corrected, stationary, under_force
-from .shifts import free_axes
+from .mean_field import Steady, corrected, stationary, under_force
 
-SAME = 1e-6
-SAME_MARGINAL, MARGINAL = 1e-3, 1e-6
-"""Where a growth rate is below MARGINAL of the largest the residual 1e-13 leaves an error of its cubic root."""
-SAME_SHIFTED, SAME_PINNED = 1e-3, 1e-2
-"""Of translates, which lie otherwise among the cells: this is felt by a kinked kernel, and more by a free boundary."""
 LIMIT = 12
 """States that a search stops at."""
 GAUSSIANS = 9
@@ -127,7 +122,7 @@ def _descended(flow: Flow, mass: float, start: Array, known: Sequence[Steady]) -
 
 def _between(flow: Flow, mass: float, known: Sequence[Steady]) -> Steady | None:
     """A new state between two stable ones, with its growth rates; None where none is missing, or found."""
-    if not missing(flow, known):
+    if not missing(known):
         return None
     for guess in between(flow, known):
         try:
@@ -158,33 +153,6 @@ def onwards(flow: Flow, state: Steady) -> list[Array]:
         exponent = AMPLITUDE * np.tanh(relative / size / 4) * 4  # bounded where the density all but vanishes
         found += [state.rho * np.exp(exponent), state.rho * np.exp(-exponent)]
     return found
-
-
-def same(flow: Flow, a: Steady, b: Steady) -> bool:
-    """Whether two states are equal, up to translation and reflection where these cost nothing."""
-    bound = SAME_MARGINAL if _marginal(a) or _marginal(b) else SAME
-    if free_axes(flow, a.rho):
-        pinned = flow.internal.empties and bool(np.any(a.rho == 0))
-        bound = SAME_PINNED if pinned else SAME_SHIFTED
-    return apart(flow, a.rho, b.rho) <= bound
-
-
-def _marginal(state: Steady) -> bool:
-    """Whether the leading rate all but vanishes beside the others that were found; units of time do not matter."""
-    if state.stability is None or not len(state.stability.rates):
-        return False
-    rates = np.abs(state.stability.rates)
-    return bool(rates[0] <= MARGINAL * rates.max())
-
-
-def apart(flow: Flow, a: Array, b: Array) -> float:
-    """‖a − b‖₁/‖a‖₁; where states may be shifted, the relative distance of the moduli of their Fourier coefficients."""
-    names = set(free_axes(flow, a)) & set(free_axes(flow, b))
-    if not names:
-        return flow.integral(np.abs(a - b)) / flow.integral(np.abs(a))
-    axes = [flow.grid.dim - 1 - "xy".index(name) for name in names]
-    first, second = (np.abs(np.fft.fftn(rho, axes=axes)) for rho in (a, b))
-    return float(np.linalg.norm(first - second) / np.linalg.norm(first))
 
 
 def _gaussian(flow: Flow, cell: tuple[int, ...]) -> Array:

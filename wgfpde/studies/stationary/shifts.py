@@ -16,6 +16,9 @@ from .pencil import Linearised
 WALLS = 1e-9
 """Density at a wall, relative to the largest, that lets a state be shifted along that axis."""
 
+VARIES = 1e-9
+"""Norm of ∂w, relative to that of w, from which on a drive varies."""
+
 
 def free_axes(flow: Flow, rho: Array) -> tuple[str, ...]:
     """Axes of equal cells along which a density may be shifted: V does not vary, and no wall is felt."""
@@ -42,6 +45,20 @@ def translations(flow: Flow, pair: Linearised, state: Equilibrium) -> dict[str, 
             continue
         z = slope * np.sqrt(pair.volume)
         found[name] = pair.project(z if entropy else z / np.sqrt(state.response.ravel()[pair.inside]))
+    return found
+
+
+def neutral(flow: Flow, rho: Array, drive: Array) -> list[Array]:
+    """∂w of norm 1, flat, along each axis on which the state may be shifted and its drive w = W∗ρ varies."""
+    found = []
+    for name in free_axes(flow, rho):
+        number = "xy".index(name)
+        axis = flow.grid.dim - 1 - number
+        ring = flow.grid.axes[number].ring
+        slope = 0.5 * (np.roll(drive, -1, axis) - np.roll(drive, 1, axis)) if ring else np.gradient(drive, axis=axis)
+        size = float(np.linalg.norm(slope))
+        if size > VARIES * float(np.linalg.norm(drive)):
+            found.append(slope.ravel() / size)
     return found
 
 

@@ -5,6 +5,7 @@ kind "stationary states"     one row per state, the lowest energy first
 kind "bifurcation diagram"   one row per point, branch after branch, each in the order of the parameter
     point x (y)  parameter branch energy measure eigenvalue stable rho
     critical     critical_value critical_branch critical_measure critical_energy critical_eigenvalue
+    equal        equal_value equal_branch equal_other equal_measure equal_other_measure equal_energy
     end          end_value end_branch end_side end_kind end_meets end_measure end_energy
 """
 
@@ -80,6 +81,7 @@ def diagram_record(case: Case, diagram: Diagram) -> Any:
         "measure": diagram.measure,
         "branches": [_branch_record(branch) for branch in diagram.branches],
         "critical": [vars(one) for one in diagram.critical],
+        "equal_energies": [vars(one) for one in diagram.equal],
         "ends": [vars(one) for one in diagram.ends],
     }
 
@@ -175,7 +177,7 @@ def diagram_study(case: Case, diagram: Diagram) -> Study:
         *_common(row, states, [point.measure for _, point in points], diagram.measure),
         Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
     ]
-    variables += [*_criticals(diagram), *_ends(diagram)]
+    variables += [*_criticals(diagram), *_equal(diagram), *_ends(diagram)]
     return _study(DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
 
 
@@ -190,6 +192,21 @@ def _criticals(diagram: Diagram) -> list[Variable]:
         Variable("critical_measure", row, [one.measure for one in ends], "1", diagram.measure, "There."),
         Variable("critical_energy", row, [one.energy for one in ends], "1", "energy", "There."),
         Variable("critical_eigenvalue", row, [one.eigenvalue for one in ends], "1", "rate", "What is left of it."),
+    ]
+
+
+def _equal(diagram: Diagram) -> list[Variable]:
+    row, same = ("equal",), diagram.equal
+    if not same:
+        return []
+    return [
+        Variable("equal", row, np.arange(len(same)), "1", "equal energies", "Of two branches of stable states."),
+        Variable("equal_value", row, [one.parameter for one in same], "1", diagram.key, "Where they are equal."),
+        Variable("equal_branch", row, [one.branch for one in same], "1", "branch", "One of the two."),
+        Variable("equal_other", row, [one.other for one in same], "1", "branch", "The other."),
+        Variable("equal_measure", row, [one.measure for one in same], "1", diagram.measure, "Of the one."),
+        Variable("equal_other_measure", row, [one.other_measure for one in same], "1", diagram.measure, "Of it."),
+        Variable("equal_energy", row, [one.energy for one in same], "1", "energy", "Of both."),
     ]
 
 

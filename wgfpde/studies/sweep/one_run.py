@@ -21,10 +21,10 @@ from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
 from ...runs.folder import LOG_NAME, WRITTEN
 from ...runs.interrupts import Interrupted, Interrupts
-from ...runs.runner import resume
+from ...runs.runner import Result, resume
 from ...runs.runner import run as run_case
 from ...runs.time_loop import Progress
-from ...runs.unstored import march_unstored
+from ...runs.unstored import Kept, kind_of, march_unstored
 from ...store import FILE_NAME, Run
 from ...store.checkpoint import FOLDER as CHECKPOINTS
 from ..stored_runs import difference
@@ -32,6 +32,8 @@ from .against import Reference
 from .outcome import FAILED, FINISHED, INTERRUPTED, Outcome
 from .plan import varied_case
 
+LONGEST_MESSAGE = 400
+"""Letters of a message that its file surely holds."""
 Listener = Callable[[Progress], None] | None
 
 
@@ -110,17 +112,26 @@ def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Ou
         return Outcome(task.digest, FAILED, text)
     earlier = None if setup.anew else _earlier(place, case)
     if earlier is None or earlier.status != "finished":
-        code = case if setup.case is not None else None
+        code, kept = (case if setup.case is not None else None), Kept()
         try:
             if earlier is None or earlier.status == "failed":
-                result = run_case(case, place, True, progress)
+                result = run_case(case, place, True, progress, beside=kept)
             else:
                 result = resume(place, progress=progress, case=code)
         except SolverError as error:  # before the first step
             return Outcome(task.digest, FAILED, str(error))
         if result.status == "interrupted":
             return Outcome(task.digest, INTERRUPTED, result.message, exit_code=result.exit_code)
+        if _is_whole(setup, case, kept, result):  # to read the file takes longer than a small run
+            end = result.status, result.message, result.verdict, result.wall_seconds
+            return _of_kept(setup, task, kept, end, None, place.name)
     return outcome_of(store.read(place), setup, task)
+
+
+def _is_whole(setup: Setup, case: Case, kept: Kept, result: Result) -> bool:
+    """Whether memory holds what the file would give: all snapshots, in full precision, and no message that was cut."""
+    plain = case.output.precision == "float64" and not setup.against and len(result.message) <= LONGEST_MESSAGE
+    return plain and kept.rho is not None
 
 
 def _linked(place: Path) -> list[Path]:
@@ -156,16 +167,25 @@ def outcome_of(run: Run, setup: Setup, task: Task) -> Outcome:
 def _unstored(setup: Setup, task: Task, case: Case) -> Outcome:
     with Interrupts() as interrupts:
         problem = build(case)
-        found = march_unstored(problem, interrupts)
+        found = march_unstored(problem, interrupts, bool(setup.series), kind_of(case, problem))
     kept = found.kept
     if kept.rho is None:
         return Outcome(task.digest, FAILED, found.message)
+    end = found.status, found.message, found.verdict, found.wall_seconds
+    return _of_kept(setup, task, kept, end, problem.flow.grid, "")
+
+
+def _of_kept(
+    setup: Setup, task: Task, kept: Kept, end: tuple[str, str, str, float], grid: Grid | None, folder: str
+) -> Outcome:
+    """What a sweep keeps of a run from memory.   end : its status, message, verdict and seconds.
+
+    grid : needed where it is held against a reference.
+    """
+    assert kept.rho is not None
     numbers = {name: values[-1] for name, values in kept.diagnostics.items()}
     series = {name: values for name, values in kept.diagnostics.items() if name in setup.series}
-    return _outcome(
-        setup, task, found.status, found.message, found.verdict, kept.step_count, found.wall_seconds, kept.t, numbers,
-        series, kept.rho, problem.flow.grid, "",
-    )  # fmt: skip
+    return _outcome(setup, task, *end[:3], kept.step_count, end[3], kept.t, numbers, series, kept.rho, grid, folder)
 
 
 def _outcome(
@@ -180,13 +200,13 @@ def _outcome(
     numbers: dict[str, float],
     series: dict[str, list[float]],
     rho: np.ndarray,
-    grid: Grid,
+    grid: Grid | None,
     folder: str,
 ) -> Outcome:
     if missing := [name for name in setup.series if name not in numbers]:
         known = ", ".join(numbers)
         return Outcome(task.digest, FAILED, f"the run records no {missing[0]}; it records {known}", folder=folder)
-    if setup.against:
+    if setup.against and grid is not None:
         numbers = numbers | Reference.of(setup.against, setup.against_sum).numbers(grid, rho)
     return Outcome(
         task.digest, FINISHED if status == "finished" else FAILED, message, verdict, steps, wall, times[-1], numbers,

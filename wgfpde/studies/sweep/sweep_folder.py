@@ -25,6 +25,7 @@ from ...cases.loading import Draft, override
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError, StoreError
+from ..sweep_mark import SWEEP_FILE, is_sweep
 from .plan import Plan
 
 try:
@@ -32,7 +33,7 @@ try:
 except ImportError:  # Windows: no lock
     fcntl = None  # type: ignore[assignment]
 
-FILE, LOCK = "sweep.json", "sweep.lock"
+FILE, LOCK = SWEEP_FILE, "sweep.lock"
 KIND = "wgfpde sweep"
 LARGEST = 1 << 26
 """Bytes of sweep.json that are read."""
@@ -74,11 +75,6 @@ class Known:
         case = override(self.case, {})
         varied = tuple(Vary(key, tuple(values)) for key, values in self.values.items())
         return Plan(case, varied, self.zipped, self.functions)
-
-
-def is_sweep(folder: Path) -> bool:
-    """Whether a folder says that it holds a sweep."""
-    return (folder / FILE).is_file()
 
 
 def read_known(folder: Path) -> Known:

@@ -17,13 +17,14 @@ from ...cases.limits.cost import Cost, cost_of
 from ...errors import CaseError
 from ...runs.interrupts import Interrupted
 from ...runs.provenance import checksum
+from ..sweep_mark import is_sweep
 from .dataset import FILE_NAME, check_memory, write_dataset
 from .engines.engine import Engine, Serial, Teller
 from .journal import PATTERN, Appender, Journal, Where, rows_of
 from .one_run import Setup, Task
 from .outcome import FINISHED, INTERRUPTED, Outcome
 from .plan import Plan
-from .sweep_folder import Kept, check_folder, is_sweep, locked, read_known, write_known
+from .sweep_folder import Kept, check_folder, locked, read_known, write_known
 
 SMALL_CELLS, MANY = 4096, 200
 """Runs of at most so many cells, where there are at least so many of them, leave no folders unless asked to."""

@@ -7,8 +7,8 @@ are given as values (module `base.kernel_pointer`).
 from __future__ import annotations
 
 from ....base.kernel_cache import njit
+from ....energy.energy_sums import energy_rows
 from ....energy.laws.law import NONE
-from ..limiter import energy_rows
 
 REPAIRED, RESIDUAL, ITERATIONS = range(3)
 """Places in what a step costs."""

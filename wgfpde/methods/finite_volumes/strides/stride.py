@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ....base.kernel_pointer import pointer
+from ....base.kernel_pointer import Direct, pointer
 from ....energy.flow import Flow
 from ....energy.laws.law import ENTROPY, NONE
 from ....energy.openings.line_exits import LineExits
@@ -20,7 +20,7 @@ from ....linear.lines import Lines
 from ....linear.threads import SERIAL_CELLS
 from ..linear_sweep import sweep
 from ..one_step import OneStep
-from ..power_sweeps import power_sweep
+from ..powers.power_sweeps import power_sweep
 from .clock import LIMITS
 from .many_steps import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
@@ -28,6 +28,7 @@ MOST_STEPS = 1024
 """In one call."""
 FIRST_PACE = 1e-7
 """Seconds that a cell is taken to need until a call was timed."""
+MARCH = Direct(march)
 TIMED = 1e-3
 """Seconds of a call from which on it tells the pace."""
 
@@ -62,7 +63,7 @@ class Strider:
         self._march((0.0, 1.0, 0.0), 0.0, np.empty((1, COLUMNS)))  # it does nothing, and is not timed
 
     def _march(self, times: tuple[float, ...], budget: float, table: Array) -> tuple[int, int, float]:
-        found = march(
+        found = MARCH(
             self._states, self._phi, self._sweeps, self._law, self._stages, self._order, self._widths, self._scratch,
             tuple(map(float, times)), self._control, (budget, self._block), table,
         )  # fmt: skip

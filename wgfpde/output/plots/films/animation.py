@@ -44,6 +44,7 @@ def movie(
     vmax: float | None = None,
     cmap: str | None = None,
     gibbs: Array | None = None,
+    potential: Array | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Film a run, one frame for each snapshot, and return the file.
@@ -53,6 +54,7 @@ def movie(
     about 8 s, and at most 200 snapshots.   log : a logarithmic scale
     of densities.   times : the first and the last time.   scale, vmin, vmax, cmap : as in `Options`; by default all
     maps share a scale, unless one peak hides another map.   gibbs : the steady state, drawn in 1D.
+    potential : V at the cell centres, of which maps show level lines.
     progress : called as progress(done, total) with every frame.
 
     Raises StoreError where the run cannot be read or the file not written; CaseError for fewer than two snapshots, for
@@ -68,9 +70,11 @@ def movie(
     write = _write_gif if path.suffix == ".gif" else _write_mp4
     if write is _write_mp4:
         _ffmpeg()
-    References(None, gibbs).check(run)
+    References(None, gibbs, potential).check(run)
     with style.context():
-        frames = ProfileFrames(run, picks, options, gibbs) if run.dim == 1 else MapFrames(run, picks, options)
+        frames = (
+            ProfileFrames(run, picks, options, gibbs) if run.dim == 1 else MapFrames(run, picks, options, potential)
+        )
         try:
             with whole_file(path, keep_ending=True) as part:
                 write(part, _reported(frames, picks, progress), frames, len(picks), rate)

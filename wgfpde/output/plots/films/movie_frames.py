@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -27,12 +28,14 @@ from ....store import Run
 from ...shown_values import density_of
 from .. import style
 from ..density_scale import MapScale, density_label, extremes, map_scale
+from ..maps import LEVEL, levels_of
 from ..options import Options
+from .level_lines import MIXED, covered_pixels, mixed_colours
 
 Pixels = NDArray[np.uint8]
 FRAME_DPI = 100
 LEVELS = 160
-"""Colours of a density map; the rest of a palette of 255 is for text and lines."""
+"""Colours of a density map; the rest of a palette of 255 is for text, and for lines over the map."""
 SHADES = 22
 """Steps from a colour to the white of the page, for smooth edges of text and lines."""
 DOTS, TICKS = 1500, 300
@@ -127,9 +130,12 @@ class Frames:
 
 
 class MapFrames(Frames):
-    """Maps of a density in 2D, on one colour scale or each on its own: see `density_scale`."""
+    """Maps of a density in 2D, on one colour scale or each on its own: see `density_scale`.
 
-    def __init__(self, run: Run, picks: Sequence[int], options: Options) -> None:
+    potential : V, of which level lines are shown where no value is: as on maps.
+    """
+
+    def __init__(self, run: Run, picks: Sequence[int], options: Options, potential: Array | None = None) -> None:
         spans = [float(np.ptp(edges)) for edges in run.edges]
         wide, high = (LONGEST * max(span / max(spans), 0.25) for span in spans)
         size = max(wide + 2.2, 0.09 * min(len(run.title), style.LONGEST_TITLE) + 0.4), high + 1.2
@@ -138,18 +144,25 @@ class MapFrames(Frames):
         self.scale = _scale(run, picks, options)
         colours = style.density_colours(options.cmap)
         levels = colours((np.arange(LEVELS) + 0.5) / LEVELS)[:, :3]
-        self.palette = Palette([*levels, to_rgb(style.EMPTY), *_shades("black")])
+        self.palette = Palette([*levels, to_rgb(style.EMPTY), *_shades("black"), *mixed_colours(levels)])
         axes = self.figure.add_axes((0.75 / size[0], 0.6 / size[1], wide / size[0], high / size[1]))
         axes.set(xlim=run.edges[0][[0, -1]], ylim=run.edges[1][[0, -1]], xlabel="$x$", ylabel="$y$")
         style.map_axes(axes)
         place = self.figure.add_axes(((wide + 0.9) / size[0], 0.6 / size[1], 0.2 / size[0], high / size[1]))
         bar = self.figure.colorbar(ScalarMappable(self.scale.norm, colours), cax=place, extend=self.scale.extend)
         bar.set_label(self.scale.label("frame"))
+        named: list[tuple[Artist, str]] = []
         if options.log and self.scale.empty:
-            handles = [Patch(color=style.EMPTY)]
-            style.legend_above(axes, handles, [r"$\rho = 0$"])
+            named.append((Patch(color=style.EMPTY), r"$\rho = 0$"))
+        levelled = potential is not None and not style.has_value(run) and levels_of(potential).size > 0
+        if levelled:
+            named.append((Line2D([], [], **LEVEL), "equal $V$"))
+        if named:
+            style.legend_above(axes, [handle for handle, _ in named], [text for _, text in named])
         self._freeze(axes)
         self._find_cells(axes)
+        (x, y), v = run.centers, potential
+        self._lines = covered_pixels(self.canvas, axes, self._box, x, y, v) if levelled and v is not None else None
 
     def words(self, k: int, rho: Array) -> str:
         return self.scale.title(float(self.run.t[k]), rho)
@@ -172,7 +185,11 @@ class MapFrames(Frames):
         levels = np.clip(share * LEVELS, 0, LEVELS - 1).astype(np.uint8)
         if isinstance(norm, LogNorm):
             levels[rho == 0] = LEVELS  # EMPTY
-        numbers[self._box] = levels[self._cells]
+        seen = levels[self._cells]
+        if self._lines is not None:
+            mixed = (np.minimum(seen, LEVELS - 1).astype(int) * MIXED // LEVELS + LEVELS + 1 + SHADES).astype(np.uint8)
+            seen = np.where(self._lines, mixed, seen)
+        numbers[self._box] = seen
 
     def paint_particles(self, numbers: Pixels, k: int) -> None:
         """A dot of two by two pixels each."""

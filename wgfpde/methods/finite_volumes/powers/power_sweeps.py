@@ -7,8 +7,9 @@ SDIRK2, γ = 1 − 1/√2, on every line whose second stage has non-negative dat
 so that both solves have non-negative data and ρ* ≥ 0 by itself.  Elsewhere (cells that empty fast, and guarded steps)
 extrapolated backward Euler 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`).  SDIRK2 takes two
 solves instead of three and its error is some three times smaller.  Each line chooses for itself, whatever lines share
-its block, so that symmetric data stay symmetric, up to what rounding decides in steps of dt κ p'/h² beyond 1e20.  A
-block of which only some lines take SDIRK2 is solved by both: five solves.
+its block, and cells of nothing have no say: z may lack NOISE of the line's mass, the rounding of it, and is put to 0
+there.  So symmetric data stay symmetric.  A line that Newton's method does not solve goes over steps that rise to dt
+(module `dt_path`).  A block of which only some lines take SDIRK2 is solved by both: five solves.
 Reference: Alexander (1977), DOI 10.1137/0714068; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5 (implicit
 energy-stable sweeps); Hairer, Wanner (1996), Solving ODEs II, sec. IV.9 (extrapolation).
 
@@ -22,22 +23,25 @@ import math
 
 import numpy as np
 
-from ...base.kernel_cache import njit
-from ...energy.laws.law import POWER
-from ...linear.lines import gather, of_block
-from .limiter import TINY, correct_fluxes, dissipate, restore_mass, restore_with
-from .linear_sweep import GAMMA
+from ....base.kernel_cache import njit
+from ....energy.laws.law import POWER
+from ....linear.lines import gather, of_block
+from ..limiter import EPS, TINY, correct_fluxes, dissipate, restore_mass, restore_with
+from ..linear_sweep import GAMMA
+from .dt_path import CUTS, PART, goes_on, set_out
 from .newton_moves import lift
 from .power_newton import SCRATCH, euler
 
 # the blocks of a sweep's state, and the stages of a step
-OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK = range(9)
+OLD, POTENTIAL, RESULT, DATA, LOW, FLUX, FLUX_HALF, FLUX_FULL, SDIRK, ASIDE = range(10)
 EULER, FIRST, SECOND, WHOLE, HALF, FULL, END = range(7)
 # what left in the stages, and with the results of SDIRK2 and of extrapolation
-PLAIN, HALVED, FULLY, TAKEN, KEPT = range(5)
+PLAIN, HALVED, FULLY, TAKEN, KEPT, ASIDE_DRAIN = range(6)
 SLOTS = (PLAIN, PLAIN, TAKEN, PLAIN, HALVED, FULLY)
 
 
+NOISE = 4.0 * EPS
+"""Of the mass of a line: cells that lack no more decide nothing, and are put to 0."""
 UNSCALED = 900.0
 """Exponent above which lines are left as they are: 2^m would overflow, and ρ^m is as good as 0 for ρ < ½."""
 
@@ -60,12 +64,13 @@ def power_sweep(
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if ring else 1, lanes))
-    state = np.zeros((9, n, lanes))
+    state = np.zeros((ASIDE + 6, n, lanes))
     old, potential, result = state[OLD], state[POTENTIAL], state[RESULT]
     scale, strength = np.ones(lanes), np.ones(lanes)
     left_over, residue = np.zeros(lanes), np.zeros(lanes)
-    stuck, chosen = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
-    drains, room = np.zeros((5, 3, n if opened else 1, lanes)), np.zeros((5, n if opened else 1, lanes))
+    stuck, chosen, idle = np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_), np.zeros(lanes, np.bool_)
+    road, outcome = np.zeros(7), np.zeros((2, lanes))
+    drains, room = np.zeros((6, 3, n if opened else 1, lanes)), np.zeros((5, n if opened else 1, lanes))
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
@@ -90,27 +95,24 @@ def power_sweep(
         stage = EULER if order == 1 else (WHOLE if guard else FIRST)
         while stage != END:  # one call of euler for all stages: it is large, and would be compiled once a call
             source, target, fluxes, span = _set_up(stage, state, count, m)
-            steps += euler(
-                state[source],
-                potential,
-                state[target],
-                state[fluxes],
-                span * dt,
-                geometry,
-                law,
-                exits,
-                drains[SLOTS[stage]],
-                count,
-                work,
-                extra,
-                residue,
-                stuck,
-            )
+            drain = drains[SLOTS[stage]]
+            set_out(road, idle)
+            walks = True
+            while walks:
+                steps += euler(
+                    state[source], potential, state[target], state[fluxes], road[PART] * (span * dt), geometry, law,
+                    exits, drain, count, idle, work, extra, residue, stuck,
+                )  # fmt: skip
+                walks = goes_on(
+                    road, state[ASIDE:], outcome, state[source], potential, state[target], state[fluxes], drain,
+                    drains[ASIDE_DRAIN], opened, span * dt, geometry, law, count, idle, stuck, residue,
+                )  # fmt: skip
+            touched += n * int(road[CUTS])
             if stage == FULL:
-                touched = _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
+                touched += _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
             if opened:
                 _drain(stage, dt, count, drains)
-            stage = _next(stage, state, count, chosen, stuck, residue, left_over)
+            stage = _next(stage, state, h, count, chosen, stuck, residue, left_over)
         failed = False
         for k in range(count):
             failed = failed or stuck[k]
@@ -203,7 +205,7 @@ def _set_up(stage, state, count, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _next(stage, state, count, chosen, stuck, residue, left_over):
+def _next(stage, state, h, count, chosen, stuck, residue, left_over):
     """The stage that follows: extrapolation where SDIRK2 fails or its second stage would have negative data.
 
     chosen : (lanes,), the lanes that take SDIRK2; their result is kept in state[SDIRK] while the others go on.
@@ -213,11 +215,12 @@ def _next(stage, state, count, chosen, stuck, residue, left_over):
     if stage == FIRST:
         some = False
         for k in range(count):
-            lowest = 0.0
+            missing, mass = 0.0, 0.0
             for i in range(old.shape[0]):
                 data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
-                lowest = min(lowest, data[i, k])
-            chosen[k] = not stuck[k] and lowest >= 0.0
+                missing += h[i] * max(-data[i, k], 0.0)
+                mass += h[i] * old[i, k]
+            chosen[k] = not stuck[k] and missing <= NOISE * mass
             some = some or chosen[k]
             if not chosen[k]:  # solved along with the others and not used
                 for i in range(old.shape[0]):
@@ -225,6 +228,8 @@ def _next(stage, state, count, chosen, stuck, residue, left_over):
                     new[i, k] = old[i, k]
             else:
                 left_over[k] = residue[k]
+                for i in range(old.shape[0]):
+                    data[i, k] = max(data[i, k], 0.0)
         for k in range(count):
             stuck[k] = False
         return SECOND if some else WHOLE
@@ -272,13 +277,18 @@ def _combine(state, dt, geometry, law, count, guard, chosen, opened, drains):
             for i in range(n):
                 new[i, k] = state[SDIRK, i, k]
             continue
-        lowest = 0.0
+        lowest, missing, mass = 0.0, 0.0, 0.0
         for i in range(n):
             lowest = min(lowest, new[i, k])
+            missing += h[i] * max(-new[i, k], 0.0)
+            mass += h[i] * low[i, k]
         if opened:
             touched += _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new)
-        elif lowest < 0.0:
+        elif missing > NOISE * mass:
             touched += correct_fluxes(low, flux, nothing, nothing, h, ring, k, new)
+        elif missing > 0.0:
+            for i in range(n):
+                new[i, k] = max(new[i, k], 0.0)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched

@@ -17,10 +17,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...grid import Array
-from .family import Branch, CaseAt, End, Family, Point, near
-from .mean_field import Steady
-from .search import apart, same
+from ....grid import Array
+from ..copies import apart, same
+from ..family import Branch, CaseAt, End, Family, Point, near
+from ..mean_field import Steady
 
 HALVINGS = 5
 """Bisections of the step in which a branch ends."""

@@ -3,7 +3,8 @@
 At each value of the parameter every branch is continued by Newton's method from a secant predictor, then new states are
 searched for (module `search`), each the first of a branch that is continued back to where it began.  A branch ends
 where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork (module
-`branch_ends`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
+`branch_ends`).  Round a fold it is followed by arclength (module `folds`).  Its critical values are the zeros of its
+leading growth rate (module `critical_values`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """
@@ -12,16 +13,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...cases.schema import Case
-from ...cases.varying import Vary
-from ...errors import CaseError, SolverError
-from ...grid import Array
-from ...runs.progress import ProgressText
+from ....cases.schema import Case
+from ....cases.varying import Vary
+from ....errors import CaseError, SolverError
+from ....grid import Array
+from ....runs.progress import ProgressText
+from ..copies import apart
+from ..family import Branch, CaseAt, Diagram, Family, near
+from ..mean_field import Steady
+from ..search import LIMIT, check_limit, explore, starts
 from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
-from .family import Branch, CaseAt, Diagram, Family, near
-from .mean_field import Steady
-from .search import LIMIT, apart, check_limit, explore, starts
+from .equal_energies import equal_energies
+from .folds import Folds
 
 WALK = 8
 """Parts of a step along a branch that is taken again before the branch counts as ended."""
@@ -64,9 +68,11 @@ def continuation(
                 progress(f"{varied.key}: where branch {branch.number} of {len(found)} begins and ends")
             ends.append(find_end(at, values, found, branch, side))
     widths = 0.5**HALVINGS * float(np.max(np.diff(values), initial=0.0))
-    critical = [one for branch in found for one in criticals(at, branch)]
     known = paired([end for end in ends if end is not None], widths)
-    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known)
+    Folds(at, values, found, known).complete(progress)
+    critical = [one for branch in found for one in criticals(at, branch)]
+    equal = equal_energies(at, found)
+    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known, equal)
 
 
 def _begin(at: Family, settings: list[CaseAt], values: Array, found: list[Branch], k: int, limit: int) -> None:

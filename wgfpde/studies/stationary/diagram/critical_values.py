@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...errors import SolverError
-from .family import Branch, Critical, Family, Point, near
-from .mean_field import Steady
+from ....errors import SolverError
+from ..family import Branch, Critical, Family, Point, near
+from ..mean_field import Steady
 
 SIGNS = 1e4
 """A growth rate counts as positive or negative from so many times its noise on."""

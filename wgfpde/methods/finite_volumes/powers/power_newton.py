@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.kernel_cache import njit
-from ...energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes, vacuum_flux
-from ...linear.lines import at
-from ...linear.tridiagonal import factor, solve_balance
-from .limiter import EPS
+from ....base.kernel_cache import njit
+from ....energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes, vacuum_flux
+from ....linear.lines import at
+from ....linear.tridiagonal import factor, solve_balance
+from ..limiter import EPS
 from .newton_moves import DONE, FAILED, RUNNING, STEEP, move, move_steep
 
 MAX_NEWTON = 80
@@ -157,10 +157,11 @@ def rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, work, extra, left_over, stuck):
+def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, work, extra, left_over, stuck):
     """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
 
     exits : as `lose` takes them.   drain : (3, n, lanes) out, what left per time by each kind of exit.
+    idle : (lanes,) those that are not solved; what is put out of them is void.
     work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
     left_over : (lanes,) out, ‖R‖₁ before the last move.   stuck : (lanes,) out, whether a lane failed.
     Returns the number of iterations.
@@ -179,6 +180,8 @@ def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, work, ext
     for i in range(n):
         for k in range(count):
             mass[k] += h[i] * old[i, k]
+    for k in range(count):
+        status[k] = DONE if idle[k] else RUNNING
     iterations = 0
     most = MAX_EXTINCTION if exits[0] and m < 1.0 else MAX_NEWTON
     for iteration in range(most + 1):

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import math
 
-from ...base.kernel_cache import njit
-from ...linear.lines import at, differ
+from ....base.kernel_cache import njit
+from ....linear.lines import at, differ
 
 STEEP = 3.0
 """Exponent above which Newton moves along p where that is stiff: along ρ it falls by 1/m a time from above."""
@@ -69,12 +69,12 @@ def move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, da
     for k in range(count):
         moved[k] = 0.0
     for i in range(n):
-        couple = _coupling(across, i, 0, n, ring)
+        couple = coupling(across, i, 0, n, ring)
         for k in range(count):
             if status[k] != RUNNING:
                 continue
             if differ(across):
-                couple = _coupling(across, i, k, n, ring)
+                couple = coupling(across, i, k, n, ring)
             if fresh[k]:
                 base[i, k], step[i, k] = new[i, k], res[i, k]
             turn = math.exp((math.log(h[i] / couple) - math.log(dt) - math.log(kappa[k] * m)) / (m - 1.0))
@@ -84,7 +84,7 @@ def move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, da
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _coupling(across, i, k, n, ring):
+def coupling(across, i, k, n, ring):
     """The sum of the conductances of both faces of a cell."""
     couple = at(across, i, k) if i < n - 1 or ring else 0.0
     return couple + (at(across, i - 1, k) if i > 0 else (at(across, n - 1, k) if ring else 0.0))

@@ -1,0 +1,85 @@
+"""Where the search for stationary states draws a line: each bound from both sides, by a factor of less than ten."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.flow import Flow
+from wgfpde.grid import Grid
+from wgfpde.studies.stationary import branch_ends, critical_values, family, mean_field, search, shifts
+from wgfpde.studies.stationary.growth_rates import Stability
+
+GRID = Grid([-1.0], [1.0], [40])
+HELD = Flow(GRID, Energy(Internal("entropy"), lambda x: np.cos(3 * x + 1)))
+"""A flow whose states V holds in place."""
+ODD = np.repeat([1.0, -1.0], 20)
+
+
+def state(rho, rates=(-1.0, -2.0)):
+    """A stationary state as far as comparisons look at it."""
+    modes = np.zeros((len(rates), *rho.shape))
+    return mean_field.Steady(rho, 0.0, 0.0, 0.0, 0, stability=Stability(np.array(rates), modes, (), 1e-12, 0, True))
+
+
+@pytest.mark.parametrize(
+    ("rates", "apart", "one"),
+    [
+        ((-1.0, -2.0), 0.5e-6, True), ((-1.0, -2.0), 2e-6, False),
+        ((-0.5e-6, -1.0), 0.5e-3, True), ((-0.5e-6, -1.0), 2e-3, False), ((-2e-6, -1.0), 0.5e-3, False),
+        ((-0.5e-3, -1e3), 0.5e-3, True), ((-2e-3, -1e3), 0.5e-3, False),
+    ],
+)  # fmt: skip
+def test_states_are_one_up_to_1e_6_of_their_mass_and_marginal_ones_up_to_1e_3(rates, apart, one):
+    """Marginal: the leading rate is below 1e-6 of the largest, in whatever unit of time."""
+    a, b = state(np.full(40, 0.5), rates), state(0.5 * (1 + apart * ODD), rates)
+    assert search.same(HELD, a, b) is one
+
+
+@pytest.mark.parametrize(("wall", "free"), [(0.3e-9, ("x",)), (3e-9, ())])
+def test_a_state_may_be_shifted_where_the_walls_hold_less_than_1e_9_of_its_top(wall, free):
+    flow, rho = Flow(GRID, Energy(Internal("entropy"), None, lambda x: x**2)), np.full(40, 2.0)
+    rho[0] = 2 * wall
+    rho[-1] = 0.0
+    assert shifts.free_axes(flow, rho) == free
+
+
+@pytest.mark.parametrize(
+    ("flow", "least"), [(HELD, 1e-13), (Flow(Grid([0.0], [1.0], [40], True), Energy(Internal("entropy"))), 1e-10)]
+)
+def test_the_residual_to_be_content_with(flow, least):
+    """1e-13 of the mass where V is of the size of κ, 1e-10 where nothing holds the state in place."""
+    field = mean_field.MeanField(flow, 1.0)
+    assert mean_field._attainable(field, field.image(np.zeros(40))) == least
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.25, True), (0.15, False)])
+def test_a_fifth_of_the_mass_in_one_cell_is_told(share, told):
+    volume = GRID.cell_volume[0]
+    rho = np.full(40, (1 - share) / 39 / volume)
+    rho[7] = share / volume
+    notes = mean_field._notes(HELD, rho, 1.0, 1)
+    assert any("of the mass lies in one cell" in note for note in notes) is told
+
+
+def test_a_state_far_from_its_guess_is_not_the_continuation_of_a_branch(monkeypatch):
+    """Half of the mass is the most that may lie elsewhere."""
+    setting = family.CaseAt(HELD, 1.0, np.full(40, 0.5))
+    for way, found in ((0.45, True), (0.55, False)):
+        there = state(0.5 * (1 + way * ODD))
+        monkeypatch.setattr(family, "corrected", lambda *a, there=there, **k: there)
+        assert (family.near(setting, np.full(40, 0.5)) is not None) is found
+
+
+@pytest.mark.parametrize(("beyond", "found"), [(0.0, True), (1.4, True), (1.6, False), (-1.4, True), (-1.6, False)])
+def test_a_branch_ends_within_one_and_a_half_widths_of_its_last_state(beyond, found):
+    """A quantity that is linear in the parameter with its zero so many widths away."""
+    last, before = SimpleNamespace(parameter=2.0), SimpleNamespace(parameter=1.75)
+    zero = branch_ends._zero(last, before, 0.25, 3 * beyond, 3 * (beyond + 1))
+    assert zero == pytest.approx(2.0 + 0.25 * beyond, rel=1e-12, abs=0) if found else zero is None
+
+
+@pytest.mark.parametrize(("rate", "sign"), [(0.5e-8, 0), (2e-8, 1), (-2e-8, -1)])
+def test_a_growth_rate_has_a_sign_from_ten_thousand_times_its_noise(rate, sign):
+    assert critical_values._sign(state(np.full(40, 0.5), (rate, -1.0))) == sign

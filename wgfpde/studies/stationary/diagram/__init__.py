@@ -1,0 +1,1 @@
+"""Diagrams: branches of stationary states over a parameter, where they begin and end, and what is special on them."""
