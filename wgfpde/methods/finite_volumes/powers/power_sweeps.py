@@ -7,9 +7,9 @@ SDIRK2, γ = 1 − 1/√2, on every line whose second stage has non-negative dat
 so that both solves have non-negative data and ρ* ≥ 0 by itself.  Elsewhere (cells that empty fast, and guarded steps)
 extrapolated backward Euler 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`).  SDIRK2 takes two
 solves instead of three and its error is some three times smaller.  Each line chooses for itself, whatever lines share
-its block, and cells of nothing have no say: z may lack NOISE of the line's mass, the rounding of it, and its fluxes are
-limited there (z is ρ^n less a divergence).  So symmetric data stay symmetric.  A line that Newton's method does not solve goes over steps that rise to dt
-(module `dt_path`).  A block of which only some lines take SDIRK2 is solved by both: five solves.
+its block, and cells of nothing have no say: where z lacks NOISE of the line's mass, which is its rounding, the fluxes
+that it is made of are limited.  So symmetric data stay symmetric.  A line that Newton's method does not solve goes over
+steps that rise to dt (module `dt_path`).  A block of which only some lines take SDIRK2 is solved by both: five solves.
 Reference: Alexander (1977), DOI 10.1137/0714068; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5 (implicit
 energy-stable sweeps); Hairer, Wanner (1996), Solving ODEs II, sec. IV.9 (extrapolation).
 
