@@ -51,12 +51,13 @@ install: tidy $(VENV)/.installed-plain
 
 # kernels of the case, compiled by as many processes as there are cores: again when a source of theirs has changed
 KERNELS := $(foreach room,diagnostics energy linear methods studies transport,wgfpde/$(room))
-WARM    := $(VENV)/.warm-$(subst /,-,$(CASE))
-$(WARM): $(shell find $(KERNELS) -name '*.py' 2>/dev/null) $(wildcard $(CASE)) | install
+WARM     = $(VENV)/.warm-$(firstword $(shell printf '%s' '$(subst ','"'"',$(CASE))' | cksum))
+$(VENV)/.warm-%: $(shell find $(KERNELS) -name '*.py' 2>/dev/null) | install
 	@$(BIN)/wgfpde warm $(CASE)
 	@touch $@
 
-run: $(WARM) install
+run: install
+	@$(MAKE) --no-print-directory $(WARM)
 	@$(BIN)/wgfpde run $(CASE) --out $(OUT) --overwrite --plot
 
 test: tidy $(VENV)/.installed-test

@@ -1,6 +1,7 @@
 """Densities of cases: the same averages for every method, and an estimate of their error that is told."""
 
 import math
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import wgfpde as wgf
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import from_mapping
 from wgfpde.errors import CaseError
-from wgfpde.grid import quadrature
+from wgfpde.grid import known_results, quadrature
 from wgfpde.output.promises import record_of, verdicts
 from wgfpde.runs.runner import run
 from wgfpde.store import read
@@ -36,6 +37,7 @@ def test_all_methods_start_alike():
 @pytest.mark.parametrize("place", ["initial", "target", "exact"])
 def test_each_density_is_averaged_and_has_its_estimate(place, monkeypatch):
     """Where nothing may be refined the jumps are known to percents, and it is said of what."""
+    monkeypatch.setattr(known_results, "_RESULTS", WeakKeyDictionary())  # of averages with more cells
     monkeypatch.setattr(quadrature, "REFINED", 2**13)
     monkeypatch.setattr(quadrature, "UNRESOLVED", 1.0)
     tables = {name: {"density": DISC if name == place else "1 + 0*x"} for name in {"initial", place}}
@@ -49,6 +51,7 @@ def test_each_density_is_averaged_and_has_its_estimate(place, monkeypatch):
 
 
 def test_the_estimate_is_stored_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(known_results, "_RESULTS", WeakKeyDictionary())  # of averages with more cells
     monkeypatch.setattr(quadrature, "REFINED", 2**13)
     monkeypatch.setattr(quadrature, "UNRESOLVED", 1.0)
     seen = []

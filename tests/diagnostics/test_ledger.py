@@ -61,7 +61,7 @@ def asked(monkeypatch, fields, kappa=1.0, convexity=0.0, before=0.0, now=0.0, en
     monkeypatch.setattr(ledger, "distance_to_gibbs", lambda s, rho, mass: math.sqrt(2 * before))
     monkeypatch.setattr(ledger, "w2_gibbs", lambda s: math.sqrt(2 * now))
     monkeypatch.setattr(ledger, "reading", lambda s: SimpleNamespace(entropy=entropy))
-    monkeypatch.setattr(ledger, "convexity", lambda flow: SimpleNamespace(bound=convexity))
+    monkeypatch.setattr(ledger, "curvature_bound", lambda flow: convexity)
     snapshot = Snapshot(0.6, 3, {"rho": np.ones(8)} | fields)
     return SimpleNamespace(flow=flow, snapshot=snapshot, previous=np.ones(8), previous_t=0.5, parts=(energy, 0.0, 0.0))
 

@@ -12,6 +12,7 @@ import pytest
 from wgfpde.cli import main
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.store import Variable, check_place, read_study, write_study
+from wgfpde.store.reading.heaps import check_heaps
 from wgfpde.store.table_file import read_table
 
 
@@ -134,6 +135,33 @@ def test_nor_can_a_text_be_longer_than_its_file(of, claimed, study):
     study.write_bytes(content)
     with pytest.raises(StoreError, match=r"a text claims [24] GiB"):
         read_study(study)
+
+
+def test_a_user_block_hides_no_damage(study):
+    """HDF5 lets a file begin after 512, 1024, … bytes of anything."""
+    content = bytearray(study.read_bytes())
+    at = content.index(HEAP) + 8
+    content[at : at + 8] = (10**9).to_bytes(8, "little")
+    study.write_bytes(bytes(1024) + content)
+    with pytest.raises(StoreError, match="a heap of texts claims"):
+        check_heaps(study)
+
+
+def test_heaps_that_lie_over_each_other_are_not_walked_for_each(study):
+    """A thousand heads, each with a text that ends where the same thousand texts begin."""
+    texts = (b"\1" + bytes(15)) * 1000
+    begins = 96 + 32 * 1000
+    heads = [
+        HEAP
+        + (begins + len(texts) - at).to_bytes(8, "little")
+        + b"\1"
+        + bytes(7)
+        + (begins - at - 32).to_bytes(8, "little")
+        for at in range(96, begins, 32)
+    ]
+    study.write_bytes(study.read_bytes()[:96] + b"".join(heads) + texts)
+    with pytest.raises(StoreError, match="lie over each other"):
+        check_heaps(study)
 
 
 def test_addresses_of_heaps_among_numbers_are_none(study):

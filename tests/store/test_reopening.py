@@ -165,10 +165,11 @@ LIMITED = """
     from wgfpde.errors import StoreError
     from wgfpde.grid import Grid
     from wgfpde.store import Writer
+    from wgfpde.store.layout import Layout
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, resource.RLIM_INFINITY))
     try:
-        Writer(sys.argv[1], Grid([0, 0], [1, 1], [128, 128]), {}, [], 100)
+        Writer(sys.argv[1], Layout(Grid([0, 0], [1, 1], [128, 128]), []), {}, 100)
     except StoreError as error:
         print(error)
 """

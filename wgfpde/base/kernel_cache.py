@@ -12,7 +12,7 @@ kernels do not pile up.
 Each signature has an index of its own.  In one for all, as Numba has it, two processes that compile the same function
 for different types at once give both codes the same file, and one of them is later run in place of the other.
 
-A wheel may bring kernels along (folder SHIPPED, made by validation/wheel_with_kernels), compiled for a processor that
+A wheel may bring kernels along (folder SHIPPED, made by validation/kernels_in_wheel), compiled for a processor that
 most have, PORTABLE.  They serve where the sources are those that they were compiled from and this processor has what
 they use; what is in the cache goes first.
 
@@ -100,11 +100,11 @@ class KernelFiles:
 
     def _remove_old(self) -> None:
         for index in glob.glob(os.path.join(glob.escape(self._folder), f"{glob.escape(self._name)}.*.nbi")):
-            with suppress(OSError, EOFError, pickle.UnpicklingError, AttributeError, ImportError):
+            with suppress(Exception):  # what a damaged pickle raises, and another process that was faster
                 with open(index, "rb") as file:
                     known = pickle.load(file) == numba.__version__ and pickle.load(file)[0] == self._stamp
                 if not known:
-                    self._remove([index, *glob.glob(f"{glob.escape(index[:-4])}.*.nbc")])
+                    self._remove([*glob.glob(f"{glob.escape(index[:-4])}.*.nbc"), index])  # no code without an index
 
     @staticmethod
     def _remove(paths: list[str]) -> None:

@@ -77,7 +77,7 @@ def pointer(kernel: Callable[..., None], *arguments: Any) -> Any:
 
 def kind_of(value: Any) -> Hashable:
     """What the type of an argument follows from; two with one kind have one type."""
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return tuple(map(kind_of, value))
     if type(value) is np.ndarray:
         return value.dtype, value.ndim, value.flags.num & LAYOUT

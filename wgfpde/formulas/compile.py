@@ -100,8 +100,9 @@ def compile_expression(
     check_params(known)
     named = sorted(set(NAME.findall(text)) & set(known)) if isinstance(text, str) else []
     key = str(text), allowed, tuple((name, repr(float(known[name]))) for name in named)
-    if isinstance(text, str) and key in _COMPILED:
-        return _COMPILED[key]
+    before = _COMPILED.get(key) if isinstance(text, str) else None
+    if before is not None:
+        return before
     program, used = translate(Formula(text, where), allowed, known)
     while len(_COMPILED) >= MOST_COMPILED:
         _COMPILED.pop(next(iter(_COMPILED)), None)

@@ -36,12 +36,13 @@ def known(function: Callable[..., Any], key: Hashable, find: Callable[[], Result
     if key is None or counted() or not getattr(function, "unchanging", False):
         return find()
     results = _RESULTS.setdefault(function, {})
-    if key not in results:
-        found = find()
+    kept = results.get(key)  # in one go: another thread may forget it
+    if kept is None:
+        kept = (find(),)
         while len(results) >= MOST:
             results.pop(next(iter(results)), None)
-        results[key] = found
-    result: Result = results[key]
+        results[key] = kept
+    result: Result = kept[0]
     return result
 
 

@@ -72,8 +72,9 @@ class Unstored:
     wall_seconds: float
 
 
-_WARM: set[Hashable] = set()
-"""Kinds of runs whose kernels are loaded in this process."""
+_WARM: dict[Hashable, None] = {}
+"""Kinds of runs whose kernels are loaded in this process, the last MOST."""
+MOST = 64
 
 
 class Quick(March):
@@ -110,7 +111,9 @@ class Quick(March):
     def _warm_up(self) -> None:
         if self._kind is None or self._kind not in _WARM:
             super()._warm_up()
-            _WARM.add(self._kind)
+            _WARM[self._kind] = None
+            while len(_WARM) > MOST:
+                _WARM.pop(next(iter(_WARM)), None)
             return
         self.compile_seconds = 0.0
         self.clock.restart()

@@ -68,3 +68,18 @@ def test_a_line_that_walks_leaves_the_others_alone():
         alone = solved(old[:, k : k + 1].copy(), potential[:, k : k + 1].copy(), dt, kappa, ring)
         assert np.array_equal(alone[0][:, 0], new[:, k])
         assert np.array_equal(alone[1][:, 0], flux[:, k])
+
+
+@pytest.mark.parametrize(
+    ("n", "ring", "m", "seed", "steepness", "dt", "kappa"),
+    [
+        (48, True, 20.0, 270737, 3.934137555431931, 0.004624024838439611, 0.005415150628254181),
+        (24, False, 50.0, 855240, 34.20436823787796, 290.8263176644819, 4.062156220247056e-4),
+    ],
+)
+def test_a_line_that_does_not_get_to_dt_is_not_solved(n, ring, m, seed, steepness, dt, kappa):
+    """Its tries end at a part of dt, where the last of them succeeded; that is no step of dt."""
+    old, phi = line(n, ring, seed, steepness)
+    scale = 2.0 ** np.floor(np.log2(old.max()))
+    found = solved((old / scale)[:, None], phi[:, None], dt, kappa * scale ** (m - 1), ring, m)
+    assert found[3][0]

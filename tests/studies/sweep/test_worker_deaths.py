@@ -56,3 +56,17 @@ def test_sigterm_ends_a_sweep_with_its_own_exit_code(tmp_path, workers):
     assert process.returncode == 143, text
     assert "stopped by SIGTERM: " in text and "interrupted by stopped" not in text
     assert f"wgfpde resume '{folder}'" in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("verb", [["sweep", "--vary", "params.theta=1,2", "--workers", "2", "--no-folders"], ["warm"]])
+def test_workers_run_no_module_of_the_working_folder(tmp_path, verb):
+    """Where somebody else's cases lie there may be a json.py, too."""
+    for name in ("json", "signal", "numpy", "socket"):
+        (tmp_path / f"{name}.py").write_text("open('was_run', 'w').close()\nraise ImportError\n")
+    command = "import os, sys; sys.path.remove(''); from wgfpde.cli import main; os.chdir(sys.argv.pop(1)); "
+    command += "sys.exit(main(sys.argv[1:]))"  # as the command wgfpde, which has not the folder on its path
+    short = [text for item in SHORT for text in ("--set", item)]
+    words = [sys.executable, "-c", command, str(tmp_path), verb[0], "desai_zwanzig_1d", *short, *verb[1:], "--quiet"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "was_run").exists()

@@ -102,3 +102,15 @@ def test_the_parent_needs_no_numba():
     code = "import sys; from wgfpde.studies.warming import side_by_side; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_answer_that_is_none_ends_the_wait(monkeypatch):
+    def talking():
+        return subprocess.Popen(
+            [sys.executable, "-c", "print('warning: hello'); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+
+    monkeypatch.setattr(side_by_side, "_started", talking)
+    with pytest.raises(WgfpdeError, match="answered nonsense"):
+        side_by_side.warm([side_by_side.Job("heat", CASE)], 1)

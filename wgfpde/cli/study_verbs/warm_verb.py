@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ...base.amounts import duration
-from ..arguments import Verbs, json_of
+from ..arguments import Verbs, json_of, yes_of
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def add(verbs: Verbs) -> None:
     )
     sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: the cores it may use)")
     sub.add_argument("--quiet", action="store_true", help="say nothing; errors are still shown")
+    yes_of(sub)
     json_of(sub)
 
 
@@ -36,12 +37,17 @@ def _count(text: str) -> int:
 
 
 def _warm(args: argparse.Namespace) -> int:
+    from ...cases.limits.cost import check_asked, cost_of
+    from ...cases.loading import load
     from ...errors import CaseError
     from ...studies.sweep.engines.process_pool import cores
     from ...studies.warming.side_by_side import jobs_of, packaged_jobs, warm
 
     if args.case is None and args.overrides:
         raise CaseError("--set changes a case: name it, wgfpde warm CASE --set KEY=VALUE")
+    if args.case is not None:
+        case = load(args.case, args.overrides)
+        check_asked(case, cost_of(case).of_formulas, args.yes)
     workers = args.workers or cores()
     jobs = packaged_jobs() if args.case is None else jobs_of(args.case, args.overrides, workers)
     told = 0

@@ -58,11 +58,11 @@ def array_sweep(
     newton = _Newton(internal, phi if lines.direction != X else phi.T, lines, exits)
     old = np.array(rho if lines.direction != X else rho.T, order="C")
     whole, flux, drain = newton.euler(old, dt)
-    touched, new, gone = 0, whole, dt * drain
+    touched, new, gone = 0, np.ascontiguousarray(whole), dt * drain
     if order == 2:
         half, first, drain = newton.euler(old, 0.5 * dt)
         low, second, later = newton.euler(half, 0.5 * dt)
-        new = low if guard else 2.0 * low - whole
+        new = np.ascontiguousarray(low if guard else 2.0 * low - whole)
         anti = 0.5 * dt * (first + second) - dt * flux
         two = 0.5 * dt * (drain + later)
         gone, beyond = (two, 0.0 * two) if guard else (2.0 * two - gone, two - gone)

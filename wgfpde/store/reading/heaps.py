@@ -26,7 +26,7 @@ SCANNED = 2**24
 """Bytes of files that are looked through."""
 SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
 HEAD = 16
-"""Bytes of the head of a heap: HEAP, and its size."""
+"""Bytes of the head of a heap: HEAP, and its size; as many as the head of a text in it."""
 
 
 def check_heaps(path: Path) -> None:
@@ -38,6 +38,8 @@ def check_heaps(path: Path) -> None:
     if size > SCANNED:
         return
     content = path.read_bytes()
+    content = content[_begin(content) :]  # addresses count from there
+    size = len(content)
     widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
     if not content.startswith(SIGNATURE) or len(content) < 16 or content[widths.get(content[8], 14)] != 8:
         return
@@ -48,9 +50,19 @@ def check_heaps(path: Path) -> None:
         if claimed > size - at:
             raise _damaged(path, "a heap of texts", claimed, size - at)
         texts += [at + (number << 32) for number in _numbers(content, at + HEAD, at + claimed)]
+        if len(texts) > size // HEAD:
+            raise StoreError(f"{path}: its heaps of texts lie over each other. The file is damaged; copy it again.")
         at = content.find(HEAP, at + 1)
     if texts and (claimed := _longest(content, np.array(texts, dtype="<u8"))):
         raise _damaged(path, "a text", claimed, size)
+
+
+def _begin(content: bytes) -> int:
+    """Where the file begins in the content: at 0, or after 512, 1024, … bytes of a user; the end where nowhere."""
+    at = 0
+    while at < len(content) and not content.startswith(SIGNATURE, at):
+        at = 2 * at or 512
+    return min(at, len(content))
 
 
 def _numbers(content: bytes, start: int, end: int) -> Iterator[int]:

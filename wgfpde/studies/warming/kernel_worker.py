@@ -6,6 +6,7 @@ It ends with its input, however the process that asks has ended.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -21,13 +22,17 @@ PARTS = (STEPS, BESIDE, NUMBERS)
 
 def main() -> None:
     own_process.claim()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin:
         try:
             answer = done(json.loads(line))
         except WgfpdeError as error:
             answer = {"error": error.lines}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        except Exception as error:
+            answer = {"error": [f"kernels cannot be compiled: {type(error).__name__}: {error}"]}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 def done(job: Mapping[str, Any]) -> dict[str, Any]:

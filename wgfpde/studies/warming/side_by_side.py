@@ -113,7 +113,7 @@ def warm(jobs: Sequence[Job], workers: int, tell: Callable[[Done], None] | None 
 
 def _started() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "wgfpde.studies.warming.kernel_worker"],
+        [sys.executable, "-P", "-m", "wgfpde.studies.warming.kernel_worker"],  # -P: no module of the working folder
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
         env=_environment(),
     )  # fmt: skip
@@ -133,7 +133,10 @@ def _serve(process: subprocess.Popen[str], waiting: SimpleQueue[Job], answers: S
             job = waiting.get_nowait()
         except Empty:
             return
-        answers.put(_asked(process, job))
+        try:
+            answers.put(_asked(process, job))
+        except Exception as error:  # who asked waits for an answer to each
+            answers.put(WgfpdeError(f"the process that compiled the kernels of {job.name} answered nonsense: {error}"))
 
 
 def _asked(process: subprocess.Popen[str], job: Job) -> Done | WgfpdeError:

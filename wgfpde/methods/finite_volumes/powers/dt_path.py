@@ -66,6 +66,7 @@ def goes_on(
         k = int(road[LANE])
         if _walks(road, kept, old, phi, new, flux, opened, dt, geometry, law, stuck[k], k):
             return True
+        stuck[k] = stuck[k] or road[PART] != road[REST]  # no more tries, and dt was not reached
         _finish(road, kept, old, new, flux, stuck[k], k)
         if not stuck[k]:
             _keep(kept, outcome, new, flux, drain, saved, False, left_over[k], k)

@@ -58,7 +58,10 @@ def _reaches(branch: Branch, k: float) -> bool:
 
 def _point(at: Family, branch: Branch, parameter: float) -> Point | None:
     """A point of a branch between two of its own."""
-    first, last = next((a, b) for a, b in pairwise(branch.line) if a.parameter <= parameter <= b.parameter)
+    ends = next(((a, b) for a, b in pairwise(branch.line) if a.parameter <= parameter <= b.parameter), None)
+    if ends is None:  # by a rounding beside an end
+        return None
+    first, last = ends
     setting = at.setting(parameter)
     state = near(setting, _between(first, last, parameter))
     return None if state is None else at.point(parameter, setting, state)

@@ -10,9 +10,11 @@ Measured: blobs on a circle (entropy, W = −exp(−r²/(2·0.1²)), 128 cells):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import numpy as np
 
+from ....errors import CaseError, SolverError
 from ....grid import Array
 from ..copies import apart
 from ..family import Branch, End, Family, Point, near
@@ -58,19 +60,20 @@ class Folds:
 
     def __init__(self, at: Family, values: Array, found: list[Branch], ends: list[End]) -> None:
         self.at, self.values, self.found, self.ends = at, values, found, ends
-        self.unit = float(np.max(np.diff(values), initial=0.0))
+        self.gaps = np.diff(values)
 
     def complete(self, told: Told | None = None) -> None:
         """Follow every branch round the fold it ends in, and what comes after."""
         tried: set[tuple[int, int]] = set()
-        while self.unit > 0 and len(tried) < CURVES:
+        while len(self.gaps) and len(tried) < CURVES:
             left = [end for end in self.ends if end.kind != "joins" and (end.branch, end.side) not in tried]
             if not left:
                 return
             if told is not None:
                 told(f"{self.at.key}: round the end of branch {left[0].branch}")
             tried.add((left[0].branch, left[0].side))
-            self._round(self.found[left[0].branch], left[0].side)
+            with suppress(CaseError, SolverError):  # beyond what a case may be: the end stays as it is
+                self._round(self.found[left[0].branch], left[0].side)
             tried |= {(end.meets, end.side) for end in self.ends if (end.branch, end.side) in tried}
 
     def _round(self, branch: Branch, side: int) -> None:
@@ -81,7 +84,7 @@ class Folds:
         begin = trace.last.point.parameter
 
         def near_by(_: Place, place: Place, keep: bool) -> bool:
-            if abs(place.point.parameter - begin) <= NEARBY * self.unit and self._inside(place):
+            if abs(place.point.parameter - begin) <= NEARBY * trace.curve.unit and self._inside(place):
                 self._add(branch, place.point, keep)
                 return True
             return False
@@ -110,16 +113,21 @@ class Folds:
         """A curve through the last two states of a branch, or through its only one."""
         line = branch.line if side > 0 else branch.line[::-1]
         last = line[-1]
-        before = line[-2] if len(line) > 1 else None
+        before, unit = line[-2] if len(line) > 1 else None, self._unit(last.parameter)
         if before is None:
-            parameter = last.parameter - side * 1e-2 * self.unit
+            parameter = last.parameter - side * 1e-2 * unit
             setting = self.at.setting(parameter)
             state = near(setting, last.state.rho, analyse=False)
             if state is None:
                 return None
             before = self.at.point(parameter, setting, state)
-        curve = Curve(self.at, before, last, self.unit)
+        curve = Curve(self.at, before, last, unit)
         return Trace(curve, curve.begin(last))
+
+    def _unit(self, parameter: float) -> float:
+        """The smaller of the gaps between values beside a parameter."""
+        after = int(np.searchsorted(self.values, parameter))
+        return float(self.gaps[max(after - 1, 0) : after + 1].min())
 
     def _follow(self, trace: Trace, new: Branch, top: Place) -> Place | None:
         """Put the places after a turn on a new branch; the next turn, or None."""

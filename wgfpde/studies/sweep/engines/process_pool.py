@@ -35,6 +35,7 @@ CHUNK, LARGEST_CHUNK = 0.1, 64
 """Seconds that the runs of a chunk should take, and how many it holds at most."""
 PATIENCE = 60.0
 """Seconds that workers are given to end their runs with a checkpoint."""
+SAFE_PATH = "PYTHONSAFEPATH"
 CLOSING = 10.0
 """Seconds that workers are given to end when there is nothing more to do; then they are killed."""
 TOLD_EVERY = 0.2
@@ -76,6 +77,8 @@ class _Pool:
         context = multiprocessing.get_context("forkserver" if _has_forkserver() else "spawn")
         if _has_forkserver():
             context.set_forkserver_preload(["wgfpde.studies.sweep.one_run"])
+        self._had_path = os.environ.get(SAFE_PATH)
+        os.environ[SAFE_PATH] = "1"  # while workers may start: none imports a module of the working folder
         self._messages: Any = context.Queue()
         threads = max(1, cores() // workers)
         self._pool = ProcessPoolExecutor(workers, context, _begin, (self._messages, threads))
@@ -180,6 +183,10 @@ class _Pool:
         self._pool.shutdown(wait=True)
         self._messages.close()
         self._messages.cancel_join_thread()
+        if self._had_path is None:
+            os.environ.pop(SAFE_PATH, None)
+        else:
+            os.environ[SAFE_PATH] = self._had_path
 
 
 @contextmanager
