@@ -8,7 +8,8 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
-from wgfpde.studies.stationary import branch_ends, critical_values, family, mean_field, search, shifts
+from wgfpde.studies.stationary import family, mean_field, search, shifts
+from wgfpde.studies.stationary.diagram import branch_ends, critical_values
 from wgfpde.studies.stationary.growth_rates import Stability
 
 GRID = Grid([-1.0], [1.0], [40])
@@ -52,15 +53,6 @@ def test_the_residual_to_be_content_with(flow, least):
     """1e-13 of the mass where V is of the size of κ, 1e-10 where nothing holds the state in place."""
     field = mean_field.MeanField(flow, 1.0)
     assert mean_field._attainable(field, field.image(np.zeros(40))) == least
-
-
-@pytest.mark.parametrize(("share", "told"), [(0.25, True), (0.15, False)])
-def test_a_fifth_of_the_mass_in_one_cell_is_told(share, told):
-    volume = GRID.cell_volume[0]
-    rho = np.full(40, (1 - share) / 39 / volume)
-    rho[7] = share / volume
-    notes = mean_field._notes(HELD, rho, 1.0, 1)
-    assert any("of the mass lies in one cell" in note for note in notes) is told
 
 
 def test_a_state_far_from_its_guess_is_not_the_continuation_of_a_branch(monkeypatch):
