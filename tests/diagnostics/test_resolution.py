@@ -190,7 +190,7 @@ def test_check_run_and_inspect_tell(tmp_path, capsys):
     assert cli.main(["check", str(path)]) == 0
     assert capsys.readouterr().out.count("note        the grid does not resolve") == 2
     assert cli.main(["run", str(path), "--out", str(folder), "--set", "time.end=0.1", "--set", "solver.dt=0.05"]) == 0
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert err.count("note: the grid does not resolve") == 3 and "the density at t = 0.1: peaks are 3." in err
     assert "the grid does not resolve the density at t = 0.1" in (folder / "run.log").read_text()
     kept = store.read(folder).attributes["resolution"]
