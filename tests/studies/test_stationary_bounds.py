@@ -8,7 +8,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
-from wgfpde.studies.stationary import family, mean_field, search, shifts
+from wgfpde.studies.stationary import drive_equation, family, mean_field, search, shifts
 from wgfpde.studies.stationary.diagram import branch_ends, critical_values
 from wgfpde.studies.stationary.growth_rates import Stability
 
@@ -52,7 +52,7 @@ def test_a_state_may_be_shifted_where_the_walls_hold_less_than_1e_9_of_its_top(w
 def test_the_residual_to_be_content_with(flow, least):
     """1e-13 of the mass where V is of the size of κ, 1e-10 where nothing holds the state in place."""
     field = mean_field.MeanField(flow, 1.0)
-    assert mean_field._attainable(field, field.image(np.zeros(40))) == least
+    assert drive_equation.attainable(field, field.image(np.zeros(40))) == least
 
 
 def test_a_state_far_from_its_guess_is_not_the_continuation_of_a_branch(monkeypatch):
