@@ -31,6 +31,8 @@ from ..grid import Array
 
 LEAST_CELLS, MOST_PECLET, MOST_SHARE, MOST_OF_MEAN = 4.0, 4.0, 0.2, 5.0
 """See above."""
+FAR = 4
+"""Times as many cells along an axis are no longer what to take at once."""
 OVER = 0.5
 """The part of the mass that lies on faces with a Péclet number of at least that which is told."""
 
@@ -60,7 +62,7 @@ class Resolution:
                 f"{100 * self.fullest:.0f} % of the mass lies in one cell, a state of the grid, not of the equation"
             )
         found += [
-            f"half of the mass lies where the drive along {name} changes by {p:.2g} {unit} or more from a cell to the "
+            f"half of the mass lies where the drive along {name} changes by {p:.3g} {unit} or more from a cell to the "
             f"next (expected {MOST_PECLET:g} at most; there the scheme adds diffusion of its own)"
             for name, p in zip(names, self.peclet, strict=True)
             if p > MOST_PECLET
@@ -122,7 +124,7 @@ def _peclet(flow: Flow, rho: Array, held: Array, drive: Array, k: int) -> float:
     return float(number[order[np.searchsorted(np.cumsum(weight[order]), half)]])
 
 
-def _both(values: Array, along: int, ring: bool) -> tuple[Array, Array]:
+def _both(values: Array, along: int, ring: int) -> tuple[Array, Array]:
     """The values on both sides of the faces across an axis, that which closes a ring last."""
     if ring:
         return values, np.roll(values, -1, along)
@@ -130,7 +132,7 @@ def _both(values: Array, along: int, ring: bool) -> tuple[Array, Array]:
     return np.take(values, range(count - 1), along), np.take(values, range(1, count), along)
 
 
-def _mean(values: Array, along: int, ring: bool) -> Array:
+def _mean(values: Array, along: int, ring: int) -> Array:
     here, there = _both(values, along, ring)
     return np.asarray(0.5 * (here + there))
 
@@ -154,6 +156,9 @@ def _remedy(flow: Flow, found: Resolution) -> str:
     if wanted == shape:
         return "Refine the grid, and see what changes."
     cells = " x ".join(map(str, wanted))
+    if any(most > FAR * n for most, n in zip(wanted, shape, strict=True)):
+        few = " x ".join(map(str, shape))
+        return f"About {cells} cells would do in place of {few}: see on twice as many, or with more diffusion."
     return (
         f"Take about {cells} cells in place of {' x '.join(map(str, shape))}, or a smaller box or grid.mapping, and "
         "see what changes."
