@@ -70,8 +70,8 @@ def test_a_broken_promise_is_shown_and_is_no_error(capsys, tmp_path):
 def test_json_has_every_key_and_no_nan(capsys, run):
     record = json.loads(inspect(capsys, str(run.folder), "--json"), parse_constant=lambda word: pytest.fail(word))
     assert list(record) == [
-        "file", "title", "equation", "method", "status", "verdict", "message", "averaging_error", "grid",
-        "snapshots", "t_first", "t_last", "t_end", "steps",
+        "file", "title", "equation", "method", "status", "verdict", "message", "resolution",
+        "averaging_error", "grid", "snapshots", "t_first", "t_last", "t_end", "steps",
         "wall_seconds", "compile_seconds", "diagnostics", "promises", "certificates", "balance", "advice",
         "times", "question", "axes",
         "solver", "fields", "step_sizes", "step_statistics", "parameters", "provenance", "bytes",

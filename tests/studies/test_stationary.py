@@ -330,7 +330,7 @@ def test_collapse_is_told():
     grid = Grid([-2.0, -2.0], [2.0, 2.0], [24, 24])
     energy = Energy(Internal("entropy", 1.0), None, lambda x, y: np.log(x**2 + y**2) / (4 * math.pi))
     found = branches(Flow(grid, energy), 60.0)
-    assert "a state of the grid" in found[0].notes[0]
+    assert "a state of the grid" in found[0].unresolved and found[0].told == (found[0].unresolved,)
 
 
 @st.composite

@@ -55,15 +55,6 @@ def test_the_residual_to_be_content_with(flow, least):
     assert drive_equation.attainable(field, field.image(np.zeros(40))) == least
 
 
-@pytest.mark.parametrize(("share", "told"), [(0.25, True), (0.15, False)])
-def test_a_fifth_of_the_mass_in_one_cell_is_told(share, told):
-    volume = GRID.cell_volume[0]
-    rho = np.full(40, (1 - share) / 39 / volume)
-    rho[7] = share / volume
-    notes = mean_field._notes(HELD, rho, 1.0, 1)
-    assert any("of the mass lies in one cell" in note for note in notes) is told
-
-
 def test_a_state_far_from_its_guess_is_not_the_continuation_of_a_branch(monkeypatch):
     """Half of the mass is the most that may lie elsewhere."""
     setting = family.CaseAt(HELD, 1.0, np.full(40, 0.5))

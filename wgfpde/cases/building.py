@@ -107,6 +107,7 @@ def build(case: Case, threads: int | None = None) -> Problem:
         lost=lost,
         breakpoints=np.array(case.time.breakpoints or [], dtype=float),
         method_notes=built.notes,
+        points=given,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,7 @@ class Problem:
     averaging : of what formulas give ("initial", "target", "exact"), the estimate of the error of its cell averages, in
     L1 and relative to its mass; of "exact" the larger of start and end.
     breakpoints : further times that steps land on.
-    method_notes : sentences on the method, for `check`.
+    method_notes : sentences on the method, for `check`.   points : whether [initial] is of points, each in its cell.
     """
 
     flow: Flow
@@ -83,6 +83,7 @@ class Problem:
     lost: Mapping[str, float] = field(default_factory=dict, repr=False)
     breakpoints: Array = field(default_factory=lambda: np.zeros(0), repr=False)
     method_notes: tuple[str, ...] = ()
+    points: bool = False
 
     def next_stop(self, t: float, t_out: float) -> float:
         """The time that a step from t must not pass, on the way to an output time: that, or a breakpoint before it."""
@@ -94,7 +95,34 @@ class Problem:
     @property
     def notes(self) -> list[str]:
         """Sentences that the user should see before the march."""
-        return [note for note in (self.averaging_note, table_note(self.flow), self.loss_note) if note]
+        known = self.averaging_note, table_note(self.flow), self.loss_note, *self.resolution_notes
+        return [note for note in known if note]
+
+    @property
+    def resolution_notes(self) -> list[str]:
+        """Sentences on what the grid does not resolve of the start, and of the Gibbs state where the march tends to it.
+
+        A start in points, as that in one cell, is as narrow as it should be.
+        """
+        rho, found = self.initial.rho, []
+        if not self.points and np.count_nonzero(rho) != 1:
+            found.append(self.resolution_note(self.initial, "the density at the start"))
+        if self.flow.has_gibbs and self.traits.tends_to_gibbs:
+            steady = {"rho": self.flow.gibbs(self.flow.mass(rho))}
+            found.append(self.resolution_note(replace(self.initial, fields=steady), "the Gibbs state"))
+        return [note for note in found if note]
+
+    def resolution_note(self, snapshot: Snapshot, what: str) -> str:
+        """A sentence on what the grid does not resolve of a state; else "".   what : it is, in words.
+
+        "" too where densities are those of particles, or of parameters, and the grid only shows them.
+        """
+        from ..diagnostics.resolution import resolution_note  # loads kernels, which what only reads a case does without
+
+        if self.traits.random or self.traits.near_gibbs:
+            return ""
+        drift = self.traits.wasserstein or self.traits.exits
+        return resolution_note(self.flow.at(snapshot.t), snapshot.rho, what, drift)
 
     @property
     def loss_note(self) -> str:

@@ -88,8 +88,9 @@ def _cut(lines: list[str], most: int) -> list[str]:
 
 
 def _print_advice(record: Mapping[str, Any]) -> None:
-    if record["advice"]:
-        _line("advice", record["advice"])
+    for name in ("advice", "resolution"):
+        if record[name]:
+            _line(name, record[name])
 
 
 def print_summary(record: dict[str, Any]) -> None:

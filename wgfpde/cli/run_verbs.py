@@ -158,6 +158,7 @@ def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
     stretched = [] if all(axis.uniform for axis in grid.axes) else ["stretched"]
     stretched += [f"radius in {grid.radial}D"] if grid.radial > 1 else []
     dynamics = problem.flow.dynamics
+    resolution = problem.resolution_notes if problem.flow.grid.size == case.cells else []  # else of another grid
     return {
         "title": case.title,
         "equation": problem.equation + (" (exact solution given)" if problem.exact is not None else ""),
@@ -167,7 +168,7 @@ def _case_facts(case: Case, problem: Problem, cost: Cost) -> dict[str, Any]:
         "dynamics": "" if dynamics is None else dynamics.sentence(problem.flow.internal),
         "grid": ", ".join([grid_text([a.edges for a in grid.axes]), *_boundaries(grid), *stretched]),
         "exits": ", ".join(problem.flow.exits),
-        "notes": [*_exit_notes(problem), *problem.method_notes, *filter(None, [table_note(problem.flow)])],
+        "notes": [*_exit_notes(problem), *problem.method_notes, *filter(None, [table_note(problem.flow)]), *resolution],
         "cells": case.cells,
         "memory": f"about {size_text(memory_needed(case))}, and {size_text(stored)} on disk",
         "time": cost.sentence if cost.seconds > TOLD else "",

@@ -55,6 +55,7 @@ def record_of(run: Run) -> dict[str, Any]:
         "status": run.status,
         "verdict": str(run.attributes.get("verdict", "")),
         "message": run.message,
+        "resolution": str(run.attributes.get("resolution", "")),
         "averaging_error": _known(run, "averaging_error"),
         "grid": grid_text(run.edges),
         "snapshots": len(run),

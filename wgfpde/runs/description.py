@@ -25,6 +25,7 @@ def attributes_of(case: Case, problem: Problem) -> dict[str, Any]:
         "sampling": problem.sampling,
         "averaging_error": max(problem.averaging.values(), default=0.0),
         "verdict": "",
+        "resolution": "",
         **problem.attributes,
         **_constants(problem),
         **_drive(problem),

@@ -38,7 +38,7 @@ from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
 from .listening import Listener, ListenerFailed
 from .provenance import check_unchanged, continued
-from .step_checks import check_step
+from .step_checks import check_step, unresolved
 from .time_loop import March, Progress
 
 __all__ = ["Progress", "Result", "march", "resume", "run"]
@@ -191,20 +191,26 @@ def _march(
     where = f"from t = {start.snapshot.t:.6g}" if start else "from the start"
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
     for note in problem.notes:
-        log(note)
-        if progress is not None and start is None:
-            at = float(problem.times[0])
-            progress(Progress(at, at, float(problem.times[-1]), 0, 0.0, 0.0, f"note: {note}", warning=True))
+        _tell(note, float(problem.times[0]), problem, log, progress if start is None else None)
     with noted(log), _writer(place, problem, attributes, start) as writer:
         both = writer if beside is None else Both(writer, beside)
         loop = March(problem, both, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
         wall = loop.clock.wall
         writer.annotate(wall_seconds=wall, cpu_seconds=loop.clock.cpu, compile_seconds=loop.compile_seconds)
-        writer.annotate(verdict=loop.verdict)
+        if note := unresolved(problem, loop.snapshot, loop.verdict):
+            _tell(note, loop.snapshot.t, problem, log, progress)
+        writer.annotate(verdict=loop.verdict, resolution=note)
         writer.finish(status, message)
     log(f"{status} after {loop.snapshot.step} steps and {wall:.2f} s: {message}")
     return Result(place, status, message, exit_code, wall, loop.snapshot.step, error, loop.verdict)
+
+
+def _tell(note: str, t: float, problem: Problem, log: folder.Log, progress: Shows) -> None:
+    log(note)
+    if progress is not None:
+        span = float(problem.times[0]), float(problem.times[-1])
+        progress(Progress(t, *span, 0, 0.0, 0.0, f"note: {note}", warning=True))
 
 
 def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:

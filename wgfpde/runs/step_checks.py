@@ -1,4 +1,5 @@
-"""What is looked at after every step: whether its state is one, and how far the flow is from rest."""
+"""What is looked at after every step: whether its state is one, and how far the flow is from rest; and after the last,
+whether the grid resolves it."""
 
 from __future__ import annotations
 
@@ -36,3 +37,10 @@ def distance_from_rest(flow: Flow, rho: Array) -> float:
     """The largest |F|; where mass comes in, and goes on flowing at rest, the largest |∂ρ/∂t| h."""
     passing = flow.lets_in or flow.push is not None
     return currents.unrest(flow, rho) if passing else fluxes.max_flux(flow, rho)
+
+
+def unresolved(problem: Problem, last: Snapshot, verdict: str) -> str:
+    """A sentence on what the grid does not resolve of the last state; "" for nothing, and of a blow-up."""
+    if verdict == "blow-up" or not np.all(np.isfinite(last.rho)):
+        return ""
+    return problem.resolution_note(last, f"the density at t = {last.t:.6g}")

@@ -36,7 +36,7 @@ FORMAT = 1
 FILE_NAME = "output.h5"
 TEXTS = {"case_toml": "the case as the user wrote it", "resolved_toml": "the case with all defaults, as run"}
 CHUNK_ROWS = 1024
-FIXED_TEXT = {"status": 16, "verdict": 16, "message": 2000, "command": 2000}
+FIXED_TEXT = {"status": 16, "verdict": 16, "resolution": 2000, "message": 2000, "command": 2000}
 """Text attributes that are overwritten in place, with the bytes set aside for them."""
 PRECISIONS = ("float64", "float32")
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."

@@ -202,6 +202,9 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
     for end in diagram.ends:
         say()
         say(f"  {_end(key, end)}")
+    for note in diagram.notes:
+        say()
+        say(f"  {note}")
 
 
 def _end(key: str, end: End) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...diagnostics.resolution import resolution_note
 from ...energy.currents import exit_rates
 from ...energy.flow import Flow
 from ...errors import CaseError, SolverError
@@ -62,5 +63,6 @@ def open_state(flow: Flow) -> Steady:
         iterations=0,
         stability=Stability(np.array([-slowest.rate]), slowest.density.reshape(1, *flow.grid.shape), (), 0.0),
         notes=notes if np.any(chain.endless) else (),
+        unresolved=resolution_note(flow, rho, "the state"),
         flux=flux,
     )

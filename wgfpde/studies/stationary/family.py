@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ... import diagnostics
 from ...base.toml import nested
 from ...cases.building import build
@@ -115,6 +117,18 @@ class Diagram(Shown):
     critical: list[Critical]
     ends: list[End] = field(default_factory=list)
     equal: list[EqualEnergy] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """By branch a sentence on states that the grid does not resolve, with what is said of the fullest."""
+        found = []
+        for branch in self.branches:
+            poor = [point for point in branch.line if point.state.unresolved]
+            if poor:
+                worst = max(poor, key=lambda point: float(np.max(point.state.rho * self.grid.cell_volume)))
+                where = f"branch {branch.number}, {len(poor)} of {len(branch.line)} states, most at {self.key}"
+                found.append(f"{where} = {worst.parameter:.6g}: {worst.state.unresolved}")
+        return found
 
     def __repr__(self) -> str:
         span = f"{len(self.values)} values of {self.key} from {self.values[0]:g} to {self.values[-1]:g}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...diagnostics.resolution import resolution_note
 from ...energy.driving.force import affinity_of
 from ...energy.flow import Flow
 from ...energy.laws.steady_density import EPS, Equilibrium
@@ -33,8 +34,6 @@ from .growth_rates import Stability, components, stability
 
 RELAXATIONS = ((40, 1e-4), (160, 1e-5), (640, 1e-7), (2560, 1e-10))
 """Before each try of Newton's method: damped iterations at most, and the residual that makes more of them needless."""
-CROWDED = 0.2
-"""A cell with more than this part of the mass is as large as the state itself."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +43,8 @@ class Steady:
     rho : array of the grid's shape, mass/volume.   energy : E(ρ).   constant : C, energy/mass; of disconnected supports
     all have the same.   residual : ‖ρ − T(ρ)‖₁/M.   iterations : damped and Newton iterations.   parts : connected
     parts of the support.   stability : growth rates of small perturbations, or None where it was not asked for.
-    notes : sentences about what is special.   flux : mass per time that leaves by each exit, net, where there are any.
+    notes : sentences about what is special.   unresolved : one on what the grid does not resolve of it, or "".
+    flux : mass per time that leaves by each exit, net, where there are any.
     transport : current, velocity, diffusivity and entropy production under a force, else None.  Then `residual` is that
     of the flux, C is not known, and the state is the only one.
     """
@@ -57,8 +57,14 @@ class Steady:
     parts: int = 1
     stability: Stability | None = None
     notes: tuple[str, ...] = ()
+    unresolved: str = ""
     flux: Mapping[str, float] = field(default_factory=dict)
     transport: Transport | None = None
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All sentences that the user should see."""
+        return (*self.notes, *filter(None, [self.unresolved]))
 
     @property
     def eigenvalue(self) -> float:
@@ -113,7 +119,8 @@ def under_force(flow: Flow, mass: float) -> Steady:
     rings = [(axis.name, affinity_of(push)) for axis, push in zip(flow.grid.axes, flow.push, strict=True) if axis.ring]
     along = ", ".join(f"{size:.6g}" if flow.grid.dim == 1 else f"{size:.6g} along {name}" for name, size in rings)
     note = f"a force of ∮f = {along} drives it: not an equilibrium, and the only steady state"
-    return Steady(rho, flow.value(rho), np.nan, residual, 0, notes=(note,), transport=carried)
+    told = resolution_note(flow, rho, "the state")
+    return Steady(rho, flow.value(rho), np.nan, residual, 0, notes=(note,), unresolved=told, transport=carried)
 
 
 def corrected(flow: Flow, mass: float, guess: Array, *, analyse: bool = True) -> Steady:
@@ -144,7 +151,8 @@ def steady_at(field: MeanField, found: Equilibrium, residual: float, count: int,
         iterations=count,
         parts=parts,
         stability=stability(flow, found) if analyse else None,
-        notes=_notes(flow, found.rho, field.mass, parts),
+        notes=_notes(parts),
+        unresolved=resolution_note(flow, found.rho, "the state"),
     )
 
 
@@ -165,17 +173,13 @@ def _faults(values: Array) -> str:
     return f"the shape {values.shape}" + (f", {bad} of them NaN or infinite" if bad else "")
 
 
-def _notes(flow: Flow, rho: Array, mass: float, parts: int) -> tuple[str, ...]:
-    notes = []
-    if parts > 1:
-        notes.append(
-            f"the support has {parts} parts: any division of the mass among them is stationary too, "
-            "and the one with a single constant C is returned"
-        )
-    crowd = float((rho * flow.grid.cell_volume).max()) / mass
-    if crowd > CROWDED and flow.grid.size > 1 / CROWDED**2:
-        notes.append(f"{100 * crowd:.0f} % of the mass lies in one cell: a state of the grid, not of the equation")
-    return tuple(notes)
+def _notes(parts: int) -> tuple[str, ...]:
+    if parts <= 1:
+        return ()
+    return (
+        f"the support has {parts} parts: any division of the mass among them is stationary too, "
+        "and the one with a single constant C is returned",
+    )
 
 
 def _relaxed(field: MeanField, rho: Array) -> tuple[Equilibrium, float, int]:

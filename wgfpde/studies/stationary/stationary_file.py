@@ -56,7 +56,7 @@ def state_record(flow: Flow, state: Steady, measures: Sequence[str]) -> dict[str
         "residual": state.residual,
         "iterations": state.iterations,
         "support_parts": state.parts,
-        "notes": list(state.notes),
+        "notes": list(state.told),
         **{name: _plain(getattr(state.transport, name, None)) for name in CARRIED},
         "flux": dict(state.flux),
     }
@@ -83,6 +83,7 @@ def diagram_record(case: Case, diagram: Diagram) -> Any:
         "critical": [vars(one) for one in diagram.critical],
         "equal_energies": [vars(one) for one in diagram.equal],
         "ends": [vars(one) for one in diagram.ends],
+        "notes": diagram.notes,
     }
 
 
@@ -134,7 +135,7 @@ def states_study(case: Case, flow: Flow, states: Sequence[Steady], measure: str)
     ]  # fmt: skip
     if any(state.transport is not None for state in states):
         variables += _carried(flow, states)
-    notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.notes]
+    notes = [f"state {k}: {note}" for k, state in enumerate(states) for note in state.told]
     return _study(STATES, case, variables, {"measure": measure, "notes": "\n".join(notes)})
 
 
@@ -178,7 +179,8 @@ def diagram_study(case: Case, diagram: Diagram) -> Study:
         Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
     ]
     variables += [*_criticals(diagram), *_equal(diagram), *_ends(diagram)]
-    return _study(DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key})
+    notes = "\n".join(diagram.notes)
+    return _study(DIAGRAM, case, variables, {"measure": diagram.measure, "key": diagram.key, "notes": notes})
 
 
 def _criticals(diagram: Diagram) -> list[Variable]:
