@@ -18,7 +18,7 @@ and times sign e_i, summed by parts over the faces,
 
 So ‖e(t)‖₁ ≤ ∫₀^t ‖τ‖₁ where no face takes ΔF from an error of one sign up to one of the other.  Monotone fluxes never
 do; those of 1.4 < m < 2 are monotone where the drift points to the higher density, but where ρ_i ≪ ρ_{i+1} and M is
-near the donor.  That no face does is therefore a claim of its own, at the snapshots.  Steps in time add 1 % of the error.
+near the donor.  That no face does is therefore a claim of its own, at the snapshots.  Steps in time add 1 % to e.
 
 No multiple of (h²/12)‖Δρ‖₁ stands in for it: M turns to the donor where |ΔΦ| > 2 min p', which is some cells of every
 front that recedes (five for R = 2 in 1D), as diffusion is weak there.  In ‖τ‖₁ they count O(h²) like those inside, but
