@@ -13,7 +13,6 @@ from wild import Wild, at_centres
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
-from wgfpde.grid import Grid
 from wgfpde.methods.jko.stepper import Jko
 
 KINDS = ("entropy", "none", 0.75, 1.5, 2.0, 3.0, 8.0)
