@@ -252,13 +252,16 @@ def test_cells_that_go_their_own_way_take_few_iterations_on_every_axis(name, m, 
 
 def test_a_change_keeps_a_value_positive_with_one_slope():
     for value in (1e-300, 1.0, 1e10):
-        for r in (-1e9, -3.0, -0.6, -0.5, -0.4, 0.0, 7.0):
+        for r in (-1e9, -3.0, -0.6, -0.5, -0.45, -0.4, 0.0, 7.0):
             kept = interior.kept_positive(value, r * value)
             assert kept == pytest.approx(value * (1 + r if r >= -0.5 else -0.25 / r), rel=1e-14, abs=0)
             assert kept > 0.0
     h = 1e-7
     left, right = (interior.kept_positive(1.0, -0.5 + d) - 0.5 for d in (-h, h))
     assert left == pytest.approx(-h, rel=1e-5, abs=0) and right == pytest.approx(h, rel=1e-5, abs=0)
+    rho, slack = np.array([[1.0, 2.0]]), np.array([[3.0, 1.0]])
+    interior.move_apart(0, 1, rho, np.array([[-3.0, 1.0]]), slack, np.array([[-6.0, -0.25]]))
+    np.testing.assert_allclose([rho, slack], [[[1 / 12, 3.0]], [[0.375, 0.75]]], rtol=1e-15)
 
 
 def test_linear_solutions_are_as_fine_as_a_front_needs(monkeypatch):
