@@ -51,6 +51,19 @@ def test_coarse_averages_are_averages_of_fine_ones():
         assert blocks == pytest.approx(p.state(32, t, False), abs=1e-9)
 
 
+@pytest.mark.parametrize("t", [0.0, 0.4, 1.0])
+def test_mean_and_variance_of_ornstein_and_uhlenbeck(t):
+    """N(1, ¼) at the start, then m' = −m and v' = 2 − 2v."""
+    p = problem("ou")
+    n = 400
+    x = 0.5 * (p.edges(n)[0][1:] + p.edges(n)[0][:-1])
+    rho = p.state(n, t, False) * p.volume(n)
+    mean = rho @ x
+    assert mean == pytest.approx(np.exp(-t), rel=1e-6, abs=0)
+    variance = rho @ (x - mean) ** 2 - p.volume(n) ** 2 / 12
+    assert variance == pytest.approx(1 - 0.75 * np.exp(-2 * t), rel=1e-4, abs=0)
+
+
 def test_barenblatt_is_the_packages_own():
     p = problem("barenblatt")
     grid = Grid([-1.5], [1.5], [60])

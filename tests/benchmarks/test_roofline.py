@@ -21,6 +21,12 @@ n, lanes = 10, 2
 a, b, s = (counted.counting(np.full((n, lanes), value)) for value in (1.0, 0.5, 2.0))
 e, f, g, u, v = (counted.counting(np.zeros((n, lanes))) for _ in range(5))
 found = {"factor": counted.operations(lambda: tridiagonal.factor(a, b, 0.1, s, False, e, f, g, u, v))}
+x, y = counted.Counted(3.0), counted.Counted(2.0)
+found["one by one"] = {
+    text: [counted.operations(lambda: results.append(eval(text))), float(results[-1])]
+    for results in [[]]
+    for text in ("x + y", "x - y", "1.5 - x", "x * y", "x / y", "6.0 / x", "x < y", "-x", "abs(x)")
+}
 roofline.COUNTED = 8
 found["kernels"] = roofline.count()
 import json
@@ -54,6 +60,15 @@ def test_operations_of_a_factorisation_are_those_of_its_formulas(counts):
     found = counts["factor"]
     assert {kind: found[kind] for kind in ("add", "divide")} == {kind: known[kind] for kind in ("add", "divide")}
     assert found["multiply"] <= known["multiply"]
+
+
+def test_every_operation_counts_once_as_its_kind(counts):
+    """A subtraction is an addition, also of a counted number from a plain one; a sign is nothing."""
+    assert counts["one by one"] == {
+        "x + y": [{"add": 1}, 5.0], "x - y": [{"add": 1}, 1.0], "1.5 - x": [{"add": 1}, -1.5],
+        "x * y": [{"multiply": 1}, 6.0], "x / y": [{"divide": 1}, 1.5], "6.0 / x": [{"divide": 1}, 2.0],
+        "x < y": [{"compare": 1}, 0.0], "-x": [{}, -3.0], "abs(x)": [{}, 3.0],
+    }  # fmt: skip
 
 
 def test_every_kernel_is_counted(counts, roofline):

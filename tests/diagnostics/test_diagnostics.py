@@ -57,6 +57,19 @@ def test_dissipation_is_the_fisher_information():
     assert d["dissipation"] == pytest.approx(1.0, rel=1e-3, abs=0)
 
 
+def test_rates_of_energy_loss_by_reaction():
+    """∫ρ(ξ − ⟨ξ⟩)² where the mass is kept, else ∫ρξ²; of V alone by hand, an empty cell and no mass at all too."""
+    grid = Grid([0.0], [3.0], [3], mapping=[lambda s: s**2])
+    rho, v = np.array([2.0, 0.0, 0.5]), np.array([1.0, 7.0, -3.0])
+    flow = Flow(grid, Energy(Internal("none"), lambda x: v))
+    weight = rho * grid.cell_volume
+    mean = weight @ v / weight.sum()
+    expected = {"fisher_rao_rate": weight @ (v - mean) ** 2, "unbalanced_rate": weight @ v**2}
+    for name, value in expected.items():
+        assert REGISTRY[name].value(diagnostics.State(flow, snap(rho))) == pytest.approx(value, rel=1e-14, abs=0)
+        assert REGISTRY[name].value(diagnostics.State(flow, snap(0 * rho))) == 0.0
+
+
 def test_dissipation_in_vacuum_is_infinite():
     rho = np.where(np.abs(LINE.x.centers) < 1, 1.0, 0.0)
     flow = Flow(LINE, WELL)

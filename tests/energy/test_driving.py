@@ -69,6 +69,14 @@ def test_an_energy_that_does_not_depend_on_time_is_itself_at_all_times():
     assert flow.at(3.0) is flow
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"), [("V", ["potential"]), ("kappa", ["kappa"]), ("W", ["interaction"]),
+                        ("all", ["potential", "interaction", "kappa"])]
+)  # fmt: skip
+def test_what_of_an_energy_depends_on_time(name, parts):
+    assert ENERGIES[name].driven == frozenset(parts)
+
+
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=list(GRIDS))
 @pytest.mark.parametrize("name", ENERGIES)
 def test_a_frozen_flow_is_that_of_the_frozen_energy(grid, name):

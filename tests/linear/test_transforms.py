@@ -45,6 +45,15 @@ def test_orthogonal(grid):
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_each_of_many_is_transformed_as_alone(grid):
+    cosine = Cosine(grid)
+    many = np.random.default_rng(4).normal(size=(2, 3, *cosine.shape))
+    for transform in (cosine.forward, cosine.backward):
+        alone = [[transform(each.copy()) for each in row] for row in many]
+        np.testing.assert_allclose(transform(many.copy()), alone, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_solve(grid):
     cosine = Cosine(grid)
     f = np.random.default_rng(2).normal(size=cosine.shape)

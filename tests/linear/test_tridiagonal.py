@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wgfpde.linear.tridiagonal import LANES, factor, solve
+from wgfpde.linear.tridiagonal import LANES, factor, solve, solve_balance
 
 EPS = np.finfo(float).eps
 
@@ -73,6 +73,24 @@ def test_solves_the_dense_system(n, lanes, periodic):
     for k in range(lanes):
         expected = np.linalg.solve(matrix(alpha, beta, 0.7, sums, periodic, k), rhs[:, k])
         assert found[:, k] == pytest.approx(expected, rel=1e-11, abs=0)
+
+
+@pytest.mark.parametrize("periodic", [False, True], ids=["chain", "cyclic"])
+@pytest.mark.parametrize("n", [2, 3, 4, 17])
+def test_solves_the_dense_system_with_fluxes_apart(n, periodic):
+    """The right-hand side r_i − c (F_i − F_{i−1}), as one whole."""
+    alpha, beta, sums, rhs = draw(n + 50, n, 3)
+    flux = np.random.default_rng(n).normal(size=rhs.shape)
+    if not periodic:
+        flux[-1] = 0.0
+    e, f, g, u, v = np.zeros((5, n, 3))
+    factor(alpha, beta, 0.7, sums, periodic, e, f, g, u, v)
+    found = rhs.copy()
+    solve_balance(e, f, g, u, v, sums, periodic, flux, 1.3, found)
+    whole = rhs - 1.3 * (flux - np.roll(flux, 1, axis=0))
+    for k in range(3):
+        expected = np.linalg.solve(matrix(alpha, beta, 0.7, sums, periodic, k), whole[:, k])
+        np.testing.assert_allclose(found[:, k], expected, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 9, 30])

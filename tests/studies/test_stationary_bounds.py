@@ -8,7 +8,7 @@ import pytest
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
-from wgfpde.studies.stationary import drive_equation, family, mean_field, search, shifts
+from wgfpde.studies.stationary import copies, drive_equation, family, mean_field, pencil, shifts
 from wgfpde.studies.stationary.diagram import branch_ends, critical_values
 from wgfpde.studies.stationary.growth_rates import Stability
 
@@ -35,7 +35,7 @@ def state(rho, rates=(-1.0, -2.0)):
 def test_states_are_one_up_to_1e_6_of_their_mass_and_marginal_ones_up_to_1e_3(rates, apart, one):
     """Marginal: the leading rate is below 1e-6 of the largest, in whatever unit of time."""
     a, b = state(np.full(40, 0.5), rates), state(0.5 * (1 + apart * ODD), rates)
-    assert search.same(HELD, a, b) is one
+    assert copies.same(HELD, a, b) is one
 
 
 @pytest.mark.parametrize(("wall", "free"), [(0.3e-9, ("x",)), (3e-9, ())])
@@ -51,7 +51,7 @@ def test_a_state_may_be_shifted_where_the_walls_hold_less_than_1e_9_of_its_top(w
 )
 def test_the_residual_to_be_content_with(flow, least):
     """1e-13 of the mass where V is of the size of κ, 1e-10 where nothing holds the state in place."""
-    field = mean_field.MeanField(flow, 1.0)
+    field = drive_equation.MeanField(flow, 1.0)
     assert drive_equation.attainable(field, field.image(np.zeros(40))) == least
 
 
@@ -75,3 +75,21 @@ def test_a_branch_ends_within_one_and_a_half_widths_of_its_last_state(beyond, fo
 @pytest.mark.parametrize(("rate", "sign"), [(0.5e-8, 0), (2e-8, 1), (-2e-8, -1)])
 def test_a_growth_rate_has_a_sign_from_ten_thousand_times_its_noise(rate, sign):
     assert critical_values._sign(state(np.full(40, 0.5), (rate, -1.0))) == sign
+
+
+def test_the_shift_of_a_state_costs_no_energy():
+    """U = ρ^{1.5}/0.5 and W = −3.3 cos: ρ = ((C + A cos 2πx)/3)² in closed form, with no vacuum; H'∂ρ = 0 to h²."""
+    strength = 3.3
+    c = 9 / strength
+    a = np.sqrt(2 * (9 - c**2))
+    residuals = []
+    for n in (24, 48):
+        grid = Grid([0.0], [1.0], [n], True)
+        flow = Flow(grid, Energy(Internal("power", 1.0, 1.5), None, lambda x: -strength * np.cos(2 * np.pi * x)))
+        field = drive_equation.MeanField(flow, 1.0)
+        state, *_ = drive_equation.newton(field, -a * np.cos(2 * np.pi * grid.x.centers))
+        assert state.rho == pytest.approx(((c + a * np.cos(2 * np.pi * grid.x.centers)) / 3) ** 2, rel=1e-2, abs=0)
+        pair = pencil.Linearised(flow, state)
+        shift = shifts.translations(flow, pair, state)["x"]
+        residuals.append(np.linalg.norm(pair.hessian(shift)) / np.linalg.norm(shift))
+    assert residuals[1] < 0.01 and residuals[1] < 0.3 * residuals[0]

@@ -55,3 +55,13 @@ def test_slow_diffusion_is_not_shifted_and_has_the_scale_of_its_slope():
         assert internal.law.dual_shift(np.zeros(2), np.ones(2), 1.0, 1.0, internal.m, 0.1) is None
         assert internal.law.dual_scale(2.0, internal.m) == 2.0 ** (internal.m - 1)
     assert [u.law.dual_scale(2.0, u.m) for u in LAWS[:2]] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("mass", [1e-6, 0.02, 3.0])
+@pytest.mark.parametrize("internal", LAWS[1:], ids=lambda u: f"{u.m:g}")
+def test_the_constant_is_found_by_newton_rather_than_by_bisection(internal, mass, monkeypatch):
+    """A slope that is wrong leaves the bracket to be halved fifty times; two integrals an iteration."""
+    calls, integral = [], Flow.integral
+    monkeypatch.setattr(Flow, "integral", lambda self, a: calls.append(1) or integral(self, a))
+    equilibrium(Flow(GRID, Energy(internal)), PHI, mass)
+    assert len(calls) <= 40

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wgfpde.energy.donor import donor_weight
 from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
-from wgfpde.energy.laws.power_flux import blend, fast_flux, power, slow_flux, stolarsky
+from wgfpde.energy.laws.power_flux import blend, fast_flux, mobilities_at_rest, mobility, power, slow_flux, stolarsky
 from wgfpde.energy.rates import sg_rates
 from wgfpde.energy.scharfetter_gummel import bernoulli
 from wgfpde.methods.finite_volumes.limiter import correct_fluxes, dissipate, energy_change
@@ -240,3 +240,20 @@ def test_dissipate_ends_at_or_below_the_old_energy(kind, m):
     assert change <= 4 * EPS * scale
     assert np.sum(h * new[:, 0]) == pytest.approx(np.sum(h * old[:, 0]), rel=1e-14, abs=0)
     assert not dissipate(new, low, old, phi, h, kind, kappa, m, 0)
+
+
+@pytest.mark.parametrize("m", [0.6, 1.5, 2.0, 3.0, 8.0])
+@pytest.mark.parametrize(("a", "b"), [(0.01, 5.0), (5.0, 0.01), (1.0, 1.3), (2.0, 2.0), (1.0, 0.0)])
+def test_the_mobility_at_rest_is_the_mean_of_its_limits(a, b, m):
+    """M of ΔΦ = −ΔU' ± δ for δ → 0, also where the limiter holds the mean back; 0 beside vacuum."""
+    found, kappa = np.empty(1), 0.7
+    mobilities_at_rest(np.array([a]), np.array([b]), m, found)
+    if b == 0.0:
+        assert found[0] == 0.0
+        return
+    qa, qb = power(a, m), power(b, m)
+    rise = kappa * m / (m - 1.0) * (qb - qa)
+    sides = [mobility(a, b, qa, qb, -rise + tip, tip, kappa, m) for tip in (-1e-9, 1e-9)]
+    assert found[0] == pytest.approx(0.5 * sum(sides), rel=1e-6, abs=0)
+    if m >= 2.0:
+        assert found[0] <= a + b

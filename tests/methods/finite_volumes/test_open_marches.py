@@ -303,6 +303,20 @@ def test_the_norm_is_kept_from_rising():
     assert not contract(new, low, old, mean, half, np.arange(2), np.ones((2, 1)), phi, h, 1.0, 0)  # mass comes in
 
 
+def test_the_norm_weighs_cells_by_the_potential_and_their_width():
+    """Σ h ρ² e^{Φ/κ}: what rises in it may fall where low cells count more, and the other way round."""
+    h, kappa = np.array([0.5, 2.0]), 0.5
+    phi = np.array([[1.0], [2.5]])
+    weight = h[:, None] * np.exp(phi / kappa)
+    old, low = np.array([[1.0], [1.0]]), np.array([[0.9], [0.9]])
+    for high, has_to in (([[0.0], [1.5]], True), ([[3.0], [0.9]], False)):
+        new, mean = np.array(high), np.ones((2, 1))
+        asked = new.copy()
+        assert contract(new, low, old, mean, low, np.arange(2), np.zeros((2, 1)), phi, h, kappa, 0) is has_to
+        before, after = np.sum(weight * old**2), np.sum(weight * new**2)
+        assert after <= before and (after > 0.999 * before if has_to else np.array_equal(new, asked))
+
+
 def test_jko_steps_take_no_exits():
     flow = Flow(Grid([0.0], [1.0], [8], "absorbing"), Energy(Internal("entropy")))
     with pytest.raises(CaseError, match=r"a JKO step moves all of the mass: .*found x_lower, x_upper"):
