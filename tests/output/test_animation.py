@@ -12,6 +12,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.grid import Grid
 from wgfpde.output.plots import Options, movie, style
+from wgfpde.output.plots.films.level_lines import MIXED
 from wgfpde.output.plots.films.movie_frames import LEVELS, SHADES, MapFrames, Palette, ProfileFrames
 from wgfpde.runs.progress import StatusLine
 from wgfpde.store import Label, Writer, read
@@ -225,6 +226,7 @@ def test_level_lines_of_the_potential_stand_still(tmp_path):
         without, seen = (frames(k)[frames._box] for frames in (plain, lined))
         assert np.array_equal(without[~covered], seen[~covered])
         assert np.all(seen[covered] > LEVELS + SHADES) and np.all(without[covered] < LEVELS)
+        assert np.array_equal(seen[covered], without[covered].astype(int) * MIXED // LEVELS + LEVELS + 1 + SHADES)
         near = np.abs(lined.palette.colours[seen[covered]].astype(int) - [0x87, 0x96, 0xA5])
         assert near.max() <= 26  # 0.9 of the colour of the lines
     for flat in (np.ones(grid.shape), np.full(grid.shape, np.nan)):

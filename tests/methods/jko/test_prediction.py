@@ -261,14 +261,13 @@ def test_a_change_keeps_a_value_positive_with_one_slope():
     assert left == pytest.approx(-h, rel=1e-5, abs=0) and right == pytest.approx(h, rel=1e-5, abs=0)
 
 
-@pytest.mark.parametrize(("name", "value"), [("FINER", 0.03), ("FALLS", 1e300)])
-def test_linear_solutions_are_as_fine_as_a_front_needs(name, value, monkeypatch):
-    """m = 8: with residuals of 3e-2 left, or never finer ones, it takes more iterations than there are, or fails."""
+def test_linear_solutions_are_as_fine_as_a_front_needs(monkeypatch):
+    """m = 8: where each leaves 3e-2 of its residual the iteration from the prediction fails, and ascent takes over."""
     step, solver = paraboloid(Grid([-3.0, -4.0], [3.0, 4.0], [64, 64]), 8.0, 0.05, steep)
     assert solver.solve(step).iterations <= 12
-    monkeypatch.setattr(interior, name, value)
-    counts = solver.solve(step).iterations
-    assert counts > 12
+    monkeypatch.setattr(interior, "FINER", 0.03)
+    monkeypatch.setattr(interior, "FALLS", np.inf)
+    assert solver.solve(step).iterations > 20
 
 
 @pytest.mark.parametrize("m", [1.5, 2.0, 4.0])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from wgfpde.cases.building import build
@@ -12,7 +13,7 @@ from wgfpde.cli import main
 from wgfpde.energy.snapshot import warm_parts
 from wgfpde.errors import CaseError, WgfpdeError
 from wgfpde.methods import METHODS
-from wgfpde.methods.finite_volumes import linear_sweep
+from wgfpde.methods.finite_volumes import linear_sweep, schemes
 from wgfpde.studies.warming import side_by_side
 from wgfpde.studies.warming.kernel_worker import PARTS
 
@@ -44,15 +45,19 @@ def test_a_case_is_split_where_there_are_processes_to_share_it():
         ("aggregation_1d", ["grid.shape=[16]"]),
     ],
 )
-def test_parts_compile_what_the_sweep_calls_and_nothing_beside(name, overrides):
-    """With other types than in a sweep they would be compiled for nothing, and again there."""
-    steps, *beside = warm_parts(build(load(name, overrides)).stepper)
-    assert len(beside) == 1
-    steps()
-    kernels = linear_sweep._repair, linear_sweep.restore_account, linear_sweep.restore_mass
+@pytest.mark.skipif(not hasattr(linear_sweep.sweep, "py_func"), reason="compilation is switched off")
+def test_parts_are_compiled_for_the_types_of_a_sweep(name, overrides, monkeypatch):
+    """For others they would be compiled for nothing.  The body of the sweep in Python calls them as the kernel does."""
+    stepper = build(load(name, overrides)).stepper
+    _, beside = warm_parts(stepper)
+    monkeypatch.setattr(schemes, "sweep", linear_sweep.sweep.py_func)
+    one = stepper._one
+    one._prepare_and_split(np.ones(one.rows), 1e-3, 2, True)  # guarded lines take the whole way
+    kernels = linear_sweep._repair, linear_sweep.restore_mass
     known = [set(kernel.signatures) for kernel in kernels]
-    beside[0]()
-    assert [set(kernel.signatures) for kernel in kernels] == known and all(known)
+    assert all(known)
+    beside()
+    assert [set(kernel.signatures) for kernel in kernels] == known
 
 
 def test_the_command_compiles_once_and_says_where(tmp_path, monkeypatch, capfd):

@@ -31,7 +31,6 @@ from ...linear.lines import Lines, X
 from ...linear.tridiagonal import factor, solve, solve_balance
 from .limiter import EPS, correct_fluxes, restore_mass, restore_with
 from .powers.power_newton import FAINT, MAX_NEWTON, SETTLED
-from .powers.power_sweeps import NOISE
 
 NOTHING = np.zeros(0)
 FALL = 0.1
@@ -67,15 +66,12 @@ def array_sweep(
         anti = 0.5 * dt * (first + second) - dt * flux
         two = 0.5 * dt * (drain + later)
         gone, beyond = (two, 0.0 * two) if guard else (2.0 * two - gone, two - gone)
-        missing = np.sum(lines.volumes[:, None] * np.maximum(-new, 0.0), axis=0)
-        bad = missing > NOISE * np.sum(lines.volumes[:, None] * low, axis=0)
-        for k in np.flatnonzero(bad | np.any(gone < 0.0, axis=(0, 1))):
+        for k in np.flatnonzero(np.any(new < 0.0, axis=0) | np.any(gone < 0.0, axis=(0, 1))):
             drained, more = (np.ascontiguousarray(np.sum(part[..., k], axis=0)) for part in (two, beyond))
             spare = (more, drained) if exits is not None else (NOTHING, NOTHING)
             touched += correct_fluxes(low, anti, *spare, lines.volumes, lines.ring, k, new)
             share = np.divide(drained + more, drained, out=np.zeros_like(drained), where=drained > 0)
             gone[..., k] = two[..., k] * share
-        np.maximum(new, 0.0, out=new)  # what is left below 0 is NOISE
     if exits is not None:
         gone = np.ascontiguousarray(gone)
         kept = restore_with(new, old, gone, lines.volumes, lines.count)

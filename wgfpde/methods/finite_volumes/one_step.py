@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...energy.energy_sums import energy_rows
 from ...energy.flow import Flow
+from ...energy.laws.energy_sums import energy_rows
 from ...grid import Array
 from ...linear.fixed_point import FixedPointSolver, NotFound
 from ...linear.lines import lines_of

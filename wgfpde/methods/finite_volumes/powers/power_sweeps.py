@@ -7,9 +7,9 @@ SDIRK2, γ = 1 − 1/√2, on every line whose second stage has non-negative dat
 so that both solves have non-negative data and ρ* ≥ 0 by itself.  Elsewhere (cells that empty fast, and guarded steps)
 extrapolated backward Euler 2ρ_{dt/2,dt/2} − ρ_dt, repaired toward ρ_{dt/2,dt/2} (module `limiter`).  SDIRK2 takes two
 solves instead of three and its error is some three times smaller.  Each line chooses for itself, whatever lines share
-its block, and cells of nothing have no say: z may lack NOISE of the line's mass, the rounding of it, and is put to 0
-there.  So symmetric data stay symmetric.  A line that Newton's method does not solve goes over steps that rise to dt
-(module `dt_path`).  A block of which only some lines take SDIRK2 is solved by both: five solves.
+its block, and cells of nothing have no say: where z lacks NOISE of the line's mass, which is its rounding, the fluxes
+that it is made of are limited.  So symmetric data stay symmetric.  A line that Newton's method does not solve goes over
+steps that rise to dt (module `dt_path`).  A block of which only some lines take SDIRK2 is solved by both: five solves.
 Reference: Alexander (1977), DOI 10.1137/0714068; Bailo, Carrillo, Hu (2020), DOI 10.4310/CMS.2020.v18.n5.a5 (implicit
 energy-stable sweeps); Hairer, Wanner (1996), Solving ODEs II, sec. IV.9 (extrapolation).
 
@@ -41,7 +41,7 @@ SLOTS = (PLAIN, PLAIN, TAKEN, PLAIN, HALVED, FULLY)
 
 
 NOISE = 4.0 * EPS
-"""Of the mass of a line: cells that lack no more decide nothing, and are put to 0."""
+"""Of the mass of a line: cells of z that lack no more do not decide by which rule the line goes."""
 UNSCALED = 900.0
 """Exponent above which lines are left as they are: 2^m would overflow, and ρ^m is as good as 0 for ρ < ½."""
 
@@ -112,7 +112,9 @@ def power_sweep(
                 touched += _combine(state, dt, geometry, law, count, guard, chosen, opened, drains)
             if opened:
                 _drain(stage, dt, count, drains)
-            stage = _next(stage, state, h, count, chosen, stuck, residue, left_over)
+            if stage == FIRST:
+                touched += _second_data(state, dt, geometry, opened, count, chosen, stuck)
+            stage = _next(stage, state, count, chosen, stuck, residue, left_over)
         failed = False
         for k in range(count):
             failed = failed or stuck[k]
@@ -205,33 +207,48 @@ def _set_up(stage, state, count, m):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _next(stage, state, h, count, chosen, stuck, residue, left_over):
+def _second_data(state, dt, geometry, opened, count, chosen, stuck):
+    """The data z of the second stage, where they are not negative but for NOISE; else ρ^n, which is not used.
+
+    z = ρ^n − (1−γ) dt ∂F(Y); where cells are below 0 its fluxes are limited against ρ^n (module `limiter`), not where
+    mass leaves.   chosen : (lanes,) out, the lanes that take SDIRK2.   Returns the number of limited cells.
+    """
+    old, new, data, flux, anti = state[OLD], state[RESULT], state[DATA], state[FLUX], state[FLUX_HALF]
+    h, _, ring = geometry
+    touched, nothing = 0, np.zeros(0)
+    for k in range(count):
+        missing, mass = 0.0, 0.0
+        for i in range(old.shape[0]):
+            data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
+            missing += h[i] * max(-data[i, k], 0.0)
+            mass += h[i] * old[i, k]
+        chosen[k] = not stuck[k] and missing <= (0.0 if opened else NOISE * mass)
+        if not chosen[k]:  # solved along with the others
+            for i in range(old.shape[0]):
+                data[i, k] = old[i, k]
+                new[i, k] = old[i, k]
+        elif missing > 0.0:
+            for i in range(old.shape[0]):
+                anti[i, k] = (1.0 - GAMMA) * dt * flux[i, k]
+            touched += correct_fluxes(old, anti, nothing, nothing, h, ring, k, data)
+    return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _next(stage, state, count, chosen, stuck, residue, left_over):
     """The stage that follows: extrapolation where SDIRK2 fails or its second stage would have negative data.
 
     chosen : (lanes,), the lanes that take SDIRK2; their result is kept in state[SDIRK] while the others go on.
     stuck : (lanes,), cleared of failures that extrapolation makes good.   left_over : (lanes,), raised to `residue`.
     """
-    old, new, data = state[OLD], state[RESULT], state[DATA]
+    new = state[RESULT]
     if stage == FIRST:
         some = False
         for k in range(count):
-            missing, mass = 0.0, 0.0
-            for i in range(old.shape[0]):
-                data[i, k] = old[i, k] + (1.0 - GAMMA) / GAMMA * (new[i, k] - old[i, k])
-                missing += h[i] * max(-data[i, k], 0.0)
-                mass += h[i] * old[i, k]
-            chosen[k] = not stuck[k] and missing <= NOISE * mass
             some = some or chosen[k]
-            if not chosen[k]:  # solved along with the others and not used
-                for i in range(old.shape[0]):
-                    data[i, k] = old[i, k]
-                    new[i, k] = old[i, k]
-            else:
-                left_over[k] = residue[k]
-                for i in range(old.shape[0]):
-                    data[i, k] = max(data[i, k], 0.0)
-        for k in range(count):
             stuck[k] = False
+            if chosen[k]:
+                left_over[k] = residue[k]
         return SECOND if some else WHOLE
     if stage == SECOND:
         left = False
@@ -242,7 +259,7 @@ def _next(stage, state, h, count, chosen, stuck, residue, left_over):
         for k in range(count):
             stuck[k] = False
             if left:
-                for i in range(old.shape[0]):
+                for i in range(new.shape[0]):
                     state[SDIRK, i, k] = new[i, k]
         return WHOLE if left else END
     some = False
@@ -277,18 +294,13 @@ def _combine(state, dt, geometry, law, count, guard, chosen, opened, drains):
             for i in range(n):
                 new[i, k] = state[SDIRK, i, k]
             continue
-        lowest, missing, mass = 0.0, 0.0, 0.0
+        lowest = 0.0
         for i in range(n):
             lowest = min(lowest, new[i, k])
-            missing += h[i] * max(-new[i, k], 0.0)
-            mass += h[i] * low[i, k]
         if opened:
             touched += _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new)
-        elif missing > NOISE * mass:
+        elif lowest < 0.0:
             touched += correct_fluxes(low, flux, nothing, nothing, h, ring, k, new)
-        elif missing > 0.0:
-            for i in range(n):
-                new[i, k] = max(new[i, k], 0.0)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched

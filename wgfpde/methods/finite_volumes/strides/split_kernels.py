@@ -7,7 +7,7 @@ are given as values (module `base.kernel_pointer`).
 from __future__ import annotations
 
 from ....base.kernel_cache import njit
-from ....energy.energy_sums import energy_rows
+from ....energy.laws.energy_sums import energy_rows
 from ....energy.laws.law import NONE
 
 REPAIRED, RESIDUAL, ITERATIONS = range(3)

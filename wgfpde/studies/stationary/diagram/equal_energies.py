@@ -20,7 +20,7 @@ ROUNDING = 1e4
 """A difference of energies counts from so many times the rounding of either on."""
 
 
-def equal_energies(at: Family, found: list[Branch]) -> list[EqualEnergy]:
+def transitions(at: Family, found: list[Branch]) -> list[EqualEnergy]:
     """Every change of sign of the difference of the energies of two branches, where both are stable."""
     equal = []
     for one, two in combinations(found, 2):

@@ -24,7 +24,7 @@ from ..mean_field import Steady
 from ..search import LIMIT, check_limit, explore, starts
 from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
-from .equal_energies import equal_energies
+from .equal_energies import transitions
 from .folds import Folds
 
 WALK = 8
@@ -71,7 +71,7 @@ def continuation(
     known = paired([end for end in ends if end is not None], widths)
     Folds(at, values, found, known).complete(progress)
     critical = [one for branch in found for one in criticals(at, branch)]
-    equal = equal_energies(at, found)
+    equal = transitions(at, found)
     return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known, equal)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wgfpde.energy.energy_sums import energy_rows
+from wgfpde.energy.laws.energy_sums import energy_rows
 from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 
 EPS = np.finfo(float).eps

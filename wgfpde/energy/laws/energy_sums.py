@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base.kernel_cache import njit
-from ..linear.rows import absolute, filled, row, row_at, total
-from ..linear.tridiagonal import LANES
-from .laws.by_code import internal_energy
-from .laws.entropy_cell import entropy_energies
-from .laws.law import ENTROPY
+from ...base.kernel_cache import njit
+from ...linear.rows import absolute, filled, row, row_at, total
+from ...linear.tridiagonal import LANES
+from .by_code import internal_energy
+from .entropy_cell import entropy_energies
+from .law import ENTROPY
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
