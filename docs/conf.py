@@ -3,7 +3,8 @@
     python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 What can be generated is: the case-file and command-line references from the code, the gallery, the tutorial's
-transcripts and the examples' output by running them (kept in docs/_build, so that the next build is quick).
+transcripts, the output of the examples and of the notebook by running them (kept in docs/_build, so that the next
+build is quick).
 The pages load nothing from the network; extension `offline` fails the build where one would.
 """
 
@@ -33,6 +34,7 @@ extensions = [
     "command_line",
     "gallery",
     "sessions",
+    "code_cells",
 ]
 exclude_patterns = ["_build", "examples", "images"]
 default_role = "literal"

@@ -18,9 +18,12 @@ from wgfpde.cases.loading import load
 from wgfpde.cases.varying import vary
 from wgfpde.cli import main
 from wgfpde.errors import StoreError
+from wgfpde.runs.interrupts import Interrupted
 from wgfpde.runs.runner import run
 from wgfpde.store import read
-from wgfpde.studies.sweep import Kept, Plan, sweep
+from wgfpde.studies.sweep import Kept, Plan, one_run, sweep
+from wgfpde.studies.sweep.engines import engine
+from wgfpde.studies.sweep.outcome import Outcome
 from wgfpde.studies.watch import state as states
 from wgfpde.studies.watch.local_page import LocalPage, record
 from wgfpde.studies.watch.state import State, run_state, watcher_of
@@ -96,6 +99,72 @@ def test_a_sweep(tmp_path, capsys):
     assert (look().status, look().share) == ("finished", 1.0)
     assert main(["watch", str(tmp_path / "S"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "sweep"
+
+
+class Looking:
+    """A watcher of a sweep that looks on from outside, at each run that has ended."""
+
+    def __init__(self, folder):
+        self.folder, self.seen = folder, []
+
+    def begun(self, plan, known, workers):
+        self.working()
+
+    def working(self, *_):
+        state = watcher_of(self.folder)()
+        self.seen.append((state.status, state.share))
+
+    def done(self, *_):
+        self.working()
+
+
+@pytest.mark.parametrize("share", [None, (1, 2)])
+def test_a_sweep_that_does_runs_again_is_not_over(tmp_path, share, monkeypatch):
+    """Those that failed, and those that lack what is wanted; when it ends, or is stopped, all is as before."""
+    case = load("desai_zwanzig_1d", SHORT)
+    plan = Plan(case, tuple(vary(["params.theta=0.5:1.5:4"], case)))
+    alone = one_run.solve
+
+    def failing(setup, task, progress=None):
+        return alone(setup, task) if task.number % 2 else Outcome(task.digest, "failed", "no luck")
+
+    monkeypatch.setattr(engine, "solve", failing)
+    sweep(plan, tmp_path / "S", Kept(folders=False))
+    look = watcher_of(tmp_path / "S")
+    assert (look().status, look().share) == ("failed", 1.0)
+
+    def stopped(setup, task, progress=None):
+        return Outcome(task.digest, "interrupted", "Ctrl-C")
+
+    monkeypatch.setattr(engine, "solve", stopped)
+    with pytest.raises(Interrupted):
+        sweep(plan, tmp_path / "S", Kept(folders=False), share=share)
+    assert (look().status, look().share) == ("failed", 1.0)
+
+    monkeypatch.setattr(engine, "solve", alone)
+    sweep(plan, tmp_path / "S", Kept(folders=False), share=share, watcher=(seen := Looking(tmp_path / "S")))
+    between = [share for status, share in seen.seen if status == "running"]
+    assert between == [0.75] and (look().status, look().share) == ("finished", 1.0)
+
+    wider = Kept(folders=False, density=True)
+    sweep(plan, tmp_path / "S", wider, share=share, watcher=(seen := Looking(tmp_path / "S")))
+    between = [share for status, share in seen.seen if status == "running"]
+    assert between == ([0.25, 0.5, 0.75] if share is None else [0.75])
+    assert (look().status, look().share) == ("finished", 1.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"again": {"rows.jsonl": "many"}, "wanted": [], "share": null}', '{"again": 1}', '{"again": {}, "share": [1, 0]}',
+     '{"again": {"rows.jsonl": 1e999}, "wanted": 3, "share": null}', '"again"', '{"again": {"rows.jsonl"'],
+)  # fmt: skip
+def test_a_mark_by_another_hand_is_none(tmp_path, line):
+    case = load("desai_zwanzig_1d", SHORT)
+    plan = Plan(case, tuple(vary(["params.theta=1"], case)))
+    sweep(plan, tmp_path / "S", Kept(folders=False))
+    with (tmp_path / "S" / "rows.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert watcher_of(tmp_path / "S")().status == "finished"
 
 
 def test_a_folder_that_is_neither(tmp_path, capsys):

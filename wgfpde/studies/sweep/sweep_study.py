@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,7 @@ from ...runs.provenance import checksum
 from ..sweep_mark import is_sweep
 from .dataset import FILE_NAME, check_memory, write_dataset
 from .engines.engine import Engine, Serial, Teller
-from .journal import PATTERN, Appender, Journal, Where, rows_of
+from .journal import PATTERN, Appender, Journal, rows_of, suffices
 from .one_run import Setup, Task
 from .outcome import FINISHED, INTERRUPTED, Outcome
 from .plan import Plan
@@ -132,10 +133,11 @@ def sweep(
         tasks: dict[str, Task] = {}
         numbers = _numbers(plan, share)
         wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {setup.against_key}"}
-        known = sum(_has(journal.get(plan.digest(k)), wanted) for k in numbers)
+        known = sum(suffices(journal.get(plan.digest(k)), wanted) for k in numbers)
         if watcher is not None:
             watcher.begun(plan, known, engine.workers)
-        with Appender(folder / rows_of(share)) as rows:
+        again = known < sum(plan.digest(k) in journal for k in numbers)
+        with Appender(folder / rows_of(share)) as rows, rows.again(wanted, share) if again else nullcontext():
             try:
                 for outcome in engine.outcomes(setup, _tasks(plan, numbers, journal, wanted, tasks), _teller(watcher)):
                     task = tasks.pop(outcome.digest)
@@ -159,14 +161,9 @@ def _tasks(plan: Plan, numbers: range, journal: Journal, wanted: set[str], out: 
     """Those that are not done, one by one.   out : those that were given, by digest."""
     for k in numbers:
         digest = plan.digest(k)
-        if not _has(journal.get(digest), wanted) and digest not in out:
+        if not suffices(journal.get(digest), wanted) and digest not in out:
             out[digest] = Task(k, digest, plan.values(k), plan.folder(k), plan.label(k))
             yield out[digest]
-
-
-def _has(where: Where | None, wanted: set[str]) -> bool:
-    """Whether a run is done, with what is wanted of it; what failed is tried again."""
-    return where is not None and where.status == FINISHED and where.has >= wanted
 
 
 def _setup(plan: Plan, folder: Path, kept: Kept, anew: bool) -> Setup:

@@ -159,7 +159,8 @@ class _SweepWatch:
 
     def __call__(self) -> State:
         journal = Journal(self._folder)
-        done = [where for digest in self._digests if (where := journal.get(digest)) is not None]
+        ended = [digest for digest, k in self._digests.items() if not journal.pending(k, digest)]
+        done = [where for digest in ended if (where := journal.get(digest)) is not None]
         failed = sum(where.status != FINISHED for where in done)
         if len(done) != self._count:
             self._seen, self._count = time.monotonic(), len(done)
