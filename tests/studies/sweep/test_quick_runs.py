@@ -236,7 +236,7 @@ def test_few_kernels_are_remembered():
 
 def test_kernels_are_tried_once_for_runs_of_one_kind(tmp_path, monkeypatch):
     warmed = []
-    monkeypatch.setattr(unstored, "_WARM", set())
+    monkeypatch.setattr(unstored, "_WARM", {})
     monkeypatch.setattr(unstored.March, "_warm_up", lambda self: warmed.append(self.problem.flow.grid.shape))
     items = ["grid.shape=[16],[24]", "energy.internal.kappa=0.5,0.6", "solver.order=1,2"]
     outcomes_of(plan_of("double_well_1d", LINE, items), tmp_path / "S", Kept(folders=False))
