@@ -1,6 +1,7 @@
 """The line that says how far something is: on a terminal, in a log, in a notebook."""
 
 import sys
+import warnings
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -180,6 +181,22 @@ def test_a_notebook_without_tqdm_has_a_log(notebook, monkeypatch):
     screen = Screen(False)
     StatusLine(screen, at_once=True)("factors")
     assert screen == ["factors\n"] and not notebook
+
+
+def test_a_notebook_without_widgets_says_nothing_of_it(notebook, monkeypatch, tmp_path):
+    """tqdm.auto warns as it is imported there."""
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm" / "__init__.py").touch()
+    (tmp_path / "tqdm" / "auto.py").write_text(
+        "import warnings\nwarnings.warn('IProgress not found')\nseen = tqdm = 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.delitem(sys.modules, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        StatusLine(Screen(False))
+    assert sys.modules["tqdm.auto"].seen
 
 
 def test_tqdm_is_not_used_outside_notebooks(notebook):

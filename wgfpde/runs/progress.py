@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -184,7 +185,8 @@ def _screen(stream: TextIO | None) -> _Nowhere:
         return _Terminal(stream)
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None and "IPKernelApp" in shell.config:  # the shell of a notebook
-        with suppress(ImportError):
+        with suppress(ImportError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tqdm's own, where there are no widgets for bars: it has others
             from tqdm.auto import tqdm
 
             return _Bar(stream, tqdm)
