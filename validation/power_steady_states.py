@@ -173,7 +173,9 @@ def wells(v: Validation, d: int, m: float, solver: str):
         # JKO steps are known to be minima up to their gap, and so is what they leave in the vacuum between the wells.
         v.equal(f"{name}: mass", mass, start, 1e-13 if solver != JKO else 1e-7, "nothing crosses")
         off = cell * float(np.sum(np.abs(rho - at_rest(ground, start / cell, m, SHALLOW))))
-        v.at_most(f"{name}: L1 distance to its own formula", off, 1e-11 if solver != JKO else 1e-6, "at cell centres")
+        # In 2D a cell whose V is hardly above C empties at a rate of 0.028: 2.5e-8 is left at 160 by steps of 0.05.
+        bound = 1e-6 if solver == JKO else (1e-11 if d == 1 else 1e-7)
+        v.at_most(f"{name}: L1 distance to its own formula", off, bound, "at cell centres")
         deepest = np.argmax(rho)
         level = SHALLOW * m / (m - 1) * rho.flat[deepest] ** (m - 1) + ground.flat[deepest]
         # The sum over cells of a kink (C − V)^{1/(m−1)} errs by h^{m/(m−1)} of its slope: of order h² for m = 2.

@@ -17,6 +17,7 @@ from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read, read_last
 from wgfpde.store.layout import Layout
+from wgfpde.store.study_file import write_study
 
 
 @pytest.mark.parametrize("grid", [GRID_1D, GRID_2D], ids=["1d", "2d"])
@@ -268,3 +269,12 @@ def test_newer_format(tmp_path):
         file.attrs["format"] = 99
     with pytest.raises(StoreError, match=r"format 99.*Update wgfpde"):
         read(path)
+
+
+def test_a_text_that_the_file_cannot_keep_is_refused_before_anything_is_written(tmp_path):
+    """Texts of HDF5 end at a NUL; h5py raises ValueError."""
+    with pytest.raises(StoreError, match="case_toml holds a NUL"):
+        Layout(GRID_1D, LABELS, texts={"case_toml": "title = 'a\0b'"})
+    with pytest.raises(StoreError, match="case_toml holds a NUL"):
+        write_study(tmp_path / "s.h5", "spectrum", [], {}, {"case_toml": "\0"})
+    assert not list(tmp_path.iterdir())

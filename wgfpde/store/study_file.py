@@ -129,6 +129,8 @@ def write_study(
         for name, value in attributes.items():
             file.attrs[name] = value
         for name, text in (texts or {}).items():
+            if "\0" in text:
+                raise StoreError(f"the text {name} holds a NUL character, which the file cannot keep; remove it.")
             file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
         _create_scales(file, variables)
         for variable in variables:
