@@ -58,6 +58,30 @@ def test_sigterm_ends_a_sweep_with_its_own_exit_code(tmp_path, workers):
     assert f"wgfpde resume '{folder}'" in text and "Traceback" not in text
 
 
+def test_a_second_request_to_stop_within_the_first_does_no_harm():
+    """Ctrl-C reaches a worker from the terminal and from the sweep: two signals, often at one instant."""
+    script = """
+import signal
+from wgfpde.studies.sweep.engines import process_pool
+signal.signal(signal.SIGINT, process_pool._ask_to_stop)
+print("ready", flush=True)
+while not process_pool._stop:
+    pass
+print("stopped", flush=True)
+while True:
+    print(input(), flush=True)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "ready\n"
+        for _ in range(5000):
+            child.send_signal(signal.SIGINT)
+        answer = child.communicate("still here\n", timeout=20)[0]
+    finally:
+        child.kill()
+    assert answer == "stopped\nstill here\n"
+
+
 @pytest.mark.parametrize("verb", [["sweep", "--vary", "params.theta=1,2", "--workers", "2", "--no-folders"], ["warm"]])
 def test_workers_run_no_module_of_the_working_folder(tmp_path, verb):
     """Where somebody else's cases lie there may be a json.py, too."""

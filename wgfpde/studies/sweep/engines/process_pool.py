@@ -157,15 +157,17 @@ class _Pool:
                     self._tell(worker, task, share)
 
     def _stopped(self) -> Iterator[Outcome]:
-        """Ask workers to stop, and give what was done until then."""
+        """Ask workers to stop, and give what was done until then.
+
+        Nothing is cancelled: a worker gives back at once what it gets now, and the executor's thread fails at a future
+        that was cancelled, should a worker die.
+        """
         self._listen()
-        for future in self._running:
-            future.cancel()
-        for pid in self._pids:
+        for pid in {*self._pids, *(getattr(self._pool, "_processes", None) or {})}:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
         end = time.monotonic() + PATIENCE
-        for future in [future for future in self._running if not future.cancelled()]:
+        for future in self._running:
             with suppress(Exception):
                 found = future.result(timeout=max(end - time.monotonic(), 0.1))
                 yield from (outcome for outcome in found if outcome.status != INTERRUPTED)
@@ -211,7 +213,8 @@ def cores() -> int:
 
 # ---- in a worker -------------------------------------------------------------------------------------------
 
-_stop = threading.Event()
+_stop = False
+"""Whether this worker was asked to stop.  No Event: a signal within the handler of another would wait for ever."""
 _messages: Any = None
 
 
@@ -220,10 +223,15 @@ def _begin(messages: Any, threads: int) -> None:
     global _messages
     _messages = messages
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
-    signal.signal(signal.SIGINT, lambda *_: _stop.set())  # between runs; a run has handlers of its own
+    signal.signal(signal.SIGINT, _ask_to_stop)  # between runs; a run has handlers of its own
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that the executor can end this process
     threading.Thread(target=_end_with_parent, name="wgfpde-parent", daemon=True).start()
     messages.put((os.getpid(), None, 0.0))
+
+
+def _ask_to_stop(*_: object) -> None:
+    global _stop
+    _stop = True
 
 
 def _end_with_parent() -> None:
@@ -246,11 +254,11 @@ def _solve_chunk(setup: Setup, tasks: Sequence[Task]) -> list[Outcome]:
             _messages.put((os.getpid(), task, (p.t - p.start) / (p.end - p.start)))
 
     for task in tasks:
-        if _stop.is_set():
+        if _stop:
             found.append(Outcome(task.digest, INTERRUPTED, "Ctrl-C"))
             continue
         outcome = solve(setup, task, lambda p, task=task: tell(task, p))  # type: ignore[misc]
         found.append(outcome)
         if outcome.status == INTERRUPTED:
-            _stop.set()
+            _ask_to_stop()
     return found
