@@ -6,7 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from wgfpde.transport.line import Coupling
+from wgfpde.grid import Grid
+from wgfpde.transport import Points, distances
+from wgfpde.transport import w2 as w2_on_grids
+from wgfpde.transport.line import Coupling, levels_of
+from wgfpde.transport.quantile_cost import quantile_cost
 
 MASSES = st.lists(st.sampled_from([0.0, 0.0, 1e-300, 1e-3, 0.5, 1.0, 7.0]), min_size=2, max_size=9)
 
@@ -73,6 +77,31 @@ def test_the_ends_of_the_geodesic(a, b):
     coupling = Coupling(*a, *b)
     np.testing.assert_allclose(coupling.deposit(0.0, a[0]), a[1], atol=1e-14)
     np.testing.assert_allclose(coupling.deposit(1.0, b[0]), b[1], atol=1e-14)
+
+
+@given(density(), density())
+def test_one_pass_finds_the_cost_of_the_pieces(a, b):
+    found = quantile_cost(a[0], levels_of(a[1]), b[0], levels_of(b[1]))
+    assert 2 * found == pytest.approx(Coupling(*a, *b).w2 ** 2, rel=1e-13, abs=1e-28)
+
+
+@pytest.mark.parametrize("lower", [-1.0, 1e6])
+def test_large_densities_take_one_pass(lower):
+    """Both ways on grids and points of more than LARGE edges, with cells without mass at the ends and inside."""
+    rng = np.random.default_rng(3)
+    one, other = Grid([lower], [lower + 4.0], [900]), Grid([lower], [lower + 3.0], [700])
+    a, b = (rng.random(900) * (rng.random(900) < 0.5), rng.random(700) * (rng.random(700) < 0.5))
+    a[:7], b[-5:] = 0.0, 0.0
+    a, b = 2 * a / (a.sum() * one.x.widths[0]), 2 * b / (b.sum() * other.x.widths[0])
+    points = Points(lower + 3 * rng.random((800, 1)))
+    assert len(one.x.edges) + len(other.x.edges) > distances.LARGE
+    pieces = Coupling(one.x.edges, a * one.x.widths, other.x.edges, b * other.x.widths).w2
+    assert w2_on_grids(one, a, b, other) == pytest.approx(pieces, rel=1e-12, abs=0)
+    at = np.sort(points.places[:, 0])
+    held = np.zeros(1599)
+    held[::2] = 1 / 800
+    pieces = Coupling(one.x.edges, a * one.x.widths, np.repeat(at, 2), 2 * held).w2
+    assert w2_on_grids(one, a, points) == pytest.approx(pieces, rel=1e-12, abs=0)
 
 
 def test_uniform_densities():

@@ -52,12 +52,16 @@ class Direct:
         self._entries: dict[Hashable, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
+        return self.entry(*arguments)(*arguments)
+
+    def entry(self, *arguments: Any) -> Callable[..., Any]:
+        """What takes arguments of the types of these, and of no other: it does not look at them."""
         if not isinstance(self._kernel, Dispatcher):
-            return self._kernel(*arguments)
+            return self._kernel
         key = kind_of(arguments)
         if (entry := self._entries.get(key)) is None:
             entry = _remember(self._entries, key, _compiled(self._kernel, arguments).entry_point)
-        return entry(*arguments)
+        return entry
 
 
 _POINTERS: dict[Hashable, KernelPointer] = {}

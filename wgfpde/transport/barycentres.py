@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.public_arguments import public
-from .line import _ends, _levels
+from .line import _ends, levels_of
 from .pairs import check_masses, checked
 
 
@@ -59,7 +59,7 @@ def barycentre(grid: Grid, densities: Sequence[Array], weights: Sequence[float] 
     for _, other in known[1:]:
         check_masses(mass, other)
     edges, origin = grid.x.edges - grid.x.lower, grid.x.lower
-    levels = [_levels(rho * grid.x.widths) for rho, _ in known]
+    levels = [levels_of(rho * grid.x.widths) for rho, _ in known]
     u = np.unique(np.concatenate(levels))
     ends = sum(part * _ends(edges, level, u) for part, level in zip(share / np.sum(share), levels, strict=True))
     x = np.maximum.accumulate(np.ravel(ends))

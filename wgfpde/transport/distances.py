@@ -35,13 +35,16 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.public_arguments import public
-from .line import Coupling
+from .line import Coupling, levels_of
 from .pairs import Points, check_grids, check_masses, checked, comparable
 
 TOLERANCE = 1e-3
 """Relative change of W₂² from one lattice to the next, in 2D, at which they are fine enough."""
 MOST_CELLS = 2**16
 """Cells up to which lattices finer than the data are taken, in 2D."""
+
+LARGE = 1000
+"""Edges of both on a line from which on a compiled pass is worth its loading."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,12 @@ def _on_a_line(a: _Side, b: _Side, atoms: bool) -> float:
     grid = a.space or b.space
     ring = grid is not None and grid.x.ring == 1
     edges, masses = zip(*(_line_of(side, grid, atoms) for side in (a, b)), strict=True)
+    if not ring and len(edges[0]) + len(edges[1]) > LARGE:
+        from .quantile_cost import quantile_cost
+
+        origin = edges[0][0]  # the digits of a box far from 0 would be lost
+        found = quantile_cost(edges[0] - origin, levels_of(masses[0]), edges[1] - origin, levels_of(masses[1]))
+        return math.sqrt(found)
     return Coupling(edges[0], masses[0] / a.mass, edges[1], masses[1] / b.mass, ring).w2
 
 

@@ -36,8 +36,8 @@ class Coupling:
         self.mass = float(np.sum(a))
         self.length = float(a_edges[-1] - a_edges[0]) if periodic else None
         self._origin = float(a_edges[0])  # from where places are counted: the digits of a box far from 0 would be lost
-        self._a = np.asarray(a_edges, dtype=float) - self._origin, _levels(a)
-        self._b = np.asarray(b_edges, dtype=float) - self._origin, _levels(b)
+        self._a = np.asarray(a_edges, dtype=float) - self._origin, levels_of(a)
+        self._b = np.asarray(b_edges, dtype=float) - self._origin, levels_of(b)
         self.shift = self._best_shift() if periodic else 0.0
         self._u, self._from, self._to = self._pieces(self.shift)
 
@@ -97,7 +97,7 @@ class Coupling:
         return -float(moved + np.sum((0.5 * (here + there) - middle) * ahead))
 
 
-def _levels(masses: Array) -> Array:
+def levels_of(masses: Array) -> Array:
     """The distribution function at the edges, from 0 to 1 exactly."""
     total = np.concatenate([[0.0], np.cumsum(masses)])
     return total / total[-1]

@@ -29,17 +29,17 @@ class Stepped:
         grid = Grid(job["lower"], job["upper"], [job["n"]] * len(job["lower"]))
         internal = Internal("entropy") if job["m"] == 1 else Internal("power", 1.0, job["m"])
         potential = compile_expression(job["potential"], ("x", "y")[: grid.dim]) if job["potential"] else None
-        self._flow = Flow(grid, Energy(internal, potential))
+        flow = Flow(grid, Energy(internal, potential))
+        if job["tau"]:
+            self._stepper: Any = Jko(flow, job["tau"], **job["options"])
+        else:
+            fixed = {"dt": (job["end"] - job["start"]) / job["steps"]} if job.get("steps") else {"dt": "adaptive"}
+            self._stepper = FiniteVolumes(flow, **fixed, **job["options"])
         self.steps = 0
 
     def march(self, times: list[float]) -> list[Array]:
-        job = self._job
-        scale = job["tau"] or 1.0
-        if job["tau"]:
-            stepper: Any = Jko(self._flow, job["tau"], **job["options"])
-        else:
-            fixed = {"dt": (job["end"] - job["start"]) / job["steps"]} if job.get("steps") else {"dt": "adaptive"}
-            stepper = FiniteVolumes(self._flow, **fixed, **job["options"])
+        scale = self._job["tau"] or 1.0
+        job, stepper = self._job, self._stepper
         state, states = Snapshot(job["start"] * scale, 0, {"rho": self._rho}), []
         for t in times:
             while state.t < t * scale:

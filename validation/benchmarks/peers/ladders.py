@@ -89,6 +89,7 @@ def reg(*pairs: tuple[int, float], way: str, **more: Any) -> tuple[dict[str, Any
 ADAPTIVE = {"adaptive": True, "tolerance": 1e-6}
 OURS_HEAT = (
     (32, 3),
+    (36, 3),
     (40, 4),
     (48, 4),
     (64, 5),
@@ -103,7 +104,19 @@ OURS_HEAT = (
 )
 OURS_WELL = ((32, 30), (48, 36), (64, 40), (80, 46), (96, 50), (128, 60), (192, 80), (256, 100), (512, 200))
 OURS_OU = ((50, 8), (70, 10), (100, 14), (140, 20), (200, 28), (280, 40), (400, 56), (800, 110), (1600, 220))
-OURS_BARENBLATT = ((100, 25), (140, 30), (200, 40), (280, 50), (400, 60), (430, 64), (560, 85), (800, 120), (1600, 250))
+OURS_BARENBLATT = (
+    (80, 10),
+    (100, 14),
+    (120, 18),
+    (140, 20),
+    (200, 30),
+    (280, 50),
+    (400, 60),
+    (430, 64),
+    (560, 85),
+    (800, 120),
+    (1600, 250),
+)
 """Closer than those of the others, so that equal errors are close to equal; steps where both errors are alike."""
 
 LADDERS = (

@@ -60,13 +60,16 @@ class Strider:
         self._states, self._scratch = np.zeros((4, *self._shape)), (stats, room, rows, np.zeros((2, 3)))
         self._block = float(max(lines.n * lines.lanes for lines in axes))
         self._pace = FIRST_PACE
-        self._march((0.0, 1.0, 0.0), 0.0, np.empty((1, COLUMNS)))  # it does nothing, and is not timed
+        self._entry = MARCH.entry(*self._arguments((0.0, 1.0, 0.0), 0.0, np.empty((1, COLUMNS))))
+
+    def _arguments(self, times: tuple[float, ...], budget: float, table: Array) -> tuple[Any, ...]:
+        return (
+            self._states, self._phi, self._sweeps, self._law, self._stages, self._order, self._widths, self._scratch,
+            tuple(map(float, times)), self._control, (float(budget), self._block), table,
+        )  # fmt: skip
 
     def _march(self, times: tuple[float, ...], budget: float, table: Array) -> tuple[int, int, float]:
-        found = MARCH(
-            self._states, self._phi, self._sweeps, self._law, self._stages, self._order, self._widths, self._scratch,
-            tuple(map(float, times)), self._control, (budget, self._block), table,
-        )  # fmt: skip
+        found = self._entry(*self._arguments(times, budget, table))
         return int(found[0]), int(found[1]), float(found[2])
 
     def stride(self, snapshot: Snapshot, t_next: float, seconds: float) -> Stride | None:

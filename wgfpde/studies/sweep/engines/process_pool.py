@@ -214,7 +214,7 @@ def cores() -> int:
 # ---- in a worker -------------------------------------------------------------------------------------------
 
 _stop = False
-"""Whether this worker was asked to stop.  No Event: a second signal within the handler of the first would wait for ever."""
+"""Whether this worker was asked to stop.  No Event: a signal within the handler of another would wait for ever."""
 _messages: Any = None
 
 
