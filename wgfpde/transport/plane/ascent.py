@@ -99,8 +99,7 @@ class Ascent:
         conductances = []
         for axis, across, k in zip(self.grid.axes, self.grid.axes[::-1], (1, 0), strict=True):
             h, area = axis.length / axis.size, across.length / across.size
-            wide = self._padded(phi, k, axis.ring)
-            low, high = (np.take(wide, range(n, n + axis.size), axis=k) for n in (0, 2))
+            low, high = beside_each(phi, k, axis.ring)
             slope = np.clip(1.0 - (low - 2.0 * phi + high) / h**2, LEAST_SLOPE, MOST_SLOPE)
             cells = theta / slope
             faces = 0.5 * (cells + np.roll(cells, -1, axis=k)) * area / h
@@ -117,14 +116,18 @@ class Ascent:
     def _smooth(self, values: Array) -> Array:
         """(1, 2, 1)/4 along each axis."""
         for axis, k in zip(self.grid.axes, (1, 0), strict=True):
-            wide = self._padded(values, k, axis.ring)
-            low, high = (np.take(wide, range(n, n + axis.size), axis=k) for n in (0, 2))
+            low, high = beside_each(values, k, axis.ring)
             values = 0.25 * (low + high) + 0.5 * values
         return values
 
-    @staticmethod
-    def _padded(values: Array, k: int, ring: int) -> Array:
-        return np.pad(values, [(int(n == k),) * 2 for n in range(2)], mode="wrap" if ring else "edge")
+
+def beside_each(values: Array, k: int, ring: int) -> tuple[Array, Array]:
+    """The values of the cells before and after each along axis k; at a wall its own."""
+    along = (slice(None),) * k
+    first, last = values[(*along, slice(1))], values[(*along, slice(-1, None))]
+    before, after = (last, first) if ring else (first, last)
+    low = np.concatenate([before, values[(*along, slice(-1))]], axis=k)
+    return low, np.concatenate([values[(*along, slice(1, None))], after], axis=k)
 
 
 def _raster(grid: Grid, mass: Array) -> Bundles:
