@@ -202,6 +202,17 @@ def test_a_text_of_a_dataset_that_refers_to_no_heap_is_not_read(study):
         read_study(study)
 
 
+def test_sources_of_virtual_data_are_no_texts(tmp_path):
+    """They lie in a heap, too: where a table says nothing of a virtual dataset beside it, it is read."""
+    place = tmp_path / "v.h5"
+    with h5py.File(place, "w") as file:
+        layout = h5py.VirtualLayout(shape=(4,), dtype=float)
+        layout[:] = h5py.VirtualSource("/nowhere.h5", "data", shape=(4,))
+        file.create_virtual_dataset("gap", layout)
+        file.attrs["title"] = "gaps"
+    check_heaps(place)
+
+
 def test_numbers_far_from_any_type_are_no_texts(tmp_path):
     """A picture of counts, in which all that a damaged text would say stands."""
     place = tmp_path / "a.h5"

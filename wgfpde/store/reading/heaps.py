@@ -43,6 +43,8 @@ NEAR = 4096
 """Bytes after the type of an attribute in which its values are searched for."""
 TYPES = np.array([v << 4 | 9 | t << 8 | c << 16 for v in range(1, 6) for t in (0, 1, 17, 33) for c in (0, 1)], "<u4")
 """The first four bytes of such a type: version and class, kind and padding, letters."""
+VIRTUAL = (0x0304, 0x0305)
+"""What a virtual dataset has before the address of the heap of its sources, in place of a length: class, version."""
 MOST_WALKED = 2**20
 """Texts in heaps that are looked at in all."""
 Words = tuple[Array, Array, Array, Array]
@@ -114,7 +116,7 @@ def _blocks(file: FileIO, begins: Iterable[int], end: int, size: int) -> Iterato
 
 
 def _words(at: int, content: Array) -> Iterator[tuple[int, Words]]:
-    """(address, four words), for four addresses: those that stand there, at each fourth byte after it, and next to them.
+    """(address, four words) for four addresses; those that stand there and at each fourth byte after it, with the next.
 
     at : address of the content.
     """
@@ -145,9 +147,7 @@ def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
             yield address + 4 * i, claimed
 
 
-def _check_references(
-    path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], pieces: Array
-) -> None:
+def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], pieces: Array) -> None:
     """Raise StoreError for what refers to a text in a heap, and is longer than the heap.
 
     ends : of HDF5 in the file.   heaps : address → bytes.   pieces : numbers of those that are searched, of NEAR bytes.
@@ -159,7 +159,7 @@ def _check_references(
         for _, (length, low, high, number) in _words(at, content):
             for i in np.flatnonzero((length > SMALLEST) & (number - 1 < 2**16 - 1) & (high <= end >> 32)):
                 heap = int(low[i]) | int(high[i]) << 32
-                if heap not in heaps or length[i] <= heaps[heap]:
+                if heap not in heaps or length[i] <= heaps[heap] or length[i] >> 16 in VIRTUAL:
                     continue
                 if heap not in numbers:
                     numbers[heap] = set(_numbers(file, begin + heap, begin + heap + heaps[heap]))
