@@ -12,7 +12,7 @@ import pytest
 from wgfpde.cli import main
 from wgfpde.errors import CaseError, StoreError
 from wgfpde.store import Variable, check_place, read_study, write_study
-from wgfpde.store.reading.heaps import BLOCK, check_heaps
+from wgfpde.store.reading.heaps import BLOCK, check_heaps, check_texts
 from wgfpde.store.table_file import read_table
 
 
@@ -340,3 +340,27 @@ def test_a_list_of_dimensions_that_holds_no_references(of, study, tmp_path):
         file[name].attrs.create("DIMENSION_LIST", numbers, dtype=h5py.vlen_dtype(np.dtype("i8")))
     with pytest.raises((StoreError, CaseError), match=f"/?{name} has an attribute DIMENSION_LIST that is none"):
         read_study(place) if of == "a study" else read_table(place, 1)
+
+
+@pytest.mark.parametrize("of", ["attributes", "a text"])
+@pytest.mark.parametrize("length", [0, 8, 2**40, 2**64 - 16, 2**64 - 8])
+@pytest.mark.parametrize("free", [True, False])
+def test_a_heap_in_which_the_library_goes_round_for_ever(of, length, free, tmp_path):
+    """It goes from text to text by their lengths; what is free, of number 0, counts its own head."""
+    place = tmp_path / "a.h5"
+    with h5py.File(place, "w") as file:
+        if of == "attributes":
+            file.attrs.update({f"about {k}": "a text" for k in range(4)})
+        else:
+            file["text"] = "a text"
+    content = bytearray(place.read_bytes())
+    at = content.index(HEAP) + 16
+    if not free and length < 16:
+        length = 2**64 - 20  # of a text each small length is sound
+    content[at : at + 2] = (0 if free else 1).to_bytes(2, "little")
+    content[at + 8 : at + 16] = length.to_bytes(8, "little")
+    place.write_bytes(content)
+    with pytest.raises(StoreError, match="a place in a heap of texts claims"):
+        check_heaps(place)
+        with h5py.File(place) as file:
+            check_texts(place, "text", file["text"])

@@ -5,7 +5,7 @@ Texts and lists of any length lie in heaps, each with its size in its head.  Wha
     length, 4 bytes     address of the heap, 8 bytes     number in it, 4 bytes
 
 and the library takes memory for that length, or for the size of the heap, before it looks whether they are there: up to
-4 GiB for a damaged byte.  So a file is looked through before the library opens it, block by block, however large:
+4 GiB for a damaged byte; and it goes through a heap by the lengths of what is in it, for ever where one is 0.  So a file is looked through before the library opens it, block by block, however large:
 
     GCOL 1 0 0 0   size, 8 bytes             the head of a heap
     v9 t c 0   16 0 0 0                      the type of a list (t = 0) or text (t = 1) of any length, version v
@@ -79,9 +79,10 @@ def check_heaps(path: Path, block: int = BLOCK) -> None:
 
 
 def check_texts(path: Path, name: str, data: h5py.Dataset) -> None:
-    """Raise StoreError where a text of an open dataset claims more bytes than its file has.
+    """Raise StoreError where a text of an open dataset claims more bytes than its file has, or its heap is damaged.
 
-    data : of texts of any length; looked at where its values lie in one piece, as they are.
+    data : of texts of any length; looked at where its values lie in one piece, as they are; heaps of one text alone,
+    since no others are read.
     """
     offset, size, longest = data.id.get_offset(), path.stat().st_size, 0
     if offset is None:
@@ -91,6 +92,8 @@ def check_texts(path: Path, name: str, data: h5py.Dataset) -> None:
         for _, content in _blocks(file, range(offset, end, BLOCK), end, BLOCK):
             whole = content[: min(len(content), BLOCK) // HEAD * HEAD]
             longest = max(longest, int(whole.view("<u4")[::4].max(initial=0)))
+        if data.shape == () and end - offset == HEAD:
+            _check_heap(path, file, _begin(file, size) + int(whole[4:12].view("<u8")[0]), size)
     if longest > size:
         raise _damaged(path, f"a text in {shortened(name)}", longest, size)
 
@@ -148,40 +151,58 @@ def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
 
 
 def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], pieces: Array) -> None:
-    """Raise StoreError for what refers to a text in a heap, and is longer than the heap.
+    """Raise StoreError for what refers to a text in a heap and is longer than the heap, or to a damaged heap.
 
     ends : of HDF5 in the file.   heaps : address → bytes.   pieces : numbers of those that are searched, of NEAR bytes.
     """
     begin, end = ends
+    addresses = np.array(list(heaps), dtype="<u8")
     numbers: dict[int, set[int]] = {}
     left = min((end - begin) // HEAD, MOST_WALKED)
     for at, content in _blocks(file, (begin + NEAR * int(piece) for piece in pieces), end, NEAR):
         for _, (length, low, high, number) in _words(at, content):
-            for i in np.flatnonzero((length > SMALLEST) & (number - 1 < 2**16 - 1) & (high <= end >> 32)):
-                heap = int(low[i]) | int(high[i]) << 32
-                if heap not in heaps or length[i] <= heaps[heap] or length[i] >> 16 in VIRTUAL:
-                    continue
+            likely = np.flatnonzero((number - 1 < 2**16 - 1) & (high <= end >> 32))
+            places = low[likely] | high[likely].astype("<u8") << 32
+            for k in np.flatnonzero(np.isin(places, addresses)):
+                i, heap = likely[k], int(places[k])
                 if heap not in numbers:
-                    numbers[heap] = set(_numbers(file, begin + heap, begin + heap + heaps[heap]))
+                    numbers[heap] = _numbers(path, file, begin + heap, begin + heap + heaps[heap], left)
                     left -= len(numbers[heap])
-                if int(number[i]) in numbers[heap]:
+                if length[i] > heaps[heap] and length[i] >> 16 not in VIRTUAL and int(number[i]) in numbers[heap]:
                     raise _damaged(path, "a text", int(length[i]), heaps[heap])
-                if left < 0:
-                    raise _overlapping(path)
 
 
-def _numbers(file: FileIO, at: int, end: int) -> Iterator[int]:
-    """The numbers of the texts in a heap: each begins with its number, 2 bytes, 6 others, and its length, 8 bytes."""
+def _check_heap(path: Path, file: FileIO, at: int, end: int) -> None:
+    """Raise StoreError where what stands there is a damaged heap; of one that is none the library says so."""
+    if at + HEAD > end:
+        return
+    file.seek(at)
+    head = file.read(HEAD)
+    if int.from_bytes(head[:4], "little") == GCOL:
+        _numbers(path, file, at, min(at + int.from_bytes(head[8:], "little"), end), MOST_WALKED)
+
+
+def _numbers(path: Path, file: FileIO, at: int, end: int, most: int) -> set[int]:
+    """The numbers of the texts in a heap: each begins with its number, 2 bytes, 6 others, and its length, 8 bytes.
+
+    What is free has number 0, and its length counts its own head; what is left without room for a head is free, too.
+    Raises StoreError for a length that leads the library out of the heap, or round in it for ever, and for more than
+    `most` texts.
+    """
     at += HEAD
-    for _ in range(2**16):
+    found: set[int] = set()
+    for _ in range(most + 1):
+        if at + HEAD > end:
+            return found
         file.seek(at)
         head = file.read(HEAD)
-        if at + HEAD > end or not (number := int.from_bytes(head[:2], "little")):
-            return
-        yield number
-        at += HEAD + -(-int.from_bytes(head[8:], "little") // 8) * 8
-        if at >= end:
-            return
+        number, length = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
+        taken = HEAD + -(-length // 8) * 8 if number else length
+        if not HEAD <= taken <= end - at:
+            raise _damaged(path, "a place in a heap of texts", length, end - at)
+        found.add(number)
+        at += taken
+    raise _overlapping(path)
 
 
 def _damaged(path: Path, what: str, claimed: int, left: int) -> StoreError:
