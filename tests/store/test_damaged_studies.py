@@ -361,6 +361,8 @@ def test_a_heap_in_which_the_library_goes_round_for_ever(of, length, free, tmp_p
     content[at + 8 : at + 16] = length.to_bytes(8, "little")
     place.write_bytes(content)
     with pytest.raises(StoreError, match="a place in a heap of texts claims"):
-        check_heaps(place)
-        with h5py.File(place) as file:
-            check_texts(place, "text", file["text"])
+        if of == "attributes":
+            check_heaps(place)
+        else:
+            with h5py.File(place) as file:
+                check_texts(place, "text", file["text"])

@@ -5,7 +5,8 @@ Texts and lists of any length lie in heaps, each with its size in its head.  Wha
     length, 4 bytes     address of the heap, 8 bytes     number in it, 4 bytes
 
 and the library takes memory for that length, or for the size of the heap, before it looks whether they are there: up to
-4 GiB for a damaged byte; and it goes through a heap by the lengths of what is in it, for ever where one is 0.  So a file is looked through before the library opens it, block by block, however large:
+4 GiB for a damaged byte; and it goes through a heap by the lengths of what is in it, for ever where one is 0.  So a
+file is looked through before the library opens it, block by block, however large:
 
     GCOL 1 0 0 0   size, 8 bytes             the head of a heap
     v9 t c 0   16 0 0 0                      the type of a list (t = 0) or text (t = 1) of any length, version v
