@@ -218,6 +218,9 @@ def find_scripts(names: Iterable[str] = ()) -> dict[str, Path]:
             chosen[path.stem] = path
         elif path.name.removesuffix(".py") in known:
             chosen[path.name.removesuffix(".py")] = known[path.name.removesuffix(".py")]
+        elif path.is_dir():
+            what = "the folder of a sweep" if (path / store.SWEEP_FILE).is_file() else "a folder"
+            raise CaseError(f"{name} is {what}; validate checks claims: {', '.join(known)}, or a script of claims")
         else:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f'did you mean "{near[0]}"? ' if near else ""

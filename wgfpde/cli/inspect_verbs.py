@@ -1,4 +1,4 @@
-"""Verbs that tell about a run: inspect, report."""
+"""Verbs that tell about a run, or a sweep: inspect, report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ WORST_HELP = (
 
 def add(verbs: Verbs) -> None:
     inspect = verbs.add("inspect", _inspect, "show what a run holds and whether its promises were kept", WORST_HELP)
-    run_of(inspect)
+    inspect.add_argument(
+        "path", type=Path, metavar="PATH", help="run folder or its HDF5 file, or the folder of a sweep"
+    )
     inspect.add_argument("--all", action="store_true", help="every block in full: steps, parameters, provenance too")
     json_of(inspect)
     report = verbs.add("report", _report, "write one HTML page about a run, readable offline")
@@ -27,6 +29,12 @@ def add(verbs: Verbs) -> None:
 
 
 def _inspect(args: argparse.Namespace) -> int:
+    from ..studies.sweep_mark import is_sweep
+
+    if is_sweep(args.path):
+        from .study_verbs.sweep_verb import inspected
+
+        return inspected(args)
     from ..output.report import summary
     from ..store import read
 

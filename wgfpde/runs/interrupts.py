@@ -17,6 +17,8 @@ from typing import Any
 
 CAUSES = ("Ctrl-C", "SIGTERM", "the end of its terminal", "the limit of wall-clock time")
 """Of a request to stop, in words."""
+LIMIT_REACHED = 75
+"""The exit code where a limit of time or of steps ended a run."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -86,7 +88,7 @@ class Interrupts:
         self._first_step = step if self._first_step < 0 else self._first_step
         if step - self._first_step >= self._most_steps:
             text = f"the limit of {self._most_steps:g} steps, for a run whose steps nobody could count before"
-            raise Interrupted(text, 75, "--yes")
+            raise Interrupted(text, LIMIT_REACHED, "--yes")
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -129,7 +131,7 @@ class Interrupts:
             raise self._pending
 
     def _limit_reached(self) -> Interrupted:
-        return Interrupted("the limit of wall-clock time", 75)
+        return Interrupted("the limit of wall-clock time", LIMIT_REACHED)
 
     def _catch(self, number: int, request: Callable[[], Interrupted]) -> None:
         def note(number: int, frame: FrameType | None) -> None:

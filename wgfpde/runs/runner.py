@@ -94,7 +94,7 @@ def run(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
-        _limit_steps(interrupts, case, most_steps)
+        limit_steps(interrupts, case, most_steps)
         folder.check_room(place, bytes_stored(problem, steps=known_steps(case)))
         with folder.fresh(place, texts_of(problem), overwrite) as log:
             digest, attributes = digest_of(case, problem), attributes_of(case, problem)
@@ -140,7 +140,7 @@ def resume(
         _check_data(case)
         case, recording = recorded(case)
         problem = build(case)
-        _limit_steps(interrupts, case, most_steps)
+        limit_steps(interrupts, case, most_steps)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = digest_of(case, problem)
@@ -252,7 +252,7 @@ def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]
         raise
 
 
-def _limit_steps(interrupts: Interrupts, case: Case, most: float) -> None:
+def limit_steps(interrupts: Interrupts, case: Case, most: float) -> None:
     """So many steps may be taken, from here on, of a case that does not say how many it takes."""
     if math.isnan(steps_of(case)):
         interrupts.limit_steps(most)

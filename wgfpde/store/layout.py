@@ -34,6 +34,10 @@ from .kept_code import CODE, create_code
 
 FORMAT = 1
 FILE_NAME = "output.h5"
+SWEEP_FILE = "sweep.json"
+"""A folder that holds it is one of a sweep."""
+STUDY_KIND = "wgfpde study"
+"""The attribute `kind` of files of studies begins with this."""
 TEXTS = {"case_toml": "the case as the user wrote it", "resolved_toml": "the case with all defaults, as run"}
 CHUNK_ROWS = 1024
 FIXED_TEXT = {"status": 16, "verdict": 16, "resolution": 2000, "message": 2000, "command": 2000}

@@ -19,12 +19,11 @@ from ..errors import StoreError
 from ..grid import Array, Grid
 from .export.targets import written
 from .layout import NO_VARIABLE, Label, describe
+from .layout import STUDY_KIND as KIND
 from .reading.opening import opened
 from .reading.structure import plain_attribute, plain_attributes, stored_text
 from .replacing import LIBVER
 
-KIND = "wgfpde study"
-"""The attribute `kind` of such files begins with this."""
 ENDINGS = (".h5", ".hdf5", ".nc")
 
 

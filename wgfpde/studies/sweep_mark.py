@@ -11,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import StoreError
+from ..store.layout import SWEEP_FILE
 
-SWEEP_FILE, DATASET_FILE = "sweep.json", "sweep.h5"
+DATASET_FILE = "sweep.h5"
 
 
 def is_sweep(folder: Path) -> bool:

@@ -57,7 +57,8 @@ def existing(path: Path) -> Path:
     if path.is_dir():
         inside = [path / name for name in (store.FILE_NAME, "case.toml") if (path / name).is_file()]
         hint = f"; did you mean {inside[0]}?" if inside else ""  # the first repeats the run, overrides included
-        raise CaseError(f"{path}: expected a case file, found a folder{hint}")
+        what = "the folder of a sweep" if (path / store.SWEEP_FILE).is_file() else "a folder"
+        raise CaseError(f"{path}: expected a case file, found {what}{hint}")
     folder = path.parent
     here = {p.name: str(p) for p in folder.glob("*.toml")} if folder.is_dir() else {}
     known = presets()

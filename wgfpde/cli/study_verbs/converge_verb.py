@@ -66,7 +66,7 @@ def _order(text: str) -> float:
 
 
 def _converge(args: argparse.Namespace) -> int:
-    from ...cases.limits.cost import check_asked, together_cost
+    from ...cases.limits.cost import UNCOUNTED, check_asked, together_cost
     from ...cases.loading import load
     from ...cases.varying import together, vary
     from ...studies.convergence import converge, place_of, record, write
@@ -80,7 +80,7 @@ def _converge(args: argparse.Namespace) -> int:
         found = converge(
             case, varied, args.out, against=args.against, norms=args.norms, measures=args.measures, time=args.time,
             overwrite=args.overwrite, progress=lines, after_run=None if lines is None else lines.after_run,
-            workers=args.workers,
+            workers=args.workers, most_steps=math.inf if args.yes else UNCOUNTED,
         )  # fmt: skip
     finally:
         if lines is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...base.amounts import duration
 from ...errors import CaseError
@@ -27,6 +28,8 @@ the same command, or wgfpde resume DIR, goes on with a sweep that was stopped; w
 Exit code: 0, 1 where a run failed, 2 for a sweep that makes no sense, 130 on Ctrl-C.
 """
 
+TOLD = 3
+"""Failures that `inspect` tells one by one."""
 SHARES = 16
 """Elements of an array, where nobody says."""
 
@@ -120,7 +123,7 @@ def _kept(args: argparse.Namespace, case: Case) -> Kept:
 
 def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int:
     """Do a sweep, showing how it goes, and say what came of it; its exit code."""
-    from ...cases.limits.cost import check_asked
+    from ...cases.limits.cost import UNCOUNTED, check_asked
     from ...runs.interrupts import Interrupted
     from ...studies.sweep import sweep
     from ...studies.sweep.live import Live
@@ -136,7 +139,7 @@ def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int
     try:
         found = sweep(
             plan, folder, kept, engine, overwrite=getattr(args, "overwrite", False),
-            share=share, watcher=live,
+            share=share, watcher=live, most_steps=math.inf if args.yes else UNCOUNTED,
         )  # fmt: skip
     except Interrupted as request:
         live.close()
@@ -147,7 +150,7 @@ def swept(args: argparse.Namespace, plan: Plan, kept: Kept, folder: Path) -> int
         live.close()
     figure = _figure(args, found)
     if args.json:
-        print_json(record(found) | {"figure": None if figure is None else str(figure)})
+        print_json(found.record | {"figure": None if figure is None else str(figure)})
     else:
         _print(found)
         if figure is not None:
@@ -175,21 +178,37 @@ def resumed(args: argparse.Namespace) -> int:
     return swept(args, known.plan(), known.kept, args.path)
 
 
+def inspected(args: argparse.Namespace) -> int:
+    """wgfpde inspect, of a sweep: what it runs over, what is done, and where to look further."""
+    from ...studies.sweep.swept import swept_so_far
+
+    found = swept_so_far(args.path)
+    if args.json:
+        print_json({"kind": "sweep"} | found.record)
+        return 0
+    plan, place = found.plan, shlex.quote(str(args.path))
+    how = ", together" if plan.zipped else ", in every combination" if len(plan.varied) > 1 else ""
+    say(plan.case.title)
+    say(f"  sweep       {plan.count} runs over {', '.join(f'{v.key} ({len(v)} values)' for v in plan.varied)}{how}")
+    rest = found.asked - found.finished - found.failed
+    say(f"  status      {found.finished} finished, {found.failed} failed, {rest} not done")
+    for label, why in list(found.failures.items())[: None if args.all else TOLD]:
+        say(f"  failed      {label}: {why}")
+    if found.failed > TOLD and not args.all:
+        say(f"  failed      and {found.failed - TOLD} more; sweep.csv has all")
+    if found.file is not None:
+        say(f"  file        {found.file}, and the same as a table in {found.file.with_suffix('.csv').name}")
+        say(f"  see         wgfpde plot {place}, or of a run in it: wgfpde inspect DIR")
+    if rest or found.failed:
+        say(f"  go on       wgfpde resume {place}, which tries again what failed; wgfpde watch {place} follows it")
+    return 0
+
+
 def engine_of(args: argparse.Namespace, plan: Plan) -> Engine:
     """Who does the runs."""
     from ...studies.sweep.engines.choice import engine_for
 
     return engine_for(plan, getattr(args, "workers", None), getattr(args, "dask", None))
-
-
-def record(found: Swept) -> dict[str, Any]:
-    """What came of a sweep as plain values, for JSON."""
-    return {
-        "title": found.plan.case.title, "keys": {v.key: list(v.values) for v in found.plan.varied},
-        "zip": found.plan.zipped, "runs": found.plan.count, "finished": found.finished, "failed": found.failed,
-        "done_before": found.known, "failures": found.failures, "seconds": found.seconds, "folder": str(found.folder),
-        "file": None if found.file is None else str(found.file),
-    }  # fmt: skip
 
 
 def _print(found: Swept) -> None:

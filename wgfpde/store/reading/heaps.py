@@ -5,83 +5,205 @@ Texts and lists of any length lie in heaps, each with its size in its head.  Wha
     length, 4 bytes     address of the heap, 8 bytes     number in it, 4 bytes
 
 and the library takes memory for that length, or for the size of the heap, before it looks whether they are there: up to
-4 GiB for a damaged byte.  So the bytes of a file are looked through before the library opens it: a length beyond the
-end of the file, before the address of a heap and a number that is in it, is damaged.
+4 GiB for a damaged byte; and it goes through a heap by the lengths of what is in it, for ever where one is 0.  So a
+file is looked through before the library opens it, block by block, however large:
 
-That stands at a multiple of four bytes where objects have headers of the first kind, as h5py writes them.  In files
-of newer kinds it may stand anywhere, where other things look like it; there it is not looked for.
+    GCOL 1 0 0 0   size, 8 bytes             the head of a heap
+    v9 t c 0   16 0 0 0                      the type of a list (t = 0) or text (t = 1) of any length, version v
+
+An attribute says its type just before its values, in headers of each kind and in the heaps of objects with many
+attributes; so that only the NEAR bytes after a type are searched for what refers to a heap, at any byte.  Searched for
+in a whole file, numbers look like it.  A length beyond the size of the heap that it refers to is damaged.
+
+The values of a dataset may lie anywhere; the library tells where when the file is open: `check_texts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from ...base.amounts import size_text
+from ...base.toml import shortened
 from ...errors import StoreError
+from ...grid import Array
 
-SCANNED = 2**24
-"""Bytes of files that are looked through."""
-SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"
+BLOCK = 2**20
+"""Bytes that are looked at together: they stay in the cache of a core."""
+SIGNATURE, GCOL, VERSION = b"\x89HDF\r\n\x1a\n", int.from_bytes(b"GCOL", "little"), 1
 HEAD = 16
-"""Bytes of the head of a heap: HEAP, and its size; as many as the head of a text in it."""
+"""Bytes of the head of a heap, and of a text in it, and of what refers to one."""
+SMALLEST = 4096
+"""Bytes of a heap; of one that claims less the library loads nothing."""
+NEAR = 4096
+"""Bytes after the type of an attribute in which its values are searched for."""
+TYPES = np.array([v << 4 | 9 | t << 8 | c << 16 for v in range(1, 6) for t in (0, 1, 17, 33) for c in (0, 1)], "<u4")
+"""The first four bytes of such a type: version and class, kind and padding, letters."""
+VIRTUAL = (0x0304, 0x0305)
+"""What a virtual dataset has before the address of the heap of its sources, in place of a length: class, version."""
+MOST_WALKED = 2**20
+"""Texts in heaps that are looked at in all."""
+Words = tuple[Array, Array, Array, Array]
 
 
-def check_heaps(path: Path) -> None:
-    """Raise StoreError where a heap of texts, or a text in one, claims more bytes than the file has.
+def check_heaps(path: Path, block: int = BLOCK) -> None:
+    """Raise StoreError where a heap of texts, or a text in one, claims more bytes than there are.
 
-    Files of more than SCANNED bytes are not looked through.
+    block : bytes that are read at once.
     """
-    size = path.stat().st_size
-    if size > SCANNED:
-        return
-    content = path.read_bytes()
-    content = content[_begin(content) :]  # addresses count from there
-    size = len(content)
-    widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
-    if not content.startswith(SIGNATURE) or len(content) < 16 or content[widths.get(content[8], 14)] != 8:
-        return
-    texts: list[int] = []
-    at = content.find(HEAP)
-    while at >= 0:
-        claimed = int.from_bytes(content[at + len(HEAP) : at + HEAD], "little")
-        if claimed > size - at:
-            raise _damaged(path, "a heap of texts", claimed, size - at)
-        texts += [at + (number << 32) for number in _numbers(content, at + HEAD, at + claimed)]
-        if len(texts) > size // HEAD:
-            raise StoreError(f"{path}: its heaps of texts lie over each other. The file is damaged; copy it again.")
-        at = content.find(HEAP, at + 1)
-    if texts and (claimed := _longest(content, np.array(texts, dtype="<u8"))):
-        raise _damaged(path, "a text", claimed, size)
+    with path.open("rb", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        begin = _begin(file, end)
+        file.seek(begin)
+        head = file.read(HEAD)
+        widths = {0: 14, 1: 14, 2: 10, 3: 10}  # where the superblock says how many bytes a length has, by its version
+        if len(head) < HEAD or head[widths.get(head[8], 14)] != 8:
+            return
+        heaps: dict[int, int] = {}
+        near = np.zeros((end - begin) // NEAR + 2, dtype=bool)
+        for at, content in _blocks(file, range(begin, end, block), end, block):
+            for address, words in _words(at - begin, content):
+                _note_types(address, words, near)
+                for heap, claimed in _heaps(address, words):
+                    if claimed > end - begin - heap:
+                        raise _damaged(path, "a heap of texts", claimed, end - begin - heap)
+                    heaps[heap] = claimed
+            if len(heaps) > 2 * (end - begin) // SMALLEST:  # two, since one may lie where an older one was
+                raise _overlapping(path)
+        if heaps:
+            _check_references(path, file, (begin, end), heaps, np.flatnonzero(near))
 
 
-def _begin(content: bytes) -> int:
-    """Where the file begins in the content: at 0, or after 512, 1024, … bytes of a user; the end where nowhere."""
+def check_texts(path: Path, name: str, data: h5py.Dataset) -> None:
+    """Raise StoreError where a text of an open dataset claims more bytes than its file has, or its heap is damaged.
+
+    data : of texts of any length; looked at where its values lie in one piece, as they are; heaps of one text alone,
+    since no others are read.
+    """
+    offset, size, longest = data.id.get_offset(), path.stat().st_size, 0
+    if offset is None:
+        return
+    end = min(offset + HEAD * data.size, size)
+    with path.open("rb", buffering=0) as file:
+        for _, content in _blocks(file, range(offset, end, BLOCK), end, BLOCK):
+            whole = content[: min(len(content), BLOCK) // HEAD * HEAD]
+            longest = max(longest, int(whole.view("<u4")[::4].max(initial=0)))
+        if data.shape == () and end - offset == HEAD:
+            _check_heap(path, file, _begin(file, size) + int(whole[4:12].view("<u8")[0]), size)
+    if longest > size:
+        raise _damaged(path, f"a text in {shortened(name)}", longest, size)
+
+
+def _begin(file: FileIO, end: int) -> int:
+    """Where HDF5 begins in a file: at 0, or after 512, 1024, … bytes of a user; its end where nowhere."""
     at = 0
-    while at < len(content) and not content.startswith(SIGNATURE, at):
+    while at < end:
+        file.seek(at)
+        if file.read(len(SIGNATURE)) == SIGNATURE:
+            return at
         at = 2 * at or 512
-    return min(at, len(content))
+    return end
 
 
-def _numbers(content: bytes, start: int, end: int) -> Iterator[int]:
-    """The numbers of the texts in a heap: each begins with its number, 2 bytes, 6 others, and its length, 8 bytes."""
-    while start + 16 <= end and (number := int.from_bytes(content[start : start + 2], "little")):
-        yield number
-        start += 16 + -(-int.from_bytes(content[start + 8 : start + 16], "little") // 8) * 8
+def _blocks(file: FileIO, begins: Iterable[int], end: int, size: int) -> Iterator[tuple[int, Array]]:
+    """(where it begins, its bytes); each with the HEAD − 1 bytes that follow, so that nothing lies across a border."""
+    buffer = np.empty(size + HEAD, dtype="u1")
+    for at in begins:
+        file.seek(at)
+        count = file.readinto(memoryview(buffer)[: min(size + HEAD - 1, end - at)])
+        yield at, buffer[:count]
 
 
-def _longest(content: bytes, texts: np.ndarray) -> int:
-    """The largest length beyond the end of the content in what refers to a text; 0 for none.
+def _words(at: int, content: Array) -> Iterator[tuple[int, Words]]:
+    """(address, four words) for four addresses; those that stand there and at each fourth byte after it, with the next.
 
-    texts : address of the heap + 2³² × number.
+    at : address of the content.
     """
-    words = np.frombuffer(content, "<u4", len(content) // 4)
-    length, low, high, number = words[:-3], words[1:-2], words[2:-1], words[3:]
-    at = np.flatnonzero((length > len(content)) & (high == 0) & (low < len(content)) & (number < 2**16))
-    refers = np.isin(low[at] + (number[at].astype("<u8") << np.uint64(32)), texts)
-    return int(length[at[refers]].max(initial=0))
+    for k in range(4):
+        words = content[k : k + (len(content) - k) // 4 * 4].view("<u4")
+        if len(words) > 3:
+            yield at + k, (words[:-3], words[1:-2], words[2:-1], words[3:])
+
+
+def _note_types(address: int, words: Words, near: Array) -> None:
+    """Mark the pieces in which values of the types that stand there may be: theirs, and the next.
+
+    near : for each NEAR bytes of the file.
+    """
+    sized = words[1] == HEAD
+    if sized.any():
+        found = np.flatnonzero(sized)
+        pieces = (address + 4 * found[np.isin(words[0][found], TYPES)]) // NEAR
+        near[pieces] = near[pieces + 1] = True
+
+
+def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
+    """(address, bytes that it claims) of the heaps that the library would load."""
+    heads = words[0] == GCOL
+    for i in map(int, np.flatnonzero(heads)) if heads.any() else ():
+        claimed = int(words[2][i]) | int(words[3][i]) << 32
+        if words[1][i] == VERSION and claimed >= SMALLEST:
+            yield address + 4 * i, claimed
+
+
+def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], pieces: Array) -> None:
+    """Raise StoreError for what refers to a text in a heap and is longer than the heap, or to a damaged heap.
+
+    ends : of HDF5 in the file.   heaps : address → bytes.   pieces : numbers of those that are searched, of NEAR bytes.
+    """
+    begin, end = ends
+    addresses = np.array(list(heaps), dtype="<u8")
+    numbers: dict[int, set[int]] = {}
+    left = min((end - begin) // HEAD, MOST_WALKED)
+    for at, content in _blocks(file, (begin + NEAR * int(piece) for piece in pieces), end, NEAR):
+        for _, (length, low, high, number) in _words(at, content):
+            likely = np.flatnonzero((number - 1 < 2**16 - 1) & (high <= end >> 32))
+            places = low[likely] | high[likely].astype("<u8") << 32
+            for k in np.flatnonzero(np.isin(places, addresses)):
+                i, heap = likely[k], int(places[k])
+                if heap not in numbers:
+                    numbers[heap] = _numbers(path, file, begin + heap, begin + heap + heaps[heap], left)
+                    left -= len(numbers[heap])
+                if length[i] > heaps[heap] and length[i] >> 16 not in VIRTUAL and int(number[i]) in numbers[heap]:
+                    raise _damaged(path, "a text", int(length[i]), heaps[heap])
+
+
+def _check_heap(path: Path, file: FileIO, at: int, end: int) -> None:
+    """Raise StoreError where what stands there is a damaged heap; of one that is none the library says so."""
+    if at + HEAD > end:
+        return
+    file.seek(at)
+    head = file.read(HEAD)
+    if int.from_bytes(head[:4], "little") == GCOL:
+        _numbers(path, file, at, min(at + int.from_bytes(head[8:], "little"), end), MOST_WALKED)
+
+
+def _numbers(path: Path, file: FileIO, at: int, end: int, most: int) -> set[int]:
+    """The numbers of the texts in a heap: each begins with its number, 2 bytes, 6 others, and its length, 8 bytes.
+
+    What is free has number 0, and its length counts its own head; what is left without room for a head is free, too.
+    Raises StoreError for a length that leads the library out of the heap, or round in it for ever, and for more than
+    `most` texts.
+    """
+    at += HEAD
+    found: set[int] = set()
+    for _ in range(most + 1):
+        if at + HEAD > end:
+            return found
+        file.seek(at)
+        head = file.read(HEAD)
+        number, length = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
+        taken = HEAD + -(-length // 8) * 8 if number else length
+        if not HEAD <= taken <= end - at:
+            raise _damaged(path, "a place in a heap of texts", length, end - at)
+        found.add(number)
+        at += taken
+    raise _overlapping(path)
 
 
 def _damaged(path: Path, what: str, claimed: int, left: int) -> StoreError:
@@ -89,3 +211,7 @@ def _damaged(path: Path, what: str, claimed: int, left: int) -> StoreError:
         f"{path}: {what} claims {size_text(claimed)} where {size_text(left)} are left. The file is damaged; copy it "
         "again."
     )
+
+
+def _overlapping(path: Path) -> StoreError:
+    return StoreError(f"{path}: its heaps of texts lie over each other. The file is damaged; copy it again.")

@@ -16,7 +16,7 @@ from ...base.plain_text import in_words
 from ...base.toml import shortened
 from ...errors import CaseError, StoreError
 from ...grid.boundary import Boundary, boundary_of
-from ..layout import FILE_NAME, FORMAT, TAKEN
+from ..layout import FILE_NAME, FORMAT, STUDY_KIND, SWEEP_FILE, TAKEN
 from .heaps import check_heaps
 from .structure import check_regular, check_structure, plain_attribute, plain_attributes
 
@@ -31,6 +31,10 @@ def find(path: str | os.PathLike[str]) -> Path:
     if file.exists() and not file.is_dir():
         check_regular(file)
         return file
+    if (path / SWEEP_FILE).is_file():
+        raise StoreError(
+            f"{path} is the folder of a sweep; give one of the runs in it, or ask wgfpde inspect {path} what it holds."
+        )
     if path.is_dir():
         raise StoreError(f"{path} holds no {FILE_NAME}: it is no run folder, or the run never began.")
     raise StoreError(f"{path} does not exist; give a run folder or its {FILE_NAME}.")
@@ -82,6 +86,9 @@ def _open(path: Path) -> h5py.File:
 def attributes_of(path: Path, file: h5py.File) -> dict[str, Any]:
     """The attributes as Python values.  Raises StoreError where the file is no run or a newer one."""
     attributes = plain_attributes(path, file)
+    if (kind := str(attributes.get("kind", ""))).startswith(STUDY_KIND):
+        what = shortened(kind.removeprefix(f"{STUDY_KIND}: "))
+        raise StoreError(f"{path} is the file of a study ({what}), not of a run; give a run folder or its {FILE_NAME}.")
     if "wgfpde_version" not in attributes or not isinstance(attributes.get("format"), int):
         raise StoreError(f"{path} is an HDF5 file but no wgfpde run; give a run folder or its {FILE_NAME}.")
     if attributes["format"] > FORMAT:

@@ -29,6 +29,7 @@ from ...base.amounts import memory_lacking, size_text
 from ...base.toml import shortened
 from ...errors import StoreError
 from ..layout import NO_VARIABLE, TAKEN
+from .heaps import check_texts
 
 MOST_OBJECTS = 10_000
 MOST_DEEP = 8
@@ -96,6 +97,8 @@ def _check_dataset(path: Path, name: str, data: h5py.Dataset) -> None:
     text = h5py.check_string_dtype(data.dtype)
     if text is None and data.dtype.kind not in "fiub":
         raise _foreign(path, name, f"holds {shortened(str(data.dtype))}, which is neither numbers nor text")
+    if text is not None and text.length is None:
+        check_texts(path, name, data)
     check_scales(path, name, data)
     if not data.size or name == EMPTY or _is_bare_dimension(path, name, data):
         return

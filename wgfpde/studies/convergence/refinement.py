@@ -34,7 +34,7 @@ from .requests import check_time, from_coarse_to_fine, norms_of, recording, refe
 from .result import Convergence
 from .run_errors import NORMS, against_exact, against_run, differences, snapshot
 from .solved_ahead import solve_ahead
-from .solved_runs import Listener, Solved, folder_of, places, solve
+from .solved_runs import Listener, Place, Solved, folder_of, places, solve
 
 
 def converge(
@@ -51,6 +51,7 @@ def converge(
     progress: Listener = None,
     after_run: ProgressText = None,
     workers: int = 1,
+    most_steps: float = math.inf,
 ) -> Convergence:
     """Run a case for each value of the keys that are varied, and find the orders of its errors.
 
@@ -61,7 +62,8 @@ def converge(
     followed, by their differences to the finest run.   errors : further errors by name, functions of a run.
     time : a stored time (default: the last).   overwrite : solve all anew.   progress : as for `runner.run`.
     after_run : called with a line for each run.   workers : processes that do the runs, the finest first; wall times
-    are then those of runs beside each other.
+    are then those of runs beside each other.   most_steps : after which a run has failed that does not say how many it
+    takes; it goes on, as long again, with the next call.
 
     A run that fails is a row without errors.  Raises CaseError for a study that makes no sense, before it begins, and
     KeyboardInterrupt on Ctrl-C; the same call then goes on.
@@ -75,9 +77,17 @@ def converge(
         check_time(one, time)
     folder = folder_of(case, out)
     names = ["-".join(v.text(k) for v in keys) for k in range(len(cases))]
+    cut: dict[Path, str] = {}
     if workers > 1:
-        solve_ahead(case, keys, places(folder, cases, names, overwrite), workers, overwrite)
-    solved = _solve(folder, cases, keys, names, overwrite and workers == 1, progress, after_run)
+        cut = solve_ahead(case, keys, places(folder, cases, names, overwrite), workers, overwrite, most_steps)
+    there = places(folder, cases, names, overwrite and workers == 1)
+
+    def solved_at(place: Place) -> Solved:
+        if place.folder in cut:
+            return Solved(place.folder, place.earlier, cut[place.folder])
+        return solve(place, progress, overwrite and workers == 1, most_steps)
+
+    solved = _solve(there, keys, solved_at, after_run)
     found = Convergence(
         case=case, folder=folder, varied=tuple(keys), against=reference, t=math.nan, sizes=sizes,
         h=np.array([width_of(one) for one in cases]), solved=tuple(solved),
@@ -87,19 +97,13 @@ def converge(
 
 
 def _solve(
-    folder: Path,
-    cases: list[Case],
-    keys: list[Vary],
-    names: list[str],
-    overwrite: bool,
-    progress: Listener,
-    after_run: ProgressText,
+    there: Sequence[Place], keys: list[Vary], solve_one: Callable[[Place], Solved], after_run: ProgressText
 ) -> list[Solved]:
     solved: list[Solved] = []
-    for k, place in enumerate(places(folder, cases, names, overwrite)):
-        head = one_line(f"{k + 1} of {len(cases)}  {', '.join(f'{v.key} = {v.text(k)}' for v in keys)}")
+    for k, place in enumerate(there):
+        head = one_line(f"{k + 1} of {len(there)}  {', '.join(f'{v.key} = {v.text(k)}' for v in keys)}")
         try:
-            found = solve(place, progress, overwrite)
+            found = solve_one(place)
         except Interrupted as error:
             text = f"run {head}: {error.cause}\nThe same command, without --overwrite, goes on with the study."
             raise Interrupted(text, error.exit_code) from error

@@ -7,19 +7,23 @@ the study, which does it again in this process and says why it fails.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ...cases.schema import Case
 from ...cases.varying import Vary
 from ...errors import CaseError
-from ...runs.interrupts import Interrupted
+from ...runs.interrupts import LIMIT_REACHED, Interrupted
 from ..sweep.engines.process_pool import ProcessPool
 from ..sweep.one_run import Setup, Task
 from .solved_runs import Place
 
 
-def solve_ahead(case: Case, keys: Sequence[Vary], places: Sequence[Place], workers: int, overwrite: bool) -> None:
+def solve_ahead(
+    case: Case, keys: Sequence[Vary], places: Sequence[Place], workers: int, overwrite: bool, most_steps: float
+) -> dict[Path, str]:
     """Do what is not finished.   case : without the values of the keys.   places : the runs, coarse to fine.
 
+    most_steps : as for `solve`.   Returns why, by folder, for each run that took them: it is not to go on now.
     Raises CaseError for a case that was put together in Python; Interrupted on signals, after checkpoints.
     """
     if case._code is not None:
@@ -30,18 +34,19 @@ def solve_ahead(case: Case, keys: Sequence[Vary], places: Sequence[Place], worke
         if overwrite or place.earlier is None or place.earlier.status != "finished"
     ]
     if not todo:
-        return
+        return {}
     draft = case._draft
     setup = Setup(
-        draft.data, str(draft.path), draft.text, str(todo[0][1].folder.parent.absolute()), folders=True, anew=overwrite
-    )
+        draft.data, str(draft.path), draft.text, str(todo[0][1].folder.parent.absolute()), folders=True, anew=overwrite,
+        most_steps=most_steps,
+    )  # fmt: skip
     tasks = [
         Task(k, str(k), {v.key: v.values[k] for v in keys}, place.folder.name, place.folder.name)
         for k, place in reversed(todo)
     ]
     try:
-        for _ in ProcessPool(min(workers, len(tasks))).outcomes(setup, iter(tasks), lambda *_: None):
-            pass
+        outcomes = list(ProcessPool(min(workers, len(tasks))).outcomes(setup, iter(tasks), lambda *_: None))
     except Interrupted as request:
         text = f"{request.cause}\nThe same command, without --overwrite, goes on with the study."
         raise Interrupted(text, request.exit_code) from request
+    return {places[int(one.digest)].folder: one.message for one in outcomes if one.exit_code == LIMIT_REACHED}

@@ -17,7 +17,7 @@ from pathlib import Path
 from ... import store
 from ...cases.schema import Case
 from ...errors import CaseError, SolverError, StoreError
-from ...runs.interrupts import Interrupted
+from ...runs.interrupts import LIMIT_REACHED, Interrupted
 from ...runs.runner import Progress, resume
 from ...runs.runner import run as run_case
 from ...store import FILE_NAME, Run
@@ -88,8 +88,8 @@ def places(folder: Path, cases: Sequence[Case], names: Sequence[str], overwrite:
     return found
 
 
-def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
-    """Run a case where it was not run before.
+def solve(place: Place, progress: Listener, overwrite: bool, most_steps: float) -> Solved:
+    """Run a case where it was not run before.   most_steps : as for `runner.run`; one that takes more did not finish.
 
     Raises Interrupted on Ctrl-C and on signals, after a checkpoint, and CaseError for a case that makes no problem.
     """
@@ -99,12 +99,13 @@ def solve(place: Place, progress: Listener, overwrite: bool) -> Solved:
     code = place.case if place.case._code is not None else None
     try:
         if earlier is not None and earlier.status != "failed":
-            result = resume(place.folder, progress=progress, case=code)
+            result = resume(place.folder, progress=progress, case=code, most_steps=most_steps)
         else:
-            result = run_case(place.case, place.folder, overwrite or earlier is not None, progress)
+            anew = overwrite or earlier is not None
+            result = run_case(place.case, place.folder, anew, progress, most_steps=most_steps)
     except SolverError as error:  # before the first step
         return Solved(place.folder, None, str(error))
-    if result.status == "interrupted":
+    if result.status == "interrupted" and result.exit_code != LIMIT_REACHED:
         raise Interrupted(result.message, result.exit_code)
     run = store.read(place.folder)
     return Solved(place.folder, run, _blown_up(run) if result.status == "finished" else result.message)

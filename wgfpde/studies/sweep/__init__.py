@@ -2,11 +2,13 @@
 
 `plan` numbers the runs and knows each by its digest, `one_run` does one, `engines` hold who does them, `outcome` is
 what is kept of each and `journal` where, `sweep_folder` says what a folder is a sweep of, `sweep_study` puts them
-together, `dataset` makes sweep.h5 and sweep.csv, `reading` reads it, `live` shows how it goes.
+together, `swept` is what came of it, `dataset` makes sweep.h5 and sweep.csv, `reading` reads it, `live` shows how it
+goes.
 """
 
 from .plan import MOST, Plan
 from .sweep_folder import Kept, is_sweep
-from .sweep_study import Swept, goes_on, sweep
+from .sweep_study import goes_on, sweep
+from .swept import Swept
 
 __all__ = ["MOST", "Kept", "Plan", "Swept", "goes_on", "is_sweep", "sweep"]

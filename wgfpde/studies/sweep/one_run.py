@@ -6,8 +6,10 @@ for all runs of the sweep, and a `Task`, and both are plain values that travel.
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,8 @@ from ...cases.schema import Case
 from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
 from ...runs.folder import LOG_NAME, WRITTEN
-from ...runs.interrupts import Interrupted, Interrupts
-from ...runs.runner import Result, resume
+from ...runs.interrupts import LIMIT_REACHED, Interrupted, Interrupts
+from ...runs.runner import Result, limit_steps, resume
 from ...runs.runner import run as run_case
 from ...runs.time_loop import Progress
 from ...runs.unstored import Kept, kind_of, march_unstored
@@ -45,7 +47,7 @@ class Setup:
     folders : whether each run gets a folder of its own.   series : diagnostics that are kept for all snapshots.
     density : whether the last density is kept.   against : the HDF5 file of a run that each is held against, or "".
     case : put together in Python, which does not travel; then the tables are not used.   anew : whatever is there.
-    against_sum : SHA-256 of the reference.
+    against_sum : SHA-256 of the reference.   most_steps : of a run whose steps nobody can count before; then it failed.
     """
 
     tables: Mapping[str, Any]
@@ -59,6 +61,7 @@ class Setup:
     case: Case | None = None
     anew: bool = False
     against_sum: str = ""
+    most_steps: float = math.inf
 
     @property
     def against_key(self) -> str:
@@ -115,16 +118,17 @@ def _in_a_folder(setup: Setup, task: Task, case: Case, progress: Listener) -> Ou
         code, kept = (case if setup.case is not None else None), Kept()
         try:
             if earlier is None or earlier.status == "failed":
-                result = run_case(case, place, True, progress, beside=kept)
+                result = run_case(case, place, True, progress, beside=kept, most_steps=setup.most_steps)
             else:
-                result = resume(place, progress=progress, case=code)
+                result = resume(place, progress=progress, case=code, most_steps=setup.most_steps)
         except SolverError as error:  # before the first step
             return Outcome(task.digest, FAILED, str(error))
-        if result.status == "interrupted":
+        if result.status == "interrupted" and result.exit_code != LIMIT_REACHED:
             return Outcome(task.digest, INTERRUPTED, result.message, exit_code=result.exit_code)
         if _is_whole(setup, case, kept, result):  # to read the file takes longer than a small run
             end = result.status, result.message, result.verdict, result.wall_seconds
-            return _of_kept(setup, task, kept, end, None, place.name)
+            return replace(_of_kept(setup, task, kept, end, None, place.name), exit_code=result.exit_code)
+        return replace(outcome_of(store.read(place), setup, task), exit_code=result.exit_code)
     return outcome_of(store.read(place), setup, task)
 
 
@@ -167,7 +171,15 @@ def outcome_of(run: Run, setup: Setup, task: Task) -> Outcome:
 def _unstored(setup: Setup, task: Task, case: Case) -> Outcome:
     with Interrupts() as interrupts:
         problem = build(case)
-        found = march_unstored(problem, interrupts, bool(setup.series), kind_of(case, problem))
+        limit_steps(interrupts, case, setup.most_steps)
+        try:
+            found = march_unstored(problem, interrupts, bool(setup.series), kind_of(case, problem))
+        except Interrupted as request:
+            if request.exit_code != LIMIT_REACHED:
+                raise
+            again = f"wgfpde resume {shlex.quote(setup.folder)} {request.lifted}"
+            text = f"stopped by {request.cause}; without a folder it begins anew, as long as it takes, with: {again}"
+            return Outcome(task.digest, FAILED, text)
     kept = found.kept
     if kept.rho is None:
         return Outcome(task.digest, FAILED, found.message)

@@ -34,7 +34,7 @@ class Outcome:
     verdict : "stationary", "blow-up" or "".   t : of the last snapshot.   numbers : its diagnostics by name.
     folder : where the run is, relative to that of the sweep; "" where it left none.   times, series : of all snapshots,
     for the diagnostics that were asked for.   rho : the last density, where asked for.   against : the reference run,
-    its file and its SHA-256.   exit_code : of what interrupted it; not kept.
+    its file and its SHA-256.   exit_code : of what interrupted or cut it, else of no meaning; not kept.
     """
 
     digest: str

@@ -6,10 +6,10 @@ dataset is made from them at the end, also where a signal ended the sweep.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,17 +23,16 @@ from .dataset import FILE_NAME, check_memory, write_dataset
 from .engines.engine import Engine, Serial, Teller
 from .journal import PATTERN, Appender, Journal, rows_of, suffices
 from .one_run import Setup, Task
-from .outcome import FINISHED, INTERRUPTED, Outcome
+from .outcome import INTERRUPTED, Outcome
 from .plan import Plan
 from .sweep_folder import Kept, check_folder, locked, read_known, write_known
+from .swept import Swept, swept_of
 
 SMALL_CELLS, MANY = 4096, 200
 """Runs of at most so many cells, where there are at least so many of them, leave no folders unless asked to."""
-LISTED = 20
-"""Failures that are told one by one."""
 CHECKED = 1000
 """Values that are tried before anything is run."""
-CAUSES = {75: "the limit of wall-clock time", 129: "the end of its terminal", 143: "SIGTERM"}
+CAUSES = {129: "the end of its terminal", 143: "SIGTERM"}
 """What ended a run, by its exit code."""
 
 
@@ -48,26 +47,6 @@ class Watcher(Protocol):
 
     def done(self, task: Task, outcome: Outcome) -> None:
         """A run has ended."""
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What came of a sweep.
-
-    plan, folder : of it.   file : sweep.h5; None for a share of an array.   finished, failed : runs, in all that are
-    done.   known : how many were done before.   failures : label → why, the first of them.   seconds : it took.
-    asked : the runs of the sweep, or of its share.
-    """
-
-    plan: Plan
-    folder: Path
-    file: Path | None
-    finished: int
-    failed: int
-    known: int
-    seconds: float
-    failures: dict[str, str] = field(default_factory=dict)
-    asked: int = 0
 
 
 def stores_folders(plan: Plan, kept: Kept) -> bool:
@@ -104,11 +83,13 @@ def sweep(
     overwrite: bool = False,
     share: tuple[int, int] | None = None,
     watcher: Watcher | None = None,
+    most_steps: float = math.inf,
 ) -> Swept:
     """Do the runs of a plan that are not done yet, and write the dataset of all.
 
     share : (K, N), the runs K, K + N, … only, counted from 1, and no dataset: other processes have the others.
-    overwrite : forget what is there; with a share, its own runs.
+    overwrite : forget what is there; with a share, its own runs.   most_steps : after which a run has failed that does
+    not say how many it takes; it goes on, as long again, with the next call.
     Raises CaseError before anything is run, StoreError where the folder cannot be written, and Interrupted where a
     signal asks for it; then what was done is kept, and the same call goes on.
     """
@@ -129,7 +110,7 @@ def sweep(
             _clear(folder, share)
         write_known(folder, plan, kept)
         journal = Journal(folder)
-        setup = _setup(plan, folder, kept, overwrite)
+        setup = _setup(plan, folder, kept, overwrite, most_steps)
         tasks: dict[str, Task] = {}
         numbers = _numbers(plan, share)
         wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {setup.against_key}"}
@@ -148,7 +129,7 @@ def sweep(
                         watcher.done(task, outcome)
             finally:
                 file = write_dataset(folder, plan, journal) if share is None and len(journal) else None
-    return _swept(plan, folder, file, journal, numbers, known, time.monotonic() - begun)
+    return swept_of(plan, folder, file, journal, numbers, known, time.monotonic() - begun)
 
 
 def goes_on(folder: Path, engine: Engine | None = None, watcher: Watcher | None = None) -> Swept:
@@ -166,13 +147,13 @@ def _tasks(plan: Plan, numbers: range, journal: Journal, wanted: set[str], out: 
             yield out[digest]
 
 
-def _setup(plan: Plan, folder: Path, kept: Kept, anew: bool) -> Setup:
+def _setup(plan: Plan, folder: Path, kept: Kept, anew: bool, most_steps: float) -> Setup:
     case = plan.case
     draft = case._draft
     code = case if case._code is not None else None
     return Setup(
         draft.data, str(draft.path), draft.text, str(folder), stores_folders(plan, kept), kept.series, kept.density,
-        kept.against, code, anew, checksum(Path(kept.against)) if kept.against else "",
+        kept.against, code, anew, checksum(Path(kept.against)) if kept.against else "", most_steps,
     )  # fmt: skip
 
 
@@ -227,21 +208,3 @@ def _clear(folder: Path, share: tuple[int, int] | None) -> None:
     for file in [*folder.glob(PATTERN), folder / FILE_NAME]:
         if share is None or not file.name.endswith(f"-of-{share[1]}.jsonl") or file.name == rows_of(share):
             file.unlink(missing_ok=True)
-
-
-def _swept(
-    plan: Plan, folder: Path, file: Path | None, journal: Journal, numbers: range, known: int, seconds: float
-) -> Swept:
-    finished = failed = 0
-    failures: dict[str, str] = {}
-    for k in numbers:
-        where = journal.get(plan.digest(k))
-        if where is None:
-            continue
-        finished += where.status == FINISHED
-        if where.status != FINISHED:
-            failed += 1
-            if len(failures) < LISTED:
-                outcome = journal.read(plan.digest(k))
-                failures[plan.label(k)] = "" if outcome is None else outcome.message
-    return Swept(plan, folder, file, finished, failed, known, seconds, failures, len(set(map(plan.digest, numbers))))
