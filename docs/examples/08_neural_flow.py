@@ -50,7 +50,8 @@ for k, (t, rho, on_grid) in enumerate(zip(run.t, run.rho, run.diagnostics["energ
     learned, value = np.exp(np.interp(grid.x.centers, x, log)), weights.numpy() @ (log + (x**2 - 1) ** 2) - 1
     print(f"t = {t:.3f}: L1 {sum(abs(learned - rho)) * 0.02:.4f}, energy {value:.4f} ({on_grid:.4f} on the grid)")
     axes.plot(x, np.exp(log), f"C{k}.")
-    axes.plot(grid.x.centers, rho, f"C{k}", label=f"$t = {t:.3g}$")
+    dash = ("-", "--", "-.", ":", (0, (10, 2)))[k]
+    axes.plot(grid.x.centers, rho, f"C{k}", ls=dash, label=f"$t = {t:.3g}$")
 axes.set(xlabel="$x$", ylabel=r"$\rho$", xlim=(-2.5, 2.5))
 axes.legend(frameon=False)
 axes.figure.savefig("neural_flow.png", dpi=120)

@@ -46,9 +46,13 @@ for t, rho, fall in zip(run.t[1:], run.rho[1:], fallen[1:], strict=True):
     print(f"t = {t:.2f}: {low:.4f} to {high:.4f}, at most √(t ΔE) = {rows[-1][1]:.4f} and, unmoved, {still:.4f}")
 
 left, right = Figure(figsize=(8, 3.2), layout="constrained").subplots(1, 2)
+for axes in (left, right):
+    shades = [f"tab:{name}" for name in ("blue", "orange", "green", "red", "purple")]
+    axes.set_prop_cycle(color=shades, ls=["-", "--", "-.", ":", (0, (10, 2))])
 left.plot(x, np.transpose(run.rho), label=[f"$t = {t:g}$" for t in run.t])
 left.set(xlabel="$x$", ylabel=r"$\rho$")
-right.plot(run.t, [[0, 0, 0], *rows], ".-", label=["distance", r"$\sqrt{t\,\Delta E}$", "by decay and growth alone"])
+names = ["distance", r"$\sqrt{t\,\Delta E}$", "by decay and growth alone"]
+right.plot(run.t, [[0, 0, 0], *rows], marker=".", label=names)
 right.set(xlabel="$t$", title="from the start")
 for axes in (left, right):
     axes.legend(frameon=False, fontsize="small")

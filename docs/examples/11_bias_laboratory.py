@@ -39,7 +39,7 @@ targets = fine.rho[-1], gibbs / (h * gibbs.sum())
 panels = Figure(figsize=(10, 5), layout="constrained").subplots(2, 3, sharex=True)
 print(f"{'':24}{'from the flow at 0.2':^33}{'from the Gibbs state':^33}")
 print(f"{'method':24}" + "".join(f"{name:>11}" for name in 2 * MEASURES))
-for method, (varied, levels, end) in METHODS.items():
+for mark, (method, (varied, levels, end)) in zip("osv^DPX", METHODS.items(), strict=True):
     found = []
     for level, solver in levels.items():
         run = run_of(solver, end)
@@ -49,7 +49,7 @@ for method, (varied, levels, end) in METHODS.items():
         name = f"{level:g}" if method != "svgd" else round(1 / level) if level else "∞"
         print(f"{method:14}{varied:>2} = {name:5}" + "".join(f"{value:11.3e}" for value in np.ravel(found[-1])))
     for axes, values in zip(panels.flat, np.reshape(found, (-1, 6)).T, strict=True):
-        [line] = axes.loglog([level or np.nan for level in levels], values, "o-", ms=3, label=method)
+        [line] = axes.loglog([level or np.nan for level in levels], values, f"{mark}-", ms=4, label=method)
         axes.axhline(values[-1] if 0 in levels else np.nan, ls=":", color=line.get_color())  # of infinitely many
 for axes, name, lowest in zip(panels.flat, 2 * MEASURES, 2 * (1e-6, 1e-11, 1e-6), strict=True):
     axes.set(title=name + (" from the flow" if axes in panels[0] else " from Gibbs"), ylim=(lowest, 1))

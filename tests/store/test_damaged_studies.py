@@ -202,6 +202,19 @@ def test_a_text_of_a_dataset_that_refers_to_no_heap_is_not_read(study):
         read_study(study)
 
 
+@pytest.mark.parametrize("far", [12, 4096])
+def test_values_are_found_up_to_4_kib_behind_their_type(far, tmp_path):
+    """Also where the two lie in different pieces of the file; all else of it is left out."""
+    content = bytearray(6 * 4096)
+    content[:8], content[14], at = b"\x89HDF\r\n\x1a\n", 8, 4088
+    content[at : at + 8] = b"\x19\1\1\0\x10\0\0\0"
+    content[at + far : at + far + 16] = bytes([255] * 4) + (20480).to_bytes(8, "little") + b"\1\0\0\0"
+    content[20480:20512] = HEAP + (4096).to_bytes(8, "little") + b"\1" + bytes(7) + (8).to_bytes(8, "little")
+    (tmp_path / "a.h5").write_bytes(content)
+    with pytest.raises(StoreError, match="a text claims 4 GiB"):
+        check_heaps(tmp_path / "a.h5")
+
+
 def test_sources_of_virtual_data_are_no_texts(tmp_path):
     """They lie in a heap, too: where a table says nothing of a virtual dataset beside it, it is read."""
     place = tmp_path / "v.h5"

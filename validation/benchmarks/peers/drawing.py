@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from equal import Row, solved
 from matplotlib.axes import Axes
@@ -16,9 +15,11 @@ COLOURS = {"wgfpde": "#1f3b63", "py-pde": "#d55e00", "fipy": "#009e73", "fplanck
 NAMES = {"wgfpde": "wgfpde", "py-pde": "py-pde", "fipy": "FiPy", "fplanck": "fplanck", "pot": "POT",
          "entropic": "entropic JKO", "numpy": "NumPy loop", "pyddm": "PyDDM", "geomloss": "GeomLoss",
          "ott-jax": "OTT"}  # fmt: skip
-LINES: tuple[dict[str, Any], ...] = ({"ls": "-", "marker": "o"}, {"ls": (0, (5, 1.5)), "marker": "s"},
-                                     {"ls": (0, (1, 1.2)), "marker": "^"}, {"ls": "-.", "marker": "D"},
-    {"ls": (0, (6, 1, 1, 1)), "marker": "v"})  # fmt: skip
+MARKERS = {"wgfpde": "o", "py-pde": "s", "fipy": "^", "fplanck": "D", "pot": "s", "entropic": "^", "numpy": "v",
+           "pyddm": "P", "geomloss": "X", "ott-jax": "D"}  # fmt: skip
+"""One for each package in a figure, so that they are told apart without colours; solid inside for wgfpde alone."""
+LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), "-.", (0, (6, 1, 1, 1)))
+"""One for each way of a package."""
 
 
 def work_precision(rows: list[Row], path: Path, error: str) -> Path:
@@ -41,7 +42,8 @@ def _curves(axes: Axes, rows: list[Row]) -> None:
         ways.setdefault((row["peer"], row["way"]), []).append(row)
     drawn: dict[str, int] = {}
     for (peer, way), found in ways.items():
-        line = LINES[drawn.get(peer, 0) % len(LINES)]
+        line, fill = LINES[drawn.get(peer, 0) % len(LINES)], COLOURS[peer] if peer == "wgfpde" else "white"
         drawn[peer] = drawn.get(peer, 0) + 1
         seconds, errors = ([row[key] for row in found] for key in ("seconds", "error"))
-        axes.loglog(seconds, errors, color=COLOURS[peer], ms=4, label=f"{NAMES[peer]}: {way}", **line)
+        label = f"{NAMES[peer]}: {way}"
+        axes.loglog(seconds, errors, color=COLOURS[peer], marker=MARKERS[peer], mfc=fill, ms=5, ls=line, label=label)

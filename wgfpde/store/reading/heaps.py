@@ -115,7 +115,7 @@ def _blocks(file: FileIO, begins: Iterable[int], end: int, size: int) -> Iterato
     buffer = np.empty(size + HEAD, dtype="u1")
     for at in begins:
         file.seek(at)
-        count = file.readinto(memoryview(buffer)[: min(size + HEAD - 1, end - at)])
+        count = file.readinto(buffer.data[: min(size + HEAD - 1, end - at)])
         yield at, buffer[:count]
 
 
