@@ -32,7 +32,7 @@ def work_precision(rows: list[Row], path: Path, error: str) -> Path:
         axes.set_ylabel(error)
         axes.grid(alpha=0.25, lw=0.5)
         legend.set_axis_off()
-        legend.legend(*axes.get_legend_handles_labels(), loc="center left", borderaxespad=0.0)
+        legend.legend(*axes.get_legend_handles_labels(), loc="center left", borderaxespad=0.0, handlelength=3.5)
         return style.save(figure, path)
 
 
