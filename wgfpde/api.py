@@ -39,7 +39,8 @@ from .grid.public_arguments import public
 from .output.notebook import Run
 from .runs import runner
 from .runs.progress import status_line
-from .studies.questions import Source, case_of, converge, exits, spectrum, stationary, sweep
+from .studies.questions import Source, case_of, exits, spectrum, stationary
+from .studies.run_studies import converge, sweep
 from .studies.sweep.reading import read_sweep
 from .studies.sweep_mark import is_sweep
 from .transport import graphs

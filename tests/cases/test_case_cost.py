@@ -216,15 +216,8 @@ VERBS = {
     "converge": ["converge", "{case}", "--vary", "grid.shape=8,16,32", "--out", "{place}/c", "--quiet", "--no-plot"],
     "spectrum": ["spectrum", "{case}", "--out", "{place}/s.h5", "--no-plot", "--modes", "2"],
     "stationary": ["stationary", "{case}", "--out", "{place}/t.h5", "--no-plot"],
-    "exits": [
-        "exits",
-        "{case}",
-        "--set",
-        "grid.boundary=[['no-flux', 'absorbing']]",
-        "--out",
-        "{place}/e.h5",
-        "--no-plot",
-    ],
+    "exits": ["exits", "{case}", "--set", "grid.boundary=['absorbing']", "--out", "{place}/e.h5", "--no-plot"],
+    "warm": ["warm", "{case}", "--workers", "1", "--quiet"],
 }
 CASE = """
 [grid]

@@ -15,12 +15,8 @@ from wgfpde.energy.flow import Flow
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.runs.runner import run as run_case
-from wgfpde.store import read, read_study
-from wgfpde.studies.spectrum import (
-    observed_rate,
-    spectrum,
-    write_spectrum,
-)
+from wgfpde.store import read, read_study, save_study
+from wgfpde.studies.spectrum import observed_rate, spectrum, spectrum_study
 from wgfpde.studies.spectrum.observed_decay import _fitted
 
 # ---- the decay of a run ------------------------------------------------------------------------------------
@@ -241,4 +237,4 @@ def test_a_spectrum_that_cannot_be_written(here):
     from wgfpde.errors import StoreError
 
     with pytest.raises(StoreError, match="cannot write"):
-        write_spectrum(here / "file" / "a.h5", flow, spectrum(flow, 2), {"title": "a"}, {})
+        save_study(here / "file" / "a.h5", spectrum_study(flow, spectrum(flow, 2), {"title": "a"}, {}))

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 import os
+from typing import Any
 
 LEAST, MOST = 1e-100, 1e100
 """Lengths, masses, κ and D that double precision carries, so that squares and quotients of them can be computed."""
+
+
+def at_least_one(value: Any) -> bool:
+    """Whether it is a whole number from 1 on, of any type that has them."""
+    try:
+        return operator.index(value) >= 1
+    except TypeError:
+        return False
 
 
 def duration(seconds: float) -> str:

@@ -9,14 +9,18 @@ product.  An undisturbed core takes about as long as the count says, or up to th
 `allowed` bounds what all formulas together may take within it, whoever evaluates them: the averages of a density, the
 table of an interaction, a Hessian.  Beyond that `Exhausted` is raised, before the evaluation that would pass the bound.
 The count is of the work and not of a clock: the same case is refused on every machine, at every load.
+
+`Recent` keeps what was found, so that it costs nothing when it is asked for again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
+Value = TypeVar("Value")
 NANOSECONDS = 1e-9
 FAST = 0.5
 SLOW = {
@@ -70,3 +74,21 @@ def spend(nanoseconds: float) -> None:
 def weight(function: object) -> float:
     """Nanoseconds that a call takes for each value of its result."""
     return SLOW.get(getattr(function, "__name__", ""), FAST)
+
+
+class Recent(dict[Hashable, Value]):
+    """The last entries, at most so many: the oldest goes first.  Threads may read and write it at once.
+
+    found = before.get(key)
+    return before.keep(key, find()) if found is None else found
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def keep(self, key: Hashable, value: Value) -> Value:
+        """What stands under the key from now on: the value, or what another thread has kept before."""
+        for oldest in list(self)[: max(0, len(self) + 1 - self.most)]:
+            self.pop(oldest, None)
+        return self.setdefault(key, value)

@@ -19,6 +19,8 @@ import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 
+from .effort import Recent
+
 MOST = 64
 """Kernels for other types that are remembered, of each kind."""
 LAYOUT = 0x1 | 0x2 | 0x100 | 0x400
@@ -49,7 +51,7 @@ class Direct:
 
     def __init__(self, kernel: Callable[..., Any]) -> None:
         self._kernel = kernel
-        self._entries: dict[Hashable, Callable[..., Any]] = {}
+        self._entries: Recent[Callable[..., Any]] = Recent(MOST)
 
     def __call__(self, *arguments: Any) -> Any:
         return self.entry(*arguments)(*arguments)
@@ -60,11 +62,11 @@ class Direct:
             return self._kernel
         key = kind_of(arguments)
         if (entry := self._entries.get(key)) is None:
-            entry = _remember(self._entries, key, _compiled(self._kernel, arguments).entry_point)
+            entry = self._entries.keep(key, _compiled(self._kernel, arguments).entry_point)
         return entry
 
 
-_POINTERS: dict[Hashable, KernelPointer] = {}
+_POINTERS: Recent[KernelPointer] = Recent(MOST)
 
 
 def pointer(kernel: Callable[..., None], *arguments: Any) -> Any:
@@ -76,7 +78,7 @@ def pointer(kernel: Callable[..., None], *arguments: Any) -> Any:
         return kernel
     key = kernel, kind_of(arguments)
     found = _POINTERS.get(key)
-    return _remember(_POINTERS, key, KernelPointer(kernel, arguments)) if found is None else found
+    return _POINTERS.keep(key, KernelPointer(kernel, arguments)) if found is None else found
 
 
 def kind_of(value: Any) -> Hashable:
@@ -97,9 +99,3 @@ def _compiled(kernel: Dispatcher, arguments: tuple[Any, ...]) -> Any:
     kinds = tuple(numba.typeof(argument) for argument in arguments)
     kernel.compile(kinds)
     return kernel.overloads[kinds]
-
-
-def _remember(known: dict[Hashable, Any], key: Hashable, value: Any) -> Any:
-    while len(known) >= MOST:
-        known.pop(next(iter(known)), None)
-    return known.setdefault(key, value)

@@ -125,11 +125,7 @@ def _record(case: Case) -> Record:
         name=case.name,
         title=case.title,
         method=case.solver.method,
-        texts={
-            "case_toml": case.text,
-            "resolved_toml": case.resolved_toml(),
-            "sources_json": json.dumps(case.sources, ensure_ascii=False),
-        },
+        texts={**case.texts, "sources_json": json.dumps(case.sources, ensure_ascii=False)},
         files=(
             *(path for table in tables for path in table.paths),
             *files_of(*(part for energy in energies for part in (energy.potential, energy.interaction)), diffusion),

@@ -153,6 +153,11 @@ class Case(Table):
         return self._draft.text if self._draft is not None else ""
 
     @property
+    def texts(self) -> dict[str, str]:
+        """As written, and with every default: what a file keeps of a case."""
+        return {"case_toml": self.text, "resolved_toml": self.resolved_toml()}
+
+    @property
     def sources(self) -> dict[str, str]:
         return dict(self._sources)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -65,6 +66,18 @@ def case_of(sub: argparse.ArgumentParser) -> None:
         help="override a key, e.g. --set grid.shape=[64,64]; KEY= removes it; another solver.method drops all that the "
         "case has in [solver]; may be repeated",
     )  # fmt: skip
+
+
+def count_of(what: str, most: float = math.inf) -> Callable[[str], int]:
+    """A type of argument: a whole number of `what`, from 1 to `most`."""
+
+    def count(text: str) -> int:
+        if not (text.isdecimal() and 1 <= int(text) <= most):
+            told = "1 or more" if most == math.inf else f"from 1 to {most}"
+            raise argparse.ArgumentTypeError(f"expected a number of {what}, {told}; found {text!r}")
+        return int(text)
+
+    return count
 
 
 def yes_of(sub: argparse.ArgumentParser) -> None:

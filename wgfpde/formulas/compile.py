@@ -9,13 +9,13 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..base.effort import NANOSECONDS
+from ..base.effort import NANOSECONDS, Recent
 from ..base.toml import shortened
 from ..errors import CaseError
 from ..grid import Array
@@ -27,9 +27,8 @@ from .syntax import Formula
 from .vocabulary import CONSTANTS, FUNCTIONS, VARIABLES
 
 NAME = re.compile(r"[A-Za-z_]\w*")
-MOST_COMPILED = 64
+_COMPILED: Recent[Expression] = Recent(64)
 """Formulas that are not compiled again."""
-_COMPILED: dict[Hashable, Expression] = {}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,9 +103,7 @@ def compile_expression(
     if before is not None:
         return before
     program, used = translate(Formula(text, where), allowed, known)
-    while len(_COMPILED) >= MOST_COMPILED:
-        _COMPILED.pop(next(iter(_COMPILED)), None)
-    return _COMPILED.setdefault(key, Expression(text, used, program))
+    return _COMPILED.keep(key, Expression(text, used, program))
 
 
 def check_params(params: Mapping[str, float]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from ..base.effort import counted
+from ..base.effort import Recent, counted
 
 if TYPE_CHECKING:
     from .grid import Grid
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 MOST = 8
 LARGEST = 4096
 """Cells of a grid on which results are kept."""
-_RESULTS: WeakKeyDictionary[Any, dict[Hashable, Any]] = WeakKeyDictionary()
+_RESULTS: WeakKeyDictionary[Any, Recent[tuple[Any]]] = WeakKeyDictionary()
 
 
 def known(function: Callable[..., Any], key: Hashable, find: Callable[[], Result]) -> Result:
@@ -35,13 +35,8 @@ def known(function: Callable[..., Any], key: Hashable, find: Callable[[], Result
     """
     if key is None or counted() or not getattr(function, "unchanging", False):
         return find()
-    results = _RESULTS.setdefault(function, {})
-    kept = results.get(key)  # in one go: another thread may forget it
-    if kept is None:
-        kept = (find(),)
-        while len(results) >= MOST:
-            results.pop(next(iter(results)), None)
-        results[key] = kept
+    results = _RESULTS.setdefault(function, Recent(MOST))
+    kept = results.get(key) or results.keep(key, (find(),))
     result: Result = kept[0]
     return result
 

@@ -75,16 +75,21 @@ def read_columns(file: Path, raw: bytes, each: str = "point", holes: bool = Fals
         raise CaseError(f"{file} holds a header line but no {each}s. Give one {each} a row below it.")
     if holes and separator is not None:
         rows = [_filled(row, separator) for row in rows]
-    try:
-        values = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-    except ValueError:
-        raise CaseError(
-            f"{file} must hold numbers, one {each} a row and as many in every row: {unlike_the_first(rows, separator)}."
-        ) from None
+    values = numbers_in(file, rows, separator, each)
     return Columns(values, rows, header, _last_remark(remarks, separator, values.shape[1]), fields, settings)
 
 
-def unlike_the_first(rows: list[str], separator: str | None) -> str:
+def numbers_in(file: Path, rows: list[str], separator: str | None, each: str) -> Array:
+    """The rows as numbers, (rows, columns).   each : what a row is.   Raises CaseError."""
+    try:
+        return np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
+    except ValueError:
+        raise CaseError(
+            f"{file} must hold numbers, one {each} a row and as many in every row: {_first_odd_row(rows, separator)}."
+        ) from None
+
+
+def _first_odd_row(rows: list[str], separator: str | None) -> str:
     """What makes rows no table of numbers: the first place, counted among the lines with data below any header."""
     count = len(rows[0].split(separator))
     for k, row in enumerate(rows, 1):

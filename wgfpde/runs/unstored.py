@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import diagnostics
+from ..base.effort import Recent
 from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..energy.snapshot import Report, Snapshot
@@ -72,9 +73,8 @@ class Unstored:
     wall_seconds: float
 
 
-_WARM: dict[Hashable, None] = {}
-"""Kinds of runs whose kernels are loaded in this process, the last MOST."""
-MOST = 64
+_WARM: Recent[bool] = Recent(64)
+"""Kinds of runs whose kernels are loaded in this process."""
 
 
 class Quick(March):
@@ -111,9 +111,7 @@ class Quick(March):
     def _warm_up(self) -> None:
         if self._kind is None or self._kind not in _WARM:
             super()._warm_up()
-            _WARM[self._kind] = None
-            while len(_WARM) > MOST:
-                _WARM.pop(next(iter(_WARM)), None)
+            _WARM.keep(self._kind, True)
             return
         self.compile_seconds = 0.0
         self.clock.restart()

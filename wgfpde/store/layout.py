@@ -130,8 +130,7 @@ class Layout:
         apart = [[*fields, *dims], columns, *([name for name, _ in field.dims] for field in self.fields)]
         if found := [name for names in apart for name in names if names.count(name) > 1]:
             raise StoreError(f"two fields, dimensions or columns cannot both have the name {found[0]}.")
-        if wrong := [name for name, text in self.texts.items() if "\0" in text]:
-            raise StoreError(f"the text {wrong[0]} holds a NUL character, which the file cannot keep; remove it.")
+        check_texts(self.texts)
         if wrong := [name for name, size in dims.items() if not isinstance(size, Integral) or size < 1]:
             raise StoreError(f"the dimension {wrong[0]} needs a whole number of places; found {dims[wrong[0]]}.")
 
@@ -149,6 +148,12 @@ class Layout:
         kept = sum(len(one) if isinstance(one, str) else one.nbytes for one in self.code.values())
         row = values * np.dtype(self.precision).itemsize + 8 * (1 + len(self.diagnostics))
         return kept + snapshots * row + steps * 8 * len(self.step_columns)
+
+
+def check_texts(texts: Mapping[str, str]) -> None:
+    """Raise StoreError for a text that HDF5 would cut off, at a NUL."""
+    if wrong := [name for name, text in texts.items() if "\0" in text]:
+        raise StoreError(f"the text {wrong[0]} holds a NUL character, which the file cannot keep; remove it.")
 
 
 def create(

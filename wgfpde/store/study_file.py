@@ -18,7 +18,7 @@ from ..base.toml import shortened
 from ..errors import StoreError
 from ..grid import Array, Grid
 from .export.targets import written
-from .layout import NO_VARIABLE, Label, describe
+from .layout import NO_VARIABLE, Label, check_texts, describe
 from .layout import STUDY_KIND as KIND
 from .reading.opening import opened
 from .reading.structure import plain_attribute, plain_attributes, stored_text
@@ -123,13 +123,12 @@ def write_study(
     kind : what was studied, in a word.   attributes : numbers and texts about the whole.   texts : such as case_toml.
     Raises StoreError where it cannot be written.
     """
+    check_texts(texts or {})
     with written(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
         file.attrs["kind"] = f"{KIND}: {kind}"
         for name, value in attributes.items():
             file.attrs[name] = value
         for name, text in (texts or {}).items():
-            if "\0" in text:
-                raise StoreError(f"the text {name} holds a NUL character, which the file cannot keep; remove it.")
             file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
         _create_scales(file, variables)
         for variable in variables:
@@ -138,8 +137,12 @@ def write_study(
     return path
 
 
-def save_study(path: Path, study: Study) -> Path:
-    """Write a study that was put together by `study_of`; returns the path.  Raises StoreError as `write_study`."""
+def save_study(path: Path, study: Study, *kinds: str) -> Path:
+    """Write a study that was put together by `study_of`, over older ones of these kinds; returns the path.
+
+    Raises StoreError as `check_place` and `write_study`.
+    """
+    check_place(path, *kinds)
     return write_study(path, study.kind, list(study.variables.values()), study.attributes, study.texts)
 
 

@@ -77,3 +77,24 @@ def test_a_mass_that_is_not_restored_says_so(monkeypatch):
     true = array_sweeps.restore_mass
     monkeypatch.setattr(array_sweeps, "restore_mass", lambda *a: (False, *true(*a)[1:]))
     assert swept(hill(), 1e-3)[1][3] == 1.0
+
+
+def test_kernels_get_their_arrays_in_one_order(monkeypatch):
+    """Along either axis, repaired or not: for another order of memory they would be compiled once more."""
+    seen = []
+
+    def watched(kernel):
+        def call(*arguments):
+            seen.extend(a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray) and a.ndim > 1)
+            return kernel(*arguments)
+
+        return call
+
+    for name in ("correct_fluxes", "restore_mass"):
+        monkeypatch.setattr(array_sweeps, name, watched(getattr(array_sweeps, name)))
+    front = hill()
+    front[0] = np.where(np.arange(CELLS) < 3, 30.0, 0.0)
+    for direction in (0, 1):
+        for order in (1, 2):
+            swept(front, 2e-4, order, direction=direction)
+    assert len(seen) > 8 and all(seen)

@@ -7,117 +7,21 @@ that τ measures the step for every mass.
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from strategies import LENGTH, LOWER, Problem, logarithmic
+from jko_problems import DATA, KINDS, POTENTIALS, JkoProblem, moved, problems, start, stepper_of
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
-from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
-from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 
-KINDS = ("entropy", 1.5, 2.0, 4.0, 0.8, "none")
-POTENTIALS = ("none", "quadratic", "double well", "smooth")
-DATA = ("smooth", "blocks", "dirac", "random", "rough", "vacuum")
 MASS = 1e-14
 TOLERANCE = 1e-8
-
-
-@dataclass(frozen=True)
-class JkoProblem(Problem):
-    """A `Problem` with more to choose from.
-
-    potential : also "quadratic", "double well".   interaction : also "quadratic".   data : also "rough", "vacuum".
-    """
-
-    def build(self):
-        flow, rho = super().build()
-        if self.linear:
-            return flow, rho
-        internal = Internal("power", self.kappa / self.mass ** (self.kind - 1), self.kind)
-        return Flow(flow.grid, replace(flow.energy, internal=internal)), rho
-
-    def _potential(self, grid, phases):
-        if self.potential not in ("quadratic", "double well"):
-            return super()._potential(grid, phases)
-
-        def one(k, value):
-            s = (value - LOWER[k]) / LENGTH[k] - 0.45
-            if self.periodic[k]:
-                s = np.sin(np.pi * s) / 2
-            return 4 * s**2 if self.potential == "quadratic" else (16 * s**2 - 1) ** 2
-
-        height = self.kappa * self.steepness
-        if grid.dim == 1:
-            return lambda x: height * one(0, x)
-        return lambda x, y: height * (one(0, x) + one(1, y) + (0 if any(self.periodic) else x * y / 9))
-
-    def _interaction(self):
-        if self.interaction != "quadratic":
-            return super()._interaction()
-        height = 0.5 * self.strength * self.kappa / self.mass
-        if len(self.shape) == 1:
-            return lambda x: height * x**2
-        return lambda x, y: height * (x**2 + y**2)
-
-    def _density(self, grid, rng, phases):
-        if self.data == "rough":
-            rho = 10.0 ** rng.uniform(-12, 0, grid.shape)
-        elif self.data == "vacuum":
-            rho = np.ones(grid.shape)
-            for k, centers in enumerate(grid.coordinates().values()):
-                rho = rho * np.maximum(0.15 - ((centers - LOWER[k]) / LENGTH[k] - 0.4) ** 2, 0.0)
-        elif self.data == "dirac":
-            rho = np.zeros(grid.shape)
-            rho.flat[rng.integers(grid.size)] = 1.0
-        else:
-            return super()._density(grid, rng, phases)
-        return rho * (self.mass / grid.cell_volume / np.sum(rho))
-
-
-@st.composite
-def problems(draw, kinds=KINDS, interactions=("none",), potentials=POTENTIALS, data=DATA):
-    dim = draw(st.sampled_from((1, 2)))
-    sizes = st.sampled_from((2, 3, 7, 16, 33)) if dim == 1 else st.sampled_from((2, 3, 5, 8, 11))
-
-    def each(strategy):
-        return tuple(draw(strategy) for _ in range(dim))
-
-    interaction = draw(st.sampled_from(interactions))
-    return JkoProblem(
-        kind=draw(st.sampled_from(kinds)),
-        shape=each(sizes),
-        periodic=each(st.just(False) if interaction == "quadratic" else st.booleans()),
-        stretched=each(st.booleans()),
-        kappa=draw(st.sampled_from((1.0, 0.05, 7.0))),
-        potential=draw(st.sampled_from(potentials)),
-        steepness=draw(logarithmic(0.1, 10)),
-        interaction=interaction,
-        strength=draw(logarithmic(0.01, 1)),
-        data=draw(st.sampled_from(data)),
-        mass=draw(st.sampled_from((1.0, 1e-6, 1e3, 0.3))),
-        dt=draw(logarithmic(1e-6, 1)),
-        seed=draw(st.integers(0, 2**32 - 1)),
-    )
-
-
-def start(rho, t=0.0):
-    return Snapshot(t, 0, {"rho": rho})
-
-
-def stepper_of(flow, tau, **options):
-    return Jko(flow, tau, **{"threads": 1} | options)
-
-
-def moved(flow, old, new):
-    return flow.integral(np.abs(new - old)) / flow.mass(old)
 
 
 def check_step(flow, before, after, tolerance=TOLERANCE):
@@ -293,120 +197,6 @@ def test_where_long_stepping_ends_is_a_fixed_point(kind):
     for tau in (1e-3, 1.0, 100.0):
         new = stepper_of(flow, tau, tolerance=1e-12).step(start(state.rho), tau)
         assert moved(flow, state.rho, new.rho) <= 1e-5
-
-
-# ----------------------------------------------------------------------------------------------------- symmetries
-
-
-@settings(max_examples=20)
-@given(problem=problems(interactions=("none", "quadratic")), other=st.integers(0, 3))
-def test_repetition_is_bit_identical(problem, other):
-    """The same bits again: from the same stepper with another step in between, from a new one, with more threads."""
-    flow, rho = problem.build()
-    stepper = stepper_of(flow, problem.dt)
-    first = stepper.step(start(rho), problem.dt)
-    stepper.step(start(np.roll(rho, other) + np.mean(rho)), problem.dt)
-    for again in (stepper, stepper_of(flow, problem.dt), stepper_of(flow, problem.dt, threads=2)):
-        new = again.step(start(rho), problem.dt)
-        assert all(np.array_equal(first.fields[name], new.fields[name]) for name in first.fields)
-        assert (new.t, new.dt, new.dt_next) == (first.t, first.dt, first.dt_next)
-        assert new.report.iterations == first.report.iterations
-        assert new.report.gap == first.report.gap
-
-
-def test_the_number_of_threads_changes_no_bit_on_a_large_grid(monkeypatch):
-    monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
-    problem = JkoProblem(2.0, (200, 160), (False, True), (False, False), potential="quadratic", data="vacuum", dt=0.01)
-    flow, rho = problem.build()
-    one, two = (stepper_of(flow, 0.01, threads=n).step(start(rho), 0.01) for n in (1, 2))
-    assert np.array_equal(one.rho, two.rho)
-    assert np.array_equal(one.fields["phi"], two.fields["phi"])
-
-
-SYMMETRIC = [
-    ("entropy", "double well"),
-    (2.0, "double well"),
-    (4.0, "none"),
-    (0.8, "double well"),
-    ("none", "quadratic"),
-]
-
-
-def sharp(kind):
-    """A tolerance well below what the densities are compared to."""
-    return 1e-8 if kind == "none" else 1e-10
-
-
-@pytest.mark.parametrize("tau", [1e-4, 0.1])
-@pytest.mark.parametrize(("kind", "potential"), SYMMETRIC)
-def test_a_problem_constant_in_y_is_the_problem_in_x(kind, potential, tau):
-    problem = JkoProblem(kind, (16,), stretched=(True,), potential=potential, data="vacuum", dt=tau)
-    flow, rho = problem.build()
-    mapping = [lambda s: s + 0.12 * np.sin(2 * np.pi * s), None]
-    wide = Grid([LOWER[0], 0.0], [LOWER[0] + LENGTH[0], 0.7], [16, 4], False, mapping)
-    v = np.zeros(16) if flow.potential is None else flow.potential
-    in_2d = Flow(wide, Energy(flow.internal, lambda x, y: v + 0 * y))
-    one = stepper_of(flow, tau, tolerance=sharp(kind)).step(start(rho), tau)
-    two = stepper_of(in_2d, tau, tolerance=sharp(kind)).step(start(np.tile(rho, (4, 1))), tau)
-    assert np.max(np.ptp(two.rho, axis=0)) <= (1e-4 if kind == "none" else 1e-6) * np.max(rho)
-    assert moved(flow, one.rho, two.rho.mean(axis=0)) <= (1e-4 if kind == "none" else 1e-5)
-    assert two.report.transport == pytest.approx(0.7 * one.report.transport, rel=1e-4, abs=0)
-
-
-@pytest.mark.parametrize("tau", [1e-4, 0.1])
-@pytest.mark.parametrize(("kind", "potential"), SYMMETRIC)
-def test_mirrored_and_exchanged_axes(kind, potential, tau):
-    problem = JkoProblem(kind, (9, 7), (False, False), (False, False), potential=potential, data="blocks", seed=5)
-    flow, rho = problem.build()
-    v = np.zeros(flow.grid.shape) if flow.potential is None else flow.potential
-
-    def end(change, shape):
-        grid = Grid([0.0, 0.0], [shape[0] / 9, shape[1] / 9], shape)
-        turned = Flow(grid, Energy(flow.internal, lambda x, y: change(v)))
-        return stepper_of(turned, tau, tolerance=sharp(kind)).step(start(np.ascontiguousarray(change(rho))), tau).rho
-
-    plain = end(lambda a: a, (9, 7))
-    for change, shape in ((np.fliplr, (9, 7)), (np.flipud, (9, 7)), (np.transpose, (7, 9))):
-        assert np.mean(np.abs(end(change, shape) - change(plain))) <= 1e-5 * np.mean(plain)
-
-
-@pytest.mark.parametrize("factor", [1e-3, 7.0, 1e5])
-@pytest.mark.parametrize("tau", [1e-3, 0.3])
-def test_mass_scales_with_the_entropy(factor, tau):
-    """κ(ρ ln ρ − ρ) at fixed mass knows no scale: a ρ⁰ goes to a ρ¹."""
-    flow, rho = JkoProblem(
-        "entropy", (9, 7), (False, True), (True, False), potential="double well", data="rough"
-    ).build()
-    one, many = (stepper_of(flow, tau, tolerance=1e-11).step(start(a * rho), tau) for a in (1.0, factor))
-    assert moved(flow, factor * one.rho, many.rho) <= 1e-6
-    assert many.report.transport == pytest.approx(factor * one.report.transport, rel=1e-5, abs=0)
-
-
-@pytest.mark.parametrize("kind", ["entropy", 2.0, 0.8, "none"])
-def test_a_shifted_potential_changes_nothing(kind):
-    """V + a gives the same density: the energy changes by a constant."""
-    flow, rho = JkoProblem(kind, (16,), potential="quadratic", data="vacuum").build()
-    other = Flow(flow.grid, Energy(flow.internal, lambda x: flow.potential + 3.0))
-    a, b = (stepper_of(f, 0.05, tolerance=sharp(kind)).step(start(rho), 0.05) for f in (flow, other))
-    assert moved(flow, a.rho, b.rho) <= 1e-5
-
-
-@pytest.mark.parametrize("algorithm", ["newton", "pdhg"])
-@pytest.mark.parametrize("shape", [(16,), (6, 5)])
-def test_a_shifted_potential_shifts_what_a_step_proves(algorithm, shape):
-    """V + a: P and D are higher by τaM, φ lower by τa, and the gap is the same: it is relative to no constant."""
-    dim, tau, height = len(shape), 0.05, 3.0
-    mapped = (False,) * dim
-    flow, rho = JkoProblem("entropy", shape, mapped, mapped, potential="quadratic", data="smooth").build()
-    other = Flow(flow.grid, Energy(flow.internal, lambda **z: flow.potential + height))
-    options = {"algorithm": algorithm, "tolerance": 1e-9 if algorithm == "newton" else 1e-6}
-    a, b = (stepper_of(f, tau, **options).step(start(rho), tau) for f in (flow, other))
-    lift = tau * height * flow.mass(rho)
-    assert b.report.primal - a.report.primal == pytest.approx(lift, rel=1e-12, abs=0)
-    assert b.report.dual - a.report.dual == pytest.approx(lift, rel=1e-12, abs=0)
-    assert b.report.gap == pytest.approx(a.report.gap, rel=1e-3, abs=1e-15)
-    phi = [state.fields["phi"] for state in (a, b)]
-    assert phi[1] - phi[0] == pytest.approx(-tau * height, rel=1e-9, abs=0)
 
 
 # ------------------------------------------------------------------------------------------- times, notes, errors

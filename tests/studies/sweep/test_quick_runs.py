@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from wgfpde import store
-from wgfpde.base import kernel_pointer
-from wgfpde.base.effort import Exhausted, allowed
+from wgfpde.base.effort import Exhausted, Recent, allowed
 from wgfpde.base.kernel_pointer import Direct, kind_of
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import load
@@ -131,9 +130,9 @@ def test_equal_formulas_are_one():
 
 
 def test_few_formulas_are_remembered():
-    for k in range(2 * compiling.MOST_COMPILED):
-        compile_expression(f"x + {k}", ("x",))
-    assert len(compiling._COMPILED) <= compiling.MOST_COMPILED
+    most = compiling._COMPILED.most
+    formulas = [compile_expression(f"x + {k}", ("x",)) for k in range(2 * most)]
+    assert list(compiling._COMPILED.values()) == formulas[-most:]  # a formula equals itself alone
 
 
 def test_results_are_found_once_for_formulas_and_anew_for_functions():
@@ -227,17 +226,25 @@ def test_a_direct_call_is_the_call():
     assert len(direct._entries) == 4
 
 
-def test_few_kernels_are_remembered():
-    table = {}
-    for k in range(2 * kernel_pointer.MOST):
-        kernel_pointer._remember(table, k, k)
-    assert len(table) == kernel_pointer.MOST
+def test_the_last_entries_are_kept():
+    """And what stood under a key before stays the same object."""
+    recent = Recent(4)
+    for k in range(3):
+        recent.keep(k, [k])
+    first = recent[0]
+    assert recent.keep(0, ["other"]) is first and list(recent) == [0, 1, 2]
+    for k in range(3, 10):
+        assert recent.keep(k, [k]) == [k] and len(recent) == min(k + 1, 4)
+    assert list(recent) == [6, 7, 8, 9]
 
 
 def test_kernels_are_tried_once_for_runs_of_one_kind(tmp_path, monkeypatch):
     warmed = []
-    monkeypatch.setattr(unstored, "_WARM", {})
+    monkeypatch.setattr(unstored, "_WARM", Recent(3))
     monkeypatch.setattr(unstored.March, "_warm_up", lambda self: warmed.append(self.problem.flow.grid.shape))
     items = ["grid.shape=[16],[24]", "energy.internal.kappa=0.5,0.6", "solver.order=1,2"]
     outcomes_of(plan_of("double_well_1d", LINE, items), tmp_path / "S", Kept(folders=False))
     assert len(warmed) == 4
+    assert len(unstored._WARM) == 3  # the first is forgotten, and tried again
+    outcomes_of(plan_of("double_well_1d", LINE, items), tmp_path / "T", Kept(folders=False))
+    assert len(warmed) > 4

@@ -22,7 +22,7 @@ from ...errors import CaseError
 from ...formulas.compile import Expression
 from ...grid import Array
 from ...grid.tables.array_file import looked_in, read_bytes
-from ...grid.text_columns import MOST_BYTES, unlike_the_first
+from ...grid.text_columns import MOST_BYTES, numbers_in
 from ..case_densities import function_of, space_of
 from ..loading import located
 from ..schema import Case
@@ -118,12 +118,7 @@ def _check_names(file: Path, names: list[str], reserved: set[str]) -> None:
 
 
 def _table(file: Path, rows: list[str], separator: str | None) -> Array:
-    try:
-        table = np.loadtxt(rows, delimiter=separator, ndmin=2, comments=None)
-    except ValueError:
-        raise CaseError(
-            f"{file} must hold numbers, one datum a row and as many in every row: {unlike_the_first(rows, separator)}."
-        ) from None
+    table = numbers_in(file, rows, separator, "datum")
     if not np.all(np.isfinite(table)):
         row = int(np.argmax(~np.all(np.isfinite(table), axis=1)))
         raise CaseError(f"{file} must hold finite numbers; found {rows[row]!r} in data row {row + 1}.")

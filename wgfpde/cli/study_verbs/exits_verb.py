@@ -46,8 +46,8 @@ def _exits(args: argparse.Namespace) -> int:
     from ...cases.case_densities import start_of
     from ...cases.limits.cost import check_asked, cost_of
     from ...cases.loading import load
-    from ...store import check_place
-    from ...studies.exits import KIND, SLOW_CELLS, check_exits_case, find_exits, region_of, target_of, write_exits
+    from ...store import check_place, save_study
+    from ...studies.exits import KIND, SLOW_CELLS, check_exits_case, exits_study, find_exits, region_of, target_of
 
     case = load(args.case, args.overrides)
     check_exits_case(case)
@@ -61,7 +61,7 @@ def _exits(args: argparse.Namespace) -> int:
         start = None if args.start is None else region_of(case, args.start, "--from")
         found = find_exits(flow, start_of(case, grid)[0], start, target_of(case, flow, args.to), args.times, line)
     about = {"title": case.title, "source": f"wgfpde {__version__}", "from": args.start or "", "to": args.to or ""}
-    write_exits(out, flow, found, about, {"case_toml": case.text, "resolved_toml": case.resolved_toml()})
+    save_study(out, exits_study(flow, found, about, case.texts), KIND)
     if figure is not None:
         from ...output.plots import draw_exits
         from ...store import read_study

@@ -44,8 +44,8 @@ def add(verbs: Verbs) -> None:
 def _spectrum(args: argparse.Namespace) -> int:
     from ...cases.building import build_flow, build_grid
     from ...cases.limits.cost import check_asked, cost_of
-    from ...store import check_place
-    from ...studies.spectrum import KIND, SLOW_CELLS, check_case, default_count, observed_rate, spectrum, write_spectrum
+    from ...store import check_place, save_study
+    from ...studies.spectrum import KIND, SLOW_CELLS, check_case, default_count, observed_rate, spectrum, spectrum_study
 
     case, run = _case_of(args)
     modes = default_count(case.cells) if args.modes is None else args.modes
@@ -65,8 +65,7 @@ def _spectrum(args: argparse.Namespace) -> int:
         if args.run:
             line("the run")
             observed = _solve(case, found)
-    texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
-    write_spectrum(out, flow, found, {"title": case.title}, texts, limit, observed)
+    save_study(out, spectrum_study(flow, found, {"title": case.title}, case.texts, limit, observed), KIND)
     if figure is not None:
         _draw(out, figure)
     if args.json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CaseError
 from ...runs.progress import StatusLine, status_line
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, count_of, figure_of, figure_options, json_of, yes_of
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -37,17 +37,13 @@ def add(verbs: Verbs) -> None:
         help="a diagram of branches over this key, e.g. energy.internal.kappa=0.3:0.6:31",
     )  # fmt: skip
     sub.add_argument("--measure", metavar="NAME", default="", help="order parameter: the name of a diagnostic")
-    sub.add_argument("--branches", metavar="N", type=_count, default=12, help="most states at one value (default: 12)")
+    sub.add_argument(
+        "--branches", metavar="N", type=count_of("states"), default=12, help="most states at one value (default: 12)"
+    )
     sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
     yes_of(sub)
     figure_options(sub)
     json_of(sub)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of states, at least 1; found {text!r}")
-    return int(text)
 
 
 def _stationary(args: argparse.Namespace) -> int:
@@ -83,7 +79,17 @@ def _stationary(args: argparse.Namespace) -> int:
 def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """All states of one case."""
     from ...cases.building import build
-    from ...studies.stationary import branches, default_measures, lacking, measured, starts, states_record, write_states
+    from ...store import save_study
+    from ...studies.stationary import (
+        KINDS,
+        branches,
+        default_measures,
+        lacking,
+        measured,
+        starts,
+        states_record,
+        states_study,
+    )
 
     problem = build(case)
     flow, rho = problem.flow, problem.initial.rho
@@ -93,7 +99,7 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) 
     mass = flow.mass(rho)
     states = branches(flow, mass, starts(flow, mass, rho), limit=args.branches, progress=line)
     line.clear()
-    write_states(file, case, flow, states, measures[0])
+    save_study(file, states_study(case, flow, states, measures[0]), *KINDS)
     record: dict[str, Any] = states_record(case, flow, mass, states, measures)
     record["lacking"] = lacking(flow, states, args.branches)
     record["complete"] = not record["lacking"]
@@ -105,14 +111,15 @@ def _search(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) 
 def _vary(args: argparse.Namespace, case: Case, file: Path, line: StatusLine) -> dict[str, Any]:
     """Branches over a parameter."""
     from ...cases.varying import vary
-    from ...studies.stationary import continuation, diagram_record, write_diagram
+    from ...store import save_study
+    from ...studies.stationary import KINDS, continuation, diagram_record, diagram_study
 
     varied = vary(args.vary, case)
     if len(varied) > 1:
         raise CaseError("--vary is given once here: a diagram has one parameter.")
     diagram = continuation(case, varied[0], measure=args.measure, limit=args.branches, progress=line)
     line.clear()
-    write_diagram(file, case, diagram)
+    save_study(file, diagram_study(case, diagram), *KINDS)
     if not args.json:
         _print_diagram(case, diagram)
     record: dict[str, Any] = diagram_record(case, diagram)

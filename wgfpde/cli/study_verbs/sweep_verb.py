@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...base.amounts import duration
 from ...errors import CaseError
-from ..arguments import Verbs, case_of, json_of, yes_of
+from ..arguments import Verbs, case_of, count_of, json_of, yes_of
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -54,25 +54,23 @@ def add(verbs: Verbs) -> None:
     folders.add_argument("--folders", action="store_true", default=None, help="a run folder for every run")
     folders.add_argument("--no-folders", dest="folders", action="store_false", help="none, whatever the runs are")
     engine = sub.add_argument_group("who does the runs")
-    engine.add_argument("--workers", type=_workers, metavar="N", help="processes (default: one for each core)")
+    engine.add_argument(
+        "--workers", type=count_of("processes", 4096), metavar="N", help="processes (default: one for each core)"
+    )
     engine.add_argument("--dask", metavar="ADDRESS", help='workers of dask: "local", or the address of a scheduler')
     engine.add_argument(
         "--slurm", type=Path, metavar="FILE", nargs="?", const=Path("sweep.slurm"),
         help="run nothing: write a script for a Slurm array of shares (default: sweep.slurm), see --shares",
     )  # fmt: skip
-    engine.add_argument("--shares", type=_workers, metavar="N", help="elements of that array (default: 16, or fewer)")
+    engine.add_argument(
+        "--shares", type=count_of("processes", 4096), metavar="N", help="elements of that array (default: 16, or fewer)"
+    )
     engine.add_argument("--array", type=_share, metavar="K/N", help="only the K-th of N shares of the runs, no dataset")
     sub.add_argument("--measure", metavar="NAME", default="", help="what the figure draws (default: the energy)")
     sub.add_argument("--no-plot", action="store_true", help="no figure")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
     yes_of(sub)
     json_of(sub)
-
-
-def _workers(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 4096:
-        raise argparse.ArgumentTypeError(f"expected a number of processes, from 1 to 4096; found {text!r}")
-    return int(text)
 
 
 def _share(text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ...base.amounts import duration
-from ..arguments import Verbs, json_of, yes_of
+from ..arguments import Verbs, count_of, json_of, yes_of
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -24,16 +24,12 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="override a key of CASE"
     )
-    sub.add_argument("--workers", type=_count, metavar="N", help="processes (default: the cores it may use)")
+    sub.add_argument(
+        "--workers", type=count_of("processes"), metavar="N", help="processes (default: the cores it may use)"
+    )
     sub.add_argument("--quiet", action="store_true", help="say nothing; errors are still shown")
     yes_of(sub)
     json_of(sub)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of processes, 1 or more, found {text!r}")
-    return int(text)
 
 
 def _warm(args: argparse.Namespace) -> int:

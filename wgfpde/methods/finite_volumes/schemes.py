@@ -89,34 +89,56 @@ def split_step(scheme: Scheme, axes: list[Lines], rho: Array, dt: float, order: 
     return out, cost
 
 
-class EntropyScheme:
-    """Scharfetter–Gummel sweeps (entropy).  Rates are computed once per potential."""
+class ExitScheme:
+    """What the schemes share: the potential of the steps, and what it asks of the exits."""
 
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
-        self._kappa = flow.internal.kappa
-        self._threads = threads
-        self._rates = Rates(flow.grid, axes, threads, flow.push)
+        self._internal, self._threads = flow.internal, threads
         self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
         self._phi = phi
-        self._rates.scharfetter_gummel(phi, self._kappa)
         for exits in self._exits.values():
             exits.fill(phi)
 
-    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+
+class LinearScheme(ExitScheme):
+    """Linear sweeps, by rates.   code, kappa : of the law, as its kernels take them."""
+
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int, code: int, kappa: float) -> None:
+        super().__init__(flow, axes, threads)
+        self._code, self._kappa = code, kappa
+        self._rates = Rates(flow.grid, axes, threads, flow.push)
+
+    def _pass(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost) -> None:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.rows, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
+            exits.rows, exits.loss, exits.gain, dt, order, guard, self._code, self._kappa, out, exits.mean, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
 
     def compile_parts(self, lines: Lines) -> None:
-        """Compile some of what `sweep` calls, with the types that it has there."""
-        _compile_repair(self._rates, self._exits[lines.direction], lines, self._kappa)
+        """Compile some of what a sweep calls, with the types that it has there, for its first block."""
+        (a, b), exits = self._rates.along(lines), self._exits[lines.direction]
+        passing = exits.rows, exits.loss[0], exits.gain[0], exits.mean[0]
+        compile_repair(a[0], b[0], passing, lines.volumes, lines.ring, self._kappa)
+
+
+class EntropyScheme(LinearScheme):
+    """Scharfetter–Gummel sweeps (entropy).  Rates are computed once per potential."""
+
+    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
+        super().__init__(flow, axes, threads, ENTROPY, flow.internal.kappa)
+
+    def prepare(self, phi: Array) -> None:
+        super().prepare(phi)
+        self._rates.scharfetter_gummel(phi, self._kappa)
+
+    def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
+        self._pass(rho, lines, dt, order, guard, rho, cost)
 
 
 class TiltedScheme(EntropyScheme):
@@ -143,7 +165,7 @@ class TiltedScheme(EntropyScheme):
         """Nothing: lines under a force are not repaired."""
 
 
-class DriftScheme:
+class DriftScheme(LinearScheme):
     """Limited donor sweeps (no internal energy).
 
     At second order the donor weights come from the mean of the sweep's input and a first pass, at first order from its
@@ -151,78 +173,34 @@ class DriftScheme:
     """
 
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
-        self._threads = threads
-        self._rates = Rates(flow.grid, axes, threads)
-        self._exits = exits_of(flow, axes)
-
-    def prepare(self, phi: Array) -> None:
-        self._phi = phi
-        for exits in self._exits.values():
-            exits.fill(phi)
+        super().__init__(flow, axes, threads, NONE, 1.0)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
-        reference = rho
+        self._rates.donors(self._phi, rho, lines)
         if order == 2:
             first = np.empty_like(rho)
-            self._pass(rho, rho, lines, dt, order, False, first, Cost())
-            reference = 0.5 * (rho + first)
-        self._pass(rho, reference, lines, dt, order, guard, rho, cost)
-
-    def _pass(
-        self, rho: Array, reference: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost
-    ) -> None:
-        self._rates.donors(self._phi, reference, lines)
-        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
-        share(
-            sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.rows, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
-        )  # fmt: skip
-        cost.add(stats)
-        cost.let_go(exits, dt)
-
-    def compile_parts(self, lines: Lines) -> None:
-        """Compile some of what `sweep` calls, with the types that it has there."""
-        _compile_repair(self._rates, self._exits[lines.direction], lines, 1.0)
+            self._pass(rho, lines, dt, order, False, first, Cost())
+            self._rates.donors(self._phi, 0.5 * (rho + first), lines)
+        self._pass(rho, lines, dt, order, guard, rho, cost)
 
 
-class PowerScheme:
+class PowerScheme(ExitScheme):
     """Newton sweeps (power-law energies)."""
-
-    def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
-        self._kappa, self._m = flow.internal.kappa, flow.internal.m
-        self._threads = threads
-        self._cells = flow.grid.size
-        self._exits = exits_of(flow, axes)
-
-    def prepare(self, phi: Array) -> None:
-        self._phi = phi
-        for exits in self._exits.values():
-            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         stats, exits = np.zeros((lines.blocks, 5)), cast(VacuumExits, self._exits[lines.direction])
         share(
-            power_sweep, lines.blocks, self._cells, self._threads,
+            power_sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring,
             exits.opened, exits.inverse_d, exits.rise, exits.decay, exits.taken, dt, order, guard,
-            self._kappa, self._m, lines.lanes, stats,
+            self._internal.kappa, self._internal.m, lines.lanes, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
 
 
-class ArrayScheme:
+class ArrayScheme(ExitScheme):
     """Newton sweeps over all lines at once (laws without kernels)."""
-
-    def __init__(self, flow: Flow, axes: list[Lines]) -> None:
-        self._internal = flow.internal
-        self._exits = exits_of(flow, axes)
-
-    def prepare(self, phi: Array) -> None:
-        self._phi = phi
-        for exits in self._exits.values():
-            exits.fill(phi)
 
     def sweep(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, cost: Cost) -> None:
         exits = cast(VacuumExits, self._exits[lines.direction])
@@ -238,11 +216,4 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
         return EntropyScheme(flow, axes, threads) if flow.push is None else TiltedScheme(flow, axes, threads)
     if law.vanishes:
         return DriftScheme(flow, axes, threads)
-    return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)
-
-
-def _compile_repair(rates: Rates, exits: LineExits, lines: Lines, kappa: float) -> None:
-    """As a sweep calls it, of its first block."""
-    a, b = rates.along(lines)
-    passing = exits.rows, exits.loss[0], exits.gain[0], exits.mean[0]
-    compile_repair(a[0], b[0], passing, lines.volumes, lines.ring, kappa)
+    return ArrayScheme(flow, axes, threads) if law.code is None else PowerScheme(flow, axes, threads)

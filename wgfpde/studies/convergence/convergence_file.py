@@ -70,9 +70,7 @@ def write(found: Convergence, path: Path | None = None) -> Path:
     """
     if path is None and found.folder is None:
         raise StoreError("the runs of this study were not kept, so there is no folder for its file; give a path.")
-    file = path or place_of(found.case, found.folder)
-    check_place(file, KIND)
-    return save_study(file, convergence_study(found))
+    return save_study(path or place_of(found.case, found.folder), convergence_study(found), KIND)
 
 
 def convergence_study(found: Convergence) -> Study:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...energy.flow import Flow
-from ...store import Study, Variable, check_place, coordinates_of, dims_of, save_study, study_of
+from ...store import Study, Variable, coordinates_of, dims_of, study_of
 from .exit_study import Exits
 
 KIND = "exits"
@@ -45,16 +44,6 @@ def exits_record(found: Exits) -> dict[str, Any]:
             "error": seen.error, "order": seen.levels,
         }  # fmt: skip
     return record
-
-
-def write_exits(path: Path, flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mapping[str, str]) -> Path:
-    """Write what was found, over an older one; returns the path.
-
-    The other arguments are those of `exits_study`.   Raises StoreError where it cannot be written, and for another file
-    there.
-    """
-    check_place(path, KIND)
-    return save_study(path, exits_study(flow, found, about, texts))
 
 
 def exits_study(flow: Flow, found: Exits, about: Mapping[str, Any], texts: Mapping[str, str]) -> Study:

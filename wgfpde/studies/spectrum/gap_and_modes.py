@@ -17,11 +17,11 @@ Reference: Risken (1989), The Fokker–Planck Equation, chapter 5, DOI 10.1007/9
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...base.amounts import at_least_one
 from ...base.toml import show
 from ...cases.energies import refuse_driving, refuse_force
 from ...cases.schema import Case
@@ -156,11 +156,7 @@ def check_case(case: Case, k: int) -> None:
 
 def check_count(k: int) -> None:
     """Raise CaseError for what is no number of modes."""
-    try:
-        right = operator.index(k) >= 1
-    except TypeError:
-        right = False
-    if not right:
+    if not at_least_one(k):
         raise CaseError(f"the number of modes beside the steady state is a whole one, 1 or more; found {show(k)}")
 
 

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...energy.flow import Flow
 from ...grid import Array
-from ...store import Study, Variable, check_place, coordinates_of, dims_of, save_study, study_of
+from ...store import Study, Variable, coordinates_of, dims_of, study_of
 from .gap_and_modes import Spectrum
 from .observed_decay import Observed
 
 KIND = "spectrum"
-
-
-def write_spectrum(
-    path: Path,
-    flow: Flow,
-    found: Spectrum,
-    about: Mapping[str, Any],
-    texts: Mapping[str, str],
-    limit: tuple[Array, Array] | None = None,
-    observed: Observed | None = None,
-) -> Path:
-    """Write a spectrum and what was learnt beside it, over an older one; returns the path.
-
-    The other arguments are those of `spectrum_study`.   Raises StoreError where it cannot be written, and for another
-    file there.
-    """
-    check_place(path, KIND)
-    return save_study(path, spectrum_study(flow, found, about, texts, limit, observed))
 
 
 def spectrum_study(

@@ -12,7 +12,6 @@ kind "bifurcation diagram"   one row per point, branch after branch, each in the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,7 @@ from ...cases.schema import Case
 from ...diagnostics import REGISTRY
 from ...energy.currents import cell_currents
 from ...energy.flow import Flow
-from ...grid import Grid
-from ...store import Study, Variable, check_place, save_study, study_of
+from ...store import Study, Variable, coordinates_of, dims_of, study_of
 from .family import Branch, Diagram, measured
 from .mean_field import Steady
 
@@ -99,12 +97,6 @@ def _branch_record(branch: Branch) -> dict[str, Any]:
     }
 
 
-def write_states(path: Path, case: Case, flow: Flow, states: Sequence[Steady], measure: str) -> Path:
-    """Write the file of a search; returns its path.  Raises StoreError, also for a file of another kind there."""
-    check_place(path, *KINDS)
-    return save_study(path, states_study(case, flow, states, measure))
-
-
 def states_study(case: Case, flow: Flow, states: Sequence[Steady], measure: str) -> Study:
     """What a search found as a study."""
     count = max(len(state.stability.rates) if state.stability is not None else 0 for state in states)
@@ -116,7 +108,7 @@ def states_study(case: Case, flow: Flow, states: Sequence[Steady], measure: str)
     row = ("state",)
     variables = [
         Variable("state", row, np.arange(len(states)), "1", "state", "By energy, the lowest found first."),
-        *_coordinates(flow.grid),
+        *coordinates_of(flow.grid),
         *_common(row, states, [measured(flow, state.rho, measure) for state in states], measure),
         Variable("rates", ("state", "rate"), rates, "1", "largest growth rates", "Translations left out; NaN: none."),
         Variable("unstable", row, [0 if s.stability is None else s.stability.unstable for s in states], "1",
@@ -130,8 +122,8 @@ def states_study(case: Case, flow: Flow, states: Sequence[Steady], measure: str)
             Variable(f"flux_{name}", row, [s.flux[name] for s in states], "1", f"flux by {name}", "Mass per time, out.")
             for name in flow.exits
         ),
-        Variable("rho", (*row, *_space(flow.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
-        Variable("mode", (*row, *_space(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
+        Variable("rho", (*row, *dims_of(flow.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
+        Variable("mode", (*row, *dims_of(flow.grid)), modes, "1", "leading mode", "Perturbation; int |mode| = 1."),
     ]  # fmt: skip
     if any(state.transport is not None for state in states):
         variables += _carried(flow, states)
@@ -152,17 +144,11 @@ def _carried(flow: Flow, states: Sequence[Steady]) -> list[Variable]:
         *found,
         Variable(AXES[0], AXES[:1], [axis.name for axis in flow.grid.axes], "1", "axis", "Of the numbers by axis."),
         *(
-            Variable(f"current_{axis.name}", ("state", *_space(flow.grid)), np.array(values), "1",
+            Variable(f"current_{axis.name}", ("state", *dims_of(flow.grid)), np.array(values), "1",
                      f"current along {axis.name}", "At the cells, mass/(time length), mean of both faces.")
             for axis, values in each
         ),
     ]  # fmt: skip
-
-
-def write_diagram(path: Path, case: Case, diagram: Diagram) -> Path:
-    """Write the file of a diagram; returns its path.  Raises StoreError, also for a file of another kind there."""
-    check_place(path, *KINDS)
-    return save_study(path, diagram_study(case, diagram))
 
 
 def diagram_study(case: Case, diagram: Diagram) -> Study:
@@ -172,11 +158,11 @@ def diagram_study(case: Case, diagram: Diagram) -> Study:
     row = ("point",)
     variables = [
         Variable("point", row, np.arange(len(points)), "1", "point", "Branch after branch."),
-        *_coordinates(diagram.grid),
+        *coordinates_of(diagram.grid),
         Variable("parameter", row, [point.parameter for _, point in points], "1", diagram.key, "What is varied."),
         Variable("branch", row, [number for number, _ in points], "1", "branch", "States that continue each other."),
         *_common(row, states, [point.measure for _, point in points], diagram.measure),
-        Variable("rho", (*row, *_space(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
+        Variable("rho", (*row, *dims_of(diagram.grid)), np.array([s.rho for s in states]), "1", "density", "Averages."),
     ]
     variables += [*_criticals(diagram), *_equal(diagram), *_ends(diagram)]
     notes = "\n".join(diagram.notes)
@@ -241,16 +227,5 @@ def _common(row: tuple[str, ...], states: Sequence[Steady], measures: Sequence[f
     ]  # fmt: skip
 
 
-def _coordinates(grid: Grid) -> list[Variable]:
-    return [Variable(axis.name, (axis.name,), axis.centers, "1", axis.name, "Cell centres.") for axis in grid.axes]
-
-
-def _space(grid: Grid) -> tuple[str, ...]:
-    """Dimensions of a density: ("x",) or ("y", "x")."""
-    return tuple(axis.name for axis in reversed(grid.axes))
-
-
 def _study(kind: str, case: Case, variables: list[Variable], more: dict[str, Any]) -> Study:
-    attributes = {"title": case.title, "source": f"wgfpde {__version__}", **more}
-    texts = {"case_toml": case.text, "resolved_toml": case.resolved_toml()}
-    return study_of(kind, variables, attributes, texts)
+    return study_of(kind, variables, {"title": case.title, "source": f"wgfpde {__version__}", **more}, case.texts)
