@@ -33,6 +33,8 @@ LEAST_CELLS, MOST_PECLET, MOST_SHARE, MOST_OF_MEAN = 4.0, 4.0, 0.2, 5.0
 """See above."""
 FAR = 4
 """Times as many cells along an axis are no longer what to take at once."""
+BEYOND = 10**6
+"""Cells along an axis that are not to be had."""
 OVER = 0.5
 """The part of the mass that lies on faces with a Péclet number of at least that which is told."""
 
@@ -70,9 +72,10 @@ class Resolution:
         return found
 
     def wanted(self) -> tuple[int, ...]:
-        """Cells by axis, x first, with which no axis would be told of, if the density kept its shape."""
+        """Cells by axis, x first, with which no axis would be told of, if the density kept its shape; at most BEYOND."""
         factors = (max(1.0, LEAST_CELLS / n, p / MOST_PECLET) for n, p in zip(self.cells, self.peclet, strict=True))
-        return tuple(math.ceil(factor * count) for factor, count in zip(factors, self.shape, strict=True))
+        counts = (factor * count for factor, count in zip(factors, self.shape, strict=True))
+        return tuple(math.ceil(min(count, BEYOND)) for count in counts)
 
 
 def resolution_of(flow: Flow, rho: Array, drift: bool = True) -> Resolution:
@@ -155,6 +158,8 @@ def _remedy(flow: Flow, found: Resolution) -> str:
         return "Without internal energy a crowd may be as narrow as the cells on every grid: compare it on a finer one."
     if wanted == shape:
         return "Refine the grid, and see what changes."
+    if max(wanted) >= BEYOND:
+        return "No grid would: take more diffusion, or a drive that changes less."
     cells = " x ".join(map(str, wanted))
     if any(most > FAR * n for most, n in zip(wanted, shape, strict=True)):
         few = " x ".join(map(str, shape))
