@@ -210,6 +210,7 @@ def test_values_are_found_up_to_4_kib_behind_their_type(far, tmp_path):
     content[at : at + 8] = b"\x19\1\1\0\x10\0\0\0"
     content[at + far : at + far + 16] = bytes([255] * 4) + (20480).to_bytes(8, "little") + b"\1\0\0\0"
     content[20480:20512] = HEAP + (4096).to_bytes(8, "little") + b"\1" + bytes(7) + (8).to_bytes(8, "little")
+    content[20528:20536] = (4056).to_bytes(8, "little")  # what is free
     (tmp_path / "a.h5").write_bytes(content)
     with pytest.raises(StoreError, match="a text claims 4 GiB"):
         check_heaps(tmp_path / "a.h5")
