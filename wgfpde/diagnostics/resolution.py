@@ -72,7 +72,7 @@ class Resolution:
         return found
 
     def wanted(self) -> tuple[int, ...]:
-        """Cells by axis, x first, with which no axis would be told of, if the density kept its shape; at most BEYOND."""
+        """Cells by axis, x first, with which no axis would be told of, of a density of this shape; at most BEYOND."""
         factors = (max(1.0, LEAST_CELLS / n, p / MOST_PECLET) for n, p in zip(self.cells, self.peclet, strict=True))
         counts = (factor * count for factor, count in zip(factors, self.shape, strict=True))
         return tuple(math.ceil(min(count, BEYOND)) for count in counts)
