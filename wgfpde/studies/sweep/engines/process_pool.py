@@ -1,205 +1,303 @@
-"""Worker processes on this machine, by the standard library's pool.
+"""Worker processes on this machine, each with two pipes of its own.
 
 Workers are started once and stay warm: kernels are loaded at the first run of each.  The cores are divided among them.
-Small runs go in chunks that take about CHUNK seconds together.  A worker that dies takes the pool with it: a new one is
-made and what was in progress is done again, one run at a time; a run that kills its worker then, too, has failed.
+A worker has a task at hand, and small ones waiting in its pipe that take about AHEAD seconds together; towards the end
+no more than its part of what is left.  Tasks and outcomes travel one by one, so that it is known of a worker that dies
+which run it did.  That run is done again when no other is in progress, as memory may have run out; a run that kills its
+worker then, too, has failed.
 
-A worker ends with this process, however that ends, and stops its run on Ctrl-C with a checkpoint.
+Nothing is shared among workers: no lock that one of them could die with, no pipe that another could keep open.  A
+worker ends with this process, however that ends, and stops its run on Ctrl-C with a checkpoint.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
-from queue import Empty
+from multiprocessing.reduction import ForkingPickler
+from operator import length_hint
 from types import ModuleType
 from typing import Any
 
+from ....errors import SolverError
 from ....runs.interrupts import Interrupted, Interrupts
 from ....runs.time_loop import Progress
 from ..one_run import Setup, Task, solve
 from ..outcome import FAILED, INTERRUPTED, Outcome
 from .engine import Teller
 
-CHUNK, LARGEST_CHUNK = 0.1, 64
-"""Seconds that the runs of a chunk should take, and how many it holds at most."""
+AHEAD, WAITING = 0.1, 4000
+"""Seconds that the tasks at hand of a worker should take, and bytes of them that may wait: every pipe holds as many."""
 PATIENCE = 60.0
 """Seconds that workers are given to end their runs with a checkpoint."""
 SAFE_PATH = "PYTHONSAFEPATH"
 CLOSING = 10.0
 """Seconds that workers are given to end when there is nothing more to do; then they are killed."""
-TOLD_EVERY = 0.2
+TOLD_EVERY, ASKED_EVERY = 0.2, 0.5
+"""Seconds from one word of a worker on its run to the next, and of this process to one that is to stop."""
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+CAN_MASK = hasattr(signal, "pthread_sigmask")
+LOST = "its worker process was killed twice; by the system, where memory ran out"
 
 
 class ProcessPool:
-    """`workers` processes on this machine."""
+    """`workers` processes on this machine.   What they are made from is started at once, and loads while one plans."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        if _has_forkserver():
+            from multiprocessing import forkserver
+
+            forkserver.set_forkserver_preload(["wgfpde.studies.sweep.engines.process_pool"])
+            with _started_safely():
+                forkserver.ensure_running()
 
     @property
     def name(self) -> str:
         return f"by {self.workers} worker processes"
 
     def outcomes(self, setup: Setup, tasks: Iterator[Task], tell: Teller) -> Iterator[Outcome]:
-        again: list[Task] = []
+        pool = _Pool(self.workers, setup, tell)
         with Interrupts() as interrupts:
-            while True:
-                interrupts.check()
-                pool = _Pool(self.workers, setup, tell)
-                try:
-                    yield from pool.outcomes(again, tasks, interrupts)
-                    return
-                except BrokenProcessPool:
-                    yield from pool.finished()
-                    guilty, again = pool.left()
-                    if guilty is not None:
-                        text = "its worker process was killed twice; by the system, where memory ran out"
-                        yield Outcome(guilty.digest, FAILED, text)
-                finally:
-                    pool.close()
+            try:
+                yield from pool.outcomes(tasks, interrupts)
+            except Interrupted:
+                yield from pool.stopped()
+                raise
+            finally:
+                pool.close()
+
+
+class _Worker:
+    """A process.   number : from 0.   at_hand : its tasks and their bytes, the first of which it does."""
+
+    def __init__(self, number: int, setup: Setup, threads: int) -> None:
+        context: Any = multiprocessing.get_context("forkserver" if _has_forkserver() else "spawn")
+        self.number = number
+        self.at_hand: deque[tuple[Task, int]] = deque()
+        answers, theirs = context.Pipe(duplex=False)
+        orders, mine = context.Pipe(duplex=False)
+        self.answers: Connection = answers
+        self._orders: Connection = mine
+        self._process = context.Process(target=_serve, args=(orders, theirs, setup, threads), daemon=True)
+        with _started_safely():
+            self._process.start()
+        orders.close()
+        theirs.close()  # from now on its end is the end of what can be read
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of tasks that it has not begun."""
+        return sum(size for _, size in self.at_hand) - (self.at_hand[0][1] if self.at_hand else 0)
+
+    def give(self, task: Task, text: Any) -> None:
+        """One more.   text : it, pickled."""
+        self.at_hand.append((task, len(text)))
+        with suppress(OSError):  # it is gone: its answers end
+            self._orders.send_bytes(text)
+
+    def answer(self) -> Any:
+        """What it says next, an Outcome or the share that is done.  Raises EOFError where it is gone."""
+        try:
+            return self.answers.recv()
+        except OSError:  # in the middle of a message
+            raise EOFError from None
+
+    def send_signal(self, number: int) -> None:
+        """Only to one that has not closed its pipe: another process may have its number since."""
+        with suppress(OSError):
+            os.kill(self._process.pid, number)
+
+    def close(self, patience: float) -> None:
+        """End it: when it has done its tasks, or by force."""
+        self._orders.close()
+        end = time.monotonic() + patience
+        with suppress(EOFError):
+            while self.answers.poll(max(end - time.monotonic(), 0.0)):
+                self.answer()
+            self.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        self.answers.close()
+        self._process.join(CLOSING)
 
 
 class _Pool:
-    """One pool, until it breaks."""
+    """The workers of a sweep, and what each of them has at hand."""
 
     def __init__(self, workers: int, setup: Setup, tell: Teller) -> None:
-        context = multiprocessing.get_context("forkserver" if _has_forkserver() else "spawn")
-        if _has_forkserver():
-            context.set_forkserver_preload(["wgfpde.studies.sweep.one_run"])
-        self._had_path = os.environ.get(SAFE_PATH)
-        os.environ[SAFE_PATH] = "1"  # while workers may start: none imports a module of the working folder
-        self._messages: Any = context.Queue()
-        threads = max(1, cores() // workers)
-        self._pool = ProcessPoolExecutor(workers, context, _begin, (self._messages, threads))
-        self._workers, self._setup, self._tell = workers, setup, tell
-        self._pids: dict[int, int] = {}
-        self._running: dict[Future[list[Outcome]], Sequence[Task]] = {}
-        self._alone: list[Task] = []
-        self._taken_off: list[Task] = []
-        self._size, self._ended = 1, 0
+        self._most, self._setup, self._tell = workers, setup, tell
+        self._workers: list[_Worker] = []
+        self._again: deque[Task] = deque()
+        """What was waiting for a worker that died."""
+        self._suspects: deque[Task] = deque()
+        """Runs whose workers died, to be done alone."""
+        self._accused: set[str] = set()
+        self._next: tuple[Task, Any] | None = None
+        self._each = AHEAD
+        """Seconds of a run, so far."""
 
-    def left(self) -> tuple[Task | None, list[Task]]:
-        """Of a pool that broke: the run that did it, where it was alone, and what is not done, to be done alone.
+    def outcomes(self, tasks: Iterator[Task], interrupts: Interrupts) -> Iterator[Outcome]:
+        """Raises Interrupted, and SolverError where no worker can be started."""
+        while True:
+            interrupts.check()
+            self._hand_out(tasks, interrupts)
+            if not (busy := self._busy()):
+                return
+            with interrupts.abandonable():
+                ready = wait_for(list(busy), TOLD_EVERY)
+            for link in ready:
+                interrupts.check()  # before a worker says that it was stopped by the same signal
+                yield from self._heard(busy[link], tasks)
 
-        A run that could not be handed out is innocent, but for a pool that never did a run: it would go on for ever.
-        """
-        rest = [task for tasks in self._running.values() for task in tasks] + self._taken_off
-        if not self._alone:
-            return None, rest
-        guilty = self._alone[0] if self._running or not self._ended else None
-        return guilty, self._alone[guilty is not None :]
+    def _busy(self) -> dict[Any, _Worker]:
+        """Those that have something at hand, by where they answer."""
+        return {worker.answers: worker for worker in self._workers if worker.at_hand}
 
-    def outcomes(self, first: Sequence[Task], tasks: Iterator[Task], interrupts: Interrupts) -> Iterator[Outcome]:
-        """first : tasks of which each goes when the one before has ended.   Raises BrokenProcessPool, Interrupted."""
-        self._alone = list(first)
-        exhausted = False
+    def _start(self, count: int, interrupts: Interrupts) -> None:
+        """So many workers in all."""
+        free = [n for n in range(self._most) if n not in {worker.number for worker in self._workers}]
+        for number in free[: count - len(self._workers)]:
+            try:
+                self._workers.append(_Worker(number, self._setup, max(1, cores() // self._most)))
+            except (OSError, EOFError) as error:
+                interrupts.check()  # what makes workers may have been ended together with this process
+                raise SolverError(f"a worker process cannot be started: {error}; use --workers 1") from error
+
+    def _hand_out(self, tasks: Iterator[Task], interrupts: Interrupts) -> None:
+        """Give each worker what it should have at hand, one that was lost replaced."""
+        if self._suspects:
+            if not any(worker.at_hand for worker in self._workers):
+                self._start(1, interrupts)
+                self._workers[0].give(*_pickled(self._suspects.popleft()))
+            return
+        if any(task.digest in self._accused for worker in self._workers for task, _ in worker.at_hand):
+            return
+        if len(self._workers) < self._most and self._peek(tasks):
+            self._start(min(self._most, len(self._workers) + 1 + self._left(tasks)), interrupts)
+        for worker in sorted(self._workers, key=lambda worker: len(worker.at_hand)):
+            self._fill(worker, tasks)
+
+    def _fill(self, worker: _Worker, tasks: Iterator[Task]) -> None:
+        """Give a worker its part of what is left, no more than takes AHEAD seconds or waits in its pipe."""
+        while self._peek(tasks):
+            assert self._next is not None
+            part = min(AHEAD / self._each, 1 + self._left(tasks) / (2 * self._most))
+            full = len(worker.at_hand) >= part or worker.waiting + len(self._next[1]) > WAITING
+            if worker.at_hand and full:
+                return
+            worker.give(*self._next)
+            self._next = None
+
+    def _peek(self, tasks: Iterator[Task]) -> bool:
+        """Whether there is another task to give."""
+        if self._next is None:
+            task = self._again.popleft() if self._again else next(tasks, None)
+            self._next = None if task is None else _pickled(task)
+        return self._next is not None
+
+    def _left(self, tasks: Iterator[Task]) -> int:
+        """Tasks after the next, where that is known."""
+        return len(self._again) + length_hint(tasks, 2 * self._most)
+
+    def _heard(self, worker: _Worker, tasks: Iterator[Task]) -> Iterator[Outcome]:
         try:
-            while True:
-                while self._alone and not self._running:
-                    self._submit(self._alone[:1])
-                while not self._alone and len(self._running) < 2 * self._workers and not exhausted:
-                    self._taken_off = list(islice(tasks, self._size))
-                    exhausted = not self._taken_off
-                    if self._taken_off:
-                        self._submit(self._taken_off)
-                        self._taken_off = []
-                if not self._running:
-                    return
-                with interrupts.abandonable():
-                    done, _ = wait(self._running, timeout=TOLD_EVERY, return_when=FIRST_COMPLETED)
-                self._listen()
-                for future in done:
-                    found = self._taken(future)
-                    yield from found
-        except Interrupted as request:
-            yield from self._stopped()
-            raise request
+            found = worker.answer()
+        except EOFError:
+            yield from self._lost(worker)
+            return
+        task = worker.at_hand[0][0]
+        if isinstance(found, float):
+            self._tell(worker.number, task, found)
+            return
+        worker.at_hand.popleft()
+        self._accused.discard(task.digest)
+        if found.wall_seconds == found.wall_seconds:
+            self._each += 0.2 * (max(found.wall_seconds, 1e-3) - self._each)
+        if not worker.at_hand and not self._suspects:
+            self._fill(worker, tasks)  # before the outcome is looked at: it need not wait for that
+        yield found
 
-    def _submit(self, chunk: list[Task]) -> None:
-        with _without_main():
-            future = self._pool.submit(_solve_chunk, self._setup, chunk)
-        self._running[future] = chunk
+    def _lost(self, worker: _Worker) -> Iterator[Outcome]:
+        """A worker has died: what it did is done again, once, alone; what waited for it goes to others."""
+        self._workers.remove(worker)
+        worker.close(0.0)
+        if worker.at_hand:
+            guilty, *waited = [task for task, _ in worker.at_hand]
+            self._again.extend(waited)
+            if guilty.digest in self._accused:
+                self._accused.discard(guilty.digest)
+                yield Outcome(guilty.digest, FAILED, LOST)
+            else:
+                self._accused.add(guilty.digest)
+                self._suspects.append(guilty)
 
-    def finished(self) -> Iterator[Outcome]:
-        """What was done before the pool broke and has not been given."""
-        done, _ = wait(self._running, timeout=CLOSING)
-        for future in done:
-            if not future.cancelled() and future.exception() is None:
-                yield from self._taken(future)
-
-    def _taken(self, future: Future[list[Outcome]]) -> list[Outcome]:
-        found = future.result()
-        chunk = self._running.pop(future)
-        self._alone, self._ended = self._alone[1:], self._ended + 1
-        seconds = sum(outcome.wall_seconds for outcome in found if outcome.wall_seconds == outcome.wall_seconds)
-        each = max(seconds / len(chunk), 1e-3)
-        self._size = min(max(1, int(CHUNK / each)), LARGEST_CHUNK, 2 * self._size)
-        return found
-
-    def _listen(self) -> None:
-        """Pass on what workers say of their runs."""
-        with suppress(Empty, OSError, EOFError):
-            while True:
-                pid, task, share = self._messages.get_nowait()
-                worker = self._pids.setdefault(pid, len(self._pids))
-                if task is not None:
-                    self._tell(worker, task, share)
-
-    def _stopped(self) -> Iterator[Outcome]:
+    def stopped(self) -> Iterator[Outcome]:
         """Ask workers to stop, and give what was done until then.
 
-        Nothing is cancelled: a worker gives back at once what it gets now, and the executor's thread fails at a future
-        that was cancelled, should a worker die.
+        They are asked again and again: one that is just going into a run may hear it before the run listens.
         """
-        self._listen()
-        for pid in {*self._pids, *(getattr(self._pool, "_processes", None) or {})}:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT)
-        end = time.monotonic() + PATIENCE
-        for future in self._running:
-            with suppress(Exception):
-                found = future.result(timeout=max(end - time.monotonic(), 0.1))
-                yield from (outcome for outcome in found if outcome.status != INTERRUPTED)
-        self._running.clear()
+        end, asked = time.monotonic() + PATIENCE, -math.inf
+        while (busy := self._busy()) and (now := time.monotonic()) < end:
+            if now - asked > ASKED_EVERY:
+                asked = now
+                for worker in busy.values():
+                    worker.send_signal(signal.SIGINT)
+            for link in wait_for(list(busy), ASKED_EVERY):
+                worker = busy[link]
+                try:
+                    found = worker.answer()
+                except EOFError:
+                    self._workers.remove(worker)
+                    worker.close(0.0)
+                    continue
+                if isinstance(found, Outcome):
+                    worker.at_hand.popleft()
+                    if found.status != INTERRUPTED:
+                        yield found
 
     def close(self) -> None:
         """End the workers; those that do not end by themselves are killed."""
-        workers = list((getattr(self._pool, "_processes", None) or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in self._busy().values():
+            worker.send_signal(signal.SIGINT)
         end = time.monotonic() + CLOSING
-        while (alive := [worker for worker in workers if worker.is_alive()]) and time.monotonic() < end:
-            wait_for([worker.sentinel for worker in alive], max(end - time.monotonic(), 0.0))
-        for worker in alive:
-            worker.kill()
-        self._pool.shutdown(wait=True)
-        self._messages.close()
-        self._messages.cancel_join_thread()
-        if self._had_path is None:
-            os.environ.pop(SAFE_PATH, None)
-        else:
-            os.environ[SAFE_PATH] = self._had_path
+        for worker in self._workers:
+            worker.close(max(end - time.monotonic(), 0.0))
+        self._workers.clear()
+
+
+def _pickled(task: Task) -> tuple[Task, Any]:
+    return task, ForkingPickler.dumps(task)
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
-    """While workers are started: they need nothing of the user's script, and would run it again to have it."""
-    main = sys.modules["__main__"]
+def _started_safely() -> Iterator[None]:
+    """While processes are started: they import no module of the working folder, and no signal ends them meanwhile.
+
+    They need nothing of the user's script, either, and would run it again to have it.
+    """
+    had_path, main = os.environ.get(SAFE_PATH), sys.modules["__main__"]
+    os.environ[SAFE_PATH] = "1"
     sys.modules["__main__"] = ModuleType("__main__")
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING) if CAN_MASK else None  # is inherited
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if masked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        if had_path is None:
+            os.environ.pop(SAFE_PATH, None)
+        else:
+            os.environ[SAFE_PATH] = had_path
 
 
 def _has_forkserver() -> bool:
@@ -213,25 +311,43 @@ def cores() -> int:
 
 # ---- in a worker -------------------------------------------------------------------------------------------
 
-_stop = False
-"""Whether this worker was asked to stop.  No Event: a signal within the handler of another would wait for ever."""
-_messages: Any = None
+_stop = 0
+"""The exit code of what asked this worker to stop, or 0.  No Event: a signal within the handler of another would wait
+for ever."""
 
 
-def _begin(messages: Any, threads: int) -> None:
-    """Before the first task of a worker."""
-    global _messages
-    _messages = messages
+def _serve(orders: Connection, answers: Connection, setup: Setup, threads: int) -> None:
+    """Do tasks as they come, until no more can; those after an interruption are not begun."""
+    for number in STOPPING:
+        signal.signal(number, _ask_to_stop)  # between runs; a run has handlers of its own
+    if CAN_MASK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
-    signal.signal(signal.SIGINT, _ask_to_stop)  # between runs; a run has handlers of its own
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that the executor can end this process
     threading.Thread(target=_end_with_parent, name="wgfpde-parent", daemon=True).start()
-    messages.put((os.getpid(), None, 0.0))
+    told = 0.0
+
+    def tell(p: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told > TOLD_EVERY and threading.current_thread() is threading.main_thread():
+            told = time.monotonic()
+            with suppress(OSError):  # who asked is gone, and this process ends
+                answers.send((p.t - p.start) / (p.end - p.start))
+
+    with suppress(EOFError, OSError):
+        while True:
+            task = orders.recv()
+            if _stop:
+                answers.send(Outcome(task.digest, INTERRUPTED, "a signal", exit_code=_stop))
+                continue
+            outcome = solve(setup, task, tell)
+            if outcome.status == INTERRUPTED:
+                _ask_to_stop()
+            answers.send(outcome)
 
 
-def _ask_to_stop(*_: object) -> None:
+def _ask_to_stop(number: int = signal.SIGINT, *_: object) -> None:
     global _stop
-    _stop = True
+    _stop = _stop or 128 + number
 
 
 def _end_with_parent() -> None:
@@ -240,25 +356,3 @@ def _end_with_parent() -> None:
     if process is not None:
         wait_for([process.sentinel])
     os._exit(1)
-
-
-def _solve_chunk(setup: Setup, tasks: Sequence[Task]) -> list[Outcome]:
-    """Do a few runs; those after an interruption are not begun."""
-    found: list[Outcome] = []
-    told = 0.0
-
-    def tell(task: Task, p: Progress) -> None:
-        nonlocal told
-        if time.monotonic() - told > TOLD_EVERY:
-            told = time.monotonic()
-            _messages.put((os.getpid(), task, (p.t - p.start) / (p.end - p.start)))
-
-    for task in tasks:
-        if _stop:
-            found.append(Outcome(task.digest, INTERRUPTED, "Ctrl-C"))
-            continue
-        outcome = solve(setup, task, lambda p, task=task: tell(task, p))  # type: ignore[misc]
-        found.append(outcome)
-        if outcome.status == INTERRUPTED:
-            _ask_to_stop()
-    return found
