@@ -250,7 +250,7 @@ class _Pool:
             if now - asked > ASKED_EVERY:
                 asked = now
                 for worker in busy.values():
-                    worker.send_signal(signal.SIGINT)
+                    worker.send_signal(signal.SIGTERM)
             for link in wait_for(list(busy), ASKED_EVERY):
                 worker = busy[link]
                 try:
@@ -267,7 +267,7 @@ class _Pool:
     def close(self) -> None:
         """End the workers; those that do not end by themselves are killed."""
         for worker in self._busy().values():
-            worker.send_signal(signal.SIGINT)
+            worker.send_signal(signal.SIGTERM)
         end = time.monotonic() + CLOSING
         for worker in self._workers:
             worker.close(max(end - time.monotonic(), 0.0))
@@ -319,7 +319,8 @@ for ever."""
 def _serve(orders: Connection, answers: Connection, setup: Setup, threads: int) -> None:
     """Do tasks as they come, until no more can; those after an interruption are not begun."""
     for number in STOPPING:
-        signal.signal(number, _ask_to_stop)  # between runs; a run has handlers of its own
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a background job: it stays
+            signal.signal(number, _ask_to_stop)  # between runs; a run has handlers of its own
     if CAN_MASK:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
