@@ -41,6 +41,9 @@ class Writer:
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
     """
 
+    _held: list[tuple[Snapshot, Mapping[str, float]]] | None
+    """Snapshots that came before there was a file; None where there is one."""
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -107,8 +110,7 @@ class Writer:
         self._count = 0
         self._step_count = 0
         self._late = False
-        self._held: list[tuple[Snapshot, Mapping[str, float]]] | None = None
-        """Snapshots that came before there was a file."""
+        self._held = None
         self._begun = time.monotonic()
         self._buffer: dict[str, list[float]] = {column.name: [] for column in layout.step_columns}
         now = datetime.now(UTC).isoformat(timespec="seconds")
