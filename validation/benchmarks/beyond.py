@@ -40,12 +40,13 @@ BUDGET, LEAST = 280.0, 5.0
 LARGEST = 16384
 """Cells per axis that steps are extrapolated to."""
 STEP = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from slabs import flow_on, start
 from wgfpde.grid import Grid
 from wgfpde.linear.threads import default_threads
 from wgfpde.methods.finite_volumes.one_step import OneStep
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = lambda: 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])  # not the parent's
 took, before = [], 0
 for cells in (16, int(sys.argv[1])):
     before = peak()
