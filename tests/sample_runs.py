@@ -26,8 +26,8 @@ def fill(writer, grid, count, steps_each=2, first=0):
         writer.append(state(grid, k), {"mass": 1.0 + k, "energy": -float(k)})
 
 
-def make(path, grid=GRID_2D, planned=4, count=4, steps=10, steps_each=2, status="finished", message="done"):
-    with Writer(path, Layout(grid, LABELS, texts=TEXTS), ATTRIBUTES, planned, steps) as writer:
+def make(path, grid=GRID_2D, planned=4, count=4, steps=10, steps_each=2, status="finished", message="done", late=False):
+    with Writer(path, Layout(grid, LABELS, texts=TEXTS), ATTRIBUTES, planned, steps, late) as writer:
         fill(writer, grid, count, steps_each)
         if status:
             writer.finish(status, message)

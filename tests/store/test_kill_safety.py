@@ -14,7 +14,7 @@ import pytest
 import xarray
 from sample_runs import ATTRIBUTES, GRID_2D, LABELS, TEXTS, fill, make, state
 
-from wgfpde.store import Writer, read
+from wgfpde.store import Writer, read, writer
 from wgfpde.store.layout import Layout
 
 WRITE_FOR_EVER = """
@@ -185,3 +185,23 @@ def test_a_file_that_is_continued_opens_after_a_kill_at_every_write(tmp_path, mo
         if [len(run)] != seen[-1:]:
             seen.append(len(run))
     assert seen == [4, 2, 3, 4, 5] and run.status == "finished"
+
+
+def test_a_late_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch):
+    """What was held back comes in one go: all snapshots, or none."""
+    monkeypatch.setattr(writer, "LATE", 60.0)
+    path = tmp_path / "output.h5"
+    log = record(monkeypatch, lambda: make(path, GRID_2D, planned=9, count=3, late=True))
+    seen = []
+    for changed, disk in replay(log):
+        if changed != path.name:
+            continue
+        path.write_bytes(disk[path.name])
+        run = read(path)
+        check_vtk(path)
+        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
+        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
+        assert len(run.steps["t"]) >= 2 * (len(run) - 1)
+        if (len(run), run.status) not in seen:
+            seen.append((len(run), run.status))
+    assert seen == [(0, "running"), (3, "running"), (3, "finished")]

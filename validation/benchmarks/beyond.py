@@ -3,8 +3,9 @@
     python validation/benchmarks/beyond.py [--mpiexec PATH]     measures all, writes results/beyond.json and the table
     python validation/benchmarks/beyond.py --page               the table alone, from the file
 
-Run it with nothing else going on.  The trial of slabs needs mpi4py, and PATH of its mpiexec; the engine of dask needs
-dask.distributed.  What is not installed is told as "not measured".
+Run it with nothing else going on; it ends within five minutes in any case.  The trial of slabs needs mpi4py, and PATH
+of its mpiexec; the engine of dask needs dask.distributed.  What is not installed, or takes too long, is told as "not
+measured", with the reason.
 """
 
 from __future__ import annotations
@@ -14,24 +15,38 @@ import csv
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from wgfpde.errors import WgfpdeError
 
 HERE = Path(__file__).resolve().parent
 RESULTS, TABLE = HERE / "results" / "beyond.json", HERE.parents[1] / "docs" / "beyond_figures.csv"
 SIZES = (512, 1024, 2048)
-ENGINES = "this process", "two processes", "dask, two local"
+ENGINES = [
+    ("this process", 1, None, False), ("this process", 1, None, True), ("two processes", 2, None, False),
+    ("two processes", 2, None, True), ("dask by two workers", 2, "local", False),
+]  # fmt: skip
+"""(name, workers, dask, folders)."""
+HOW = {False: "rows only", True: "a folder for each run"}
+BUDGET, LEAST = 280.0, 5.0
+"""Seconds of all together, on a machine under load too, and those that a row is given at least."""
 LARGEST = 16384
 """Cells per axis that steps are extrapolated to."""
 STEP = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from slabs import flow_on, start
 from wgfpde.grid import Grid
 from wgfpde.linear.threads import default_threads
 from wgfpde.methods.finite_volumes.one_step import OneStep
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = lambda: 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])  # not the parent's
 took, before = [], 0
 for cells in (16, int(sys.argv[1])):
     before = peak()
@@ -54,9 +69,9 @@ def step_of(cells: int) -> dict[str, float]:
     return found
 
 
-def slabs_of(mpiexec: str | None) -> dict[str, Any] | None:
+def slabs_of(mpiexec: str | None) -> dict[str, Any]:
     if mpiexec is None:
-        return None
+        raise NotMeasured("no --mpiexec was given")
     command = [mpiexec, "-n", "2", sys.executable, str(HERE / "slabs.py"), "2048", "5"]
     one = os.environ | {"WGFPDE_NUM_THREADS": "1"}
     found: dict[str, Any] = json.loads(
@@ -65,54 +80,110 @@ def slabs_of(mpiexec: str | None) -> dict[str, Any] | None:
     return found
 
 
-def measured(mpiexec: str | None) -> dict[str, Any]:
-    """All of it; minutes."""
+class NotMeasured(Exception):
+    """Why a row has no figure."""
+
+
+class TooLong(BaseException):
+    """The time of a row is up.  No Exception: a run that it meets would count as failed, and the sweep would go on."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raises NotMeasured after so many seconds, where the system has an alarm."""
+
+    def ring(*_: object) -> None:
+        raise TooLong
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except TooLong:
+        raise NotMeasured(f"it took longer than {seconds:.0f} s") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def rows_of(mpiexec: str | None) -> list[tuple[str, Callable[[], Any]]]:
+    """(what, how it is measured)."""
     import sweeps
 
-    engines = [("this process", 1, None, folders) for folders in (False, True)]
-    engines += [("two processes", 2, None, folders) for folders in (False, True)]
-    try:
-        import distributed  # noqa: F401
+    def engine(name: str, workers: int, dask: str | None, folders: bool) -> Callable[[], Any]:
+        return lambda: sweeps.overhead(name, workers, dask, folders)
 
-        engines.append(("dask, two local", 2, "local", False))
-    except ImportError as error:
-        print(f"dask is not measured: {error}")
-    return {
+    rows = [
+        (f"{name}, {HOW[folders]}", engine(name, workers, dask, folders)) for name, workers, dask, folders in ENGINES
+    ]
+    rows += [("speedup", sweeps.speedup), ("resume", sweeps.resuming)]
+    rows += [(f"step {cells}", lambda cells=cells: step_of(cells)) for cells in SIZES]  # type: ignore[misc]
+    return [*rows, ("slabs", lambda: slabs_of(mpiexec))]
+
+
+def measured(mpiexec: str | None) -> dict[str, Any]:
+    """All of it, within BUDGET seconds; what has no figure says why.  A stop keeps the rows that are there."""
+    found: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"load {os.getloadavg()[0]:.1f} at the beginning",
-        "overhead": [sweeps.overhead(*engine) for engine in engines], "speedup": sweeps.speedup(),
-        "resume": sweeps.resuming(), "steps": [step_of(cells) for cells in SIZES], "slabs": slabs_of(mpiexec),
-    }  # fmt: skip
+        "rows": {},
+    }
+    rows, end = rows_of(mpiexec), time.monotonic() + BUDGET
+    for k, (what, measure) in enumerate(rows):
+        try:
+            with limited(max(2 * (end - time.monotonic()) / (len(rows) - k + 1), LEAST)):
+                found["rows"][what] = measure()
+        except (NotMeasured, WgfpdeError, ImportError, OSError, subprocess.SubprocessError) as error:
+            found["rows"][what] = {"why": str(error)}
+            print(f"{what}: not measured: {error}")
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
 
 
 def lines_of(found: dict[str, Any]) -> list[tuple[str, str]]:
     """(what, figure) of the table."""
+    rows = found["rows"]
     lines = [("machine", found["machine"])]
-    for row in found["overhead"]:
-        how = "a folder for each run" if row["folders"] else "rows only"
-        text = f"{row['overhead_ms']:.1f} ms a run, {row['runs_per_s']:.0f} runs/s"
-        text += f", first runs after {row['start_s']:.1f} s"
-        lines.append((f"{row['engine']}, {how}", text))
-    known = {row["engine"] for row in found["overhead"]}
-    lines += [(f"{name}, rows only", "not measured") for name in ENGINES if name not in known]
-    two, again = found["speedup"], found["resume"]
-    text = "not measured" if two is None else f"{two['one_worker_s'] / two['two_workers_s']:.2f} times as fast"
-    lines.append(("64 runs of desai_zwanzig_1d, two workers against one", text))
-    text = "not measured" if again is None else f"{again['seconds']:.1f} s"
-    lines.append(("taking up a sweep of 10,000 runs that are done", text))
-    for row in found["steps"]:
-        n = row["cells_per_axis"]
-        lines.append((f"a step on {n}²", f"{row['step_s']:.3g} s, {row['bytes'] / n**2:.0f} B a cell"))
-    last = found["steps"][-1]
-    share = (LARGEST / last["cells_per_axis"]) ** 2
-    text = f"{last['step_s'] * share:.3g} s, {last['bytes'] * share / 2**30:.0f} GiB"
-    lines.append((f"a step on {LARGEST}², extrapolated", text))
-    slabs = found["slabs"]
-    if slabs is None:
-        return [*lines, ("two slabs", "not measured")]
-    how = "bits equal" if slabs["bits_equal"] else f"off by {slabs['largest_difference']:.3g}"
-    took = f"{slabs['step_alone_s']:.3g} s alone, {slabs['sweeps_s']:.3g} s sweeps and {slabs['transposes_s']:.3g} s"
-    return [*lines, (f"a step of {slabs['cells']:,} cells by two slabs", f"{how}; {took} transposes")]
+    for what in rows:
+        if "," in what:
+            lines.append((what, _figure(rows[what], _overhead)))
+    lines.append(("64 runs of desai_zwanzig_1d, two workers against one", _figure(rows["speedup"], _speedup)))
+    taken = _figure(rows["resume"], lambda row: f"{row['seconds']:.1f} s")
+    lines.append(("taking up a sweep of 10,000 runs that are done", taken))
+    steps = [rows[what] for what in rows if what.startswith("step ")]
+    for cells, row in zip(SIZES, steps, strict=False):
+        text = _figure(
+            row, lambda row: f"{row['step_s']:.3g} s, {row['bytes'] / row['cells_per_axis'] ** 2:.0f} B a cell"
+        )
+        lines.append((f"a step on {cells}²", text))
+    if known := [row for row in steps if "why" not in row]:
+        last = known[-1]
+        share = (LARGEST / last["cells_per_axis"]) ** 2
+        text = f"{last['step_s'] * share:.3g} s, {last['bytes'] * share / 2**30:.0f} GiB"
+        lines.append((f"a step on {LARGEST}², extrapolated", text))
+    cells = rows["slabs"].get("cells")
+    what = f"a step of {cells:,} cells by two slabs" if cells else "a step by two slabs"
+    return [*lines, (what, _figure(rows["slabs"], _slabs))]
+
+
+def _figure(row: dict[str, Any], text: Callable[[dict[str, Any]], str]) -> str:
+    return f"not measured: {row['why']}" if "why" in row else text(row)
+
+
+def _overhead(row: dict[str, Any]) -> str:
+    return f"{row['overhead_ms']:.1f} ms a run, {row['runs_per_s']:.0f} runs/s, first runs after {row['start_s']:.1f} s"
+
+
+def _speedup(row: dict[str, Any]) -> str:
+    return f"{row['one_worker_s'] / row['two_workers_s']:.2f} times as fast"
+
+
+def _slabs(row: dict[str, Any]) -> str:
+    how = "bits equal" if row["bits_equal"] else f"off by {row['largest_difference']:.3g}"
+    return (
+        f"{how}; {row['step_alone_s']:.3g} s alone, {row['sweeps_s']:.3g} s sweeps and {row['transposes_s']:.3g} s "
+        "transposes"
+    )
 
 
 def write_page(found: dict[str, Any], table: Path = TABLE) -> None:

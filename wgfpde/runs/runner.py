@@ -81,7 +81,8 @@ def run(
     another thread, with a note, where compiling the kernels or a single step takes long.
     wall_limit : seconds from now after which the run stops, resumable.
     on_snapshot : called with each Snapshot that was written, its arrays read-only; what it raises ends the run as an
-    interrupt does, and is the `error` of the result.   beside : is given all that the file is given.
+    interrupt does, and is the `error` of the result.   beside : is given all that the file is given, which a short run
+    then writes once, when it has ended.
     most_steps : after which a run stops, resumable, where the case does not say how many it takes.
     A solver failure and an interrupt are results, not exceptions: the last good state is in the file.
 
@@ -192,7 +193,7 @@ def _march(
     log(f"wgfpde {__version__}, process {os.getpid()}, {where}: {problem.record.title} on {problem.flow.grid}")
     for note in problem.notes:
         _tell(note, float(problem.times[0]), problem, log, progress if start is None else None)
-    with noted(log), _writer(place, problem, attributes, start) as writer:
+    with noted(log), _writer(place, problem, attributes, start, late=beside is not None) as writer:
         both = writer if beside is None else Both(writer, beside)
         loop = March(problem, both, place, digest, log, progress, interrupts, start, on_snapshot)
         status, message, exit_code, error = _outcome(loop, place)
@@ -213,7 +214,9 @@ def _tell(note: str, t: float, problem: Problem, log: folder.Log, progress: Show
         progress(Progress(t, *span, 0, 0.0, 0.0, f"note: {note}", warning=True))
 
 
-def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None) -> Writer:
+def _writer(
+    place: Path, problem: Problem, attributes: Mapping[str, Any], start: Checkpoint | None, late: bool
+) -> Writer:
     path, record = place / FILE_NAME, problem.record
     layout = Layout(
         problem.flow.grid, problem.diagnostics, problem.columns, record.texts, record.precision, record.compression,
@@ -222,7 +225,7 @@ def _writer(place: Path, problem: Problem, attributes: Mapping[str, Any], start:
     if start is not None:
         return Writer.reopen(path, layout, attributes, len(problem.times), start.rows, start.step_rows)
     path.unlink(missing_ok=True)  # of a run that left no checkpoint
-    return Writer(path, layout, attributes, len(problem.times))
+    return Writer(path, layout, attributes, len(problem.times), late=late)
 
 
 def _outcome(loop: March, place: Path) -> tuple[str, str, int, Exception | None]:

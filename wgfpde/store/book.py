@@ -12,7 +12,7 @@ purpose: the newer one, SWMR included, marks a file that is being written, and a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,12 @@ class Book:
         """Write rows begin, begin + 1, … of a table."""
         put(self._table(table), begin, values)
 
-    def show_snapshot(self, k: int, t: float) -> None:
-        """Tell VTK and the .xdmf of snapshot k, which is written."""
-        links.set_steps(self.file, self._tables["t"][: k + 1])
+    def show_snapshots(self, begin: int, times: Sequence[float]) -> None:
+        """Tell VTK and the .xdmf of snapshots begin, begin + 1, …, which are written."""
+        links.set_steps(self.file, self._tables["t"][: begin + len(times)])
         with suppress(OSError):  # the run goes on without its .xdmf
-            xdmf.extend(self.path, self.layout.grid, k, t, self.room("t"), self.layout.precision)
+            for k, t in enumerate(times, begin):
+                xdmf.extend(self.path, self.layout.grid, k, t, self.room("t"), self.layout.precision)
 
     def write_xdmf(self, snapshots: int) -> None:
         """Write the .xdmf anew; where there is no room for it, one that may be torn goes."""

@@ -5,8 +5,9 @@
 
 A checkpoint is written under another name, flushed to the disk and renamed, and only then is the oldest of three
 removed: two whole ones are there from the second on, whatever happens.  The output file, whose rows it counts on, is
-flushed before it.  Floats are kept to the last bit.  The text names every array with its checksum, so that a damaged
-file is known as one and the other is taken.
+flushed before it; a checkpoint before there is one counts for nothing until it comes, and is not flushed.  Floats are
+kept to the last bit.  The text names every array with its checksum, so that a damaged file is known as one and the
+other is taken.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ..errors import StoreError
 from ..grid import Array
 from .layout import FILE_NAME
 from .reading.structure import check_regular
+from .replacing import sync
 
 FOLDER = "checkpoint"
 FORMAT = 1
@@ -69,13 +71,17 @@ def save(run_folder: Path, checkpoint: Checkpoint) -> Path:
     part = folder / "new.part"
     try:
         folder.mkdir(exist_ok=True)
-        _sync(run_folder / FILE_NAME)
+        lasting = (run_folder / FILE_NAME).is_file()
+        if lasting:
+            sync(run_folder / FILE_NAME)
         with part.open("wb") as file:
             np.savez(file, **_arrays(checkpoint))
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(part, target)
-        _sync(folder)
+        if lasting:
+            sync(folder)
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -199,13 +205,3 @@ def _is_number(value: Any) -> bool:
 def _files(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the latest first."""
     return sorted((path for path in folder.glob("*.npz") if re.fullmatch(r"\d{12}", path.stem)), reverse=True)
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, last through a power failure, where the system can."""
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -52,3 +52,13 @@ def failing_as_store_error(path: Path, size: Callable[[], int]) -> Iterator[None
                 free = shutil.disk_usage(path.parent).free
                 text += f" The file takes {size_text(size())}; {size_text(free)} are free."
         raise StoreError(text) from error
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, last through a power failure, where the system can."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,12 @@ from . import reopening
 from .book import Book
 from .layout import FORMAT, Layout
 from .reading.opening import attributes_of, find, opened
+from .replacing import sync
 
 STATUS = ("running", "finished", "failed", "interrupted")
 STEP_BUFFER = 4096
+LATE, LARGE = 0.5, 1 << 24
+"""Seconds, and bytes of snapshots, that are held back of a run whose file is written late."""
 
 
 class Writer:
@@ -31,9 +35,14 @@ class Writer:
     attributes : of the file, str, int or float; "title", "equation", "method" are expected.
     snapshots : planned number, the start included.   steps : planned number, a hint (the table grows).
     What is compressed is written plain and packed when it is finished: until then it is safe to be killed.
+    late : hold back what comes in the first LATE seconds, so that a short run writes its file once, when it is
+    finished, and onto the disk; one that is killed before leaves no file.
 
     Raises StoreError when the file exists or cannot be written; nothing is left behind then.
     """
+
+    _held: list[tuple[Snapshot, Mapping[str, float]]] | None
+    """Snapshots that came before there was a file; None where there is one."""
 
     def __init__(
         self,
@@ -42,12 +51,17 @@ class Writer:
         attributes: Mapping[str, Any],
         snapshots: int,
         steps: int = STEP_BUFFER,
+        late: bool = False,
     ) -> None:
         self._prepare(path, layout, attributes)
+        self._planned, self._late = max(snapshots, 1), late
         if self.path.exists():
             raise StoreError(f"{self.path} exists already; choose another folder or ask to overwrite it.")
+        if late:
+            self._held = []
+            return
         with self._book.failing_as_store_error():
-            self._rewrite(max(snapshots, 1), max(steps, 1))
+            self._rewrite(self._planned, max(steps, 1))
 
     @classmethod
     def reopen(
@@ -95,6 +109,9 @@ class Writer:
         self._book = Book(self.path, layout)
         self._count = 0
         self._step_count = 0
+        self._late = False
+        self._held = None
+        self._begun = time.monotonic()
         self._buffer: dict[str, list[float]] = {column.name: [] for column in layout.step_columns}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._attributes: dict[str, Any] = {
@@ -104,8 +121,8 @@ class Writer:
 
     @property
     def count(self) -> int:
-        """Snapshots written so far."""
-        return self._count
+        """Snapshots written so far, or held back."""
+        return self._count + len(self._held or ())
 
     @property
     def step_count(self) -> int:
@@ -114,23 +131,43 @@ class Writer:
 
     def append(self, snapshot: Snapshot, diagnostics: Mapping[str, float]) -> None:
         """Write a snapshot: steps, field, diagnostics, its time last.  Repeating a torn append is safe."""
-        k, book = self._count, self._book
-        with book.failing_as_store_error():
-            self._flush_steps()
-            if k >= book.room("t"):
-                self._rewrite(2 * k, book.room("steps/t"))
-            book.put("rho", k, snapshot.rho[None])
+        if self._held is not None:
+            self._held.append((snapshot, diagnostics))
+            self._begin_in_time()
+            return
+        with self._book.failing_as_store_error():
+            self._append([(snapshot, diagnostics)])
+
+    def _append(self, rows: Sequence[tuple[Snapshot, Mapping[str, float]]]) -> None:
+        k, book, end = self._count, self._book, self._count + len(rows)
+        self._flush_steps()
+        if end > book.room("t"):
+            self._rewrite(2 * k, book.room("steps/t"))
+        for i, (snapshot, _) in enumerate(rows, k):
+            book.put("rho", i, snapshot.rho[None])
             for field in book.layout.fields:
                 shape = book.layout.shape_of(field)
                 values = snapshot.fields.get(field.name)
-                book.put(field.name, k, np.full((1, *shape), np.nan) if values is None else values.reshape(1, *shape))
-            for quantity in book.layout.diagnostics:
-                book.put(f"diagnostics/{quantity.name}", k, [diagnostics[quantity.name]])
-            book.file.flush()
-            book.put("t", k, [snapshot.t])
-            book.file.flush()
-            book.show_snapshot(k, snapshot.t)
-        self._count = k + 1
+                book.put(field.name, i, np.full((1, *shape), np.nan) if values is None else values.reshape(1, *shape))
+        for quantity in book.layout.diagnostics:
+            book.put(f"diagnostics/{quantity.name}", k, [numbers[quantity.name] for _, numbers in rows])
+        book.file.flush()
+        book.put("t", k, [snapshot.t for snapshot, _ in rows])
+        book.file.flush()
+        book.show_snapshots(k, [snapshot.t for snapshot, _ in rows])
+        self._count = end
+
+    def _begin_in_time(self, at_last: bool = False) -> None:
+        """Make the file of what was held back, when that is long enough, or `at_last`: then with no room for more."""
+        if self._held is None:
+            return
+        size = sum(values.nbytes for snapshot, _ in self._held for values in snapshot.fields.values())
+        if at_last or size > LARGE or len(self._buffer["t"]) >= STEP_BUFFER or time.monotonic() - self._begun > LATE:
+            held, self._held = self._held, None
+            steps = max(len(self._buffer["t"]), 1) if at_last else STEP_BUFFER
+            with self._book.failing_as_store_error():
+                self._rewrite(max(len(held), 1) if at_last else max(self._planned, len(held)), steps)
+                self._append(held)
 
     def append_step(self, t: float, dt: float, report: Report) -> None:
         """Note an accepted step; it reaches the file with the next snapshot, or after STEP_BUFFER steps."""
@@ -151,13 +188,18 @@ class Writer:
             self.flush_steps()
 
     def flush_steps(self) -> None:
-        """Put all steps noted so far into the file: they survive a kill from then on."""
+        """Put all steps noted so far into the file, where there is one: they survive a kill from then on."""
+        self._begin_in_time()
+        if self._held is not None:
+            return
         with self._book.failing_as_store_error():
             self._flush_steps()
 
     def annotate(self, **values: Any) -> None:
         """Overwrite in place attributes given at creation: numbers (wall_seconds, …), status, message, command."""
         self._attributes |= values
+        if self._held is not None:
+            return
         with self._book.failing_as_store_error():
             self._book.annotate(values)
 
@@ -165,12 +207,16 @@ class Writer:
         """Cut every dataset to the rows written, set @status and @message, and close."""
         if status not in STATUS:
             raise StoreError(f"a run ends as one of {', '.join(STATUS[1:])}; found {status!r}.")
+        self._begin_in_time(at_last=True)
         with self._book.failing_as_store_error():
             self._flush_steps()
             self._attributes |= {"status": status, "message": message}
             self._book.trim(self._attributes, (self._count, self._step_count), final=status != "interrupted")
             self.annotate(status=status, message=message)  # last: a run that is killed before is not finished
             self.close()
+            if self._late:
+                sync(self.path)
+                sync(self.path.parent)
 
     def close(self) -> None:
         """Close without finishing: @status stays as it is.  Raises StoreError where the last bytes find no room."""
@@ -184,7 +230,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._book.is_open and kind is not None:
+            if (self._book.is_open or self._held is not None) and kind is not None:
                 self.finish("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed", str(error))
             self.close()
         except StoreError:

@@ -111,17 +111,17 @@ def sweep(
         write_known(folder, plan, kept)
         journal = Journal(folder)
         setup = _setup(plan, folder, kept, overwrite, most_steps)
-        tasks: dict[str, Task] = {}
         numbers = _numbers(plan, share)
         wanted = {*kept.series, *(["rho"] if kept.density else []), f"against {setup.against_key}"}
         known = sum(suffices(journal.get(plan.digest(k)), wanted) for k in numbers)
         if watcher is not None:
             watcher.begun(plan, known, engine.workers)
+        tasks = _Tasks(plan, numbers, journal, wanted, len(numbers) - known)
         again = known < sum(plan.digest(k) in journal for k in numbers)
         with Appender(folder / rows_of(share)) as rows, rows.again(wanted, share) if again else nullcontext():
             try:
-                for outcome in engine.outcomes(setup, _tasks(plan, numbers, journal, wanted, tasks), _teller(watcher)):
-                    task = tasks.pop(outcome.digest)
+                for outcome in engine.outcomes(setup, tasks, _teller(watcher)):
+                    task = tasks.given.pop(outcome.digest)
                     if outcome.status == INTERRUPTED:
                         raise Interrupted(CAUSES.get(outcome.exit_code, "Ctrl-C"), outcome.exit_code)
                     journal.note(outcome, rows.append(outcome))
@@ -138,13 +138,30 @@ def goes_on(folder: Path, engine: Engine | None = None, watcher: Watcher | None 
     return sweep(known.plan(), folder, known.kept, engine, watcher=watcher)
 
 
-def _tasks(plan: Plan, numbers: range, journal: Journal, wanted: set[str], out: dict[str, Task]) -> Iterator[Task]:
-    """Those that are not done, one by one.   out : those that were given, by digest."""
-    for k in numbers:
-        digest = plan.digest(k)
-        if not suffices(journal.get(digest), wanted) and digest not in out:
-            out[digest] = Task(k, digest, plan.values(k), plan.folder(k), plan.label(k))
-            yield out[digest]
+class _Tasks:
+    """The runs that are not done, one by one.   given : those that were asked for, by digest.   left : at most."""
+
+    def __init__(self, plan: Plan, numbers: range, journal: Journal, wanted: set[str], left: int) -> None:
+        self.given: dict[str, Task] = {}
+        self._left = left
+        self._found = self._find(plan, numbers, journal, wanted)
+
+    def _find(self, plan: Plan, numbers: range, journal: Journal, wanted: set[str]) -> Iterator[Task]:
+        for k in numbers:
+            digest = plan.digest(k)
+            if not suffices(journal.get(digest), wanted) and digest not in self.given:
+                self._left -= 1
+                self.given[digest] = Task(k, digest, plan.values(k), plan.folder(k), plan.label(k))
+                yield self.given[digest]
+
+    def __iter__(self) -> Iterator[Task]:
+        return self
+
+    def __next__(self) -> Task:
+        return next(self._found)
+
+    def __length_hint__(self) -> int:
+        return self._left
 
 
 def _setup(plan: Plan, folder: Path, kept: Kept, anew: bool, most_steps: float) -> Setup:

@@ -1,8 +1,9 @@
 """Worker processes on this machine, by the standard library's pool.
 
 Workers are started once and stay warm: kernels are loaded at the first run of each.  The cores are divided among them.
-Small runs go in chunks that take about CHUNK seconds together.  A worker that dies takes the pool with it: a new one is
-made and what was in progress is done again, one run at a time; a run that kills its worker then, too, has failed.
+Small runs go in chunks that take about CHUNK seconds together, towards the end of no more than a worker's part of what
+is left.  A worker that dies takes the pool with it: a new one is made and what was in progress is done again, one run
+at a time; a run that kills its worker then, too, has failed.
 
 A worker ends with this process, however that ends, and stops its run on Ctrl-C with a checkpoint.
 """
@@ -21,6 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import wait as wait_for
+from operator import length_hint
 from queue import Empty
 from types import ModuleType
 from typing import Any
@@ -109,7 +111,8 @@ class _Pool:
                 while self._alone and not self._running:
                     self._submit(self._alone[:1])
                 while not self._alone and len(self._running) < 2 * self._workers and not exhausted:
-                    self._taken_off = list(islice(tasks, self._size))
+                    part = 1 + length_hint(tasks, LARGEST_CHUNK * self._workers) // (2 * self._workers)
+                    self._taken_off = list(islice(tasks, min(self._size, part)))
                     exhausted = not self._taken_off
                     if self._taken_off:
                         self._submit(self._taken_off)
@@ -222,6 +225,7 @@ def _begin(messages: Any, threads: int) -> None:
     """Before the first task of a worker."""
     global _messages
     _messages = messages
+    messages.cancel_join_thread()  # a worker that was killed may hold its lock: then what is to be told is lost
     os.environ.setdefault("WGFPDE_NUM_THREADS", str(threads))
     signal.signal(signal.SIGINT, _ask_to_stop)  # between runs; a run has handlers of its own
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # so that the executor can end this process
