@@ -222,7 +222,7 @@ def test_flux_correction_leaves_room_alone():
 
 @pytest.mark.parametrize("ring", [False, True])
 def test_cells_that_lack_rounding_are_repaired_and_not_counted(ring):
-    """Of a lane of mass 1 one cell gives a tenth too much away, one 1e-30; relative to what it holds neither is small."""
+    """Two cells of a lane of mass 1 give too much away: one a tenth, one some 1e-30."""
     h, low = np.full(4, 0.5), np.array([[1.0], [1e-30], [1.0], [1e-30]])
     for noise, counted in ((0.0, 2), (UNTOLD, 1)):
         anti, out = np.array([[0.6], [2e-30], [0.0], [0.0]]), np.empty((4, 1))
