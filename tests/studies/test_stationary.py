@@ -68,6 +68,7 @@ def test_desai_zwanzig_has_three_states_below_the_critical_noise():
     assert [state.verdict for state in (low, other, high)] == ["stable", "stable", "unstable"]
     assert high.energy > low.energy
     assert high.stability.unstable == 1
+    assert all(state.stability.counted for state in (low, other, high))
 
 
 def test_desai_zwanzig_has_one_state_above_the_critical_noise():

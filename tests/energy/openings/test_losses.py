@@ -256,3 +256,7 @@ def test_walls_that_laws_do_not_take():
         _ = Flow(Grid([0.0], [1.0], [4], "absorbing"), Energy(Internal("power", m=2.0))).losses
     with pytest.raises(CaseError, match="not finite at the wall x_lower, which is open"):
         heat(Grid([0.0], [1.0], [4], "absorbing"), potential=lambda x: -np.log(x))
+    plane, edge = Grid([0.0, 0.0], [1.0, 1.0], [4, 2]), 0.3  # between centres; V is infinite there in one row of two
+    spot = Sink("spot", region=lambda x, y: x < edge)
+    with pytest.raises(CaseError, match="not finite at the edge of the sink spot"):
+        heat(plane, potential=lambda x, y: np.where((y > 0.5) & (np.abs(x - edge) < 1e-6), np.inf, 0.0), sinks=[spot])

@@ -256,6 +256,20 @@ def test_the_work_is_that_of_the_fluxes_where_lines_are_repaired():
             assert after.report.repaired > 0
 
 
+@pytest.mark.parametrize("row", [0, -1])
+def test_lines_across_a_force_are_repaired_as_without_it(row):
+    """All mass in the row next to a wall, uniform along the force, which then moves none of it."""
+    grid = Grid([-2, -1], [2, 1], [6, 30], ["periodic", "no-flux"], mapping=[None, bend])
+    rho = np.zeros(grid.shape)
+    rho[row] = 1.0
+    plain, forced = (
+        march(FiniteVolumes(Flow(grid, Energy(Internal(kappa=0.3), **more)), 2, 2.0, threads=1), rho, 2.0)
+        for more in ({}, {"tilt": (3.0, 0.0)})
+    )
+    assert forced.report.repaired == plain.report.repaired > 0
+    np.testing.assert_allclose(forced.rho, plain.rho, rtol=1e-11, atol=1e-15)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("dim", [1, 2])
 def test_the_work_is_the_force_times_the_way(order, dim):

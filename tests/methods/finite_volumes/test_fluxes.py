@@ -13,7 +13,7 @@ from wgfpde.energy.laws.law import ENTROPY, NONE, POWER
 from wgfpde.energy.laws.power_flux import blend, fast_flux, mobilities_at_rest, mobility, power, slow_flux, stolarsky
 from wgfpde.energy.rates import sg_rates
 from wgfpde.energy.scharfetter_gummel import bernoulli
-from wgfpde.methods.finite_volumes.limiter import correct_fluxes, dissipate, energy_change
+from wgfpde.methods.finite_volumes.limiter import UNTOLD, correct_fluxes, dissipate, energy_change
 
 EPS = np.finfo(float).eps
 SLOW, FAST = (2.0, 2.5, 3.0, 4.0, 7.5), (1.9, 1.5, 1.05, 0.75, 0.6, 0.3)
@@ -203,7 +203,7 @@ def test_flux_correction_is_conservative_and_positive(n, periodic, seed, low, si
     start[rng.random((n, 1)) < gaps] = 0.0
     anti = rng.standard_normal((n, 1)) * 10.0**size
     asked, out = anti.copy(), np.empty((n, 1))
-    correct_fluxes(start, anti, np.zeros(0), np.zeros(0), h, periodic, 0, out)
+    correct_fluxes(start, anti, np.zeros(0), np.zeros(0), h, periodic, 0.0, 0, out)
     assert np.min(out) >= 0
     total = math.fsum(h * start[:, 0])
     assert abs(math.fsum(h * out[:, 0]) - total) <= 8 * n * EPS * total + n * 1e-322
@@ -216,8 +216,21 @@ def test_flux_correction_leaves_room_alone():
     h, low = np.full(6, 0.5), np.full((6, 1), 1.0)
     anti = np.array([[0.1], [-0.1], [0.2], [0.0], [0.1], [9.0]])
     out = np.empty((6, 1))
-    assert correct_fluxes(low, anti, np.zeros(0), np.zeros(0), h, False, 0, out) == 0
+    assert correct_fluxes(low, anti, np.zeros(0), np.zeros(0), h, False, 0.0, 0, out) == 0
     assert out[:, 0] == pytest.approx([0.8, 1.4, 0.4, 1.4, 0.8, 1.2], rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_cells_that_lack_rounding_are_repaired_and_not_counted(ring):
+    """Two cells of a lane of mass 1 give too much away: one a tenth, one some 1e-30."""
+    h, low = np.full(4, 0.5), np.array([[1.0], [1e-30], [1.0], [1e-30]])
+    for noise, counted in ((0.0, 2), (UNTOLD, 1)):
+        anti, out = np.array([[0.6], [2e-30], [0.0], [0.0]]), np.empty((4, 1))
+        assert correct_fluxes(low, anti, np.zeros(0), np.zeros(0), h, ring, noise, 0, out) == counted
+        assert np.min(out) >= 0 and anti[:2, 0] == pytest.approx([0.5, 5e-31], rel=1e-14, abs=0)
+    for lacks, counted in ((0.5 * UNTOLD, 0), (2.0 * UNTOLD, 1)):  # a drain, of the mass of the lane
+        anti, out, drain = np.zeros((4, 1)), np.empty((4, 1)), np.array([0.0, lacks, 0.0, 0.0])
+        assert correct_fluxes(low, anti, drain, np.ones(4), h, ring, UNTOLD, 0, out) == counted
 
 
 @pytest.mark.parametrize(

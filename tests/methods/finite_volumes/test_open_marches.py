@@ -286,7 +286,7 @@ def test_the_repair_takes_no_more_than_there_is():
     """A drain is limited with the fluxes out of its cell; one that comes back by what the low state lets go."""
     low, anti, h = np.ones((3, 1)), np.zeros((3, 1)), np.ones(3)
     drain, drained, out = np.array([2.0, 0.25, -3.0]), np.array([1.0, 1.0, 0.5]), np.empty((3, 1))
-    assert correct_fluxes(low, anti, drain, drained, h, 0, 0, out) == 1
+    assert correct_fluxes(low, anti, drain, drained, h, 0, 0.0, 0, out) == 1
     assert out[:, 0] == pytest.approx([0.0, 0.75, 1.5], abs=1e-14)
     assert np.all(out >= 0) and np.all(drained + drain >= 0)
     assert out.sum() + (drained + drain).sum() == pytest.approx(low.sum() + drained.sum(), rel=1e-15, abs=0)

@@ -29,7 +29,7 @@ def lane_by_lane(a, b, stage, new, half, low, h, ring, dt):
     anti = dt * (high - 0.5 * lower)
     for k in range(LANES):
         if new[:, k].min() < 0.0:
-            limited += correct_fluxes(low, anti, none, none, h, ring, k, out)
+            limited += correct_fluxes(low, anti, none, none, h, ring, 0.0, k, out)
     return out, limited
 
 

@@ -17,6 +17,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
+from wgfpde.methods.finite_volumes.one_step import OneStep
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 
 
@@ -330,3 +331,13 @@ def test_kernels_as_plain_python_agree_with_the_compiled_ones():
     assert len(answers[0]) == 48
     for plain, compiled in zip(*answers, strict=True):
         assert plain == pytest.approx(compiled, rel=1e-9, abs=1e-12)
+
+
+def test_the_energies_of_a_step_with_an_interaction_are_summed_once(monkeypatch):
+    """What tells whether the drive is good enough is what the energy law looks at: two sums, before and after."""
+    _, rho, stepper = relaxing(interaction="gauss")
+    inner, summed = OneStep._energy, []
+    monkeypatch.setattr(OneStep, "_energy", lambda self, rho: summed.append(rho) or inner(self, rho))
+    new = stepper.step(start(rho), 0.01)
+    assert new.t == 0.01 and new.report.outer > 1
+    assert len(summed) == 2 and summed[0] is not summed[1]

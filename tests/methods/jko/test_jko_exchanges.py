@@ -122,5 +122,10 @@ def test_a_shifted_potential_shifts_what_a_step_proves(algorithm, shape):
     assert b.report.primal - a.report.primal == pytest.approx(lift, rel=1e-12, abs=0)
     assert b.report.dual - a.report.dual == pytest.approx(lift, rel=1e-12, abs=0)
     assert b.report.gap == pytest.approx(a.report.gap, rel=1e-3, abs=1e-15)
+    law = flow.internal.code, tau * flow.internal.kappa, flow.internal.m
+    for state, problem in ((a, flow), (b, other)):
+        fields = (z.reshape(flow.grid.shape if dim == 2 else (1, -1)) for z in (state.rho, tau * problem.potential))
+        scale = scale_of_gap(Staggering(flow.grid), *fields, law, state.report.transport)
+        assert (state.report.primal - state.report.dual) / scale == pytest.approx(state.report.gap, rel=1e-3, abs=1e-14)
     phi = [state.fields["phi"] for state in (a, b)]
     assert phi[1] - phi[0] == pytest.approx(-tau * height, rel=1e-9, abs=0)

@@ -29,7 +29,7 @@ from ...energy.openings.vacuum_exits import VacuumExits
 from ...grid import Array
 from ...linear.lines import Lines, X
 from ...linear.tridiagonal import factor, solve, solve_balance
-from .limiter import EPS, correct_fluxes, restore_mass, restore_with
+from .limiter import EPS, UNTOLD, correct_fluxes, restore_mass, restore_with
 from .powers.power_newton import FAINT, MAX_NEWTON, SETTLED
 
 NOTHING = np.zeros(0)
@@ -69,7 +69,7 @@ def array_sweep(
         for k in np.flatnonzero(np.any(new < 0.0, axis=0) | np.any(gone < 0.0, axis=(0, 1))):
             drained, more = (np.ascontiguousarray(np.sum(part[..., k], axis=0)) for part in (two, beyond))
             spare = (more, drained) if exits is not None else (NOTHING, NOTHING)
-            touched += correct_fluxes(low, anti, *spare, lines.volumes, lines.ring, k, new)
+            touched += correct_fluxes(low, anti, *spare, lines.volumes, lines.ring, UNTOLD, k, new)
             share = np.divide(drained + more, drained, out=np.zeros_like(drained), where=drained > 0)
             gone[..., k] = two[..., k] * share
     if exits is not None:

@@ -85,7 +85,7 @@ def _repaired(a, b, h, ring, dt, half, low, new, moved, anti, count):
             for i in range(n):
                 lower, anti[i, k] = -anti[i, k], moved[i, k] + anti[i, k]
                 moved[i, k] = lower
-            touched += correct_fluxes(low, anti, none, none, h, ring, k, new)
+            touched += correct_fluxes(low, anti, none, none, h, ring, 0.0, k, new)
             for i in range(n):
                 moved[i, k] += anti[i, k]
     return touched

@@ -29,20 +29,25 @@ from ...linear.tridiagonal import LANES
 EPS = 2.220446049250313e-16
 TINY = 1e-290
 """Cells with less mass than this give nothing away: below, relative rounding bounds do not hold."""
+UNTOLD = 64.0 * EPS
+"""Of the mass of a lane: what Newton leaves in vacuum, of either sign.  Cells that lack no more are not counted."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correct_fluxes(low, anti, drain, drained, h, ring, k, out):
+def correct_fluxes(low, anti, drain, drained, h, ring, noise, k, out):
     """Flux-corrected transport on lane k: out = low − ∂(limited anti) − limited drain/h, out ≥ 0.
 
-    low, anti, out : (n, LANES); anti is time-integrated, per face i+½.  Returns the number of limited cells.
+    low, anti, out : (n, LANES); anti is time-integrated, per face i+½.  Returns the number of limited cells, without
+    those that give away at most the fraction `noise` of the mass of the lane too much: 0, or UNTOLD after Newton.
     drain : (n,) what more than `drained` ≥ 0, the loss of `low`, leaves by exits; out, limited, drained + drain ≥ 0.
     Both (0,) where there are none.
     """
     n = low.shape[0]
     share = np.empty(n)
-    limited = 0
+    limited, faint = 0, 0.0
     exits = drain.shape[0] > 0
+    for i in range(n):
+        faint += noise * h[i] * low[i, k]
     for i in range(n):
         right = anti[i, k] if (i < n - 1 or ring) else 0.0
         left = anti[i - 1, k] if (i > 0 or ring) else 0.0
@@ -53,7 +58,8 @@ def correct_fluxes(low, anti, drain, drained, h, ring, k, out):
         share[i] = 1.0
         if leaving > room:
             share[i] = room / leaving if room > TINY else 0.0
-            limited += 1
+            if leaving - room > faint:
+                limited += 1
     faces = n if ring else n - 1
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0

@@ -184,7 +184,7 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
                 for i in rows:
                     drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
                     drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
-            touched += correct_fluxes(low, anti, drain, drained, h, ring, k, new)
+            touched += correct_fluxes(low, anti, drain, drained, h, ring, 0.0, k, new)
             if opened:
                 for i in rows:
                     if loss[i, k] > 0.0:

@@ -26,7 +26,7 @@ import numpy as np
 from ....base.kernel_cache import njit
 from ....energy.laws.law import POWER
 from ....linear.lines import gather, of_block
-from ..limiter import EPS, TINY, correct_fluxes, dissipate, restore_mass, restore_with
+from ..limiter import EPS, TINY, UNTOLD, correct_fluxes, dissipate, restore_mass, restore_with
 from ..linear_sweep import GAMMA
 from .dt_path import CUTS, PART, goes_on, set_out
 from .newton_moves import lift
@@ -230,7 +230,7 @@ def _second_data(state, dt, geometry, opened, count, chosen, stuck):
         elif missing > 0.0:
             for i in range(old.shape[0]):
                 anti[i, k] = (1.0 - GAMMA) * dt * flux[i, k]
-            touched += correct_fluxes(old, anti, nothing, nothing, h, ring, k, data)
+            touched += correct_fluxes(old, anti, nothing, nothing, h, ring, UNTOLD, k, data)
     return touched
 
 
@@ -300,7 +300,7 @@ def _combine(state, dt, geometry, law, count, guard, chosen, opened, drains):
         if opened:
             touched += _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new)
         elif lowest < 0.0:
-            touched += correct_fluxes(low, flux, nothing, nothing, h, ring, k, new)
+            touched += correct_fluxes(low, flux, nothing, nothing, h, ring, UNTOLD, k, new)
         if guard and dissipate(new, low, old, potential, h, POWER, law[0][k], law[1], k):
             touched += n
     return touched
@@ -335,7 +335,7 @@ def _combine_drains(low, flux, drains, dt, h, ring, k, lowest, new):
             drain[i] += two - dt * drains[PLAIN, kind, i, k]
             least = min(least, 2.0 * two - dt * drains[PLAIN, kind, i, k])
     if lowest < 0.0 or least < 0.0:
-        limited = correct_fluxes(low, flux, drain, drained, h, ring, k, new)
+        limited = correct_fluxes(low, flux, drain, drained, h, ring, UNTOLD, k, new)
     for i in range(n):
         for kind in range(3):
             two = 0.5 * dt * (drains[HALVED, kind, i, k] + drains[FULLY, kind, i, k])
