@@ -1,14 +1,14 @@
 """Where branches turn back, in folds and in pitchforks, and what comes after.
 
-From where a branch ends between two values the curve is followed by arclength (module `arclength`) to where its parameter
-turns back.  Beyond that
+From where a branch ends between two values the curve is followed by arclength (module `arclength`) to where its
+parameter turns back.  Beyond that
 
-    fold       there is no state near by: half of the square root of a negative number is no density
+    fold       there is no state near by
     pitchfork  there is one, of a branch that goes on: the curve meets its own mirror image, or a shift of itself, there
 
 Beyond a fold the curve is followed on, as a new branch, until it meets a branch that is known, turns back again, or
-leaves the values.  A fold has two branches: a curve that runs into one which does not end there, or ends in another fold
-already, was lost on the way, and its partner is not known.
+leaves the values.  A fold has two branches, and a branch ends in one fold: a curve that runs into a branch which does
+not end there, or ends in another fold already, was lost on the way, and its partner is not known.
 
 Measured: blobs on a circle (entropy, W = −exp(−r²/(2·0.1²)), 128 cells): the fold, from both sides, to 1e-13.
 """
@@ -25,7 +25,8 @@ from ....errors import CaseError, SolverError
 from ....grid import Array
 from ..copies import apart
 from ..family import Branch, End, Family, Point, among, near
-from .arclength import Curve, Place, at_value, crossing, turn, walk
+from .arclength import Curve, Place
+from .curve_walks import at_value, crossing, turn, walk
 from .equal_energies import point_at
 
 MEETS = 1e-3
@@ -186,8 +187,9 @@ class Folds:
             point = None if other is branch else point_at(self.at, other, parameter)
             if point is not None and apart(setting.flow, point.state.rho, state.rho) <= MEETS:
                 meets = other.number
-        point, exact = self.at.point(parameter, setting, state), crossing(trace.curve, top) or top
-        self._set(End(exact.point.parameter, branch.number, side, "pitchfork", meets, point.measure, point.state.energy))
+        there = (crossing(trace.curve, top) or top).point.parameter
+        measure = self.at.point(parameter, setting, state).measure
+        self._set(End(there, branch.number, side, "pitchfork", meets, measure, state.energy))
         return True
 
     def _fold(self, one: Branch, two: Branch, side: int, top: Place) -> bool:

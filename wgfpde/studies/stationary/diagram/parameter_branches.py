@@ -1,10 +1,10 @@
 """Branches of stationary states over a parameter, and the values at which they gain or lose stability.
 
 From value to value a branch goes by Newton's method from a secant predictor, where the state is near what the secant
-says and no other branch claims it; else by arclength (module `arclength`), in steps of its own, however far apart the
+says and no other branch claims it; else by arclength (module `curve_walks`), in steps of its own, however far apart the
 values are.  Then new states are searched for (module `search`), each the first of a branch that is continued back to
-where it began.  A branch ends where its parameter turns back: where, and what comes after, is found by arclength (module
-`folds`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
+where it began.  A branch ends where its parameter turns back: where, and what comes after, is found by arclength
+(module `folds`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """
@@ -22,8 +22,8 @@ from ..copies import SAME, apart
 from ..family import Branch, CaseAt, Diagram, Family, among, near
 from ..mean_field import Steady
 from ..search import LIMIT, check_limit, explore, starts
-from .arclength import reached
 from .critical_values import criticals
+from .curve_walks import reached
 from .equal_energies import transitions
 from .folds import Folds, beyond_values
 
