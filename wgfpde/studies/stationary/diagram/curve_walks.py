@@ -143,8 +143,9 @@ def reached(at: Family, start: Point, value: float) -> Steady | None:
                     return at_value(curve, before, place, value)
             else:
                 top = turn(curve, before, place) if _overshoots(curve, before, place, value) else None
-                found = top is not None and (top.point.parameter - value) * side >= 0
-                return at_value(curve, before, top, value) if found else None
+                if top is None or (top.point.parameter - value) * side < 0:
+                    return None
+                return at_value(curve, before, top, value)
             before = place
     except CaseError:  # beyond what a case may be
         return None

@@ -83,9 +83,16 @@ class Folds:
     def __init__(self, at: Family, values: Array, found: list[Branch], ends: list[End]) -> None:
         self.at, self.values, self.found, self.ends = at, values, found, ends
         self.gaps = np.diff(values)
+        self.beyond: dict[tuple[int, int], Point] = {}
+        """By branch and side of what ends in a pitchfork, the state beyond it."""
 
     def complete(self, told: Told | None = None) -> None:
         """Follow every branch to where it turns back, and round a fold what comes after."""
+        self._turns(told)
+        for end in [end for end in self.ends if end.kind == "pitchfork"]:  # once all branches are there
+            self._set(replace(end, meets=self._through(self.beyond[end.branch, end.side], end.branch)))
+
+    def _turns(self, told: Told | None) -> None:
         tried: set[tuple[int, int]] = set()
         while len(self.gaps) and len(tried) < CURVES:
             left = [end for end in self.ends if end.kind == "end" and (end.branch, end.side) not in tried]
@@ -182,15 +189,19 @@ class Folds:
         state = near(setting, where.state.rho, analyse=False)
         if state is None or apart(setting.flow, state.rho, where.state.rho) > MEETS:
             return False
-        meets = -1
-        for other in self.found:
-            point = None if other is branch else point_at(self.at, other, parameter)
-            if point is not None and apart(setting.flow, point.state.rho, state.rho) <= MEETS:
-                meets = other.number
         there = (crossing(trace.curve, top) or top).point.parameter
-        measure = self.at.point(parameter, setting, state).measure
-        self._set(End(there, branch.number, side, "pitchfork", meets, measure, state.energy))
+        beyond = self.beyond[branch.number, side] = self.at.point(parameter, setting, state)
+        self._set(End(there, branch.number, side, "pitchfork", -1, beyond.measure, state.energy))
         return True
+
+    def _through(self, point: Point, number: int) -> int:
+        """The number of the branch that a state is on, other than a given one; −1 for none known."""
+        flow = self.at.setting(point.parameter).flow
+        for branch in self.found:
+            there = None if branch.number == number else point_at(self.at, branch, point.parameter)
+            if there is not None and apart(flow, there.state.rho, point.state.rho) <= MEETS:
+                return branch.number
+        return -1
 
     def _fold(self, one: Branch, two: Branch, side: int, top: Place) -> bool:
         """Two branches end in one fold; False, and only the first does, where the second ends elsewhere, or not."""
