@@ -578,7 +578,7 @@ def test_a_pitchfork_is_told_and_not_called_a_fold():
     [key] = vary(["energy.internal.kappa=0.44:0.48:3"], case)
     ends = continuation(case, key).ends
     assert {end.kind for end in ends} == {"pitchfork"} and len(ends) == 2
-    assert all(end.parameter == pytest.approx(0.456946581044, abs=1e-4) for end in ends)
+    assert all(end.parameter == pytest.approx(0.456946581044, abs=1e-9) for end in ends)
 
 
 def test_a_plateau_of_marginal_rates_hides_no_critical_value():

@@ -158,7 +158,8 @@ def _diagram(study: Study) -> Figure:
     panels[1].set_ylabel("$E$")
     panels[2].set_ylabel(r"growth rate $\mu$")
     panels[2].set_xlabel(symbol_of(str(study.attributes["key"])))
-    style.legend_above(panels[0], *_legend(study))
+    handles, labels = _legend(study)
+    style.legend_above(panels[0], handles, labels, columns=4 if len(labels) <= 4 else 3)
     return figure
 
 
