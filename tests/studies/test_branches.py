@@ -63,9 +63,9 @@ def test_a_branch_turns_back_in_a_fold(diagram):
     assert [(end.branch, end.meets, end.side) for end in folds] == [(0, 2, 1), (2, 0, 1)]
     assert [end.parameter for end in folds] == pytest.approx([FOLD, FOLD], abs=CELLS)
     assert folds[0].measure == pytest.approx(0.33636, abs=1e-4)
-    joins = [end for end in diagram.ends if end.kind == "joins"]
+    joins = [end for end in diagram.ends if end.kind == "pitchfork"]
     assert [(end.branch, end.meets, end.side) for end in joins] == [(2, uniform.number, -1)]
-    assert joins[0].parameter == pytest.approx(LOST, abs=1e-5)
+    assert joins[0].parameter == pytest.approx(LOST, abs=CELLS)
     assert [one.parameter for one in diagram.critical] == pytest.approx([LOST], abs=CELLS)
     measures = [point.measure for point in unstable.line]
     assert np.all(np.diff(measures) > 0) and measures[0] > 0 and measures[-1] < folds[0].measure
@@ -77,8 +77,8 @@ def test_a_fold_between_two_values_is_passed_by_arclength():
     found = continuation(case, vary(["energy.internal.kappa=0.2,0.205,0.21"], case)[0])
     assert len(found.branches) == 3 and not any(float(k).is_integer() for k in found.branches[2].points)
     kinds = {(end.branch, end.side): (end.kind, end.meets) for end in found.ends}
-    assert kinds == {(0, 1): ("fold", 2), (2, 1): ("fold", 0), (2, -1): ("joins", 1)}
-    assert [end.parameter for end in found.ends if end.kind == "joins"] == pytest.approx([LOST], abs=CELLS)
+    assert kinds == {(0, 1): ("fold", 2), (2, 1): ("fold", 0), (2, -1): ("pitchfork", 1)}
+    assert [end.parameter for end in found.ends if end.kind == "pitchfork"] == pytest.approx([LOST], abs=CELLS)
     assert [one.parameter for one in found.equal] == pytest.approx([EQUAL], abs=CELLS)
 
 

@@ -1,7 +1,5 @@
 """Where the search for stationary states draws a line: each bound from both sides, by a factor of less than ten."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
 from wgfpde.studies.stationary import copies, drive_equation, family, mean_field, pencil, shifts
-from wgfpde.studies.stationary.diagram import branch_ends, critical_values
+from wgfpde.studies.stationary.diagram import critical_values
 from wgfpde.studies.stationary.growth_rates import Stability
 
 GRID = Grid([-1.0], [1.0], [40])
@@ -62,14 +60,6 @@ def test_a_state_far_from_its_guess_is_not_the_continuation_of_a_branch(monkeypa
         there = state(0.5 * (1 + way * ODD))
         monkeypatch.setattr(family, "corrected", lambda *a, there=there, **k: there)
         assert (family.near(setting, np.full(40, 0.5)) is not None) is found
-
-
-@pytest.mark.parametrize(("beyond", "found"), [(0.0, True), (1.4, True), (1.6, False), (-1.4, True), (-1.6, False)])
-def test_a_branch_ends_within_one_and_a_half_widths_of_its_last_state(beyond, found):
-    """A quantity that is linear in the parameter with its zero so many widths away."""
-    last, before = SimpleNamespace(parameter=2.0), SimpleNamespace(parameter=1.75)
-    zero = branch_ends._zero(last, before, 0.25, 3 * beyond, 3 * (beyond + 1))
-    assert zero == pytest.approx(2.0 + 0.25 * beyond, rel=1e-12, abs=0) if found else zero is None
 
 
 @pytest.mark.parametrize(("rate", "sign"), [(0.5e-8, 0), (2e-8, 1), (-2e-8, -1)])

@@ -153,8 +153,8 @@ def test_a_pitchfork_is_told_and_not_called_a_fold():
     case = load("desai_zwanzig_1d", ["grid.shape=[60]"])
     [key] = vary(["energy.internal.kappa=0.44:0.48:3"], case)
     ends = continuation(case, key).ends
-    assert {end.kind for end in ends} == {"joins"} and len(ends) == 2
-    assert all(end.parameter == pytest.approx(0.456946581044, abs=1e-4) for end in ends)
+    assert {end.kind for end in ends} == {"pitchfork"} and len(ends) == 2
+    assert all(end.parameter == pytest.approx(0.456946581044, abs=1e-9) for end in ends)
 
 
 def test_a_plateau_of_marginal_rates_hides_no_critical_value():

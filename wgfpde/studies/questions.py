@@ -189,7 +189,7 @@ def stationary(
     States, a list of Steady; or Diagram
         States by energy, the lowest first: ``rho``, ``energy``, ``eigenvalue`` (the largest growth rate), ``verdict``.
         A diagram has ``branches``, the ``critical`` values, where stability changes, the ``ends`` of branches, folds
-        among them, and ``equal``: where two stable branches have the same energy.
+        and pitchforks, and ``equal``: where two stable branches have the same energy.
 
     Raises
     ------

@@ -11,6 +11,8 @@ from wgfpde.energy.energy import Energy
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
+from wgfpde.transport.benamou_brenier.gap_scale import scale_of_gap
+from wgfpde.transport.benamou_brenier.operators import Staggering
 
 # ----------------------------------------------------------------------------------------------------- symmetries
 

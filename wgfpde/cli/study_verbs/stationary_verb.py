@@ -24,7 +24,7 @@ those that only shift a state left out.  Between open walls that let mass in, th
 each exit (entropy without interaction); with a force on a periodic axis (no interaction) the one steady state has a
 current: its velocity, effective diffusivity and entropy production are printed, in 2D by axis, x first.  With --vary
 the states are followed as branches, round folds too: the values at which one gains or loses stability are located, at
-which two that are stable have the same energy, and near which one ends, in a fold or on another branch.
+which two that are stable have the same energy, and at which one ends, in a fold or in a pitchfork on another branch.
 CASE-stationary.h5 and its picture replace those of an earlier search.
 """
 
@@ -215,12 +215,12 @@ def _print_diagram(case: Case, diagram: Diagram) -> None:
 
 
 def _end(key: str, end: End) -> str:
-    """ "branch 1 ends near params.b = 0.4 in a fold, where it meets branch 2"."""
-    near = "at" if end.kind == "fold" and end.meets >= 0 else "near"
-    place = f"{end.parameter:.{10 if near == 'at' else 6}g}"
+    """ "branch 1 ends at params.b = 0.4 in a fold, where it meets branch 2"."""
+    near = "near" if end.kind == "end" else "at"
+    place = f"{end.parameter:.{6 if near == 'near' else 10}g}"
     text = f"branch {end.branch} {'ends' if end.side > 0 else 'begins'} {near} {key} = {place}"
-    if end.kind == "joins":
-        return f"{text} on branch {end.meets}"
+    if end.kind == "pitchfork":
+        return f"{text} in a branch point (pitchfork)" + (f" on branch {end.meets}" if end.meets >= 0 else "")
     if end.kind == "fold":
         return f"{text} in a fold" + (f", where it meets branch {end.meets}" if end.meets >= 0 else "")
     return f"{text}; why is not known"

@@ -1,7 +1,7 @@
 """Stationary states as lines (1D) or maps (2D, with arrows of a current), and bifurcation diagrams.
 
-What is stable is drawn solid, what is not dashed; circles mark critical values, squares folds, and diamonds equal
-energies of two stable branches.
+What is stable is drawn solid, what is not dashed; circles mark critical values, squares folds, triangles pitchforks,
+and diamonds equal energies of two stable branches.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from . import density_scale, style
 from .maps import draw_arrows
 from .symbols import symbol_of
 
+Turn = tuple[float, float, int]
 PANEL, COLUMNS = 2.5, 4
 """Width of a map in inches, and most maps in a row."""
 WITH_ARROWS = 5.0
@@ -28,6 +29,7 @@ ARROWS = "#56b4e9"
 """Seen on the dark and on the pale end of the densities' colours."""
 NAMED = 6
 """Up to so many states are named in the legend of the lines."""
+MARKERS = {"fold": "s", "pitchfork": "^", "equal energies": "D"}
 BESIDE = 0.02
 """A branch that ends this near to a critical point, relative to the range, begins there."""
 
@@ -146,8 +148,8 @@ def _diagram(study: Study) -> Figure:
         if "critical" in study.variables:
             marks = np.zeros(len(study["critical"])) if name == "eigenvalue" else study[f"critical_{name}"]
             axes.plot(study["critical_value"], marks, "o", mfc="white", mec="black", mew=1.1, ms=6, zorder=5)
-        for folds, marker in ((True, "s"), (False, "D")):
-            at, marks = _further(study, name, folds)
+        for kind, marker in MARKERS.items():
+            at, marks = _further(study, name, kind)
             axes.plot(at, marks, marker, mfc="white", mec="black", mew=1.1, ms=5, ls="", zorder=5)
     panels[2].axhline(0.0, color=style.GRAPHITE, lw=0.7, zorder=0.5)
     _rates_scale(panels[2], study["eigenvalue"])
@@ -156,7 +158,8 @@ def _diagram(study: Study) -> Figure:
     panels[1].set_ylabel("$E$")
     panels[2].set_ylabel(r"growth rate $\mu$")
     panels[2].set_xlabel(symbol_of(str(study.attributes["key"])))
-    style.legend_above(panels[0], *_legend(study))
+    handles, labels = _legend(study)
+    style.legend_above(panels[0], handles, labels, columns=4 if len(labels) <= 4 else 3)
     return figure
 
 
@@ -195,19 +198,20 @@ def _marks(study: Study, name: str) -> tuple[Array, Array, Array]:
     return at, np.zeros(len(at)) if name == "eigenvalue" else study[f"critical_{name}"], study["critical_branch"]
 
 
-def _turns(study: Study, name: str, number: int) -> list[tuple[float, float, int]]:
-    """Folds that a branch shares with another: (parameter, value, side)."""
+def _turns(study: Study, name: str, number: int, kinds: tuple[str, ...] = ("fold", "pitchfork")) -> list[Turn]:
+    """Where a branch ends in a fold or a pitchfork: (parameter, value, side)."""
     if "end" not in study.variables:
         return []
-    chosen = (study["end_branch"] == number) & (study["end_kind"] == "fold") & (study["end_meets"] >= 0)
+    chosen = (study["end_branch"] == number) & np.isin(study["end_kind"], kinds)
     values = np.zeros(len(chosen)) if name == "eigenvalue" else study[f"end_{name}"]
     return list(zip(study["end_value"][chosen], values[chosen], study["end_side"][chosen], strict=True))
 
 
-def _further(study: Study, name: str, folds: bool) -> tuple[Array, Array]:
-    """Marks of folds, or of equal energies: (parameters, values); rates have none of these."""
-    if folds:
-        turns = [turn[:2] for number in np.unique(study["branch"]) for turn in _turns(study, name, int(number))]
+def _further(study: Study, name: str, kind: str) -> tuple[Array, Array]:
+    """Marks of folds, pitchforks, or equal energies: (parameters, values); rates have none of the last."""
+    if kind != "equal energies":
+        numbers = np.unique(study["branch"])
+        turns = [turn[:2] for number in numbers for turn in _turns(study, name, int(number), (kind,))]
         return (np.array(turns).T[0], np.array(turns).T[1]) if turns else (np.zeros(0), np.zeros(0))
     if "equal" not in study.variables or name == "eigenvalue":
         return np.zeros(0), np.zeros(0)
@@ -242,9 +246,9 @@ def _legend(study: Study) -> tuple[list[Line2D], list[str]]:
         handles.append(Line2D([], [], marker="o", ls="", mfc="white", mec="black", mew=1.1, ms=6))
         values = ", ".join(f"{value:.8g}" for value in np.unique(np.round(study["critical_value"], 10))[:3])
         labels.append(f"critical: {values}")
-    for folds, marker, name in ((True, "s", "fold"), (False, "D", "equal energies")):
-        places = np.unique(np.round(_further(study, "energy", folds)[0], 10))
-        if len(places):
+    for name, marker in MARKERS.items():
+        places = list(dict.fromkeys(f"{value:.8g}" for value in np.sort(_further(study, "energy", name)[0])))
+        if places:
             handles.append(Line2D([], [], marker=marker, ls="", mfc="white", mec="black", mew=1.1, ms=5))
-            labels.append(f"{name}: {', '.join(f'{value:.8g}' for value in places[:3])}")
+            labels.append(f"{name}: {', '.join(places[:3])}")
     return handles, labels

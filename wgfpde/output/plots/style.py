@@ -153,14 +153,16 @@ def plain(text: object) -> str:
     return one_line(shortened(str(text), LONGEST_TITLE + 20)).replace("$", r"\$")
 
 
-def legend_above(axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None) -> None:
-    """A legend in one line above the panel, where no curve can lie under it.   handles : default all with a label."""
+def legend_above(
+    axes: Axes, handles: Sequence[Artist] | None = None, labels: Sequence[str] | None = None, columns: int = 6
+) -> None:
+    """A legend above the panel, where no curve can lie under it.   handles : default all with a label."""
     if handles is None:
         found, labels = axes.get_legend_handles_labels()
         handles = [handle for handle in found if isinstance(handle, Artist)]
     if handles:
         axes.legend(
-            handles, labels or [], loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(len(handles), 6),
+            handles, labels or [], loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=min(len(handles), columns),
             borderpad=0.1, borderaxespad=0.2, columnspacing=1.2, handlelength=1.8, handletextpad=0.5,
         )  # fmt: skip
 

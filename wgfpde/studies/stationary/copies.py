@@ -29,10 +29,13 @@ NEARER = 0.1
 """Of the difference, what may be left of it once one state was moved onto the other."""
 
 
-def same(flow: Flow, a: Steady, b: Steady) -> bool:
-    """Whether two states are equal, up to translation and reflection where these cost nothing."""
+def same(flow: Flow, a: Steady, b: Steady, *, loosely: bool = True) -> bool:
+    """Whether two states are equal, up to translation and reflection where these cost nothing.
+
+    loosely : marginal states up to SAME_MARGINAL, which a search needs that finds one of them twice.
+    """
     difference = apart(flow, a.rho, b.rho)
-    if difference <= (SAME_MARGINAL if _marginal(a) or _marginal(b) else SAME):
+    if difference <= (SAME_MARGINAL if loosely and (_marginal(a) or _marginal(b)) else SAME):
         return True
     names = common_axes(flow, a.rho, b.rho)
     if not names or difference > PINNED:

@@ -22,7 +22,7 @@ from ...grid.boundary import boundary_of
 from ...methods import METHODS
 from ..study_views import Shown, numbers
 from .between_exits import ALL_LEAVES, REFUSAL
-from .copies import apart
+from .copies import apart, same
 from .drive_equation import check_law
 from .mean_field import Steady, corrected
 
@@ -75,10 +75,11 @@ class Critical:
 class End:
     """Where a branch ends between two values of the parameter.
 
-    parameter : near which.   side : 1 where it ends as the parameter rises, −1 where it begins.   kind : "fold", where
-    its rate tends to 0 and nothing goes on; "joins" another branch that does; or "end", for a reason unknown.
-    meets : the branch it joins, or that ends in the same fold; −1 for none known.
-    measure, energy : of the last state; of a fold of two branches the means.
+    parameter : where; of an "end" that of the last state.   side : 1 where it ends as the parameter rises, −1 where it
+    begins.   kind : "fold", where the branch turns back and nothing goes on; "pitchfork", where it meets its own mirror
+    image, or a shift of itself, on a branch that goes on; or "end", for a reason unknown.
+    meets : the branch that goes on, or that ends in the same fold; −1 for none known.
+    measure, energy : of the state there.
     """
 
     parameter: float
@@ -233,3 +234,8 @@ def near(setting: CaseAt, guess: Array, *, analyse: bool = True) -> Steady | Non
     except SolverError:
         return None
     return state if apart(setting.flow, state.rho, guess) <= JUMP else None
+
+
+def among(setting: CaseAt, state: Steady, taken: list[Steady]) -> bool:
+    """Whether a state of a branch is one of those, of other branches: marginal ones too are one only where equal."""
+    return any(same(setting.flow, state, other, loosely=False) for other in taken)

@@ -204,13 +204,13 @@ def _ends(diagram: Diagram) -> list[Variable]:
         return []
     return [
         Variable("end", row, np.arange(len(ends)), "1", "end", "Ends of branches between two values."),
-        Variable("end_value", row, [one.parameter for one in ends], "1", diagram.key, "Near which a branch ends."),
+        Variable("end_value", row, [one.parameter for one in ends], "1", diagram.key, "Where a branch ends."),
         Variable("end_branch", row, [one.branch for one in ends], "1", "branch", "Which ends."),
         Variable("end_side", row, [one.side for one in ends], "1", "side", "1: ends as the value rises; -1: begins."),
-        Variable("end_kind", row, [one.kind for one in ends], "1", "kind", "fold, joins (another branch) or end."),
-        Variable("end_meets", row, [one.meets for one in ends], "1", "branch", "Joined, or in one fold; -1: none."),
-        Variable("end_measure", row, [one.measure for one in ends], "1", diagram.measure, "Of the last state."),
-        Variable("end_energy", row, [one.energy for one in ends], "1", "energy", "Of the last state."),
+        Variable("end_kind", row, [one.kind for one in ends], "1", "kind", "fold, pitchfork or end (not known)."),
+        Variable("end_meets", row, [one.meets for one in ends], "1", "branch", "That goes on, or of the fold; -1."),
+        Variable("end_measure", row, [one.measure for one in ends], "1", diagram.measure, "Of the state there."),
+        Variable("end_energy", row, [one.energy for one in ends], "1", "energy", "Of the state there."),
     ]
 
 

@@ -40,7 +40,7 @@ def _pairs(at: Family, one: Branch, two: Branch) -> list[tuple[Point, Point] | N
     """
     found: list[tuple[Point, Point] | None] = []
     for k in sorted({*one.points, *two.points}):
-        points = [branch.points.get(k) or _point(at, branch, other.points[k].parameter)
+        points = [branch.points.get(k) or point_at(at, branch, other.points[k].parameter)
                   for branch, other in ((one, two), (two, one)) if _reaches(branch, k)]  # fmt: skip
         if len(points) < 2:
             continue
@@ -56,8 +56,8 @@ def _reaches(branch: Branch, k: float) -> bool:
     return min(branch.points) <= k <= max(branch.points)
 
 
-def _point(at: Family, branch: Branch, parameter: float) -> Point | None:
-    """A point of a branch between two of its own."""
+def point_at(at: Family, branch: Branch, parameter: float) -> Point | None:
+    """A point of a branch between two of its own; None beyond them, or where it gets lost."""
     ends = next(((a, b) for a, b in pairwise(branch.line) if a.parameter <= parameter <= b.parameter), None)
     if ends is None:  # by a rounding beside an end
         return None

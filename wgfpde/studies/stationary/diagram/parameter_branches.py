@@ -1,10 +1,10 @@
 """Branches of stationary states over a parameter, and the values at which they gain or lose stability.
 
-At each value of the parameter every branch is continued by Newton's method from a secant predictor, then new states are
-searched for (module `search`), each the first of a branch that is continued back to where it began.  A branch ends
-where Newton's method fails, runs into another branch, or lands far from its guess: at a fold or a pitchfork (module
-`branch_ends`).  Round a fold it is followed by arclength (module `folds`).  Its critical values are the zeros of its
-leading growth rate (module `critical_values`).
+From value to value a branch goes by Newton's method from a secant predictor, where the state is near what the secant
+says and no other branch claims it; else by arclength (module `curve_walks`), in steps of its own, however far apart the
+values are.  Then new states are searched for (module `search`), each the first of a branch that is continued back to
+where it began.  A branch ends where its parameter turns back: where, and what comes after, is found by arclength
+(module `folds`).  Its critical values are the zeros of its leading growth rate (module `critical_values`).
 
 Measured: 31 values of the Desai–Zwanzig model, 200 cells, three branches: 6 s.
 """
@@ -18,17 +18,17 @@ from ....cases.varying import Vary
 from ....errors import CaseError, SolverError
 from ....grid import Array
 from ....runs.progress import ProgressText
-from ..copies import apart
-from ..family import Branch, CaseAt, Diagram, Family, near
+from ..copies import SAME, apart
+from ..family import Branch, CaseAt, Diagram, Family, among, near
 from ..mean_field import Steady
 from ..search import LIMIT, check_limit, explore, starts
-from .branch_ends import HALVINGS, among, find_end, paired
 from .critical_values import criticals
+from .curve_walks import reached
 from .equal_energies import transitions
-from .folds import Folds
+from .folds import Folds, beyond_values
 
-WALK = 8
-"""Parts of a step along a branch that is taken again before the branch counts as ended."""
+PREDICTED = 0.25
+"""Of a step along a branch, what a state may lie beside the secant's prediction."""
 
 
 def continuation(
@@ -49,34 +49,29 @@ def continuation(
             f"--vary {varied.key}: expected a key with numbers that leaves the grid as it is, such as params.sigma or "
             "energy.internal.kappa; states on different grids are no branch"
         )
-    order = np.argsort(values)
-    values = values[order]
+    values, order = np.unique(values, return_index=True)
     at = Family(case, varied.key, measure)
     settings = [at.setting(varied.values[k]) for k in order]
     found: list[Branch] = []
     for k in range(len(values)):
         if progress is not None:
             progress(f"{varied.key} = {values[k]:g}, {k + 1} of {len(values)}: {len(found)} branches")
-        _step(at, settings, values, found, k, -1)
+        _step(at, settings, values, found, k)
         _begin(at, settings, values, found, k, limit)
     if not found:
         raise SolverError(f"no stationary state was found at any value of {varied.key}; try wgfpde run at one of them.")
-    ends = []
-    for branch in found:
-        for side in (-1, 1):
-            if progress is not None:
-                progress(f"{varied.key}: where branch {branch.number} of {len(found)} begins and ends")
-            ends.append(find_end(at, values, found, branch, side))
-    widths = 0.5**HALVINGS * float(np.max(np.diff(values), initial=0.0))
-    known = paired([end for end in ends if end is not None], widths)
-    Folds(at, values, found, known).complete(progress)
+    ends = [end for branch in found for side in (-1, 1) if (end := beyond_values(values, branch, side)) is not None]
+    Folds(at, values, found, ends).complete(progress)
     critical = [one for branch in found for one in criticals(at, branch)]
     equal = transitions(at, found)
-    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, known, equal)
+    return Diagram(varied.key, values, at.measure, settings[0].flow.grid, found, critical, ends, equal)
 
 
 def _begin(at: Family, settings: list[CaseAt], values: Array, found: list[Branch], k: int, limit: int) -> None:
-    """Search for states at value k that are on no branch yet, and continue each back to where it began."""
+    """Search for states at value k that are on no branch yet, and continue each back to where it began.
+
+    One that comes to the end of a branch there is the rest of that branch.
+    """
     flow, mass = settings[k].flow, settings[k].mass
     present = [branch.points[k].state for branch in found if k in branch.points]
     new = explore(flow, mass, starts(flow, mass, settings[k].initial), present, limit=limit)
@@ -85,58 +80,58 @@ def _begin(at: Family, settings: list[CaseAt], values: Array, found: list[Branch
         branch.points[k] = at.point(values[k], settings[k], state)
         found.append(branch)
         for back in range(k - 1, -1, -1):
-            if not _step(at, settings, values, [branch], back, 1, found):
+            others = [other for other in found[:-1] if back in other.points]
+            ahead = _straight(settings[back], values, branch, back, 1)
+            arrived = _settled(at, settings[back], values, branch, back, 1, ahead, others)
+            met = next((o for o in others if arrived and among(settings[back], arrived, [o.points[back].state])), None)
+            if met is not None and back + 1 not in met.points:
+                met.points.update(branch.points)
+                found.pop()
+            if arrived is None or met is not None:
                 break
+            branch.points[back] = at.point(values[back], settings[back], arrived)
 
 
-def _step(
+def _step(at: Family, settings: list[CaseAt], values: Array, found: list[Branch], k: int) -> None:
+    """Continue branches from value k − 1 to value k."""
+    setting = settings[k]
+    moving = [branch for branch in found if k - 1 in branch.points]
+    ahead = [_straight(setting, values, branch, k, -1) for branch in moving]
+    for number, (branch, state) in enumerate(zip(moving, ahead, strict=True)):
+        rivals = [other for other in ahead[:number] + ahead[number + 1 :] if other is not None]
+        if state is not None and among(setting, state, rivals):
+            state = None
+        there = [other for other in found if k in other.points]
+        arrived = _settled(at, setting, values, branch, k, -1, state, there)
+        if arrived is not None and not among(setting, arrived, [other.points[k].state for other in there]):
+            branch.points[k] = at.point(values[k], setting, arrived)
+
+
+def _straight(setting: CaseAt, values: Array, branch: Branch, k: int, side: int) -> Steady | None:
+    """The state at value k from those at k + side and k + 2 side, by a secant; None where it says too little of it."""
+    if k + 2 * side not in branch.points:
+        return None
+    last, before = branch.points[k + side].state.rho, branch.points[k + 2 * side].state.rho
+    share = (values[k] - values[k + side]) / (values[k + side] - values[k + 2 * side])
+    guess = last + share * (last - before)
+    state = near(setting, guess)
+    if state is None:
+        return None
+    way = apart(setting.flow, state.rho, last)
+    return state if way <= SAME or apart(setting.flow, state.rho, guess) <= PREDICTED * way else None
+
+
+def _settled(
     at: Family,
-    settings: list[CaseAt],
+    setting: CaseAt,
     values: Array,
-    moving: list[Branch],
+    branch: Branch,
     k: int,
     side: int,
-    others: list[Branch] | None = None,
-) -> bool:
-    """Continue branches to value k from value k + side; whether any got there.
-
-    Of branches that arrive at the same state the one keeps it that comes from nearest by.
-    others : branches whose states at value k are taken already.
-    """
-    setting, arrived = settings[k], []
-    for branch in moving:
-        if k + side in branch.points:
-            last = branch.points[k + side].state.rho
-            guess = last
-            if k + 2 * side in branch.points:
-                before = branch.points[k + 2 * side].state.rho
-                share = (values[k] - values[k + side]) / (values[k + side] - values[k + 2 * side])
-                guess = last + share * (last - before)
-            state = near(setting, guess)
-            way = np.inf if state is None else apart(setting.flow, state.rho, last)
-            arrived.append((way, branch, last, state))
-    taken = [branch.points[k].state for branch in others or () if k in branch.points]
-    reached = False
-    for _, branch, last, found in sorted(arrived, key=lambda one: one[0]):
-        state = found
-        if state is None or among(setting, state, taken):
-            state = _walk(at, float(values[k + side]), float(values[k]), last)
-        if state is not None and not among(setting, state, taken):
-            branch.points[k] = at.point(values[k], setting, state)
-            taken.append(state)
-            reached = True
-    return reached
-
-
-def _walk(at: Family, start: float, end: float, rho: Array) -> Steady | None:
-    """The state at one parameter value from that at another, in short steps: in a long one Newton's method may leave
-    the branch.
-    """
-    before, state = rho, None
-    for step in range(1, WALK + 1):
-        setting = at.setting(start + step / WALK * (end - start))
-        state = near(setting, 2 * rho - before, analyse=step == WALK)
-        if state is None:
-            return None
-        before, rho = rho, state.rho
-    return state
+    state: Steady | None,
+    others: list[Branch],
+) -> Steady | None:
+    """A state that is on no other branch as it stands; else that which arclength leads to from value k + side."""
+    if state is not None and not among(setting, state, [other.points[k].state for other in others]):
+        return state
+    return reached(at, branch.points[k + side], float(values[k]))
