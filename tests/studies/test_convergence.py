@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,18 +215,19 @@ def test_a_run_by_another_version_is_not_used(tmp_path, space, monkeypatch):
 
 
 def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
-    """The limit of wall time stops the second run at once; the next call resumes it and takes the first."""
+    """SIGTERM stops the second run at once; the next call resumes it and takes the first."""
     case, solve = load("heat_1d", HEAT), runs.run_case
     calls = []
 
-    def stopped(case, folder, overwrite, progress):
+    def stopped(case, folder, overwrite, progress, most_steps):
         calls.append(folder)
-        return solve(case, folder, overwrite, progress, wall_limit=1e-9 if len(calls) == 2 else None)
+        result = solve(case, folder, overwrite, progress, wall_limit=1e-9 if len(calls) == 2 else None)
+        return replace(result, exit_code=143) if len(calls) == 2 else result
 
     monkeypatch.setattr(runs, "run_case", stopped)
     with pytest.raises(Interrupted, match=r"run 2 of 3(.|\n)*goes on with the study") as stop:
         converge(case, STEPS, tmp_path, against="finest")
-    assert stop.value.exit_code == 75 and read(calls[1]).status == "interrupted"
+    assert stop.value.exit_code == 143 and read(calls[1]).status == "interrupted"
     found = converge(case, STEPS, tmp_path, against="finest")
     assert [path.name for path in calls] == ["01-0.02", "02-0.01", "03-0.005"]  # the second was resumed
     assert [s.reused for s in found.solved] == [True, False, False]

@@ -50,7 +50,7 @@ Shows = Callable[[Progress], None] | None
 class Result:
     """How a run ended.
 
-    status : "finished", "failed" or "interrupted".   exit_code : 0, 1, 75 (wall limit), 130 (143 for SIGTERM).
+    status : "finished", "failed" or "interrupted".   exit_code : 0, 1, 75 (a limit), 130 (143 for SIGTERM).
     wall_seconds : of the march, without what compiling the kernels took.   error : what the function of the caller
     raised that ended it, else None.   verdict : "stationary", "blow-up" or "".
     """
