@@ -10,7 +10,7 @@ from wgfpde.grid import Grid
 from wgfpde.transport import Points, distances
 from wgfpde.transport import w2 as w2_on_grids
 from wgfpde.transport.line import Coupling, levels_of
-from wgfpde.transport.quantile_cost import quantile_cost
+from wgfpde.transport.quantile_pass import quantile_cost
 
 MASSES = st.lists(st.sampled_from([0.0, 0.0, 1e-300, 1e-3, 0.5, 1.0, 7.0]), min_size=2, max_size=9)
 

@@ -149,7 +149,7 @@ def _on_a_line(a: _Side, b: _Side, atoms: bool) -> float:
     ring = grid is not None and grid.x.ring == 1
     edges, masses = zip(*(_line_of(side, grid, atoms) for side in (a, b)), strict=True)
     if not ring and len(edges[0]) + len(edges[1]) > LARGE:
-        from .quantile_cost import quantile_cost
+        from .quantile_pass import quantile_cost
 
         origin = edges[0][0]  # the digits of a box far from 0 would be lost
         found = quantile_cost(edges[0] - origin, levels_of(masses[0]), edges[1] - origin, levels_of(masses[1]))
