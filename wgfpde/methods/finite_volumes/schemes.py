@@ -13,7 +13,7 @@ Reference: Strang (1968), DOI 10.1137/0705041; Bailo, Carrillo, Hu (2020), DOI 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -89,6 +89,15 @@ def split_step(scheme: Scheme, axes: list[Lines], rho: Array, dt: float, order: 
     return out, cost
 
 
+def ways(rates: Rates, axes: list[Lines], lines: Lines) -> tuple[Any, ...]:
+    """(a, b, h, ring) along one axis as sweeps take them: what is alike for all axes of a flow is seen in their types,
+    and decides what is compiled."""
+    a, b = rates.along(lines)
+    if lines.lanes == 1:
+        a, b = a.reshape(1, lines.n), b.reshape(1, lines.n)
+    return a, b, lines.volumes, lines.ring if any(axis.ring for axis in axes) else None
+
+
 class EntropyScheme:
     """Scharfetter–Gummel sweeps (entropy).  Rates are computed once per potential."""
 
@@ -96,6 +105,7 @@ class EntropyScheme:
         self._kappa = flow.internal.kappa
         self._threads = threads
         self._rates = Rates(flow.grid, axes, threads, flow.push)
+        self._ways = {lines.direction: ways(self._rates, axes, lines) for lines in axes}
         self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
@@ -108,15 +118,15 @@ class EntropyScheme:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.rows, exits.loss, exits.gain, dt, order, guard, ENTROPY, self._kappa, rho, exits.mean, stats,
+            rho, self._phi, lines.direction, *self._ways[lines.direction], exits.passing,
+            dt, order, guard, ENTROPY, self._kappa, rho, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
 
     def compile_parts(self, lines: Lines) -> None:
         """Compile some of what `sweep` calls, with the types that it has there."""
-        _compile_repair(self._rates, self._exits[lines.direction], lines, self._kappa)
+        _compile_repair(self._ways[lines.direction], self._exits[lines.direction], lines, self._kappa)
 
 
 class TiltedScheme(EntropyScheme):
@@ -134,7 +144,7 @@ class TiltedScheme(EntropyScheme):
         share(
             tilted_sweep, lines.blocks, rho.size, self._threads,
             rho, lines.direction, self._push[lines.direction], self._across[lines.direction],
-            *self._rates.along(lines), lines.volumes, lines.ring, dt, order, stats, work,
+            *self._ways[lines.direction], dt, order, stats, work,
         )  # fmt: skip
         cost.add(stats)
         cost.pushed += float(work.sum())
@@ -153,6 +163,7 @@ class DriftScheme:
     def __init__(self, flow: Flow, axes: list[Lines], threads: int) -> None:
         self._threads = threads
         self._rates = Rates(flow.grid, axes, threads)
+        self._ways = {lines.direction: ways(self._rates, axes, lines) for lines in axes}
         self._exits = exits_of(flow, axes)
 
     def prepare(self, phi: Array) -> None:
@@ -175,15 +186,15 @@ class DriftScheme:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.rows, exits.loss, exits.gain, dt, order, guard, NONE, 1.0, out, exits.mean, stats,
+            rho, self._phi, lines.direction, *self._ways[lines.direction], exits.passing,
+            dt, order, guard, NONE, 1.0, out, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
 
     def compile_parts(self, lines: Lines) -> None:
         """Compile some of what `sweep` calls, with the types that it has there."""
-        _compile_repair(self._rates, self._exits[lines.direction], lines, 1.0)
+        _compile_repair(self._ways[lines.direction], self._exits[lines.direction], lines, 1.0)
 
 
 class PowerScheme:
@@ -241,8 +252,8 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
     return ArrayScheme(flow, axes) if law.code is None else PowerScheme(flow, axes, threads)
 
 
-def _compile_repair(rates: Rates, exits: LineExits, lines: Lines, kappa: float) -> None:
+def _compile_repair(ways: tuple[Any, ...], exits: LineExits, lines: Lines, kappa: float) -> None:
     """As a sweep calls it, of its first block."""
-    a, b = rates.along(lines)
-    passing = exits.rows, exits.loss[0], exits.gain[0], exits.mean[0]
-    compile_repair(a[0], b[0], passing, lines.volumes, lines.ring, kappa)
+    a, b, h, ring = ways
+    passing = None if exits.passing is None else (exits.rows, *(part[0] for part in exits.passing[1:]))
+    compile_repair(a[0], b[0], passing, h, ring, kappa, lines.lanes)
