@@ -136,7 +136,7 @@ class KernelCache(caching.FunctionCache):
         return str(self._impl.filename_base).replace(f"-{self._py_func.__code__.co_firstlineno}.", ".", 1)
 
     @cached_property
-    def _cache_file(self) -> KernelFiles:
+    def _cache_file(self) -> KernelFiles:  # type: ignore[override]  # ours has an index for each signature
         return KernelFiles(self._cache_path, self._file_name, kernel_digest())
 
     @cached_property

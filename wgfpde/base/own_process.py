@@ -41,15 +41,15 @@ def load_figure_library() -> None:
     """Load what figures are made of; in a process of one's own without what nobody asks for there."""
     if not _claimed or "matplotlib.artist" in sys.modules or SOLID in sys.modules:
         return
-    from matplotlib import artist
+    from matplotlib import artist as artists
 
-    properties = artist.kwdoc
-    artist.kwdoc = lambda kind: ""
+    properties = artists.kwdoc
+    artists.kwdoc = lambda artist: ""
     sys.modules[SOLID] = None  # type: ignore[assignment]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of axes in 3D that are not there
             import matplotlib.figure  # noqa: F401
     finally:
-        artist.kwdoc = properties
+        artists.kwdoc = properties
         del sys.modules[SOLID]
