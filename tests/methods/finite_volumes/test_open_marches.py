@@ -22,7 +22,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes.limiter import contract, correct_fluxes
-from wgfpde.methods.finite_volumes.linear_sweep import _let_go, _of_block
+from wgfpde.methods.finite_volumes.linear_sweep import _let_go
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.jko.stepper import Jko
 
@@ -310,21 +310,12 @@ def test_the_norm_is_kept_where_mass_leaves_and_for_the_entropy_alone(law):
     h, none = np.ones(2), np.zeros((2, 1))
     old, low, new, half = (np.array([[x], [y]]) for x, y in ((1.0, 1.0), (0.9, 0.9), (2.0, 0.0), (1.0, 1.0)))
     drained, drain, mean = np.array([0.25, 0.5]), np.array([0.5, 0.25]), np.full((2, 1), 3.0)
-    left = np.arange(2), np.full((2, 1), 5.0), none, mean
+    left = np.arange(2), np.full((1, 2, 1), 5.0), none[None], mean[None]
     rest = new, low, old, half, none, h, 0.5, law, 1.0, 0, drain, drained
-    assert not _let_go(None, *rest)
-    assert _let_go(left, *rest) == (law == ENTROPY) == (new[0, 0] < 2.0)
+    assert not _let_go(None, 0, *rest)
+    assert _let_go(left, 0, *rest) == (law == ENTROPY) == (new[0, 0] < 2.0)
     if law == NONE:
         assert mean[:, 0] == pytest.approx(0.75 / (0.5 * 5.0), rel=1e-15, abs=0)
-
-
-def test_every_block_of_lines_has_exits_of_its_own():
-    loss, gain, mean = (np.arange(6.0).reshape(3, 2, 1) + k for k in range(3))
-    found = _of_block((np.array([1]), loss, gain, mean), 2)
-    assert [part[0, 0] for part in found[1:]] == [4.0, 5.0, 6.0] and np.shares_memory(found[3], mean)
-    shut = np.zeros((1, 1, 1))
-    assert _of_block((np.zeros(0, np.int64), shut, shut, shut), 2)[1].shape == (1, 1)
-    assert _of_block(None, 2) is None
 
 
 def test_the_norm_weighs_cells_by_the_potential_and_their_width():

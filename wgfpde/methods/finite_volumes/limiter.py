@@ -160,16 +160,17 @@ def passes(exits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def restore_account(new, old, exits, h, dt, count):
+def restore_account(new, old, exits, q, h, dt, count):
     """As `restore_mass`, and where mass passes Σ h ρ' + dt Σ k ρ̄ is given the size of Σ h ρ + dt Σ g, lane by lane.
 
-    exits : (rows where mass passes, k, g, ρ̄) of the block, (n, LANES) each, or None.  Both ρ' and ρ̄ take the factor.
+    exits : (rows where mass passes, k, g, ρ̄), (blocks, n, LANES) each, or None.   q : the block.
+    Both ρ' and ρ̄ take the factor.
     """
     if exits is None:
         return restore_mass(new, old, h, count)
-    rows, loss, gain, mean = exits
-    if rows.shape[0] == 0:
+    if exits[0].shape[0] == 0:
         return restore_mass(new, old, h, count)
+    rows, loss, gain, mean = exits[0], exits[1][q], exits[2][q], exits[3][q]
     n, lanes = new.shape
     before, after = np.zeros(lanes), np.zeros(lanes)
     for i in range(n):

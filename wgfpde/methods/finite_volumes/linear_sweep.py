@@ -61,40 +61,30 @@ def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, gua
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
-        passing = _of_block(exits, q)
         for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
             span, weight = 0.5 * dt, 1.0
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            negative = _two_solves(a[q], b[q], passing, span, weight, h, ring, old, work, wrap, one, two)
+            negative = _two_solves(a[q], b[q], exits, q, span, weight, h, ring, old, work, wrap, one, two)
             if order == 1 or not (guard or negative):
                 break
         if exits is not None:
-            _mean(passing, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
+            _mean(exits, q, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
         if attempt == 1:
             if guard or opened:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], passing, h, ring, dt, guard, code, kappa, count, work
-            )
-        kept, stats[q, 1], stats[q, 4] = restore_account(new, old, passing, h, dt, count)
+                old, stage, new, half, low, potential, a[q], b[q], exits, q, h, ring, dt, guard, code, kappa, count,
+                work,
+            )  # fmt: skip
+        kept, stats[q, 1], stats[q, 4] = restore_account(new, old, exits, q, h, dt, count)
         stats[q, 3] = 0.0 if kept else 1.0
         scatter(new, direction, q * lanes, count, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _of_block(exits, q):
-    """What passes block q."""
-    if exits is None:
-        return None
-    rows, loss, gain, mean = exits
-    place = q if rows.shape[0] > 0 else 0
-    return rows, loss[place], gain[place], mean[place]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
+def _two_solves(a, b, exits, q, span, weight, h, ring, old, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
     SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
@@ -105,7 +95,7 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
         return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
     if exits[0].shape[0] == 0:
         return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
-    return _open_solves(as_block(a), as_block(b), exits, span, weight, h, closes(ring), old, work, wrap, one, two)
+    return _open_solves(as_block(a), as_block(b), exits, q, span, weight, h, closes(ring), old, work, wrap, one, two)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -120,10 +110,10 @@ def _closed_solves(a, b, span, weight, h, ring, old, g, wrap, one, two):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _open_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
+def _open_solves(a, b, exits, q, span, weight, h, ring, old, work, wrap, one, two):
     """`_two_solves` where it does."""
     n, lanes = old.shape
-    rows, loss, gain, _ = exits
+    rows, loss, gain = exits[0], exits[1][q], exits[2][q]
     e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
     for i in rows:
         for k in range(lanes):
@@ -146,9 +136,11 @@ def _open_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _mean(exits, weight, stage, new):
-    """The mean density ρ̄ = weight·stage + (1 − weight)·new of one block, where mass passes, into exits."""
-    rows, _, _, mean = exits
+def _mean(exits, q, weight, stage, new):
+    """The mean density ρ̄ = weight·stage + (1 − weight)·new of block q, where mass passes, into exits."""
+    if exits[0].shape[0] == 0:
+        return
+    rows, mean = exits[0], exits[3][q]
     for i in rows:
         for k in range(mean.shape[1]):
             mean[i, k] = weight * stage[i, k] + (1.0 - weight) * new[i, k] if weight > 0.0 else new[i, k]
@@ -165,7 +157,7 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, guard, code, kappa, count, work):
+def _repair(old, stage, new, half, low, potential, a, b, exits, q, h, ring, dt, guard, code, kappa, count, work):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
@@ -190,9 +182,9 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            _drains(exits, half, low, dt, k, drain, drained)
+            _drains(exits, q, half, low, dt, k, drain, drained)
             touched += correct_fluxes(low, anti, drain, drained, h, around, k, new)
-            if _let_go(exits, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
+            if _let_go(exits, q, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
                 touched += n
         if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n
@@ -200,26 +192,30 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _drains(exits, half, low, dt, k, drain, drained):
+def _drains(exits, q, half, low, dt, k, drain, drained):
     """What lane k of the two backward Euler steps lets go, (n,), and what that of SDIRK2 lets go more."""
     if exits is None:
         return
-    rows, loss, _, mean = exits
+    if exits[0].shape[0] == 0:
+        return
+    rows, loss, mean = exits[0], exits[1][q], exits[3][q]
     for i in rows:
         drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
         drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _let_go(exits, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
+def _let_go(exits, q, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
     """Take ρ̄ of lane k from what it was let go, and keep ∫ρ²e^{Φ/κ} from rising.  Returns whether it had to."""
     if exits is None:
         return False
-    rows, loss, gain, mean = exits
+    if exits[0].shape[0] == 0:
+        return False
+    rows, loss, gain, mean = exits[0], exits[1][q], exits[2][q], exits[3][q]
     for i in rows:
         if loss[i, k] > 0.0:
             mean[i, k] = (drained[i] + drain[i]) / (dt * loss[i, k])
-    if rows.shape[0] == 0 or code != ENTROPY:
+    if code != ENTROPY:
         return False
     return contract(new, low, old, mean, half, rows, gain, potential, h, kappa, k)
 
@@ -278,5 +274,5 @@ def compile_repair(a, b, exits, h, ring, kappa, lanes):
     a, b, exits, h, ring, kappa : of a block of so many lanes, as `sweep` hands them on.
     """
     blocks = np.zeros((16, len(a), lanes))
-    _repair(*blocks[:6], a, b, exits, h, ring, 0.0, False, ENTROPY, kappa, 0, blocks[6:])
-    restore_account(blocks[0], blocks[1], exits, h, 0.0, 0)
+    _repair(*blocks[:6], a, b, exits, 0, h, ring, 0.0, False, ENTROPY, kappa, 0, blocks[6:])
+    restore_account(blocks[0], blocks[1], exits, 0, h, 0.0, 0)

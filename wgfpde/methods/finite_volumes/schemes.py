@@ -255,5 +255,4 @@ def make_scheme(flow: Flow, axes: list[Lines], threads: int) -> Scheme:
 def _compile_repair(ways: tuple[Any, ...], exits: LineExits, lines: Lines, kappa: float) -> None:
     """As a sweep calls it, of its first block."""
     a, b, h, ring = ways
-    passing = None if exits.passing is None else (exits.rows, *(part[0] for part in exits.passing[1:]))
-    compile_repair(a[0], b[0], passing, h, ring, kappa, lines.lanes)
+    compile_repair(a[0], b[0], exits.passing, h, ring, kappa, lines.lanes)
