@@ -88,7 +88,7 @@ def libraries(path: Path) -> set[str]:
     [
         ("argparse", ["cli/*"]),
         ("h5py", ["store/*"]),
-        ("matplotlib", ["output/plots/*"]),
+        ("matplotlib", ["output/plots/*", "base/own_process.py"]),
         ("pydantic", ["base/case_table.py", "cases/*", "methods/?*.py", "methods/*/*method.py", "energy/laws/*"]),
         ("tqdm", ["runs/progress.py", "studies/sweep/live.py"]),
     ],

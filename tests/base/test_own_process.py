@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import wgfpde
 from wgfpde.base import own_process
 
@@ -28,15 +30,30 @@ import scipy.linalg, scipy.linalg.cython_blas
 assert scipy.linalg.solve(np.eye(2), np.ones(2)).sum() == 2
 """
 
+FIGURES = """
+import sys
+from wgfpde.base import own_process
+own_process.claim()
+own_process.load_figure_library()
+assert "matplotlib.figure" in sys.modules and "mpl_toolkits.mplot3d" not in sys.modules
+from matplotlib.artist import kwdoc
+from matplotlib.lines import Line2D
+assert "linewidth" in kwdoc(Line2D), "whoever asks is told"
+import mpl_toolkits.mplot3d
+own_process.load_figure_library()
+"""
 
-def test_kernels_of_the_command_line_load_no_linear_algebra_and_those_that_call_it_find_it():
+
+@pytest.mark.parametrize("script", [OWN, FIGURES])
+def test_the_command_line_loads_less_and_what_is_asked_for_is_found(script):
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
-    done = subprocess.run([sys.executable, "-c", OWN], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_process_that_is_not_ones_own_is_left_as_it_is():
     threshold, before = gc.get_threshold(), dict(sys.modules)
     own_process.load_kernel_library()
+    own_process.load_figure_library()
     assert not own_process._claimed, "main(argv) is called by tests and notebooks, whose process it is not"
     assert gc.get_threshold() == threshold and sys.modules == before

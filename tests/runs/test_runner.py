@@ -373,8 +373,10 @@ WARM_UP = """
         ("kuramoto_1d", "grid.shape=[16]", "solver.dt='adaptive'"),
         ("kuramoto_1d", "grid.shape=[16]", "energy.internal={kind='none'}", "solver.order=1"),
         ("geodesic_2d", "grid.shape=[12,12]", "solver={inner_steps=4, tolerance=1e-2}"),
+        ("double_well_2d", "grid.shape=[10,6]"),
+        ("escape_2d", "grid.shape=[12,9]", "grid.boundary=['no-flux','no-flux']"),
     ],
-    ids=["power 2d", "entropy 1d", "none 1d", "geodesic"],
+    ids=["power 2d", "entropy 1d", "none 1d", "geodesic", "entropy 2d", "sink 2d"],
 )
 def test_nothing_is_left_to_compile_after_the_warm_up(arguments):
     child = [sys.executable, "-c", textwrap.dedent(WARM_UP), *arguments]

@@ -29,17 +29,16 @@ import platform
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numba
 from llvmlite import binding
 from numba.core import caching, config
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime import rtsys
 
 from .own_process import load_kernel_library
-
-load_kernel_library()
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOMS = ("diagnostics", "energy", "linear", "methods", "studies", "transport")
@@ -116,15 +115,44 @@ class KernelFiles:
 class KernelCache(caching.FunctionCache):
     """Numba's cache of one function, with the digest in place of the stamp of its file.
 
-    A function is known by its name and not by its line, which moves as the file is edited.
+    A function is known by its name and not by its line, which moves as the file is edited.  Where its files lie is
+    looked up when it is first called: few of the functions of a module are.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        name = self._impl.filename_base.replace(f"-{function.__code__.co_firstlineno}.", ".", 1)
-        self._cache_file = KernelFiles(self._cache_path, name, kernel_digest())  # type: ignore[assignment]
-        folder = os.path.dirname(os.path.abspath(function.__code__.co_filename))
-        self._shipped = KernelFiles(os.path.join(SHIPPED, os.path.relpath(folder, PACKAGE)), name, kernel_digest())
+        self._py_func, self._name = function, repr(function)
+        self.enable()
+
+    @cached_property
+    def _impl(self) -> Any:
+        return self._impl_class(self._py_func)
+
+    @cached_property
+    def _cache_path(self) -> str:
+        return str(self._impl.locator.get_cache_path())
+
+    @cached_property
+    def _file_name(self) -> str:
+        return str(self._impl.filename_base).replace(f"-{self._py_func.__code__.co_firstlineno}.", ".", 1)
+
+    @cached_property
+    def _cache_file(self) -> KernelFiles:  # type: ignore[override]  # ours has an index for each signature
+        return KernelFiles(self._cache_path, self._file_name, kernel_digest())
+
+    @cached_property
+    def _shipped(self) -> KernelFiles:
+        folder = os.path.relpath(os.path.dirname(os.path.abspath(self._py_func.__code__.co_filename)), PACKAGE)
+        return KernelFiles(os.path.join(SHIPPED, folder), self._file_name, kernel_digest())
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """As Numba's, which loads all that compiling takes, a third of a second, before it looks; here that is left to
+        the compiler, which does so itself."""
+        rtsys.initialize(context)  # what allocates memory for kernels
+        with self._guard_against_spurious_io_errors():
+            found = self._load_overload(signature, context)
+        if found is None:
+            load_kernel_library()
+        return found
 
     def _load_overload(self, signature: Any, context: Any) -> Any:
         found = super()._load_overload(signature, context)

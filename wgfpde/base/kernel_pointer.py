@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, cast
 
 import numba
+import numba.experimental.function_type  # what a kernel that is an argument is
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher

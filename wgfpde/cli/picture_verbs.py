@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..base.own_process import load_figure_library
 from ..errors import CaseError
 from ..runs.progress import status_line
 from .arguments import Verbs, run_of
@@ -123,6 +124,7 @@ def plot_figures(path: Path, out: Path | None = None, **given: Any) -> list[Path
 
     given : fields of plots.Options.
     """
+    load_figure_library()
     from ..output.plots import Options, plot
     from ..output.references import exact_and_gibbs, potential_of
     from ..store import read

@@ -322,7 +322,8 @@ def small_flow(flow: Flow, cells: int, potential: Callable[..., Array] | None = 
         dynamics = Dynamics(tuple(_rough if rough else 1.0 for rough in differ))
     box = [0.0] * grid.dim, [1.0] * grid.dim, [cells] * grid.dim
     energy = Energy(flow.internal, potential, tilt=() if flow.push is None else tuple(float(a.ring) for a in grid.axes))
-    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics)
+    sinks = (Sink("any", rate=lambda **at: 1.0),) if flow.exits else ()
+    return Flow(Grid(*box, [a.boundary.closed for a in grid.axes]), energy, dynamics=dynamics, sinks=sinks)
 
 
 def _rough(x: Array, y: Array) -> Array:

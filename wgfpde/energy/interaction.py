@@ -13,9 +13,9 @@ of zeros are never transformed.  The transform of an even kernel is real and is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
-import ducc0
 import numpy as np
 
 from ..base.amounts import MOST
@@ -58,6 +58,14 @@ def make_interaction(kernel: Callable[..., Array], grid: Grid, threads: int = 1)
     return DenseInteraction(kernel, grid)
 
 
+@cache
+def _fft() -> Any:
+    """Loaded with the first interaction: most flows have none."""
+    import ducc0
+
+    return ducc0.fft
+
+
 class FourierInteraction:
     """W∗ρ by real FFTs on a uniform grid.  One `apply` costs two padded transforms."""
 
@@ -74,7 +82,7 @@ class FourierInteraction:
             wrapped[indices[0] % padded[0]] = values
         else:
             wrapped[np.ix_(indices[0] % padded[0], indices[1] % padded[1])] = values
-        transform = ducc0.fft.r2c(wrapped, axes=tuple(range(grid.dim)))
+        transform = _fft().r2c(wrapped, axes=tuple(range(grid.dim)))
         self._multiplier = transform.real * (grid.volume / grid.size / np.prod(padded))
         self._padded = padded
         self._buffer = np.zeros((*self._shape[:-1], transform.shape[-1]), dtype=complex)
@@ -82,29 +90,29 @@ class FourierInteraction:
 
     def apply(self, rho: Array) -> Array:
         """W∗ρ, array of the grid's shape; energy/mass."""
-        n, row, buffer = self._shape[-1], self._row, self._buffer
+        n, row, buffer, fft = self._shape[-1], self._row, self._buffer, _fft()
         row[..., :n] = rho
         row[..., n:] = 0.0
         if len(self._shape) == 1:
-            ducc0.fft.r2c(row, axes=(0,), out=buffer)
+            fft.r2c(row, axes=(0,), out=buffer)
             buffer *= self._multiplier
-            result = ducc0.fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False)
+            result = fft.c2r(buffer, axes=(0,), lastsize=len(row), forward=False)
             return result[:n].copy()
         ny, width = row.shape
 
         def to_modes(rows: slice) -> None:
-            ducc0.fft.r2c(row[rows], axes=(1,), out=buffer[rows])
+            fft.r2c(row[rows], axes=(1,), out=buffer[rows])
 
         def across(columns: slice) -> None:
             part = np.empty((self._padded[0], columns.stop - columns.start), dtype=complex)
             part[:ny], part[ny:] = buffer[:, columns], 0.0
-            ducc0.fft.c2c(part, axes=(0,), out=part)
+            fft.c2c(part, axes=(0,), out=part)
             part *= self._multiplier[:, columns]
-            ducc0.fft.c2c(part, axes=(0,), forward=False, out=part)
+            fft.c2c(part, axes=(0,), forward=False, out=part)
             buffer[:, columns] = part[:ny]
 
         def from_modes(rows: slice) -> None:
-            ducc0.fft.c2r(buffer[rows], axes=(1,), lastsize=width, forward=False, out=row[rows])
+            fft.c2r(buffer[rows], axes=(1,), lastsize=width, forward=False, out=row[rows])
 
         share_lines(to_modes, ny, rho.size, self._threads)
         share_lines(across, buffer.shape[1], rho.size, self._threads, max(AT_ONCE // self._padded[0], 1))
@@ -138,4 +146,4 @@ def _lags(axis: Axis) -> Array:
 
 
 def _padded_size(axis: Axis) -> int:
-    return axis.size if axis.ring else int(ducc0.fft.good_size(2 * axis.size - 1, True))
+    return axis.size if axis.ring else int(_fft().good_size(2 * axis.size - 1, True))

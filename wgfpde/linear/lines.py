@@ -40,7 +40,7 @@ class Lines:
         self.direction = direction
         self.n = axis.size
         self.count = grid.size // axis.size
-        self.lanes = min(LANES, self.count)
+        self.lanes = LANES if self.count > 1 else 1
         self.blocks = -(-self.count // self.lanes)
         self.widths = np.ascontiguousarray(axis.widths)
         self.distances = np.ascontiguousarray(axis.distances)
@@ -110,6 +110,36 @@ def at(faces, i, k):
 def differ(faces):
     """Whether the lanes of a block have values of their own: known when a kernel is compiled."""
     return faces.ndim == 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lanes_of(rates):
+    """How many lines a block of rates has, (blocks, n, LANES), or (1, n) of a line alone."""
+    if rates.ndim == 2:
+        return 1
+    return rates.shape[2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def alone(block):
+    """The numbers (n,) of a block (n, 1)."""
+    return block.reshape(block.shape[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def as_block(values):
+    """A block (n, LANES), or (n, 1) of the numbers (n,) of a line alone."""
+    if values.ndim == 1:
+        return values.reshape((values.shape[0], 1))
+    return values
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def closes(ring):
+    """Whether lines close, of a value that is None where those of no axis do."""
+    if ring is None:
+        return False
+    return ring
 
 
 @njit(cache=True, nogil=True)

@@ -14,6 +14,7 @@ from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.features import Features
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.laws.array_law import ArrayLaw
+from wgfpde.energy.laws.law import ENTROPY, NONE
 from wgfpde.energy.openings.account import EXITS, at_start, came_in, left
 from wgfpde.energy.openings.sinks import Sink
 from wgfpde.energy.rates import faces_of, sg_network
@@ -21,6 +22,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.methods.finite_volumes.limiter import contract, correct_fluxes
+from wgfpde.methods.finite_volumes.linear_sweep import _let_go
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.jko.stepper import Jko
 
@@ -301,6 +303,19 @@ def test_the_norm_is_kept_from_rising():
     share = (new[0, 0] - 0.9) / 1.1
     assert mean[0, 0] == pytest.approx((1 - share) * 0.95 + share * 3.0, rel=1e-12, abs=0)
     assert not contract(new, low, old, mean, half, np.arange(2), np.ones((2, 1)), phi, h, 1.0, 0)  # mass comes in
+
+
+@pytest.mark.parametrize("law", [ENTROPY, NONE])
+def test_the_norm_is_kept_where_mass_leaves_and_for_the_entropy_alone(law):
+    h, none = np.ones(2), np.zeros((2, 1))
+    old, low, new, half = (np.array([[x], [y]]) for x, y in ((1.0, 1.0), (0.9, 0.9), (2.0, 0.0), (1.0, 1.0)))
+    drained, drain, mean = np.array([0.25, 0.5]), np.array([0.5, 0.25]), np.full((2, 1), 3.0)
+    left = np.arange(2), np.full((1, 2, 1), 5.0), none[None], mean[None]
+    rest = new, low, old, half, none, h, 0.5, law, 1.0, 0, drain, drained
+    assert not _let_go(None, 0, *rest)
+    assert _let_go(left, 0, *rest) == (law == ENTROPY) == (new[0, 0] < 2.0)
+    if law == NONE:
+        assert mean[:, 0] == pytest.approx(0.75 / (0.5 * 5.0), rel=1e-15, abs=0)
 
 
 def test_the_norm_weighs_cells_by_the_potential_and_their_width():

@@ -179,14 +179,9 @@ def test_a_stride_ends_before_a_step_that_is_unusual(internal, dt):
 
 
 @njit(error_model="numpy")
-def fails_when_high(
-    first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean, stats
-):
+def fails_when_high(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats):
     """The sweep of a line, said to have failed where its first cell would hold more than 0.02."""
-    sweep(
-        first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean,
-        stats,
-    )  # fmt: skip
+    sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats)
     if out[0, 0] > 0.02:
         stats[0, 3] = 1.0
 
@@ -202,11 +197,11 @@ def test_a_stride_ends_before_a_step_whose_solve_fails(dt):
     assert 2 < high < len(states) - 1 and stepper.stride(start(rho), 1.0, 10.0).snapshot.t == 1.0
     one, strider = stepper._one, stepper._strider
     found = strider._sweeps[0][0]
-    direction, _, a, b, h, ring, shut = found[0]
+    direction, _, a, b, h, ring = found[0]
     field, held = one.potential.copy(), np.zeros((1, 5))
     kernel = pointer(
-        fails_when_high, 0, 1, field, one.potential, direction, a, b, h, ring, *shut[:3], 1.0, 1, False, ENTROPY, 0.5,
-        field, shut[3], held,
+        fails_when_high, 0, 1, field, one.potential, direction, a, b, h, ring, None, 1.0, 1, False, ENTROPY, 0.5, field,
+        held,
     )  # fmt: skip
     strider._sweeps = ((found, kernel), None, None)
     last = stepper.stride(start(rho), 1.0, 10.0).snapshot

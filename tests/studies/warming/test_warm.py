@@ -53,7 +53,7 @@ def test_parts_are_compiled_for_the_types_of_a_sweep(name, overrides, monkeypatc
     monkeypatch.setattr(schemes, "sweep", linear_sweep.sweep.py_func)
     one = stepper._one
     one._prepare_and_split(np.ones(one.rows), 1e-3, 2, True)  # guarded lines take the whole way
-    kernels = linear_sweep._repair, linear_sweep.restore_mass
+    kernels = linear_sweep._repair, linear_sweep.restore_account
     known = [set(kernel.signatures) for kernel in kernels]
     assert all(known)
     beside()

@@ -42,7 +42,8 @@ class LineExits:
     """Of one axis.   loss, gain : (blocks, n, lanes), zeros of one place each where no mass passes along this axis.
 
     opened : 1 where there is any, else 0.   rows : the cells i of lines where mass passes on some line, for kernels.
-    mean : (blocks, n, lanes), for ρ̄ of a sweep in these rows.
+    mean : (blocks, n, lanes), for ρ̄ of a sweep in these rows.   passing : (rows, loss, gain, mean), None where a flow
+    has no exits along any axis.
     """
 
     def __init__(self, flow: Flow, lines: Lines) -> None:
@@ -53,6 +54,7 @@ class LineExits:
         self.rows = np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)
         shape = lines.coefficients().shape if self.opened else (1, 1, 1)
         self.loss, self.gain, self.mean = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.passing = (self.rows, self.loss, self.gain, self.mean) if flow.exits else None
 
     def fill(self, phi: Array) -> None:
         """Take the potential phi of all cells."""

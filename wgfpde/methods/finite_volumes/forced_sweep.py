@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...base.kernel_cache import njit
-from ...linear.lines import gather, scatter
+from ...linear.lines import as_block, gather, lanes_of, scatter
 from .limiter import correct_fluxes, restore_mass
 from .linear_sweep import GAMMA, SUMS, _two_solves
 
@@ -28,11 +28,10 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
     push : (n,) f d on the faces.   across : (lines,) areas of the faces.   order : as in `linear_sweep.sweep`.
     stats : (blocks, 5) out, as there.   work : (blocks,) out, ∫∫ f F.
     """
-    n, lanes = a.shape[1:]
+    n, lanes = h.shape[0], lanes_of(a)
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     room = np.zeros((12, n, lanes))
     wrap = np.zeros((2, n if ring else 1, lanes))
-    exits = np.zeros(0, np.int64), np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1))  # a line under a force has none
     old, stage, new, half, low, moved, anti = room[5], room[6], room[7], room[8], room[9], room[10], room[11]
     for i in range(n):
         for k in range(lanes):
@@ -41,16 +40,17 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
+        forth, back = as_block(a[q]), as_block(b[q])
         if order == 1:
-            _two_solves(a[q], b[q], exits, dt, 0.0, h, ring, old, room, wrap, stage, new)
-            _crossing(a[q], b[q], ring, dt, 0.0, new, new, moved)
+            _two_solves(a[q], b[q], None, q, dt, 0.0, h, ring, old, room, wrap, stage, new)
+            _crossing(forth, back, ring, dt, 0.0, new, new, moved)
         else:
             weight = (1.0 - GAMMA) / GAMMA
-            negative = _two_solves(a[q], b[q], exits, GAMMA * dt, weight, h, ring, old, room, wrap, stage, new)
-            _crossing(a[q], b[q], ring, (1.0 - GAMMA) * dt, GAMMA * dt, stage, new, moved)
+            negative = _two_solves(a[q], b[q], None, q, GAMMA * dt, weight, h, ring, old, room, wrap, stage, new)
+            _crossing(forth, back, ring, (1.0 - GAMMA) * dt, GAMMA * dt, stage, new, moved)
             if negative:
-                _two_solves(a[q], b[q], exits, 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
-                stats[q, 0] = _repaired(a[q], b[q], h, ring, dt, half, low, new, moved, anti, count)
+                _two_solves(a[q], b[q], None, q, 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
+                stats[q, 0] = _repaired(forth, back, h, ring, dt, half, low, new, moved, anti, count)
         work[q] = 0.0
         for k in range(count):
             for i in range(n if ring else n - 1):

@@ -158,12 +158,25 @@ def contract(new, low, old, mean, half, rows, gain, phi, h, kappa, k):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def restore_account(new, old, exits, h, dt, count):
-    """As `restore_mass`, where mass passes: Σ h ρ' + dt Σ k ρ̄ is given the size of Σ h ρ + dt Σ g, lane by lane.
+def passes(exits):
+    """Whether mass passes lines.   exits : None, or a tuple that begins with the rows where it does."""
+    if exits is None:
+        return False
+    return exits[0].shape[0] > 0
 
-    exits : (rows where mass passes, k, g, ρ̄) of the block, (n, LANES) each.  Both ρ' and ρ̄ take the factor.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def restore_account(new, old, exits, q, h, dt, count):
+    """As `restore_mass`, and where mass passes Σ h ρ' + dt Σ k ρ̄ is given the size of Σ h ρ + dt Σ g, lane by lane.
+
+    exits : (rows where mass passes, k, g, ρ̄), (blocks, n, LANES) each, or None.   q : the block.
+    Both ρ' and ρ̄ take the factor.
     """
-    rows, loss, gain, mean = exits
+    if exits is None:
+        return restore_mass(new, old, h, count)
+    if exits[0].shape[0] == 0:
+        return restore_mass(new, old, h, count)
+    rows, loss, gain, mean = exits[0], exits[1][q], exits[2][q], exits[3][q]
     n, lanes = new.shape
     before, after = np.zeros(lanes), np.zeros(lanes)
     for i in range(n):

@@ -26,32 +26,33 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...energy.laws.law import ENTROPY
 from ...linear.fused_solves import two_solves, two_solves_around
-from ...linear.lines import gather, scatter
+from ...linear.lines import alone, as_block, closes, gather, lanes_of, scatter
 from ...linear.rows import choose, filled, least, positive, put, row, total
-from ...linear.tridiagonal import LANES, factor, solve
-from .limiter import EPS, TINY, contract, correct_fluxes, dissipate, restore_account, restore_mass
+from ...linear.tridiagonal import factor, solve
+from .limiter import EPS, TINY, contract, correct_fluxes, dissipate, passes, restore_account
 
 GAMMA = 1.0 - math.sqrt(0.5)
 SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(
-    first, last, rho, phi, direction, a, b, h, ring, rows, loss, gain, dt, order, guard, code, kappa, out, mean, stats
-):
+def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats):
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
+    a, b : (blocks, n, LANES), of a line alone (1, n).   ring : whether the lines close, None where those of no axis do.
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
-    rows : the cells i of lines where mass passes, on some line.   loss, gain : (blocks, n, LANES) k and g, where there
-    are any, else of one place.   mean : as loss, out, ρ̄ in these rows.
+    exits : None where no mass passes on any axis, else (rows, loss, gain, mean).   rows : the cells i of lines where it
+    does, on some line.   loss, gain : (blocks, n, LANES) k and g, where there are any, else of one place.   mean : as
+    loss, out, ρ̄ in these rows.
     stats : (blocks, 5) out: repaired cells, mass defect, 0, failed, mass of the lines.
+
+    What is None and how many axes an array has is known when this is compiled: what a flow does not need is not
+    compiled for it.
     """
-    n, lanes = a.shape[1:]
-    opened = rows.shape[0] > 0
+    n, lanes, opened = h.shape[0], lanes_of(a), passes(exits)
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
-    extra = n if ring else 1
     work = np.zeros((10, n, lanes))
-    wrap = np.zeros((2, extra, lanes))
+    wrap = np.zeros((2, n if closes(ring) else 1, lanes))
     old, potential, stage, new, half, low = work[4], work[5], work[6], work[7], work[8], work[9]
     for i in range(n):
         for k in range(lanes):
@@ -60,53 +61,60 @@ def sweep(
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
         stats[q, 0] = 0.0
-        place = q if opened else 0
-        exits = rows, loss[place], gain[place], mean[place]
         for attempt in range(2):  # the wanted step; then, where lines need repair, two backward Euler steps of dt/2
             span, weight = 0.5 * dt, 1.0
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            negative = _two_solves(a[q], b[q], exits, span, weight, h, ring, old, work, wrap, one, two)
+            negative = _two_solves(a[q], b[q], exits, q, span, weight, h, ring, old, work, wrap, one, two)
             if order == 1 or not (guard or negative):
                 break
-        if opened:
-            _mean(exits, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
+        if exits is not None:
+            _mean(exits, q, 0.0 if order == 1 else 1.0 - GAMMA, stage, new)
         if attempt == 1:
             if guard or opened:
                 gather(phi, direction, q * lanes, count, potential)
             stats[q, 0] = _repair(
-                old, stage, new, half, low, potential, a[q], b[q], exits, h, ring, dt, guard, code, kappa, count, work
-            )
-        if opened:
-            kept, stats[q, 1], stats[q, 4] = restore_account(new, old, exits, h, dt, count)
-        else:
-            kept, stats[q, 1], stats[q, 4] = restore_mass(new, old, h, count)
+                old, stage, new, half, low, potential, a[q], b[q], exits, q, h, ring, dt, guard, code, kappa, count,
+                work,
+            )  # fmt: skip
+        kept, stats[q, 1], stats[q, 4] = restore_account(new, old, exits, q, h, dt, count)
         stats[q, 3] = 0.0 if kept else 1.0
         scatter(new, direction, q * lanes, count, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
+def _two_solves(a, b, exits, q, span, weight, h, ring, old, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
     SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
     Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.   Returns whether a number of `two`
     is below 0.
     """
-    n, lanes = old.shape
-    rows, loss, gain, _ = exits
-    e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
-    if rows.shape[0] == 0 and lanes == LANES:
-        if ring:
-            return two_solves_around(a, b, span, weight, h, old, g, u, v, one, two)
+    if exits is None:
+        return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
+    if exits[0].shape[0] == 0:
+        return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
+    return _open_solves(as_block(a), as_block(b), exits, q, span, weight, h, closes(ring), old, work, wrap, one, two)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _closed_solves(a, b, span, weight, h, ring, old, g, wrap, one, two):
+    """`_two_solves` where no mass passes, by rows of LANES lines or by the numbers of one."""
+    u, v = wrap[0], wrap[1]
+    if a.ndim == 1:
+        old, g, u, v, one, two = alone(old), alone(g), alone(u), alone(v), alone(one), alone(two)
+    if ring is None or not ring:
         return two_solves(a, b, span, weight, h, old, g, one, two)
-    if rows.shape[0] == 0 and lanes == 1:
-        ways, ends = (a.reshape(n), b.reshape(n)), (one.reshape(n), two.reshape(n))
-        if ring:
-            inner = old.reshape(n), g.reshape(n), u.reshape(n), v.reshape(n)
-            return two_solves_around(*ways, span, weight, h, *inner, *ends)
-        return two_solves(*ways, span, weight, h, old.reshape(n), g.reshape(n), *ends)
+    return two_solves_around(a, b, span, weight, h, old, g, u, v, one, two)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _open_solves(a, b, exits, q, span, weight, h, ring, old, work, wrap, one, two):
+    """`_two_solves` where it does."""
+    n, lanes = old.shape
+    rows, loss, gain = exits[0], exits[1][q], exits[2][q]
+    e, f, g, u, v = work[0], work[1], work[2], wrap[0], wrap[1]
     for i in rows:
         for k in range(lanes):
             work[SUMS, i, k] = h[i] + span * loss[i, k]
@@ -128,9 +136,11 @@ def _two_solves(a, b, exits, span, weight, h, ring, old, work, wrap, one, two):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _mean(exits, weight, stage, new):
-    """The mean density ρ̄ = weight·stage + (1 − weight)·new of one block, where mass passes, into exits."""
-    rows, _, _, mean = exits
+def _mean(exits, q, weight, stage, new):
+    """The mean density ρ̄ = weight·stage + (1 − weight)·new of block q, where mass passes, into exits."""
+    if exits[0].shape[0] == 0:
+        return
+    rows, mean = exits[0], exits[3][q]
     for i in rows:
         for k in range(mean.shape[1]):
             mean[i, k] = weight * stage[i, k] + (1.0 - weight) * new[i, k] if weight > 0.0 else new[i, k]
@@ -147,28 +157,20 @@ def _negative(block):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, guard, code, kappa, count, work):
+def _repair(old, stage, new, half, low, potential, a, b, exits, q, h, ring, dt, guard, code, kappa, count, work):
     """Make the lines of one block non-negative and, with guard, dissipative.  Returns the number of cells touched.
 
     stage, new : Y and ρ* of SDIRK2.   half, low : the two backward Euler steps.   a, b : (n, lanes) rates.
     exits : what passes the lines is limited with the fluxes.   work : its first places are scratch.
     """
-    n, lanes = new.shape
-    rows, loss, gain, mean = exits
-    opened = rows.shape[0] > 0
+    around, opened = closes(ring), passes(exits)
     if not (guard or opened):
-        anti, share = work[0], work[1]
-        if lanes == LANES:
-            return correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt)
-        if lanes == 1:
-            return correct_lanes(
-                a.reshape(n), b.reshape(n), stage.reshape(n), new.reshape(n), half.reshape(n), low.reshape(n),
-                anti.reshape(n), share.reshape(n), h, ring, dt,
-            )  # fmt: skip
-    anti = np.zeros((n, lanes))
+        return _correct_all(a, b, stage, new, half, low, work[0], work[1], h, around, dt)
+    n, lanes = new.shape
+    a, b, anti = as_block(a), as_block(b), np.zeros((n, lanes))
     drain, drained = np.zeros(n if opened else 0), np.zeros(n if opened else 0)
     touched = 0
-    for i in range(n if ring else n - 1):
+    for i in range(n if around else n - 1):
         j = i + 1 if i < n - 1 else 0
         for k in range(lanes):
             high = (1.0 - GAMMA) * (a[i, k] * stage[i, k] - b[i, k] * stage[j, k])
@@ -180,20 +182,51 @@ def _repair(old, stage, new, half, low, potential, a, b, exits, h, ring, dt, gua
         for i in range(n):
             lowest = min(lowest, new[i, k])
         if lowest < 0.0:
-            if opened:
-                for i in rows:
-                    drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
-                    drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
-            touched += correct_fluxes(low, anti, drain, drained, h, ring, 0.0, k, new)
-            if opened:
-                for i in rows:
-                    if loss[i, k] > 0.0:
-                        mean[i, k] = (drained[i] + drain[i]) / (dt * loss[i, k])
-                if code == ENTROPY and contract(new, low, old, mean, half, rows, gain, potential, h, kappa, k):
-                    touched += n
+            _drains(exits, q, half, low, dt, k, drain, drained)
+            touched += correct_fluxes(low, anti, drain, drained, h, around, 0.0, k, new)
+            if _let_go(exits, q, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
+                touched += n
         if guard and dissipate(new, low, old, potential, h, code, kappa, 1.0, k):
             touched += n
     return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drains(exits, q, half, low, dt, k, drain, drained):
+    """What lane k of the two backward Euler steps lets go, (n,), and what that of SDIRK2 lets go more."""
+    if exits is None:
+        return
+    if exits[0].shape[0] == 0:
+        return
+    rows, loss, mean = exits[0], exits[1][q], exits[3][q]
+    for i in rows:
+        drained[i] = 0.5 * dt * loss[i, k] * (half[i, k] + low[i, k])
+        drain[i] = dt * loss[i, k] * mean[i, k] - drained[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _let_go(exits, q, new, low, old, half, potential, h, dt, code, kappa, k, drain, drained):
+    """Take ρ̄ of lane k from what it was let go, and keep ∫ρ²e^{Φ/κ} from rising.  Returns whether it had to."""
+    if exits is None:
+        return False
+    if exits[0].shape[0] == 0:
+        return False
+    rows, loss, gain, mean = exits[0], exits[1][q], exits[2][q], exits[3][q]
+    for i in rows:
+        if loss[i, k] > 0.0:
+            mean[i, k] = (drained[i] + drain[i]) / (dt * loss[i, k])
+    if code != ENTROPY:
+        return False
+    return contract(new, low, old, mean, half, rows, gain, potential, h, kappa, k)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _correct_all(a, b, stage, new, half, low, anti, share, h, ring, dt):
+    """`correct_lanes` of a block as sweeps hold it."""
+    if a.ndim == 1:
+        stage, new, half, low = alone(stage), alone(new), alone(half), alone(low)
+        anti, share = alone(anti), alone(share)
+    return correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -235,12 +268,11 @@ def correct_lanes(a, b, stage, new, half, low, anti, share, h, ring, dt):
     return int(total(choose(lowest, 0.0, limited, 0.0)))
 
 
-def compile_repair(a, b, exits, h, ring, kappa):
+def compile_repair(a, b, exits, h, ring, kappa, lanes):
     """Compile, or load, what `sweep` calls on blocks that need repair: a third of what it compiles.
 
-    a, b, exits, h, ring, kappa : of a block, as `sweep` hands them on.
+    a, b, exits, h, ring, kappa : of a block of so many lanes, as `sweep` hands them on.
     """
-    blocks = [np.zeros(a.shape) for _ in range(6)]
-    _repair(*blocks, a, b, exits, h, ring, 0.0, False, ENTROPY, kappa, 0, np.zeros((10, *a.shape)))
-    restore_account(blocks[0], blocks[1], exits, h, 0.0, 0)
-    restore_mass(blocks[0], blocks[1], h, 0)
+    blocks = np.zeros((16, len(a), lanes))
+    _repair(*blocks[:6], a, b, exits, 0, h, ring, 0.0, False, ENTROPY, kappa, 0, blocks[6:])
+    restore_account(blocks[0], blocks[1], exits, 0, h, 0.0, 0)

@@ -88,10 +88,12 @@ class OneStep:
         self._known_energies: tuple[Array, Array, Array, tuple[tuple[float, float], tuple[float, float]]] | None = None
 
     def compile_parts(self) -> None:
-        """Compile parts of the sweeps, for another process that compiles the whole."""
+        """Compile parts of the sweeps and the energy, for another process that compiles the sweeps."""
         parts = getattr(self._scheme, "compile_parts", None)
         if parts is not None:
             parts(self.axes[0])
+        self._phi = self.potential
+        self._energy(np.ones(self.rows))
 
     def freeze(self, flow: Flow) -> None:
         """Take the same flow at another time for the steps to come."""
@@ -250,6 +252,8 @@ class OneStep:
 
     def _energy(self, rho: Array) -> tuple[float, float]:
         """∫U(ρ) + ∫Φρ in the present Φ, and the sum of absolute values that bounds its rounding."""
+        rho = rho.view()
+        rho.flags.writeable = False  # as all but the first density are: for others the kernel would be compiled anew
         rows = rho.shape[0]
         energy, scale = np.empty(rows), np.empty(rows)
         internal = self.flow.internal

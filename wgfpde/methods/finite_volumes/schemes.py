@@ -13,7 +13,7 @@ Reference: Strang (1968), DOI 10.1137/0705041; Bailo, Carrillo, Hu (2020), DOI 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -89,6 +89,15 @@ def split_step(scheme: Scheme, axes: list[Lines], rho: Array, dt: float, order: 
     return out, cost
 
 
+def ways(rates: Rates, axes: list[Lines], lines: Lines) -> tuple[Any, ...]:
+    """(a, b, h, ring) along one axis as sweeps take them: what is alike for all axes of a flow is seen in their types,
+    and decides what is compiled."""
+    a, b = rates.along(lines)
+    if lines.lanes == 1:
+        a, b = a.reshape(1, lines.n), b.reshape(1, lines.n)
+    return a, b, lines.volumes, lines.ring if any(axis.ring for axis in axes) else None
+
+
 class ExitScheme:
     """What the schemes share: the potential of the steps, and what it asks of the exits."""
 
@@ -109,22 +118,22 @@ class LinearScheme(ExitScheme):
         super().__init__(flow, axes, threads)
         self._code, self._kappa = code, kappa
         self._rates = Rates(flow.grid, axes, threads, flow.push)
+        self._ways = {lines.direction: ways(self._rates, axes, lines) for lines in axes}
 
     def _pass(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost) -> None:
         stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._rates.along(lines), lines.volumes, lines.ring,
-            exits.rows, exits.loss, exits.gain, dt, order, guard, self._code, self._kappa, out, exits.mean, stats,
+            rho, self._phi, lines.direction, *self._ways[lines.direction], exits.passing,
+            dt, order, guard, self._code, self._kappa, out, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
 
     def compile_parts(self, lines: Lines) -> None:
         """Compile some of what a sweep calls, with the types that it has there, for its first block."""
-        (a, b), exits = self._rates.along(lines), self._exits[lines.direction]
-        passing = exits.rows, exits.loss[0], exits.gain[0], exits.mean[0]
-        compile_repair(a[0], b[0], passing, lines.volumes, lines.ring, self._kappa)
+        a, b, h, ring = self._ways[lines.direction]
+        compile_repair(a[0], b[0], self._exits[lines.direction].passing, h, ring, self._kappa, lines.lanes)
 
 
 class EntropyScheme(LinearScheme):
@@ -156,7 +165,7 @@ class TiltedScheme(EntropyScheme):
         share(
             tilted_sweep, lines.blocks, rho.size, self._threads,
             rho, lines.direction, self._push[lines.direction], self._across[lines.direction],
-            *self._rates.along(lines), lines.volumes, lines.ring, dt, order, stats, work,
+            *self._ways[lines.direction], dt, order, stats, work,
         )  # fmt: skip
         cost.add(stats)
         cost.pushed += float(work.sum())

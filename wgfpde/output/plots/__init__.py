@@ -1,4 +1,4 @@
-"""Figures and films of a run.  The only package that imports Matplotlib.
+"""Figures and films of a run.  The only package that draws with Matplotlib; `base.own_process` may load it before.
 
 1D: ρ at the stored times, coloured by time.   2D: ρ at the first and the last stored time and where half of the change
 of the energy was made, over level lines of V, on one colour scale or each map on its own.   Below, how the energy

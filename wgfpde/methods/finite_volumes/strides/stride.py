@@ -11,7 +11,6 @@ import numpy as np
 from ....base.kernel_pointer import Direct, pointer
 from ....energy.flow import Flow
 from ....energy.laws.law import ENTROPY, NONE
-from ....energy.openings.line_exits import LineExits
 from ....energy.openings.vacuum_exits import VacuumExits, exits_of
 from ....energy.rates import Rates, drift_rates
 from ....energy.snapshot import Report, Snapshot, Stride
@@ -21,6 +20,7 @@ from ....linear.threads import SERIAL_CELLS
 from ..linear_sweep import sweep
 from ..one_step import OneStep
 from ..powers.power_sweeps import power_sweep
+from ..schemes import ways
 from .clock import LIMITS
 from .many_steps import COLUMNS, DT, LEFT, LIMIT, NEWTON, REJECTIONS, TOUCHED, WISH, T, march
 
@@ -118,9 +118,10 @@ def _stages(dim: int, order: int) -> tuple[Array, Array]:
 
 def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, object]:
     """(linear, drift, power) as `split` takes them: what kernels need of each of two axes, in 1D the same."""
-    internal, exits = flow.internal, exits_of(flow, axes)
+    internal = flow.internal
     both, held = (axes[0], axes[-1]), np.zeros((max(lines.blocks for lines in axes), 5))
     if not internal.law.linear_diffusion and not internal.law.vanishes:
+        exits = exits_of(flow, axes)
         found = tuple(_power_axis(lines, cast(VacuumExits, exits[lines.direction])) for lines in both)
         direction, _, lanes, across, h, ring, shut = found[0]
         kernel = pointer(
@@ -129,24 +130,20 @@ def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, 
         )  # fmt: skip
         return None, None, (found, kernel)
     rates = Rates(flow.grid, axes)
-    found = tuple(_linear_axis(lines, rates, exits[lines.direction]) for lines in both)
-    direction, _, a, b, h, ring, shut = found[0]
+    found = tuple((lines.direction, lines.blocks, *ways(rates, axes, lines)) for lines in both)
+    direction, _, a, b, h, ring = found[0]
     code, kappa = (ENTROPY, internal.kappa) if internal.law.linear_diffusion else (NONE, 1.0)
     rho = phi.copy()
-    kernel = pointer(
-        sweep, 0, 1, rho, phi, direction, a, b, h, ring, *shut[:3], 1.0, 1, False, code, kappa, rho, shut[3], held
-    )
+    kernel = pointer(sweep, 0, 1, rho, phi, direction, a, b, h, ring, None, 1.0, 1, False, code, kappa, rho, held)
     if internal.law.linear_diffusion:
         rates.scharfetter_gummel(phi, internal.kappa)
         return (found, kernel), None, None
-    ways = tuple((lines.widths, lines.distances, lines.resistances) for lines in both)
-    donors = pointer(drift_rates, 0, 1, phi, rho, direction, *ways[0], ring, a, b)
-    return None, (tuple((*axis, *way) for axis, way in zip(found, ways, strict=True)), kernel, donors), None
-
-
-def _linear_axis(lines: Lines, rates: Rates, none: LineExits) -> tuple[Any, ...]:
-    shut = none.rows, none.loss, none.gain, none.mean
-    return lines.direction, lines.blocks, *rates.along(lines), lines.volumes, lines.ring, shut
+    of_rates = tuple(
+        (lines.ring, rates.along(lines), lines.widths, lines.distances, lines.resistances) for lines in both
+    )
+    closes, full, *across = of_rates[0]
+    donors = pointer(drift_rates, 0, 1, phi, rho, direction, *across, closes, *full)
+    return None, (tuple((*axis, *more) for axis, more in zip(found, of_rates, strict=True)), kernel, donors), None
 
 
 def _power_axis(lines: Lines, none: VacuumExits) -> tuple[Any, ...]:
