@@ -250,3 +250,19 @@ def test_a_clock_that_goes_back_changes_nothing(place, monkeypatch):
         assert main(words) == 0
     assert read_study(place / "c" / "converge.h5")["error_l1"].tobytes() == known["error_l1"].tobytes()
     assert made == {file: os.stat(file).st_mtime_ns for file in made}
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_no_traceback():
+    script = """
+import sys
+
+class Stopped:
+    def find_spec(self, name, path, target=None):
+        if name == "wgfpde.cli.dispatch":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Stopped())
+import wgfpde.cli
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -7,6 +7,9 @@ solver failed, 2 usage or a bad case, 3 mismatch, 75 a limit of time or steps re
 it needs inside its function, so that --help is instant.
 """
 
-from .dispatch import main, validate_script
+try:
+    from .dispatch import main, validate_script
+except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
+    raise SystemExit(130) from None
 
 __all__ = ["main", "validate_script"]
