@@ -53,7 +53,6 @@ import numpy as np
 from wgfpde.claims import Validation, fitted_order
 from wgfpde.cli import validate_script
 from wgfpde.energy.equations import profile_constant, profile_second_moment, self_similar, self_similar_radius
-from wgfpde.energy.laws.power_flux import slow_flux
 
 FAMILIES = tuple((d, m) for d in (1, 2) for m in (1.5, 2.0, 3.0, 4.0))
 QUICK = tuple(family for family in FAMILIES if family not in ((2, 1.5), (2, 4.0)))
@@ -225,7 +224,6 @@ def check(v: Validation) -> None:
         run = solve(v, f, n, box=3.0)
         v.at_most(f"1D, m = {m:g}, {n} cells on [−3, 3]: L1 error at the end", run.diagnostics["error_l1"][-1], bound,
                   "implicit Euler, dt ∝ h²")  # fmt: skip
-    expansion(v)
     rest(v)
     for d, m in ((1, 2.0), *(((2, 2.0), (1, 3.0), (2, 3.0), (1, 1.5)) if v.full else ())):
         swarm(v, d, m)
@@ -294,17 +292,6 @@ def laws(v: Validation, f: Flow, run) -> None:
     law, k = c2 * speed**2 + moved, 3
     v.equal(f"{name_of(f)}: dissipation at t = {run.t[k]:.1f}", d["dissipation"][k] / f.mass, law[k],
             law[k] * h / (2 * reach[k]), "c₂R'² + |c'|²")  # fmt: skip
-
-
-def expansion(v: Validation) -> None:
-    """F_h(ρ̄) − F at the distance kh from a front, with c = h = A = 1: the next term is k^{−2} of this."""
-    k, g = 30, 5.0
-    for m in (2.5, 3.0, 4.0):
-        p = 1 / (m - 1)
-        low, high = (((i + 1) ** (p + 1) - i ** (p + 1)) / (p + 1) for i in (k - 1.0, float(k)))
-        found = slow_flux(low, high, low ** (m - 1), high ** (m - 1), -g, (m - 1) / m, m)[0] - k**p * (g - 1)
-        v.equal(f"m = {m:g}: error of the flux near a front, over h²s^(p−2)", found / k ** (p - 2),
-                -(1 - p) * (2 * p * g + 1 - 2 * p) / 24, 1 / k**2, "Taylor's formula")  # fmt: skip
 
 
 def rest(v: Validation) -> None:

@@ -166,6 +166,11 @@ def test_where_no_grid_resolves_a_drive_it_says_so(internal):
     assert "changes by" in note and note.endswith("No grid would: take more diffusion, or a drive that changes less.")
 
 
+def test_a_grid_may_be_larger_than_what_is_not_to_be_had():
+    assert resolution.Resolution((np.inf,), (0.0,), 0.5, (1_500_000,)).wanted() == (1_500_000,)
+    assert resolution.Resolution((np.inf,), (8.0,), 0.5, (600_000,)).wanted() == (resolution.BEYOND,)
+
+
 def start(density, **more):
     return build(override(loads(CASE), {"initial": {"density": density}, **more})).resolution_notes
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
 from wgfpde.transport import Points, distances
 from wgfpde.transport import w2 as w2_on_grids
@@ -102,6 +103,15 @@ def test_large_densities_take_one_pass(lower):
     held[::2] = 1 / 800
     pieces = Coupling(one.x.edges, a * one.x.widths, np.repeat(at, 2), 2 * held).w2
     assert w2_on_grids(one, a, points) == pytest.approx(pieces, rel=1e-12, abs=0)
+
+
+def test_masses_beyond_double_precision_are_refused_and_end_the_pass():
+    grid = Grid([0.0], [1e90], [600])
+    a = 1e250 * np.linspace(1, 2, 600)
+    with pytest.raises(CaseError, match=r"found inf and inf\. Measure mass in another unit"):
+        w2_on_grids(grid, a, a[::-1].copy())
+    lost = np.array([0.0, np.nan, np.nan])
+    assert np.isnan(quantile_cost(np.arange(3.0), lost, np.arange(3.0), np.array([0.0, 0.5, 1.0])))
 
 
 def test_uniform_densities():

@@ -72,10 +72,10 @@ class Resolution:
         return found
 
     def wanted(self) -> tuple[int, ...]:
-        """Cells by axis, x first, with which no axis would be told of, of a density of this shape; at most BEYOND."""
+        """Cells by axis, x first, that would do for a density of this shape; BEYOND are the most."""
         factors = (max(1.0, LEAST_CELLS / n, p / MOST_PECLET) for n, p in zip(self.cells, self.peclet, strict=True))
         counts = (factor * count for factor, count in zip(factors, self.shape, strict=True))
-        return tuple(math.ceil(min(count, BEYOND)) for count in counts)
+        return tuple(math.ceil(min(count, max(n, BEYOND))) for count, n in zip(counts, self.shape, strict=True))
 
 
 def resolution_of(flow: Flow, rho: Array, drift: bool = True) -> Resolution:
@@ -158,7 +158,7 @@ def _remedy(flow: Flow, found: Resolution) -> str:
         return "Without internal energy a crowd may be as narrow as the cells on every grid: compare it on a finer one."
     if wanted == shape:
         return "Refine the grid, and see what changes."
-    if max(wanted) >= BEYOND:
+    if any(most >= BEYOND and most > n for most, n in zip(wanted, shape, strict=True)):
         return "No grid would: take more diffusion, or a drive that changes less."
     cells = " x ".join(map(str, wanted))
     if any(most > FAR * n for most, n in zip(wanted, shape, strict=True)):

@@ -59,12 +59,14 @@ def checked(name: str, grid: Grid, rho: Array) -> tuple[Array, float]:
         raise CaseError(f"the {name} density must have the grid's shape {grid.shape}; found {rho.shape}.")
     if not np.all(rho >= 0) or not np.isfinite(np.sum(rho)):
         raise CaseError(f"the {name} density must be finite and ≥ 0 in every cell; check the data.")
-    return rho, float(np.sum(np.sum(rho * grid.cell_volume, axis=-1)))
+    with np.errstate(over="ignore"):  # it is infinite then, which is told with what it was for
+        return rho, float(np.sum(np.sum(rho * grid.cell_volume, axis=-1)))
 
 
 def check_masses(a: float, b: float) -> None:
-    if not (a > 0 and b > 0):
-        raise CaseError(f"both densities need mass; found {a:g} and {b:g}.")
+    if not (0 < a < np.inf and 0 < b < np.inf):
+        unit = "" if a + b < np.inf else " Measure mass in another unit."
+        raise CaseError(f"both densities need mass; found {a:g} and {b:g}.{unit}")
     if abs(a - b) > MASS_MISMATCH * max(a, b):
         raise CaseError(
             f"mass can only be moved between densities of one mass; found {a:.10g} and {b:.10g}. "

@@ -39,7 +39,7 @@ def quantile_cost(a_edges, a_levels, b_edges, b_levels):
         held += 1
         if held == TOGETHER:
             total, part, held = total + part, 0.0, 0
-        if end >= 1.0:
+        if not end < 1.0:  # NaN, of masses beyond double precision, ends it too
             return (total + part) / 3
         x, y, u = x_end, y_end, end
         if a_end <= b_end:

@@ -270,3 +270,13 @@ def test_the_mobility_at_rest_is_the_mean_of_its_limits(a, b, m):
     assert found[0] == pytest.approx(0.5 * sum(sides), rel=1e-6, abs=0)
     if m >= 2.0:
         assert found[0] <= a + b
+
+
+@pytest.mark.parametrize("m", [2.5, 3.0, 4.0])
+def test_the_error_of_the_flux_near_a_front_is_that_of_taylors_formula(m):
+    """ρ = s^p, p = 1/(m − 1), at k cells from its front, which recedes at speed 1 against a drift of 5: F_h(ρ̄) − F."""
+    k, g, p = 30, 5.0, 1 / (m - 1)
+    low, high = (((i + 1) ** (p + 1) - i ** (p + 1)) / (p + 1) for i in (k - 1.0, float(k)))
+    found = slow_flux(low, high, low ** (m - 1), high ** (m - 1), -g, (m - 1) / m, m)[0] - k**p * (g - 1)
+    expected = -(1 - p) * (2 * p * g + 1 - 2 * p) / 24
+    assert found / k ** (p - 2) == pytest.approx(expected, rel=0, abs=1 / k**2)
