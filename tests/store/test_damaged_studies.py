@@ -202,18 +202,32 @@ def test_a_text_of_a_dataset_that_refers_to_no_heap_is_not_read(study):
         read_study(study)
 
 
-@pytest.mark.parametrize("far", [12, 4096])
-def test_values_are_found_up_to_4_kib_behind_their_type(far, tmp_path):
-    """Also where the two lie in different pieces of the file; all else of it is left out."""
-    content = bytearray(6 * 4096)
-    content[:8], content[14], at = b"\x89HDF\r\n\x1a\n", 8, 4088
-    content[at : at + 8] = b"\x19\1\1\0\x10\0\0\0"
-    content[at + far : at + far + 16] = bytes([255] * 4) + (20480).to_bytes(8, "little") + b"\1\0\0\0"
-    content[20480:20512] = HEAP + (4096).to_bytes(8, "little") + b"\1" + bytes(7) + (8).to_bytes(8, "little")
-    content[20528:20536] = (4056).to_bytes(8, "little")  # what is free
-    (tmp_path / "a.h5").write_bytes(content)
-    with pytest.raises(StoreError, match="a text claims 4 GiB"):
-        check_heaps(tmp_path / "a.h5")
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("name", ["a", "seven77", "eight888", "n" * 300])
+def test_each_text_of_a_list_is_looked_at(name, libver, tmp_path):
+    """Behind names of each length, in shapes of two dimensions."""
+    place = tmp_path / "a.h5"
+    with h5py.File(place, "w", libver=libver) as file:
+        file.attrs[name] = np.array([[f"text {i} {j}" for j in range(5)] for i in range(3)], h5py.string_dtype())
+    check_heaps(place)
+    content = place.read_bytes()
+    sites = [at for at in references_in(content) if int.from_bytes(content[at : at + 4], "little") == 8]
+    assert len(sites) == 15
+    for at in (sites[0], sites[-1]):
+        damaged = bytearray(content)
+        damaged[at : at + 4] = (100_000).to_bytes(4, "little")
+        place.write_bytes(damaged)
+        with pytest.raises(StoreError, match=r"a text claims 97\.7 KiB"):
+            check_heaps(place)
+
+
+def test_what_a_file_once_held_and_holds_no_more_is_no_damage(study):
+    """Freed space keeps what was there, over a part of which something else was written: as after some sessions."""
+    content = study.read_bytes()
+    heap = content.index(HEAP)
+    old = b"\x19\1\1\0\x10\0\0\0" + bytes(24) + b"\x0e\x5d\xaf\0" + heap.to_bytes(8, "little") + b"\1\0\0\0"
+    study.write_bytes(content + old + bytes(64))
+    check_heaps(study)
 
 
 def test_sources_of_virtual_data_are_no_texts(tmp_path):

@@ -8,9 +8,11 @@ import pytest
 from sample_runs import ATTRIBUTES, GRID_1D, GRID_2D, LABELS, TEXTS, fill
 
 from wgfpde.cases.loading import load
+from wgfpde.errors import StoreError
 from wgfpde.runs.runner import resume, run
 from wgfpde.runs.unstored import Kept
 from wgfpde.store import Writer, read, writer
+from wgfpde.store.book import Book
 from wgfpde.store.layout import Layout
 
 ALWAYS = ("created", "wall_seconds", "cpu_seconds", "compile_seconds")
@@ -94,3 +96,30 @@ def test_a_run_with_a_late_file_is_a_run(tmp_path, monkeypatch, case, shape):
         resume(tmp_path / name, until=0.3)
     further = [read(tmp_path / name) for name in ("plain", "late")]
     assert len(further[0]) > 3 and np.array_equal(further[0].rho[:], further[1].rho[:])
+
+
+@pytest.mark.parametrize("place", [(Book, "rewrite"), (Writer, "_append")], ids=["made", "filled"])
+def test_what_was_held_back_is_tried_again_where_there_was_no_room(tmp_path, monkeypatch, place):
+    """A checkpoint in passing goes on where it cannot be kept; no snapshot is lost by that."""
+    made(tmp_path / "whole.h5", GRID_2D, False, 6, "finished")
+    owner, name = place
+    real, failed = getattr(owner, name), []
+
+    def once(self, *rest):
+        if not failed:
+            failed.append(True)
+            raise OSError(28, "No space left on device")
+        return real(self, *rest)
+
+    path = tmp_path / "output.h5"
+    with Writer(path, Layout(GRID_2D, LABELS, texts=TEXTS), ATTRIBUTES, 6, 10, late=True) as out:
+        fill(out, GRID_2D, 2)
+        monkeypatch.setattr(owner, name, once)
+        monkeypatch.setattr(writer, "LATE", -1.0)
+        with pytest.raises(StoreError, match="No space left"):
+            out.flush_steps()
+        assert out.count == 2
+        fill(out, GRID_2D, 4, first=2)
+        out.annotate(wall_seconds=2.0, title=ATTRIBUTES["title"])
+        out.finish("finished", "done")
+    assert failed and content(path) == content(tmp_path / "whole.h5")

@@ -89,6 +89,6 @@ class Recent(dict[Hashable, Value]):
 
     def keep(self, key: Hashable, value: Value) -> Value:
         """What stands under the key from now on: the value, or what another thread has kept before."""
-        for oldest in list(self)[: max(0, len(self) + 1 - self.most)]:
+        for oldest in list(self)[: max(0, len(self) + (key not in self) - self.most)]:
             self.pop(oldest, None)
         return self.setdefault(key, value)

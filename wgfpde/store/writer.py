@@ -122,7 +122,7 @@ class Writer:
     @property
     def count(self) -> int:
         """Snapshots written so far, or held back."""
-        return self._count + len(self._held or ())
+        return self._count if self._held is None else len(self._held)
 
     @property
     def step_count(self) -> int:
@@ -163,11 +163,12 @@ class Writer:
             return
         size = sum(values.nbytes for snapshot, _ in self._held for values in snapshot.fields.values())
         if at_last or size > LARGE or len(self._buffer["t"]) >= STEP_BUFFER or time.monotonic() - self._begun > LATE:
-            held, self._held = self._held, None
+            held = self._held
             steps = max(len(self._buffer["t"]), 1) if at_last else STEP_BUFFER
             with self._book.failing_as_store_error():
                 self._rewrite(max(len(held), 1) if at_last else max(self._planned, len(held)), steps)
                 self._append(held)
+            self._held = None  # where there was no room it is all tried again with the next
 
     def append_step(self, t: float, dt: float, report: Report) -> None:
         """Note an accepted step; it reaches the file with the next snapshot, or after STEP_BUFFER steps."""
@@ -175,6 +176,7 @@ class Writer:
         row = [own[name] if name in own else report.number(name) for name in self._buffer]  # whole, or not at all
         for values, value in zip(self._buffer.values(), row, strict=True):
             values.append(value)
+        self._begin_in_time()
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 
@@ -184,6 +186,7 @@ class Writer:
         whole = [columns[name].tolist() if name in columns else [Report().number(name)] * rows for name in self._buffer]
         for values, more in zip(self._buffer.values(), whole, strict=True):
             values.extend(more)
+        self._begin_in_time()
         if len(self._buffer["t"]) >= STEP_BUFFER:
             self.flush_steps()
 

@@ -236,6 +236,7 @@ def test_the_last_entries_are_kept():
     for k in range(3, 10):
         assert recent.keep(k, [k]) == [k] and len(recent) == min(k + 1, 4)
     assert list(recent) == [6, 7, 8, 9]
+    assert recent.keep(7, ["other"]) == [7] and list(recent) == [6, 7, 8, 9]
 
 
 def test_kernels_are_tried_once_for_runs_of_one_kind(tmp_path, monkeypatch):

@@ -11,15 +11,17 @@ file is looked through before the library opens it, block by block, however larg
     GCOL 1 0 0 0   size, 8 bytes             the head of a heap
     v9 t c 0   16 0 0 0                      the type of a list (t = 0) or text (t = 1) of any length, version v
 
-An attribute says its type just before its values, in headers of each kind and in the heaps of objects with many
-attributes; so that only the NEAR bytes after a type are searched for what refers to a heap, at any byte.  Searched for
-in a whole file, numbers look like it.  A length beyond the size of the heap that it refers to is damaged.
+An attribute says the sizes of its name, its type and its shape before these, and then come its values; in headers of
+each kind and in the heaps of objects with many attributes.  A type is taken for that of an attribute where such a head
+stands before it, at any byte: what a file once held and holds no more has lost one or the other.  A length beyond the
+size of the heap that it refers to is damaged, and so is a heap whose lengths lead out of it or nowhere.
 
 The values of a dataset may lie anywhere; the library tells where when the file is open: `check_texts`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from io import FileIO
@@ -40,14 +42,14 @@ HEAD = 16
 """Bytes of the head of a heap, and of a text in it, and of what refers to one."""
 SMALLEST = 4096
 """Bytes of a heap; of one that claims less the library loads nothing."""
-NEAR = 4096
-"""Bytes after the type of an attribute in which its values are searched for."""
+NAME, SHAPE = 1024, 600
+"""Bytes of the longest name of an attribute that is looked at, its end included, and of a type and a shape."""
 TYPES = np.array([v << 4 | 9 | t << 8 | c << 16 for v in range(1, 6) for t in (0, 1, 17, 33) for c in (0, 1)], "<u4")
 """The first four bytes of such a type: version and class, kind and padding, letters."""
-VIRTUAL = (0x0304, 0x0305)
-"""What a virtual dataset has before the address of the heap of its sources, in place of a length: class, version."""
 MOST_WALKED = 2**20
-"""Texts in heaps that are looked at in all."""
+"""Texts in heaps, and in attributes, that are looked at in all."""
+MOST_DIMENSIONS, MOST_TYPES = 32, 2**18
+"""Of one attribute, and attributes of any length in a file."""
 Words = tuple[Array, Array, Array, Array]
 
 
@@ -65,18 +67,20 @@ def check_heaps(path: Path, block: int = BLOCK) -> None:
         if len(head) < HEAD or head[widths.get(head[8], 14)] != 8:
             return
         heaps: dict[int, int] = {}
-        near = np.zeros((end - begin) // NEAR + 2, dtype=bool)
+        types: list[int] = []
         for at, content in _blocks(file, range(begin, end, block), end, block):
             for address, words in _words(at - begin, content):
-                _note_types(address, words, near)
+                types += _types(address, words)
                 for heap, claimed in _heaps(address, words):
                     if claimed > end - begin - heap:
                         raise _damaged(path, "a heap of texts", claimed, end - begin - heap)
                     heaps[heap] = claimed
             if len(heaps) > 2 * (end - begin) // SMALLEST:  # two, since one may lie where an older one was
                 raise _overlapping(path)
+            if len(types) > MOST_TYPES:
+                raise StoreError(f"{path} has more than {MOST_TYPES} attributes of any length; write it with fewer.")
         if heaps:
-            _check_references(path, file, (begin, end), heaps, np.flatnonzero(near))
+            _check_references(path, file, (begin, end), heaps, types)
 
 
 def check_texts(path: Path, name: str, data: h5py.Dataset) -> None:
@@ -130,16 +134,14 @@ def _words(at: int, content: Array) -> Iterator[tuple[int, Words]]:
             yield at + k, (words[:-3], words[1:-2], words[2:-1], words[3:])
 
 
-def _note_types(address: int, words: Words, near: Array) -> None:
-    """Mark the pieces in which values of the types that stand there may be: theirs, and the next.
-
-    near : for each NEAR bytes of the file.
-    """
+def _types(address: int, words: Words) -> list[int]:
+    """Where something stands that is the type of a list or text of any length."""
     sized = words[1] == HEAD
-    if sized.any():
-        found = np.flatnonzero(sized)
-        pieces = (address + 4 * found[np.isin(words[0][found], TYPES)]) // NEAR
-        near[pieces] = near[pieces + 1] = True
+    if not sized.any():
+        return []
+    found = np.flatnonzero(sized)
+    places: list[int] = (address + 4 * found[np.isin(words[0][found], TYPES)]).tolist()
+    return places
 
 
 def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
@@ -151,26 +153,57 @@ def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
             yield address + 4 * i, claimed
 
 
-def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], pieces: Array) -> None:
-    """Raise StoreError for what refers to a text in a heap and is longer than the heap, or to a damaged heap.
+def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], types: list[int]) -> None:
+    """Raise StoreError for an attribute that refers to a text longer than its heap, or to a damaged heap.
 
-    ends : of HDF5 in the file.   heaps : address → bytes.   pieces : numbers of those that are searched, of NEAR bytes.
+    ends : of HDF5 in the file.   heaps : address → bytes.   types : addresses of what may be the type of an attribute.
     """
     begin, end = ends
-    addresses = np.array(list(heaps), dtype="<u8")
     numbers: dict[int, set[int]] = {}
-    left = min((end - begin) // HEAD, MOST_WALKED)
-    for at, content in _blocks(file, (begin + NEAR * int(piece) for piece in pieces), end, NEAR):
-        for _, (length, low, high, number) in _words(at, content):
-            likely = np.flatnonzero((number - 1 < 2**16 - 1) & (high <= end >> 32))
-            places = low[likely] | high[likely].astype("<u8") << 32
-            for k in np.flatnonzero(np.isin(places, addresses)):
-                i, heap = likely[k], int(places[k])
+    left, most = min((end - begin) // HEAD, MOST_WALKED), min((end - begin) // HEAD, MOST_WALKED)
+    for at in sorted(set(types)):
+        for place, count in _values(file, begin + at, ends):
+            most -= count
+            if most < 0:
+                raise _overlapping(path)
+            file.seek(place)
+            found = file.read(HEAD * count)
+            words = np.frombuffer(found[: len(found) // HEAD * HEAD], "<u4").reshape(-1, 4)
+            for length, low, high, number in words.tolist():
+                heap = low | high << 32
+                if heap not in heaps:
+                    continue
                 if heap not in numbers:
                     numbers[heap] = _numbers(path, file, begin + heap, begin + heap + heaps[heap], left)
                     left -= len(numbers[heap])
-                if length[i] > heaps[heap] and length[i] >> 16 not in VIRTUAL and int(number[i]) in numbers[heap]:
-                    raise _damaged(path, "a text", int(length[i]), heaps[heap])
+                if length > heaps[heap] and number in numbers[heap]:
+                    raise _damaged(path, "a text", length, heaps[heap])
+
+
+def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """(where the values of an attribute begin, how many) for each head of one that fits before a type at a place.
+
+    version, flags, 1 byte each   sizes of name, type, shape, 2 each   from version 3 letters, 1   name   type   shape
+
+    In version 1 each of the last three fills whole eights of bytes.
+    """
+    low = max(ends[0], at - NAME - 16)
+    file.seek(low)
+    content = np.frombuffer(file.read(at - low + SHAPE), "u1").astype(int)
+    begins = np.arange(max(at - low - 8, 0))
+    versions, names = content[begins], content[begins + 2] + 256 * content[begins + 3]
+    heads = np.select([versions == 1, versions == 2, versions == 3], [8 + -(-names // 8) * 8, 8 + names, 9 + names], -1)
+    for head in np.flatnonzero(begins + heads == at - low).tolist():
+        sizes = [int(content[head + k] + 256 * content[head + k + 1]) for k in (4, 6)]
+        if content[head] == 1:
+            sizes = [-(-size // 8) * 8 for size in sizes]
+        shape = content[at - low + sizes[0] :].tolist()
+        first, rank = (8 if shape[:1] == [1] else 4), (shape[1] if len(shape) > 1 else 0)
+        dims = [int.from_bytes(bytes(shape[first + 8 * k :][:8]), "little") for k in range(rank)]
+        place = at + sum(sizes)
+        count = min(math.prod(dims), max(ends[1] - place, 0) // HEAD) if rank <= MOST_DIMENSIONS else 0
+        if count:
+            yield place, count
 
 
 def _check_heap(path: Path, file: FileIO, at: int, end: int) -> None:

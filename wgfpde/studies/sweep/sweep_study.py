@@ -89,7 +89,7 @@ def sweep(
 
     share : (K, N), the runs K, K + N, … only, counted from 1, and no dataset: other processes have the others.
     overwrite : forget what is there; with a share, its own runs.   most_steps : after which a run has failed that does
-    not say how many it takes; it goes on, as long again, with the next call.
+    not say how many it takes; where it has a folder it goes on, as long again, with the next call.
     Raises CaseError before anything is run, StoreError where the folder cannot be written, and Interrupted where a
     signal asks for it; then what was done is kept, and the same call goes on.
     """
