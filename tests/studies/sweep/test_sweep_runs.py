@@ -26,8 +26,11 @@ from wgfpde.store import read
 from wgfpde.studies.sweep import Kept, Plan, goes_on, sweep
 from wgfpde.studies.sweep.against import Reference
 from wgfpde.studies.sweep.dataset import _harmless
+from wgfpde.studies.sweep.engines.dask_cluster import _outcomes
+from wgfpde.studies.sweep.engines.engine import Handfuls
 from wgfpde.studies.sweep.engines.process_pool import ProcessPool
 from wgfpde.studies.sweep.journal import Appender, Journal
+from wgfpde.studies.sweep.one_run import Task
 from wgfpde.studies.sweep.outcome import Outcome, read_line
 from wgfpde.studies.sweep.reading import read_sweep
 
@@ -382,3 +385,42 @@ def test_a_study_of_orders_by_two_processes_is_that_by_one(tmp_path):
         for workers, overwrite in ((1, False), (2, False), (2, True))
     ]
     assert both[0].fitted == both[1].fitted == both[2].fitted and both[0].fitted["l1"] > 1.8
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_small_runs_go_in_handfuls_that_get_smaller_towards_the_end(workers):
+    class Tasks:
+        def __init__(self, count):
+            self.left = count
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            self.left -= 1
+            return self.left
+
+        def __length_hint__(self):
+            return self.left
+
+    handfuls, tasks, counts = Handfuls(workers), Tasks(1000), []
+    while chosen := handfuls.next(tasks):
+        counts.append(len(chosen))
+        assert len(chosen) <= 1 + (tasks.left + len(chosen)) / (2 * workers)
+        handfuls.done([Outcome(str(k), "finished", wall_seconds=1e-3) for k in chosen])
+    assert sum(counts) == 1000 and counts[:3] == [1, 2, 4] and max(counts) == 64 and counts[-1] <= 2
+    handfuls.done([Outcome("slow", "finished", wall_seconds=5.0)])
+    assert len(handfuls.next(Tasks(1000))) == 1
+
+
+def test_of_a_handful_that_no_worker_of_dask_could_do_each_is_tried_alone():
+    class Dead:
+        def result(self):
+            raise OSError("killed")
+
+    one, two = (Task(k, str(k), {}, "") for k in range(2))
+    assert _outcomes(Dead(), [one, two]) is None
+    (failed,) = _outcomes(Dead(), [one])
+    assert (failed.digest, failed.status, failed.message) == ("0", "failed", "no worker could do it: killed")

@@ -3,18 +3,19 @@
     --dask local                a cluster of processes on this machine, with its dashboard
     --dask tcp://host:8786      a scheduler that runs already, as `dask scheduler` prints its address
 
-Tasks are handed out a few ahead of what the workers do, so that the scheduler holds no more than those.  A task whose
-worker dies is done again by another, up to three times, as dask does it.  Workers need the same version of this
-program; where runs have folders they need that of the sweep, on a file system that they share with this process.
+Tasks are handed out a few ahead of what the workers do, small ones in handfuls, so that the scheduler holds no more
+than those.  What a worker that dies had is done again by another, up to three times, as dask does it, and then one by
+one.  Workers need the same version of this program; where runs have folders they need that of the sweep, on a file
+system that they share with this process.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ....errors import CaseError
 from ....runs.interrupts import Interrupted, Interrupts
 from ..one_run import Setup, Task, solve
 from ..outcome import FAILED, Outcome
-from .engine import Teller
+from .engine import Handfuls, Teller
 from .process_pool import cores
 
 LOCAL = "local"
@@ -80,22 +81,31 @@ class DaskCluster:
         distributed = _distributed()
         if setup.folders:
             self._check_folder(Path(setup.folder))
-        running: dict[Any, Task] = {}
-        queue = distributed.as_completed()
+        running: dict[Any, list[Task]] = {}
+        alone: deque[Task] = deque()
+        queue, handfuls = distributed.as_completed(), Handfuls(self.workers)
         with Interrupts() as interrupts:
             try:
                 while True:
-                    for task in islice(tasks, max(AHEAD * self.workers - len(running), 0)):
-                        future = self._client.submit(
-                            solve, setup, task, pure=False, key=f"{task.folder}-{uuid.uuid4()}"
-                        )
-                        running[future] = task
+                    while len(running) < AHEAD * self.workers:
+                        chosen = [alone.popleft()] if alone else handfuls.next(tasks)
+                        if not chosen:
+                            break
+                        key = f"{chosen[0].folder}-{uuid.uuid4()}"
+                        future = self._client.submit(_solve_each, setup, chosen, pure=False, key=key)
+                        running[future] = chosen
                         queue.add(future)
                     if not running:
                         return
                     with interrupts.abandonable():
                         future = next(queue)
-                    yield _outcome(future, running.pop(future))
+                    chosen = running.pop(future)
+                    found = _outcomes(future, chosen)
+                    if found is None:
+                        alone.extend(chosen)
+                        continue
+                    handfuls.done(found)
+                    yield from found
             except Interrupted as request:
                 self._client.cancel(list(running), force=True)
                 raise request
@@ -131,12 +141,20 @@ class DaskCluster:
             )
 
 
-def _outcome(future: Any, task: Task) -> Outcome:
+def _outcomes(future: Any, chosen: list[Task]) -> list[Outcome] | None:
+    """What became of a handful; None of several that are to be done one by one."""
     try:
-        found: Outcome = future.result()
+        found: list[Outcome] = future.result()
     except Exception as error:  # the worker died three times, or what it sent is no outcome
-        return Outcome(task.digest, FAILED, f"no worker could do it: {error or type(error).__name__}")
+        if len(chosen) > 1:
+            return None
+        return [Outcome(chosen[0].digest, FAILED, f"no worker could do it: {error or type(error).__name__}")]
     return found
+
+
+def _solve_each(setup: Setup, tasks: list[Task]) -> list[Outcome]:
+    """In a worker."""
+    return [solve(setup, task) for task in tasks]
 
 
 def _version() -> str:

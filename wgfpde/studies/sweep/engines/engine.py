@@ -6,12 +6,17 @@ outcomes(setup, tasks)   takes tasks as it needs them, a few ahead of what its w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import length_hint
 from typing import Protocol
 
 from ....runs.time_loop import Progress
 from ..one_run import Setup, Task, solve
 from ..outcome import INTERRUPTED, Outcome
+
+SECONDS_TOGETHER, MOST_TOGETHER = 0.1, 64
+"""That runs which are handed out together should take, and how many they are at most."""
 
 Teller = Callable[[int, Task, float], None]
 """Called with (worker, its task, the share of it that is done), now and then."""
@@ -44,6 +49,27 @@ class Serial:
             yield outcome
             if outcome.status == INTERRUPTED:
                 return
+
+
+class Handfuls:
+    """How many runs are handed out together: small ones more, towards the end no more than a worker's part of the rest.
+
+    With what takes milliseconds, handing out would take as long as the run.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers, self._size = workers, 1
+
+    def next(self, tasks: Iterator[Task]) -> list[Task]:
+        """The next of them; [] where there are no more."""
+        part = 1 + length_hint(tasks, MOST_TOGETHER * self._workers) // (2 * self._workers)
+        return list(islice(tasks, min(self._size, part)))
+
+    def done(self, found: Sequence[Outcome]) -> None:
+        """Learn how long they took, together."""
+        seconds = sum(outcome.wall_seconds for outcome in found if outcome.wall_seconds == outcome.wall_seconds)
+        each = max(seconds / max(len(found), 1), 1e-3)
+        self._size = min(max(1, int(SECONDS_TOGETHER / each)), MOST_TOGETHER, 2 * self._size)
 
 
 def _share(progress: Progress) -> float:

@@ -1,9 +1,8 @@
 """Worker processes on this machine, by the standard library's pool.
 
 Workers are started once and stay warm: kernels are loaded at the first run of each.  The cores are divided among them.
-Small runs go in chunks that take about CHUNK seconds together, towards the end of no more than a worker's part of what
-is left.  A worker that dies takes the pool with it: a new one is made and what was in progress is done again, one run
-at a time; a run that kills its worker then, too, has failed.
+Small runs go in handfuls.  A worker that dies takes the pool with it: a new one is made and what was in progress is
+done again, one run at a time; a run that kills its worker then, too, has failed.
 
 A worker ends with this process, however that ends, and stops its run on Ctrl-C with a checkpoint.
 """
@@ -20,9 +19,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from itertools import islice
 from multiprocessing.connection import wait as wait_for
-from operator import length_hint
 from queue import Empty
 from types import ModuleType
 from typing import Any
@@ -31,10 +28,8 @@ from ....runs.interrupts import Interrupted, Interrupts
 from ....runs.time_loop import Progress
 from ..one_run import Setup, Task, solve
 from ..outcome import FAILED, INTERRUPTED, Outcome
-from .engine import Teller
+from .engine import Handfuls, Teller
 
-CHUNK, LARGEST_CHUNK = 0.1, 64
-"""Seconds that the runs of a chunk should take, and how many it holds at most."""
 PATIENCE = 60.0
 """Seconds that workers are given to end their runs with a checkpoint."""
 SAFE_PATH = "PYTHONSAFEPATH"
@@ -89,7 +84,7 @@ class _Pool:
         self._running: dict[Future[list[Outcome]], Sequence[Task]] = {}
         self._alone: list[Task] = []
         self._taken_off: list[Task] = []
-        self._size, self._ended = 1, 0
+        self._handfuls, self._ended = Handfuls(workers), 0
 
     def left(self) -> tuple[Task | None, list[Task]]:
         """Of a pool that broke: the run that did it, where it was alone, and what is not done, to be done alone.
@@ -111,8 +106,7 @@ class _Pool:
                 while self._alone and not self._running:
                     self._submit(self._alone[:1])
                 while not self._alone and len(self._running) < 2 * self._workers and not exhausted:
-                    part = 1 + length_hint(tasks, LARGEST_CHUNK * self._workers) // (2 * self._workers)
-                    self._taken_off = list(islice(tasks, min(self._size, part)))
+                    self._taken_off = self._handfuls.next(tasks)
                     exhausted = not self._taken_off
                     if self._taken_off:
                         self._submit(self._taken_off)
@@ -143,11 +137,9 @@ class _Pool:
 
     def _taken(self, future: Future[list[Outcome]]) -> list[Outcome]:
         found = future.result()
-        chunk = self._running.pop(future)
+        self._running.pop(future)
         self._alone, self._ended = self._alone[1:], self._ended + 1
-        seconds = sum(outcome.wall_seconds for outcome in found if outcome.wall_seconds == outcome.wall_seconds)
-        each = max(seconds / len(chunk), 1e-3)
-        self._size = min(max(1, int(CHUNK / each)), LARGEST_CHUNK, 2 * self._size)
+        self._handfuls.done(found)
         return found
 
     def _listen(self) -> None:
