@@ -27,7 +27,7 @@ def attributes_of(case: Case, problem: Problem) -> dict[str, Any]:
         "verdict": "",
         "resolution": "",
         **problem.attributes,
-        **_constants(problem),
+        **constants_of(problem),
         **_drive(problem),
         **provenance_of(case.path.resolve().parent, record.files, known, record.in_code, _seed(case)),
     }
@@ -38,7 +38,7 @@ def _seed(case: Case) -> str:
     return str(getattr(case.solver, "seed", "not kept")) if case.traits.random else "none: this method draws nothing"
 
 
-def _constants(problem: Problem) -> dict[str, Any]:
+def constants_of(problem: Problem) -> dict[str, Any]:
     """Those of the inequalities that the run records."""
     flow = problem.flow
     if not flow.fills_box or flow.driven:

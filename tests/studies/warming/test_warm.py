@@ -10,11 +10,12 @@ import pytest
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import load, presets
 from wgfpde.cli import main
+from wgfpde.diagnostics.certificates import constants
 from wgfpde.energy.snapshot import warm_parts
 from wgfpde.errors import CaseError, WgfpdeError
 from wgfpde.methods import METHODS
 from wgfpde.methods.finite_volumes import linear_sweep, schemes
-from wgfpde.studies.warming import side_by_side
+from wgfpde.studies.warming import kernel_worker, side_by_side
 from wgfpde.studies.warming.kernel_worker import PARTS
 
 CASE = "heat_1d"
@@ -58,6 +59,13 @@ def test_parts_are_compiled_for_the_types_of_a_sweep(name, overrides, monkeypatc
     assert all(known)
     beside()
     assert [set(kernel.signatures) for kernel in kernels] == known
+
+
+def test_what_a_run_says_of_its_potential_is_compiled_with_its_numbers(monkeypatch):
+    asked, real = [], constants._lower_hull
+    monkeypatch.setattr(constants, "_lower_hull", lambda *given: (asked.append(given), real(*given))[1])
+    kernel_worker.done({"case": "double_well_2d", "overrides": ["grid.shape=[9,7]"], "parts": ["numbers"]})
+    assert asked
 
 
 def test_the_command_compiles_once_and_says_where(tmp_path, monkeypatch, capfd):

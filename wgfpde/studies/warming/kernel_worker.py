@@ -48,6 +48,7 @@ def done(job: Mapping[str, Any]) -> dict[str, Any]:
     from ...diagnostics import warm_up
     from ...energy.snapshot import warm_parts
     from ...runs.compiler_watch import compilations_counted
+    from ...runs.description import constants_of
 
     with compilations_counted() as count:
         problem = build(load(job["case"], job["overrides"]))
@@ -58,6 +59,7 @@ def done(job: Mapping[str, Any]) -> dict[str, Any]:
                 compile_part()
         if NUMBERS in job["parts"]:
             warm_up(problem.flow, [d.name for d in problem.diagnostics])
+            constants_of(problem)
     seconds, cpu = time.perf_counter() - begin, time.process_time() - before
     return {"seconds": seconds, "cpu_seconds": cpu, "compiled": count(), "folder": cache_folder()}
 
