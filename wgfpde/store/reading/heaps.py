@@ -160,7 +160,8 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
     """
     begin, end = ends
     numbers: dict[int, set[int]] = {}
-    left, most = min((end - begin) // HEAD, MOST_WALKED), min((end - begin) // HEAD, MOST_WALKED)
+    left = min((end - begin) // HEAD, MOST_WALKED)
+    most = 4 * left  # where older ones are left, too
     for at in sorted(set(types)):
         for place, count in _values(file, begin + at, ends):
             most -= count
@@ -194,14 +195,17 @@ def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int,
     versions, names = content[begins], content[begins + 2] + 256 * content[begins + 3]
     heads = np.select([versions == 1, versions == 2, versions == 3], [8 + -(-names // 8) * 8, 8 + names, 9 + names], -1)
     for head in np.flatnonzero(begins + heads == at - low).tolist():
-        sizes = [int(content[head + k] + 256 * content[head + k + 1]) for k in (4, 6)]
+        kept = sizes = [int(content[head + k] + 256 * content[head + k + 1]) for k in (4, 6)]
         if content[head] == 1:
-            sizes = [-(-size // 8) * 8 for size in sizes]
-        shape = content[at - low + sizes[0] :].tolist()
-        first, rank = (8 if shape[:1] == [1] else 4), (shape[1] if len(shape) > 1 else 0)
+            sizes = [-(-size // 8) * 8 for size in kept]
+        shape = content[at - low + sizes[0] :][: kept[1]].tolist()
+        version, rank = [*shape, 0, 0][:2]
+        first = 8 if version == 1 else 4
+        if version not in (1, 2) or rank > MOST_DIMENSIONS or kept[1] not in (first + 8 * rank, first + 16 * rank):
+            continue  # no head, but numbers that look like one
         dims = [int.from_bytes(bytes(shape[first + 8 * k :][:8]), "little") for k in range(rank)]
         place = at + sum(sizes)
-        count = min(math.prod(dims), max(ends[1] - place, 0) // HEAD) if rank <= MOST_DIMENSIONS else 0
+        count = min(math.prod(dims), max(ends[1] - place, 0) // HEAD)
         if count:
             yield place, count
 
