@@ -36,6 +36,10 @@ this mass is missing.  A front that recedes has g > c: for R = 2, β is ten time
 cells are at rest the smaller they are, so that the error over the outermost cells rises with refinement to a limit.
 The cell of the front itself, which Taylor's formula does not reach, has ½: a convention, up to 0.46 is found (m = 2).
 
+At rest ρ_i = ρ(x_i), but for a constant in U' that restores the mass: ‖e‖₁ = (h²/24)‖Δρ‖₁ and what fronts add.  For
+m = 1.5, ρ = A s², Σ h ρ(x_i) misses 0.016 Ah³ of the mass at each front at most (Bernoulli's polynomial B₃), and the
+cell of the front errs by 0.02 Ah³ more than its part of h²|ρ''|/24: less than Ah³/12 each, a quarter of the rim.
+
 Σ|x|²ρ/M errs by 2∫Σ h|x (F_h(ρ̄) − F)|/M at most: what takes mass outward raises it and lowers ∫p, as p' falls outward,
 and both λ and p then take it back.
 
@@ -106,13 +110,18 @@ class Flow:
         sums = np.concatenate([[0], np.cumsum(np.arange(1.0, np.max(cells) + 1) ** (p - 2))])[cells]
         return np.interp(t, times, 0.5 + 2 * (p + 1) * largest * sums)
 
+    def rim(self, h: float, t):
+        """The mass of the outermost cells, ∫₀^h ρ from the front."""
+        b, p, sphere = profile_constant(self.m, self.d), 1 / (self.m - 1), 2 if self.d == 1 else 2 * math.pi
+        at_front = sphere * b ** (self.d - 1) * ((self.m - 1) / self.m * b) ** p / (p + 1)
+        return self.mass * at_front * (h / self.radius(t)) ** (p + 1)
+
     def unit(self, h: float, t):
         """m ≥ 2: the mass of the outermost cells, ∫₀^h ρ from the front.   m < 2: (h²/12)∫|Δρ|, largest over t."""
-        b, p, sphere = profile_constant(self.m, self.d), 1 / (self.m - 1), 2 if self.d == 1 else 2 * math.pi
+        b, sphere = profile_constant(self.m, self.d), 2 if self.d == 1 else 2 * math.pi
         radius = self.radius(t)
         if self.m >= 2:
-            rim = sphere * b ** (self.d - 1) * ((self.m - 1) / self.m * b) ** p / (p + 1)
-            return self.mass * rim * (h / radius) ** (p + 1)
+            return self.rim(h, t)
         y = np.linspace(0, b, 4001)
         slope = np.abs(np.gradient(self_similar(y, 1.0, self.m, self.d), y))
         return self.mass * 2 * sphere * np.max(y ** (self.d - 1) * slope) * (h / np.min(radius)) ** 2 / 12
@@ -303,7 +312,8 @@ def rest(v: Validation) -> None:
             h, c2 = run.edges[0][1] - run.edges[0][0], profile_second_moment(m, d)
             error = run.diagnostics["error_l1"][-1] / f.unit(h, 20.0)
             of = "(h²/12)‖Δρ‖₁" if m < 2 else "the outermost cells"
-            v.at_most(f"{d}D, m = {m:g}, at rest: L1 error over {of}", error, 0.5, "R = 1")
+            ends = 0.25 * f.rim(h, 20.0) / f.unit(h, 20.0) if (d, m) == (1, 1.5) else 0.0
+            v.at_most(f"{d}D, m = {m:g}, at rest: L1 error over {of}", error, 0.5 + ends, "R = 1")
             # An error ε in L1 of a minimum costs ε²; values at centres in place of averages (dh²/24)(κR^{−q−2} + λ).
             v.equal(f"{d}D, m = {m:g}, at rest: energy", run.diagnostics["energy"][-1], c2 / (d * (m - 1)) + c2 / 2,
                     d * h**2 / 12, "A + c₂/2")  # fmt: skip
