@@ -12,10 +12,11 @@
 
 Prints a line for each input that ends in anything but an exit code of the documentation: an exception, a warning, a
 control character on the terminal, more than a minute, or more than 800 MB beyond what was there.  What was begun is
-printed before, so that a crash of a library is told with its seed.
+printed before, so that a crash of a library, or one that never ends, is told with its seed.
 """
 
 import contextlib
+import faulthandler
 import io
 import os
 import random
@@ -292,6 +293,7 @@ def trouble_of(argv):
     shown, before = io.StringIO(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(SECONDS)
+    faulthandler.dump_traceback_later(SECONDS + 30, exit=True, file=sys.__stderr__)  # a library hears no alarm
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -301,6 +303,7 @@ def trouble_of(argv):
             return "".join(traceback.format_exception(error)[-3:])
         finally:
             signal.alarm(0)
+            faulthandler.cancel_dump_traceback_later()
     taken = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     found = [str(w.message) for w in warned if not issubclass(w.category, ResourceWarning)]
     if code in STOPPED:
