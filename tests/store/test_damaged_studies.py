@@ -230,6 +230,13 @@ def test_what_a_file_once_held_and_holds_no_more_is_no_damage(study):
     check_heaps(study)
 
 
+def test_numbers_that_look_like_the_head_of_an_attribute_are_none(study):
+    """Its sizes fit its name and its type, but its shape is none: of so many values there would be no end."""
+    head = b"\1\0\x08\0\x10\0\x18\0" + b"a name \0" + b"\x19\1\1\0\x10\0\0\0" + bytes(8)
+    study.write_bytes(study.read_bytes() + 40 * (head + b"\7\2" + bytes([255]) * 62))
+    check_heaps(study)
+
+
 def test_sources_of_virtual_data_are_no_texts(tmp_path):
     """They lie in a heap, too: where a table says nothing of a virtual dataset beside it, it is read."""
     place = tmp_path / "v.h5"
