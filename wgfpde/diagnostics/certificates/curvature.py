@@ -68,7 +68,7 @@ def smallest_curvature(grid: Grid, potential: Callable[..., Array]) -> float:
         if not any(walls) or rough:
             continue
         near = [p if w is None else w[0] + w[1] * np.linspace(0, 1, STRIP) for p, w in zip(places, walls, strict=True)]
-        least, doubt = _lowest(partial(read, walls=walls), near, read(near, walls), rough)
+        least, doubt = _lowest(partial(read, walls=walls), near, read(near, walls), rough, found)
         found = least if least + 2 * doubt < found else found  # not for rounding alone
     return 0.0 if -2 * unsure <= found <= 0 else found
 
@@ -78,10 +78,13 @@ def _least(values: Array) -> float:
     return float(np.min(values, where=np.isfinite(values), initial=np.inf))
 
 
-def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bool) -> tuple[float, float]:
+def _lowest(
+    read: Read, places: list[Array], known: tuple[Array, ...], rough: bool, least: float = np.inf
+) -> tuple[float, float]:
     """The smallest value less its noise, and that noise.   known : what is read at the places.
 
     Around each of the lowest local minima that may lie lower between the places, it is read again, ever closer.
+    least : the smallest value elsewhere; what lies above it need not be known closer.
     """
 
     def lower(second: Array, sixth: Array, noise: Array) -> tuple[Array, Array]:
@@ -94,7 +97,7 @@ def _lowest(read: Read, places: list[Array], known: tuple[Array, ...], rough: bo
     found, unsure = float(values[k]), float(noise[k])
     with np.errstate(invalid="ignore"):
         sunk = values - (_around(np.maximum, values) - values)  # what a parabola may reach, and more
-        may = np.argwhere((values <= _around(np.minimum, values)) & (sunk <= found) & (values < np.inf))
+        may = np.argwhere((values <= _around(np.minimum, values)) & (sunk <= min(found, least)) & (values < np.inf))
     for first in sorted(may.tolist(), key=lambda index: float(values[tuple(index)]))[:FEW]:
         index, at = first, places
         for _ in range(CLOSER):
@@ -128,7 +131,7 @@ def _curvature(
     """
     nodes = [p if w is None else w[0] + w[1] * np.arange(1.0, 6.0) for p, w in zip(places, walls, strict=True)]
     differences, noise = _hessian(potential, nodes, steps)
-    second, fourth, sixth = np.tensordot(ORDERS, differences, 1)
+    second, fourth, sixth = (w[0] * differences[0] + w[1] * differences[1] + w[2] * differences[2] for w in ORDERS)
     for k, wall in enumerate(walls):
         if wall is not None:
             weights, along = _extrapolation((places[k] - wall[0]) / wall[1]), -1 - k
@@ -161,22 +164,38 @@ def _smaller(entries: Array) -> Array:
 
 def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[float]) -> tuple[Array, Array]:
     """Entries of Hess V by differences of order 2 over one, two and three steps, (3, entries, …), and noise, (…)."""
-    shape = tuple(len(p) for p in reversed(places))
-    named = {"x": places[0]} if len(places) == 1 else {"x": places[0][None, :], "y": places[1][:, None]}
-
-    def at(**shift: float) -> Array:
-        return np.broadcast_to(potential(**{name: p + shift.get(name, 0.0) for name, p in named.items()}), shape)
-
-    here, entries = at(), np.empty((REACH, 1 if len(places) == 1 else 3, *shape))
-    noise = np.zeros(shape)
-    for (k, name), m in product(enumerate(named), range(1, REACH + 1)):
-        pair = at(**{name: m * steps[k]}) + at(**{name: -m * steps[k]})
+    offsets = range(-REACH, REACH + 1)
+    if len(places) == 1:
+        at = {(i, 0): v for i, v in zip(offsets, _beside(potential, places[0], steps[0], offsets, None), strict=True)}
+    else:
+        at = {}
+        for j in offsets:
+            along = offsets if j == 0 else (-abs(j), 0, abs(j))
+            y = places[1][:, None] + j * steps[1]
+            at |= {(i, j): v for i, v in zip(along, _beside(potential, places[0], steps[0], along, y), strict=True)}
+    here, noise = at[0, 0], np.zeros(at[0, 0].shape)
+    entries = np.empty((REACH, 1 if len(places) == 1 else 3, *here.shape))
+    for k, m in product(range(len(places)), range(1, REACH + 1)):
+        pair = at[(m, 0) if k == 0 else (0, m)] + at[(-m, 0) if k == 0 else (0, -m)]
         entries[m - 1, k] = (pair - 2 * here) / (m * steps[k]) ** 2
         noise += 2e-15 * abs(ORDERS[2, m - 1]) * (np.abs(pair) + 2 * np.abs(here)) / (m * steps[k]) ** 2
     for m in range(1, REACH + 1) if len(places) == 2 else ():
         a, b = m * steps[0], m * steps[1]
-        entries[m - 1, 2] = (at(x=a, y=b) - at(x=a, y=-b) - at(x=-a, y=b) + at(x=-a, y=-b)) / (4 * a * b)
+        entries[m - 1, 2] = (at[m, m] - at[m, -m] - at[-m, m] + at[-m, -m]) / (4 * a * b)
     return entries, noise
+
+
+def _beside(
+    potential: Callable[..., Array], x: Array, step: float, offsets: Sequence[int], y: Array | None
+) -> list[Array]:
+    """V at places some steps to the side, an array for each offset: in one call, as a call costs more than a few places.
+
+    y : (ny, 1), or None on a line.
+    """
+    places = np.concatenate([x + i * step for i in offsets])
+    values = potential(x=places) if y is None else potential(x=places[None, :], y=y)
+    shape = places.shape if y is None else (len(y), len(places))
+    return np.split(np.broadcast_to(values, shape), len(offsets), axis=-1)
 
 
 def _wrapped(axis: Axis, places: Array) -> Array:
