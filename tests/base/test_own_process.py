@@ -28,6 +28,8 @@ import numba
 assert numba.njit(lambda a, b: a @ b)(np.eye(2), np.ones((2, 2))).sum() == 4, "kernels that call it find it"
 import scipy.linalg, scipy.linalg.cython_blas
 assert scipy.linalg.solve(np.eye(2), np.ones(2)).sum() == 2
+own_process.end()
+assert gc.get_freeze_count() > 1000
 """
 
 FIGURES = """
@@ -52,8 +54,9 @@ def test_the_command_line_loads_less_and_what_is_asked_for_is_found(script):
 
 
 def test_a_process_that_is_not_ones_own_is_left_as_it_is():
-    threshold, before = gc.get_threshold(), dict(sys.modules)
+    threshold, frozen, before = gc.get_threshold(), gc.get_freeze_count(), dict(sys.modules)
     own_process.load_kernel_library()
     own_process.load_figure_library()
+    own_process.end()
     assert not own_process._claimed, "main(argv) is called by tests and notebooks, whose process it is not"
-    assert gc.get_threshold() == threshold and sys.modules == before
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (threshold, frozen) and sys.modules == before

@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(["the machine ran out of memory; use fewer cells"], 1)
     except OSError as error:
         return _failed([f"{error.filename or 'system'}: {error.strerror or error}"], 2)
+    finally:
+        if argv is None:
+            own_process.end()
 
 
 def validate_script(file: str) -> int:

@@ -275,4 +275,9 @@ def compile_repair(a, b, exits, h, ring, kappa, lanes):
     """
     blocks = np.zeros((16, len(a), lanes))
     _repair(*blocks[:6], a, b, exits, 0, h, ring, 0.0, False, ENTROPY, kappa, 0, blocks[6:])
+
+
+def compile_account(exits, h, lanes):
+    """The same of what both a sweep and its repair need at their ends: first, so that only one process compiles it."""
+    blocks = np.zeros((2, len(h), lanes))
     restore_account(blocks[0], blocks[1], exits, 0, h, 0.0, 0)

@@ -87,6 +87,12 @@ class OneStep:
         self._known_drive: tuple[Array, Array] | None = None
         self._known_energies: tuple[Array, Array, Array, tuple[tuple[float, float], tuple[float, float]]] | None = None
 
+    def compile_first(self) -> None:
+        """Compile what the sweeps and their parts share: before the sweeps, by the process that compiles them."""
+        first = getattr(self._scheme, "compile_first", None)
+        if first is not None:
+            first(self.axes[0])
+
     def compile_parts(self) -> None:
         """Compile parts of the sweeps and the energy, for another process that compiles the sweeps."""
         parts = getattr(self._scheme, "compile_parts", None)

@@ -27,7 +27,7 @@ from ...linear.lines import Lines
 from ...linear.threads import share
 from .array_sweeps import array_sweep
 from .forced_sweep import tilted_sweep
-from .linear_sweep import compile_repair, sweep
+from .linear_sweep import compile_account, compile_repair, sweep
 from .powers.power_sweeps import power_sweep
 
 
@@ -129,6 +129,10 @@ class LinearScheme(ExitScheme):
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)
+
+    def compile_first(self, lines: Lines) -> None:
+        """Compile what a sweep and its parts share, with the types that it has there."""
+        compile_account(self._exits[lines.direction].passing, self._ways[lines.direction][2], lines.lanes)
 
     def compile_parts(self, lines: Lines) -> None:
         """Compile some of what a sweep calls, with the types that it has there, for its first block."""

@@ -95,6 +95,7 @@ class FiniteVolumes:
         return self._warm_steps, small._one.compile_parts
 
     def _warm_steps(self) -> None:
+        self._one.compile_first()
         small = small_flow(self.flow, 4)
         start = Snapshot(t=0.0, step=0, fields={"rho": np.ones(small.grid.shape)})
         stepper = FiniteVolumes(small, self.order, dt=1e-3, threads=1)
