@@ -188,7 +188,7 @@ def _hessian(potential: Callable[..., Array], places: list[Array], steps: list[f
 def _beside(
     potential: Callable[..., Array], x: Array, step: float, offsets: Sequence[int], y: Array | None
 ) -> list[Array]:
-    """V at places some steps to the side, an array for each offset: in one call, as a call costs more than a few places.
+    """V at places some steps to the side, an array for each offset: in one call, which costs more than a few places.
 
     y : (ny, 1), or None on a line.
     """
