@@ -106,9 +106,9 @@ def crowds(v: Validation, fine) -> None:
 
 def figure(left, right, found) -> None:
     for axes, k, title in ((left, 0, "from the flow at 0.2"), (right, 1, "from the Gibbs state")):
-        for name, steps in STEPS.items():
-            axes.loglog(steps, found[name][:, k, 0], "o-", ms=3, label=name)
-        axes.set(xlabel="step", ylabel="L1", title=title, ylim=(1e-6, 1))
+        for mark, (name, steps) in zip("osvD", STEPS.items(), strict=True):
+            axes.loglog(steps, found[name][:, k, 0], f"{mark}-", ms=4, label=name)
+        axes.set(xlabel="step", ylabel=r"$L^1$ distance", title=title, ylim=(1e-6, 1))
         axes.legend(frameon=False)
 
 

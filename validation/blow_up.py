@@ -46,11 +46,11 @@ def run_of(v: Validation, n: int, mass: float):
 
 
 def figure(peak, sharp, moment, runs, mass) -> None:
-    for run in runs:
+    for mark, run in zip("osv^D", runs, strict=False):
         n, d = len(run.centers[0]), run.diagnostics
-        peak.semilogy(run.t, d["max"], "o-", ms=3, label=f"${n}^2$")
-        sharp.plot(run.t, d["sharpness"], "o-", ms=3, label=f"${n}^2$")
-        moment.plot(run.t, d["second_moment"], "o-", ms=3, label=f"${n}^2$")
+        peak.semilogy(run.t, d["max"], f"{mark}-", ms=3, label=f"${n}^2$")
+        sharp.plot(run.t, d["sharpness"], f"{mark}-", ms=3, label=f"${n}^2$")
+        moment.plot(run.t, d["second_moment"], f"{mark}-", ms=3, label=f"${n}^2$")
     sharp.axhline(0.75, color="k", lw=0.6, ls=":")
     t = np.linspace(0, 0.25, 2)
     moment.plot(t, 2 * mass * VARIANCE + 4 * mass * (1 - mass / (8 * np.pi)) * t, "k--", lw=0.8, label="law")

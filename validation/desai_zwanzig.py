@@ -65,10 +65,10 @@ def critical(v: Validation) -> None:
 
 def figure(history, branch, runs) -> None:
     labels = [f"noise {noise}" for noise in NOISES] + ["noise 0.3, other bias", "noise 0.6"]
-    for run, label in zip(runs, labels, strict=True):
-        history.plot(run.t, run.diagnostics["mean_x"], "o-", ms=3, label=label)
+    for mark, run, label in zip("osv^DPX", runs, labels, strict=False):
+        history.plot(run.t, run.diagnostics["mean_x"], f"{mark}-", ms=3, label=label)
     history.set(xlim=(0, 100), xlabel="$t$", ylabel="mean", title="order grows or is forgotten")
-    history.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.38))
+    history.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.23))
     critical = desai_zwanzig_critical_noise()
     noise = critical - (critical - 0.1) * np.linspace(0.02, 1, 60) ** 2
     mean = np.array([desai_zwanzig_mean(value) for value in noise])

@@ -121,9 +121,9 @@ def figure(left, middle, one, two) -> None:
     left.plot(x, gibbs, "k--", lw=0.8, label=r"$e^{-V/\kappa}/Z$")
     left.set(xlabel="$x$", ylabel=r"$\rho$", ylim=(0, 1.1), title="double well, 1D")
     left.legend(frameon=False)
-    for run, name, rate in ((one, "1D", GAP), (two, "2D", 4 * GAP)):
+    for mark, run, name, rate in (("o", one, "1D", GAP), ("s", two, "2D", 4 * GAP)):
         kl = run.diagnostics["kl_gibbs"]
-        middle.semilogy(run.t, kl, "o-", ms=3, label=f"double well, {name}")
+        middle.semilogy(run.t, kl, f"{mark}-", ms=3, label=f"double well, {name}")
         middle.semilogy(run.t, kl[2] * np.exp(-2 * rate * (run.t - run.t[2])), "k--", lw=0.7)
     middle.set(xlabel="$t$", ylabel=r"KL$(\rho\,|\,\rho_\infty)$", ylim=(1e-30, 10),
                title=r"dashed: $e^{-2\lambda_1t}$")  # fmt: skip

@@ -108,7 +108,7 @@ def figure(density, order, energy, run, weak) -> None:
     density.set(xlabel="$x$", ylabel=r"$\rho$", title=r"synchronisation at $K/\kappa = 3$")
     density.legend(frameon=False)
     order.semilogy(run.t, run.diagnostics["order_x"], "o-", ms=3, label=r"$K/\kappa = 3$")
-    order.semilogy(weak.t, weak.diagnostics["order_x"], "o-", ms=3, label=r"$K/\kappa = 1$")
+    order.semilogy(weak.t, weak.diagnostics["order_x"], "s-", ms=3, label=r"$K/\kappa = 1$")
     t = np.linspace(0, 8, 9)
     order.semilogy(t, 0.025 * np.exp(t / 2), "k--", lw=0.8, label=r"$e^{(K/2-\kappa)t}$")
     order.axhline(ORDER, color="k", lw=0.6, ls=":")

@@ -137,8 +137,9 @@ def figure(left, right, series, plane) -> None:
     left.plot(series.t, series.diagnostics["survival"], "o", ms=4, label="50 cells")
     left.set(xlabel="$t$", ylabel="$S(t)$", yscale="log", title="left between two absorbing walls")
     left.legend(frameon=False)
-    for name, label in (("survival", "left"), ("exit_x_upper", "by the wall"), ("exit_bend", "by the sink")):
-        right.plot(plane.t, plane.diagnostics[name], "o-", ms=3, lw=1, label=label)
+    ways = ("o", "survival", "left"), ("s", "exit_x_upper", "by the wall"), ("v", "exit_bend", "by the sink")
+    for mark, name, label in ways:
+        right.plot(plane.t, plane.diagnostics[name], f"{mark}-", ms=3, lw=1, label=label)
     right.set(xlabel="$t$", ylabel="share of the mass", title="two ways out of a bent valley")
     right.legend(frameon=False)
 

@@ -138,9 +138,9 @@ def figure(left, right, crowds, bistable) -> None:
     left.legend(frameon=False)
     field, runs = bistable
     right.plot(field.t, field.diagnostics["mean_x"], "k-", label="mean field")
-    for n, run in runs.items():
+    for mark, (n, run) in zip("osv^D", runs.items(), strict=False):
         d = run.diagnostics
-        right.errorbar(run.t, d["particle_mean_x"], d["standard_error_x"], fmt="o-", ms=3, label=f"$N = {n}$")
+        right.errorbar(run.t, d["particle_mean_x"], d["standard_error_x"], fmt=f"{mark}-", ms=3, label=f"$N = {n}$")
     right.set(xlabel="$t$", ylabel="mean", title="bistable crowds agree less than their mean field")
     right.legend(frameon=False)
 
