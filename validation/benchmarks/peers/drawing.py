@@ -11,12 +11,12 @@ from wgfpde.output.plots import style
 
 COLOURS = {"wgfpde": "#1f3b63", "py-pde": "#d55e00", "fipy": "#009e73", "fplanck": "#cc79a7", "pot": "#d55e00",
            "entropic": "#009e73", "numpy": "#7f7f7f", "pyddm": "#d55e00", "geomloss": "#009e73",
-           "ott-jax": "#cc79a7"}  # fmt: skip
+           "ott-jax": "#cc79a7", "back-and-forth": "#8c564b"}  # fmt: skip
 NAMES = {"wgfpde": "wgfpde", "py-pde": "py-pde", "fipy": "FiPy", "fplanck": "fplanck", "pot": "POT",
          "entropic": "entropic JKO", "numpy": "NumPy loop", "pyddm": "PyDDM", "geomloss": "GeomLoss",
-         "ott-jax": "OTT"}  # fmt: skip
+         "ott-jax": "OTT", "back-and-forth": "back-and-forth"}  # fmt: skip
 MARKERS = {"wgfpde": "o", "py-pde": "s", "fipy": "^", "fplanck": "D", "pot": "s", "entropic": "^", "numpy": "v",
-           "pyddm": "P", "geomloss": "X", "ott-jax": "D"}  # fmt: skip
+           "pyddm": "P", "geomloss": "X", "ott-jax": "D", "back-and-forth": "p"}  # fmt: skip
 """One for each package in a figure, so that they are told apart without colours; solid inside for wgfpde alone."""
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1.2)), "-.", (0, (6, 1, 1, 1)))
 """One for each way of a package."""

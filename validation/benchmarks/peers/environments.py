@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 OWN = ("wgfpde", "entropic", "numpy")
 """What runs in the interpreter that runs this."""
-NAMES = ("py-pde", "fipy", "fplanck", "pyddm", "pot", "geomloss", "ott-jax")
+NAMES = ("py-pde", "fipy", "fplanck", "pyddm", "pot", "geomloss", "ott-jax", "back-and-forth")
+BUILT = ("back-and-forth",)
+"""What no package index has: measured only where an interpreter that has it is named."""
 BESIDE = {"py-pde": ("jax", "torch"), "geomloss": ("torch",), "ott-jax": ("jax",)}
 """What is installed beside a package: what it computes with, where it does not ask for that itself."""
 

@@ -82,6 +82,11 @@ def eps(*pairs: tuple[int, float], **more: Any) -> tuple[dict[str, Any], ...]:
     return tuple({"n": n, "options": {"eps": e, "tolerance": 1e-7, **more}} for n, e in pairs)
 
 
+def iterations(*pairs: tuple[int, int]) -> tuple[dict[str, Any], ...]:
+    """Cells along an axis and iterations of a method that goes on until it is told to stop."""
+    return tuple({"n": n, "options": {"iterations": count}} for n, count in pairs)
+
+
 def reg(*pairs: tuple[int, float], way: str, **more: Any) -> tuple[dict[str, Any], ...]:
     return tuple({"n": n, "way": way, "options": {"reg": e, "stopThr": 1e-6} | more} for n, e in pairs)
 
@@ -179,12 +184,14 @@ LADDERS = (
     Ladder("jko-gauss-10", "wgfpde", "Newton", sizes(16, 32, 64, 128), estimate=12),
     Ladder("jko-gauss-10", "entropic", "Sinkhorn", eps((64, 0.1), (64, 0.05), (64, 0.02), (128, 0.01)), estimate=20),
     Ladder("jko-power", "wgfpde", "Newton", sizes(32, 64, 128, 256), estimate=15),
-    Ladder("jko-power", "wgfpde", "W₂ itself", sizes(64, 128, 256, options={"algorithm": "exact"}), estimate=10),
+    Ladder("jko-power", "wgfpde", "W₂ itself", sizes(64, 128, 256, 512, options={"algorithm": "exact"}), estimate=10),
     Ladder("jko-power", "wgfpde", "first order, 4 inner steps",
            sizes(32, 64, 128, options={"algorithm": "pdhg", "inner_steps": 4, "tolerance": 1e-4}), estimate=20),
     Ladder("jko-power", "wgfpde", "first order, 8 inner steps",
            sizes(64, 128, 256, options={"algorithm": "pdhg", "inner_steps": 8, "tolerance": 1e-4}), estimate=30),
     Ladder("jko-power", "entropic", "Sinkhorn", eps((64, 1e-3), (64, 3e-4), (128, 1e-4)), estimate=20),
+    Ladder("jko-power", "back-and-forth", "potentials",
+           iterations((64, 10), (64, 20), (128, 20), (128, 50), (256, 50), (256, 100)), estimate=30),
     Ladder("w2-1d", "wgfpde", "quantiles", sizes(64, 256, 1024, 4096, 16384, 65536), estimate=3),
     Ladder("w2-1d", "pot", "emd2_1d", sizes(64, 256, 1024, 4096, 16384, way="emd"), estimate=3),
     Ladder("w2-1d", "pot", "Sinkhorn",
@@ -201,6 +208,8 @@ LADDERS = (
     Ladder("w2-2d", "ott-jax", "grid, blur of a cell", sizes(32, 64, options={"blur": 1.0}), estimate=20),
     Ladder("w2-2d", "geomloss", "blur of a cell, scaling 0.5",
            sizes(16, 32, 48, options={"blur": 1.0, "scaling": 0.5}), estimate=30),
+    Ladder("w2-2d", "back-and-forth", "potentials", iterations((16, 20), (32, 20), (64, 40), (128, 60), (256, 60)),
+           estimate=10),
 )  # fmt: skip
 
 PROCESSES = {

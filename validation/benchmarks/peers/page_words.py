@@ -3,7 +3,8 @@
 INTRODUCTION = """
 wgfpde beside [py-pde](https://py-pde.readthedocs.io), [FiPy](https://www.ctcms.nist.gov/fipy/),
 [fplanck](https://github.com/johnaparker/fplanck), [PyDDM](https://pyddm.readthedocs.io), [POT](https://pythonot.github.io),
-[GeomLoss](https://www.kernel-operations.io/geomloss/), [OTT](https://ott-jax.readthedocs.io), the explicit steps that anybody
+[GeomLoss](https://www.kernel-operations.io/geomloss/), [OTT](https://ott-jax.readthedocs.io), the [back-and-forth
+method](https://wasserstein-gradient-flows.netlify.app), the explicit steps that anybody
 would write first in NumPy, and an entropic JKO step as in the literature (Peyré 2015), on problems whose solution is known:
 what does a given error cost, and what else is true of the result?  This page is written by a program from one file of results; what the packages offer beyond speed is
 compared in {doc}`comparison`.
@@ -68,8 +69,7 @@ here its bounds lie where nothing arrives.  It makes its matrices anew for each 
     "jko-gauss": """
 One step ρ₁ = argmin ½W₂²(ρ₀, ρ) + τE(ρ), E = ∫ρ ln ρ + ∫ρ|x|²/2, τ = 0.1, from a Gaussian of variance 0.5 at (1,
 −0.5): the exact step is a Gaussian.  wgfpde solves a problem without blur, up to one inner step of the transport;
-entropic steps are blurred by ε, and cost the more the smaller ε is.  "W₂ itself" is `algorithm = "exact"`.  The back-and-forth
-method (Jacobs, Lee, Léger 2020, arXiv 2011.08151), C++ for energies with m > 1 and obstacles, is not timed here.  POT has no JKO steps, but its semi-relaxed
+entropic steps are blurred by ε, and cost the more the smaller ε is.  "W₂ itself" is `algorithm = "exact"`.  POT has no JKO steps, but its semi-relaxed
 transport with a Kullback–Leibler term is one for this energy; it holds the n⁴ entries of the plan.
 """,
     "jko-gauss-10": """
@@ -78,7 +78,9 @@ Ten such steps, against the ten exact ones: the blur of entropic steps adds up.
     "jko-power": """
 One step of E = ∫ρ² from a paraboloid of radius 0.25 in [0, 1]², τ = 1e-3: the exact step is a paraboloid of radius
 0.3246.  A step as large as this (30 % of the radius) is where one inner step of the transport, wgfpde's default, is
-not the exact JKO step: its error does not fall with the grid, and four inner steps are more accurate.
+not the exact JKO step: its error does not fall with the grid, and four inner steps are more accurate.  The back-and-forth
+method (Jacobs, Lee, Léger 2021, arXiv 2011.08151) solves for W₂ itself, as `algorithm = "exact"` does; its authors' C++,
+without the files that it writes, does a number of iterations that the table tells as steps.
 """,
     "w2-1d": """
 W₂ between N(−0.5, 0.6²) and N(0.5, 0.8²) from cell averages.  wgfpde takes them as piecewise constant densities, POT
@@ -87,7 +89,8 @@ as weights at the cell centres.
     "w2-2d": """
 W₂ between round Gaussians at (−0.5, 0) and (0.5, 0.3) of widths 0.6 and 0.8 in [−5, 5]².  wgfpde takes the
 densities as piecewise constant, with bounds; POT takes weights at the cell centres and a matrix of costs, from which
-weights below 1e-12 are left out.
+weights below 1e-12 are left out.  The back-and-forth method (Jacobs, Léger 2020) is its authors' C++ and the rule for the
+step in their example; densities that nearly vanish are slow for it.
 """,
 }
 
@@ -105,10 +108,13 @@ python validation/benchmarks/peers/run.py --quick    # smallest sizes, once, int
 python validation/benchmarks/peers/run.py --python fipy=/usr/bin/python3 --peer fipy
 python validation/benchmarks/peers/run.py --problem ou --peer pyddm --way "Euler, C"  # one row of the tables
 make bench-peers PEERS=/path/to/python               # of an environment that has all of them: measures, and writes the page
+python validation/benchmarks/peers/run.py --peer back-and-forth --python back-and-forth=/path/to/python
 python validation/benchmarks/peers/page.py           # writes this page and its plots from the results
 ```
 
-The versions of the others are those of the extra `peers` in `pyproject.toml`.
+The versions of the others are those of the extra `peers` in `pyproject.toml`.  The back-and-forth method is on no index: its
+Python modules `w2` and `bfmgf` are built from their repositories (commits c93de45 of Math-Jacobs/bfm and 93f00d5 of
+wonjunee/wgfBFMcodes, folder `python`, by `-O3`) into an environment that is named as above.
 """
 
 DISTANCES = """

@@ -1,11 +1,11 @@
 """Measure wgfpde and other packages side by side:  python validation/benchmarks/peers/run.py
 
     --problem NAME …   only these: heat well barenblatt ou jko-gauss jko-gauss-10 jko-power w2-1d w2-2d
-    --peer NAME …      only these: wgfpde entropic numpy py-pde fipy fplanck pyddm pot geomloss ott-jax
+    --peer NAME …      only these: wgfpde entropic numpy py-pde fipy fplanck pyddm pot geomloss ott-jax back-and-forth
     --way TEXT         only ladders whose way has this in it: with the two above, one row of the tables alone
     --quick            the two smallest rungs of each ladder, measured once; to a file of its own
     --python NAME=PATH an interpreter that has the package, instead of an environment in .peers/ (several times)
-    --python PATH      one that has all of them
+    --python PATH      one that has all of them but back-and-forth, which is measured only where it is named
     --limit SECONDS    a job that takes longer, warm-up and repeats included, is stopped (60)
     --out FILE         default validation/benchmarks/results/peers.json; what was not measured again stays in it
 
@@ -28,7 +28,7 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from environments import NAMES, OWN, ROOT, interpreter, versions
+from environments import BUILT, NAMES, OWN, ROOT, interpreter, versions
 from ladders import LADDERS, PROCESSES, Ladder
 from measure import run_command, run_ladder, run_process
 from problems import PROBLEMS
@@ -97,7 +97,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--out", type=Path)
     found = parser.parse_args(argv)
-    everything = {name: entry for entry in found.python if "=" not in entry for name in NAMES}
+    everything = {name: entry for entry in found.python if "=" not in entry for name in set(NAMES) - set(BUILT)}
     found.python = everything | dict(entry.split("=", 1) for entry in found.python if "=" in entry)
     if unknown := set(found.python) - set(NAMES):
         parser.error(f"--python NAME=PATH: expected a name among {', '.join(NAMES)}, found {', '.join(unknown)}")
@@ -107,7 +107,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def chosen(options: argparse.Namespace) -> list[Ladder]:
     """The ladders that were asked for, in their order."""
-    asked = [ladder for ladder in LADDERS if ladder.problem in options.problem and ladder.peer in options.peer]
+    there = [peer for peer in options.peer if peer not in BUILT or peer in options.python]
+    asked = [ladder for ladder in LADDERS if ladder.problem in options.problem and ladder.peer in there]
     return [ladder for ladder in asked if options.way in ladder.way]
 
 
