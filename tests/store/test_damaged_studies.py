@@ -133,7 +133,18 @@ def test_nor_can_a_text_be_longer_than_its_file(of, claimed, study):
     assert sizes[at] < 100
     content[at - 4 : at] = claimed.to_bytes(4, "little")
     study.write_bytes(content)
-    with pytest.raises(StoreError, match=r"a text( in /case_toml)? claims [24] GiB"):
+    with pytest.raises(StoreError, match=r"a (text( in /case_toml)?|list) claims ([24]|16|32) GiB"):
+        read_study(study)
+
+
+def test_nor_can_what_is_in_a_list_be_larger_than_its_heap(study):
+    """One reference of 1 GiB: the library took that much."""
+    content = bytearray(study.read_bytes())
+    reference = bytes([0x17, 0, 0, 0]) + (8).to_bytes(4, "little")  # its class and version, its size
+    at = content.index(reference, content.index(b"DIMENSION_LIST")) + 4
+    content[at : at + 4] = (2**30).to_bytes(4, "little")
+    study.write_bytes(content)
+    with pytest.raises(StoreError, match="a list claims 1 GiB where 4 KiB are left"):
         read_study(study)
 
 
@@ -163,7 +174,7 @@ def test_lengths_are_found_in_headers_of_each_kind(libver, block, tmp_path):
         damaged = bytearray(content)
         damaged[at + 512 : at + 516] = (5000).to_bytes(4, "little")
         place.write_bytes(damaged)
-        with pytest.raises(StoreError, match=r"a text claims 4.88 KiB where 4 KiB are left"):
+        with pytest.raises(StoreError, match=r"a (text claims 4.88|list claims 39.1) KiB where 4 KiB are left"):
             check_heaps(place, block)
 
 

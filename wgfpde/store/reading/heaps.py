@@ -9,12 +9,13 @@ and the library takes memory for that length, or for the size of the heap, befor
 file is looked through before the library opens it, block by block, however large:
 
     GCOL 1 0 0 0   size, 8 bytes             the head of a heap
-    v9 t c 0   16 0 0 0                      the type of a list (t = 0) or text (t = 1) of any length, version v
+    v9 t c 0   16 0 0 0   4 bytes   size, 4  the type of a list (t = 0) or text (t = 1) of any length, version v, and
+                                             the size of one of what is in it
 
 An attribute says the sizes of its name, its type and its shape before these, and then come its values; in headers of
 each kind and in the heaps of objects with many attributes.  A type is taken for that of an attribute where such a head
-stands before it, at any byte: what a file once held and holds no more has lost one or the other.  A length beyond the
-size of the heap that it refers to is damaged, and so is a heap whose lengths lead out of it or nowhere.
+stands before it, at any byte: what a file once held and holds no more has lost one or the other.  A length times that
+size beyond the heap that it refers to is damaged, and so is a heap whose lengths lead out of it or nowhere.
 
 The values of a dataset may lie anywhere; the library tells where when the file is open: `check_texts`.
 """
@@ -154,7 +155,7 @@ def _heaps(address: int, words: Words) -> Iterator[tuple[int, int]]:
 
 
 def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: dict[int, int], types: list[int]) -> None:
-    """Raise StoreError for an attribute that refers to a text longer than its heap, or to a damaged heap.
+    """Raise StoreError for an attribute that refers to more than its heap can hold, or to a damaged heap.
 
     ends : of HDF5 in the file.   heaps : address → bytes.   types : addresses of what may be the type of an attribute.
     """
@@ -163,7 +164,7 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
     left = min((end - begin) // HEAD, MOST_WALKED)
     most = 4 * left  # where older ones are left, too
     for at in sorted(set(types)):
-        for place, count in _values(file, begin + at, ends):
+        for place, count, size in _values(file, begin + at, ends):
             most -= count
             if most < 0:
                 raise _overlapping(path)
@@ -177,12 +178,13 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
                 if heap not in numbers:
                     numbers[heap] = _numbers(path, file, begin + heap, begin + heap + heaps[heap], left)
                     left -= len(numbers[heap])
-                if length > heaps[heap] and number in numbers[heap]:
-                    raise _damaged(path, "a text", length, heaps[heap])
+                if length * size > heaps[heap] and number in numbers[heap]:
+                    raise _damaged(path, "a text" if size == 1 else "a list", length * size, heaps[heap])
 
 
-def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """(where the values of an attribute begin, how many) for each head of one that fits before a type at a place.
+def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
+    """(where the values of an attribute begin, how many, bytes of one of what is in them) for each head of one that fits
+    before a type at a place.
 
     version, flags, 1 byte each   sizes of name, type, shape, 2 each   from version 3 letters, 1   name   type   shape
 
@@ -192,6 +194,7 @@ def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int,
     file.seek(low)
     content = np.frombuffer(file.read(at - low + SHAPE), "u1").astype(int)
     begins = np.arange(max(at - low - 8, 0))
+    size = int.from_bytes(bytes(content[at - low + 12 :][:4].tolist()), "little")
     versions, names = content[begins], content[begins + 2] + 256 * content[begins + 3]
     heads = np.select([versions == 1, versions == 2, versions == 3], [8 + -(-names // 8) * 8, 8 + names, 9 + names], -1)
     for head in np.flatnonzero(begins + heads == at - low).tolist():
@@ -207,7 +210,7 @@ def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int,
         place = at + sum(sizes)
         count = min(math.prod(dims), max(ends[1] - place, 0) // HEAD)
         if count:
-            yield place, count
+            yield place, count, size
 
 
 def _check_heap(path: Path, file: FileIO, at: int, end: int) -> None:
