@@ -183,8 +183,9 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
 
 
 def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
-    """(where the values of an attribute begin, how many, bytes of one of what is in them) for each head of one that fits
-    before a type at a place.
+    """(where the values of an attribute begin, how many, bytes of one of what is in them), for each head before a place.
+
+    At the place stands a type.
 
     version, flags, 1 byte each   sizes of name, type, shape, 2 each   from version 3 letters, 1   name   type   shape
 
