@@ -183,7 +183,7 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
 
 
 def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
-    """(where the values of an attribute begin, how many, bytes of one of what is in them), for each head before a place.
+    """(where the values of an attribute begin, how many, bytes of one of what is in them), for heads before a place.
 
     At the place stands a type.
 
