@@ -260,6 +260,22 @@ def test_a_figure_of_keys_that_are_no_dimensions_is_refused(swept, tmp_path):
             draw_sweep(read_study(folder / "sweep.h5"), tmp_path / "x.png", field)
 
 
+@pytest.mark.parametrize("value", [1e308, -1.7e308, math.inf, math.nan])
+def test_values_beyond_any_axis_are_shown_as_words(tmp_path, value):
+    """Of a key of lines, and of one of a map: the places between its values would be infinite."""
+    from wgfpde.output.plots.many_runs.sweep_figure import draw_sweep, keys_of
+    from wgfpde.store import read_study
+
+    for sweeps, shape in (("params.theta=0.5,1", (2,)), ("params.theta=0.5,1;time.end=0.1,0.2", (2, 2))):
+        folder = tmp_path / str(len(shape))
+        sweep(plan_of(*sweeps.split(";")), folder, Kept())
+        with h5py.File(folder / "sweep.h5", "r+") as file:
+            file["theta"][...] = 0.5, value
+        study = read_study(folder / "sweep.h5")
+        assert study["energy"].shape == shape and not keys_of(study)[0].numeric
+        assert draw_sweep(study, folder / "x.png").stat().st_size > 1000
+
+
 def test_values_of_a_run_are_found_or_a_sentence(tmp_path):
     tables = ({"method": "fv", "dt": 0.1}, {"method": "fv", "dt": 0.2})
     plan = Plan(load("heat_1d", ["time.end=0.4", "output.every=0.4"]), (Vary("solver", tables),))

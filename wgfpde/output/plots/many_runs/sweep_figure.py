@@ -29,6 +29,8 @@ MOST_LINES = 12
 MARKERS = "osD^v<>pXP*h"
 FEW_TICKS = 7
 """Values of a key that are ticks themselves, where there are no more."""
+LARGEST = 1e300
+"""A key with a value beyond it has no axis, whose ends would be larger still: its values are shown as words are."""
 LOG_SPREAD = 30.0
 """Positive values of a key that are spread by more are on a logarithmic axis, where that spaces them evenly."""
 
@@ -43,7 +45,7 @@ class Key:
 
     @property
     def numeric(self) -> bool:
-        return self.values.dtype.kind == "f"
+        return self.values.dtype.kind == "f" and bool(np.all(np.abs(self.values) <= LARGEST))
 
     @property
     def places(self) -> Array:
