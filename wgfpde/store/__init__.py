@@ -1,7 +1,7 @@
 """Runs on disk: snapshots ↔ one HDF5 file that netCDF tools read too.  The only package that imports h5py.
 
-`writer` fills a file by its `layout`, `reading` looks at one before it trusts it, `checkpoint` is what a march goes on
-from.   `study_file` holds results that are no run, `table_file` data of users, `export` other formats.
+`writer` fills an `empty_file` by its `layout`, `reading` looks at one before it trusts it, `checkpoint` is what a march
+goes on from.   `study_file` holds results that are no run, `table_file` data of users, `export` other formats.
 """
 
 from .layout import FILE_NAME, FORMAT, SWEEP_FILE, Label, Quantity

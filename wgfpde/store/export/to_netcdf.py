@@ -10,16 +10,8 @@ import h5py
 import numpy as np
 
 from ...grid.axis import AXIS_NAMES, Axis
-from ..layout import (
-    NO_VARIABLE,
-    Label,
-    Quantity,
-    attach_scales,
-    create_axis,
-    create_dimensions,
-    create_vertices,
-    describe,
-)  # fmt: skip
+from ..empty_file import attach_scales, create_axis, create_dimensions, create_vertices, describe
+from ..layout import NO_VARIABLE, Label, Quantity
 from ..reading.opening import opened
 from ..reading.reader import Run
 from ..replacing import LIBVER
