@@ -13,7 +13,7 @@ from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ...runs.time_loop import Progress
+    from ...runs.progress import Progress
     from ...studies.convergence import Convergence
 
 HELP = """
