@@ -376,6 +376,11 @@ def test_a_slurm_script_does_the_whole_sweep(tmp_path, capsys, monkeypatch):
     assert main([*args, "--slurm", "x.slurm", "--shares", "9"]) == 2
 
 
+def test_a_count_of_shares_is_refused_by_its_name(capsys):
+    assert main(["sweep", CASE, "--vary", "params.theta=1,2", "--slurm", "--shares", "0"]) == 2
+    assert "--shares: expected a number of shares, from 1 to 4096; found '0'" in capsys.readouterr().err
+
+
 def test_a_study_of_orders_by_two_processes_is_that_by_one(tmp_path):
     from wgfpde.studies.convergence import converge
 
