@@ -135,10 +135,10 @@ class _Lines:
 
 
 def _draw(file: Path, figure: Path) -> None:
-    from ...output.plots import convergence
+    from ...output.plots import draw_study
     from ...store import read_study
 
-    convergence(read_study(file), figure)
+    draw_study(read_study(file), figure)
 
 
 # ---- the table --------------------------------------------------------------------------------------------

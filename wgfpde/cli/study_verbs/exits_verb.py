@@ -63,10 +63,10 @@ def _exits(args: argparse.Namespace) -> int:
     about = {"title": case.title, "source": f"wgfpde {__version__}", "from": args.start or "", "to": args.to or ""}
     save_study(out, exits_study(flow, found, about, case.texts), KIND)
     if figure is not None:
-        from ...output.plots import draw_exits
+        from ...output.plots import draw_study
         from ...store import read_study
 
-        draw_exits(read_study(out), figure)
+        draw_study(read_study(out), figure)
     if args.json:
         print_json(_record(case, found, args, out, figure))
     else:

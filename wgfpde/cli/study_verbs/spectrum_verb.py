@@ -127,10 +127,10 @@ def _solve(case: Case, found: Spectrum) -> Observed:
 
 
 def _draw(out: Path, figure: Path) -> None:
-    from ...output.plots import draw_spectrum
+    from ...output.plots import draw_study
     from ...store import read_study
 
-    draw_spectrum(read_study(out), figure)
+    draw_study(read_study(out), figure)
 
 
 # ---- in words ----------------------------------------------------------------------------------------------

@@ -61,10 +61,10 @@ def _stationary(args: argparse.Namespace) -> int:
     with status_line() as line:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     if picture is not None:
-        from ...output.plots import branches
+        from ...output.plots import draw_study
         from ...store import read_study
 
-        branches(read_study(file), picture)
+        draw_study(read_study(file), picture)
     ends = {"file": str(file), "figure": None if picture is None else str(picture)}
     if args.json:
         print_json(record | ends)
