@@ -4,7 +4,8 @@
 goes on from.   `study_file` holds results that are no run, `table_file` data of users, `export` other formats.
 """
 
-from .layout import FILE_NAME, FORMAT, SWEEP_FILE, Label, Quantity
+from ..energy.snapshot import Label
+from .layout import FILE_NAME, FORMAT, SWEEP_FILE
 from .reading.arrays import damaged
 from .reading.opening import is_run
 from .reading.reader import Run, read, read_last
@@ -23,7 +24,7 @@ from .study_file import (
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [
-    "FILE_NAME", "FORMAT", "STEP_BUFFER", "SWEEP_FILE", "Label", "Quantity", "Run", "Study", "Variable", "Writer",
+    "FILE_NAME", "FORMAT", "STEP_BUFFER", "SWEEP_FILE", "Label", "Run", "Study", "Variable", "Writer",
     "check_figure", "check_place", "coordinates_of", "damaged", "dims_of", "is_run", "read", "read_last", "read_study",
     "save_study", "study_of", "write_study",
 ]  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..energy.snapshot import Column, Field
+from ..energy.snapshot import Column, Field, Label
 from ..errors import StoreError
 from ..grid import Axis
 from . import links
 from .kept_code import create_code
-from .layout import FIXED_TEXT, NO_VARIABLE, TEXTS, Label, Layout, Quantity
+from .layout import FIXED_TEXT, NO_VARIABLE, TEXTS, Layout
 
 CHUNK_ROWS = 1024
 
@@ -145,7 +145,7 @@ def _chunk(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _grow_along(
-    parent: h5py.Group, quantity: Quantity, shape: tuple[int, ...], dtype: str = "float64", packed: bool = False
+    parent: h5py.Group, quantity: Label, shape: tuple[int, ...], dtype: str = "float64", packed: bool = False
 ) -> h5py.Dataset:
     """A dataset unlimited along its first axis; all rows are allocated and filled now (NaN; integers: −1)."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -165,7 +165,7 @@ def _grow_along(
     return dataset
 
 
-def describe(dataset: h5py.Dataset, quantity: Quantity) -> None:
+def describe(dataset: h5py.Dataset, quantity: Label) -> None:
     """Write the attributes that explain a dataset."""
     if quantity.units:
         dataset.attrs["units"] = quantity.units

@@ -21,11 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as with_default
 from numbers import Integral
-from typing import Protocol
 
 import numpy as np
 
-from ..energy.snapshot import Column, Field
+from ..energy.snapshot import Column, Field, Label
 from ..errors import StoreError
 from ..grid import Grid
 from .kept_code import CODE
@@ -45,29 +44,6 @@ NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
 COMPRESSIONS = ("none", "gzip")
 TAKEN = {"t", "x", "y", "x_bnds", "y_bnds", "vertices", "rho", "diagnostics", "steps", "step", "entry", "VTKHDF", CODE}
 """Names at the root of the file that no field can have."""
-
-
-class Quantity(Protocol):
-    """What names a stored number: how it is called, its units, and a sentence on what it is."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def units(self) -> str: ...
-    @property
-    def long_name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Label:
-    """The plain Quantity."""
-
-    name: str
-    units: str
-    long_name: str
-    description: str
 
 
 STEP_COLUMNS = (
@@ -94,7 +70,7 @@ class Layout:
     """
 
     grid: Grid
-    diagnostics: Sequence[Quantity]
+    diagnostics: Sequence[Label]
     columns: Sequence[Column] = ()
     texts: Mapping[str, str] = with_default(default_factory=dict)
     precision: str = "float64"

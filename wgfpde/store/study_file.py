@@ -15,11 +15,12 @@ import h5py
 import numpy as np
 
 from ..base.toml import shortened
+from ..energy.snapshot import Label
 from ..errors import StoreError
 from ..grid import Array, Grid
 from .empty_file import describe
 from .export.targets import written
-from .layout import NO_VARIABLE, Label, check_texts
+from .layout import NO_VARIABLE, check_texts
 from .layout import STUDY_KIND as KIND
 from .reading.opening import opened
 from .reading.structure import plain_attribute, plain_attributes, stored_text
