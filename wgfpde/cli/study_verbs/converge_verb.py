@@ -136,9 +136,8 @@ class _Lines:
 
 def _draw(file: Path, figure: Path) -> None:
     from ...output.plots import draw_study
-    from ...store import read_study
 
-    draw_study(read_study(file), figure)
+    draw_study(file, figure)
 
 
 # ---- the table --------------------------------------------------------------------------------------------

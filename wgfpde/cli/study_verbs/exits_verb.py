@@ -64,9 +64,8 @@ def _exits(args: argparse.Namespace) -> int:
     save_study(out, exits_study(flow, found, about, case.texts), KIND)
     if figure is not None:
         from ...output.plots import draw_study
-        from ...store import read_study
 
-        draw_study(read_study(out), figure)
+        draw_study(out, figure)
     if args.json:
         print_json(_record(case, found, args, out, figure))
     else:

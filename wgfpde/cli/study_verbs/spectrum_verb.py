@@ -128,9 +128,8 @@ def _solve(case: Case, found: Spectrum) -> Observed:
 
 def _draw(out: Path, figure: Path) -> None:
     from ...output.plots import draw_study
-    from ...store import read_study
 
-    draw_study(read_study(out), figure)
+    draw_study(out, figure)
 
 
 # ---- in words ----------------------------------------------------------------------------------------------

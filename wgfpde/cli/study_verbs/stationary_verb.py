@@ -62,9 +62,8 @@ def _stationary(args: argparse.Namespace) -> int:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     if picture is not None:
         from ...output.plots import draw_study
-        from ...store import read_study
 
-        draw_study(read_study(file), picture)
+        draw_study(file, picture)
     ends = {"file": str(file), "figure": None if picture is None else str(picture)}
     if args.json:
         print_json(record | ends)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ...store import Study
+from ...store import Study, read_study
 from . import style
 from .branch_diagram import branches_figure
 from .eigenmodes import spectrum_figure
@@ -35,6 +35,7 @@ OF_STUDIES: dict[str, Callable[[Study], Figure]] = {
 """The figure of a study, by its kind."""
 
 
-def draw_study(study: Study, path: Path) -> Path:
-    """Draw a study and save it; returns the path.  Raises StoreError where `path` cannot be written."""
+def draw_study(file: Path, path: Path) -> Path:
+    """Draw the study of a file and save it; returns the path.  Raises StoreError where `path` cannot be written."""
+    study = read_study(file)
     return style.save(OF_STUDIES[study.kind](study), path)
