@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runs.progress import status_line
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, figure_of, study_options
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def add(verbs: Verbs) -> None:
         help="also survival and first-passage density over time: N times from A to B, or t1,t2,… "
         "(default: 41 up to four mean times)",
     )  # fmt: skip
-    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-exits.h5)")
-    yes_of(sub)
-    figure_options(sub)
-    json_of(sub)
+    study_options(sub, "exits")
 
 
 def _exits(args: argparse.Namespace) -> int:
