@@ -129,9 +129,8 @@ def solve_transport(
     """
     volume, rho0 = start_of(grid, rho0, inner_steps)
     rho1 = np.ascontiguousarray(rho1, dtype=float).reshape(rho0.shape)
-    return _solve(
-        Problem(grid, rho0, End.of_density(rho1, volume), inner_steps), tolerance, max_iterations, warm, threads
-    )
+    problem = Problem(grid, rho0, End.of_density(rho1, volume), inner_steps)
+    return _solve(problem, tolerance, max_iterations, warm, threads)
 
 
 def _solve(
