@@ -6,6 +6,7 @@ A Problem is a handful of plain numbers, so that a failing one can be pasted int
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,17 +22,49 @@ KINDS = ("entropy", "none", *POWERS)
 POTENTIALS = ("none", "smooth", "steep")
 INTERACTIONS = ("none", "attractive", "repulsive", "log", "minus log")
 DATA = ("smooth", "random", "blocks", "dirac", "spread")
+ROUGH = ("random", "blocks", "dirac")
 
 
 @dataclass(frozen=True)
-class Problem:
+class Numbers:
+    """What problems here, in `wild` and in `wild_steps` share.   kind : "entropy", "none" or an exponent m.
+
+    shape : x first.
+    """
+
+    kind: str | float = "entropy"
+    shape: tuple[int, ...] = (16,)
+
+    def law(self, kappa: float) -> Internal:
+        return Internal(self.kind, kappa) if isinstance(self.kind, str) else Internal("power", kappa, self.kind)
+
+    def radial(self, function: Callable) -> Callable:
+        """W of the displacement from a function of the square of its length."""
+        return (lambda x: function(x**2)) if len(self.shape) == 1 else (lambda x, y: function(x**2 + y**2))
+
+
+def rough(data: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Densities that change from cell to cell; of "dirac" the cell is drawn by `filled`."""
+    if data == "random":
+        return rng.random(shape)
+    return np.where(rng.random(shape) < 0.4, rng.integers(1, 3, shape), 0.0) if data == "blocks" else np.zeros(shape)
+
+
+def filled(rho: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same density; where there is none, 1 in one cell."""
+    if not rho.any():
+        rho = np.zeros(rho.shape)
+        rho.flat[rng.integers(rho.size)] = 1.0
+    return rho
+
+
+@dataclass(frozen=True)
+class Problem(Numbers):
     """kind : "entropy", "none" or an exponent m.   shape : x first.   steepness : largest |ΔV|/κ between neighbours.
 
     strength : size of W∗ρ relative to κ.   mass : of the data.   dt : time step.   seed : of everything random.
     """
 
-    kind: str | float = "entropy"
-    shape: tuple[int, ...] = (16,)
     periodic: tuple[bool, ...] = (False,)
     stretched: tuple[bool, ...] = (False,)
     kappa: float = 1.0
@@ -54,9 +87,8 @@ class Problem:
         rng = np.random.default_rng(self.seed)
         grid = self.grid()
         phases = rng.uniform(0, 2 * np.pi, 2)
-        internal = Internal(self.kind, self.kappa) if self.linear else Internal("power", self.kappa, self.kind)
         potential = self._potential(grid, phases)
-        flow = Flow(grid, Energy(internal, potential, self._interaction()))
+        flow = Flow(grid, Energy(self.law(self.kappa), potential, self._interaction()))
         return flow, self._density(grid, rng, phases)
 
     def grid(self) -> Grid:
@@ -109,26 +141,18 @@ class Problem:
             def radial(r2):
                 return 0.5 * height * np.log(r2)
 
-        if len(self.shape) == 1:
-            return lambda x: radial(x**2)
-        return lambda x, y: radial(x**2 + y**2)
+        return self.radial(radial)
 
     def _density(self, grid, rng, phases):
         if self.data == "smooth":
             rho = 1.0 + 0.0 * grid.cell_volume
             for k, centers in enumerate(grid.coordinates().values()):
                 rho = rho * (1.1 + np.sin(2 * np.pi * (centers - LOWER[k]) / LENGTH[k] + phases[k]))
-        elif self.data == "random":
-            rho = rng.random(grid.shape)
-        elif self.data == "blocks":
-            rho = np.where(rng.random(grid.shape) < 0.4, rng.integers(1, 3, grid.shape), 0.0)
-        elif self.data == "dirac":
-            rho = np.zeros(grid.shape)
+        elif self.data in ROUGH:
+            rho = rough(self.data, grid.shape, rng)
         else:
             rho = 10.0 ** rng.uniform(-100, 0, grid.shape)
-        if not rho.any():
-            rho = np.zeros(grid.shape)
-            rho.flat[rng.integers(grid.size)] = 1.0
+        rho = filled(rho, rng)
         return rho * (self.mass / grid.cell_volume / np.sum(rho))
 
 

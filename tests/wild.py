@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from strategies import ROUGH, Numbers, rough
 
-from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.energy import Energy
 from wgfpde.energy.flow import Flow
 from wgfpde.grid import Array, Grid
 from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
@@ -30,14 +31,13 @@ DATA = ("smooth", "random", "blocks", "dirac", "spread", "tails", "subnormal", "
 
 
 @dataclass(frozen=True)
-class Wild:
-    """kind : "entropy", "none" or an exponent m.   shape : x first.   stretch : largest over smallest cell width.
+class Wild(Numbers):
+    """As Numbers.   stretch : largest over smallest cell width.
 
     lower, length : of the axes.   steepness : largest |ΔV|/κ between neighbours, to which `offset` κ is added.
     strength : of W relative to κ/mass.   dt : absolute; `adaptive` starts with it.   seed : of everything random.
     """
 
-    kind: str | float = "entropy"
     shape: tuple[int, ...] = (4,)
     periodic: tuple[bool, ...] = (False,)
     stretch: tuple[float, ...] = (1.0,)
@@ -56,18 +56,6 @@ class Wild:
     adaptive: bool = False
     seed: int = 0
 
-    @property
-    def m(self) -> float | None:
-        """The exponent of a power law, else None."""
-        return self.kind if isinstance(self.kind, float) else None
-
-    def internal(self) -> Internal:
-        return (
-            Internal("power", self.kappa, self.kind)
-            if isinstance(self.kind, float)
-            else Internal(self.kind, self.kappa)
-        )
-
     def grid(self) -> Grid:
         upper = [a + b for a, b in zip(self.lower, self.length, strict=True)]
         return Grid(self.lower, upper, self.shape, list(self.periodic), [stretched(r) for r in self.stretch])
@@ -79,7 +67,7 @@ class Wild:
         phases = rng.uniform(0, 2 * np.pi, 2)
         values = self.potential_values(grid, rng, phases)
         potential = None if values is None else at_centres(values)
-        flow = Flow(grid, Energy(self.internal(), potential, self.kernel()))
+        flow = Flow(grid, Energy(self.law(self.kappa), potential, self.kernel()))
         return flow, self.density(grid, rng, phases)
 
     def potential_values(self, grid: Grid, rng: np.random.Generator, phases: Array) -> Array | None:
@@ -113,7 +101,7 @@ class Wild:
             r = np.sqrt(r2) / size
             return height * RADIAL[self.interaction](r)
 
-        return (lambda x: radial(x**2)) if len(self.shape) == 1 else (lambda x, y: radial(x**2 + y**2))
+        return self.radial(radial)
 
     def density(self, grid: Grid, rng: np.random.Generator, phases: Array) -> Array:
         """The density of mass `mass`, ≥ 0 and not zero."""
@@ -121,12 +109,8 @@ class Wild:
         if self.data == "smooth":
             for k, s in enumerate(positions(grid)):
                 rho = rho * (1.1 + np.sin(2 * np.pi * s + phases[k]))
-        elif self.data == "random":
-            rho = rng.random(grid.shape)
-        elif self.data == "blocks":
-            rho = np.where(rng.random(grid.shape) < 0.4, rng.integers(1, 3, grid.shape), 0.0)
-        elif self.data == "dirac":
-            rho = np.zeros(grid.shape)
+        elif self.data in ROUGH:
+            rho = rough(self.data, grid.shape, rng)
         elif self.data == "spread":
             rho = 10.0 ** rng.uniform(-100, 0, grid.shape)
         elif self.data == "hump":

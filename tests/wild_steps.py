@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from hypothesis import event
 from hypothesis import strategies as st
-from strategies import logarithmic
+from strategies import ROUGH, Numbers, filled, logarithmic, rough
 
-from wgfpde.energy.energy import Energy, Internal
+from wgfpde.energy.energy import Energy
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.grid import Grid
@@ -29,15 +30,13 @@ DATA = ("smooth", "uniform", "nearly", "random", "blocks", "dirac", "rough", "ta
 
 
 @dataclass(frozen=True)
-class Step:
-    """kind : "entropy", "none" or an exponent m; κ is taken over (mean density)^{m−1}.   shape, lengths : x first.
+class Step(Numbers):
+    """As Numbers; of a power κ is taken over (mean density)^{m−1}.   lengths : x first.
 
     stretch : ln of the largest over the smallest cell.   height, offset : of V, in units of κ.   strength : of W in
     units of κ/mass.   tau : in units of (longest side)²/κ.
     """
 
-    kind: str | float = "entropy"
-    shape: tuple[int, ...] = (16,)
     lengths: tuple[float, ...] = (1.0,)
     periodic: tuple[bool, ...] = (False,)
     stretch: tuple[float, ...] = (0.0,)
@@ -61,11 +60,10 @@ class Step:
         rng = np.random.default_rng(self.seed)
         maps = [(lambda s, a=a: np.expm1(a * s) / np.expm1(a)) if a else None for a in self.stretch]
         grid = Grid([-0.5 * n for n in self.lengths], [0.5 * n for n in self.lengths], self.shape, self.periodic, maps)
-        if isinstance(self.kind, str):
-            internal = Internal(self.kind, self.kappa)
-        else:
-            internal = Internal("power", self.kappa / (self.mass / grid.volume) ** (self.kind - 1), self.kind)
-        flow = Flow(grid, Energy(internal, self._potential(rng.normal(size=grid.shape)), self._kernel()))
+        of_mean = 1.0 if isinstance(self.kind, str) else (self.mass / grid.volume) ** (self.kind - 1)
+        flow = Flow(
+            grid, Energy(self.law(self.kappa / of_mean), self._potential(rng.normal(size=grid.shape)), self._kernel())
+        )
         rho = self._density(grid, rng)
         return flow, rho * (self.mass / np.sum(grid.cell_volume * rho))
 
@@ -95,9 +93,7 @@ class Step:
             return None
         size, square = self.strength * self.kappa / self.mass, sum(n * n for n in self.lengths)
         kernel = KERNELS[self.interaction]
-        if len(self.shape) == 1:
-            return lambda x: size * kernel(x**2 / square)
-        return lambda x, y: size * kernel((x**2 + y**2) / square)
+        return self.radial(lambda r2: size * kernel(r2 / square))
 
     def _density(self, grid, rng):
         phase, shape = rng.uniform(0, 2 * np.pi, 2), grid.shape
@@ -106,18 +102,13 @@ class Step:
             "smooth": lambda: math.prod(1.1 + np.sin(2 * np.pi * v + a) for v, a in zip(s, phase, strict=False)),
             "uniform": lambda: np.ones(shape),
             "nearly": lambda: 1 + 1e-7 * rng.normal(size=shape),
-            "random": lambda: rng.random(shape),
-            "blocks": lambda: np.where(rng.random(shape) < 0.4, rng.integers(1, 3, shape), 0.0),
-            "dirac": lambda: np.zeros(shape),
+            **{data: partial(rough, data, shape, rng) for data in ROUGH},
             "rough": lambda: 10.0 ** rng.uniform(-12, 0, shape),
             "tails": lambda: 10.0 ** rng.uniform(-100, 0, shape),
             "far": lambda: np.exp(-600 * sum((v - 0.3 * np.sin(a)) ** 2 for v, a in zip(s, phase, strict=False))),
             "vacuum": lambda: math.prod(np.maximum(0.15 - (v + 0.1) ** 2, 0.0) for v in s),
         }[self.data]()
-        if not rho.any():
-            rho = np.zeros(shape)
-            rho.flat[rng.integers(rho.size)] = 1.0
-        return rho
+        return filled(rho, rng)
 
 
 @st.composite

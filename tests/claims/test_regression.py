@@ -1,5 +1,6 @@
 """References: each case has one, a changed number is seen, and only what has changed is written."""
 
+import dataclasses
 import json
 import shutil
 
@@ -35,8 +36,8 @@ def place(tmp_path, monkeypatch, solved):
 def rewrite(path, variables=None, **texts):
     """The file with other variables or texts."""
     study = read_study(path)
-    kept = dict(study.variables) | (variables or {})
-    write_study(path, study.kind, [v for v in kept.values() if v is not None], study.attributes, study.texts | texts)
+    kept = {name: v for name, v in (dict(study.variables) | (variables or {})).items() if v is not None}
+    write_study(path, dataclasses.replace(study, variables=kept, texts=study.texts | texts))
 
 
 def changed(path, name, change):
@@ -135,6 +136,6 @@ def test_no_reference(place):
     with pytest.raises(StoreError, match="--regenerate kuramoto_1d"):
         regression.reference("kuramoto_1d")
     study = read_study(place / "heat_1d.h5")
-    write_study(place / "heat_1d.h5", "spectrum", list(study.variables.values()), {})
+    write_study(place / "heat_1d.h5", dataclasses.replace(study, kind="spectrum"))
     with pytest.raises(StoreError, match="found a study of spectrum"):
         regression.reference("heat_1d")

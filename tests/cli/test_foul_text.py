@@ -18,8 +18,7 @@ from samples import write_run
 from wgfpde.cases.loading import from_mapping, load
 from wgfpde.cli import main
 from wgfpde.errors import CaseError
-from wgfpde.runs.progress import StatusLine
-from wgfpde.runs.time_loop import Progress
+from wgfpde.runs.progress import Progress, StatusLine
 from wgfpde.store import read
 
 FAKE = "status      finished: all kept"

@@ -201,5 +201,4 @@ def test_parameters_that_are_fine():
     ("where(x*2, 1, 0)", "Write a comparison such as x > 0"),
 ])  # fmt: skip
 def test_what_would_be_right_is_said(text, hint):
-    with pytest.raises(CaseError, match=hint):
-        compile_expression(text, ("x",))
+    assert hint in refusal(text, ("x",))

@@ -10,7 +10,7 @@ from scipy.special import erf
 
 from wgfpde.errors import CaseError
 from wgfpde.formulas.compile import compile_expression
-from wgfpde.grid import Grid, quadrature
+from wgfpde.grid import Grid, halving, quadrature
 from wgfpde.grid.halving import halved
 from wgfpde.grid.initial import from_expression, normalise
 from wgfpde.grid.quadrature import cell_averages, romberg
@@ -303,7 +303,7 @@ def test_blocks_and_batches_change_nothing(monkeypatch):
     grids = Grid([-1.0], [1.0], [50]), Grid([-1.0] * 2, [1.0] * 2, [30, 20])
     known = [averages(f, g) for f, g in zip((line, plane), grids, strict=True)]
     monkeypatch.setattr(quadrature, "BLOCK", 2000)
-    monkeypatch.setattr(quadrature, "BATCH", 7)
+    monkeypatch.setattr(halving, "BATCH", 7)
     for function, grid, before in zip((line, plane), grids, known, strict=True):
         found = averages(function, grid)
         assert found.values == pytest.approx(before.values, rel=1e-14, abs=0)

@@ -6,8 +6,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from wgfpde.runs.progress import StatusLine, progress_text, status_line
-from wgfpde.runs.time_loop import Progress
+from wgfpde.runs.progress import Progress, StatusLine, progress_text, status_line
 
 
 class Screen(list):

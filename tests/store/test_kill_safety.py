@@ -132,6 +132,23 @@ def replay(log, begin=None):
         yield name, disk
 
 
+def after_each_write(path, log, begin=None, each=2):
+    """The run that the file holds after each write to it, looked at; begin : the bytes of the file before.
+
+    each : steps at least between snapshots.
+    """
+    for changed, disk in replay(log, begin and {path.name: begin}):
+        if changed != path.name:
+            continue
+        path.write_bytes(disk[path.name])
+        run = read(path)
+        check_vtk(path)
+        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
+        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
+        assert len(run.steps["t"]) >= each * (len(run) - 1)
+        yield run
+
+
 @pytest.mark.parametrize(
     ("planned", "count", "steps", "each"),
     [(4, 4, 8, 2), (40, 3, 20, 2), (2, 4, 1, 2), (4, 4, 4, 100)],
@@ -143,15 +160,7 @@ def test_every_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch, pla
     log = record(monkeypatch, lambda: make(path, GRID_2D, planned, count, steps, each))
     assert len(log) > 100
     seen = []
-    for changed, disk in replay(log):
-        if changed != path.name:
-            continue
-        path.write_bytes(disk[path.name])
-        run = read(path)
-        check_vtk(path)
-        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
-        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
-        assert len(run.steps["t"]) >= each * (len(run) - 1)
+    for run in after_each_write(path, log, each=each):
         np.testing.assert_array_equal(run.steps["iterations"], 1 + np.arange(len(run.steps["t"])) // each)
         if (len(run), run.status) not in seen:
             seen.append((len(run), run.status))
@@ -173,15 +182,7 @@ def test_a_file_that_is_continued_opens_after_a_kill_at_every_write(tmp_path, mo
 
     log = record(monkeypatch, work)
     seen = []
-    for changed, disk in replay(log, {path.name: begin}):
-        if changed != path.name:
-            continue
-        path.write_bytes(disk[path.name])
-        run = read(path)
-        check_vtk(path)
-        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
-        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
-        assert len(run.steps["t"]) >= 2 * (len(run) - 1)
+    for run in after_each_write(path, log, begin):
         if [len(run)] != seen[-1:]:
             seen.append(len(run))
     assert seen == [4, 2, 3, 4, 5] and run.status == "finished"
@@ -193,15 +194,7 @@ def test_a_late_file_opens_after_a_kill_at_every_write(tmp_path, monkeypatch):
     path = tmp_path / "output.h5"
     log = record(monkeypatch, lambda: make(path, GRID_2D, planned=9, count=3, late=True))
     seen = []
-    for changed, disk in replay(log):
-        if changed != path.name:
-            continue
-        path.write_bytes(disk[path.name])
-        run = read(path)
-        check_vtk(path)
-        assert all((rho == state(GRID_2D, k).rho).all() for k, rho in enumerate(run.rho[:]))
-        np.testing.assert_array_equal(run.diagnostics["mass"], 1.0 + np.arange(len(run)))
-        assert len(run.steps["t"]) >= 2 * (len(run) - 1)
+    for run in after_each_write(path, log):
         if (len(run), run.status) not in seen:
             seen.append((len(run), run.status))
     assert seen == [(0, "running"), (3, "running"), (3, "finished")]

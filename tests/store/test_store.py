@@ -17,7 +17,7 @@ from wgfpde.errors import StoreError
 from wgfpde.grid import Grid
 from wgfpde.store import Writer, read, read_last
 from wgfpde.store.layout import Layout
-from wgfpde.store.study_file import write_study
+from wgfpde.store.study_file import study_of, write_study
 
 
 @pytest.mark.parametrize("grid", [GRID_1D, GRID_2D], ids=["1d", "2d"])
@@ -276,5 +276,5 @@ def test_a_text_that_the_file_cannot_keep_is_refused_before_anything_is_written(
     with pytest.raises(StoreError, match="case_toml holds a NUL"):
         Layout(GRID_1D, LABELS, texts={"case_toml": "title = 'a\0b'"})
     with pytest.raises(StoreError, match="case_toml holds a NUL"):
-        write_study(tmp_path / "s.h5", "spectrum", [], {}, {"case_toml": "\0"})
+        write_study(tmp_path / "s.h5", study_of("spectrum", [], {}, {"case_toml": "\0"}))
     assert not list(tmp_path.iterdir())

@@ -13,6 +13,7 @@ from wgfpde.grid import Grid
 from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
+from wgfpde.transport.benamou_brenier.pdhg_cascade import EnergyStep
 from wgfpde.transport.benamou_brenier.pdhg_path import keep_positive, march
 from wgfpde.transport.benamou_brenier.pdhg_steps import way
 
@@ -106,7 +107,7 @@ def primal_of(grid, result, internal, potential, tau):
 @pytest.mark.parametrize(("tau", "steps"), [(0.1, 1), (0.1, 8), (1.0, 4), (1e-4, 2)])
 def test_gaussian_step(tau, steps):
     grid, rho0, potential, exact = gaussian_step(48, tau)
-    result = solve_step(grid, rho0, ENTROPY, potential, tau, steps, 1e-6, 2000)
+    result = solve_step(EnergyStep(grid, rho0, ENTROPY, potential, tau, steps), 1e-6, 2000)
     paths_are_feasible(grid, rho0, result)
     assert -1e-12 <= result.gap <= 1e-6
     transport, primal = primal_of(grid, result, ENTROPY, potential, tau)
@@ -118,7 +119,7 @@ def test_gaussian_step(tau, steps):
 
 
 def test_iterations_do_not_grow_with_the_grid():
-    counts = [solve_step(*step[:2], ENTROPY, step[2], 1.0, 4, 1e-4, 500).iterations
+    counts = [solve_step(EnergyStep(*step[:2], ENTROPY, step[2], 1.0, 4), 1e-4, 500).iterations
               for step in (gaussian_step(n, 1.0) for n in (32, 64, 128))]  # fmt: skip
     assert max(counts) <= 250
     assert counts[-1] <= 1.5 * counts[0]
@@ -133,7 +134,8 @@ def test_more_inner_steps_approach_the_exact_step():
         rho = rho.ravel() / rho.sum()
         return math.sqrt(rho @ x**2 - (rho @ x) ** 2)
 
-    widths = [width(solve_step(grid, rho0, ENTROPY, potential, 1.0, n, 1e-6, 4000).rho) for n in (1, 2, 4, 12)]
+    steps = [EnergyStep(grid, rho0, ENTROPY, potential, 1.0, n) for n in (1, 2, 4, 12)]
+    widths = [width(solve_step(step, 1e-6, 4000).rho) for step in steps]
     errors = np.abs(np.array(widths[:3]) - widths[3])
     assert errors[0] > 1.5 * errors[1] > 3 * errors[2]
     assert abs(widths[3] - width(exact)) < 5e-4
@@ -147,7 +149,7 @@ def test_one_inner_step_is_the_problem_newton_solves(internal):
     flow = Flow(grid, Energy(internal, lambda x, y: 0.5 * x**2 + y))
     newton = Jko(flow, 0.1, "newton", 1, 1e-9, threads=1).step(Snapshot(t=0.0, step=0, fields={"rho": rho0}), 0.1)
     potential = grid.sample(lambda x, y: 0.5 * x**2 + y)
-    result = solve_step(grid, rho0, internal, potential, 0.1, 1, 1e-5, 5000)
+    result = solve_step(EnergyStep(grid, rho0, internal, potential, 0.1, 1), 1e-5, 5000)
     scale = (result.primal - result.dual) / result.gap
     assert result.dual <= newton.report.primal + 1e-9 * scale
     assert newton.report.dual <= result.primal + 1e-9 * scale
@@ -165,7 +167,8 @@ def test_barenblatt_step_with_vacuum():
 
         return grid.average(density)
 
-    result = solve_step(grid, profile(0.250082), Internal("power", 1.0, 2.0), np.zeros(grid.shape), 1e-3, 6, 1e-4, 1000)
+    step = EnergyStep(grid, profile(0.250082), Internal("power", 1.0, 2.0), np.zeros(grid.shape), 1e-3, 6)
+    result = solve_step(step, 1e-4, 1000)
     paths_are_feasible(grid, profile(0.250082), result)
     assert np.abs(result.rho - profile(0.324562891)).sum() / result.rho.sum() < 0.01
     assert result.rho.min() == 0.0
@@ -181,7 +184,7 @@ def test_every_energy_with_and_without_congestion(internal, cap):
     grid = Grid([-2.0, -1.5], [2.0, 1.5], [26, 19], [True, False])
     rho0 = grid.sample(lambda x, y: np.where((x - 0.4) ** 2 + y**2 < 0.4, 0.9, 0.0))
     potential = grid.sample(lambda x, y: 1 - np.cos(np.pi * x / 2) + y**2)
-    result = solve_step(grid, rho0, internal, potential, 0.1, 2, 5e-4, 3000, congestion=cap)
+    result = solve_step(EnergyStep(grid, rho0, internal, potential, 0.1, 2, congestion=cap), 5e-4, 3000)
     paths_are_feasible(grid, rho0, result)
     assert -1e-12 <= result.gap <= 5e-4
     _, primal = primal_of(grid, result, internal, potential, 0.1)
@@ -196,7 +199,7 @@ def test_a_congested_crowd_fills_the_bottom():
     """Without internal energy and with ρ ≤ 1 a long step fills the lowest cells to exactly 1."""
     grid = Grid([0.0], [4.0], [80])
     rho0 = np.where((grid.x.centers > 2) & (grid.x.centers < 4), 0.5, 0.0)
-    result = solve_step(grid, rho0, Internal("none"), grid.x.centers, 6.0, 4, 1e-4, 4000, congestion=1.0)
+    result = solve_step(EnergyStep(grid, rho0, Internal("none"), grid.x.centers, 6.0, 4, congestion=1.0), 1e-4, 4000)
     expected = np.where(grid.x.centers < 1, 1.0, 0.0)
     assert result.rho.max() <= 1 + 1e-12
     assert np.abs(result.rho[0] - expected).sum() / expected.sum() < 0.03
@@ -243,18 +246,18 @@ def test_nothing_to_move():
 
 def test_warm_start_saves_iterations_and_other_grids_are_taken():
     grid, rho0, potential, _ = gaussian_step(48, 0.1)
-    cold = solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-4, 500)
-    warm = solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-4, 500, warm=cold)
+    cold = solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 4), 1e-4, 500)
+    warm = solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 4), 1e-4, 500, warm=cold)
     assert warm.iterations <= 10 and warm.cascade == (warm.iterations,)
     fine, rho1, potential, _ = gaussian_step(64, 0.1)
-    other = solve_step(fine, rho1, ENTROPY, potential, 0.1, 6, 1e-4, 500, warm=cold)
+    other = solve_step(EnergyStep(fine, rho1, ENTROPY, potential, 0.1, 6), 1e-4, 500, warm=cold)
     assert other.gap <= 1e-4
 
 
 def test_threads_change_nothing(monkeypatch):
     monkeypatch.setattr(threads_module, "SERIAL_CELLS", 0)
     grid, rho0, potential, _ = gaussian_step(64, 0.1)
-    results = [solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-3, 200, threads=n) for n in (1, 2)]
+    results = [solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 4), 1e-3, 200, threads=n) for n in (1, 2)]
     np.testing.assert_array_equal(results[0].rho, results[1].rho)
     assert results[0].gap == results[1].gap
 
@@ -262,11 +265,11 @@ def test_threads_change_nothing(monkeypatch):
 def test_refusals():
     grid, rho0, potential, _ = gaussian_step(32, 0.1)
     with pytest.raises(SolverError, match=r"relative gap of .* in 5 iterations; .* Raise max_iterations"):
-        solve_step(grid, rho0, ENTROPY, potential, 0.1, 4, 1e-8, 5)
+        solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 4), 1e-8, 5)
     with pytest.raises(CaseError, match="congestion must exceed the mean density"):
-        solve_step(grid, rho0, ENTROPY, potential, 0.1, 1, 1e-4, 100, congestion=rho0.mean() / 2)
+        solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 1, congestion=rho0.mean() / 2), 1e-4, 100)
     with pytest.raises(CaseError, match="inner_steps must be at least 1"):
-        solve_step(grid, rho0, ENTROPY, potential, 0.1, 0, 1e-4, 100)
+        solve_step(EnergyStep(grid, rho0, ENTROPY, potential, 0.1, 0), 1e-4, 100)
     stretched = Grid([0.0], [1.0], [16], mapping=[lambda s: s**2])
     with pytest.raises(CaseError, match="axis x is stretched; remove the mapping"):
-        solve_step(stretched, np.ones(16), ENTROPY, np.zeros(16), 0.1, 1, 1e-4, 100)
+        solve_step(EnergyStep(stretched, np.ones(16), ENTROPY, np.zeros(16), 0.1, 1), 1e-4, 100)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..energy.flow import Flow
-from ..energy.snapshot import Column, Field, Snapshot, Stepper, Traits
+from ..energy.snapshot import Column, Field, Label, Snapshot, Stepper, Traits
 from ..grid import Array
 from ..grid.quadrature import TOLD
-from ..store.layout import Label
 from .sources.free_energies import constants_of, table_note
 
 if TYPE_CHECKING:

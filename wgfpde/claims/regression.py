@@ -30,7 +30,7 @@ from ..grid import Array
 from ..output.compare.metrics import Metric, worst
 from ..output.compare.run_records import diagnostic_metrics, scales_of_differences
 from ..runs.runner import run as run_case
-from ..store import Run, Study, Variable, read, read_study, write_study
+from ..store import Run, Study, Variable, read, read_study, study_of, write_study
 
 __all__ = ["RTOL", "Change", "changes", "coarse", "folder", "names", "reference", "regenerate", "write"]
 
@@ -124,7 +124,7 @@ def write(path: Path, run: Run, name: str, texts: Sequence[str]) -> Path:
     ]
     about = {"case": name, "made_with": f"wgfpde {__version__}"}
     about |= {key: run.attributes[key] for key in ("equation", "method", "kappa", "sobolev") if key in run.attributes}
-    return write_study(path, KIND, variables, about, {"overrides": json.dumps(list(texts))})
+    return write_study(path, study_of(KIND, variables, about, {"overrides": json.dumps(list(texts))}))
 
 
 def changes(run: Run, study: Study) -> Change:

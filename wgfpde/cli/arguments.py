@@ -96,14 +96,18 @@ def json_of(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="machine-readable output on stdout")
 
 
-# ---- the figure beside the file of a study -------------------------------------------------------------------
+# ---- a study: its file, and the figure beside it -----------------------------------------------------------
 
 
-def figure_options(sub: argparse.ArgumentParser) -> None:
-    """Where the figure of a study goes, and whether there is to be one."""
+def study_options(sub: argparse.ArgumentParser, name: str = "") -> None:
+    """Where the file of a study with such a name goes, and its figure, where there is to be one; --yes and --json."""
+    if name:
+        sub.add_argument("--out", type=Path, metavar="FILE.h5", help=f"where to (default: NAME-{name}.h5)")
+    yes_of(sub)
     figure = sub.add_mutually_exclusive_group()
     figure.add_argument("--plot", type=Path, metavar="FILE", help=".png, .pdf or .svg (default: beside the .h5 file)")
     figure.add_argument("--no-plot", action="store_true", help="no figure")
+    json_of(sub)
 
 
 def figure_of(args: argparse.Namespace, file: Path) -> Path | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.toml import show
 from ..energy.flow import Flow
-from ..energy.snapshot import Snapshot, Traits
+from ..energy.snapshot import Label, Snapshot, Traits
 from ..errors import CaseError
 from ..grid import Array
 
@@ -158,16 +158,12 @@ def periodic(i: int) -> Condition:
 
 
 @dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(Label):
     """A named number.   applies : where it is recorded.   on_request : where else it may be asked for.
 
     brings : names of those that come with it where it is asked for, since it is judged by them.
     """
 
-    name: str
-    units: str
-    long_name: str
-    description: str
     value: Callable[[State], float]
     applies: Condition
     on_request: Condition

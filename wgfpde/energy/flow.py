@@ -24,6 +24,7 @@ from .driving.force import check_closed, push_of
 from .dynamics import Dynamics
 from .energy import Energy
 from .features import Together
+from .ground import Ground
 from .interaction import Interaction, make_interaction
 from .openings.faces import Opening, check_walls, openings_of, without_regions
 from .openings.sinks import NO_PLACE, NO_SINK, Sink, check_names, forbidden_of, rates_of, regions_of
@@ -35,7 +36,7 @@ REMEMBERED = 5
 
 
 @public
-class Flow:
+class Flow(Ground):
     """An energy on a grid.
 
     energy : with what the convention of the dynamics adds to V.
@@ -173,15 +174,6 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow({self.energy} on {self.grid})"
 
-    def integral(self, values: Array) -> float:
-        """Σ h v, summed row by row and then serially: independent of threads."""
-        if self.grid.uniform:
-            return float(np.sum(np.sum(values, axis=-1))) * self.grid.volume / self.grid.size
-        return float(np.sum(np.sum(values * self.grid.cell_volume, axis=-1)))
-
-    def mass(self, rho: Array) -> float:
-        return self.integral(rho)
-
     def parts(self, rho: Array) -> tuple[float, ...]:
         """The energies (internal, potential, interaction), and with features their loss; E is their sum."""
         internal = self.integral(self.internal.density(rho))
@@ -209,11 +201,6 @@ class Flow:
 
     # ---- exits -----------------------------------------------------------------------------------------------
 
-    @property
-    def exits(self) -> tuple[str, ...]:
-        """The names of what mass leaves by or comes in through: open walls in axis order, then sinks."""
-        return (*self.grid.open_walls, *(sink.name for sink in self.sinks))
-
     @cached_property
     def _exchange(self) -> tuple[dict[str, Array], dict[str, Array]]:
         from .openings.losses import exchange  # loads kernels, which pictures do without
@@ -229,12 +216,6 @@ class Flow:
     def gains(self) -> dict[str, Array]:
         """Of the walls with a density or an inflow, mass/time per cell.  Raises CaseError as `pair_of` does."""
         return self._exchange[1]
-
-    @property
-    def lets_in(self) -> bool:
-        """Whether mass may come in: by walls of given density or inflow."""
-        walls = [wall for axis in self.grid.axes for wall in (axis.boundary.lower, axis.boundary.upper)]
-        return any(wall.lets_in for wall in walls)
 
     @property
     def nonlinear(self) -> bool:
@@ -274,38 +255,6 @@ class Flow:
             weight[self.forbidden] = 0.0
         total = self.integral(weight)
         return weight / total, exponent - np.log(total)
-
-    @property
-    def allowed(self) -> Array:
-        """Whether a cell may hold mass, array of the grid's shape."""
-        return np.ones(self.grid.shape, dtype=bool) if self.forbidden is None else ~self.forbidden
-
-    @property
-    def empty(self) -> Array:
-        """Whether a cell holds no mass, in a region sink or forbidden; bool array of the grid's shape."""
-        return ~self.allowed if self.inside is None else self.inside | ~self.allowed
-
-    def check_whole(self, what: str) -> None:
-        """Raise CaseError where there are forbidden cells.   what : cannot be had then, in the plural."""
-        if self.forbidden is not None:
-            raise CaseError(
-                f"{what} are not found where cells are forbidden: the table of the potential has no value in "
-                f"{int(np.count_nonzero(self.forbidden))} of {self.grid.size}. Complete the table, or march by "
-                'method = "fv".'
-            )
-
-    def check_allowed(self, rho: Array) -> None:
-        """Raise CaseError, with the place, where a density has mass on forbidden cells: it could not leave them."""
-        if self.forbidden is None or not np.any(rho[self.forbidden]):
-            return
-        inside = np.where(self.forbidden, rho, 0.0)
-        index = tuple(int(k) for k in np.unravel_index(int(np.argmax(inside)), rho.shape))
-        share = self.mass(inside) / self.mass(rho)
-        raise CaseError(
-            f"the potential has no value in {int(np.count_nonzero(inside))} cells where the density is positive, "
-            f"{share:.3g} of the mass, most at {self.grid.describe(index)}. Let the density vanish there, as by a "
-            "factor (x > …), or give the table values there."
-        )
 
     def gibbs(self, mass: float = 1.0) -> Array:
         """The discrete Gibbs state of the given mass, ρ_i ∝ exp(−V_i/κ).  Raises CaseError where there is none."""

@@ -62,22 +62,28 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Column:
-    """A number recorded with every step: `Report.number` (or of the snapshot), described for the file.
-
-    integer : it counts work, and is summed up over a run.   residual : the largest is the worst of a run.
-    """
+class Label:
+    """What names a stored number: how it is called, its units, and a sentence on what it is."""
 
     name: str
     units: str
     long_name: str
     description: str
+
+
+@dataclass(frozen=True)
+class Column(Label):
+    """A number recorded with every step: `Report.number` (or of the snapshot), described for the file.
+
+    integer : it counts work, and is summed up over a run.   residual : the largest is the worst of a run.
+    """
+
     integer: bool = False
     residual: bool = False
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(Label):
     """An array of every snapshot beside the density, described for the file; NaN where a snapshot lacks it.
 
     dims : () for one value a cell; else (name, size) of each dimension, as (("particle", 1000), ("axis", 2)).
@@ -85,10 +91,6 @@ class Field:
     value : (flow, rho) ↦ the array, where it follows from the density and is made when a snapshot is written.
     """
 
-    name: str
-    units: str
-    long_name: str
-    description: str
     dims: tuple[tuple[str, int], ...] = ()
     stored: bool = True
     value: Callable[[Any, Array], Array] | None = None

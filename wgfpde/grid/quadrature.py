@@ -46,28 +46,22 @@ import numpy as np
 
 from ..base.effort import spend
 from ..errors import CaseError
-from .halving import halved
+from .halving import POINTS, TOLERANCE, Halvings
 
 Array = np.ndarray
 Function = Callable[..., Array]
 
-TOLERANCE = 1e-10
-"""To which two levels agree, relative to the larger of the average and the mean over the grid."""
-POINTS = {1: 64, 2: 16}
-"""Intervals per cell and axis of the look."""
 LEAST_POINTS, GAUSS, AGAIN = 4, 12, 256
 LOOK, REFINED = 2**27, 2**24
 """Evaluations that the look, and all refinement after it, may take."""
 UNRESOLVED, TOLD = 1e-4, 1e-8
 """Part of the mass that a single cell may be off by, and that all may be off by before the user is told."""
-APART, LOOSEST, SMALLEST = 100, 1e-5, 2.0**-10
-"""Tolerances by which two orders may be apart; largest tolerance in quarters of a cell; side of the smallest ones."""
-BLOCK, BATCH = 2**17, 1024
-"""Values of the look held at once, and cells that are refined together."""
+BLOCK = 2**17
+"""Values of the look held at once."""
 MOST = 6_000
 """Cells that are refined at most, those where R_n and R_{n/2} differ most."""
-LOOKED, HALVED = 6.0, 25.0
-"""Nanoseconds a value that the look takes, and halving beside it, beyond those of the function (`base.effort`)."""
+LOOKED = 6.0
+"""Nanoseconds a value that the look takes, beyond those of the function (`base.effort`)."""
 
 
 class Averages(NamedTuple):
@@ -120,7 +114,6 @@ class Cells:
         self.spans = [w - 2 * hair for w, hair in zip(self.widths, self.hair, strict=True)]
         shares = [w / np.sum(w) for w in self.widths]
         self.share = shares[0] if len(shares) == 1 else np.multiply.outer(shares[1], shares[0])
-        self.left = 0
 
     def mean(self, values: Array) -> float:
         """Their mean over the grid, an array of its shape."""
@@ -199,11 +192,11 @@ class Cells:
         takes about d (n + 4 log₂(1/tolerance))^d.
         """
         if len(self.shape) == 1:
-            return self._halved(chosen, size)
+            return Halvings(self, REFINED).averages(chosen, size)
         values, error = self._looked_at_again(chosen, size)
         rough = np.flatnonzero(error > TOLERANCE * size)
         if len(rough):
-            found, known = self._halved(chosen[rough], size[rough])
+            found, known = Halvings(self, REFINED).averages(chosen[rough], size[rough])
             better = known < error[rough]
             values[rough[better]], error[rough[better]] = found[better], known[better]
         return values, error
@@ -232,79 +225,6 @@ class Cells:
             values = self.at([x, y], [s[:, None], s[:, None, None]])  # (s_y, s_x, m)
             found[start : start + most] = np.einsum("jkm,j,k->m", values, weights, weights)
         return found
-
-    def _halved(self, chosen: Array, size: Array) -> tuple[Array, Array]:
-        """The same by halving."""
-        dim = len(self.shape)
-        halvings = ((REFINED / dim / len(chosen)) ** (1 / dim) - POINTS[dim]) / 4
-        tolerance, self.left = max(TOLERANCE, 2.0**-halvings), 2 * REFINED
-        values, error = np.empty(len(chosen)), np.empty(len(chosen))
-        for start in range(0, len(chosen), BATCH):
-            part = slice(start, start + BATCH)
-            share = len(chosen[part]) / (len(chosen) - start)
-            stop = self.left - int(share * self.left)  # a batch that needs less leaves more to the others
-            index = tuple(reversed(np.unravel_index(chosen[part], self.shape)))
-            integrate = self._line if dim == 1 else self._plane
-            values[part], error[part] = integrate(index, size[part], tolerance, stop)
-        return values, error
-
-    def _line(self, index: tuple[Array, ...], size: Array, tolerance: float, stop: int) -> tuple[Array, Array]:
-        def line(tag: Array, s: Array) -> Array:
-            return self._counted([index[0][tag, None]], [s])
-
-        hair = self.hair[0][index[0]] / self.widths[0][index[0]]
-        return halved(line, size, tolerance, hair, POINTS[1] // 4, lambda: self.left > stop)
-
-    def _plane(self, index: tuple[Array, ...], size: Array, tolerance: float, stop: int) -> tuple[Array, Array]:
-        """In both orders, and in quarters where these do not agree."""
-        values, error, tag = np.zeros(len(size)), np.zeros(len(size)), np.arange(len(size))
-        corner, side, more = np.zeros((2, len(size))), 1.0, lambda: self.left > stop
-        while len(tag):
-            here = [i[tag] for i in index]
-            (one, one_error), (two, two_error) = (
-                self._square(here, corner, side, inner, size[tag], min(tolerance / side**2, LOOSEST), stop)
-                for inner in (0, 1)
-            )
-            gap, known = np.abs(one - two), one_error + two_error
-            limit = APART * tolerance * np.maximum(size[tag], np.abs(one)) / side**2
-            again = (gap > np.maximum(known, limit)) & (side > SMALLEST) & more()
-            done = ~again
-            values += np.bincount(tag[done], side**2 * 0.5 * (one + two)[done], len(size))
-            error += np.bincount(tag[done], side**2 * (gap + 0.5 * known)[done], len(size))
-            side *= 0.5
-            tag, corner = np.repeat(tag[again], 4), np.repeat(corner[:, again], 4, axis=1)
-            corner += side * np.tile([[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]], np.count_nonzero(again))
-        return values, error
-
-    def _square(
-        self, index: Sequence[Array], corner: Array, side: float, inner: int, size: Array, tolerance: float, stop: int
-    ) -> tuple[Array, Array]:
-        """Averages over squares in cells, and the estimates of their errors.   inner : the axis that is done first.
-
-        The two orders begin with 16 and with 20 intervals, so that they do not miss the same.
-        """
-        outer, pieces, more = 1 - inner, POINTS[2] // 4 + inner, lambda: self.left > stop
-        hair = [h[i] / (side * w[i]) for h, w, i in zip(self.hair, self.widths, index, strict=True)]
-
-        def lines(tag: Array, s: Array) -> Array:
-            """(2, m, k): integrals along one axis at places s (m, k) of the other in squares tag (m,), and errors."""
-            square, fixed = np.repeat(tag, s.shape[1]), (corner[outer, tag, None] + side * s).ravel()[:, None]
-            cells, start = [i[square, None] for i in index], corner[inner, square, None]
-
-            def along(line: Array, u: Array) -> Array:
-                place = {inner: start[line] + side * u, outer: fixed[line]}
-                return self._counted([cell[line] for cell in cells], [place[0], place[1]])
-
-            found = halved(along, size[square], 0.1 * tolerance, hair[inner][square], pieces, more)
-            return np.reshape(found, (2, *s.shape))
-
-        return halved(lines, size, tolerance, hair[outer], pieces, more)
-
-    def _counted(self, cells: Sequence[Array], places: Sequence[Array]) -> Array:
-        values = self.at(cells, places)
-        spend(HALVED * values.size)
-        self.left -= values.size
-        return values[None]
 
     def check(self, error: Array, mean: float) -> None:
         """Refuse what the halvings did not resolve."""

@@ -1,4 +1,7 @@
-"""How far something is, in one line: of a run, where a warning stays on the screen, and of anything else in words."""
+"""How far something is, and for how long it has run; shown in one line.
+
+Of a run, where a warning stays on the screen, and of anything else in words.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,53 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from dataclasses import dataclass
+from typing import Any, TextIO
 
 from ..base.amounts import duration
 from ..base.plain_text import one_line
-
-if TYPE_CHECKING:
-    from .time_loop import Progress
 
 QUIET_SECONDS = 2.0
 """What takes no longer shows no progress."""
 ProgressText = Callable[[str], None] | None
 """What a study calls with what is being done, in words, now and then; a StatusLine is one."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    t, start, end : times.   step, dt : the last step.   wall : seconds since the first step began.
+    note : what keeps it from stepping, or "".   warning : whether the note is one that the user must not miss.
+    """
+
+    t: float
+    start: float
+    end: float
+    step: int
+    dt: float
+    wall: float
+    note: str = ""
+    warning: bool = False
+
+
+class Clock:
+    """Wall and processor seconds since it was started, on top of what was spent before."""
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._before = wall, cpu
+        self.restart()
+
+    def restart(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    @property
+    def wall(self) -> float:
+        return self._before[0] + time.perf_counter() - self._wall
+
+    @property
+    def cpu(self) -> float:
+        return self._before[1] + time.process_time() - self._cpu
 
 
 class StatusLine:

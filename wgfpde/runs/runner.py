@@ -15,33 +15,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__, store
 from ..base.floating_point import noted
 from ..cases.building import build
 from ..cases.limits.cost import known_steps, steps_of
 from ..cases.limits.memory import bytes_stored
-from ..cases.loading import kept, override, stored
 from ..cases.problems import Problem
 from ..cases.schema import Case
 from ..cases.sources.python_code import keeping, recorded
 from ..diagnostics import as_before
-from ..energy.snapshot import Snapshot, begun, misfit
+from ..energy.snapshot import Snapshot, begun
 from ..errors import CaseError, SolverError, StoreError, WgfpdeError
 from ..store import FILE_NAME, Writer
-from ..store.checkpoint import Checkpoint, checkpoints
+from ..store.checkpoint import Checkpoint
 from ..store.layout import Layout
 from ..store.recorder import Both, Recorder
 from . import folder
 from .description import attributes_of, digest_of, texts_of
 from .interrupts import Interrupted, Interrupts
 from .listening import Listener, ListenerFailed
-from .provenance import check_unchanged, continued
+from .progress import Progress
+from .provenance import continued
 from .step_checks import check_step, unresolved
-from .time_loop import March, Progress
-
-__all__ = ["Progress", "Result", "march", "resume", "run"]
+from .taking_up import check_data, extended, latest, stored_case
+from .time_loop import March
 
 Shows = Callable[[Progress], None] | None
 
@@ -92,7 +89,7 @@ def run(
     place = Path(out) if out is not None else Path("runs") / case.name
     folder.check(place, overwrite)
     with Interrupts(wall_limit) as interrupts:
-        _check_data(case)
+        check_data(case)
         case, recording = recorded(case)
         problem = build(case)
         limit_steps(interrupts, case, most_steps)
@@ -136,16 +133,16 @@ def resume(
             text = f"finished already: {known.message} To go further: {_resuming(place)} --until T"
             wall = known.number("wall_seconds", 0.0)
             return Result(place, "finished", text, 0, wall, len(known.steps["t"]))
-        case = case or _stored_case(place, known)
-        case = case if until is None else _extended(case, until)
-        _check_data(case)
+        case = case or stored_case(place, known)
+        case = case if until is None else extended(case, until)
+        check_data(case)
         case, recording = recorded(case)
         problem = build(case)
         limit_steps(interrupts, case, most_steps)
         if known is not None:
             problem = replace(problem, diagnostics=as_before(problem.diagnostics, known.diagnostics))
         digest = digest_of(case, problem)
-        start = _latest(place, known, digest, problem)
+        start = latest(place, known, digest, problem)
         folder.write_texts(place, texts_of(problem))
         attributes = attributes_of(case, problem)
         problem = keeping(problem, recording)
@@ -274,53 +271,3 @@ def _secure(loop: March) -> str:
         trouble = f"But {error} Until then the run can go on from its checkpoint before."
     loop.write()
     return trouble
-
-
-# ---- what a folder says ----------------------------------------------------------------------------------
-
-
-def _stored_case(place: Path, known: store.Run | None) -> Case:
-    """The case of a run folder, also of one that was killed before its file was there."""
-    return override(kept(place) if known is None else stored(known), {})
-
-
-def _extended(case: Case, until: float) -> Case:
-    if case.traits.path:
-        raise CaseError(f"a {case.solver.method} is solved as a whole: there is nothing after its end to go on to.")
-    if not until > case.time.end:
-        raise CaseError(f"--until {until:g} must lie after the end of the run, t = {case.time.end:g}.")
-    known = case.model_dump(mode="json", exclude_none=True)  # defaults that follow from the end stay as they were
-    kept = {table: known[table] for table in ("solver", "output")}
-    return override(case, kept | {"time": {"end": float(until)}}, "resume --until")
-
-
-def _latest(place: Path, known: store.Run | None, digest: str, problem: Problem) -> Checkpoint | None:
-    """The last checkpoint that can be read, fits the problem, and that the file has all rows for; None for none."""
-    if known is None:
-        return None
-    for found in checkpoints(place):
-        if found.digest != digest:
-            raise CaseError(
-                f"{place}: the checkpoint at t = {found.snapshot.t:.6g} is of another case; give the one that was run, "
-                "or start again with: wgfpde run CASE --overwrite"
-            )
-        rows = found.rows <= len(known) and found.step_rows <= len(known.steps["t"])
-        if rows and _fits(found, problem):
-            return found
-    return None
-
-
-def _fits(found: Checkpoint, problem: Problem) -> bool:
-    """Whether a checkpoint can be one of this problem: one that was changed may be whole, and of the same digest."""
-    now, shape, initial = found.snapshot, problem.flow.grid.shape, problem.initial.fields
-    same = all(now.fields[name].shape == np.shape(values) for name, values in initial.items() if name in now.fields)
-    before = found.previous is None or (found.previous.shape == shape and found.previous.dtype == now.rho.dtype)
-    within = problem.times[0] <= now.t <= problem.times[-1] and found.previous_t <= now.t
-    return not misfit(now.fields, shape, problem.fields) and same and before and within and np.isfinite(now.rho).all()
-
-
-def _check_data(case: Case) -> None:
-    """Raises CaseError where a case read from a run names data files that have changed since."""
-    run = None if case._draft is None else case._draft.run
-    if run is not None:
-        check_unchanged(run.data_files, run.path)

@@ -13,11 +13,10 @@ such a row goes when the run goes on.
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +32,7 @@ from ..store.recorder import Recorder
 from .compiler_watch import COMPILING, LOADING, compiler_watched
 from .interrupts import Interrupts
 from .listening import Listener, show_to
+from .progress import Clock, Progress
 from .step_checks import check_step, distance_from_rest
 
 PEAK = "peak"
@@ -44,24 +44,6 @@ STRIDE = 0.05
 """Seconds of steps that are taken in one call, where a stepper takes several: a signal waits for the call to end."""
 STEP_PATIENCE = 5.0
 """Seconds that a single step may take before the user is told; then again at each double of it."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    t, start, end : times.   step, dt : the last step.   wall : seconds since the first step began.
-    note : what keeps it from stepping, or "".   warning : whether the note is one that the user must not miss.
-    """
-
-    t: float
-    start: float
-    end: float
-    step: int
-    dt: float
-    wall: float
-    note: str = ""
-    warning: bool = False
 
 
 class March:
@@ -307,22 +289,3 @@ class March:
         self._reported = wall
         start, end = float(self.problem.times[0]), float(self.problem.times[-1])
         self.progress(Progress(self.snapshot.t, start, end, self.snapshot.step, self.snapshot.dt, wall, note, warning))
-
-
-class Clock:
-    """Wall and processor seconds since it was started, on top of what was spent before."""
-
-    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
-        self._before = wall, cpu
-        self.restart()
-
-    def restart(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
-
-    @property
-    def wall(self) -> float:
-        return self._before[0] + time.perf_counter() - self._wall
-
-    @property
-    def cpu(self) -> float:
-        return self._before[1] + time.process_time() - self._cpu

@@ -1,10 +1,11 @@
 """Runs on disk: snapshots ↔ one HDF5 file that netCDF tools read too.  The only package that imports h5py.
 
-`writer` fills a file by its `layout`, `reading` looks at one before it trusts it, `checkpoint` is what a march goes on
-from.   `study_file` holds results that are no run, `table_file` data of users, `export` other formats.
+`writer` fills an `empty_file` by its `layout`, `reading` looks at one before it trusts it, `checkpoint` is what a march
+goes on from.   `study_file` holds results that are no run, `table_file` data of users, `export` other formats.
 """
 
-from .layout import FILE_NAME, FORMAT, SWEEP_FILE, Label, Quantity
+from ..energy.snapshot import Label
+from .layout import FILE_NAME, FORMAT, SWEEP_FILE
 from .reading.arrays import damaged
 from .reading.opening import is_run
 from .reading.reader import Run, read, read_last
@@ -23,7 +24,7 @@ from .study_file import (
 from .writer import STEP_BUFFER, Writer
 
 __all__ = [
-    "FILE_NAME", "FORMAT", "STEP_BUFFER", "SWEEP_FILE", "Label", "Quantity", "Run", "Study", "Variable", "Writer",
+    "FILE_NAME", "FORMAT", "STEP_BUFFER", "SWEEP_FILE", "Label", "Run", "Study", "Variable", "Writer",
     "check_figure", "check_place", "coordinates_of", "damaged", "dims_of", "is_run", "read", "read_last", "read_study",
     "save_study", "study_of", "write_study",
 ]  # fmt: skip

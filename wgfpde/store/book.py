@@ -22,7 +22,8 @@ import numpy as np
 
 from ..errors import StoreError
 from . import links, xdmf
-from .layout import FIXED_TEXT, Layout, create, set_text
+from .empty_file import create, set_text
+from .layout import FIXED_TEXT, Layout
 from .replacing import LIBVER, MARGIN, build, failing_as_store_error
 
 UNUSED = 0.25

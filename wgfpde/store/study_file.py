@@ -15,10 +15,12 @@ import h5py
 import numpy as np
 
 from ..base.toml import shortened
+from ..energy.snapshot import Label
 from ..errors import StoreError
 from ..grid import Array, Grid
+from .empty_file import describe
 from .export.targets import written
-from .layout import NO_VARIABLE, Label, check_texts, describe
+from .layout import NO_VARIABLE, check_texts
 from .layout import STUDY_KIND as KIND
 from .reading.opening import opened
 from .reading.structure import plain_attribute, plain_attributes, stored_text
@@ -66,7 +68,10 @@ def study_of(
     attributes: Mapping[str, Any],
     texts: Mapping[str, str] | None = None,
 ) -> Study:
-    """A study that is on no disk, with the values that a file would give back; arguments as for `write_study`."""
+    """A study that is on no disk, with the values that a file would give back.
+
+    kind : what was studied, in a word.   attributes : numbers and texts about the whole.   texts : such as case_toml.
+    """
     known = {one.name: replace(one, values=_stored(one.values)) for one in variables}
     return Study(Path(), kind, known, dict(attributes), dict(texts or {}))
 
@@ -111,24 +116,18 @@ def check_figure(figure: Path, path: Path) -> None:
         raise StoreError(f"{figure} exists and is kept; name another figure with --plot FILE, or add --no-plot.")
 
 
-def write_study(
-    path: Path,
-    kind: str,
-    variables: Sequence[Variable],
-    attributes: Mapping[str, Any],
-    texts: Mapping[str, str] | None = None,
-) -> Path:
-    """Write a study; returns its path.  What stands there is replaced: see `check_place`.
+def write_study(path: Path, study: Study) -> Path:
+    """Write a study that was put together by `study_of`; returns its path.  What stands there is replaced.
 
-    kind : what was studied, in a word.   attributes : numbers and texts about the whole.   texts : such as case_toml.
     Raises StoreError where it cannot be written.
     """
-    check_texts(texts or {})
+    check_texts(study.texts)
+    variables = list(study.variables.values())
     with written(path) as part, h5py.File(part, "w", libver=LIBVER, locking=False) as file:
-        file.attrs["kind"] = f"{KIND}: {kind}"
-        for name, value in attributes.items():
+        file.attrs["kind"] = f"{KIND}: {study.kind}"
+        for name, value in study.attributes.items():
             file.attrs[name] = value
-        for name, text in (texts or {}).items():
+        for name, text in study.texts.items():
             file.create_dataset(name, data=text, dtype=h5py.string_dtype("utf-8"))
         _create_scales(file, variables)
         for variable in variables:
@@ -138,12 +137,12 @@ def write_study(
 
 
 def save_study(path: Path, study: Study, *kinds: str) -> Path:
-    """Write a study that was put together by `study_of`, over older ones of these kinds; returns the path.
+    """Write a study over older ones of these kinds; returns the path.
 
     Raises StoreError as `check_place` and `write_study`.
     """
     check_place(path, *kinds)
-    return write_study(path, study.kind, list(study.variables.values()), study.attributes, study.texts)
+    return write_study(path, study)
 
 
 def _create_scales(file: h5py.File, variables: Sequence[Variable]) -> None:

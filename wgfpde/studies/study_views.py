@@ -40,14 +40,7 @@ class Shown:
         from ..output import plots
 
         study = self.as_study()
-        figures = {
-            "spectrum": plots.spectrum_figure,
-            "exits": plots.exits_figure,
-            "convergence": plots.convergence_figure,
-            "stationary states": plots.branches_figure,
-            "bifurcation diagram": plots.branches_figure,
-        }
-        return figures[study.kind](study)
+        return plots.OF_STUDIES[study.kind](study)
 
     def to_xarray(self) -> xarray.Dataset:
         """All its arrays, with coordinates, units and names.  Raises CaseError where xarray is not installed."""

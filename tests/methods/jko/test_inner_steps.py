@@ -17,7 +17,7 @@ from wgfpde.methods.jko.method import FALLBACK_GAP
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.operators import Staggering
 from wgfpde.transport.benamou_brenier.pdhg import solve_step
-from wgfpde.transport.benamou_brenier.pdhg_cascade import Problem
+from wgfpde.transport.benamou_brenier.pdhg_cascade import EnergyStep, Problem
 from wgfpde.transport.benamou_brenier.pdhg_certificate import Prover, slacks
 from wgfpde.transport.benamou_brenier.pdhg_end import End
 
@@ -89,7 +89,7 @@ def test_it_ends_where_the_first_order_method_does(internal, rings):
     """Each encloses the minimum of one problem; the energy is convex, so that the ends are near."""
     problem = problem_of(internal, rings, tau=0.02)
     found = solve_by_barrier(problem, internal, 1e-9)
-    other = solve_step(problem.grid, problem.rho0, internal, problem.end.v / 0.02, 0.02, 3, 1e-6, 20_000)
+    other = solve_step(EnergyStep(problem.grid, problem.rho0, internal, problem.end.v / 0.02, 0.02, 3), 1e-6, 20_000)
     assert found.gap <= 1e-9 and found.found_by == "an interior point"
     noise = 1e-13 * found.scale
     assert other.dual <= found.primal + noise and found.dual <= other.primal + noise
@@ -167,4 +167,4 @@ def test_large_grids_are_left_to_the_first_order_method(monkeypatch):
     monkeypatch.setattr(inner_steps, "MOST_CELLS", 20)
     problem = problem_of(LAWS[1])
     with pytest.raises(SolverError, match=r"pdhg reached a relative gap of .* in 3 iterations"):
-        solve_surely(problem.grid, problem.rho0, LAWS[1], problem.end.v, 1.0, 3, 1e-6, 3)
+        solve_surely(EnergyStep(problem.grid, problem.rho0, LAWS[1], problem.end.v, 1.0, 3), 1e-6, 3)

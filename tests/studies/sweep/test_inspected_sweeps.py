@@ -31,6 +31,7 @@ def test_inspect_shows_it(swept, capsys):
     assert main(["inspect", str(swept), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["kind"], record["runs"], record["finished"], record["failed"]) == ("sweep", 4, 2, 1)
+    assert record["done_before"] == 2, "what failed is tried again: it is not done"
     assert record["keys"]["initial.mass"] == [1]
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...energy.flow import Flow
+from ...energy.snapshot import Label
 from ...errors import CaseError
 from ...grid import Array
-from ...store.layout import Label
 from ..case_densities import function_of, space_of
 from ..loading import located
 from ..schema import Case

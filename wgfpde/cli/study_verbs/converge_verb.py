@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runs.progress import StatusLine
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, figure_of, study_options
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
-    from ...runs.time_loop import Progress
+    from ...runs.progress import Progress
     from ...studies.convergence import Convergence
 
 HELP = """
@@ -50,9 +50,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--overwrite", action="store_true", help="solve all runs anew, also those that are there")
     sub.add_argument("--workers", type=int, metavar="N", default=1, help="processes that do the runs (default: 1)")
     sub.add_argument("--quiet", action="store_true", help="no progress; errors are still shown")
-    yes_of(sub)
-    figure_options(sub)
-    json_of(sub)
+    study_options(sub)
 
 
 def _order(text: str) -> float:
@@ -135,10 +133,9 @@ class _Lines:
 
 
 def _draw(file: Path, figure: Path) -> None:
-    from ...output.plots import convergence
-    from ...store import read_study
+    from ...output.plots import draw_study
 
-    convergence(read_study(file), figure)
+    draw_study(file, figure)
 
 
 # ---- the table --------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runs.progress import status_line
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, figure_of, study_options
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def add(verbs: Verbs) -> None:
         help="also survival and first-passage density over time: N times from A to B, or t1,t2,… "
         "(default: 41 up to four mean times)",
     )  # fmt: skip
-    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-exits.h5)")
-    yes_of(sub)
-    figure_options(sub)
-    json_of(sub)
+    study_options(sub, "exits")
 
 
 def _exits(args: argparse.Namespace) -> int:
@@ -63,10 +60,9 @@ def _exits(args: argparse.Namespace) -> int:
     about = {"title": case.title, "source": f"wgfpde {__version__}", "from": args.start or "", "to": args.to or ""}
     save_study(out, exits_study(flow, found, about, case.texts), KIND)
     if figure is not None:
-        from ...output.plots import draw_exits
-        from ...store import read_study
+        from ...output.plots import draw_study
 
-        draw_exits(read_study(out), figure)
+        draw_study(out, figure)
     if args.json:
         print_json(_record(case, found, args, out, figure))
     else:

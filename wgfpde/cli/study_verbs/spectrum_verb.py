@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runs.progress import StatusLine, status_line
-from ..arguments import Verbs, case_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, figure_of, study_options
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--richardson", action="store_true", help="also on grids 2 and 4 times coarser, or finer: eigenvalues at h = 0"
     )  # fmt: skip
-    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-spectrum.h5)")
-    yes_of(sub)
-    figure_options(sub)
-    json_of(sub)
+    study_options(sub, "spectrum")
 
 
 def _spectrum(args: argparse.Namespace) -> int:
@@ -127,10 +124,9 @@ def _solve(case: Case, found: Spectrum) -> Observed:
 
 
 def _draw(out: Path, figure: Path) -> None:
-    from ...output.plots import draw_spectrum
-    from ...store import read_study
+    from ...output.plots import draw_study
 
-    draw_spectrum(read_study(out), figure)
+    draw_study(out, figure)
 
 
 # ---- in words ----------------------------------------------------------------------------------------------

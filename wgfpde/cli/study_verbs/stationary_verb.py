@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CaseError
 from ...runs.progress import StatusLine, status_line
-from ..arguments import Verbs, case_of, count_of, figure_of, figure_options, json_of, yes_of
+from ..arguments import Verbs, case_of, count_of, figure_of, study_options
 from ..printing import print_json, say
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--branches", metavar="N", type=count_of("states"), default=12, help="most states at one value (default: 12)"
     )
-    sub.add_argument("--out", type=Path, metavar="FILE.h5", help="where to (default: NAME-stationary.h5)")
-    yes_of(sub)
-    figure_options(sub)
-    json_of(sub)
+    study_options(sub, "stationary")
 
 
 def _stationary(args: argparse.Namespace) -> int:
@@ -61,10 +58,9 @@ def _stationary(args: argparse.Namespace) -> int:
     with status_line() as line:
         record = _vary(args, case, file, line) if args.vary else _search(args, case, file, line)
     if picture is not None:
-        from ...output.plots import branches
-        from ...store import read_study
+        from ...output.plots import draw_study
 
-        branches(read_study(file), picture)
+        draw_study(file, picture)
     ends = {"file": str(file), "figure": None if picture is None else str(picture)}
     if args.json:
         print_json(record | ends)

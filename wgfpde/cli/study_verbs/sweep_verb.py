@@ -63,7 +63,7 @@ def add(verbs: Verbs) -> None:
         help="run nothing: write a script for a Slurm array of shares (default: sweep.slurm), see --shares",
     )  # fmt: skip
     engine.add_argument(
-        "--shares", type=count_of("processes", 4096), metavar="N", help="elements of that array (default: 16, or fewer)"
+        "--shares", type=count_of("shares", 4096), metavar="N", help="elements of that array (default: 16, or fewer)"
     )
     engine.add_argument("--array", type=_share, metavar="K/N", help="only the K-th of N shares of the runs, no dataset")
     sub.add_argument("--measure", metavar="NAME", default="", help="what the figure draws (default: the energy)")

@@ -31,12 +31,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...base.kernel_cache import njit
 from ...energy.flow import Flow, once_per_flow
 from ...grid import Array, Axis
 from ...grid.tables.kept_function import in_integrals
 from ...linear.threads import default_threads, share
 from ...transport.line import Coupling, composite_gauss, line_distance
+from .entropy_terms import NEAR, entropy_series, excess, sum_rows
 
 POINTS = 3, 2
 """Gauss points along each axis of a sub-cell, in 1D and in 2D."""
@@ -149,7 +149,7 @@ class Continuum:
             shift += math.log(total) if 0.0 < total < math.inf else top
             entropy, surplus, fisher, total, top = sums(w - shift)
         # ∫ρ̃ w̃ of the normalised density from A = ∫π f(w) and B = ∫π(e^w − 1), without cancellation
-        scaled = (entropy - _excess(surplus)) / (1 + surplus)
+        scaled = (entropy - excess(surplus)) / (1 + surplus)
         infinite = not np.all(np.isfinite(w))
         fisher = math.inf if infinite else mass * fisher / (1 + surplus)
         return Reading(mass * scaled, fisher, shift + math.log1p(surplus))
@@ -164,7 +164,7 @@ class Continuum:
         v = np.where(small, between, 0.0)
         with np.errstate(invalid="ignore", over="ignore"):
             plain = np.where(np.isfinite(between), rho * (between - 1), 0.0) + pi
-            entropy = np.where(small, pi * _entropy_series(v), plain)
+            entropy = np.where(small, pi * entropy_series(v), plain)
             surplus = np.where(small, pi * np.expm1(v), rho - pi)
             terms = (entropy, surplus, rho * (slope / n.width[:, None]) ** 2, rho)
             a, b, c, d = (float(np.sum(np.sum(self._weights * f, axis=1))) for f in terms)
@@ -182,7 +182,7 @@ class Continuum:
         nx, ny = self._nodes
         sums = np.empty((5, len(ny.lower)))
         share(
-            _rows, len(ny.lower), w.size, default_threads(), np.ascontiguousarray(w), self._log_pi, self._weights,
+            sum_rows, len(ny.lower), w.size, default_threads(), np.ascontiguousarray(w), self._log_pi, self._weights,
             self._at, nx.left, nx.right, nx.width, ny.left, ny.right, ny.width, sums,
         )  # fmt: skip
         a, b, c, d = (float(row.sum()) for row in sums[:4])
@@ -234,71 +234,3 @@ def _between_centres(axis: Axis) -> _Nodes:
     ends = np.concatenate([[axis.lower], centers, [axis.upper]])
     cells = np.clip(np.arange(-1, n + 1), 0, n - 1)
     return _Nodes(ends[:-1], np.diff(ends), cells[:-1], cells[1:])
-
-
-NEAR = 0.05
-"""Below this |w| the functions f(w) and e^w − 1 are taken by their series, which do not cancel."""
-SERIES = [(k - 1) / math.factorial(k) for k in range(2, 11)]
-"""f(w) = (w − 1)e^w + 1 = Σ_{k≥2} (k−1)/k! w^k; what is left out is below 1e-19 w²."""
-
-
-def _entropy_series(w: Array) -> Array:
-    total = np.full_like(w, SERIES[-1])
-    for coefficient in SERIES[-2::-1]:
-        total *= w
-        total += coefficient
-    return total * w * w
-
-
-def _excess(b: float) -> float:
-    """(1 + b) ln(1 + b) − b ≥ 0, accurately for small b."""
-    if abs(b) > 1e-2:
-        return (1 + b) * math.log1p(b) - b
-    return sum((-b) ** k / (k * (k - 1)) for k in range(2, 12))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _rows(first, last, w, log_pi, weights, at, left, right, dx, lower, upper, dy, sums):
-    """A, B, ∫π e^w |∇w|², ∫π e^w and the largest ln(π e^w) of the stretches in rows [first, last)."""
-    points = len(at)
-    for j in range(first, last):
-        entropy, surplus, fisher, total, top = 0.0, 0.0, 0.0, 0.0, -math.inf
-        for i in range(len(dx)):
-            a, b = w[lower[j], left[i]], w[lower[j], right[i]]
-            c, d = w[upper[j], left[i]], w[upper[j], right[i]]
-            full = math.isfinite(a) and math.isfinite(b) and math.isfinite(c) and math.isfinite(d)
-            for q in range(points):
-                for p in range(points):
-                    k = q * points + p
-                    weight = weights[j, i, k]
-                    pi = math.exp(log_pi[j, i, k])
-                    s, t = at[p], at[q]
-                    if full:
-                        v = (1.0 - t) * (a + s * (b - a)) + t * (c + s * (d - c))
-                    elif t < 0.5:
-                        v = a if s < 0.5 else b
-                    else:
-                        v = c if s < 0.5 else d
-                    top = max(top, log_pi[j, i, k] + v)
-                    if v == -math.inf:
-                        entropy += weight * pi
-                        surplus -= weight * pi
-                        continue
-                    if abs(v) <= 0.05:
-                        less = v * (1.0 + v * (0.5 + v * (1 / 6 + v * (1 / 24 + v * (1 / 120 + v * (1 / 720
-                               + v * (1 / 5040 + v / 40320)))))))  # fmt: skip
-                        rho = pi * (1.0 + less)
-                        entropy += weight * pi * v * v * (0.5 + v * (1 / 3 + v * (1 / 8 + v * (1 / 30 + v * (1 / 144
-                                   + v * (1 / 840 + v * (1 / 5760 + v * (1 / 45360 + v / 403200))))))))  # fmt: skip
-                        surplus += weight * pi * less
-                    else:
-                        rho = math.exp(log_pi[j, i, k] + v)
-                        entropy += weight * (rho * (v - 1.0) + pi)
-                        surplus += weight * (rho - pi)
-                    total += weight * rho
-                    if not full:
-                        continue
-                    gx = ((1.0 - t) * (b - a) + t * (d - c)) / dx[i]
-                    gy = ((1.0 - s) * (c - a) + s * (d - b)) / dy[j]
-                    fisher += weight * rho * (gx * gx + gy * gy)
-        sums[0, j], sums[1, j], sums[2, j], sums[3, j], sums[4, j] = entropy, surplus, fisher, total, top

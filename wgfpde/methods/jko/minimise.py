@@ -169,6 +169,7 @@ class Minimiser:
 
     def _by_pdhg(self, rho0: Array, tau: float, warm: dict[str, Array], tolerance: float) -> Step:
         from ...transport.benamou_brenier.pdhg import PdhgResult, solve_step
+        from ...transport.benamou_brenier.pdhg_cascade import EnergyStep
         from .exact.inner_steps import solve_surely
 
         solve = solve_surely if self.surely else solve_step
@@ -177,11 +178,12 @@ class Minimiser:
 
         def convex(potential: Array, last: PdhgResult | None, tolerance: float) -> PdhgResult:
             level = float(potential.min())
-            result = solve(
-                self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, tolerance, limit,
-                self.congestion, None if last is None else last.lifted(-tau * level, mass), self.threads,
+            step = EnergyStep(
+                self.flow.grid, rho0, self.flow.internal, potential - level, tau, self.inner_steps, self.congestion,
                 self.flow.dynamics,
             )  # fmt: skip
+            near = None if last is None else last.lifted(-tau * level, mass)
+            result = solve(step, tolerance, limit, near, self.threads)
             spent[0] += result.iterations
             return result.lifted(tau * level, mass)
 

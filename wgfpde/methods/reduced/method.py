@@ -221,14 +221,13 @@ def _build_accelerated(table: AcceleratedTable, asked: Asked) -> Built:
     return Built(stepper, ACCELERATED_COLUMNS, fields, stepper.start(parcels.edges))
 
 
+TRAITS = Traits(lowers_energy=False, wasserstein=False, tends_to_gibbs=False, near_gibbs=True, order=2.0)
 METHODS = (
     Method(
         name="gaussian",
         table=GaussianTable,
         build=_build_gaussian,
-        traits=lambda table: Traits(
-            lowers_energy=False, wasserstein=False, tends_to_gibbs=False, near_gibbs=True, order=2.0
-        ),
+        traits=lambda table: TRAITS,
         sampling="centre",
         equation=lambda energy, table: GAUSSIAN.name,
         promises=gaussian_promises,
@@ -241,9 +240,7 @@ METHODS = (
         name="accelerated",
         table=AcceleratedTable,
         build=_build_accelerated,
-        traits=lambda table: Traits(
-            lowers_energy=False, wasserstein=False, tends_to_gibbs=False, near_gibbs=True, order=2.0
-        ),
+        traits=lambda table: TRAITS,
         complete=completed_steps,
         equation=lambda energy, table: ACCELERATED.name,
         promises=accelerated_promises,

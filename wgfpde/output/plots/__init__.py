@@ -8,16 +8,34 @@ spans decades, else E itself.
 It knows what a file holds and no scheme: an exact solution or a steady state comes in from the caller.
 """
 
-from .branch_diagram import branches, branches_figure
-from .eigenmodes import draw_spectrum, spectrum_figure
-from .error_slopes import convergence, convergence_figure, draw_order, panels
-from .exit_maps import draw_exits, exits_figure
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from ...store import Study, read_study
+from . import style
+from .branch_diagram import branches_figure
+from .eigenmodes import spectrum_figure
+from .error_slopes import convergence_figure, draw_order, panels
+from .exit_maps import exits_figure
 from .films.animation import movie
 from .options import GROUPS, Options, References
 from .run_figure import draw, draw_on, plot
 
 __all__ = [
-    "GROUPS", "Options", "References", "branches", "branches_figure", "convergence", "convergence_figure", "draw",
-    "draw_exits", "draw_on", "draw_order", "draw_spectrum", "exits_figure", "movie", "panels", "plot",
-    "spectrum_figure",
+    "GROUPS", "OF_STUDIES", "Options", "References", "branches_figure", "convergence_figure", "draw", "draw_on",
+    "draw_order", "draw_study", "exits_figure", "movie", "panels", "plot", "spectrum_figure",
 ]  # fmt: skip
+
+OF_STUDIES: dict[str, Callable[[Study], Figure]] = {
+    "spectrum": spectrum_figure, "exits": exits_figure, "convergence": convergence_figure,
+    "stationary states": branches_figure, "bifurcation diagram": branches_figure,
+}  # fmt: skip
+"""The figure of a study, by its kind."""
+
+
+def draw_study(file: Path, path: Path) -> Path:
+    """Draw the study of a file and save it; returns the path.  Raises StoreError where `path` cannot be written."""
+    study = read_study(file)
+    return style.save(OF_STUDIES[study.kind](study), path)

@@ -7,7 +7,6 @@ and diamonds equal energies of two stable branches.
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,16 +33,8 @@ BESIDE = 0.02
 """A branch that ends this near to a critical point, relative to the range, begins there."""
 
 
-def branches(study: Study, path: Path) -> Path:
-    """Draw a study of the kind "stationary states" or "bifurcation diagram"; returns the path.
-
-    Raises StoreError where `path` cannot be written.
-    """
-    return style.save(branches_figure(study), path)
-
-
 def branches_figure(study: Study) -> Figure:
-    """The figure that `branches` saves."""
+    """The figure of a study of the kind "stationary states" or "bifurcation diagram"."""
     with style.context():
         if study.kind == "bifurcation diagram":
             figure = _diagram(study)

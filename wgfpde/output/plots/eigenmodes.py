@@ -6,7 +6,6 @@ Modes are drawn as φ_k √π, whose squares integrate to 1: the observables φ_
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,8 @@ SPREAD = 200.0
 """Eigenvalues that span more than this are drawn on a logarithmic axis."""
 
 
-def draw_spectrum(study: Study, path: Path) -> Path:
-    """Draw a study of the kind "spectrum" and save it; returns the path.
-
-    Raises StoreError where `path` cannot be written.
-    """
-    return style.save(spectrum_figure(study), path)
-
-
 def spectrum_figure(study: Study) -> Figure:
-    """The figure that `draw_spectrum` saves."""
+    """The figure of a study of the kind "spectrum"."""
     with style.context():
         figure = _figure_1d(study) if study["pi"].ndim == 1 else _figure_2d(study)
         style.put_title(figure, study.attributes.get("title", ""))

@@ -24,17 +24,11 @@ BASE = 0.7
 """Of the triangle, as a part of the interval that it stands under."""
 
 
-def convergence(study: Study, path: Path) -> Path:
-    """Draw a study of the kind "convergence" on logarithmic axes; returns the path.
+def convergence_figure(study: Study) -> Figure:
+    """The figure of a study of the kind "convergence", on logarithmic axes.
 
     Left: each error over the size, with the slopes that are fitted, to halves.   Right: over the wall time.
-    Raises StoreError where `path` cannot be written.
     """
-    return style.save(convergence_figure(study), path)
-
-
-def convergence_figure(study: Study) -> Figure:
-    """The figure that `convergence` saves."""
     errors = _errors(study)
     with style.context():
         figure = style.new_figure((9.6, 4.4))

@@ -8,7 +8,6 @@ first.  With times, survival and the first-passage density have a panel of their
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,16 +27,8 @@ COMMITTOR_MAP = "RdBu"
 Panel = Callable[[Axes, Study], None]
 
 
-def draw_exits(study: Study, path: Path) -> Path:
-    """Draw a study of the kind "exits" and save it; returns the path.
-
-    Raises StoreError where `path` cannot be written.
-    """
-    return style.save(exits_figure(study), path)
-
-
 def exits_figure(study: Study) -> Figure:
-    """The figure that `draw_exits` saves."""
+    """The figure of a study of the kind "exits"."""
     with style.context():
         figure = _figure(study, _panels(study))
         style.put_title(figure, study.attributes.get("title", ""))

@@ -125,16 +125,16 @@ def _drawn(run: Run, options: Options, known: References) -> Figure:
     if name == "energy":
         return series.figure_energy(run)
     if name in ("work", "heat") and "work" in run.diagnostics:
-        return series.figure_account(run)
+        return series.figure_of(series.draw_account, run)
     if name == "certificates":
         return figure_certificates(run)
     if name == "error":
-        return series.figure_errors(run)
+        return series.figure_of(series.draw_errors, run)
     if name in ("gap", "steps"):
         if len(run.steps["t"]) == 0:
             raise StoreError(f"{run.path} holds no step yet: nothing to draw. Wait for its first one.")
         return series.figure_gap(run) if name == "gap" and series.has_gap(run) else series.figure_steps(run)
-    return series.figure_series(run, name, options.log)
+    return series.figure_of(series.draw_series, run, name, options.log)
 
 
 def _stem(options: Options) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -83,10 +85,10 @@ def draw_account(axes: Axes, run: Run) -> None:
     style.time_axis(axes, run.t)
 
 
-def figure_account(run: Run) -> Figure:
-    """Work and heat over time."""
+def figure_of(draw: Callable[..., None], run: Run, *what: Any) -> Figure:
+    """A figure of what one of the functions here draws into axes: `draw_account`, `draw_errors` or `draw_series`."""
     figure = style.new_figure((7.0, 4.0))
-    draw_account(figure.subplots(), run)
+    draw(figure.subplots(), run, *what)
     style.set_title(figure, run)
     return figure
 
@@ -143,16 +145,8 @@ def _draw_loss(axes: Axes, run: Run, energy: Array) -> None:
     style.time_axis(axes, run.t)
 
 
-def figure_errors(run: Run) -> Figure:
-    """The norms of ρ − exact over time; a logarithmic axis, on which the zeros of the start do not show."""
-    figure = style.new_figure((7.0, 4.0))
-    draw_errors(figure.subplots(), run)
-    style.set_title(figure, run)
-    return figure
-
-
 def draw_errors(axes: Axes, run: Run) -> None:
-    """The same, into axes."""
+    """The norms of ρ − exact over time; a logarithmic axis, on which the zeros of the start do not show."""
     names = errors_of(run)
     norms = {"error_l1": "$L^1$", "error_l2": "$L^2$", "error_linf": r"$L^\infty$"}
     for place, name in enumerate(names):
@@ -165,16 +159,8 @@ def draw_errors(axes: Axes, run: Run) -> None:
     style.time_axis(axes, run.t)
 
 
-def figure_series(run: Run, name: str, log: bool) -> Figure:
-    """One diagnostic over the snapshots, or one column of the steps over the steps."""
-    figure = style.new_figure((7.0, 4.0))
-    draw_series(figure.subplots(), run, name, log)
-    style.set_title(figure, run)
-    return figure
-
-
 def draw_series(axes: Axes, run: Run, name: str, log: bool) -> None:
-    """The same, into axes."""
+    """One diagnostic over the snapshots, or one column of the steps over the steps."""
     if name in run.diagnostics:
         t, values = run.t, run.diagnostics[name]
         axes.set_ylabel(style.label_of(run, name))

@@ -9,17 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ...energy.snapshot import Label
 from ...grid.axis import AXIS_NAMES, Axis
-from ..layout import (
-    NO_VARIABLE,
-    Label,
-    Quantity,
-    attach_scales,
-    create_axis,
-    create_dimensions,
-    create_vertices,
-    describe,
-)  # fmt: skip
+from ..empty_file import attach_scales, create_axis, create_dimensions, create_vertices, describe
+from ..layout import NO_VARIABLE
 from ..reading.opening import opened
 from ..reading.reader import Run
 from ..replacing import LIBVER
@@ -93,7 +86,7 @@ def _add_fields(run: Run, source: h5py.File, file: h5py.File, chosen: Sequence[i
             progress(done + 1, len(chosen))
 
 
-def _variable(file: h5py.File, label: Quantity, values: Any, dtype: np.dtype | None = None) -> h5py.Dataset:
+def _variable(file: h5py.File, label: Label, values: Any, dtype: np.dtype | None = None) -> h5py.Dataset:
     dataset = file.create_dataset(label.name, data=values, dtype=dtype)
     describe(dataset, label)
     return dataset

@@ -11,9 +11,10 @@ import h5py
 import numpy as np
 
 from ...base.toml import shortened
+from ...energy.snapshot import Label
 from ...errors import StoreError
 from ...grid import Array
-from ..layout import STEP_COLUMNS, Label
+from ..layout import STEP_COLUMNS
 from .structure import plain_attribute
 
 DAMAGED = "The file may be damaged; copy it again."

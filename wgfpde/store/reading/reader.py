@@ -16,6 +16,7 @@ import numpy as np
 
 from ...base.plain_text import joined_lines
 from ...base.toml import shortened
+from ...energy.snapshot import Label
 from ...errors import CaseError, StoreError
 from ...grid import Array, Grid
 from ...grid.boundary import Boundary
@@ -23,7 +24,6 @@ from ...grid.grid import grid_text
 from ...grid.public_arguments import public
 from ...grid.radial import levels
 from ..kept_code import code_in
-from ..layout import Label
 from .arrays import DAMAGED, Columns, column, dimension_name, edges_of, label_of, radial_of, step_names
 from .fields import Stored
 from .opening import attributes_of, boundary_in, fields_of, find, opened, written

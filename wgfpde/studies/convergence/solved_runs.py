@@ -18,7 +18,8 @@ from ... import store
 from ...cases.schema import Case
 from ...errors import CaseError, SolverError, StoreError
 from ...runs.interrupts import LIMIT_REACHED, Interrupted
-from ...runs.runner import Progress, resume
+from ...runs.progress import Progress
+from ...runs.runner import resume
 from ...runs.runner import run as run_case
 from ...store import FILE_NAME, Run
 from ..stored_runs import difference

@@ -26,6 +26,7 @@ from ...energy.flow import Flow
 from ...energy.rates import faces_of, sg_network
 from ...errors import CaseError
 from ...grid import Array
+from ...transport.graphs.reversible_chain import parts_of
 
 EPS = float(np.finfo(float).eps)
 
@@ -58,22 +59,15 @@ class Generator:
 
     def _leave_out(self, flow: Flow) -> None:
         """Keep the allowed cells and the faces between them.  Raises CaseError where they fall apart."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         kept = flow.allowed.ravel()
         between = kept[self.lower] & kept[self.upper]
         number = np.cumsum(kept) - 1
         self.a, self.b = self.a[between], self.b[between]
         self.lower, self.upper = number[self.lower[between]], number[self.upper[between]]
-        links = coo_array((np.ones(len(self.a)), (self.lower, self.upper)), shape=(self.cells, self.cells))
-        parts, of_part = connected_components(links, directed=False)
-        if parts > 1:
-            sizes = ", ".join(str(n) for n in sorted(np.bincount(of_part), reverse=True)[:5])
+        if parts := parts_of(self.cells, self.lower, self.upper, "cells"):
             raise CaseError(
-                f"the forbidden cells cut the grid into {parts} parts (of {sizes}{', …' if parts > 5 else ''} cells), "
-                "each with a mass of its own for ever: the gap between them is 0. Choose a grid with one part, or "
-                "complete the table of the potential."
+                f"the forbidden cells cut the grid into {parts}, each with a mass of its own for ever: the gap between "
+                "them is 0. Choose a grid with one part, or complete the table of the potential."
             )
 
     def on_grid(self, values: Array) -> Array:

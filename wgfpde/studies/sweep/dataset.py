@@ -25,7 +25,7 @@ from ...base.plain_text import is_number
 from ...base.toml import to_value
 from ...cases.varying import Vary
 from ...errors import CaseError, StoreError
-from ...store import Variable, check_place, write_study
+from ...store import Variable, check_place, study_of, write_study
 from ...store.export.targets import written
 from .journal import Journal
 from .outcome import FINISHED, Outcome
@@ -78,8 +78,7 @@ def write_dataset(folder: Path, plan: Plan, journal: Journal) -> Path:
         "finished": int(np.sum(columns.texts["status"] == FINISHED)), "keys": " ".join(v.key for v in plan.varied),
         "zipped": int(plan.zipped),
     }  # fmt: skip
-    texts = {"case_toml": case.text}
-    write_study(file, KIND, columns.variables(), attributes, texts)
+    write_study(file, study_of(KIND, columns.variables(), attributes, {"case_toml": case.text}))
     _write_table(folder / TABLE_NAME, plan, columns)
     return file
 

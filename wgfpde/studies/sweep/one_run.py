@@ -23,9 +23,9 @@ from ...errors import SolverError, StoreError, WgfpdeError
 from ...grid.grid import Grid
 from ...runs.folder import LOG_NAME, WRITTEN
 from ...runs.interrupts import LIMIT_REACHED, Interrupted, Interrupts
+from ...runs.progress import Progress
 from ...runs.runner import Result, limit_steps, resume
 from ...runs.runner import run as run_case
-from ...runs.time_loop import Progress
 from ...runs.unstored import Kept, kind_of, march_unstored
 from ...store import FILE_NAME, Run
 from ...store.checkpoint import FOLDER as CHECKPOINTS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .dataset import FILE_NAME
-from .journal import Journal
+from .journal import Journal, suffices
 from .outcome import FINISHED
 from .plan import Plan
 from .sweep_folder import read_known
@@ -23,7 +23,7 @@ class Swept:
     """What came of a sweep.
 
     plan, folder : of it.   file : sweep.h5; None for a share of an array.   finished, failed : runs, in all that are
-    done.   known : how many were done before.   failures : label → why, the first of them.   seconds : it took.
+    done.   known : how many had finished before.   failures : label → why, the first of them.   seconds : it took.
     asked : the runs of the sweep, or of its share.
     """
 
@@ -73,5 +73,5 @@ def swept_so_far(folder: Path) -> Swept:
     """
     plan, journal, file = read_known(folder).plan(), Journal(folder), folder / FILE_NAME
     numbers = range(plan.count)
-    known = sum(plan.digest(k) in journal for k in numbers)
+    known = sum(suffices(journal.get(plan.digest(k)), ()) for k in numbers)
     return swept_of(plan, folder, file if file.is_file() else None, journal, numbers, known, math.nan)

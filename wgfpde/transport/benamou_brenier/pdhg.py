@@ -33,14 +33,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...energy.dynamics import Dynamics
-from ...energy.energy import Internal
-from ...errors import CaseError, SolverError
+from ...errors import SolverError
 from ...grid import Array, Grid
 from ...linear.threads import share
 from ...linear.transforms import Cosine
 from .operators import Staggering
-from .pdhg_cascade import Guess, Problem, at_rest, carried
+from .pdhg_cascade import EnergyStep, Guess, Problem, at_rest, carried, start_of
 from .pdhg_certificate import Proof, Prover, hamiltonian
 from .pdhg_end import End
 from .pdhg_steps import DualSteps, first_speed, first_steps, typical, way
@@ -97,38 +95,16 @@ class PdhgResult:
 
 
 def solve_step(
-    grid: Grid,
-    rho0: Array,
-    internal: Internal,
-    potential: Array,
-    tau: float,
-    inner_steps: int,
-    tolerance: float,
-    max_iterations: int,
-    congestion: float | None = None,
-    warm: PdhgResult | None = None,
-    threads: int = 1,
-    dynamics: Dynamics | None = None,
+    step: EnergyStep, tolerance: float, max_iterations: int, warm: PdhgResult | None = None, threads: int = 1
 ) -> PdhgResult:
-    """argmin ½W₂²(ρ0, ρ) + τE(ρ), optionally with ρ ≤ congestion, W₂ with `inner_steps` inner steps.
+    """The end of a step, with its path.
 
-    rho0, potential : (ny, nx), or (nx,) in 1D.   tolerance : relative gap.   max_iterations : on the finest grid.
+    tolerance : relative gap.   max_iterations : on the finest grid.
     warm : an earlier result, on any grid of the same box, to start from in place of the cascade.
-    dynamics : the diffusion D of the metric inf ∫m²/(Dρ), in place of W₂.
     Preserves: mass to rounding, ρ ≥ 0 exactly, ρ ≤ congestion (1 + 1e-12).  Order: 2 in h; in inner_steps see above.
-    Raises CaseError for a stretched grid or a congestion below the mean density, SolverError where the gap stays above.
+    Raises CaseError for a stretched grid and as the step does, SolverError where the gap stays above.
     """
-    volume, rho0 = _start(grid, rho0, inner_steps)
-    mean = float(rho0.mean())
-    if congestion is not None and not congestion > mean:
-        raise CaseError(
-            f"congestion must exceed the mean density, else no density fits; found {congestion:g} with mean {mean:g}. "
-            "Raise congestion, or enlarge the grid."
-        )
-    rows = np.reshape(potential, rho0.shape) if np.ndim(potential) else potential
-    potential = np.ascontiguousarray(np.broadcast_to(rows, rho0.shape), dtype=float)
-    end = End.of_energy(internal, potential, tau, congestion, volume)
-    return _solve(Problem(grid, rho0, end, inner_steps, dynamics), tolerance, max_iterations, warm, threads)
+    return _solve(step.problem, tolerance, max_iterations, warm, threads)
 
 
 def solve_transport(
@@ -147,21 +123,14 @@ def solve_transport(
     The gap is brought below the tolerance, and `continuity`, the distance of the end from rho1, below the tolerance
     times that of rho0, if this is less than the mass.  `dual` is a rigorous lower bound of ½W₂² of the discrete
     problem; an upper bound is `primal` up to second order in `continuity`.
-    Arguments, orders and errors as for `solve_step`.  One inner step cannot cross a vacuum: take at least two.  From
-    rest, densities less than about a tenth of the mass apart take long: start those from `nearby`.
+    rho0, rho1 : (ny, nx), or (nx,) in 1D; the rest, orders and errors as for `solve_step`, and CaseError without inner
+    steps.  One inner step cannot cross a vacuum: take at least two.  From rest, densities less than about a tenth of
+    the mass apart take long: start those from `nearby`.
     """
-    volume, rho0 = _start(grid, rho0, inner_steps)
+    volume, rho0 = start_of(grid, rho0, inner_steps)
     rho1 = np.ascontiguousarray(rho1, dtype=float).reshape(rho0.shape)
-    return _solve(
-        Problem(grid, rho0, End.of_density(rho1, volume), inner_steps), tolerance, max_iterations, warm, threads
-    )
-
-
-def _start(grid: Grid, rho0: Array, inner_steps: int) -> tuple[float, Array]:
-    if inner_steps < 1:
-        raise CaseError(f"inner_steps must be at least 1; found {inner_steps}.")
-    rho0 = np.ascontiguousarray(rho0, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape)
-    return grid.volume / grid.size, rho0
+    problem = Problem(grid, rho0, End.of_density(rho1, volume), inner_steps)
+    return _solve(problem, tolerance, max_iterations, warm, threads)
 
 
 def _solve(

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from ...energy.dynamics import Dynamics
+from ...energy.energy import Internal
+from ...errors import CaseError
 from ...grid import Array, Grid
 from .operators import Staggering
 from .pdhg_end import End
@@ -68,6 +70,47 @@ class Problem:
         volume = grid.volume / grid.size
         end = self.end.with_values(_average(self.end.v, grid), volume)
         return Problem(grid, _average(self.rho0, grid), end, (self.steps + 1) // 2, self.dynamics)
+
+
+@dataclass(frozen=True)
+class EnergyStep:
+    """A JKO step: argmin ½W₂²(ρ0, ρ) + τE(ρ), optionally with ρ ≤ congestion, W₂ with `inner_steps` inner steps.
+
+    rho0, potential : (ny, nx), or (nx,) in 1D; the potential may be a number.
+    dynamics : the diffusion D of the metric inf ∫m²/(Dρ), in place of W₂.
+    """
+
+    grid: Grid
+    rho0: Array
+    internal: Internal
+    potential: Array
+    tau: float
+    inner_steps: int
+    congestion: float | None = None
+    dynamics: Dynamics | None = None
+
+    @property
+    def problem(self) -> Problem:
+        """Raises CaseError without inner steps, or for a congestion below the mean density."""
+        volume, rho0 = start_of(self.grid, self.rho0, self.inner_steps)
+        mean = float(rho0.mean())
+        if self.congestion is not None and not self.congestion > mean:
+            raise CaseError(
+                f"congestion must exceed the mean density, else no density fits; found {self.congestion:g} with mean "
+                f"{mean:g}. Raise congestion, or enlarge the grid."
+            )
+        rows = np.reshape(self.potential, rho0.shape) if np.ndim(self.potential) else self.potential
+        potential = np.ascontiguousarray(np.broadcast_to(rows, rho0.shape), dtype=float)
+        end = End.of_energy(self.internal, potential, self.tau, self.congestion, volume)
+        return Problem(self.grid, rho0, end, self.inner_steps, self.dynamics)
+
+
+def start_of(grid: Grid, rho0: Array, inner_steps: int) -> tuple[float, Array]:
+    """The volume of a cell, and rho0 as (ny, nx)."""
+    if inner_steps < 1:
+        raise CaseError(f"inner_steps must be at least 1; found {inner_steps}.")
+    rho0 = np.ascontiguousarray(rho0, dtype=float).reshape((1, -1) if grid.dim == 1 else grid.shape)
+    return grid.volume / grid.size, rho0
 
 
 @dataclass(frozen=True)

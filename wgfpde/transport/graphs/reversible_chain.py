@@ -28,6 +28,20 @@ UNIT = 1e-10
 """How far the sums of π and of densities may be from 1."""
 
 
+def parts_of(states: int, lower: Array, upper: Array, what: str) -> str:
+    """Into how many parts the edges leave a graph, and how large they are, in words; "" where it is connected.
+
+    lower, upper : (edges,) their ends.   what : the states are, in the plural.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(lower)), (lower, upper)), shape=(states, states))
+    parts, of_part = connected_components(links, directed=False)
+    sizes = ", ".join(str(size) for size in sorted(np.bincount(of_part), reverse=True)[:5])
+    return f"{parts} parts (of {sizes}{', …' if parts > 5 else ''} {what})" if parts > 1 else ""
+
+
 @public
 class Chain:
     """A chain by its invariant measure and the weights of its edges.
@@ -59,19 +73,13 @@ class Chain:
         return chain
 
     def _set(self, log_pi: Array, edges: Array, forth: Array, back: Array) -> None:
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         self.edges, self.forth, self.back = edges, forth, back
         top = float(np.max(log_pi))
         self.log_pi = log_pi - top - np.log(np.sum(np.exp(log_pi - top)))
-        links = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(self.states, self.states))
-        parts, of_part = connected_components(links, directed=False)
-        if parts > 1:
-            sizes = ", ".join(str(size) for size in sorted(np.bincount(of_part), reverse=True)[:5])
+        if parts := parts_of(self.states, edges[:, 0], edges[:, 1], "states"):
             raise CaseError(
-                f"the graph falls into {parts} parts (of {sizes}{', …' if parts > 5 else ''} states), each with a mass "
-                "of its own for ever: it needs to be connected. Join them, or take one of them."
+                f"the graph falls into {parts}, each with a mass of its own for ever: it needs to be connected. Join "
+                "them, or take one of them."
             )
 
     def __repr__(self) -> str:

@@ -30,14 +30,12 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from ....energy.dynamics import Dynamics
 from ....energy.energy import Internal
 from ....errors import SolverError
-from ....grid import Array, Grid
+from ....grid import Array
 from ....transport.benamou_brenier.pdhg import PdhgResult, result_of, solve_step
-from ....transport.benamou_brenier.pdhg_cascade import Problem
+from ....transport.benamou_brenier.pdhg_cascade import EnergyStep, Problem
 from ....transport.benamou_brenier.pdhg_certificate import Proof, Prover
-from ....transport.benamou_brenier.pdhg_end import End
 from .space_time import SpaceTime
 
 MOST_CELLS = 1024
@@ -51,33 +49,20 @@ NEAR_RHO_S, NEAR_CONTINUITY = 1e2, 1e-6
 
 
 def solve_surely(
-    grid: Grid,
-    rho0: Array,
-    internal: Internal,
-    potential: Array,
-    tau: float,
-    inner_steps: int,
-    tolerance: float,
-    max_iterations: int,
-    congestion: float | None = None,
-    warm: PdhgResult | None = None,
-    threads: int = 1,
-    dynamics: Dynamics | None = None,
+    step: EnergyStep, tolerance: float, max_iterations: int, warm: PdhgResult | None = None, threads: int = 1
 ) -> PdhgResult:
     """As `solve_step`; on grids of up to MOST_CELLS by an interior point where `pdhg` takes long.
 
     `found_by` says which.   Raises SolverError where neither reaches the tolerance.
     """
-    small = grid.size <= MOST_CELLS and congestion is None and dynamics is None
+    small = step.grid.size <= MOST_CELLS and step.congestion is None and step.dynamics is None
     limit = min(max_iterations, FEW_ITERATIONS) if small else max_iterations
-    options = congestion, warm, threads, dynamics
     try:
-        return solve_step(grid, rho0, internal, potential, tau, inner_steps, tolerance, limit, *options)
+        return solve_step(step, tolerance, limit, warm, threads)
     except SolverError:
         if not small:
             raise
-    end = End.of_energy(internal, potential.reshape(rho0.shape), tau, None, grid.volume / grid.size)
-    return solve_by_barrier(Problem(grid, rho0, end, inner_steps), internal, tolerance)
+    return solve_by_barrier(step.problem, step.internal, tolerance)
 
 
 def solve_by_barrier(problem: Problem, internal: Internal, tolerance: float) -> PdhgResult:

@@ -11,7 +11,7 @@ from itertools import islice
 from operator import length_hint
 from typing import Protocol
 
-from ....runs.time_loop import Progress
+from ....runs.progress import Progress
 from ..one_run import Setup, Task, solve
 from ..outcome import INTERRUPTED, Outcome
 

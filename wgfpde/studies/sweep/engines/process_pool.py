@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from ....runs.interrupts import Interrupted, Interrupts
-from ....runs.time_loop import Progress
+from ....runs.progress import Progress
 from ..one_run import Setup, Task, solve
 from ..outcome import FAILED, INTERRUPTED, Outcome
 from .engine import Handfuls, Teller
