@@ -185,7 +185,7 @@ LADDERS = (
     Ladder("jko-power", "wgfpde", "first order, 8 inner steps",
            sizes(64, 128, 256, options={"algorithm": "pdhg", "inner_steps": 8, "tolerance": 1e-4}), estimate=30),
     Ladder("jko-power", "entropic", "Sinkhorn", eps((64, 1e-3), (64, 3e-4), (128, 1e-4)), estimate=20),
-    Ladder("w2-1d", "wgfpde", "quantiles", sizes(64, 256, 1024, 4096, 16384, 65536), estimate=3),
+    Ladder("w2-1d", "wgfpde", "quantiles", sizes(64, 256, 320, 1024, 1280, 4096, 5120, 16384, 65536), estimate=3),
     Ladder("w2-1d", "pot", "emd2_1d", sizes(64, 256, 1024, 4096, 16384, way="emd"), estimate=3),
     Ladder("w2-1d", "pot", "Sinkhorn",
            reg((64, 0.2), (128, 0.05), (256, 0.02), way="sinkhorn", numItermax=2000), estimate=30),
