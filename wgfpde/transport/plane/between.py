@@ -44,8 +44,9 @@ taken where they leave less than that share of the gap."""
 LOOSE, CLOSE, FAIR = 0.05, 0.8, 0.7
 """Doubt up to which the finest lattice is believed between near densities, the share as above, and that from which it
 has a say without being believed."""
-NEAR, EARLY = 3.0, 0.15
-"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them."""
+NEAR, EARLY, KNOWN = 3.0, 0.15, 0.98
+"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them; the share
+of the extrapolated W₂² from which on a lower bound knows more."""
 MOST_COMMON, SAME = 2**20, 1e-13
 """Cells of the common refinement of two grids, and lengths, over its own, at which two edges are one."""
 INNER_STEPS, SHOT = 16, 1e-3
@@ -209,7 +210,9 @@ def _settled(bound: Bound, doubt: float, trusted: float = TRUSTED) -> bool:
 
 def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
     """Bounds of densities constant on cells, unless a lattice says that they are more than some cells apart."""
-    if not type(mu) is type(nu) is Cells or bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
+    if not type(mu) is type(nu) is Cells or bound.lower >= KNOWN * bound.estimate:
+        return None
+    if bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
         return None
     grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
     if grid is not mu.grid and grid.size > MOST_COMMON:
