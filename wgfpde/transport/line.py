@@ -100,7 +100,7 @@ class Coupling:
 
 
 def pieces_cost(a_edges: Array, a: Array, b_edges: Array, b: Array) -> float:
-    """W₂² for mass 1 on a line, arguments as for `Coupling`: `quantile_pass.quantile_cost` to the bit, without Numba."""
+    """W₂² for mass 1 on a line, arguments as for `Coupling`: to the bit `quantile_pass.quantile_cost`, no Numba."""
     sides = [(a_edges, levels_of(a)), (b_edges, levels_of(b))]
     u = np.unique(np.concatenate([level for _, level in sides]))
     starts, ends = [], []

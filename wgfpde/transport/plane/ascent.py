@@ -6,8 +6,8 @@
 for φ, and by turns for ψ = φ^c with a and b exchanged.  The matrix is that of the linearised Monge–Ampère equation, its
 diagonal second derivatives only, kept positive; θ is the mean of the density sought and the one found, with a floor.
 With θ = 1 and no second derivatives this is the back-and-forth method, which takes some eighty iterations where this
-takes three to six.  Every iterate is c-concave, J never falls, so nothing can diverge.  A side that no step raises rests
-until the next lattice.
+takes three to six.  Every iterate is c-concave, J never falls, so nothing can diverge.  A side that no step raises
+rests until the next lattice.
 
 References: Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8.
 """
