@@ -96,7 +96,8 @@ def distance(
     grid : of a; None where both are points.   a, b : cell averages, arrays of the grid's shape, ≥ 0, of one mass; or
     `Points`, which take the mass of the density.   other : the grid of b, where it is not that of a.
     tolerance, cells : in 2D lattices are refined until the distance squared changes by less than this share of it from
-    one to the next, or has that many cells; it is worked on the data's own cells at least.
+    one to the next, or has that many cells; it is worked on the data's own cells at least, and on 64 along the longer
+    side unless `cells` is less than 64²: quick for small grids, with wide bounds.
     atoms : the mass of each cell stands at its centre, as solvers for point sets take it.
     progress : is told, in words, how far it is, of points beside a density in 2D.
 

@@ -193,6 +193,7 @@ LADDERS = (
            reg((64, 0.5), (128, 0.2), (256, 0.1), way="divergence", numIterMax=2000), estimate=30),
     Ladder("w2-2d", "wgfpde", "potentials", sizes(16, 32, 64, 128, 256, 512), estimate=5),
     Ladder("w2-2d", "wgfpde", "potentials, 64² cells at most", sizes(24, 32, 64, options={"cells": 4096}), estimate=2),
+    Ladder("w2-2d", "wgfpde", "potentials, 32² cells at most", sizes(16, 24, 32, options={"cells": 1024}), estimate=1),
     Ladder("w2-2d", "pot", "emd2", sizes(16, 24, 32, 40, way="emd"), estimate=30),
     Ladder("w2-2d", "pot", "Sinkhorn divergence",
            reg((16, 0.5), (24, 0.5), (32, 0.5), (32, 0.2), way="divergence", numIterMax=2000),
