@@ -36,8 +36,9 @@ RISE = 1e-3
 STRAIGHT = 0.7
 """Share of it, ½ where the model holds, above which a longer step is tried: J is less curved than θ says."""
 SHORTEST, LONGEST = 1e-3, 1024.0
-REST = 1e-4
-"""Relative rise of J below which a turn was the last."""
+REST, LEFT = 1e-4, 1e-5
+"""Relative rises of J: below which a turn was the last, and for which no shorter step is tried: the chord through the
+last two trials of a concave J says what is left of it."""
 
 
 class Ascent:
@@ -91,7 +92,7 @@ class Ascent:
                 if s < 1.0 or risen < value + STRAIGHT * s * promised or s >= LONGEST:
                     break
                 s *= 2.0
-            elif best > value or 2.0 * risen - last - value <= REST * abs(value):  # the chord of a concave J ends there
+            elif best > value or 2.0 * risen - last - value <= LEFT * abs(value):
                 break
             else:
                 s, last = 0.5 * s, risen

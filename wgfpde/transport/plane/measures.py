@@ -58,13 +58,9 @@ class Cells:
         edges, onto = ([axis.edges for axis in grid.axes] for grid in (self.grid, level))
         if level.shape == self.mass.shape and all(map(np.array_equal, edges, onto)):
             return self.mass
-        whole = not any(fine.size % axis.size for fine, axis in zip(level.axes, self.grid.axes, strict=True))
-        if (
-            whole
-            and self.grid.uniform
-            and level.uniform
-            and self.box == [(axis.lower, axis.upper) for axis in level.axes]
-        ):
+        whole = all(fine.size % axis.size == 0 for fine, axis in zip(level.axes, self.grid.axes, strict=True))
+        even = level.uniform and self.grid.uniform
+        if whole and even and self.box == [(fine.lower, fine.upper) for fine in level.axes]:
             return self._finer(self.cuts(level))
         return remap(self.density, tuple(edges), tuple(onto)) * level.cell_volume
 
