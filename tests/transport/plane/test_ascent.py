@@ -140,7 +140,7 @@ def test_bounds_of_near_densities_end_where_more_is_known():
     grid = Grid([0.0, 0.0], [1.0, 1.0], [12, 12])
     a, b = (np.outer(gaussian(grid.y, 0.5, 0.1), gaussian(grid.x, mean, 0.1)) / grid.cell_volume for mean in (0.3, 0.7))
     whole = near_bounds(grid, a, b)
-    assert near_bounds(grid, a, b, whole.lower / (1 - CLOSE) * (1 - 1e-12)) == whole
-    far = near_bounds(grid, a, b, whole.lower / (1 - CLOSE) * (1 + 1e-12))
+    assert near_bounds(grid, a, b, known=whole.lower / (1 - CLOSE) * (1 - 1e-12)) == whole
+    far = near_bounds(grid, a, b, known=whole.lower / (1 - CLOSE) * (1 + 1e-12))
     assert far.lower == whole.lower and far.upper == math.inf and math.isnan(far.value)
     assert not far.close and not far.tight

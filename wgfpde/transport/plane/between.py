@@ -220,7 +220,7 @@ def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
     check_memory(BYTES_NEAR * grid.size, f"the path between two densities on {grid.size} cells")
     a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
     known = bound.lower if _settled(bound, LOOSE, CLOSE) else 0.0
-    return near_bounds(grid, a, b, known) if np.any(a != b) else Near(0.0, 0.0, 0.0)
+    return near_bounds(grid, a, b, known=known) if np.any(a != b) else Near(0.0, 0.0, 0.0)
 
 
 def _widths(mu: Measure, nu: Measure) -> list[float]:

@@ -63,7 +63,7 @@ class Near:
         return self.lower >= (1 - TIGHT) * self.upper
 
 
-def near_bounds(grid: Grid, a: Array, b: Array, known: float = 0.0) -> Near:
+def near_bounds(grid: Grid, a: Array, b: Array, *, known: float = 0.0) -> Near:
     """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
 
     grid : 2D, stretched or not.   a, b : (ny, nx) ≥ 0 of mass 1, different, constant on its cells.   known : a lower
