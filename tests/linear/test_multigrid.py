@@ -6,6 +6,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as sla
 
 from wgfpde.grid import Grid
+from wgfpde.linear.multigrid.hierarchy import EVEN_SLACK, TYPICAL, UNEVEN_SLACK, _limit, _merge
 from wgfpde.linear.multigrid.solver import Multigrid
 
 SHAPES = [(2, 2), (3, 2), (2, 40), (40, 3), (17, 19), (33, 31), (48, 20)]
@@ -245,3 +246,30 @@ def test_failures_are_returned_not_raised():
     start = np.sqrt(np.vdot(f, multigrid.precondition(f)))
     _, count, residual = multigrid.solve(f, 0.0, atol=1e-3 * start)
     assert 0 < count < 20 and residual <= 1e-3
+
+
+@pytest.mark.parametrize("stretched", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 33])
+def test_neighbours_are_merged_from_the_left(count, stretched):
+    """All pairs, none, and some: as one after the other finds them."""
+    rng = np.random.default_rng(count)
+    widths = rng.uniform(0.5, 1.5, count) if stretched else np.full(count, 0.1)
+    for limit in (0.0, 0.19, 0.21, 1.2, 1.8, 3.1):
+        expected, i = [], 0
+        while i < count:
+            pair = i + 1 < count and widths[i] + widths[i + 1] <= limit
+            expected += [expected[-1] + 1 if expected else 0] * (1 + pair)
+            i += 1 + pair
+        found = _merge(widths, limit)
+        assert found.dtype == np.int64 and found.tolist() == expected
+
+
+def test_the_widths_that_limit_a_merged_pair():
+    """Of pairs of which a tenth may be narrower, or wider."""
+    rng = np.random.default_rng(0)
+    for counts in ((5, 40), (12, 3), (2, 1)):
+        widths = [rng.uniform(0.5, 1.5, n) for n in counts]
+        pairs = [w[:-1] + w[1:] for w in widths if len(w) > 1]
+        narrow = [np.quantile(p, TYPICAL, method="higher") for p in pairs]
+        even = all(np.quantile(p, 1 - TYPICAL, method="lower") <= 1.1 * n for p, n in zip(pairs, narrow, strict=True))
+        assert _limit(widths) == (EVEN_SLACK if even else UNEVEN_SLACK) * min(narrow)

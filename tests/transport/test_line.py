@@ -1,5 +1,8 @@
 """Optimal transport in 1D against closed forms and against brute force."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 
 from wgfpde.errors import CaseError
 from wgfpde.grid import Grid
-from wgfpde.transport import Points, distances
+from wgfpde.transport import Points
 from wgfpde.transport import w2 as w2_on_grids
-from wgfpde.transport.line import Coupling, levels_of
+from wgfpde.transport.line import Coupling, pieces_cost
 from wgfpde.transport.quantile_pass import quantile_cost
 
 MASSES = st.lists(st.sampled_from([0.0, 0.0, 1e-300, 1e-3, 0.5, 1.0, 7.0]), min_size=2, max_size=9)
@@ -82,20 +85,50 @@ def test_the_ends_of_the_geodesic(a, b):
 
 @given(density(), density())
 def test_one_pass_finds_the_cost_of_the_pieces(a, b):
-    found = quantile_cost(a[0], levels_of(a[1]), b[0], levels_of(b[1]))
+    """And with Numba what is found without it, to the bit."""
+    found = quantile_cost(*a, *b)
     assert 2 * found == pytest.approx(Coupling(*a, *b).w2 ** 2, rel=1e-13, abs=1e-28)
+    assert found == pieces_cost(*a, *b)
+
+
+@pytest.mark.parametrize("count", [64, 130])
+def test_with_and_without_numba_to_the_bit(count):
+    """Blocks of pieces that are full and that are not, gaps, cells without width, masses of other sums."""
+    rng = np.random.default_rng(count)
+    for share in (1.0, 0.4):
+        a, b = (rng.random(n) * (rng.random(n) < share) for n in (count, 2 * count))
+        edges = np.cumsum(rng.random(count + 1)), np.cumsum(np.append(rng.random(count + 1), np.zeros(count)))
+        assert quantile_cost(edges[0], a, edges[1], 3 * b) == pieces_cost(edges[0], a, edges[1], 3 * b)
+    cells = np.arange(count + 1.0), np.ones(count)
+    assert quantile_cost(*cells, *cells) == pieces_cost(*cells, *cells) == 0.0
+
+
+def test_small_distances_load_no_numba():
+    """A process without it takes the same bits from NumPy."""
+    words = """if True:
+        import sys
+        import numpy as np
+        from wgfpde.grid import Grid
+        from wgfpde.transport import distance
+        grid = Grid([1e6], [1e6 + 4.0], [40])
+        a = np.linspace(1, 2, 40) ** 3
+        print(distance(grid, a, a[::-1].copy()).w2.hex(), "numba" in sys.modules)
+        import numba
+        print(distance(grid, a, a[::-1].copy()).w2.hex(), "numba" in sys.modules)
+        """
+    found = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout.split()
+    assert found[1::2] == ["False", "True"] and found[0] == found[2]
 
 
 @pytest.mark.parametrize("lower", [-1.0, 1e6])
 def test_large_densities_take_one_pass(lower):
-    """Both ways on grids and points of more than LARGE edges, with cells without mass at the ends and inside."""
+    """Both ways on grids and points of many edges, with cells without mass at the ends and inside."""
     rng = np.random.default_rng(3)
     one, other = Grid([lower], [lower + 4.0], [900]), Grid([lower], [lower + 3.0], [700])
     a, b = (rng.random(900) * (rng.random(900) < 0.5), rng.random(700) * (rng.random(700) < 0.5))
     a[:7], b[-5:] = 0.0, 0.0
     a, b = 2 * a / (a.sum() * one.x.widths[0]), 2 * b / (b.sum() * other.x.widths[0])
     points = Points(lower + 3 * rng.random((800, 1)))
-    assert len(one.x.edges) + len(other.x.edges) > distances.LARGE
     pieces = Coupling(one.x.edges, a * one.x.widths, other.x.edges, b * other.x.widths).w2
     assert w2_on_grids(one, a, b, other) == pytest.approx(pieces, rel=1e-12, abs=0)
     at = np.sort(points.places[:, 0])
@@ -110,8 +143,9 @@ def test_masses_beyond_double_precision_are_refused_and_end_the_pass():
     a = 1e250 * np.linspace(1, 2, 600)
     with pytest.raises(CaseError, match=r"found inf and inf\. Measure mass in another unit"):
         w2_on_grids(grid, a, a[::-1].copy())
-    lost = np.array([0.0, np.nan, np.nan])
-    assert np.isnan(quantile_cost(np.arange(3.0), lost, np.arange(3.0), np.array([0.0, 0.5, 1.0])))
+    for lost in (np.array([np.nan, 1.0]), np.array([1.5e308, 1.5e308]), np.zeros(2)):
+        assert np.isnan(quantile_cost(np.arange(3.0), lost, np.arange(3.0), np.ones(2)))
+        assert np.isnan(quantile_cost(np.arange(3.0), np.ones(2), np.arange(3.0), lost))
 
 
 def test_uniform_densities():

@@ -56,26 +56,34 @@ def public(thing: Any = None, *, but: Iterable[str] = ()) -> Any:
 def _checked(function: Callable[..., Any], name: str, but: set[str]) -> Callable[..., Any]:
     signature = inspect.signature(function)
     tests = {
-        key: (_test_of(parameter.annotation), str(parameter.annotation))
+        key: (_test_of(parameter.annotation), parameter.annotation, _takes_columns(parameter.annotation))
         for key, parameter in signature.parameters.items()
         if key not in but and isinstance(parameter.annotation, str) and parameter.kind is not parameter.VAR_KEYWORD
     }
 
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    named = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    places = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    needed = {key for key, p in signature.parameters.items() if p.default is p.empty}
+
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
-        try:
-            bound = signature.bind(*args, **keywords)
-        except TypeError as error:
-            raise CaseError(f"{name}: {_misfit(signature, keywords, str(error))}") from None
-        given = bound.arguments
+        given, bound = {**dict(zip(places, args)), **keywords}, None  # noqa: B905
+        once = len(given) == len(args) + len(keywords) and needed <= given.keys() <= signature.parameters.keys()
+        if not (named and once):  # `bind` knows all rules, and takes as long as a small distance
+            try:
+                bound = signature.bind(*args, **keywords)
+            except TypeError as error:
+                raise CaseError(f"{name}: {_misfit(signature, keywords, str(error))}") from None
+            given = bound.arguments
         for key, value in given.items():
             if key not in tests:
                 continue
             if not tests[key][0](value):
                 wanted = _in_words(tests[key][1])
                 raise CaseError(f"{name}: {key}: expected {wanted}, found {_shown(value)}")
-            given[key] = _plainly(value, tests[key][1])
-        return function(*bound.args, **bound.kwargs)
+            given[key] = _plainly(value, tests[key][2])
+        return function(**given) if bound is None else function(*bound.args, **bound.kwargs)
 
     return call
 
@@ -117,6 +125,8 @@ def _parts(annotation: str, between: str = "|") -> list[str]:
 
 def _test_of(annotation: str) -> Test:
     tests = [_test_of_one(part) for part in _parts(annotation)]
+    if len(tests) == 1:
+        return tests[0]
     return lambda value: any(test(value) for test in tests)
 
 
@@ -159,12 +169,16 @@ def _is_series(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "pandas" and getattr(value, "ndim", 0) == 1
 
 
-def _plainly(value: Any, annotation: str) -> Any:
-    """A number for an array without axes; a list for a column of pandas, where no function or array may stand."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        return value[()]
-    others = any(word in annotation for word in ("Callable", "Function", "Array", *ANYTHING))
-    return value.tolist() if _is_series(value) and not others else value
+def _takes_columns(annotation: str) -> bool:
+    """Whether a function or an array may stand there, and so a column of pandas as it is."""
+    return any(word in annotation for word in ("Callable", "Function", "Array", *ANYTHING))
+
+
+def _plainly(value: Any, columns: bool) -> Any:
+    """A number for an array without axes; a list for a column of pandas, unless those are taken as they are."""
+    if isinstance(value, np.ndarray):
+        return value if value.ndim else value[()]
+    return value.tolist() if not columns and _is_series(value) else value
 
 
 def _is_scalar(value: Any, kind: Any) -> bool:
@@ -174,6 +188,8 @@ def _is_scalar(value: Any, kind: Any) -> bool:
 
 def _is_numbers(value: Any) -> bool:
     """Whether it is a number or an array of them, also a sparse one, or what NumPy makes one of."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "buif"
     if isinstance(value, str | bytes | dict) or callable(value):
         return False
     try:

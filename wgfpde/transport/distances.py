@@ -26,6 +26,7 @@ References: Villani (2003), Topics in Optimal Transportation, section 2.2; Jacob
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ import numpy as np
 from ..errors import CaseError
 from ..grid import Array, Grid
 from ..grid.public_arguments import public
-from .line import Coupling, levels_of
+from .line import Coupling, pieces_cost
 from .pairs import Points, check_grids, check_masses, checked, comparable
 
 TOLERANCE = 1e-3
@@ -44,7 +45,7 @@ MOST_CELLS = 2**16
 """Cells up to which lattices finer than the data are taken, in 2D."""
 
 LARGE = 1000
-"""Edges of both on a line from which on a compiled pass is worth its loading."""
+"""Edges of both on a line from which on a compiled pass is worth the loading of Numba."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def distance(
     grid : of a; None where both are points.   a, b : cell averages, arrays of the grid's shape, ≥ 0, of one mass; or
     `Points`, which take the mass of the density.   other : the grid of b, where it is not that of a.
     tolerance, cells : in 2D lattices are refined until the distance squared changes by less than this share of it from
-    one to the next, or has that many cells; it is worked on the data's own cells at least.
+    one to the next, or has that many cells; it is worked on the data's own cells at least, and on 64 along the longer
+    side unless `cells` is less than 64²: quick for small grids, with wide bounds.
     atoms : the mass of each cell stands at its centre, as solvers for point sets take it.
     progress : is told, in words, how far it is, of points beside a density in 2D.
 
@@ -148,13 +150,15 @@ def _on_a_line(a: _Side, b: _Side, atoms: bool) -> float:
     grid = a.space or b.space
     ring = grid is not None and grid.x.ring == 1
     edges, masses = zip(*(_line_of(side, grid, atoms) for side in (a, b)), strict=True)
-    if not ring and len(edges[0]) + len(edges[1]) > LARGE:
+    if ring:
+        return Coupling(edges[0], masses[0] / a.mass, edges[1], masses[1] / b.mass, True).w2
+    origin = edges[0][0]  # the digits of a box far from 0 would be lost
+    given = edges[0] - origin, masses[0], edges[1] - origin, masses[1]
+    if "numba" in sys.modules or len(edges[0]) + len(edges[1]) > LARGE:
         from .quantile_pass import quantile_cost
 
-        origin = edges[0][0]  # the digits of a box far from 0 would be lost
-        found = quantile_cost(edges[0] - origin, levels_of(masses[0]), edges[1] - origin, levels_of(masses[1]))
-        return math.sqrt(found)
-    return Coupling(edges[0], masses[0] / a.mass, edges[1], masses[1] / b.mass, ring).w2
+        return math.sqrt(quantile_cost(*given))
+    return math.sqrt(pieces_cost(*given))
 
 
 def _line_of(side: _Side, grid: Grid | None, atoms: bool) -> tuple[Array, Array]:

@@ -20,6 +20,8 @@ from ..grid import Array
 
 STRETCH = 500.0
 """Largest change of a log-density over a cell that is told from a point mass at its end."""
+TOGETHER = 64
+"""Pieces whose costs are added up by themselves, so that rounding grows with far fewer terms."""
 SHIFT = 1e-13
 """How well α is found; the cost is flat there, so that it is true to the square of that."""
 
@@ -95,6 +97,25 @@ class Coupling:
         here, there = start[:, 1], np.append(start[1:, 0], start[0, 0] + rest)
         middle = end[:, 1] + 0.5 * ahead
         return -float(moved + np.sum((0.5 * (here + there) - middle) * ahead))
+
+
+def pieces_cost(a_edges: Array, a: Array, b_edges: Array, b: Array) -> float:
+    """W₂² for mass 1 on a line, arguments as for `Coupling`: to the bit `quantile_pass.quantile_cost`, no Numba."""
+    sides = [(a_edges, levels_of(a)), (b_edges, levels_of(b))]
+    u = np.unique(np.concatenate([level for _, level in sides]))
+    starts, ends = [], []
+    for edges, level in sides:
+        i = np.searchsorted(level, u[:-1], side="right") - 1
+        low, high = level[i], level[i + 1]
+        within, width = high - low, edges[i + 1] - edges[i]
+        starts.append(edges[i] + (u[:-1] - low) / within * width)
+        ends.append(np.where(u[1:] < high, edges[i] + (u[1:] - low) / within * width, edges[i + 1]))
+    first, last = starts[0] - starts[1], ends[0] - ends[1]
+    costs = np.diff(u) * (first * first + first * last + last * last)
+    blocks = np.zeros(len(costs) + -len(costs) % TOGETHER)
+    blocks[: len(costs)] = costs
+    parts = np.add.accumulate(blocks.reshape(-1, TOGETHER), axis=1)[:, -1]
+    return float(np.add.accumulate(parts)[-1]) / 3
 
 
 def levels_of(masses: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,10 +58,10 @@ def checked(name: str, grid: Grid, rho: Array) -> tuple[Array, float]:
     rho = np.asarray(rho, dtype=float)
     if rho.shape != grid.shape:
         raise CaseError(f"the {name} density must have the grid's shape {grid.shape}; found {rho.shape}.")
-    if not np.all(rho >= 0) or not np.isfinite(np.sum(rho)):
+    if not (rho >= 0).all() or not math.isfinite(rho.sum()):
         raise CaseError(f"the {name} density must be finite and ≥ 0 in every cell; check the data.")
     with np.errstate(over="ignore"):  # it is infinite then, which is told with what it was for
-        return rho, float(np.sum(np.sum(rho * grid.cell_volume, axis=-1)))
+        return rho, float((rho * grid.cell_volume).sum(axis=-1).sum())
 
 
 def check_masses(a: float, b: float) -> None:

@@ -12,7 +12,6 @@ from scipy.sparse import kron, vstack
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
-from wgfpde.transport.plane.ascent import beside_each
 from wgfpde.transport.plane.between import squared_distance
 from wgfpde.transport.plane.measures import Atoms, Cells
 
@@ -259,13 +258,3 @@ def test_one_warm_up_compiles_all():
     """In a process of its own: after it no pair of any kind compiles a kernel, or a second form of one."""
     done = subprocess.run([sys.executable, "-c", COUNT_KERNELS], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
-
-
-@pytest.mark.parametrize("k", [0, 1])
-def test_beside_a_cell_lie_its_neighbours_and_beside_a_wall_itself(k):
-    values = np.arange(12.0).reshape(3, 4)
-    low, high = beside_each(values, k, 1)
-    assert np.array_equal(low, np.roll(values, 1, axis=k)) and np.array_equal(high, np.roll(values, -1, axis=k))
-    low, high = beside_each(values, k, 0)
-    wide = np.pad(values, [(int(n == k),) * 2 for n in range(2)], mode="edge")
-    assert np.array_equal(low, wide[:3, :4]) and np.array_equal(high, wide[-3:, -4:])

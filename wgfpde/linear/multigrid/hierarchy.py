@@ -15,6 +15,7 @@ The coarsest level is small enough for direct elimination (`network`); in 1D tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -86,15 +87,18 @@ def build_levels(grid: Grid) -> list[Level]:
 
 def _limit(widths: list[Array]) -> float:
     """Largest width of a merged pair: SLACK times the narrow pairs of the finer axis, few odd ones out disregarded."""
-    pairs = [w[:-1] + w[1:] for w in widths if len(w) > 1]
-    narrow = [float(np.quantile(p, TYPICAL, method="higher")) for p in pairs]
-    wide = [float(np.quantile(p, 1.0 - TYPICAL, method="lower")) for p in pairs]
+    pairs = [np.sort(w[:-1] + w[1:]) for w in widths if len(w) > 1]
+    narrow = [float(p[math.ceil(TYPICAL * (len(p) - 1))]) for p in pairs]
+    wide = [float(p[math.floor((1.0 - TYPICAL) * (len(p) - 1))]) for p in pairs]
     even = all(w <= 1.1 * n for w, n in zip(wide, narrow, strict=True))
     return (EVEN_SLACK if even else UNEVEN_SLACK) * min(narrow)
 
 
 def _merge(widths: Array, limit: float) -> Array:
     """(n,) index of the coarse cell of each cell: neighbours are paired from the left where their sum is ≤ limit."""
+    narrow = widths[:-1] + widths[1:] <= limit
+    if narrow[::2].all() or not narrow.any():
+        return np.arange(len(widths)) // (2 if narrow.any() else 1)
     parent = np.zeros(len(widths), dtype=np.int64)
     i, coarse = 0, 0
     while i < len(widths):

@@ -6,7 +6,8 @@
 for φ, and by turns for ψ = φ^c with a and b exchanged.  The matrix is that of the linearised Monge–Ampère equation, its
 diagonal second derivatives only, kept positive; θ is the mean of the density sought and the one found, with a floor.
 With θ = 1 and no second derivatives this is the back-and-forth method, which takes some eighty iterations where this
-takes three to six.  Every iterate is c-concave, J never falls, so nothing can diverge.
+takes three to six.  Every iterate is c-concave, J never falls, so nothing can diverge.  A side that no step raises
+rests until the next lattice.
 
 References: Jacobs, Léger (2020), DOI 10.1007/s00211-020-01154-8.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...base.kernel_cache import njit
 from ...grid import Array, Grid
 from ...linear.multigrid.solver import Multigrid
 from ..c_transforms import between_centres, periods_of
@@ -34,8 +36,9 @@ RISE = 1e-3
 STRAIGHT = 0.7
 """Share of it, ½ where the model holds, above which a longer step is tried: J is less curved than θ says."""
 SHORTEST, LONGEST = 1e-3, 1024.0
-REST = 1e-4
-"""Relative rise of J below which a turn was the last."""
+REST, LEFT = 1e-4, 1e-5
+"""Relative rises of J: below which a turn was the last, and for which no shorter step is tried: the chord through the
+last two trials of a concave J says what is left of it."""
 
 
 class Ascent:
@@ -49,6 +52,7 @@ class Ascent:
         self._rasters = [_raster(grid, mass) for mass in (a, b)]
         self._multigrid = Multigrid(grid)
         self._none = np.zeros(grid.shape)
+        self._gx, self._gy = np.zeros(grid.shape), np.zeros(grid.shape)
         self.iterations = 0
 
     def run(self, phi: Array, most: int) -> Array:
@@ -56,26 +60,28 @@ class Ascent:
         psi = self._transform(phi)
         sides = [psi, self._transform(psi)]
         value = self._value(sides)
-        turn = (1, 0) if self.grid.size <= ONE_SIDED else (1,)
+        turn = [1, 0] if self.grid.size <= ONE_SIDED else [1]
         for _ in range(most):
             before = value
-            for side in turn:
-                value = self._step(sides, side, value)
+            for side in tuple(turn):
+                risen = self._step(sides, side, value)
+                if not risen > value:
+                    turn.remove(side)
+                value = risen
             if value - before <= REST * abs(value):
                 break
         return sides[1]
 
     def _value(self, sides: list[Array]) -> float:
-        return float(sum(np.sum(p * mass) for p, mass in zip(sides, self._masses, strict=True)))
+        pairs = zip(sides, self._masses, strict=True)
+        return float(sum(np.einsum("ji,ji->j", p, mass).sum() for p, mass in pairs))
 
     def _step(self, sides: list[Array], side: int, value: float) -> float:
         """One Newton step for the potential of one side; the new J."""
         mass = self._masses[side]
         arrived = arrivals(sides[1 - side], self._rasters[1 - side], self._rasters[side], self._periods)
-        r = mass - arrived
-        theta = 0.5 * (mass + self._smooth(arrived)) / (self.grid.volume / self.grid.size)
-        g = self._newton(theta + FLOOR * theta.max(), self._smooth(sides[side]), r)
-        promised, s, best = float(np.sum(g * r)), 1.0, value
+        g, r = self._newton(sides[side], mass, arrived)
+        promised, s, best, last = float(np.sum(g * r)), 1.0, value, -np.inf
         while s > SHORTEST:
             other = self._transform(sides[side] + s * g)
             trial = [other, other]
@@ -86,48 +92,75 @@ class Ascent:
                 if s < 1.0 or risen < value + STRAIGHT * s * promised or s >= LONGEST:
                     break
                 s *= 2.0
-            elif best > value:
+            elif best > value or 2.0 * risen - last - value <= LEFT * abs(value):
                 break
             else:
-                s *= 0.5
+                s, last = 0.5 * s, risen
         if best > value:
             sides[:] = found
         return best
 
-    def _newton(self, theta: Array, phi: Array, r: Array) -> Array:
-        """g with −∇·(θ(I − D²φ)⁻¹∇g) = r; r, masses, is first balanced."""
-        conductances = []
-        for axis, across, k in zip(self.grid.axes, self.grid.axes[::-1], (1, 0), strict=True):
-            h, area = axis.length / axis.size, across.length / across.size
-            low, high = beside_each(phi, k, axis.ring)
-            slope = np.clip(1.0 - (low - 2.0 * phi + high) / h**2, LEAST_SLOPE, MOST_SLOPE)
-            cells = theta / slope
-            faces = 0.5 * (cells + np.roll(cells, -1, axis=k)) * area / h
-            if not axis.ring:
-                faces[(slice(None),) * k + (-1,)] = 0.0
-            conductances.append(faces)
-        gx, gy = conductances
-        self._multigrid.setup(1e-10 * theta, gx, gy, self._none, self._none)
-        r = r - np.sum(r) * theta / np.sum(theta)
-        g, iterations, _ = self._multigrid.solve(r, ACCURACY, MOST_CYCLES)
+    def _newton(self, phi: Array, mass: Array, arrived: Array) -> tuple[Array, Array]:
+        """g with −∇·(θ(I − D²φ)⁻¹∇g) = r, the masses that are missing; balanced for that."""
+        x, y = self.grid.axes
+        h, rings = (x.length / x.size, y.length / y.size), (bool(x.ring), bool(y.ring))
+        theta = _smooth(arrived, *rings)
+        _linearised(_smooth(phi, *rings), mass, *h, *rings, theta, self._gx, self._gy)
+        self._multigrid.setup(1e-10 * theta, self._gx, self._gy, self._none, self._none)
+        r = mass - arrived
+        g, iterations, _ = self._multigrid.solve(r - np.sum(r) * theta / np.sum(theta), ACCURACY, MOST_CYCLES)
         self.iterations += iterations
-        return g
-
-    def _smooth(self, values: Array) -> Array:
-        """(1, 2, 1)/4 along each axis."""
-        for axis, k in zip(self.grid.axes, (1, 0), strict=True):
-            low, high = beside_each(values, k, axis.ring)
-            values = 0.25 * (low + high) + 0.5 * values
-        return values
+        return g, r
 
 
-def beside_each(values: Array, k: int, ring: int) -> tuple[Array, Array]:
-    """The values of the cells before and after each along axis k; at a wall its own."""
-    along = (slice(None),) * k
-    first, last = values[(*along, slice(1))], values[(*along, slice(-1, None))]
-    before, after = (last, first) if ring else (first, last)
-    low = np.concatenate([before, values[(*along, slice(-1))]], axis=k)
-    return low, np.concatenate([values[(*along, slice(1, None))], after], axis=k)
+@njit(cache=True, nogil=True)
+def _smooth(values, ring_x, ring_y):
+    """(1, 2, 1)/4 along each axis; at a wall a cell is its own neighbour."""
+    ny, nx = values.shape
+    wide, out = np.empty((ny, nx)), np.empty((ny, nx))
+    for j in range(ny):
+        first, last = (values[j, nx - 1], values[j, 0]) if ring_x else (values[j, 0], values[j, nx - 1])
+        for i in range(nx):
+            low, high = values[j, i - 1] if i > 0 else first, values[j, i + 1] if i < nx - 1 else last
+            wide[j, i] = 0.25 * (low + high) + 0.5 * values[j, i]
+    for j in range(ny):
+        below = j - 1 if j > 0 else (ny - 1 if ring_y else 0)
+        above = j + 1 if j < ny - 1 else (0 if ring_y else ny - 1)
+        for i in range(nx):
+            out[j, i] = 0.25 * (wide[below, i] + wide[above, i]) + 0.5 * wide[j, i]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _linearised(phi, mass, hx, hy, ring_x, ring_y, theta, gx, gy):
+    """Conductances of the faces after each cell.   theta : what arrives, smoothed; on return θ, with its floor."""
+    ny, nx = phi.shape
+    most = 0.0
+    for j in range(ny):
+        for i in range(nx):
+            theta[j, i] = 0.5 * (mass[j, i] + theta[j, i]) / (hx * hy)
+            most = max(most, theta[j, i])
+    theta += FLOOR * most
+    for j in range(ny):
+        below = j - 1 if j > 0 else (ny - 1 if ring_y else 0)
+        above = j + 1 if j < ny - 1 else (0 if ring_y else ny - 1)
+        for i in range(nx):
+            left = i - 1 if i > 0 else (nx - 1 if ring_x else 0)
+            right = i + 1 if i < nx - 1 else (0 if ring_x else nx - 1)
+            slope = 1.0 - (phi[j, left] - 2.0 * phi[j, i] + phi[j, right]) / hx**2
+            gx[j, i] = theta[j, i] / min(max(slope, LEAST_SLOPE), MOST_SLOPE)
+            slope = 1.0 - (phi[below, i] - 2.0 * phi[j, i] + phi[above, i]) / hy**2
+            gy[j, i] = theta[j, i] / min(max(slope, LEAST_SLOPE), MOST_SLOPE)
+    for j in range(ny):
+        first = gx[j, 0]
+        for i in range(nx):
+            after = gx[j, i + 1] if i < nx - 1 else first
+            gx[j, i] = 0.5 * (gx[j, i] + after) * hy / hx if i < nx - 1 or ring_x else 0.0
+    bottom = gy[0].copy()
+    for j in range(ny):
+        for i in range(nx):
+            after = gy[j + 1, i] if j < ny - 1 else bottom[i]
+            gy[j, i] = 0.5 * (gy[j, i] + after) * hx / hy if j < ny - 1 or ring_y else 0.0
 
 
 def _raster(grid: Grid, mass: Array) -> Bundles:

@@ -44,8 +44,9 @@ taken where they leave less than that share of the gap."""
 LOOSE, CLOSE, FAIR = 0.05, 0.8, 0.7
 """Doubt up to which the finest lattice is believed between near densities, the share as above, and that from which it
 has a say without being believed."""
-NEAR, EARLY = 3.0, 0.15
-"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them."""
+NEAR, EARLY, KNOWN = 3.0, 0.15, 0.98
+"""Distances in cells up to which densities may be near each other, and up to which lattices know less of them; share of
+the extrapolated W₂² from which on a lower bound knows more."""
 MOST_COMMON, SAME = 2**20, 1e-13
 """Cells of the common refinement of two grids, and lengths, over its own, at which two edges are one."""
 INNER_STEPS, SHOT = 16, 1e-3
@@ -111,7 +112,7 @@ def _met(
 
 
 def _on_lattices(mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: float, most_cells: int) -> Squares:
-    ladder = Ladder(mu, nu, rings)
+    ladder = Ladder(mu, nu, rings, most_cells)
     bound_on = DualBound(mu, nu, ladder.periods)
     lower, near = 0.0, None
     while True:
@@ -132,7 +133,7 @@ def _on_lattices(mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: 
     upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
     if near is not None:
         lower, upper = max(lower, near.lower), min(upper, near.upper)
-    if type(mu) is type(nu) is Cells and upper - lower > WIDE * upper:
+    if type(mu) is type(nu) is Cells and upper - lower > WIDE * upper and not ladder.coarse:
         better = _narrowed(mu, nu, ladder, level, phi, Near(lower, math.nan, upper), rounding)
         if not math.isnan(better.value):
             return Squares(better.value, better.lower, better.upper, ladder.iterations)
@@ -144,7 +145,7 @@ def _on_lattices(mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: 
     if type(mu) is type(nu) is Atoms and upper - lower > tolerance * upper:
         lower, upper = _polished(mu, nu, phi, ladder.periods, (lower, upper), rounding)
         bound = replace(bound, estimate=lower)
-    if near is None or _settled(bound, LOOSE, CLOSE):
+    if near is None or math.isnan(near.value) or _settled(bound, LOOSE, CLOSE):
         return Squares(min(max(bound.estimate, lower), upper), lower, upper, ladder.iterations)
     found = _shot(mu, nu, Near(lower, min(max(near.value, lower), upper), upper), tolerance)
     if bound.lower >= FAIR * bound.estimate:  # neither is believed, and what is wrong in both makes them larger
@@ -209,14 +210,17 @@ def _settled(bound: Bound, doubt: float, trusted: float = TRUSTED) -> bool:
 
 def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
     """Bounds of densities constant on cells, unless a lattice says that they are more than some cells apart."""
-    if not type(mu) is type(nu) is Cells or bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
+    if not type(mu) is type(nu) is Cells or bound.lower >= KNOWN * bound.estimate:
+        return None
+    if bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
         return None
     grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
     if grid is not mu.grid and grid.size > MOST_COMMON:
         return None
     check_memory(BYTES_NEAR * grid.size, f"the path between two densities on {grid.size} cells")
     a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
-    return near_bounds(grid, a, b) if np.any(a != b) else Near(0.0, 0.0, 0.0)
+    known = bound.lower if _settled(bound, LOOSE, CLOSE) else 0.0
+    return near_bounds(grid, a, b, known=known) if np.any(a != b) else Near(0.0, 0.0, 0.0)
 
 
 def _widths(mu: Measure, nu: Measure) -> list[float]:

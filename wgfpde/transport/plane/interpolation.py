@@ -45,8 +45,10 @@ def _along(values: Array, ring: bool, first: Array, weights: Array) -> Array:
                                values[:, np.arange(GHOSTS) % values.shape[1]]], axis=1)  # fmt: skip
     else:
         reach = min(GHOSTS, values.shape[1] - 1)
-        wide = np.pad(values, ((0, 0), (reach, reach)), mode="reflect", reflect_type="odd")
-        wide = np.pad(wide, ((0, 0), (GHOSTS - reach, GHOSTS - reach)), mode="edge")
+        low, high = 2 * values[:, :1] - values[:, reach:0:-1], 2 * values[:, -1:] - values[:, -2 : -reach - 2 : -1]
+        wide = np.concatenate([low, values, high], axis=1)
+        if reach < GHOSTS:
+            wide = np.pad(wide, ((0, 0), (GHOSTS - reach, GHOSTS - reach)), mode="edge")
     wide = np.ascontiguousarray(wide.T)
     total = weights[0][:, None] * wide[first]
     for k in range(1, 4):

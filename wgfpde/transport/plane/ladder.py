@@ -31,9 +31,13 @@ THIN, TINY = 1e-3, 1e-9
 
 
 class Ladder:
-    """Lattices over both measures, each twice as fine as the one before, with a potential on each."""
+    """Lattices over both measures, each twice as fine as the one before, with a potential on each.
 
-    def __init__(self, mu: Measure, nu: Measure, rings: tuple[bool, bool]) -> None:
+    most_cells : of the first whose bounds are asked for, where cells of densities are cut.   coarse : whether it has
+    fewer than LEAST along its longer axis for that.
+    """
+
+    def __init__(self, mu: Measure, nu: Measure, rings: tuple[bool, bool], most_cells: int = LEAST**2) -> None:
         self._mu, self._nu = mu, nu
         self._rings = [PERIODIC.name if ring else "no-flux" for ring in rings]
         boxes = list(zip(mu.box, nu.box, strict=True))
@@ -47,10 +51,13 @@ class Ladder:
         if not (mu.spread and nu.spread):
             size = [min(p, q) for p, q in zip(mu.widths, nu.widths, strict=True)]
         self._shape = [max(2, math.ceil(length / h - 1e-9)) for length, h in zip(lengths, size, strict=True)]
-        for k, (p, q) in enumerate(zip(mu.widths, nu.widths, strict=True)):
-            if mu.spread and nu.spread and min(p, q) < np.inf:  # whole parts of the cells
-                cells = round(lengths[k] / min(p, q))
-                self._shape[k] = cells * 2 ** max(0, math.ceil(math.log2(self._shape[k] / cells) - 1e-9))
+        if mu.spread and nu.spread and max(map(min, mu.widths, nu.widths)) < np.inf:  # whole parts of the cells
+            whole = [round(length / min(pair)) for length, *pair in zip(lengths, mu.widths, nu.widths, strict=True)]
+            cuts = [max(0, math.ceil(math.log2(n / m) - 1e-9)) for n, m in zip(self._shape, whole, strict=True)]
+            while most_cells < LEAST**2 and any(cuts) and math.prod(whole) * 2 ** sum(cuts) > most_cells:
+                cuts = [max(0, n - 1) for n in cuts]
+            self._shape = [m * 2**n for m, n in zip(whole, cuts, strict=True)]
+        self.coarse = mu.spread and nu.spread and max(self._shape) < LEAST
         check_memory(
             BYTES * math.prod(self._shape), f"a lattice of {self._shape[0]} × {self._shape[1]} cells over both"
         )

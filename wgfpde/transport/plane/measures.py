@@ -51,12 +51,17 @@ class Cells:
         self.density = self.mass / grid.cell_volume
         self.box = [(axis.lower, axis.upper) for axis in grid.axes]
         self.widths = [axis.length / axis.size for axis in grid.axes]
+        self._known: tuple[tuple[Array, Array], tuple[Array, float]] | None = None
 
     def deposit(self, level: Grid) -> Array:
         """Its mass in the cells of a lattice that covers it, (ny, nx)."""
         edges, onto = ([axis.edges for axis in grid.axes] for grid in (self.grid, level))
         if level.shape == self.mass.shape and all(map(np.array_equal, edges, onto)):
             return self.mass
+        whole = all(fine.size % axis.size == 0 for fine, axis in zip(level.axes, self.grid.axes, strict=True))
+        even = level.uniform and self.grid.uniform
+        if whole and even and self.box == [(fine.lower, fine.upper) for fine in level.axes]:
+            return self._finer(self.cuts(level))
         return remap(self.density, tuple(edges), tuple(onto)) * level.cell_volume
 
     def nodes(self, level: Grid) -> tuple[Array, Array]:
@@ -65,18 +70,20 @@ class Cells:
 
     def integral(self, phi: Array, nodes: tuple[Array, Array]) -> float:
         """A lower bound of ∫φ for φ on `nodes`, (ny+1, nx+1)."""
-        mass = self._on(nodes)
-        corners = 0.25 * (phi[1:, 1:] + phi[1:, :-1] + phi[:-1, 1:] + phi[:-1, :-1])
-        return float(np.sum(mass * corners) - self._taken(mass, nodes))
+        at, taken = self.on_nodes(nodes)
+        return float(np.einsum("ji,ji->j", at, phi).sum() - taken)
 
     def on_nodes(self, nodes: tuple[Array, Array]) -> tuple[Array, float]:
         """That bound as one of φ: masses at the nodes, and what is taken off."""
+        if self._known is not None and all(map(np.array_equal, self._known[0], nodes)):
+            return self._known[1]
         mass = self._on(nodes)
         at = np.zeros((mass.shape[0] + 1, mass.shape[1] + 1))
         for j in (0, 1):
             for i in (0, 1):
                 at[j : j + mass.shape[0], i : i + mass.shape[1]] += 0.25 * mass
-        return at, self._taken(mass, nodes)
+        self._known = nodes, (at, self._taken(mass, nodes))
+        return self._known[1]
 
     def _on(self, nodes: tuple[Array, Array]) -> Array:
         return self._finer([(len(x) - 1) // axis.size for x, axis in zip(nodes, self.grid.axes, strict=True)])

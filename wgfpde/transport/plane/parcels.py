@@ -22,16 +22,18 @@ SPECK = 1e-13
 
 def arrivals(psi: Array, source: Bundles, target: Bundles, periods: Periods) -> Array:
     """The mass that ψ sends to each bundle of the target, (ny, nx); its sum is 1."""
-    out = np.zeros((1, *target.mass.shape))
+    out = np.zeros((*target.mass.shape, 1))
     _send(psi, source, target, periods, _NOTHING, out)
-    return out[0]
+    return out[..., 0]
 
 
-def kept_and_left(psi: Array, source: Bundles, target: Bundles, periods: Periods, share: Array) -> tuple[float, Array]:
-    """Where each place keeps a share of what arrives: Σ m|C − C'|² of that, and of the rest, by the place it came to,
-    its mass, Σ m x, Σ m y, Σ m |C|² from where it came, (4, ny, nx); round a circle as seen from that place."""
-    left = np.zeros((4, *target.mass.shape))
-    return _send(psi, source, target, periods, share, left), left
+def kept_and_left(psi: Array, source: Bundles, target: Bundles, periods: Periods, share: Array, left: Array) -> float:
+    """Where each place keeps a share of what arrives: Σ m|C − C'|² of that.
+
+    Of the rest, by the place it came to, its mass, Σ m x, Σ m y, Σ m |C|² from where it came are added to the first
+    four of `left`, (ny, nx, ≥ 4); round a circle as seen from that place.
+    """
+    return _send(psi, source, target, periods, share, left)
 
 
 _NOTHING = np.empty((0, 0))
@@ -61,8 +63,11 @@ def _slopes(before, here, after, gap_before, gap_after, first, last, further):
 
 
 @njit(cache=True, nogil=True)
-def _locate(p, places, turn):
-    """The two places next to p, the share of the second, and by how much each is lifted on a circle."""
+def _locate(p, places, scale, turn):
+    """The two places next to p, the share of the second, and by how much each is lifted on a circle.
+
+    scale : places by length.
+    """
     n = places.size
     lift = 0.0
     if turn > 0.0:
@@ -75,7 +80,7 @@ def _locate(p, places, turn):
             gap = places[0] + turn - places[n - 1]
             return n - 1, 0, (p - places[n - 1]) / gap, lift, lift + turn
         return n - 1, n - 1, 0.0, lift, lift
-    i = min(int((p - places[0]) / (places[n - 1] - places[0]) * (n - 1)), n - 2)
+    i = min(int((p - places[0]) * scale), n - 2)
     while places[i] > p:
         i -= 1
     while places[i + 1] < p:
@@ -85,7 +90,9 @@ def _locate(p, places, turn):
 
 @njit(cache=True, nogil=True)
 def _parts(stretch, finest, most):
-    return int(min(max(np.ceil(abs(stretch) / finest - 1e-9), 1.0), most))
+    if abs(stretch) <= finest * (1.0 + 1e-9):
+        return 1
+    return int(min(np.ceil(abs(stretch) / finest - 1e-9), most))
 
 
 @njit(cache=True, nogil=True)
@@ -95,15 +102,19 @@ def send(psi, mass, x, y, wx, wy, cx, cy, tx, ty, tcx, tcy, turn, finest, speck,
     cost = 0.0
     measured = share.size > 0
     ring_x, ring_y = turn[0] > 0.0, turn[1] > 0.0
+    before, beyond, shares, lifts = (np.empty(tx.size, np.int64), np.empty(tx.size, np.int64), np.empty(tx.size),
+                                     np.empty((tx.size, 2)))  # fmt: skip
+    scale_x = (tx.size - 1) / (tx[-1] - tx[0]) if tx.size > 1 else 0.0
+    scale_y = (ty.size - 1) / (ty[-1] - ty[0]) if ty.size > 1 else 0.0
     for j in range(ny):
-        below, above = (j - 1) % ny, (j + 1) % ny
+        below, above = j - 1 if j > 0 else ny - 1, j + 1 if j < ny - 1 else 0
         gap_below = y[j] - y[below] + (turn[1] if j == 0 else 0.0)
         gap_above = y[above] - y[j] + (turn[1] if j == ny - 1 else 0.0)
         for i in range(nx):
             m = mass[j, i]
             if m <= 0.0:
                 continue
-            left, right = (i - 1) % nx, (i + 1) % nx
+            left, right = i - 1 if i > 0 else nx - 1, i + 1 if i < nx - 1 else 0
             gap_left = x[i] - x[left] + (turn[0] if i == 0 else 0.0)
             gap_right = x[right] - x[i] + (turn[0] if i == nx - 1 else 0.0)
             further = 0.0
@@ -123,12 +134,16 @@ def send(psi, mass, x, y, wx, wy, cx, cy, tx, ty, tcx, tcy, turn, finest, speck,
             kx = _parts(wx[i] - (ge - gw), finest[0], tx.size) if m > speck else 1
             ky = _parts(wy[j] - (gn - gs), finest[1], ty.size) if m > speck else 1
             w = m / (kx * ky)
+            for a in range(kx):
+                s = (a + 0.5) / kx
+                before[a], beyond[a], shares[a], lifts[a, 0], lifts[a, 1] = _locate(
+                    x[i] + (s - 0.5) * wx[i] - gw - (ge - gw) * s, tx, scale_x, turn[0]
+                )
             for b in range(ky):
                 s = (b + 0.5) / ky
-                j0, j1, fy, ly0, ly1 = _locate(y[j] + (s - 0.5) * wy[j] - gs - (gn - gs) * s, ty, turn[1])
+                j0, j1, fy, ly0, ly1 = _locate(y[j] + (s - 0.5) * wy[j] - gs - (gn - gs) * s, ty, scale_y, turn[1])
                 for a in range(kx):
-                    s = (a + 0.5) / kx
-                    i0, i1, fx, lx0, lx1 = _locate(x[i] + (s - 0.5) * wx[i] - gw - (ge - gw) * s, tx, turn[0])
+                    i0, i1, fx, lx0, lx1 = before[a], beyond[a], shares[a], lifts[a, 0], lifts[a, 1]
                     for corner in range(4):
                         up, over = corner // 2, corner % 2
                         part = w * (fy if up else 1.0 - fy) * (fx if over else 1.0 - fx)
@@ -136,7 +151,7 @@ def send(psi, mass, x, y, wx, wy, cx, cy, tx, ty, tcx, tcy, turn, finest, speck,
                             continue
                         jt, it = (j1 if up else j0), (i1 if over else i0)
                         if not measured:
-                            out[0, jt, it] += part
+                            out[jt, it, 0] += part
                             continue
                         fromx = cx[j, i] - (lx1 if over else lx0)
                         fromy = cy[j, i] - (ly1 if up else ly0)
@@ -144,8 +159,8 @@ def send(psi, mass, x, y, wx, wy, cx, cy, tx, ty, tcx, tcy, turn, finest, speck,
                         cost += part * share[jt, it] * (dx * dx + dy * dy)
                         e = part * (1.0 - share[jt, it])
                         if e > 0.0:
-                            out[0, jt, it] += e
-                            out[1, jt, it] += e * fromx
-                            out[2, jt, it] += e * fromy
-                            out[3, jt, it] += e * (fromx * fromx + fromy * fromy)
+                            out[jt, it, 0] += e
+                            out[jt, it, 1] += e * fromx
+                            out[jt, it, 2] += e * fromy
+                            out[jt, it, 3] += e * (fromx * fromx + fromy * fromy)
     return cost

@@ -24,14 +24,10 @@ ROUNDING = 1e-15
 
 def plan_cost(psi: Array, source: Bundles, target: Bundles, periods: Periods) -> float:
     """An upper bound of W₂².   psi : at the places of the source, (ny, nx).   periods : as for `CTransform`."""
-    arrived = arrivals(psi, source, target, periods)
-    share = np.minimum(1.0, target.mass / np.where(arrived > 0, arrived, 1.0))
-    cost, left = kept_and_left(psi, source, target, periods, share)
-    missing = np.maximum(target.mass - share * arrived, 0.0)
-    x, y = target.centres
-    moments = np.stack([*left, missing, missing * x, missing * y, missing * (x * x + y * y)])
-    cost += coupled(moments)
-    return cost + shapes(source, target)
+    moments = np.zeros((*target.mass.shape, 8))
+    share = _kept(arrivals(psi, source, target, periods), target.mass, *target.centres, moments)
+    cost = kept_and_left(psi, source, target, periods, share, moments)
+    return cost + float(coupled(moments)) + shapes(source, target)
 
 
 def shapes(source: Bundles, target: Bundles) -> float:
@@ -49,31 +45,50 @@ def _widths(a: Array, b: Array, mass_a: Array, mass_b: Array) -> float:
     return float(max(held_a.max() - held_b.min(), held_b.max() - held_a.min())) ** 2
 
 
-def coupled(moments: Array) -> float:
-    """The cost of moving what is too much to where it is missing.   moments : (8, ny, nx), changed."""
-    total = 0.0
-    box = float(np.max(np.abs(moments[3])) + np.max(np.abs(moments[7])))
-    while True:
-        for down, across in ((0, 0), (1, 1), (0, 1), (1, 0)):
-            total += couple_blocks(moments, down, across)
-        if moments.shape[1] <= 2 and moments.shape[2] <= 2:
-            return total + ROUNDING * box
-        moments = _halved(moments)
-
-
-def _halved(moments: Array) -> Array:
-    """Sums over blocks of two by two."""
-    _, ny, nx = moments.shape
-    wide = np.zeros((8, 2 * ((ny + 1) // 2), 2 * ((nx + 1) // 2)))
-    wide[:, :ny, :nx] = moments
-    wide = wide[:, ::2] + wide[:, 1::2]
-    return np.ascontiguousarray(wide[:, :, ::2] + wide[:, :, 1::2])
+@njit(cache=True, nogil=True)
+def _kept(arrived, mass, x, y, moments):
+    """Which share of what arrives each place keeps; the moments of what it then misses go to the last four."""
+    share = np.empty(mass.shape)
+    for j in range(mass.shape[0]):
+        for i in range(mass.shape[1]):
+            share[j, i] = mass[j, i] / arrived[j, i] if arrived[j, i] > mass[j, i] else 1.0
+            missing = max(mass[j, i] - share[j, i] * arrived[j, i], 0.0)
+            moments[j, i, 4], moments[j, i, 5], moments[j, i, 6] = missing, missing * x[j, i], missing * y[j, i]
+            moments[j, i, 7] = missing * (x[j, i] * x[j, i] + y[j, i] * y[j, i])
+    return share
 
 
 @njit(cache=True, nogil=True)
-def couple_blocks(s, down, across):
+def coupled(moments):
+    """The cost of moving what is too much to where it is missing.   moments : (ny, nx, 8) of both, changed."""
+    total, much, missing = 0.0, 0.0, 0.0
+    for j in range(moments.shape[0]):
+        for i in range(moments.shape[1]):
+            much, missing = max(much, abs(moments[j, i, 3])), max(missing, abs(moments[j, i, 7]))
+    while True:
+        for down, across in ((0, 0), (1, 1), (0, 1), (1, 0)):
+            total += _couple_blocks(moments, down, across)
+        if moments.shape[0] <= 2 and moments.shape[1] <= 2:
+            return total + ROUNDING * (much + missing)
+        moments = _halved(moments)
+
+
+@njit(cache=True, nogil=True)
+def _halved(moments):
+    """Sums over blocks of two by two."""
+    ny, nx, _ = moments.shape
+    sums = np.zeros(((ny + 1) // 2, (nx + 1) // 2, 8))
+    for j in range(ny):
+        for i in range(nx):
+            for k in range(8):
+                sums[j // 2, i // 2, k] += moments[j, i, k]
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _couple_blocks(s, down, across):
     """Couples as much as possible within each block of two by two; takes it off s; returns its cost."""
-    _, ny, nx = s.shape
+    ny, nx, _ = s.shape
     total = 0.0
     t = np.empty(8)
     for j in range(-down, ny, 2):
@@ -81,9 +96,9 @@ def couple_blocks(s, down, across):
             t[:] = 0.0
             for b in range(max(j, 0), min(j + 2, ny)):
                 for a in range(max(i, 0), min(i + 2, nx)):
-                    if s[0, b, a] > 0.0 or s[4, b, a] > 0.0:
+                    if s[b, a, 0] > 0.0 or s[b, a, 4] > 0.0:
                         for k in range(8):
-                            t[k] += s[k, b, a]
+                            t[k] += s[b, a, k]
             if t[0] <= 0.0 or t[4] <= 0.0:
                 continue
             m = min(t[0], t[4])
@@ -92,6 +107,6 @@ def couple_blocks(s, down, across):
             for b in range(max(j, 0), min(j + 2, ny)):
                 for a in range(max(i, 0), min(i + 2, nx)):
                     for k in range(4):
-                        s[k, b, a] *= 1.0 - e
-                        s[k + 4, b, a] *= 1.0 - d
+                        s[b, a, k] *= 1.0 - e
+                        s[b, a, k + 4] *= 1.0 - d
     return total

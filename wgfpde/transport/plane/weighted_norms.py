@@ -56,21 +56,24 @@ class Near:
     @property
     def close(self) -> bool:
         """Whether the bounds say that the two are near each other."""
-        return self.upper - self.lower <= CLOSE * self.upper
+        return self.lower >= (1 - CLOSE) * self.upper
 
     @property
     def tight(self) -> bool:
-        return self.upper - self.lower <= TIGHT * self.upper
+        return self.lower >= (1 - TIGHT) * self.upper
 
 
-def near_bounds(grid: Grid, a: Array, b: Array) -> Near:
+def near_bounds(grid: Grid, a: Array, b: Array, *, known: float = 0.0) -> Near:
     """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
 
-    grid : 2D, stretched or not.   a, b : (ny, nx) ≥ 0 of mass 1, different, constant on its cells.
+    grid : 2D, stretched or not.   a, b : (ny, nx) ≥ 0 of mass 1, different, constant on its cells.   known : a lower
+    bound; where this one is so far below that the two are not `close`, it is all there is, with NaN for the value.
     """
     faces = Staggering(grid)
-    means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
     lower = _below(grid, faces, a, b)
+    if lower < (1 - CLOSE) * known:
+        return Near(lower, math.nan, math.inf)
+    means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
     (straight, upper), (sine, other) = (_above(grid, faces, a, b, mean) for mean in means)
     return Near(lower, max(min(straight, sine / SINE), lower), min(upper, other))
 

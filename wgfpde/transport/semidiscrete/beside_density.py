@@ -116,7 +116,7 @@ def bounds(places: Array, nu: Array, weights: Array, cells: PowerCells) -> tuple
     i, j = np.minimum((y / side).astype(int), BLOCKS - 1).T
     shape = (int(j.max()) + 1, int(i.max()) + 1)
     raster = [np.bincount(j * shape[1] + i, column, shape[0] * shape[1]).reshape(shape) for column in columns]
-    return lower, cost - float(np.sum(much * second)) + coupled(np.stack(raster))
+    return lower, cost - float(np.sum(much * second)) + float(coupled(np.stack(raster, axis=-1)))
 
 
 def _joined(points: Points) -> tuple[Array, Array, float]:
