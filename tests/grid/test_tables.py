@@ -10,7 +10,7 @@ from wgfpde import Grid
 from wgfpde.errors import CaseError
 from wgfpde.grid.tables.array_file import picture
 from wgfpde.grid.tables.objects import table_of_object
-from wgfpde.grid.tables.pieces import pieces_of
+from wgfpde.grid.tables.pieces import between, nearest, pieces_of
 from wgfpde.grid.tables.radial_table import RadialTable
 from wgfpde.grid.tables.table import free_energy, scaled, table_in_text, table_of
 from wgfpde.grid.tables.tabulated import KINDS, Tabulated
@@ -105,6 +105,24 @@ def test_bytes_that_are_no_text_are_refused():
 
 
 # ---- interpolation -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", [None, 3.0])
+def test_the_places_beside_a_point(period):
+    """The nearest one and those on either side, on a ring across its seam; beyond open ends the outermost two."""
+    places = np.array([0.0, 0.4, 1.0, 2.5])
+    points = np.random.default_rng(3).uniform(-4.0, 7.0, 400)
+    after = np.mod(places - points[:, None], 3.0)  # way on to each place of the ring
+    left, right = between(places, points, period)
+    if period is None:
+        expected = np.argmin(np.abs(places - points[:, None]), axis=1)
+        np.testing.assert_array_equal(right, left + 1)
+        np.testing.assert_array_equal(left, np.clip(np.sum(places <= points[:, None], axis=1) - 1, 0, 2))
+    else:
+        expected = np.argmin(np.minimum(after, 3.0 - after), axis=1)
+        np.testing.assert_array_equal(right, np.argmin(after, axis=1))
+        np.testing.assert_array_equal(left, np.argmin(3.0 - after, axis=1))
+    np.testing.assert_array_equal(nearest(places, points, period), expected)
 
 
 @pytest.mark.parametrize(("kind", "order"), [("cubic", 4), ("linear", 2), ("pchip", 2), ("nearest", 1)])
