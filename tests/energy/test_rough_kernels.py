@@ -368,7 +368,7 @@ def test_poles_that_are_not_integrable_are_refused(mapping, radius, power):
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.6, 1.9, 2.5, 5.0])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_kernel_is_rough_where_differences_fall_slowly(power, axis):
-    """Around |x − x₀|^p they fall as δ^p, or δ⁴ where that is faster: rough up to p = 1.75, in the line and the plane."""
+    """Around |x − x₀|^p they fall as δ^p, or δ⁴ where that is faster: rough up to p = 1.75, in 1D and 2D."""
 
     def kernel(x, y=0.0):
         return np.abs((y if axis else x) - 0.3) ** power

@@ -255,7 +255,7 @@ def test_tables_that_are_not_periodic_on_periodic_axes(axis, places, function, m
 @pytest.mark.parametrize("first", [-7.0, 0.0, 5.0])
 def test_a_table_of_part_of_a_period_is_refused_wherever_it_lies(first):
     grid = Grid([first], [first + 1.0], [8], "periodic")
-    with pytest.raises(CaseError, match="spans 0.7 of the period 1: .* nothing is known"):
+    with pytest.raises(CaseError, match=r"spans 0\.7 of the period 1: .* nothing is known"):
         Tabulated(table_of([first + np.linspace(0, 0.7, 11)], np.zeros(11), "t")).on(grid)
     Tabulated(table_of([first + np.arange(10) / 10], np.zeros(10), "t")).on(grid)
 

@@ -56,7 +56,7 @@ def test_a_rise_is_judged_by_the_energies_beside_it():
 @pytest.mark.parametrize("row", [1, 2, 3])
 @pytest.mark.parametrize("name", ["energy", "work", "heat"])
 def test_an_account_that_fails_in_one_snapshot(name, row):
-    """E − E(0) = work − heat wherever it is looked at; what is missing in one row is told, over the size of the sums."""
+    """E − E(0) = work − heat wherever it is looked at; what is missing in one row is told, over the size of it."""
     run = of_energies(2.0, 2.5, 1.5, 1.0)
     run.diagnostics |= {"work": np.array([0.0, 1.0, 1.5, 1.0]), "heat": np.array([0.0, 0.5, 2.0, 2.0])}
     assert first_law(run)["kept"] and first_law(run)["measured"] == 0.0

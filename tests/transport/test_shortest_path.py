@@ -5,8 +5,8 @@ import pytest
 
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import loads
-from wgfpde.energy.equations import gaussian
 from wgfpde.energy.energy import Energy
+from wgfpde.energy.equations import gaussian
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError

@@ -63,7 +63,7 @@ def test_adaptive_steps_keep_the_tolerance(kind, order, tolerance):
 
 
 def test_an_adaptive_step_counts_its_three_solves():
-    """The whole step and both halves: outer iterations of an interaction, and inner ones, are those of three fixed steps."""
+    """The whole step and both halves: iterations, inner and outer ones, are those of three fixed steps."""
     grid = Grid([-2.0], [2.0], [24])
     flow = Flow(grid, Energy(Internal("power", m=2.0), interaction=lambda x: 4.0 * x**2))
     rho = grid.sample(lambda x: 1.0 + np.exp(-((x - 0.5) ** 2)))

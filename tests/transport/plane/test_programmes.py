@@ -9,8 +9,7 @@ from scipy.special import erf
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane.between import squared_distance
-from wgfpde.transport.plane.crossings import Levels, apart
-from wgfpde.transport.plane.crossings import _corners, _parts
+from wgfpde.transport.plane.crossings import Levels, _corners, _parts, apart
 from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
@@ -360,7 +359,7 @@ def test_parts_and_corners_round_circles(rings):
     periods = tuple(size if ring else None for size, ring in zip((float(nx), float(ny)), rings, strict=True))
 
     def near(p, q, size, ring):
-        return abs(p - q) <= 1 or ring and abs(p - q) == size - 1
+        return abs(p - q) <= 1 or (ring and abs(p - q) == size - 1)
 
     for seed in range(20):
         held = np.random.default_rng(seed).random((ny, nx)) < 0.3
