@@ -14,6 +14,7 @@ from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
 from wgfpde.transport.benamou_brenier.pdhg_certificate import separate, widen
+from wgfpde.transport.benamou_brenier.pdhg_end import _conjugate
 from wgfpde.transport.benamou_brenier.pdhg_path import keep_positive, march
 from wgfpde.transport.benamou_brenier.pdhg_steps import way
 
@@ -102,6 +103,19 @@ def test_repairs_lift_what_fails_to_nothing(steps):
         assert np.all(phi[:half] >= levels[:half, None, None])
         np.testing.assert_array_equal(phi[half], np.full((3, 4), levels[half]))
         assert np.all(phi[half + 1 :] <= levels[half + 1 :, None, None])
+
+
+@pytest.mark.parametrize("cap", [math.inf, 1.2])
+@pytest.mark.parametrize("internal", [ENTROPY, Internal("power", 1.0, 2.0), Internal("power", 1.0, 0.6)], ids=str)
+def test_the_conjugate_has_the_density_as_its_slope(internal, cap):
+    """f*(s) = sup sρ − cU(ρ) over 0 ≤ ρ ≤ cap: its derivative is ρ, whose own one is 0 where the cap holds."""
+    p, h = np.random.default_rng(3).uniform(-3.0, -0.2, (3, 5)), 1e-5
+    p += 2.0 * (internal.kind != "power" or internal.m > 1)  # m < 1: only below 0
+    law = internal.law.code, 0.7, internal.m, cap
+    here, below, above = (np.zeros((3, 3)) for _ in range(3))
+    for lam, rows in ((0.0, here), (-h, below), (h, above)):
+        _conjugate(p, lam, *law, rows)
+    np.testing.assert_allclose((above - below)[:2] / (2 * h), here[1:], rtol=1e-6, atol=1e-9)
 
 
 def paths_are_feasible(grid, rho0, result):
