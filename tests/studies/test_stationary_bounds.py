@@ -90,7 +90,7 @@ def test_the_shift_of_a_state_costs_no_energy():
 
 @pytest.mark.parametrize("m", [1.0, 2.0])
 def test_a_perturbation_has_the_mass_one(m):
-    """Σ h|η| = 1 on cells of any width, 0 off the support; the cell of most mass gains."""
+    """Σ h|η| = 1 on cells of any width, 0 off the support; the cell that changes most gains mass."""
     grid = Grid([-1.0], [1.0], [12], mapping=[lambda s: s + 0.1 * np.sin(2 * np.pi * s)])
     flow = Flow(grid, Energy(Internal("power", 1.0, m) if m > 1 else Internal("entropy")))
     found = equilibrium(flow, np.cos(2.5 * grid.x.centers) * 6.0, 1.0)
@@ -100,6 +100,8 @@ def test_a_perturbation_has_the_mass_one(m):
     assert flow.integral(np.abs(eta)) == pytest.approx(1.0, rel=1e-13, abs=0)
     assert (m == 1.0) == (pair.cells == 12) and np.all(eta[found.rho == 0] == 0)
     np.testing.assert_array_equal(eta, pair.density(-z))
+    gained = (eta * grid.cell_volume).ravel()
+    assert gained[np.argmax(np.abs(gained))] > 0
     part = (eta * grid.cell_volume)[found.rho > 0] / (pair.scale * z)  # the mass of S z, up to a factor
     np.testing.assert_allclose(part, part[0], rtol=1e-12)
 
