@@ -16,6 +16,7 @@ from wgfpde.methods.jko.newton import NewtonSolver
 from wgfpde.methods.jko.predicted import correction
 from wgfpde.methods.jko.predicted.correction import Correction
 from wgfpde.methods.jko.predicted.prediction import Predictor
+from wgfpde.methods.jko.predicted.start import _slope, spread
 from wgfpde.methods.jko.secant import SecantAscent
 from wgfpde.transport.benamou_brenier.operators import Staggering
 
@@ -328,3 +329,26 @@ def test_a_cell_is_relaxed_to_the_best_of_its_own_values(m):
         beside = [step.dual(phi + way * reach * bad) for size in (1e-5, 1e-6, 1e-7) for way in (-size, size)]
         best.append((step.dual(phi) - max(beside)) / reach)
     assert min(best) >= -1e-13
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (6, 7)])
+def test_a_field_that_falls_slowly_above_another(shape):
+    """Each cell has the largest of what the others leave it, a share `ratio` for every cell on the way."""
+    y, x = (part.ravel() for part in np.indices(shape))
+    way = np.abs(y[:, None] - y) + np.abs(x[:, None] - x)
+    for corner in range(len(x)):
+        rho, out = np.random.default_rng(corner).uniform(0.0, 1e-3, shape), np.zeros(shape)
+        rho.ravel()[corner] = 1.0
+        spread(rho, 0.3, 1e-4, out)
+        expected = np.max(np.maximum(rho, 1e-4).ravel()[:, None] * 0.3**way, axis=0).reshape(shape)
+        np.testing.assert_allclose(out, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_start_by_the_slope_is_tau_times_that_of_the_energy(name):
+    """τ(U'(ρ⁰) + V) up to a constant, where ρ⁰ spreads into no vacuum."""
+    tau = 0.05
+    step, _ = problem(GRIDS[name], "entropy", tau, variance=40.0)
+    flow = Flow(GRIDS[name], Energy(LAWS["entropy"], well))
+    rest = _slope(step) - tau * flow.variation(step.rho0.reshape(flow.grid.shape)).reshape(step.rho0.shape)
+    assert np.ptp(rest) <= 1e-13 * np.abs(_slope(step)).max()
