@@ -16,7 +16,7 @@ from wgfpde.methods.jko.newton import NewtonSolver
 from wgfpde.methods.jko.predicted import correction
 from wgfpde.methods.jko.predicted.correction import Correction
 from wgfpde.methods.jko.predicted.prediction import Predictor
-from wgfpde.methods.jko.predicted.start import _slope, spread
+from wgfpde.methods.jko.predicted.start import _slope
 from wgfpde.methods.jko.secant import SecantAscent
 from wgfpde.transport.benamou_brenier.operators import Staggering
 
@@ -313,35 +313,24 @@ def test_a_quick_way_that_fails_leaves_the_slow_one_its_iterations(monkeypatch):
 
 
 @pytest.mark.parametrize("m", [2.0, 4.0, 8.0])
-def test_a_cell_is_relaxed_to_the_best_of_its_own_values(m):
-    """D falls to both sides of what is found; m = 8, to 1e-5 of the reach: 7e-7 of it were left."""
+@pytest.mark.parametrize("shape", [(1, 5), (2, 4), (3, 2), (2, 2)])
+def test_a_cell_is_relaxed_to_the_best_of_its_own_values(shape, m):
+    """D falls to both sides of what is found; m = 8, to 1e-5 of the reach: 7e-7 of it were left.  Between walls an axis
+    of two cells is like any other."""
     best = []
-    for seed in range(40):
+    for seed in range(40 if shape[0] == 1 else 15):
         rng = np.random.default_rng(seed)
-        rho0 = (rng.random((1, 5)) * (rng.random((1, 5)) < 0.6) + np.eye(1, 5)) * 2.0
-        stagger, v = Staggering(Grid([0.0], [1.0], [5])), rng.normal(size=(1, 5))
+        rho0 = (rng.random(shape) * (rng.random(shape) < 0.6) + np.eye(*shape)) * 2.0
+        dim = 1 if shape[0] == 1 else 2
+        stagger, v = Staggering(Grid([0.0] * dim, [1.0] * dim, shape[::-1][:dim])), rng.normal(size=shape)
         step = ConvexStep(stagger, Internal("power", 1.0, m), rho0, v, 10.0 ** rng.uniform(-3, 0))
-        phi, bad = 0.01 * rng.normal(size=(1, 5)), np.zeros((1, 5))
-        i = rng.integers(5)
-        bad[0, i] = 1.0
+        phi, bad = 0.01 * rng.normal(size=shape), np.zeros(shape)
+        bad[tuple(rng.integers(shape))] = 1.0
         step.relax(bad, phi)
         reach = 100.0 * step.c * step.internal.law.dual_scale(float(rho0.max()), m)
         beside = [step.dual(phi + way * reach * bad) for size in (1e-5, 1e-6, 1e-7) for way in (-size, size)]
         best.append((step.dual(phi) - max(beside)) / reach)
     assert min(best) >= -1e-13
-
-
-@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (6, 7)])
-def test_a_field_that_falls_slowly_above_another(shape):
-    """Each cell has the largest of what the others leave it, a share `ratio` for every cell on the way."""
-    y, x = (part.ravel() for part in np.indices(shape))
-    way = np.abs(y[:, None] - y) + np.abs(x[:, None] - x)
-    for corner in range(len(x)):
-        rho, out = np.random.default_rng(corner).uniform(0.0, 1e-3, shape), np.zeros(shape)
-        rho.ravel()[corner] = 1.0
-        spread(rho, 0.3, 1e-4, out)
-        expected = np.max(np.maximum(rho, 1e-4).ravel()[:, None] * 0.3**way, axis=0).reshape(shape)
-        np.testing.assert_allclose(out, expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", GRIDS)
