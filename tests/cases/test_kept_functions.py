@@ -223,3 +223,17 @@ def test_the_places_are_told_apart_by_name_shape_and_number():
     np.testing.assert_array_equal(silent(x=x), x)
     with pytest.raises(wgf.CaseError, match="f: a function in Python"):
         silent(x=x + 1)
+
+
+@pytest.mark.parametrize(("budget", "stored"), [(None, False), (Budget(50), False), (Budget(1000), True)], ids=str)
+def test_a_result_is_recorded_while_there_is_room(budget, stored):
+    """What is made of a function is found anew where the record has no room for it, and is right in any case."""
+    kept = Kept("f", np.square, budget=budget)
+    for _ in range(2):
+        np.testing.assert_array_equal(kept.result("curvature", lambda f: f(np.arange(9.0)), (9,)), np.arange(9.0) ** 2)
+    assert ("curvature" in kept.results) is stored
+    silent = Kept("f", None, kept.values, kept.results)
+    if stored:
+        np.testing.assert_array_equal(silent.result("curvature", None, (9,)), np.arange(9.0) ** 2)
+    with pytest.raises(wgf.CaseError, match="f: a function in Python"):
+        silent.result("curvature", None, (8,))

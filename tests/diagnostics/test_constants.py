@@ -185,6 +185,20 @@ def test_a_bounded_perturbation_of_a_parabola(lam, size, wave):
     assert 0.75 * lam * np.exp(-2 * size) <= found <= lam + size * wave**2 + (np.pi / 5.2) ** 2
 
 
+@pytest.mark.parametrize("place", [(0.0, 0.0), (1.1, -1.7)])
+def test_the_comparison_in_the_plane_has_no_direction(place):
+    """V = |x − x₀|² + a sin x sin 2y, which is no sum, with x and y swapped or turned round; above that without V₀."""
+
+    def potential(x, y):
+        return (x - place[0]) ** 2 + (y - place[1]) ** 2 + 0.1 * np.sin(x) * np.sin(2 * y)
+
+    turned = Grid([-4.0, -3.0], [4.0, 3.0], [64, 60])
+    found = holley_stroock(flow(PLANE, potential))
+    assert holley_stroock(flow(turned, lambda x, y: potential(y, x))) == pytest.approx(found, rel=1e-12, abs=0)
+    assert holley_stroock(flow(PLANE, lambda x, y: potential(-x, y))) == pytest.approx(found, rel=1e-12, abs=0)
+    assert found > 1e3 * (np.pi / 8) ** 2 * np.exp(-25.0)  # V ranges over 25 at least
+
+
 def test_constants_of_sums_are_the_smaller_ones():
     double = flow(PLANE, lambda x, y: (x**2 - 1) ** 2 + y**2 / 2)
     single = flow(Grid([-3.0], [3.0], [60]), lambda x: (x**2 - 1) ** 2)

@@ -1,12 +1,13 @@
 """Diagnostics against closed forms."""
 
 from decimal import Decimal, localcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from wgfpde import diagnostics
-from wgfpde.diagnostics import REGISTRY, Setting, chosen, compute, relative_entropy_density
+from wgfpde.diagnostics import REGISTRY, Setting, chosen, compute, kernels, relative_entropy_density
 from wgfpde.diagnostics.registry import diagnostic, unregister
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
@@ -248,3 +249,17 @@ def test_a_name_is_one_diagnostics_own():
         diagnostic("mass")(mass)
     with pytest.raises(CaseError, match='there is no diagnostic "maas"'):
         unregister("maas")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "reads"),
+    [("entropy", ["mass", "w2_gibbs"], 1), ("entropy", ["mass", "energy"], 0), ("power", ["w2_gibbs"], 0)],
+)
+@pytest.mark.parametrize("dim", [1, 2])
+def test_only_what_is_asked_for_is_warmed_up(kind, names, reads, dim, monkeypatch):
+    """The density is read on four cells per axis where a number is of it and there is a Gibbs state; else it is not."""
+    read = []
+    monkeypatch.setattr(kernels, "continuum_of", lambda flow: SimpleNamespace(read=lambda *a: read.append(flow.grid)))
+    internal = Internal(kind, m=2.0 if kind == "power" else 1.0)
+    kernels.warm_up(Flow(Grid([0.0] * dim, [1.0] * dim, [9, 8][:dim]), Energy(internal)), names)
+    assert [grid.shape for grid in read] == [(4,) * dim] * reads

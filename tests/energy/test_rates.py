@@ -151,3 +151,13 @@ def test_dissipation_and_the_largest_flux(internal, dim, periodic):
             flux = -0.5 * (cells[here] + cells[there]) * (xi[there] - xi[here]) / distance
         total, largest = total - area * flux * (xi[there] - xi[here]), max(largest, abs(flux))
     assert found == (pytest.approx(total, rel=1e-12, abs=0), pytest.approx(largest, rel=1e-12, abs=0))
+
+
+@pytest.mark.parametrize("jump", [0.0, 0.08, -0.08])
+@pytest.mark.parametrize("rho", [[1.0, 0.0], [0.0, 1.0]])
+def test_beside_a_vacuum_the_dissipation_is_infinite(jump, rho):
+    """Of the entropy, however small the one rate is that does not underflow: 0.08/d at ΔΦ = 800 κ."""
+    flow = Flow(Grid([0.0], [2.0], [2]), Energy(Internal("entropy", 1e-4), lambda x: jump * x))
+    assert dissipation(flow, np.array(rho)) == np.inf
+    assert dissipation(flow, np.array([1.0, 1.0])) == pytest.approx(jump**2, rel=1e-12, abs=0)
+    assert dissipation(flow, np.zeros(2)) == 0.0

@@ -9,7 +9,7 @@ from scipy import special
 from wgfpde.energy.averages.both_cells import line_pairs, paired_average
 from wgfpde.energy.averages.cell_quadrature import adaptive_averages
 from wgfpde.energy.averages.kernel_averages import central_average
-from wgfpde.energy.averages.kernel_roughness import Bins, Places, roughness
+from wgfpde.energy.averages.kernel_roughness import Bins, Places, _is_rough, roughness
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.interaction import make_interaction
@@ -363,3 +363,17 @@ def test_poles_that_are_not_integrable_are_refused(mapping, radius, power):
     grid = Grid([0.0], [1.0], [20], True, mapping)
     with pytest.raises(CaseError, match=r"not (finite|integrable) at displacement x = -?0"):
         make_interaction(lambda x: (np.abs(x) - radius) ** -power, grid)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.6, 1.9, 2.5, 5.0])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_kernel_is_rough_where_differences_fall_slowly(power, axis):
+    """Around |x − x₀|^p they fall as δ^p, or δ⁴ where that is faster: rough up to p = 1.75, in 1D and 2D."""
+
+    def kernel(x, y=0.0):
+        return np.abs((y if axis else x) - 0.3) ** power
+
+    worst = [np.array([3.2]), np.array([1.0])][:: -1 if axis else 1]
+    assert _is_rough(kernel, worst, [0.1, 0.1], axis, 1e-13) == (power < 1.75)
+    if axis == 0:
+        assert _is_rough(kernel, worst[:1], [0.1], axis, 1e-13) == (power < 1.75)

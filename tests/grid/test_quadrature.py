@@ -324,3 +324,12 @@ def test_weights_of_romberg(n):
     for power in range(1, degree + 1):
         assert weights @ s**power == pytest.approx(1 / (power + 1), rel=1e-13, abs=0)
     assert abs(weights @ s ** (degree + 1) - 1 / (degree + 2)) > 1e-14
+
+
+@pytest.mark.parametrize("ulps", [3, 8, 100, 10**9])
+def test_values_at_edges_are_taken_inside_of_the_cell(ulps):
+    """A hair from the edge, which is less than the cell: at most a quarter of one that is a few roundings wide."""
+    edges = 1e6 + np.spacing(1e6) * ulps * np.arange(4)
+    cells = quadrature.Cells(lambda x: x, [edges], "x")
+    ((lower,), (span,)) = cells.lower, cells.spans
+    assert np.all(lower >= edges[:-1]) and np.all(lower + span <= edges[1:]) and np.all(span >= 0.49 * np.diff(edges))

@@ -10,7 +10,7 @@ from wgfpde import Grid
 from wgfpde.errors import CaseError
 from wgfpde.grid.tables.array_file import picture
 from wgfpde.grid.tables.objects import table_of_object
-from wgfpde.grid.tables.pieces import pieces_of
+from wgfpde.grid.tables.pieces import between, nearest, pieces_of
 from wgfpde.grid.tables.radial_table import RadialTable
 from wgfpde.grid.tables.table import free_energy, scaled, table_in_text, table_of
 from wgfpde.grid.tables.tabulated import KINDS, Tabulated
@@ -105,6 +105,24 @@ def test_bytes_that_are_no_text_are_refused():
 
 
 # ---- interpolation -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", [None, 3.0])
+def test_the_places_beside_a_point(period):
+    """The nearest one and those on either side, on a ring across its seam; beyond open ends the outermost two."""
+    places = np.array([0.0, 0.4, 1.0, 2.5])
+    points = np.random.default_rng(3).uniform(-4.0, 7.0, 400)
+    after = np.mod(places - points[:, None], 3.0)  # way on to each place of the ring
+    left, right = between(places, points, period)
+    if period is None:
+        expected = np.argmin(np.abs(places - points[:, None]), axis=1)
+        np.testing.assert_array_equal(right, left + 1)
+        np.testing.assert_array_equal(left, np.clip(np.sum(places <= points[:, None], axis=1) - 1, 0, 2))
+    else:
+        expected = np.argmin(np.minimum(after, 3.0 - after), axis=1)
+        np.testing.assert_array_equal(right, np.argmin(after, axis=1))
+        np.testing.assert_array_equal(left, np.argmin(3.0 - after, axis=1))
+    np.testing.assert_array_equal(nearest(places, points, period), expected)
 
 
 @pytest.mark.parametrize(("kind", "order"), [("cubic", 4), ("linear", 2), ("pchip", 2), ("nearest", 1)])
@@ -232,6 +250,14 @@ def test_tables_that_are_not_periodic_on_periodic_axes(axis, places, function, m
     ends[axis] = "periodic"
     with pytest.raises(CaseError, match=message):
         Tabulated(table_of(along, values, "t")).on(Grid([0, 0], [1, 1], [8, 8], ends))
+
+
+@pytest.mark.parametrize("first", [-7.0, 0.0, 5.0])
+def test_a_table_of_part_of_a_period_is_refused_wherever_it_lies(first):
+    grid = Grid([first], [first + 1.0], [8], "periodic")
+    with pytest.raises(CaseError, match=r"spans 0\.7 of the period 1: .* nothing is known"):
+        Tabulated(table_of([first + np.linspace(0, 0.7, 11)], np.zeros(11), "t")).on(grid)
+    Tabulated(table_of([first + np.arange(10) / 10], np.zeros(10), "t")).on(grid)
 
 
 def test_a_period_of_the_file_must_be_that_of_the_axis():

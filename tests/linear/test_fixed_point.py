@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wgfpde.linear.fixed_point import MIXED, FixedPointSolver, NotFound
+from wgfpde.linear.fixed_point import MIXED, FixedPointSolver, NotFound, hopeless
 
 TOLERANCE = 1e-13
 
@@ -90,3 +90,18 @@ def test_newton_shortens_steps_to_where_there_is_no_value():
 def test_no_fixed_point(image):
     with pytest.raises(NotFound, match="change"):
         solve(image, 5)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_what_is_hopeless_follows_from_the_rate(unit, rate):
+    """Changes that fall by one rate, by steps or evenly, need ln(target)/ln(rate) values in all, in every unit."""
+    values = 12
+    even = [unit * rate**k for k in range(values)]
+    stepped = [unit * rate ** (6 * (k // 6)) for k in range(values)]
+    for changes in (even, stepped):
+        needed = values + np.log(1e-9 * unit / min(changes)) / np.log(rate)
+        assert not hopeless(changes, 1e-9 * unit, int(needed) + 2)
+        assert hopeless(changes, 1e-9 * unit, int(needed) - 2)
+    assert hopeless([unit] * values, 1e-9 * unit, 10**6)  # nothing falls
+    assert hopeless([*even, 2e3 * min(even)], 1e-9 * unit, 10**6)  # gone astray

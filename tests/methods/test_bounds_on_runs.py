@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wgfpde.methods.bounds_on_runs import between_snapshots, energy_rise, largest_rise
+from wgfpde.methods.bounds_on_runs import between_snapshots, energy_rise, first_law, largest_rise
+from wgfpde.methods.particles.crowd_promises import svgd_promises
 
 
 class Made(SimpleNamespace):
@@ -14,7 +15,7 @@ class Made(SimpleNamespace):
     def __len__(self):
         return len(self.t)
 
-    def number(self, name, default):
+    def number(self, name, default=0.0):
         return self.attributes.get(name, default)
 
 
@@ -50,6 +51,30 @@ def test_a_rise_is_judged_by_the_energies_beside_it():
     assert found["bound"] == pytest.approx(1e-12, rel=1e-6, abs=0)
     assert energy_rise(of_energies(1e28, 1e28 * (1 + 1e-15), 3.0, 1.0))["kept"]
     assert not energy_rise(of_energies(1.0, np.nan, 0.5))["kept"]
+
+
+@pytest.mark.parametrize("row", [1, 2, 3])
+@pytest.mark.parametrize("name", ["energy", "work", "heat"])
+def test_an_account_that_fails_in_one_snapshot(name, row):
+    """E − E(0) = work − heat wherever it is looked at; what is missing in one row is told, over the size of it."""
+    run = of_energies(2.0, 2.5, 1.5, 1.0)
+    run.diagnostics |= {"work": np.array([0.0, 1.0, 1.5, 1.0]), "heat": np.array([0.0, 0.5, 2.0, 2.0])}
+    assert first_law(run)["kept"] and first_law(run)["measured"] == 0.0
+    run.diagnostics[name][row] += 1e-9
+    found = first_law(run)
+    assert not found["kept"]
+    assert 1e-9 / 10 < found["measured"] < 1e-9 / 4  # the sizes are between 4 and 10
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_a_discrepancy_below_nothing_is_judged_by_the_largest(size):
+    run = of_energies(2.0, 1.0)
+    run.fields, run.steps = {}, {"stein_discrepancy": size * np.array([0.5, -0.02, 2.0])}
+    found = svgd_promises(run, {})[-1]
+    assert found["measured"] == pytest.approx(0.01, rel=1e-12, abs=0) and not found["kept"]
+    for values in ([0.5, 2.0], [0.0, 0.0]):
+        run.steps = {"stein_discrepancy": size * np.array(values)}
+        assert svgd_promises(run, {})[-1] == found | {"measured": 0.0, "kept": True}
 
 
 def test_steps_are_summed_up_to_the_snapshot_that_they_land_on():

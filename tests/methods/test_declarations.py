@@ -9,6 +9,7 @@ import pytest
 import wgfpde as wgf
 from wgfpde.cases import building
 from wgfpde.cases.limits import memory
+from wgfpde.cases.loading import loads
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
 from wgfpde.energy.snapshot import Snapshot, Traits
@@ -142,3 +143,38 @@ def test_a_blow_up_ends_runs_of_methods_that_ask_for_it():
     assert Method("m", fv.table, fv.build, fv.traits).arrays(None, 1, 1.0) == 20
     assert fv.stationary(table_of({"method": "fv", "stationary": 1e-9})) == 1e-9
     assert path.stationary(table_of({"method": "geodesic"})) is None
+
+
+SVGD = "method = 'svgd'\nkernel = { kind = 'gaussian', bandwidth = 0.8 }"
+WARMED = [
+    "method = 'fv'", "method = 'jko'\ntau = 0.1", "method = 'geodesic'\ninner_steps = 4\ntolerance = 1e-2",
+    "method = 'bridge'\ndt = 0.1", "method = 'game'\ndt = 0.1\nviscosity = 0.3", "method = 'sinkhorn'\ntau = 0.3",
+    "method = 'langevin'\ntau = 0.15", "method = 'langevin'\ntau = 0.1\nparticles = 9", SVGD,
+    SVGD + "\nparticles = 9", "method = 'wfr'\nrate = 1.0\ndt = 0.1", "method = 'gaussian'",
+    "method = 'accelerated'\nfriction = 1.0\ndt = 0.01",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+@pytest.mark.parametrize("solver", WARMED, ids=lambda text: text.replace("\n", " "))
+def test_every_method_warms_up_and_marches_as_if_it_had_not(solver, dim):
+    """What is compiled, or loaded, before the clock starts is of the method's own kind of grid, and leaves no trace."""
+    if dim == 2 and "accelerated" in solver:
+        pytest.skip("of a line")
+    shape, lower, upper = [9, 8][:dim], [-3.0, -3.2][:dim], [3.0, 2.8][:dim]
+    square = "((x - 0.3)**2 + y**2)" if dim == 2 else "(x - 0.3)**2"
+    tables = f"grid = {{ shape = {shape}, lower = {lower}, upper = {upper} }}\n"
+    tables += f"energy = {{ internal = {{ kind = 'entropy' }}, potential = '3*{square}' }}\n"
+    tables += f"initial = {{ density = 'exp(-4*{square})' }}\ntime = {{ end = 0.3 }}\noutput = {{ every = 0.3 }}\n"
+    if "geodesic" in solver or "bridge" in solver:
+        tables += f"target = {{ density = 'exp(-2*{square})' }}\n"
+    text = f"schema = 1\ntitle = 'Few cells'\n{tables}[solver]\n{solver}\n"
+    ends = []
+    for warm in (True, False):
+        problem = building.build(loads(text))
+        if warm:
+            problem.stepper.warm_up()
+        ends.append(problem.stepper.step(problem.initial, 0.3))
+    assert ends[0].t == ends[1].t
+    for name, values in ends[0].fields.items():
+        np.testing.assert_array_equal(values, ends[1].fields[name])

@@ -1,12 +1,15 @@
 """Where the search for stationary states draws a line: each bound from both sides, by a factor of less than ten."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from wgfpde.energy.energy import Energy, Internal
 from wgfpde.energy.flow import Flow
+from wgfpde.energy.laws.steady_density import equilibrium
 from wgfpde.grid import Grid
-from wgfpde.studies.stationary import copies, drive_equation, family, mean_field, pencil, shifts
+from wgfpde.studies.stationary import copies, drive_equation, family, guesses, mean_field, pencil, shifts
 from wgfpde.studies.stationary.diagram import critical_values
 from wgfpde.studies.stationary.growth_rates import Stability
 
@@ -83,3 +86,37 @@ def test_the_shift_of_a_state_costs_no_energy():
         shift = shifts.translations(flow, pair, state)["x"]
         residuals.append(np.linalg.norm(pair.hessian(shift)) / np.linalg.norm(shift))
     assert residuals[1] < 0.01 and residuals[1] < 0.3 * residuals[0]
+
+
+@pytest.mark.parametrize("m", [1.0, 2.0])
+def test_a_perturbation_has_the_mass_one(m):
+    """Σ h|η| = 1 on cells of any width, 0 off the support; the cell that changes most gains mass."""
+    grid = Grid([-1.0], [1.0], [12], mapping=[lambda s: s + 0.1 * np.sin(2 * np.pi * s)])
+    flow = Flow(grid, Energy(Internal("power", 1.0, m) if m > 1 else Internal("entropy")))
+    found = equilibrium(flow, np.cos(2.5 * grid.x.centers) * 6.0, 1.0)
+    pair = pencil.Linearised(flow, found)
+    z = np.random.default_rng(2).normal(size=pair.cells)
+    eta = pair.density(z)
+    assert flow.integral(np.abs(eta)) == pytest.approx(1.0, rel=1e-13, abs=0)
+    assert (m == 1.0) == (pair.cells == 12) and np.all(eta[found.rho == 0] == 0)
+    np.testing.assert_array_equal(eta, pair.density(-z))
+    gained = (eta * grid.cell_volume).ravel()
+    assert gained[np.argmax(np.abs(gained))] > 0
+    part = (eta * grid.cell_volume)[found.rho > 0] / (pair.scale * z)  # the mass of S z, up to a factor
+    np.testing.assert_allclose(part, part[0], rtol=1e-12)
+
+
+def test_guesses_lie_between_two_stable_states():
+    """On the way from one to the other, of the same mass; the first is the one of most energy on it."""
+    a, b = (np.exp(-10 * (GRID.x.centers - place) ** 2) + 0.1 for place in (-0.5, 0.4))
+    a, b = a / HELD.mass(a), b / HELD.mass(b)
+    states = [state(a), state(b), state(np.full(40, 0.5), (1.0, -1.0))]
+    states[2] = replace(states[2], stability=replace(states[2].stability, unstable=1))
+    found = list(guesses.between(HELD, states))
+    shares = [float(np.vdot(rho - a, b - a) / np.vdot(b - a, b - a)) for rho in found]
+    assert shares[1:] == pytest.approx(guesses.SHARES, rel=1e-12, abs=0)
+    for rho, share in zip(found, shares, strict=True):
+        np.testing.assert_allclose(rho, (1 - share) * a + share * b, rtol=1e-12)
+    values = [HELD.value((1 - s) * a + s * b) for s in np.linspace(0, 1, guesses.SAMPLES)[1:-1]]
+    assert HELD.value(found[0]) == pytest.approx(max(values), rel=1e-13, abs=0)
+    assert guesses.missing(states[:2]) and not guesses.missing(states)

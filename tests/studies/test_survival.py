@@ -7,6 +7,7 @@ from scipy.linalg import eigh
 import wgfpde as wgf
 from tests.studies.test_exits import ABSORBED, KEPT, line, quartic, random_flow
 from wgfpde.studies.exits import KilledChain, find_exits
+from wgfpde.studies.exits.late_decay import POLISHED, STEPS, quasi_stationary
 from wgfpde.studies.exits.survival import times_of
 
 
@@ -95,3 +96,21 @@ def test_times_that_are_asked_for():
     for given in ("1:2", "a,b", "2,1", "-1,2", "0", "0:inf:3", [np.nan], [[1.0]], "1:2:0"):
         with pytest.raises(wgf.CaseError, match="give times as"):
             times_of(given, 1.0)
+
+
+@pytest.mark.parametrize(("height", "tilt"), [(1.0, 0.0), (2.0, 0.1), (3.0, 0.1)])
+@pytest.mark.parametrize("mapping", [None, lambda s: s + 0.08 * np.sin(2 * np.pi * s)])
+def test_two_wells_that_empty_nearly_alike(height, tilt, mapping):
+    """λ₁/λ₀ is 1.03 to 1.2: inverse iteration does not come to an end, Lanczos does; ν against all modes."""
+    flow = line(
+        40, -0.8, 0.8, ABSORBED, potential=lambda x: height * (2 * np.cos(2 * np.pi * x) + tilt * x), mapping=mapping
+    )
+    chain = KilledChain(flow)
+    factors = chain.eliminated(lambda *words: None)
+    values, modes = np.linalg.eig(np.stack([factors.solve_forward(e) for e in np.eye(40)], 1) * chain.volume)
+    slowest = int(np.argmax(values.real))
+    nu = np.abs(modes[:, slowest].real)
+    found = quasi_stationary(chain, factors, np.where(flow.grid.x.centers < 0, 1.0, 1e-3), lambda *words: None)
+    assert found.method == "Lanczos and inverse iteration" and found.steps <= STEPS + POLISHED
+    assert found.rate == pytest.approx(1 / values.real[slowest], rel=1e-12, abs=0)
+    np.testing.assert_allclose(found.density, nu / np.sum(chain.volume * nu), rtol=1e-9)

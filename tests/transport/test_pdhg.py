@@ -14,6 +14,8 @@ from wgfpde.linear import threads as threads_module
 from wgfpde.methods.jko.stepper import Jko
 from wgfpde.transport.benamou_brenier.pdhg import solve_step, solve_transport
 from wgfpde.transport.benamou_brenier.pdhg_cascade import EnergyStep
+from wgfpde.transport.benamou_brenier.pdhg_certificate import separate, widen
+from wgfpde.transport.benamou_brenier.pdhg_end import _conjugate
 from wgfpde.transport.benamou_brenier.pdhg_path import keep_positive, march
 from wgfpde.transport.benamou_brenier.pdhg_steps import way
 
@@ -73,6 +75,48 @@ def test_the_limiter_keeps_densities_near_the_smallest_doubles(shape, volume):
         march(rho, volume, *ones, *flux, end, rows)
         assert end.min() >= 0.0
         assert np.sum(end) == pytest.approx(np.sum(rho), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (7, 6)])
+def test_the_smallest_field_above_another_that_falls_slowly(shape):
+    """Each cell has the largest of what the others leave it, each less by `drop` for every cell on the way."""
+    y, x = (part.ravel() for part in np.indices(shape))
+    way = np.abs(y[:, None] - y) + np.abs(x[:, None] - x)
+    for corner in range(len(x)):
+        field = np.random.default_rng(corner).uniform(0, 0.2, shape)
+        field.ravel()[corner] = 1.0  # and from every cell of the lattice, one after another, it spreads over the rest
+        expected = np.max(field.ravel()[:, None] - 0.11 * way, axis=0).reshape(shape)
+        widen(field, 0.11)
+        np.testing.assert_allclose(field, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 6, 7])
+def test_repairs_lift_what_fails_to_nothing(steps):
+    """φ even in space: s_k = φ_k − φ_{k+1}; where it was negative it is 0 afterwards, and as it was elsewhere.  Of an
+    early step φ_1 … φ_k are raised, of a late one φ_{k+1} … φ_N lowered."""
+    for seed in range(10):
+        levels = np.random.default_rng(seed).normal(size=steps)
+        phi = np.broadcast_to(levels[:, None, None], (steps, 3, 4)).copy()
+        before = phi[:-1] - phi[1:]
+        separate(phi, before, 5.0, np.empty((3, 4)), np.empty((3, 4)))
+        np.testing.assert_allclose(phi[:-1] - phi[1:], np.maximum(before, 0.0), rtol=0, atol=1e-14)
+        half = (steps - 1) // 2
+        assert np.all(phi[:half] >= levels[:half, None, None])
+        np.testing.assert_array_equal(phi[half], np.full((3, 4), levels[half]))
+        assert np.all(phi[half + 1 :] <= levels[half + 1 :, None, None])
+
+
+@pytest.mark.parametrize("cap", [math.inf, 1.2])
+@pytest.mark.parametrize("internal", [ENTROPY, Internal("power", 1.0, 2.0), Internal("power", 1.0, 0.6)], ids=str)
+def test_the_conjugate_has_the_density_as_its_slope(internal, cap):
+    """f*(s) = sup sρ − cU(ρ) over 0 ≤ ρ ≤ cap: its derivative is ρ, whose own one is 0 where the cap holds."""
+    p, h = np.random.default_rng(3).uniform(-3.0, -0.2, (3, 5)), 1e-5
+    p += 2.0 * (internal.kind != "power" or internal.m > 1)  # m < 1: only below 0
+    law = internal.law.code, 0.7, internal.m, cap
+    here, below, above = (np.zeros((3, 3)) for _ in range(3))
+    for lam, rows in ((0.0, here), (-h, below), (h, above)):
+        _conjugate(p, lam, *law, rows)
+    np.testing.assert_allclose((above - below)[:2] / (2 * h), here[1:], rtol=1e-6, atol=1e-9)
 
 
 def paths_are_feasible(grid, rho0, result):

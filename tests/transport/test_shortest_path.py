@@ -5,9 +5,13 @@ import pytest
 
 from wgfpde.cases.building import build
 from wgfpde.cases.loading import loads
+from wgfpde.energy.energy import Energy
 from wgfpde.energy.equations import gaussian
+from wgfpde.energy.flow import Flow
+from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
+from wgfpde.methods.paths.geodesics import Geodesic
 from wgfpde.runs.runner import run
 from wgfpde.store import read
 from wgfpde.transport.distances import w2
@@ -39,6 +43,20 @@ def test_geodesic_of_gaussians():
         assert np.sqrt(np.sum((x - mean) ** 2 * rho * h)) == pytest.approx(0.5 + 0.7 * s, abs=1e-3)
     ends = geodesic(LINE, a, b, [0, 1])
     assert np.array_equal(ends[0], a) and np.allclose(ends[1], b, rtol=1e-12, atol=0)
+
+
+def test_a_march_pays_half_the_squared_distance_of_its_ends():
+    """At constant speed, whatever the times: √(2 transport) of the steps adds up to W₂."""
+    a, b = normal(LINE, -1.0, 0.25), normal(LINE, 1.0, 1.44)
+    stepper = Geodesic(Flow(LINE, Energy()), a, b, 1.0, 3.0)
+    states = [Snapshot(1.0, 0, {"rho": a})]
+    for t in (1.25, 2.5, 3.0):
+        states.append(stepper.step(states[-1], t))
+    assert [s.step for s in states] == [0, 1, 2, 3]
+    whole, paid = w2(LINE, a, b), [np.sqrt(2 * s.report.transport) for s in states[1:]]
+    assert paid == pytest.approx(whole * np.array([0.125, 0.625, 0.25]), rel=1e-9, abs=0)
+    for before, after, length in zip(states, states[1:], paid, strict=False):
+        assert w2(LINE, before.rho, after.rho) == pytest.approx(length, rel=1e-3, abs=0)
 
 
 def test_geodesic_round_a_circle():

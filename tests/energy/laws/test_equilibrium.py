@@ -34,6 +34,15 @@ def test_the_constant_and_the_response(internal, mass):
         np.testing.assert_allclose(np.exp(found.log_rho), found.rho, rtol=1e-13)
 
 
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
+def test_a_cell_that_fills_between_two_numbers_takes_the_rest(share):
+    """ρ^100: from one double C to the next the upper cell gets 0.7 at once; what lies between is its own."""
+    flow = Flow(Grid([0.0], [2.0], [2]), Energy(Internal("power", 1.0, 100.0)))
+    low = (99 / 100) ** (1 / 99)  # κm/(m−1) ρ^{m−1} = C − Φ = 1
+    rho = equilibrium(flow, np.array([0.0, 1.0]), low + share).rho
+    np.testing.assert_allclose(rho, [low, share], rtol=1e-13)
+
+
 def test_a_support_of_part_of_the_cells_is_met():
     for internal in LAWS[2:]:
         assert 0 < np.mean(equilibrium(Flow(GRID, Energy(internal)), PHI, 0.02).rho > 0) < 0.7

@@ -62,6 +62,19 @@ def test_adaptive_steps_keep_the_tolerance(kind, order, tolerance):
             assert flow.integral(np.abs(new.rho - whole)) <= tolerance * flow.mass(rho) * (1 + 1e-6)
 
 
+def test_an_adaptive_step_counts_its_three_solves():
+    """The whole step and both halves: iterations, inner and outer ones, are those of three fixed steps."""
+    grid = Grid([-2.0], [2.0], [24])
+    flow = Flow(grid, Energy(Internal("power", m=2.0), interaction=lambda x: 4.0 * x**2))
+    rho = grid.sample(lambda x: 1.0 + np.exp(-((x - 0.5) ** 2)))
+    new = FiniteVolumes(flow, 2, "adaptive", tolerance=1.0, first_dt=0.1, threads=1).step(start(rho), 0.1)
+    whole = FiniteVolumes(flow, 2, 0.1, threads=1).step(start(rho), 0.1)
+    halves = march(FiniteVolumes(flow, 2, 0.05, threads=1), start(rho), 0.1)[1:]
+    assert (new.dt, len(halves)) == (0.1, 2)
+    for name in ("outer", "iterations"):
+        assert getattr(new.report, name) == sum(getattr(s.report, name) for s in (whole, *halves)) > 0
+
+
 @pytest.mark.parametrize("kind", ["entropy", 2.0, 1.5])
 def test_adaptive_steps_grow_and_are_more_numerous_when_asked_for_more(kind):
     counts = []

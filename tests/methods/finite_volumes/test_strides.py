@@ -1,6 +1,10 @@
 """Steps taken many at a time are the steps taken one by one, bit for bit, and end before one that is unusual."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -239,3 +243,32 @@ def test_a_stall_does_not_shorten_all_later_calls():
     stepper._strider._pace = 1e6 * usual
     taken = [stepper.stride(state, 1.0, 0.02).snapshot.step for _ in range(6)]
     assert stepper._strider._pace < 1e3 * usual and taken[-1] > 20 * taken[0]
+
+
+PLAIN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from strategies import Problem
+from wgfpde.energy.snapshot import Snapshot
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
+for kind in ("entropy", "none", 2.0):
+    for dim in (1, 2):
+        for dt in (0.01, "adaptive"):
+            flow, rho = Problem(kind, (5, 4)[:dim], (True, False)[:dim], (False, True)[:dim], potential="smooth",
+                                steepness=3.0, data="smooth", seed=4).build()
+            stepper, state = FiniteVolumes(flow, 2, dt, threads=1), Snapshot(0.0, 0, {"rho": rho})
+            stride = stepper.stride(state, 0.02, 10.0)
+            while state.step < stride.snapshot.step:
+                state = stepper.step(state, 0.02)
+            assert stride.snapshot.step > 0 and state.t == stride.snapshot.t
+            assert np.array_equal(state.rho, stride.snapshot.rho)
+"""
+
+
+def test_strides_as_plain_python_keep_to_their_arrays():
+    """Compiled, an index beyond the end of an array is read or written all the same; here it is an error."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-c", PLAIN, str(Path(__file__).resolve().parents[2])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

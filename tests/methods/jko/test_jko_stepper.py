@@ -7,6 +7,7 @@ that τ measures the step for every mass.
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -285,3 +286,14 @@ def test_warm_up_leaves_no_trace():
     plain, warm = stepper_of(flow, 0.05), stepper_of(flow, 0.05)
     warm.warm_up()
     assert np.array_equal(plain.step(start(rho), 0.05).rho, warm.step(start(rho), 0.05).rho)
+
+
+def test_a_shortened_step_is_doubled_until_it_is_tau_again():
+    """From τ/8, which a step before had to take: τ/8, τ/4, τ/2, τ, τ; then nothing is left to remember."""
+    flow, rho = JkoProblem(2.0, (16,), potential="quadratic").build()
+    stepper = stepper_of(flow, 0.08)
+    state, sizes = replace(start(rho), dt_next=0.01), []
+    for _ in range(5):
+        state = stepper.step(state, 1e3)
+        sizes.append(state.dt)
+    assert sizes == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.08], rel=1e-4, abs=0) and state.dt_next == 0.0

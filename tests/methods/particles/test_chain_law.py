@@ -219,3 +219,13 @@ def test_mass_and_sign_whatever_the_drift(n, ring, adjust, cells, slope, seed):
     rho = np.random.default_rng(seed).random(n) ** 8
     after = go(law, rho, 2)
     assert np.all(after >= 0) and flow.mass(after) == pytest.approx(flow.mass(rho), rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("target", [0.0, 2.0, 2.3, -1.5, 1.999999])
+@pytest.mark.parametrize("reach", [1.5, 2.0, 3.4])
+def test_a_move_may_end_wherever_it_reaches(target, reach):
+    """ln Σ_p e^{−(p − target)²/2s²} over all places p within reach, both ends with it."""
+    places = np.arange(-10, 11)
+    places = places[np.abs(places - target) <= reach]
+    expected = np.log(np.sum(np.exp(-0.5 * ((places - target) / 0.9) ** 2)))
+    assert law_kernels.log_total(target, 0.9, reach) == pytest.approx(expected, rel=1e-12, abs=1e-14)

@@ -130,6 +130,26 @@ def test_sums_that_are_faster_change_no_bit(kernel, dim, ring):
     np.testing.assert_array_equal(pull(places), found.T)
 
 
+@pytest.mark.parametrize(
+    ("force", "kink"),
+    [
+        (lambda r: np.where(r < 0.53, r, 0.53), 0.53),
+        (lambda r: np.where(r < 0.9, r, 0.0), 0.9),
+        (lambda r: r + 3 * np.maximum(r - 0.71, 0.0), 0.71),
+    ],
+    ids=["kink", "jump", "rise"],
+)
+def test_a_kink_inside_an_interval_is_found(force, kink):
+    """One interval has two cubics, from the place on where W' is another function; both tell W' to its accuracy."""
+    table = pull_table.tabulated(force, 2.0, 0.1)
+    (k,) = np.flatnonzero(table.breaks <= 1)
+    ends = np.array([(table.base + k) << table.shift, (table.base + k + 1) << table.shift]).view(float)
+    assert ends[0] + table.breaks[k] * np.diff(ends) == pytest.approx(kink**2, rel=1e-7, abs=0)
+    r = np.concatenate([np.linspace(0.21, 2.0, 500), kink + 1e-3 * np.linspace(-1, 1, 41)[::2]])
+    r = r[np.abs(r - kink) > 1e-7]
+    np.testing.assert_allclose(table(r**2) * r, force(r), rtol=1e-7, atol=1e-7 * 2)
+
+
 @pytest.mark.parametrize("place", [None, 0.0, 1e-17, 0.3, 1 / 3, 1.0])
 def test_one_break_is_one_number(place):
     """The cubics of a table, found by comparing q with the limit: up to the last float before it, and from it on."""

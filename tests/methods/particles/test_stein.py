@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
-from stein_flows import GAUSSIAN, M0, S0, B, Q, flow_on, gaussian, march
+from stein_flows import GAUSSIAN, M0, S0, B, Q, flow_on, gaussian, march, well
 
 import wgfpde as wgf
 from wgfpde.cases.loading import loads
@@ -268,3 +268,15 @@ def test_bad_tables(old, new, words):
         text = text.replace('kind = "gaussian", bandwidth = 0.7', 'kind = "linear"').replace("x**2/2", "cos(pi*x/4)")
     with pytest.raises(CaseError, match=words):
         wgf.cases.building.build(loads(text))
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e9, -1e9])
+def test_a_constant_in_the_potential_refuses_no_step(constant):
+    """At rest E moves by rounding, which is that of its parts: V = 1e9 makes it larger, and is no rise."""
+    flow = flow_on(24, potential=lambda x: well(x) + constant)
+    rho = flow_on(24).gibbs() * (1 + 1e-9 * np.cos(flow.grid.x.centers))
+    state = Snapshot(0.0, 0, {"rho": rho / flow.mass(rho)})
+    stepper = SteinDensity(flow, Kernel("gaussian", 0.7), dt=0.01)
+    for _ in range(20):
+        state = stepper.step(state, 1.0)
+        assert (state.report.rejected, state.report.note) == (0, "")

@@ -87,6 +87,18 @@ def test_gaussians(epsilon, compensated, expected, iterations):
     assert variance(flow, usual.rho) == pytest.approx(variance(flow, found.rho), abs=5e-5)
 
 
+def test_scalings_are_the_same_up_to_a_factor():
+    """What the tolerance bounds: Σh ρ |b'/b − c|, over c, the mean of b'/b; a factor of b is nothing, nor is vacuum."""
+    flow = trap(16)
+    steps, rho, log = EntropicSteps(flow, TAU), np.zeros(16), np.full(16, -np.inf)
+    rho[4:7], log[4:7] = [1.0, 2.0, 1.0], [0.3, 0.0, -2.0]
+    for factor in (1e-3, 1.0, 7.0):
+        assert steps._change(rho, log, log + math.log(factor)) <= 1e-15
+        after = log + math.log(factor)
+        after[4:7] += np.log([1.2, 1.0, 0.8])
+        assert steps._change(rho, log, after) == pytest.approx(0.4 * flow.grid.x.widths[0], rel=1e-13, abs=0)
+
+
 def test_the_bias_of_the_distance():
     """Plain: of order 1 in ε, as κ + ν would have it.  Compensated: of order 2.  To JKO as ε → 0."""
     jko = brentq(lambda s: (1 - math.sqrt(S0 / s)) / (2 * TAU) + 0.5 - 1 / (2 * s), 1e-9, 1e3, xtol=1e-15)

@@ -17,6 +17,7 @@ from wgfpde.energy.snapshot import Snapshot
 from wgfpde.errors import CaseError, SolverError
 from wgfpde.grid import Grid
 from wgfpde.linear.fixed_point import NotFound
+from wgfpde.methods.finite_volumes.stepper import FiniteVolumes
 from wgfpde.methods.reaction import strang
 from wgfpde.methods.reaction.strang import WassersteinFisherRao
 
@@ -170,6 +171,25 @@ def test_order_two_in_time_with_an_interaction(kind, transport):
     best = march(flow, rho, 0.5, 160, transport=transport)
     errors = [np.sum(np.abs(march(flow, rho, 0.5, n, transport=transport) - best)) for n in (10, 20)]
     np.testing.assert_allclose(slope(np.array(errors)), 2.0, atol=0.25)
+
+
+@pytest.mark.parametrize("shape", [[24], [6, 5]])
+def test_a_step_is_half_a_reaction_a_transport_and_half_a_reaction(shape):
+    """The density, and both counts of iterations, are those of the three one after another."""
+    dim = len(shape)
+    grid, dt = Grid([-3.0] * dim, [3.0] * dim, shape), 0.05
+    kernel = (lambda x: -0.4 * x**2) if dim == 1 else (lambda x, y: -0.4 * (x**2 + y**2))
+    flow = Flow(grid, Energy(Internal("power", 1.0, 2.0), None, kernel))
+    start = Snapshot(0.0, 0, {"rho": gaussian(grid, [0.5] * dim, [1.0] * dim)})
+    half = WassersteinFisherRao(flow, transport=False, dt=0.5 * dt, threads=1)
+    parts = [half.step(start, 0.5 * dt)]
+    parts.append(FiniteVolumes(flow, 2, dt, threads=1).step(Snapshot(0.0, 0, {"rho": parts[0].rho}), dt))
+    parts.append(half.step(Snapshot(0.0, 0, {"rho": parts[1].rho}), 0.5 * dt))
+    whole = WassersteinFisherRao(flow, dt=dt, threads=1).step(start, dt)
+    np.testing.assert_allclose(whole.rho, parts[2].rho, rtol=1e-12)
+    for name in ("outer", "iterations"):
+        assert getattr(whole.report, name) == sum(getattr(part.report, name) for part in parts)
+        assert min(getattr(part.report, name) for part in parts) > 0
 
 
 def test_the_rate_of_energy_loss():

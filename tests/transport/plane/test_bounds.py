@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from wgfpde.grid import Grid
+from wgfpde.transport.benamou_brenier.operators import Staggering
 from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane import dual_bound
 from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Cells, Points
 from wgfpde.transport.plane.parcels import arrivals
 from wgfpde.transport.plane.plan_bound import plan_cost
-from wgfpde.transport.plane.weighted_norms import log_mean, near_bounds
+from wgfpde.transport.plane.weighted_norms import _above, log_mean, near_bounds
 
 RNG = np.random.default_rng(6)
 RINGS = [(False, False), (True, False), (True, True)]
@@ -148,6 +149,20 @@ def test_bounds_between_near_densities(ring, share):
         assert found.lower <= found.value <= found.upper
         if share <= 1e-3 and k < 5:
             assert found.value == pytest.approx(exact, rel=0.05, abs=0) and found.lower >= 0.3 * exact
+
+
+def test_near_bounds_say_nothing_where_all_is_vacuum_for_one():
+    """Mass that is to leave, or to come, where one density is 0: no finite norm with the logarithmic mean, which is 0
+    there; the value is then that of the other mean, within the bounds."""
+    grid = Grid([0.0, 0.0], [12.0, 2.0], [12, 2])
+    a, b = (np.ones(grid.shape) for _ in range(2))
+    a[:, :3] = 0.0
+    a, b = (f / np.sum(f * grid.cell_volume) for f in (a, b))
+    mean = log_mean(a, b)
+    assert np.all(mean[:, :3] == 0) and np.all(mean[:, 3:] > 0)
+    faces = Staggering(grid)
+    assert _above(grid, faces, a, b, mean) == _above(grid, faces, b, a, mean) == (np.inf, np.inf)
+    assert np.all(np.isfinite(_above(grid, faces, a, b, 0.5 * (a + b))))
 
 
 def test_points_between_nodes(monkeypatch):

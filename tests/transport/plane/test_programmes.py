@@ -9,7 +9,7 @@ from scipy.special import erf
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
 from wgfpde.transport.plane.between import squared_distance
-from wgfpde.transport.plane.crossings import Levels, apart
+from wgfpde.transport.plane.crossings import Levels, _corners, _parts, apart
 from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Atoms, Cells, Points
 from wgfpde.transport.plane.programme import Programme, Scattered, between_lattices
@@ -348,6 +348,39 @@ def test_points_and_large_parts():
     two = Points(np.array([[0.5, 0.5], [1.5, 0.5]]), np.ones(2))
     found = semidiscrete(two, halves, grid, DualBound(halves, two, (None, None)))
     assert found.lower <= 1 / 6 * (1 + 1e-9) and found.upper == pytest.approx(1 / 6, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("rings", [(False, False), (True, False), (False, True), (True, True)])
+def test_parts_and_corners_round_circles(rings):
+    """Cells that touch, at corners too, are of one part, and the corners of a part those of its cells: round a circle
+    the first and the last are neighbours, and at walls nothing is."""
+    ny, nx = 5, 6
+    grid = Grid([0.0, 0.0], [float(nx), float(ny)], [nx, ny], periodic=list(rings))
+    periods = tuple(size if ring else None for size, ring in zip((float(nx), float(ny)), rings, strict=True))
+
+    def near(p, q, size, ring):
+        return abs(p - q) <= 1 or (ring and abs(p - q) == size - 1)
+
+    for seed in range(20):
+        held = np.random.default_rng(seed).random((ny, nx)) < 0.3
+        cells = np.argwhere(held)
+        own = np.arange(len(cells))
+        for _ in cells:  # the least number among those that touch
+            for a, (j, i) in enumerate(cells):
+                touch = [near(j, q, ny, rings[1]) and near(i, p, nx, rings[0]) for q, p in cells]
+                own[a] = own[touch].min()
+        parts = _parts(grid, held)
+        assert np.all((parts > 0) == held)
+        found = parts[held]
+        np.testing.assert_array_equal(found[:, None] == found, own[:, None] == own)
+        expected = np.zeros((ny + 1, nx + 1), dtype=bool)
+        for j, i in cells:
+            for q in (j, j + 1):
+                for p in (i, i + 1):
+                    rows = {q, ny - q} if rings[1] and q in (0, ny) else {q}
+                    columns = {p, nx - p} if rings[0] and p in (0, nx) else {p}
+                    expected[np.ix_(sorted(rows), sorted(columns))] = True
+        np.testing.assert_array_equal(_corners(held, periods), expected)
 
 
 def test_mass_crosses_one_vacuum_after_another():

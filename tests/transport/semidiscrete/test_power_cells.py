@@ -1,9 +1,11 @@
 """Power cells: what they hold, their sides, and the cases in which a cell or a side is nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from wgfpde.transport.semidiscrete.newton_weights import newton_step
+from wgfpde.transport.semidiscrete.newton_weights import near_enough, newton_step
 from wgfpde.transport.semidiscrete.power_cells import PowerDiagram
 
 RINGS = [(None, None), (2.0, None), (2.0, 1.0)]
@@ -141,3 +143,13 @@ def test_a_newton_step_moves_what_is_missing():
         change = (1 - epsilon) * (after.mass - cells.mass) + epsilon * (after.other - cells.other)
         assert 1e6 * change == pytest.approx(missing, abs=1e-3)
     assert newton_step(PowerDiagram(edges, density, other, places[:1], periods)(weights[:1]), np.zeros(1), 0.0) == 0.0
+
+
+def test_no_cell_is_left_behind_on_the_way():
+    """A density has done what it is for when every cell has a share of its mass, and little is missing in all."""
+    nu = np.array([0.01, 0.5, 0.49])
+    for mass, near in (
+        ([0.01, 0.5, 0.49], True), ([0.004, 0.51, 0.486], True),
+        ([0.002, 0.503, 0.495], False), ([0.01, 0.3, 0.69], False),
+    ):  # fmt: skip
+        assert near_enough(SimpleNamespace(mass=np.array(mass)), nu) is near

@@ -85,7 +85,8 @@ def relax(bad, phi, tau_v, rho0, volume, code, c, m, reach, ax, ay):
                     step = math.copysign(reach, slope)
                 fresh = x + step
                 if not low < fresh < high:
-                    fresh = 0.5 * (low + high)
+                    middle = 0.5 * (low + high)
+                    fresh = middle if math.isfinite(middle) else x  # a step below rounding: x is the zero
                 if abs(fresh - x) <= ACCURACY * reach:
                     x = fresh
                     break

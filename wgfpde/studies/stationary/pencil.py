@@ -85,7 +85,7 @@ class Linearised:
         return apply
 
     def density(self, z: Array) -> Array:
-        """z as a perturbation of the density, Σ h|η| = 1, of the grid's shape; its largest value is positive."""
+        """z as a perturbation of the density, Σ h|η| = 1, of the grid's shape; the cell that changes most gains."""
         field = np.zeros(self.flow.grid.size)
         mass = self.scale * z
         field[self.inside] = mass / self.volume / float(np.abs(mass).sum())

@@ -273,6 +273,8 @@ def _parts(grid: Grid, held: Array) -> Array:
             first, last = np.take(parts, 0, axis=1 - k), np.take(parts, -1, axis=1 - k)
             for shift in (-1, 0, 1):
                 other = np.roll(last, shift)
+                if shift and not grid.axes[1 - k].ring:
+                    other[(shift - 1) // 2] = 0  # came round an end at a wall
                 for p, q in zip(first, other, strict=True):
                     if p and q:
                         same[same == same[max(p, q)]] = same[min(p, q)]
