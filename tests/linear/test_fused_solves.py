@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wgfpde.linear.fused_solves import two_solves, two_solves_around
-from wgfpde.linear.tridiagonal import LANES, factor, solve
+from wgfpde.linear.fused_solves import balanced, two_solves, two_solves_around
+from wgfpde.linear.tridiagonal import LANES, factor, solve, solve_balance
 
 GAMMA = 1.0 - np.sqrt(0.5)
 
@@ -67,3 +67,24 @@ def test_written_out_it_is_the_same():
         negative = kernel(alpha, beta, 0.3, 2.4, h, old, g, one, two)
         outs.append((bool(negative), one.tobytes(), two.tobytes()))
     assert outs[0] == outs[1]
+
+
+@pytest.mark.parametrize("lanes", [1, 3, LANES])
+@pytest.mark.parametrize("ring, n", [(False, 1), (False, 2), (False, 50), (True, 2), (True, 50)])
+@pytest.mark.parametrize("c", [0.0, 0.01, 1e12])
+def test_a_balance_with_the_bits_of_its_two_parts(lanes, ring, n, c):
+    """With rates of both signs, as Newton's matrices have them, and cells and fluxes of nothing, of either sign."""
+    rng = np.random.default_rng(n)
+    for d in (0.0, c):
+        alpha, beta = rng.normal(size=(2, n, lanes)) * 10.0 ** rng.uniform(-30, 3, (2, n, lanes))
+        sums, right = rng.uniform(0.5, 2.0, (n, lanes)), rng.normal(size=(n, lanes))
+        flux = rng.normal(size=(n, lanes)) * (rng.random((n, lanes)) < 0.7)
+        right[rng.random((n, lanes)) < 0.5] = -0.0
+        parts, extra = np.zeros((3, n, lanes)), np.zeros((2, n if ring else 1, lanes))
+        wanted, found = right.copy(), right.copy()
+        factor(alpha, beta, c, sums, ring, *parts, *extra)
+        solve_balance(*parts, *extra, sums, ring, flux, d, wanted)
+        for count in (lanes, None) if lanes == 1 else (lanes,):
+            found = right.copy()
+            balanced(alpha, beta, c, sums, ring, flux, d, np.zeros_like(parts), extra, count, found)
+            assert found.tobytes() == wanted.tobytes()

@@ -202,7 +202,7 @@ class PowerScheme(ExitScheme):
             power_sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring,
             exits.opened, exits.inverse_d, exits.rise, exits.decay, exits.taken, dt, order, guard,
-            self._internal.kappa, self._internal.m, lines.lanes, stats,
+            self._internal.kappa, self._internal.m, lines.width, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)

@@ -39,10 +39,10 @@ def split(rho, phi, linear, drift, power, law, stages, dt, order, stats, room, o
             blocks = drift[0][q][1]
             _drift_stage(drift[1], drift[2], phi, drift[0][q], length, order, stats[q], room, out)
         if power is not None:
-            direction, blocks, lanes, across, h, ring, exits = power[0][q]
+            direction, blocks, width, across, h, ring, exits = power[0][q]
             power[1](
                 0, blocks, out, phi, direction, h, across, ring, 0, exits[0], exits[1], exits[2], exits[3], length,
-                order, False, kappa, m, lanes, stats[q],
+                order, False, kappa, m, width, stats[q],
             )  # fmt: skip
         if _spend(stats[q], blocks, cost):
             return False

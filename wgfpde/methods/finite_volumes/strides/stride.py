@@ -123,10 +123,10 @@ def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, 
     if not internal.law.linear_diffusion and not internal.law.vanishes:
         exits = exits_of(flow, axes)
         found = tuple(_power_axis(lines, cast(VacuumExits, exits[lines.direction])) for lines in both)
-        direction, _, lanes, across, h, ring, shut = found[0]
+        direction, _, width, across, h, ring, shut = found[0]
         kernel = pointer(
             power_sweep, 0, 1, phi.copy(), phi, direction, h, across, ring, 0, *shut, 1.0, 1, False, internal.kappa,
-            internal.m, lanes, held,
+            internal.m, width, held,
         )  # fmt: skip
         return None, None, (found, kernel)
     rates = Rates(flow.grid, axes)
@@ -148,4 +148,4 @@ def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, 
 
 def _power_axis(lines: Lines, none: VacuumExits) -> tuple[Any, ...]:
     shut = none.inverse_d, none.rise, none.decay, none.taken
-    return lines.direction, lines.blocks, lines.lanes, lines.conductances, lines.volumes, lines.ring, shut
+    return lines.direction, lines.blocks, lines.width, lines.conductances, lines.volumes, lines.ring, shut
