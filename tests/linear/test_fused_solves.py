@@ -40,12 +40,16 @@ def test_the_same_bits(alone, weight, ring, n, c):
         scratch = np.zeros((3 if ring else 1, n, LANES))
         kernel = two_solves_around if ring else two_solves
         if not alone:
-            negative = kernel(alpha, beta, c, weight, h, old, *scratch, first, last)
-            assert negative == (two < 0).any()
+            for known in (False, True)[: 1 if ring else 2]:  # the second time with 1/D of the first
+                more = scratch if ring else (*scratch, known)
+                negative = kernel(alpha, beta, c, weight, h, old, *more, first, last)
+                assert negative == (two < 0).any()
+                assert np.array_equal(last, two)
         else:
             for k in range(LANES):
                 parts = [values[:, k].copy() for values in (alpha, beta, old, *scratch, first, last)]
-                negative = kernel(*parts[:2], c, weight, h, *parts[2:])
+                more = parts[2:] if ring else [*parts[2:4], False, *parts[4:]]
+                negative = kernel(*parts[:2], c, weight, h, *more)
                 assert negative == (two[:, k] < 0).any()
                 first[:, k], last[:, k] = parts[-2:]
         seen.add(bool(negative))
@@ -64,7 +68,7 @@ def test_written_out_it_is_the_same():
     outs = []
     for kernel in (two_solves, getattr(two_solves, "py_func", two_solves)):
         g, one, two = np.zeros((3, 6, LANES))
-        negative = kernel(alpha, beta, 0.3, 2.4, h, old, g, one, two)
+        negative = kernel(alpha, beta, 0.3, 2.4, h, old, g, False, one, two)
         outs.append((bool(negative), one.tobytes(), two.tobytes()))
     assert outs[0] == outs[1]
 

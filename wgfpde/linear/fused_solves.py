@@ -24,22 +24,28 @@ from .tridiagonal import LANES, factor, solve_balance
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def two_solves(alpha, beta, c, weight, h, old, g, one, two):
+def two_solves(alpha, beta, c, weight, h, old, g, known, one, two):
     """Solve both; two = one for weight 0.   Returns whether a number of `two` is below 0.
 
-    alpha, beta : rates of the faces.   old : the density.   g : scratch, 1/D.   one, two : out; `one` if weight > 0.
+    alpha, beta : rates of the faces.   old : the density.   one, two : out; `one` if weight > 0.
+    g : 1/D, out, or in where it is `known`.
     """
     n = h.shape[0]
     carry = h[0] * row(old, 0)
     sigma = filled(old, h[0])
-    for i in range(n - 1):
-        forth = c * row(alpha, i)
-        inverse = 1.0 / (sigma + forth)
-        put(g, i, inverse)
-        put(two, i, carry)
-        sigma = h[i + 1] + c * row(beta, i) * (sigma * inverse)
-        carry = h[i + 1] * row(old, i + 1) + forth * inverse * carry
-    put(g, n - 1, 1.0 / sigma)
+    if known:
+        for i in range(n - 1):
+            put(two, i, carry)
+            carry = h[i + 1] * row(old, i + 1) + c * row(alpha, i) * row(g, i) * carry
+    else:
+        for i in range(n - 1):
+            forth = c * row(alpha, i)
+            inverse = 1.0 / (sigma + forth)
+            put(g, i, inverse)
+            put(two, i, carry)
+            sigma = h[i + 1] + c * row(beta, i) * (sigma * inverse)
+            carry = h[i + 1] * row(old, i + 1) + forth * inverse * carry
+        put(g, n - 1, 1.0 / sigma)
     put(two, n - 1, carry)
     if weight > 0.0:
         _next_side(beta, c, weight, h, old, g, one, two)
