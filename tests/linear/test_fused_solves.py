@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wgfpde.linear.fused_solves import two_solves, two_solves_around
-from wgfpde.linear.tridiagonal import LANES, factor, solve
+from wgfpde.linear.fused_solves import balanced, two_solves, two_solves_around
+from wgfpde.linear.tridiagonal import LANES, factor, solve, solve_balance
 
 GAMMA = 1.0 - np.sqrt(0.5)
 
@@ -40,12 +40,16 @@ def test_the_same_bits(alone, weight, ring, n, c):
         scratch = np.zeros((3 if ring else 1, n, LANES))
         kernel = two_solves_around if ring else two_solves
         if not alone:
-            negative = kernel(alpha, beta, c, weight, h, old, *scratch, first, last)
-            assert negative == (two < 0).any()
+            for known in (False, True)[: 1 if ring else 2]:  # the second time with 1/D of the first
+                more = scratch if ring else (*scratch, known)
+                negative = kernel(alpha, beta, c, weight, h, old, *more, first, last)
+                assert negative == (two < 0).any()
+                assert np.array_equal(last, two)
         else:
             for k in range(LANES):
                 parts = [values[:, k].copy() for values in (alpha, beta, old, *scratch, first, last)]
-                negative = kernel(*parts[:2], c, weight, h, *parts[2:])
+                more = parts[2:] if ring else [*parts[2:4], False, *parts[4:]]
+                negative = kernel(*parts[:2], c, weight, h, *more)
                 assert negative == (two[:, k] < 0).any()
                 first[:, k], last[:, k] = parts[-2:]
         seen.add(bool(negative))
@@ -64,6 +68,27 @@ def test_written_out_it_is_the_same():
     outs = []
     for kernel in (two_solves, getattr(two_solves, "py_func", two_solves)):
         g, one, two = np.zeros((3, 6, LANES))
-        negative = kernel(alpha, beta, 0.3, 2.4, h, old, g, one, two)
+        negative = kernel(alpha, beta, 0.3, 2.4, h, old, g, False, one, two)
         outs.append((bool(negative), one.tobytes(), two.tobytes()))
     assert outs[0] == outs[1]
+
+
+@pytest.mark.parametrize("lanes", [1, 3, LANES])
+@pytest.mark.parametrize("ring, n", [(False, 1), (False, 2), (False, 50), (True, 2), (True, 50)])
+@pytest.mark.parametrize("c", [0.0, 0.01, 1e12])
+def test_a_balance_with_the_bits_of_its_two_parts(lanes, ring, n, c):
+    """With rates of both signs, as Newton's matrices have them, and cells and fluxes of nothing, of either sign."""
+    rng = np.random.default_rng(n)
+    for d in (0.0, c):
+        alpha, beta = rng.normal(size=(2, n, lanes)) * 10.0 ** rng.uniform(-30, 3, (2, n, lanes))
+        sums, right = rng.uniform(0.5, 2.0, (n, lanes)), rng.normal(size=(n, lanes))
+        flux = rng.normal(size=(n, lanes)) * (rng.random((n, lanes)) < 0.7)
+        right[rng.random((n, lanes)) < 0.5] = -0.0
+        parts, extra = np.zeros((3, n, lanes)), np.zeros((2, n if ring else 1, lanes))
+        wanted, found = right.copy(), right.copy()
+        factor(alpha, beta, c, sums, ring, *parts, *extra)
+        solve_balance(*parts, *extra, sums, ring, flux, d, wanted)
+        for count in (lanes, None) if lanes == 1 else (lanes,):
+            found = right.copy()
+            balanced(alpha, beta, c, sums, ring, flux, d, np.zeros_like(parts), extra, count, found)
+            assert found.tobytes() == wanted.tobytes()

@@ -145,7 +145,7 @@ class Snapshot:
     fields: dict[str, Array]
     dt: float = 0.0
     dt_next: float = 0.0
-    report: Report = field(default_factory=Report)
+    report: Report = Report()
 
     @property
     def rho(self) -> Array:

@@ -10,32 +10,42 @@
 Of the factors 1/D is kept; c α/D and c β/D are formed again from the rates, for which there is less to read.  Of a ring
 the rates to and from the last cell are kept beside it, and the last two cells are by themselves.
 
+`balanced` is for a matrix that serves once: of Newton's method, with fluxes apart (`tridiagonal.solve_balance`).
+
 Everything is (n, LANES), or (n,) for a line alone, but h (n,), the volumes > 0.
 """
 
 from __future__ import annotations
 
 from ..base.kernel_cache import njit
+from .lines import alone
 from .rows import any_negative, filled, least, put, row
+from .tridiagonal import LANES, factor, solve_balance
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def two_solves(alpha, beta, c, weight, h, old, g, one, two):
+def two_solves(alpha, beta, c, weight, h, old, g, known, one, two):
     """Solve both; two = one for weight 0.   Returns whether a number of `two` is below 0.
 
-    alpha, beta : rates of the faces.   old : the density.   g : scratch, 1/D.   one, two : out; `one` if weight > 0.
+    alpha, beta : rates of the faces.   old : the density.   one, two : out; `one` if weight > 0.
+    g : 1/D, out, or in where it is `known`.
     """
     n = h.shape[0]
     carry = h[0] * row(old, 0)
     sigma = filled(old, h[0])
-    for i in range(n - 1):
-        forth = c * row(alpha, i)
-        inverse = 1.0 / (sigma + forth)
-        put(g, i, inverse)
-        put(two, i, carry)
-        sigma = h[i + 1] + c * row(beta, i) * (sigma * inverse)
-        carry = h[i + 1] * row(old, i + 1) + forth * inverse * carry
-    put(g, n - 1, 1.0 / sigma)
+    if known:
+        for i in range(n - 1):
+            put(two, i, carry)
+            carry = h[i + 1] * row(old, i + 1) + c * row(alpha, i) * row(g, i) * carry
+    else:
+        for i in range(n - 1):
+            forth = c * row(alpha, i)
+            inverse = 1.0 / (sigma + forth)
+            put(g, i, inverse)
+            put(two, i, carry)
+            sigma = h[i + 1] + c * row(beta, i) * (sigma * inverse)
+            carry = h[i + 1] * row(old, i + 1) + forth * inverse * carry
+        put(g, n - 1, 1.0 / sigma)
     put(two, n - 1, carry)
     if weight > 0.0:
         _next_side(beta, c, weight, h, old, g, one, two)
@@ -143,3 +153,45 @@ def _down_around(beta, c, g, v, two, i, back, above, last):
     if i == beta.shape[0] - 2:
         return row(two, i) * inverse + back * above
     return row(two, i) * inverse + c * row(beta, i) * inverse * above + row(v, i) * last
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def balanced(alpha, beta, c, sums, ring, flux, d, parts, extra, count, r):
+    """`factor` and then `solve_balance`, with their bits, where the factors serve once; in place of r_i, the solution.
+
+    All are blocks (n, lanes), with any number of lanes; in two passes where lines do not close and are LANES, or one,
+    which is said by a count of None (`lines.live`).
+    sums : column sums.   flux : F.   d : its factor, r_i − d ∂F.   parts, extra : (3, n, lanes), (2, n or 1, lanes)
+    scratch.
+    """
+    e, f, g = parts[0], parts[1], parts[2]
+    if count is None and not ring:
+        _balanced_chain(alone(alpha), alone(beta), c, alone(sums), alone(flux), d, alone(f), alone(g), alone(r))
+    elif sums.shape[1] == LANES and not ring:
+        _balanced_chain(alpha, beta, c, sums, flux, d, f, g, r)
+    else:
+        factor(alpha, beta, c, sums, ring, e, f, g, extra[0], extra[1])
+        solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, d, r)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _balanced_chain(alpha, beta, c, sums, flux, d, f, g, r):
+    """`balanced` of a chain: once up, factorising and eliminating, and once down.   f, g : scratch, c β/D and 1/D."""
+    n = sums.shape[0]
+    sigma = held = row(sums, 0)
+    rest = row(r, 0)
+    for i in range(n - 1):
+        forth, back, front = c * row(alpha, i), c * row(beta, i), d * row(flux, i)
+        inverse = 1.0 / (sigma + forth)
+        over, kept, above = back * inverse, held * inverse, row(sums, i + 1)
+        put(f, i, over)
+        put(g, i, inverse)
+        put(r, i, rest - front + 0.0)  # never −0.0
+        rest = row(r, i + 1) + forth * inverse * rest + kept * front
+        held = above + over * held  # σ again, as `solve_balance` rounds it
+        sigma = above + back * (sigma * inverse)
+    carry = rest * (1.0 / sigma)
+    put(r, n - 1, carry)
+    for i in range(n - 2, -1, -1):
+        carry = row(r, i) * row(g, i) + 0.0 + row(f, i) * carry
+        put(r, i, carry)

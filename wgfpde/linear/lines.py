@@ -30,6 +30,7 @@ class Lines:
     """Geometry of the sweeps along one axis.
 
     direction : X or Y.   n : cells per line.   count : number of lines.   ring : whether lines close.
+    lanes : of a block, LANES or 1.   width : the same with None for 1, as kernels that `live` is in take it.
     widths, distances : (n,) of the axis.   volumes : (n,) of the cells, which are the widths on a plain axis.
     areas : (n,) of the faces i+½, 1 on a plain axis.
     resistances : d/(A D) of the faces, and `conductances` A D/d, (n,) or (blocks, n, LANES).
@@ -41,6 +42,7 @@ class Lines:
         self.n = axis.size
         self.count = grid.size // axis.size
         self.lanes = LANES if self.count > 1 else 1
+        self.width = LANES if self.count > 1 else None
         self.blocks = -(-self.count // self.lanes)
         self.widths = np.ascontiguousarray(axis.widths)
         self.distances = np.ascontiguousarray(axis.distances)
@@ -110,6 +112,22 @@ def at(faces, i, k):
 def differ(faces):
     """Whether the lanes of a block have values of their own: known when a kernel is compiled."""
     return faces.ndim == 2
+
+
+@njit(cache=True, nogil=True, forceinline=True, error_model="numpy")
+def live(count):
+    """How many lanes loops go over: `count`; of None, a line alone, 1, which is known when a kernel is compiled."""
+    if count is None:
+        return 1
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def some_of(width, count):
+    """`count` of so many lanes, or None where `width` is."""
+    if width is None:
+        return None
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

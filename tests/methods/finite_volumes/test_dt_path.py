@@ -34,10 +34,11 @@ def solved(old, phi, dt, kappa, ring, m=8.0):
     idle, stuck, left = np.zeros(lanes, bool), np.zeros(lanes, bool), np.zeros(lanes)
     set_out(road, idle)
     count, walks = 0, True
+    width = None if lanes == 1 else lanes  # a line alone, as sweeps have it
     while walks:
         work, extra = np.zeros((SCRATCH, n, lanes)), np.zeros((2, n, lanes))
         count += euler(
-            data, phi, new, flux, road[PART] * dt, geometry, law, shut, drain, lanes, idle, work, extra, left, stuck
+            data, phi, new, flux, road[PART] * dt, geometry, law, shut, drain, width, idle, work, extra, left, stuck
         )
         walks = goes_on(
             road, kept, outcome, data, phi, new, flux, drain, saved, False, dt, geometry, law, lanes, idle, stuck, left

@@ -183,9 +183,13 @@ def test_a_stride_ends_before_a_step_that_is_unusual(internal, dt):
 
 
 @njit(error_model="numpy")
-def fails_when_high(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats):
+def fails_when_high(
+    first, last, rho, phi, direction, a, b, h, ring, pivots, known, exits, dt, order, guard, code, kappa, out, stats
+):  # fmt: skip
     """The sweep of a line, said to have failed where its first cell would hold more than 0.02."""
-    sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats)
+    sweep(
+        first, last, rho, phi, direction, a, b, h, ring, pivots, known, exits, dt, order, guard, code, kappa, out, stats
+    )
     if out[0, 0] > 0.02:
         stats[0, 3] = 1.0
 
@@ -201,11 +205,11 @@ def test_a_stride_ends_before_a_step_whose_solve_fails(dt):
     assert 2 < high < len(states) - 1 and stepper.stride(start(rho), 1.0, 10.0).snapshot.t == 1.0
     one, strider = stepper._one, stepper._strider
     found = strider._sweeps[0][0]
-    direction, _, a, b, h, ring = found[0]
+    direction, _, a, b, h, ring, pivots, _ = found[0]
     field, held = one.potential.copy(), np.zeros((1, 5))
     kernel = pointer(
-        fails_when_high, 0, 1, field, one.potential, direction, a, b, h, ring, None, 1.0, 1, False, ENTROPY, 0.5, field,
-        held,
+        fails_when_high, 0, 1, field, one.potential, direction, a, b, h, ring, pivots, False, None, 1.0, 1, False,
+        ENTROPY, 0.5, field, held,
     )  # fmt: skip
     strider._sweeps = ((found, kernel), None, None)
     last = stepper.stride(start(rho), 1.0, 10.0).snapshot

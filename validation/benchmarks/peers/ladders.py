@@ -95,7 +95,7 @@ ADAPTIVE = {"adaptive": True, "tolerance": 1e-6}
 OURS_HEAT = (
     (32, 3),
     (36, 3),
-    (40, 4),
+    (40, 3),
     (48, 4),
     (64, 5),
     (80, 6),

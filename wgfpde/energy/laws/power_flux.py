@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 
 from ...base.kernel_cache import njit
-from ...linear.lines import at, differ
+from ...linear.lines import at, differ, live
 
 SMOOTH_BELOW = 1.4
 """Exponent below which the blend of the mobilities is the smooth one: its kink at q = 1 stalls Newton near vacuum."""
@@ -93,7 +93,7 @@ def square_fluxes(rho, phi, i, j, kappa, across, count, flux, left, right, gate)
     place of branches, so that lanes go side by side.
     """
     conductance = at(across, i, 0)
-    for k in range(count):
+    for k in range(live(count)):
         if differ(across):
             conductance = at(across, i, k)
         a, b, dphi = rho[i, k], rho[j, k], phi[j, k] - phi[i, k]

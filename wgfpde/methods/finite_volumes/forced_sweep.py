@@ -42,14 +42,16 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
         stats[q, 0] = 0.0
         forth, back = as_block(a[q]), as_block(b[q])
         if order == 1:
-            _two_solves(a[q], b[q], None, q, dt, 0.0, h, ring, old, room, wrap, stage, new)
+            _two_solves(a[q], b[q], None, q, dt, 0.0, h, ring, old, room[2], False, room, wrap, stage, new)
             _crossing(forth, back, ring, dt, 0.0, new, new, moved)
         else:
             weight = (1.0 - GAMMA) / GAMMA
-            negative = _two_solves(a[q], b[q], None, q, GAMMA * dt, weight, h, ring, old, room, wrap, stage, new)
+            negative = _two_solves(
+                a[q], b[q], None, q, GAMMA * dt, weight, h, ring, old, room[2], False, room, wrap, stage, new
+            )
             _crossing(forth, back, ring, (1.0 - GAMMA) * dt, GAMMA * dt, stage, new, moved)
             if negative:
-                _two_solves(a[q], b[q], None, q, 0.5 * dt, 1.0, h, ring, old, room, wrap, half, low)
+                _two_solves(a[q], b[q], None, q, 0.5 * dt, 1.0, h, ring, old, room[2], False, room, wrap, half, low)
                 stats[q, 0] = _repaired(forth, back, h, ring, dt, half, low, new, moved, anti, count)
         work[q] = 0.0
         for k in range(count):

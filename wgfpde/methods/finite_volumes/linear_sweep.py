@@ -36,10 +36,14 @@ SUMS = 3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, guard, code, kappa, out, stats):
+def sweep(
+    first, last, rho, phi, direction, a, b, h, ring, pivots, known, exits, dt, order, guard, code, kappa, out, stats
+):  # fmt: skip
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     a, b : (blocks, n, LANES), of a line alone (1, n).   ring : whether the lines close, None where those of no axis do.
+    pivots : as a, out, 1/D on lines that do not close; `known` where they are in it, from a sweep with the same rates
+    and dt; or of no place.
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
     exits : None where no mass passes on any axis, else (rows, loss, gain, mean).   rows : the cells i of lines where it
     does, on some line.   loss, gain : (blocks, n, LANES) k and g, where there are any, else of one place.   mean : as
@@ -54,9 +58,10 @@ def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, gua
     work = np.zeros((10, n, lanes))
     wrap = np.zeros((2, n if closes(ring) else 1, lanes))
     old, potential, stage, new, half, low = work[4], work[5], work[6], work[7], work[8], work[9]
-    for i in range(n):
-        for k in range(lanes):
-            work[SUMS, i, k] = h[i]
+    if exits is not None:
+        for i in range(n):
+            for k in range(lanes):
+                work[SUMS, i, k] = h[i]
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)
@@ -66,7 +71,11 @@ def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, gua
             if attempt == 0:
                 span, weight = (dt, 0.0) if order == 1 else (GAMMA * dt, (1.0 - GAMMA) / GAMMA)
             one, two = (stage, new) if attempt == 0 else (half, low)
-            negative = _two_solves(a[q], b[q], exits, q, span, weight, h, ring, old, work, wrap, one, two)
+            held = attempt == 0 and pivots.shape[0] > 0
+            inverses = as_block(pivots[q]) if held else work[2]
+            negative = _two_solves(
+                a[q], b[q], exits, q, span, weight, h, ring, old, inverses, held and known, work, wrap, one, two
+            )
             if order == 1 or not (guard or negative):
                 break
         if exits is not None:
@@ -84,28 +93,29 @@ def sweep(first, last, rho, phi, direction, a, b, h, ring, exits, dt, order, gua
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _two_solves(a, b, exits, q, span, weight, h, ring, old, work, wrap, one, two):
+def _two_solves(a, b, exits, q, span, weight, h, ring, old, inverses, known, work, wrap, one, two):
     """A one = h old and A two = h (old + weight (one − old)) with A = h + span·L; two = one for weight 0.
 
-    SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h; work, wrap : scratch.
+    SDIRK2 and two backward Euler steps (weight 1) are both of this form.   work[SUMS] = h where mass may pass.
+    inverses, known : 1/D, as `two_solves` takes them.   work, wrap : scratch.
     Where mass passes, A = h + span·(L + loss), and span·gain is added on the right.   Returns whether a number of `two`
     is below 0.
     """
     if exits is None:
-        return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
+        return _closed_solves(a, b, span, weight, h, ring, old, inverses, known, wrap, one, two)
     if exits[0].shape[0] == 0:
-        return _closed_solves(a, b, span, weight, h, ring, old, work[2], wrap, one, two)
+        return _closed_solves(a, b, span, weight, h, ring, old, inverses, known, wrap, one, two)
     return _open_solves(as_block(a), as_block(b), exits, q, span, weight, h, closes(ring), old, work, wrap, one, two)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _closed_solves(a, b, span, weight, h, ring, old, g, wrap, one, two):
+def _closed_solves(a, b, span, weight, h, ring, old, g, known, wrap, one, two):
     """`_two_solves` where no mass passes, by rows of LANES lines or by the numbers of one."""
     u, v = wrap[0], wrap[1]
     if a.ndim == 1:
         old, g, u, v, one, two = alone(old), alone(g), alone(u), alone(v), alone(one), alone(two)
     if ring is None or not ring:
-        return two_solves(a, b, span, weight, h, old, g, one, two)
+        return two_solves(a, b, span, weight, h, old, g, known, one, two)
     return two_solves_around(a, b, span, weight, h, old, g, u, v, one, two)
 
 

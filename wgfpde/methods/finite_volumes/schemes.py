@@ -121,10 +121,10 @@ class LinearScheme(ExitScheme):
         self._ways = {lines.direction: ways(self._rates, axes, lines) for lines in axes}
 
     def _pass(self, rho: Array, lines: Lines, dt: float, order: int, guard: bool, out: Array, cost: Cost) -> None:
-        stats, exits = np.zeros((lines.blocks, 5)), self._exits[lines.direction]
+        stats, exits, along = np.zeros((lines.blocks, 5)), self._exits[lines.direction], self._ways[lines.direction]
         share(
             sweep, lines.blocks, rho.size, self._threads,
-            rho, self._phi, lines.direction, *self._ways[lines.direction], exits.passing,
+            rho, self._phi, lines.direction, *along, along[0][:0], False, exits.passing,
             dt, order, guard, self._code, self._kappa, out, stats,
         )  # fmt: skip
         cost.add(stats)
@@ -206,7 +206,7 @@ class PowerScheme(ExitScheme):
             power_sweep, lines.blocks, rho.size, self._threads,
             rho, self._phi, lines.direction, lines.volumes, lines.conductances, lines.ring,
             exits.opened, exits.inverse_d, exits.rise, exits.decay, exits.taken, dt, order, guard,
-            self._internal.kappa, self._internal.m, lines.lanes, stats,
+            self._internal.kappa, self._internal.m, lines.width, stats,
         )  # fmt: skip
         cost.add(stats)
         cost.let_go(exits, dt)

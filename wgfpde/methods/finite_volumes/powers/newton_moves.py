@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 
 from ....base.kernel_cache import njit
-from ....linear.lines import at, differ
+from ....linear.lines import at, differ, live
 
 STEEP = 3.0
 """Exponent above which Newton moves along p where that is stiff: along ρ it falls by 1/m a time from above."""
@@ -33,11 +33,11 @@ def move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
     No cell of a solution holds more than the mass of its line, and none of an iterate does.
     """
     n = new.shape[0]
-    for k in range(count):
+    for k in range(live(count)):
         moved[k] = 0.0
     if m >= 2.0:  # selections in place of branches, so that lanes go side by side
         for i in range(n):
-            for k in range(count):
+            for k in range(live(count)):
                 here = new[i, k]
                 start = here if fresh[k] else base[i, k]
                 direction = res[i, k] if fresh[k] else step[i, k]
@@ -47,7 +47,7 @@ def move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass):
                 moved[k] += h[i] * abs(end - start)
         return
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             if fresh[k]:
                 base[i, k] = new[i, k]
                 step[i, k] = res[i, k]
@@ -66,11 +66,11 @@ def move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, da
     h, across, ring = geometry
     kappa, m = law
     n = new.shape[0]
-    for k in range(count):
+    for k in range(live(count)):
         moved[k] = 0.0
     for i in range(n):
         couple = coupling(across, i, 0, n, ring)
-        for k in range(count):
+        for k in range(live(count)):
             if status[k] != RUNNING:
                 continue
             if differ(across):

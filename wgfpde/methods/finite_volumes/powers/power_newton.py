@@ -7,7 +7,7 @@ m ≥ 2 iterates on ρ, projected on 0 ≤ ρ_i ≤ mass/h_i, and for m > 3 alon
 `newton_moves`); m < 2 on ln ρ (down by at most e^−2 a time, up linearly).  Each lane keeps its own, non-monotone line
 search on ‖R‖₁: demanding a decrease stalls at vacuum.  A lane is done when ‖R‖₁ is at the level of its own rounding,
 which grows like ε (1 + dt κ p'/h²).  A lane that gets stuck reports failure, never a half-solved step.  The fluxes
-enter each solve apart from the mass (`solve_balance`), which they exceed by far.
+enter each solve apart from the mass (`tridiagonal.solve_balance`), which they exceed by far.
 
 What is left of ‖R‖₁ would be lost mass.  So the last move is not Newton's: the flux at the solution is written with
 rates, F = α ρ_i − β ρ_{i+1}, α, β ≥ 0 (ΔΦ goes to the donor; Δp, and ΔU' where M is the donor's, to both cells), and
@@ -27,8 +27,8 @@ import numpy as np
 
 from ....base.kernel_cache import njit
 from ....energy.laws.power_flux import fast_flux, power, slow_flux, square_fluxes, vacuum_flux
-from ....linear.lines import at
-from ....linear.tridiagonal import factor, solve_balance
+from ....linear.fused_solves import balanced
+from ....linear.lines import at, live
 from ..limiter import EPS
 from .newton_moves import DONE, FAILED, RUNNING, STEEP, move, move_steep
 
@@ -40,7 +40,8 @@ SETTLED = 1e-8
 FAINT = 1e-100
 """Ratio of neighbours below which their rates are not balanced against each other: they would overflow."""
 
-SCRATCH = 11
+MATRIX, SCRATCH = 8, 11
+"""Of the blocks of scratch: where the three of a factorised matrix begin, and how many there are."""
 DECAY, TOTAL, SLOPE = 2, 3, 4
 """In the room of exits, after what leaves below and above."""
 
@@ -54,30 +55,30 @@ def residual(old, phi, new, dt, geometry, law, exits, count, q, flux, left, righ
     faces = n if ring else n - 1
     if m == 2.0:
         for i in range(n):
-            for k in range(count):
+            for k in range(live(count)):
                 q[i, k] = new[i, k]
         for i in range(faces):
             j = i + 1 if i < n - 1 else 0
             square_fluxes(new, phi, i, j, kappa, across, count, flux, left, right, gate)
     else:
         _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right, gate)
-    for k in range(count):
+    for k in range(live(count)):
         norm[k] = 0.0
         if not ring:
             flux[n - 1, k] = 0.0
     for i in range(n):
         back = i - 1 if i > 0 else n - 1
-        for k in range(count):
+        for k in range(live(count)):
             balance = h[i] * (new[i, k] - old[i, k]) + dt * (flux[i, k] - flux[back, k])
             res[i, k] = balance
             norm[k] += abs(balance)
     if exits[0]:
         lose(new, law, exits, count)
         lost = exits[4][TOTAL]
-        for k in range(count):
+        for k in range(live(count)):
             norm[k] = 0.0
         for i in range(n):
-            for k in range(count):
+            for k in range(live(count)):
                 res[i, k] += dt * lost[i, k]
                 norm[k] += abs(res[i, k])
 
@@ -92,7 +93,7 @@ def lose(new, law, exits, count):
     _, inverse_d, rise, decay, room = exits
     kappa, m = law
     for i in range(new.shape[0]):
-        for k in range(count):
+        for k in range(live(count)):
             rho, total, slope = new[i, k], 0.0, 0.0
             for side in range(2):
                 room[side, i, k] = 0.0
@@ -111,11 +112,11 @@ def _power_fluxes(new, phi, kappa, m, across, faces, count, q, flux, left, right
     """The face by face part of `residual` for m ≠ 2: q, and per face the flux, its derivatives, the two-way share."""
     n = new.shape[0]
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             q[i, k] = power(new[i, k], m)
     for i in range(faces):
         j = i + 1 if i < n - 1 else 0
-        for k in range(count):
+        for k in range(live(count)):
             dphi = phi[j, k] - phi[i, k]
             if m >= 2.0:
                 value, a, b, two_way = slow_flux(new[i, k], new[j, k], q[i, k], q[j, k], dphi, kappa[k], m)
@@ -134,14 +135,14 @@ def rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, flo
     kappa, m = law
     n = new.shape[0]
     power_terms = 1.0 + m / abs(m - 1.0)
-    for k in range(count):
+    for k in range(live(count)):
         floor[k] = 0.0
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             floor[k] += h[i] * (new[i, k] + old[i, k])
     for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
-        for k in range(count):
+        for k in range(live(count)):
             a, b = new[i, k], new[j, k]
             terms = kappa[k] * power_terms * max(a, b) * max(q[i, k], q[j, k])
             terms += abs(phi[j, k] - phi[i, k]) * max(a, b)
@@ -150,9 +151,9 @@ def rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, flo
             floor[k] += dt * (terms * at(across, i, k) + abs(left[i, k]) * a + abs(right[i, k]) * b)
     if exits[0]:
         for i in range(n):
-            for k in range(count):
+            for k in range(live(count)):
                 floor[k] += dt * (power_terms * exits[4][TOTAL, i, k] + exits[4][SLOPE, i, k] * new[i, k])
-    for k in range(count):
+    for k in range(live(count)):
         floor[k] *= EPS
 
 
@@ -160,6 +161,7 @@ def rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, flo
 def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, work, extra, left_over, stuck):
     """Backward Euler on `count` lanes.  new : first guess in, solution out; flux : out, the fluxes that made it.
 
+    count : None of a line alone, for which loops over lanes are compiled away.
     exits : as `lose` takes them.   drain : (3, n, lanes) out, what left per time by each kind of exit.
     idle : (lanes,) those that are not solved; what is put out of them is void.
     work : (SCRATCH, n, lanes); extra : (2, n or 1, lanes), of the cyclic solver.
@@ -168,19 +170,18 @@ def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, wor
     """
     h, _, ring = geometry
     _, m = law
-    n, lanes = new.shape
+    n, lanes = new.shape[0], new.shape[1] if count is not None else 1
     q, left, right, gate, res, base, step, sums = (
         work[0], work[1], work[2], work[3], work[4], work[5], work[6], work[7],
     )  # fmt: skip
-    e, f, g = work[8], work[9], work[10]
     norm, accepted, damp = np.zeros(lanes), np.full(lanes, np.inf), np.ones(lanes)
     mass, moved = np.zeros(lanes), np.full(lanes, np.inf)
     floor, status = np.zeros(lanes), np.zeros(lanes, np.int64)
     fresh = np.zeros(lanes, np.bool_)
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             mass[k] += h[i] * old[i, k]
-    for k in range(count):
+    for k in range(live(count)):
         status[k] = DONE if idle[k] else RUNNING
     iterations = 0
     most = MAX_EXTINCTION if exits[0] and m < 1.0 else MAX_NEWTON
@@ -188,11 +189,11 @@ def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, wor
         residual(old, phi, new, dt, geometry, law, exits, count, q, flux, left, right, gate, res, norm)
         running = 0
         near = False
-        for k in range(count):
+        for k in range(live(count)):
             near = near or (status[k] == RUNNING and (norm[k] <= SETTLED * mass[k] or moved[k] <= SETTLED * mass[k]))
         if near:
             rounding(old, phi, new, dt, geometry, law, exits, count, q, left, right, floor)
-        for k in range(count):
+        for k in range(live(count)):
             fresh[k] = False
             if status[k] != RUNNING:
                 continue
@@ -217,21 +218,20 @@ def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, wor
             _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, res)
         for i in range(n):
             for k in range(lanes):
-                sums[i, k] = h[i] if last or m >= 2.0 or k >= count else h[i] * new[i, k]
+                sums[i, k] = h[i] if last or m >= 2.0 or k >= live(count) else h[i] * new[i, k]
         if exits[0]:
             _lower(new, dt, exits, m, count, last, sums)
-        factor(left, right, dt, sums, ring, e, f, g, extra[0], extra[1])
-        if last:
-            solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, 0.0, res)
-            break
-        for i in range(n):
-            for k in range(count):
-                res[i, k] = h[i] * (old[i, k] - new[i, k])
-        if exits[0]:
+        if not last:
             for i in range(n):
-                for k in range(count):
-                    res[i, k] -= dt * exits[4][TOTAL, i, k]
-        solve_balance(e, f, g, extra[0], extra[1], sums, ring, flux, dt, res)
+                for k in range(live(count)):
+                    res[i, k] = h[i] * (old[i, k] - new[i, k])
+            if exits[0]:
+                for i in range(n):
+                    for k in range(live(count)):
+                        res[i, k] -= dt * exits[4][TOTAL, i, k]
+        balanced(left, right, dt, sums, ring, flux, 0.0 if last else dt, work[MATRIX:], extra, count, res)
+        if last:
+            break
         iterations += 1
         if m > STEEP:
             move_steep(new, base, step, res, dt, geometry, law, count, status, fresh, damp, moved, mass)
@@ -239,18 +239,18 @@ def euler(old, phi, new, flux, dt, geometry, law, exits, drain, count, idle, wor
             move(new, base, step, res, h, m, count, status, fresh, damp, moved, mass)
     if exits[0]:
         for i in range(n):
-            for k in range(count):
+            for k in range(live(count)):
                 grown = res[i, k] / new[i, k] if new[i, k] > 0.0 else 0.0
                 for kind in range(3):
                     drain[kind, i, k] = exits[4][kind, i, k] * grown
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             new[i, k] = res[i, k]
     for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
-        for k in range(count):
+        for k in range(live(count)):
             flux[i, k] = left[i, k] * new[i, k] - right[i, k] * new[j, k]
-    for k in range(count):
+    for k in range(live(count)):
         stuck[k] = status[k] != DONE
         left_over[k] = norm[k]
     return iterations
@@ -261,7 +261,7 @@ def _lower(new, dt, exits, m, count, last, sums):
     """Add to the column sums what exits take: the derivative of the loss, and at the end its rate."""
     room = exits[4]
     for i in range(new.shape[0]):
-        for k in range(count):
+        for k in range(live(count)):
             if last:
                 sums[i, k] += dt * room[TOTAL, i, k] / new[i, k] if new[i, k] > 0.0 else 0.0
             else:
@@ -283,7 +283,7 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
     slope = m / abs(m - 1.0)
     for i in range(n if ring else n - 1):
         j = i + 1 if i < n - 1 else 0
-        for k in range(count):
+        for k in range(live(count)):
             a, b, value = new[i, k], new[j, k], flux[i, k]
             share = gate[i, k] * kappa[k] * at(across, i, k)
             donor = (1.0 - gate[i, k]) * upwind * slope * kappa[k] * at(across, i, k)
@@ -300,5 +300,5 @@ def _positive_rates(old, new, flux, q, gate, geometry, law, count, left, right, 
                     left[i, k] += donor * back * (b / a)
                 right[i, k] = (left[i, k] * a - value) / b if b > 0.0 else 0.0
     for i in range(n):
-        for k in range(count):
+        for k in range(live(count)):
             res[i, k] = h[i] * old[i, k]

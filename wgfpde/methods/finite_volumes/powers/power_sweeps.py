@@ -25,7 +25,7 @@ import numpy as np
 
 from ....base.kernel_cache import njit
 from ....energy.laws.law import POWER
-from ....linear.lines import gather, of_block
+from ....linear.lines import gather, live, of_block, some_of
 from ..limiter import EPS, TINY, UNTOLD, correct_fluxes, dissipate, restore_mass, restore_with
 from ..linear_sweep import GAMMA
 from .dt_path import CUTS, PART, goes_on, set_out
@@ -49,7 +49,7 @@ UNSCALED = 900.0
 @njit(cache=True, nogil=True, error_model="numpy")
 def power_sweep(
     first, last, rho, phi, direction, h, across, ring, opened, inverse_d, rise, decay, gone, dt, order, guard, kappa, m,
-    lanes, stats,
+    width, stats,
 ):  # fmt: skip
     """Advance lines of blocks first … last by dt along `direction`, in place; rho, phi (ny, nx).
 
@@ -58,9 +58,10 @@ def power_sweep(
     `power_newton.lose` takes them, and gone (blocks, 3, n, lanes) out, the mass that left by each kind of exit; else of
     one place each.
     order : 1 backward Euler, 2 as above.   guard : also keep every line's energy from rising.
+    width : lanes of a block, None for one (`lines.live`).
     stats : (blocks, 5) out: repaired cells, ‖R‖₁ left by Newton, its iterations, failed, mass of the lines.
     """
-    n = h.shape[0]
+    n, lanes = h.shape[0], live(width)
     lines = rho.shape[0] if direction == 1 else rho.shape[1]
     work = np.zeros((SCRATCH, n, lanes))
     extra = np.zeros((2, n if ring else 1, lanes))
@@ -101,7 +102,7 @@ def power_sweep(
             while walks:
                 steps += euler(
                     state[source], potential, state[target], state[fluxes], road[PART] * (span * dt), geometry, law,
-                    exits, drain, count, idle, work, extra, residue, stuck,
+                    exits, drain, some_of(width, count), idle, work, extra, residue, stuck,
                 )  # fmt: skip
                 walks = goes_on(
                     road, state[ASIDE:], outcome, state[source], potential, state[target], state[fluxes], drain,

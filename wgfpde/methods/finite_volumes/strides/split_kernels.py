@@ -31,18 +31,20 @@ def split(rho, phi, linear, drift, power, law, stages, dt, order, stats, room, o
     for s in range(len(axes)):
         q, length = axes[s], parts[s] * dt
         if linear is not None:
-            direction, blocks, a, b, h, ring = linear[0][q]
+            direction, blocks, a, b, h, ring, kept, span = linear[0][q]
             linear[1](
-                0, blocks, out, phi, direction, a, b, h, ring, None, length, order, False, law[0], kappa, out, stats[q]
-            )
+                0, blocks, out, phi, direction, a, b, h, ring, kept, span[0] == length, None, length, order, False,
+                law[0], kappa, out, stats[q],
+            )  # fmt: skip
+            span[0] = length
         if drift is not None:
             blocks = drift[0][q][1]
             _drift_stage(drift[1], drift[2], phi, drift[0][q], length, order, stats[q], room, out)
         if power is not None:
-            direction, blocks, lanes, across, h, ring, exits = power[0][q]
+            direction, blocks, width, across, h, ring, exits = power[0][q]
             power[1](
                 0, blocks, out, phi, direction, h, across, ring, 0, exits[0], exits[1], exits[2], exits[3], length,
-                order, False, kappa, m, lanes, stats[q],
+                order, False, kappa, m, width, stats[q],
             )  # fmt: skip
         if _spend(stats[q], blocks, cost):
             return False
@@ -60,7 +62,7 @@ def _copy(values, out):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _drift_stage(sweep, rates, phi, axis, dt, order, stats, room, rho):
     """A sweep without internal energy, as `schemes.DriftScheme`: the weights of its donors, and with them the sweep."""
-    direction, blocks, a, b, h, ring, closes, full, widths, distances, resistances = axis
+    direction, blocks, a, b, h, ring, none, _, closes, full, widths, distances, resistances = axis
     first, reference = room[0], room[1]
     for last in range(2 if order == 2 else 1):
         ends = last == 1 or order == 1
@@ -72,7 +74,7 @@ def _drift_stage(sweep, rates, phi, axis, dt, order, stats, room, rho):
                     reference[j, i] = 0.5 * (rho[j, i] + first[j, i])
         rates(0, blocks, phi, reference, direction, widths, distances, resistances, closes, full[0], full[1])
         sweep(
-            0, blocks, rho, phi, direction, a, b, h, ring, None, dt, order, False, NONE, 1.0,
+            0, blocks, rho, phi, direction, a, b, h, ring, none, False, None, dt, order, False, NONE, 1.0,
             rho if ends else first, stats,
         )  # fmt: skip
 

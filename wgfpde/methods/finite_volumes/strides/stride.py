@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
 from ....base.kernel_pointer import Direct, pointer
 from ....energy.flow import Flow
-from ....energy.laws.law import ENTROPY, NONE
+from ....energy.laws.law import ENTROPY, NONE, Law
 from ....energy.openings.vacuum_exits import VacuumExits, exits_of
 from ....energy.rates import Rates, drift_rates
 from ....energy.snapshot import Report, Snapshot, Stride
@@ -29,6 +28,7 @@ MOST_STEPS = 1024
 FIRST_PACE = 1e-7
 """Seconds that a cell is taken to need until a call was timed."""
 MARCH = Direct(march)
+_LIMITS = dict(enumerate(LIMITS)).__getitem__  # 2.0 is found as 2 is
 TIMED = 1e-3
 """Seconds of a call from which on it tells the pace."""
 
@@ -98,15 +98,12 @@ def _stride(before: Snapshot, rho: Array, table: Array) -> Stride:
         rejected=int(last[REJECTIONS]),
         limit=LIMITS[int(last[LIMIT])],
     )
-    after = replace(
-        before, t=last[T], step=before.step + len(table), fields=before.fields | {"rho": rho}, dt=last[DT],
-        dt_next=last[WISH], report=report,
-    )  # fmt: skip
+    after = Snapshot(last[T], before.step + len(table), before.fields | {"rho": rho}, last[DT], last[WISH], report)
     columns = {
         "t": table[:, T], "dt": table[:, DT], "iterations": table[:, NEWTON], "residual": table[:, LEFT],
         "repaired": table[:, TOUCHED], "rejected": table[:, REJECTIONS],
     }  # fmt: skip
-    return Stride(after, columns, tuple(LIMITS[k] for k in table[:, LIMIT].astype(int).tolist()))
+    return Stride(after, columns, tuple(map(_LIMITS, table[:, LIMIT].tolist())))
 
 
 def _stages(dim: int, order: int) -> tuple[Array, Array]:
@@ -123,18 +120,20 @@ def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, 
     if not internal.law.linear_diffusion and not internal.law.vanishes:
         exits = exits_of(flow, axes)
         found = tuple(_power_axis(lines, cast(VacuumExits, exits[lines.direction])) for lines in both)
-        direction, _, lanes, across, h, ring, shut = found[0]
+        direction, _, width, across, h, ring, shut = found[0]
         kernel = pointer(
             power_sweep, 0, 1, phi.copy(), phi, direction, h, across, ring, 0, *shut, 1.0, 1, False, internal.kappa,
-            internal.m, lanes, held,
+            internal.m, width, held,
         )  # fmt: skip
         return None, None, (found, kernel)
     rates = Rates(flow.grid, axes)
-    found = tuple((lines.direction, lines.blocks, *ways(rates, axes, lines)) for lines in both)
-    direction, _, a, b, h, ring = found[0]
+    found = tuple((lines.direction, lines.blocks, *_kept(ways(rates, axes, lines), internal.law)) for lines in both)
+    direction, _, a, b, h, ring, kept, _ = found[0]
     code, kappa = (ENTROPY, internal.kappa) if internal.law.linear_diffusion else (NONE, 1.0)
     rho = phi.copy()
-    kernel = pointer(sweep, 0, 1, rho, phi, direction, a, b, h, ring, None, 1.0, 1, False, code, kappa, rho, held)
+    kernel = pointer(
+        sweep, 0, 1, rho, phi, direction, a, b, h, ring, kept, False, None, 1.0, 1, False, code, kappa, rho, held
+    )
     if internal.law.linear_diffusion:
         rates.scharfetter_gummel(phi, internal.kappa)
         return (found, kernel), None, None
@@ -146,6 +145,12 @@ def _sweeps(flow: Flow, axes: list[Lines], phi: Array) -> tuple[object, object, 
     return None, (tuple((*axis, *more) for axis, more in zip(found, of_rates, strict=True)), kernel, donors), None
 
 
+def _kept(along: tuple[Any, ...], law: Law) -> tuple[Any, ...]:
+    """With the pivots of a sweep, to be kept while it is by rates that stay, and the dt that they are for."""
+    rates = along[0]
+    return *along, np.empty_like(rates) if law.linear_diffusion else rates[:0], np.full(1, np.nan)
+
+
 def _power_axis(lines: Lines, none: VacuumExits) -> tuple[Any, ...]:
     shut = none.inverse_d, none.rise, none.decay, none.taken
-    return lines.direction, lines.blocks, lines.lanes, lines.conductances, lines.volumes, lines.ring, shut
+    return lines.direction, lines.blocks, lines.width, lines.conductances, lines.volumes, lines.ring, shut
