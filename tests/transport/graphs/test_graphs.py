@@ -36,10 +36,10 @@ def cube(d):
     return graphs.from_rates([[float((a ^ b).bit_count() == 1) for a in range(n)] for b in range(n)])
 
 
-def random_chain(seed, n=7):
+def random_chain(seed, n=7, more=()):
     rng = np.random.default_rng(seed)
     pi = rng.random(n) + 0.1
-    edges = [(k, k + 1) for k in range(n - 1)] + [(0, 3), (2, 5), (1, 6)]
+    edges = [(k, k + 1) for k in range(n - 1)] + [(0, 3), (2, 5), (1, 6), *more]
     return graphs.Chain(pi / np.sum(pi), edges, rng.random(len(edges)) + 0.1)
 
 
@@ -223,9 +223,10 @@ def test_curvatures_in_closed_form():
         assert graphs.curvature(cycle(n)) == pytest.approx(known, abs=1e-13)
 
 
-def test_curvature_is_the_least_ratio_of_the_forms():
-    """By a full matrix of Γ₂ and Γ, on a graph with triangles, squares and unequal rates."""
-    chain = random_chain(7)
+@pytest.mark.parametrize("more", [(), ((0, 2), (3, 5), (1, 3))], ids=["squares", "triangles"])
+def test_curvature_is_the_least_ratio_of_the_forms(more):
+    """By a full matrix of Γ₂ and Γ, on graphs with squares, or triangles, and unequal rates."""
+    chain = random_chain(7, more=more)
     lap, every = chain.generator.toarray(), np.eye(chain.states)
     found = graphs.curvature(chain)
 
