@@ -79,10 +79,10 @@ def test_written_out_it_is_the_same():
 def test_a_balance_with_the_bits_of_its_two_parts(lanes, ring, n, c):
     """With rates of both signs, as Newton's matrices have them, and cells and fluxes of nothing, of either sign."""
     rng = np.random.default_rng(n)
-    for d in (0.0, c):
+    for d, size in ((0.0, 1.0), (c, 1.0), (c, 0.0)):
         alpha, beta = rng.normal(size=(2, n, lanes)) * 10.0 ** rng.uniform(-30, 3, (2, n, lanes))
-        sums, right = rng.uniform(0.5, 2.0, (n, lanes)), rng.normal(size=(n, lanes))
-        flux = rng.normal(size=(n, lanes)) * (rng.random((n, lanes)) < 0.7)
+        sums, right = rng.uniform(0.5, 2.0, (n, lanes)), size * rng.normal(size=(n, lanes))
+        flux = size * rng.normal(size=(n, lanes)) * (rng.random((n, lanes)) < 0.7)
         right[rng.random((n, lanes)) < 0.5] = -0.0
         parts, extra = np.zeros((3, n, lanes)), np.zeros((2, n if ring else 1, lanes))
         wanted, found = right.copy(), right.copy()

@@ -186,12 +186,12 @@ def _balanced_chain(alpha, beta, c, sums, flux, d, f, g, r):
         over, kept, above = back * inverse, held * inverse, row(sums, i + 1)
         put(f, i, over)
         put(g, i, inverse)
-        put(r, i, rest - front + 0.0)  # never −0.0
+        put(r, i, rest - front)
         rest = row(r, i + 1) + forth * inverse * rest + kept * front
         held = above + over * held  # σ again, as `solve_balance` rounds it
         sigma = above + back * (sigma * inverse)
     carry = rest * (1.0 / sigma)
     put(r, n - 1, carry)
     for i in range(n - 2, -1, -1):
-        carry = row(r, i) * row(g, i) + 0.0 + row(f, i) * carry
+        carry = row(r, i) * row(g, i) + 0.0 + row(f, i) * carry  # never −0.0
         put(r, i, carry)
