@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -253,8 +254,9 @@ def _both(values: Array, weights: Array) -> Array:
     return np.einsum("jrn,j->rn", np.einsum("jrkn,k->jrn", values, weights), weights)
 
 
+@cache
 def romberg(n: int) -> Array:
-    """(n + 1,) weights of Romberg's rule on [0, 1], n = 2^k intervals: positive, of sum 1 and degree 2k + 1."""
+    """(n + 1,) weights of Romberg's rule on [0, 1], n = 2^k intervals: positive, of sum 1 and degree 2k + 1; kept."""
     rows = []
     for level in range(n.bit_length()):
         step = n >> level
@@ -264,4 +266,5 @@ def romberg(n: int) -> Array:
         rows.append(trapezoid)
     for k in range(1, len(rows)):
         rows = [b + (b - a) / (4**k - 1) for a, b in pairwise(rows)]
+    rows[0].flags.writeable = False
     return rows[0]
