@@ -43,6 +43,8 @@ from .own_process import load_kernel_library
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOMS = ("diagnostics", "energy", "linear", "methods", "studies", "transport")
 """Rooms that hold kernels; the others are not searched for them, which takes time at every start."""
+BESIDE = ("base/kernel_pointer.py",)
+"""Files elsewhere whose code is compiled into kernels."""
 MARK = b"njit"
 """What a file holds whose changes make kernels old: kernels, or the constants that they compile in."""
 
@@ -197,8 +199,8 @@ def kernel_digest() -> str:
 
 
 def kernel_files() -> list[str]:
-    """Every source file in the rooms that hold kernels."""
-    found = []
+    """Every source file in the rooms that hold kernels, and those BESIDE."""
+    found = [os.path.join(PACKAGE, *name.split("/")) for name in BESIDE]
     for room in ROOMS:
         for folder, _, names in os.walk(os.path.join(PACKAGE, room)):
             found += [os.path.join(folder, name) for name in names if name.endswith(".py")]

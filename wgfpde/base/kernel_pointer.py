@@ -58,8 +58,9 @@ def _kind(value: KernelPointer, _: Any) -> KernelType:
 def _unbox(kind: KernelType, value: Any, c: Any) -> Any:
     found = cgutils.create_struct_proxy(kind)(c.context, c.builder)
     address = c.pyapi.object_getattr_string(value, "address")
-    found.c_addr = c.pyapi.long_as_voidptr(address)
-    c.pyapi.decref(address)
+    with c.builder.if_then(cgutils.is_not_null(c.builder, address), likely=True):
+        found.c_addr = c.pyapi.long_as_voidptr(address)
+        c.pyapi.decref(address)
     return NativeValue(found._getvalue(), is_error=c.pyapi.c_api_error())
 
 

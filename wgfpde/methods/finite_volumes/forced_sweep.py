@@ -18,7 +18,7 @@ import numpy as np
 from ...base.kernel_cache import njit
 from ...linear.lines import as_block, gather, lanes_of, scatter
 from .limiter import correct_fluxes, restore_mass
-from .linear_sweep import GAMMA, SUMS, _two_solves
+from .linear_sweep import GAMMA, _two_solves
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -33,9 +33,6 @@ def tilted_sweep(first, last, rho, direction, push, across, a, b, h, ring, dt, o
     room = np.zeros((12, n, lanes))
     wrap = np.zeros((2, n if ring else 1, lanes))
     old, stage, new, half, low, moved, anti = room[5], room[6], room[7], room[8], room[9], room[10], room[11]
-    for i in range(n):
-        for k in range(lanes):
-            room[SUMS, i, k] = h[i]
     for q in range(first, last):
         count = min(lanes, lines - q * lanes)
         gather(rho, direction, q * lanes, count, old)

@@ -42,8 +42,8 @@ def sweep(
     """Advance lines of blocks first … last by dt along `direction`, from rho into out (ny, nx); may be the same array.
 
     a, b : (blocks, n, LANES), of a line alone (1, n).   ring : whether the lines close, None where those of no axis do.
-    pivots : as a, out, 1/D on lines that do not close; `known` where they are in it, from a sweep with the same rates
-    and dt; or of no place.
+    pivots : as a, out, 1/D on lines that neither close nor let mass pass; `known` where they are in it, from a sweep
+    with the same rates and dt; or of no place.
     order : 1 backward Euler, 2 SDIRK2 with repair.   guard : also keep every line's energy from rising.
     exits : None where no mass passes on any axis, else (rows, loss, gain, mean).   rows : the cells i of lines where it
     does, on some line.   loss, gain : (blocks, n, LANES) k and g, where there are any, else of one place.   mean : as

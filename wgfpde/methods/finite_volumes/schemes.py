@@ -174,8 +174,10 @@ class TiltedScheme(EntropyScheme):
         cost.add(stats)
         cost.pushed += float(work.sum())
 
-    def compile_parts(self, lines: Lines) -> None:
-        """Nothing: lines under a force are not repaired."""
+    def compile_first(self, lines: Lines) -> None:
+        """Nothing: lines under a force are not repaired, and have an end of their own."""
+
+    compile_parts = compile_first
 
 
 class DriftScheme(LinearScheme):

@@ -32,11 +32,14 @@ def split(rho, phi, linear, drift, power, law, stages, dt, order, stats, room, o
         q, length = axes[s], parts[s] * dt
         if linear is not None:
             direction, blocks, a, b, h, ring, kept, span = linear[0][q]
+            known = span[0] == length
+            span[0], stats[q, blocks - 1, 3] = -1.0, 1.0  # until the sweep has come to its end
             linear[1](
-                0, blocks, out, phi, direction, a, b, h, ring, kept, span[0] == length, None, length, order, False,
+                0, blocks, out, phi, direction, a, b, h, ring, kept, known, None, length, order, False,
                 law[0], kappa, out, stats[q],
             )  # fmt: skip
-            span[0] = length
+            if stats[q, blocks - 1, 3] == 0.0:
+                span[0] = length
         if drift is not None:
             blocks = drift[0][q][1]
             _drift_stage(drift[1], drift[2], phi, drift[0][q], length, order, stats[q], room, out)
