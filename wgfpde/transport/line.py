@@ -21,7 +21,7 @@ from ..grid import Array
 STRETCH = 500.0
 """Largest change of a log-density over a cell that is told from a point mass at its end."""
 TOGETHER = 64
-"""Pieces whose costs are added up by themselves, so that rounding grows with far fewer terms; in njit functions, too."""
+"""Pieces whose costs are added up by themselves, against rounding; njit functions do so, too."""
 SHIFT = 1e-13
 """How well α is found; the cost is flat there, so that it is true to the square of that."""
 
