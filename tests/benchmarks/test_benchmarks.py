@@ -232,9 +232,9 @@ def test_the_page_holds_every_row_and_says_where_others_are_better(tmp_path, mon
 
 
 def test_versions_of_the_others_stand_in_one_place():
-    from environments import BESIDE, NAMES, requirements
+    from environments import BESIDE, BUILT, NAMES, requirements
 
-    assert set(requirements()) == set(NAMES).union(*BESIDE.values())
+    assert set(requirements()) == set(NAMES).difference(BUILT).union(*BESIDE.values())
     assert all("==" in line for line in requirements().values())
 
 
@@ -257,12 +257,21 @@ def test_the_explicit_baseline_approaches_the_solution(name):
 
 
 def test_one_row_of_the_tables_can_be_measured_alone():
-    from environments import NAMES
+    from environments import BUILT, NAMES
     from run import arguments, chosen
 
     options = arguments(["--problem", "ou", "--peer", "pyddm", "--way", "Euler, C", "--python", "/an/interpreter"])
     assert [ladder.key for ladder in chosen(options)] == ["ou / pyddm / implicit Euler, C"]
-    assert options.python == dict.fromkeys(NAMES, "/an/interpreter")
+    assert options.python == dict.fromkeys(set(NAMES).difference(BUILT), "/an/interpreter")
+
+
+def test_what_is_on_no_index_is_measured_where_an_interpreter_is_named():
+    from environments import BUILT
+    from run import arguments, chosen
+
+    assert {ladder.peer for ladder in chosen(arguments([]))}.isdisjoint(BUILT)
+    named = [f"--python={name}=/an/interpreter" for name in BUILT]
+    assert {ladder.peer for ladder in chosen(arguments(named))} >= set(BUILT)
 
 
 def test_every_problem_and_package_has_words_and_a_colour():

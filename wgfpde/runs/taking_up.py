@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,16 @@ def latest(place: Path, known: store.Run | None, digest: str, problem: Problem) 
             )
         rows = found.rows <= len(known) and found.step_rows <= len(known.steps["t"])
         if rows and _fits(found, problem):
-            return found
+            return replace(
+                found, wall=_spent(known, "wall_seconds", found.wall), cpu=_spent(known, "cpu_seconds", found.cpu)
+            )
     return None
+
+
+def _spent(known: store.Run, name: str, least: float) -> float:
+    """Seconds of all parts so far: the file knows what it took to end the last one, too, where that came to its end."""
+    found = known.number(name)
+    return max(least, found) if np.isfinite(found) else least
 
 
 def _fits(found: Checkpoint, problem: Problem) -> bool:
