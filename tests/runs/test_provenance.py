@@ -84,7 +84,7 @@ def test_the_times_of_all_parts_are_added(case, monkeypatch):
     stop_at(monkeypatch, 4)
     run(case, "out")
     with h5py.File("out/output.h5", "r+") as file:
-        file.attrs.update({"wall_seconds": 100.0, "cpu_seconds": 200.0})  # the last checkpoint, and a slow disk after it
+        file.attrs.update({"wall_seconds": 100.0, "cpu_seconds": 200.0})  # a slow disk at its end
     before = read("out").attributes
     stop_at(monkeypatch, None)
     monkeypatch.setattr(sys, "argv", ["wgfpde", "resume", "out"])
