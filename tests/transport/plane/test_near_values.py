@@ -111,6 +111,28 @@ def test_the_bounds_of_near_densities_hold_on_any_cells():
         assert found.lower <= found.value <= found.upper
 
 
+@pytest.mark.parametrize("across", [2, 1])
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+@pytest.mark.parametrize("ring", [False, True])
+def test_two_cells_round_a_circle(across, shift, ring):
+    """Between two cells of a circle a potential from corners is constant but for rounding, which moves nothing."""
+    ends = [axis.boundary for axis in Grid([0.0, 0.0], [1.0, 1.0], [2, 2], periodic=[True, ring]).axes]
+    lines = [np.array([0.0, 0.5 + shift, 1.0]), np.linspace(0.0, 1.0, across + 1)]
+    grids = [Grid.of_edges(lines[::k], ends[::k]) for k in (1, -1)]
+    if across == 2 and not shift:
+        grids = [Grid([0.0, 0.0], [1.0, 1.0], [2, 2], periodic=[True, ring][::k]) for k in (1, -1)]
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        p, rise, w = rng.uniform(0.1, 1.1, 2), 10 ** rng.uniform(-4, 0) * rng.random(2), rng.random(across)
+        p, q, w = (f / f.sum() for f in (p, p * (1 + rise), w))
+        exact = Coupling(lines[0], p, lines[0], q, True).w2 ** 2
+        for grid, turned in zip(grids, (False, True), strict=True):
+            a, b = (np.outer(f, w) if turned else np.outer(w, f) for f in (p, q))
+            found = near_bounds(grid, a / grid.cell_volume, b / grid.cell_volume)
+            assert 0.0 <= found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
+            assert found.lower <= found.value <= found.upper
+
+
 def test_common_refinement():
     """All edges of both, those that are one but for rounding once, over both boxes."""
     one, other = Grid([0.0, 0.0], [3.0, 1.0], [3, 2]), Grid([-1.0, 0.0], [2.0 + 1e-15, 1.0], [2, 3])
