@@ -150,7 +150,7 @@ def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
     rounding = ROUNDING * float(np.max(np.abs(u))) * float(np.sum(faces.volume * np.abs(b - a)))
     raised = max(float(np.sum(each)) - rounding, 0.0)
     cost = float(np.sum(faces.volume * a * steep))
-    return raised**2 / cost if raised < cost else 2 * raised - cost
+    return raised * (raised / cost) if raised < cost else 2 * raised - cost
 
 
 def means_of_corners(u: Array) -> Array:
