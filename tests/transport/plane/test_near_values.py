@@ -7,6 +7,7 @@ from scipy.special import erf
 from wgfpde.grid import Grid
 from wgfpde.transport.distances import distance
 from wgfpde.transport.line import Coupling
+from wgfpde.transport.plane.ascent import _linearised
 from wgfpde.transport.plane.between import common_refinement, squared_distance
 from wgfpde.transport.plane.measures import Cells
 from wgfpde.transport.plane.weighted_norms import near_bounds
@@ -131,6 +132,31 @@ def test_two_cells_round_a_circle(across, shift, ring):
             found = near_bounds(grid, a / grid.cell_volume, b / grid.cell_volume)
             assert 0.0 <= found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
             assert found.lower <= found.value <= found.upper
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_any_unit_of_length(seed):
+    """The same bounds and the same value in boxes whose squared squares are no numbers."""
+    rng = np.random.default_rng(seed)
+    a = rng.random((8, 8)) ** 6
+    b = a * (1 + 10 ** rng.uniform(-3, 0) * rng.random(a.shape))
+    found = []
+    for length in (1.0, 1e100, 1e-100):
+        grid = Grid([0.0, 0.0], [length, length], [8, 8])
+        given = [f / np.sum(f * grid.cell_volume) for f in (a, b)]
+        found.append(distance(grid, *given))
+        for name in ("w2", "lower", "upper"):
+            assert getattr(found[-1], name) / length == pytest.approx(getattr(found[0], name), rel=1e-6, abs=0)
+
+
+def test_arrays_by_columns():
+    """To the bit what arrays by rows give, without kernels of their own."""
+    grid = Grid([0.0, 0.0], [1.0, 1.3], [6, 5])
+    given = np.random.default_rng(7).random((2, *grid.shape))
+    given[1] *= given[0].sum() / given[1].sum()
+    found, compiled = distance(grid, *given), len(_linearised.signatures)
+    assert distance(grid, *map(np.asfortranarray, given)) == found
+    assert len(_linearised.signatures) == compiled
 
 
 def test_common_refinement():

@@ -46,7 +46,7 @@ class Cells:
 
     def __init__(self, grid: Grid, rho: Array) -> None:
         self.grid = grid
-        mass = np.ascontiguousarray(rho, dtype=float) * grid.cell_volume
+        mass = np.asarray(rho, dtype=float, order="C") * grid.cell_volume
         self.mass = mass / np.sum(mass)
         self.density = self.mass / grid.cell_volume
         self.box = [(axis.lower, axis.upper) for axis in grid.axes]
