@@ -54,8 +54,8 @@ def comparable(a_grid: Grid, a: Array, b_grid: Grid, b: Array) -> tuple[Array, A
 
 
 def checked(name: str, grid: Grid, rho: Array) -> tuple[Array, float]:
-    """A density as an array, and its mass.  Raises CaseError for one that is none.   name : of it, in messages."""
-    rho = np.asarray(rho, dtype=float)
+    """A density as an array, by rows, and its mass.  Raises CaseError for one that is none.   name : in messages."""
+    rho = np.asarray(rho, dtype=float, order="C")
     if rho.shape != grid.shape:
         raise CaseError(f"the {name} density must have the grid's shape {grid.shape}; found {rho.shape}.")
     if not (rho >= 0).all() or not math.isfinite(rho.sum()):

@@ -5,9 +5,12 @@ import pytest
 from scipy.special import erf
 
 from wgfpde.grid import Grid
+from wgfpde.transport.benamou_brenier.operators import Staggering
 from wgfpde.transport.distances import distance
 from wgfpde.transport.line import Coupling
-from wgfpde.transport.plane.between import common_refinement, squared_distance
+from wgfpde.transport.plane import weighted_norms
+from wgfpde.transport.plane.ascent import _linearised
+from wgfpde.transport.plane.between import SHOT, common_refinement, squared_distance
 from wgfpde.transport.plane.measures import Cells
 from wgfpde.transport.plane.weighted_norms import near_bounds
 
@@ -109,6 +112,66 @@ def test_the_bounds_of_near_densities_hold_on_any_cells():
         found = near_bounds(grid, *(np.outer(f[1], f[0]) / grid.cell_volume for f in (start, end)))
         assert found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
         assert found.lower <= found.value <= found.upper
+
+
+@pytest.mark.parametrize("across", [2, 1])
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+@pytest.mark.parametrize("ring", [False, True])
+def test_two_cells_round_a_circle(across, shift, ring):
+    """Between two cells of a circle a potential from corners is constant but for rounding, which moves nothing."""
+    ends = [axis.boundary for axis in Grid([0.0, 0.0], [1.0, 1.0], [2, 2], periodic=[True, ring]).axes]
+    lines = [np.array([0.0, 0.5 + shift, 1.0]), np.linspace(0.0, 1.0, across + 1)]
+    grids = [Grid.of_edges(lines[::k], ends[::k]) for k in (1, -1)]
+    if across == 2 and not shift:
+        grids = [Grid([0.0, 0.0], [1.0, 1.0], [2, 2], periodic=[True, ring][::k]) for k in (1, -1)]
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        p, rise, w = rng.uniform(0.1, 1.1, 2), 10 ** rng.uniform(-4, 0) * rng.random(2), rng.random(across)
+        p, q, w = (f / f.sum() for f in (p, p * (1 + rise), w))
+        exact = Coupling(lines[0], p, lines[0], q, True).w2 ** 2
+        for grid, turned in zip(grids, (False, True), strict=True):
+            a, b = (np.outer(f, w) if turned else np.outer(w, f) for f in (p, q))
+            found = near_bounds(grid, a / grid.cell_volume, b / grid.cell_volume)
+            assert 0.0 <= found.lower <= exact * (1 + 1e-9) and found.upper >= exact * (1 - 1e-9)
+            assert found.lower <= found.value <= found.upper
+
+
+def test_what_potentials_are_rounded_by(monkeypatch):
+    """They go round circles to the bit, have the mean 0, and what rounding makes of a constant moves nothing."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [49, 49], periodic=True)  # 49 (1/49) is not 1
+    a, b = (f / np.sum(f * grid.cell_volume) for f in np.random.default_rng(8).random((2, *grid.shape)) + 0.1)
+    u, steep = weighted_norms.steepness(grid, Staggering(grid), a, b)
+    assert np.array_equal(u[0], u[-1]) and np.array_equal(u[:, 0], u[:, -1])
+    assert abs(np.mean(u)) <= 1e-15 * np.max(np.abs(u))
+    for constant in (1.0, -1.0):
+        for k in range(10):
+            monkeypatch.setattr(weighted_norms, "steepness", lambda *given, c=constant * 1.3**k: (0 * u + c, 0 * steep))
+            assert near_bounds(grid, a, b).lower == 0.0
+
+
+@pytest.mark.parametrize(("seed", "power"), [(1, 6), (5, 18)])
+def test_any_unit_of_length(seed, power):
+    """The same bounds and the same value in boxes whose squared squares are no numbers."""
+    rng = np.random.default_rng(seed)
+    a = rng.random((8, 8)) ** power
+    b = a * (1 + 10 ** rng.uniform(-2, 0) * rng.random(a.shape))
+    found = []
+    for length in (1.0, 1e100, 1e-100):
+        grid = Grid([0.0, 0.0], [length, length], [8, 8])
+        given = [f / np.sum(f * grid.cell_volume) for f in (a, b)]
+        found.append(distance(grid, *given))
+        for name, rel in (("w2", SHOT), ("lower", 1e-6), ("upper", SHOT)):  # solves end elsewhere
+            assert getattr(found[-1], name) / length == pytest.approx(getattr(found[0], name), rel=rel, abs=0)
+
+
+def test_arrays_by_columns():
+    """To the bit what arrays by rows give, without kernels of their own."""
+    grid = Grid([0.0, 0.0], [1.0, 1.3], [6, 5])
+    given = np.random.default_rng(7).random((2, *grid.shape))
+    given[1] *= given[0].sum() / given[1].sum()
+    found, compiled = distance(grid, *given), len(_linearised.signatures)
+    assert distance(grid, *map(np.asfortranarray, given)) == found
+    assert len(_linearised.signatures) == compiled
 
 
 def test_common_refinement():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from scipy.sparse import kron, vstack
 
 from wgfpde.grid import Grid
 from wgfpde.transport.line import Coupling
+from wgfpde.transport.plane import weighted_norms
 from wgfpde.transport.plane.between import squared_distance
+from wgfpde.transport.plane.dual_bound import DualBound
 from wgfpde.transport.plane.measures import Atoms, Cells
+from wgfpde.transport.plane.weighted_norms import uncrossed
 
 ROOT = Path(__file__).resolve().parents[3]
 WALLS = (False, False)
@@ -125,6 +129,50 @@ def test_atoms_against_a_linear_programme(kind):
 
 
 # ---- exactly known -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stretched", [False, True])
+@pytest.mark.parametrize("rings", [(False, True), (True, False), (True, True)])
+def test_atoms_round_circles(rings, stretched):
+    """One atom against one, and against all of a density, of which there is one plan: every atom of the lattice counts,
+    those of the last row and column too."""
+    mapping = [lambda s: s + 0.1 * np.sin(2 * np.pi * s), lambda s: s**1.3] if stretched else None
+    grid = Grid([0.0, 0.0], [1.0, 1.5], [5, 6], periodic=list(rings), mapping=mapping)
+    rng = np.random.default_rng(3)
+    for row, column in ((5, 2), (5, 4), (0, 4), (3, 1)):
+        a = np.zeros(grid.shape)
+        a[row, column] = 1.0
+        away = [np.abs(axis.centers - axis.centers[k]) for axis, k in zip(grid.axes, (column, row), strict=True)]
+        away = [np.minimum(d, axis.length - d) if axis.ring else d for d, axis in zip(away, grid.axes, strict=True)]
+        squares = away[0] ** 2 + away[1][:, None] ** 2
+        targets = [rng.uniform(0.0, 1.0, grid.shape)] + [np.roll(a, -1, axis=k) for k in (0, 1)]
+        for b in targets:
+            exact = np.sum(squares * b * grid.cell_volume) / np.sum(b * grid.cell_volume)
+            found = squared_distance(Atoms(grid, a), Atoms(grid, b), rings, 1e-3)
+            assert exact * (1 - 1e-9) <= found.upper and found.lower <= exact * (1 + 1e-9)
+            assert found.upper - found.lower <= 1e-9 * exact and found.lower <= found.value <= found.upper
+
+
+def test_bounds_that_cross_are_none(monkeypatch):
+    """A lower bound above the cost of a plan is wrong, and is not told: wherever it came from the bounds hold."""
+    grid = Grid([0.0, 0.0], [1.0, 1.0], [6, 6])
+    rng = np.random.default_rng(4)
+    p, q, across = (f / f.sum() for f in rng.uniform(0.2, 1.0, (3, 6)))
+    call = DualBound.__call__
+    for share in (1.0, 1e-3):
+        lines = p, (1 - share) * p + share * q
+        exact = Coupling(grid.x.edges, lines[0], grid.x.edges, lines[1]).w2 ** 2
+        mu, nu = (Cells(grid, np.outer(across, line)) for line in lines)
+        for where, name, wrong in (
+            (DualBound, "__call__", lambda *given: replace(call(*given), lower=1e3)),
+            (weighted_norms, "_below", lambda *given: 1e3),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(where, name, wrong)
+                found = squared_distance(mu, nu, WALLS, 1e-3, 36)
+            assert found.lower <= exact * (1 + 1e-9) and exact * (1 - 1e-9) <= found.upper
+            assert found.lower <= found.value <= found.upper
+    assert uncrossed(1.0 + 1e-12, 1.0) == 1.0 and uncrossed(0.5, 1.0) == 0.5 and uncrossed(1.1, 1.0) == 0.0
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(1, 0), (1, 1), (0, 2), (3, 1)])

@@ -178,7 +178,8 @@ class Shooting:
     def _flux(self, rho: Array, rise: Array, thin: float) -> Array:
         theta = means(rho)
         if thin > 0.0:
-            theta *= theta**2 / (theta**2 + thin**2)
+            share = (theta / thin) ** 2
+            theta *= share / (share + 1)
         return theta * self._momenta.scale * rise / self.steps
 
     def _divergence(self, flux: Array) -> Array:

@@ -29,7 +29,7 @@ from .measures import Atoms, Cells, Measure, Periods, Points
 from .plan_bound import plan_cost
 from .programme import between_lattices
 from .sharper_bounds import lattices, semidiscrete, sharpened
-from .weighted_norms import Near, near_bounds
+from .weighted_norms import Near, near_bounds, uncrossed
 
 MOST_CELLS = 2**16
 """Of lattices finer than the data."""
@@ -91,10 +91,11 @@ def squared_distance(
     if met is not None and met.upper - met.lower <= WIDE * met.upper:
         return met
     found = _on_lattices(mu, nu, rings, tolerance, most_cells)
-    if met is None:
-        return found
-    lower, upper = max(found.lower, met.lower), min(found.upper, met.upper)
-    return Squares(min(max(found.value, lower), upper), lower, upper, found.iterations + met.iterations)
+    lower, upper, iterations = found.lower, found.upper, found.iterations
+    if met is not None:
+        lower, upper, iterations = max(lower, met.lower), min(upper, met.upper), iterations + met.iterations
+    lower = uncrossed(lower, upper)
+    return Squares(min(max(found.value, lower), upper), lower, upper, iterations)
 
 
 def _met(
@@ -132,7 +133,10 @@ def _on_lattices(mu: Measure, nu: Measure, rings: tuple[bool, bool], tolerance: 
             break
     upper = _upper(mu, nu, level, phi, ladder.periods) + rounding
     if near is not None:
+        if type(mu) is type(nu) is Cells and math.isnan(near.value) and upper - lower > WIDE * upper:
+            near = _near_bounds(mu, nu) or near
         lower, upper = max(lower, near.lower), min(upper, near.upper)
+    lower = uncrossed(lower, upper)
     if type(mu) is type(nu) is Cells and upper - lower > WIDE * upper and not ladder.coarse:
         better = _narrowed(mu, nu, ladder, level, phi, Near(lower, math.nan, upper), rounding)
         if not math.isnan(better.value):
@@ -214,12 +218,16 @@ def _near(mu: Measure, nu: Measure, bound: Bound) -> Near | None:
         return None
     if bound.lower >= sum((NEAR * h) ** 2 for h in _widths(mu, nu)):
         return None
+    return _near_bounds(mu, nu, bound.lower if _settled(bound, LOOSE, CLOSE) else 0.0)
+
+
+def _near_bounds(mu: Cells, nu: Cells, known: float = 0.0) -> Near | None:
+    """Of densities on any two grids; None where what is constant for both is too small."""
     grid = mu.grid if mu.grid == nu.grid else common_refinement(mu.grid, nu.grid)
     if grid is not mu.grid and grid.size > MOST_COMMON:
         return None
     check_memory(BYTES_NEAR * grid.size, f"the path between two densities on {grid.size} cells")
     a, b = (side.density if grid is side.grid else side.deposit(grid) / grid.cell_volume for side in (mu, nu))
-    known = bound.lower if _settled(bound, LOOSE, CLOSE) else 0.0
     return near_bounds(grid, a, b, known=known) if np.any(a != b) else Near(0.0, 0.0, 0.0)
 
 

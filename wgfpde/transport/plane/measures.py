@@ -46,7 +46,7 @@ class Cells:
 
     def __init__(self, grid: Grid, rho: Array) -> None:
         self.grid = grid
-        mass = np.asarray(rho, dtype=float) * grid.cell_volume
+        mass = np.asarray(rho, dtype=float, order="C") * grid.cell_volume
         self.mass = mass / np.sum(mass)
         self.density = self.mass / grid.cell_volume
         self.box = [(axis.lower, axis.upper) for axis in grid.axes]
@@ -118,10 +118,12 @@ class Atoms(Cells):
     spread = False
 
     def nodes(self, level: Grid) -> tuple[Array, Array]:
-        return self.grid.x.centers, self.grid.y.centers
+        """Centres of its cells; on a circle the first once more, a turn on, as corners of cells have it."""
+        x, y = (np.append(a.centers, a.centers[:1] + a.length) if a.ring else a.centers for a in self.grid.axes)
+        return x, y
 
     def integral(self, phi: Array, nodes: tuple[Array, Array]) -> float:
-        return float(np.sum(self.mass * phi))
+        return float(np.sum(self.mass * phi[: self.mass.shape[0], : self.mass.shape[1]]))
 
     def bundles(self, level: Grid) -> Bundles:
         shape, places = self.mass.shape, (self.grid.x.centers, self.grid.y.centers)

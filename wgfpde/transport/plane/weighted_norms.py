@@ -10,7 +10,7 @@ Fluxes through faces, linear in between, have the divergence of cell averages ex
 (p² + pq + q²)/3 for the values p, q at two opposite faces.  m = Λ∇u with −∇·(Λ∇u) = b − a, Λ harmonic on faces.
 
 **Below.**  For any Lipschitz φ = su, u bilinear between corners, the minimum in φ^c(x) = min_y ½|x − y|² − φ(y) lies
-within r = 2s sup|∇u| of x, so that φ^c ≥ −φ − ½s²G², G the largest |∇u| within r, and
+within r = 2s sup|∇u| of x, so that φ^c ≥ −φ − ½s²G², G the largest |∇u| within r, and for a and b of one mass
 
     W₂² ≥ 2s ∫u (b − a) − s² ∫ G² a,      the best s, at most 1.
 
@@ -39,8 +39,8 @@ CLOSE, TIGHT = 0.5, 0.1
 """Gaps up to which densities count as near each other, and up to which these bounds are all that is needed."""
 CORRECTIONS = 3
 """Solves for the flux: each leaves 1e-11 of what the one before left."""
-
-
+ROUNDING, MEET = 1e-14, 1e-9
+"""Of sums over cells, relative to their terms; relative, of a lower bound above the upper one that it meets."""
 SINE = math.pi**2 / 8
 """What the second path costs too much between densities that are all but equal."""
 
@@ -63,6 +63,15 @@ class Near:
         return self.lower >= (1 - TIGHT) * self.upper
 
 
+def uncrossed(lower: float, upper: float) -> float:
+    """The lower bound, 0 where it is above the upper one by more than rounding.
+
+    An upper bound is the cost of a plan or of a flux that is there, and what it misses of the marginals is in it.  A
+    lower one holds only if an inequality does for all pairs of places.  Where they contradict each other that one goes.
+    """
+    return min(lower, upper) if lower <= (1 + MEET) * upper else 0.0
+
+
 def near_bounds(grid: Grid, a: Array, b: Array, *, known: float = 0.0) -> Near:
     """Bounds of W₂², of mass 1, that hold for any two densities; 0 and inf where they say nothing.
 
@@ -75,7 +84,9 @@ def near_bounds(grid: Grid, a: Array, b: Array, *, known: float = 0.0) -> Near:
         return Near(lower, math.nan, math.inf)
     means = log_mean(a, b), 2 / math.pi**2 * (np.sqrt(a) + np.sqrt(b)) ** 2
     (straight, upper), (sine, other) = (_above(grid, faces, a, b, mean) for mean in means)
-    return Near(lower, max(min(straight, sine / SINE), lower), min(upper, other))
+    upper = min(upper, other)
+    lower = uncrossed(lower, upper)
+    return Near(lower, max(min(straight, sine / SINE), lower), upper)
 
 
 def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> tuple[float, float]:
@@ -83,8 +94,7 @@ def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> tu
     if np.any((mean == 0) & (a != b)):
         return math.inf, math.inf
     problem = Elliptic(grid, faces, mean, _harmonic(mean))
-    moved, cell = b - a, faces.volume
-    moved -= np.sum(cell * moved) * b / np.sum(cell * b)  # one mass, also below rounding
+    moved, cell = _moved(faces, a, b), faces.volume
     flux, r = np.zeros((2, *grid.shape)), moved
     for _ in range(CORRECTIONS):
         psi, _ = problem.solve(r)
@@ -97,6 +107,12 @@ def _above(grid: Grid, faces: Staggering, a: Array, b: Array, mean: Array) -> tu
     diagonal = sum(axis.length**2 for axis in grid.axes)
     missed = 0.5 * float(np.sum(cell * np.abs(r)))
     return spent, (math.sqrt(spent) + math.sqrt(diagonal * missed)) ** 2
+
+
+def _moved(faces: Staggering, a: Array, b: Array) -> Array:
+    """b − a for one mass, also below the rounding of theirs."""
+    moved, cell = b - a, faces.volume
+    return np.asarray(moved - np.sum(cell * moved) * b / np.sum(cell * b))
 
 
 def _harmonic(mean: Array) -> Array:
@@ -125,11 +141,16 @@ def _squares(p: Array, q: Array) -> Array:
 
 
 def _below(grid: Grid, faces: Staggering, a: Array, b: Array) -> float:
-    """The bound of one potential, that of the first flux with a little density added."""
+    """The bound of one potential, that of the first flux with a little density added.
+
+    It holds for the numbers u, however they were found: only what the sum for ∫u(b − a) is rounded by is taken off.
+    """
     u, steep = steepness(grid, faces, a, b)
-    raised = float(np.sum(faces.volume * (b - a) * means_of_corners(u)))
+    each = faces.volume * _moved(faces, a, b) * means_of_corners(u)
+    rounding = ROUNDING * float(np.max(np.abs(u))) * float(np.sum(faces.volume * np.abs(b - a)))
+    raised = max(float(np.sum(each)) - rounding, 0.0)
     cost = float(np.sum(faces.volume * a * steep))
-    return raised**2 / cost if cost > 0 and raised <= cost else max(2 * raised - cost, 0.0)
+    return raised * (raised / cost) if raised < cost else 2 * raised - cost
 
 
 def means_of_corners(u: Array) -> Array:
@@ -139,11 +160,17 @@ def means_of_corners(u: Array) -> Array:
 def steepness(grid: Grid, faces: Staggering, a: Array, b: Array) -> tuple[Array, Array]:
     """A potential u between the two at corners, (ny+1, nx+1), and the mean of G² over each cell, (ny, nx).
 
+    u has the mean 0, so that its rounding is one of its changes, and goes round circles to the bit.
     For x in the cell and any y: ½|x − y|² − u(y) ≥ −u(x) − ½G²(x), and as much for every su, s ≤ 1, with s²G².
     """
     mean = log_mean(a, b)
     psi, _ = Elliptic(grid, faces, mean + FLOOR / grid.volume).solve(b - a)
     u = _at_corners(grid, psi)
+    u -= np.mean(u)
+    if grid.x.ring:
+        u[:, -1] = u[:, 0]
+    if grid.y.ring:
+        u[-1] = u[0]
     h = faces.hx, faces.hy[:, None]
     slopes = [np.diff(u, axis=1 - k) / h[k] for k in (0, 1)]  # (ny+1, nx), on horizontal sides, and (ny, nx+1)
     sides = [(s[:-1], s[1:]) if k == 0 else (s[:, :-1], s[:, 1:]) for k, s in enumerate(slopes)]
