@@ -45,5 +45,5 @@ def _curves(axes: Axes, rows: list[Row]) -> None:
         line, fill = LINES[drawn.get(peer, 0) % len(LINES)], COLOURS[peer] if peer == "wgfpde" else "white"
         drawn[peer] = drawn.get(peer, 0) + 1
         seconds, errors = ([row[key] for row in found] for key in ("seconds", "error"))
-        label = f"{NAMES[peer]}: {way}"
+        label = f"{NAMES[peer]}: {way}".replace("W₂", "$W_2$")  # no font has that letter
         axes.loglog(seconds, errors, color=COLOURS[peer], marker=MARKERS[peer], mfc=fill, ms=5, ls=line, label=label)
