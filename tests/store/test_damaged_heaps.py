@@ -54,6 +54,17 @@ def test_nor_can_what_is_in_a_list_be_larger_than_its_heap(study):
         read_study(study)
 
 
+@pytest.mark.parametrize("kind", [0x0F, 0x02, 0xFF])
+def test_nor_can_a_list_be_of_no_kind(kind, study):
+    """Neither of numbers nor of letters: the library read at address 0."""
+    content = bytearray(study.read_bytes())
+    at = content.index(bytes([0x19, 0, 0, 0, 16]), content.index(b"DIMENSION_LIST")) + 1
+    content[at] = kind
+    study.write_bytes(content)
+    with pytest.raises(StoreError, match="an attribute of a type that is none"):
+        read_study(study)
+
+
 def references_in(content):
     """Where, in the bytes of a file, something says its length and the address of a heap."""
     heaps = {at.to_bytes(8, "little") for at in range(len(content)) if content.startswith(HEAP, at)}

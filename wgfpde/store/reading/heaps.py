@@ -47,6 +47,8 @@ NAME, SHAPE = 1024, 600
 """Bytes of the longest name of an attribute that is looked at, its end included, and of a type and a shape."""
 TYPES = np.array([v << 4 | 9 | t << 8 | c << 16 for v in range(1, 6) for t in (0, 1, 17, 33) for c in (0, 1)], "<u4")
 """The first four bytes of such a type: version and class, kind and padding, letters."""
+CLASSES = np.array([v << 4 | 9 for v in range(1, 6)], "<u4")
+"""The first byte alone."""
 MOST_WALKED = 2**20
 """Texts in heaps, and in attributes, that are looked at in all."""
 MOST_DIMENSIONS, MOST_TYPES = 32, 2**18
@@ -141,7 +143,7 @@ def _types(address: int, words: Words) -> list[int]:
     if not sized.any():
         return []
     found = np.flatnonzero(sized)
-    places: list[int] = (address + 4 * found[np.isin(words[0][found], TYPES)]).tolist()
+    places: list[int] = (address + 4 * found[np.isin(words[0][found] & 255, CLASSES)]).tolist()
     return places
 
 
@@ -164,7 +166,9 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
     left = min((end - begin) // HEAD, MOST_WALKED)
     most = 4 * left  # where older ones are left, too
     for at in sorted(set(types)):
-        for place, count, size in _values(file, begin + at, ends):
+        for place, count, first, size in _values(file, begin + at, ends):
+            if first not in TYPES:  # of kinds that are none the library reads what is not there
+                raise StoreError(f"{path} has an attribute of a type that is none. The file is damaged; copy it again.")
             most -= count
             if most < 0:
                 raise _overlapping(path)
@@ -182,8 +186,9 @@ def _check_references(path: Path, file: FileIO, ends: tuple[int, int], heaps: di
                     raise _damaged(path, "a text" if size == 1 else "a list", length * size, heaps[heap])
 
 
-def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int, int]]:
-    """(where the values of an attribute begin, how many, bytes of one of what is in them), for heads before a place.
+def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """(where the values of an attribute begin, how many, the first bytes of their type, the size of one of what is in
+    them), for heads before a place.
 
     At the place stands a type.
 
@@ -195,7 +200,7 @@ def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int,
     file.seek(low)
     content = np.frombuffer(file.read(at - low + SHAPE), "u1").astype(int)
     begins = np.arange(max(at - low - 8, 0))
-    size = int.from_bytes(bytes(content[at - low + 12 :][:4].tolist()), "little")
+    word, size = (int.from_bytes(bytes(content[at - low + k :][:4].tolist()), "little") for k in (0, 12))
     versions, names = content[begins], content[begins + 2] + 256 * content[begins + 3]
     heads = np.select([versions == 1, versions == 2, versions == 3], [8 + -(-names // 8) * 8, 8 + names, 9 + names], -1)
     for head in np.flatnonzero(begins + heads == at - low).tolist():
@@ -211,7 +216,7 @@ def _values(file: FileIO, at: int, ends: tuple[int, int]) -> Iterator[tuple[int,
         place = at + sum(sizes)
         count = min(math.prod(dims), max(ends[1] - place, 0) // HEAD)
         if count:
-            yield place, count, size
+            yield place, count, word, size
 
 
 def _check_heap(path: Path, file: FileIO, at: int, end: int) -> None:
